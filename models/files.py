@@ -1,0 +1,161 @@
+"""Files that are written whole or not at all, with the same bytes for the same content."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+_HEADER_MAX = 1 << 20
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on error it is removed.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written there.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as e:
+        raise InputError(f"{path}: cannot be written ({e.strerror})") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
+    """Write a compressed ``.npz`` whose bytes depend on `arrays` alone (no time stamps)."""
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), buffer.getvalue(), zipfile.ZIP_DEFLATED)
+
+
+class NpzReader:
+    """An ``.npz`` file that is not trusted: nothing is allocated before its size is known to be right.
+
+    Parameters
+    ----------
+    path : path
+        The file. Use as a context manager.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not an ``.npz`` file, is truncated, or holds an array of another
+        dtype or shape than the caller asks for.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        try:
+            self._zip = zipfile.ZipFile(self.path)
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: no such file") from None
+        except IsADirectoryError:
+            raise InputError(f"{self.path}: is a folder, not a file") from None
+        except zipfile.BadZipFile:
+            raise InputError(f"{self.path}: is not an .npz file, or is cut short") from None
+        except OSError as e:
+            raise InputError(f"{self.path}: cannot be read ({e.strerror})") from None
+
+    def __enter__(self) -> NpzReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the arrays in the file."""
+        return {n.removesuffix(".npy") for n in self._zip.namelist() if n.endswith(".npy")}
+
+    def json_header(self, kind: str, version: int) -> dict[str, Any]:
+        """Return the JSON object in array ``header``, after a check of its format name and version."""
+        if "header" not in self.names:
+            raise InputError(f"{self.path}: is not an {kind} file: it has no array 'header'")
+        try:
+            header = json.loads(self.array("header", "|u1", (None,), limit=_HEADER_MAX).tobytes())
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+            raise InputError(f"{self.path}: header must be JSON") from None
+        if not isinstance(header, dict) or header.get("format") != kind:
+            raise InputError(f"{self.path}: header.format must be {kind!r}: this is some other file")
+        if header.get("version") != version:
+            raise InputError(
+                f"{self.path}: header.version must be {version},"
+                f" not {header.get('version')!r}: the file is from another release"
+            )
+        return header
+
+    def array(self, name: str, dtype: str, shape: tuple[int | None, ...], limit: int = 1 << 31) -> NDArray:
+        """Return one array.
+
+        Parameters
+        ----------
+        name : str
+            Name of the array.
+        dtype : str
+            The dtype that it must have, for example ``"<i4"``.
+        shape : tuple of int or None
+            The shape that it must have; None stands for any length.
+        limit : int
+            Largest size in bytes that is accepted.
+        """
+        try:
+            with self._zip.open(f"{name}.npy") as member:
+                version = np.lib.format.read_magic(member)
+                if version != (1, 0):
+                    raise InputError(f"{self.path}: array {name!r} must be in .npy format 1.0, not {version}")
+                found, fortran, kind = np.lib.format.read_array_header_1_0(member)
+                if kind != np.dtype(dtype):
+                    raise InputError(f"{self.path}: array {name!r} must have dtype {dtype}, not {kind.str}")
+                same = len(found) == len(shape) and all(s in (None, f) for s, f in zip(shape, found, strict=True))
+                if not same or fortran:
+                    wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
+                    raise InputError(f"{self.path}: array {name!r} must have shape {wanted}, not {found}")
+                size = int(np.prod([int(s) for s in found], dtype=object)) * kind.itemsize
+                if size > limit:
+                    raise InputError(f"{self.path}: array {name!r} must have at most {limit} bytes, not {size}")
+                data = member.read(size + 1)
+        except KeyError:
+            raise InputError(f"{self.path}: array {name!r} is missing") from None
+        except InputError:
+            raise
+        except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError, SyntaxError,
+                zipfile.zlib.error) as e:  # type: ignore[attr-defined]
+            raise InputError(f"{self.path}: array {name!r} cannot be read ({e})") from None
+        if len(data) != size:
+            raise InputError(f"{self.path}: array {name!r} must have {size} bytes of data, not {len(data)}")
+        return np.frombuffer(data, dtype=kind).reshape(found)

@@ -1,0 +1,24 @@
+"""Keyed random streams: any draw can be repeated alone, on any number of workers, with the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: What a stream is for. The numbers are part of the repeatability contract: never reuse one.
+KINDS = {"static": 1}
+
+
+def stream(kind: str, *, seed: int, layer: int, trial: int) -> np.random.Generator:
+    """Return the generator of one (seed, layer, trial, kind).
+
+    Philox is counter-based: the key is (seed, kind), and layer and trial sit in the two high words of
+    the counter, so that streams are 2**128 draws apart and never overlap.
+
+    Parameters
+    ----------
+    kind : str
+        A key of :data:`KINDS`.
+    seed, layer, trial : int
+        Each in [0, 2**63).
+    """
+    return np.random.Generator(np.random.Philox(key=[seed, KINDS[kind]], counter=[0, 0, layer, trial]))
