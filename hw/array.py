@@ -1,0 +1,139 @@
+"""Synapse array: a layer's macros, read row by row while the inputs stand on their columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from .config import LayerConfig
+from .rram_macro import CoefficientRom
+from .tile import Tile
+from .unit import Unit, bits_for, place, sum_tree
+
+
+class SynapseArray(Unit):
+    """The macros of an input-parallel layer, with their popcount trees and the coefficients of each pass.
+
+    An input vector is taken into a register and rotated by one slice a read, so that slice s stands on the columns
+    while row pass * S + s is sensed. Reads follow each other without a gap, also from one vector to the next.
+    Outputs belong to the read ``config.sense_latency`` enabled cycles before. While ``en`` is 0 all holds.
+
+    Parameters
+    ----------
+    config : LayerConfig
+    index : int
+        Number of the layer, for the names of its memory images.
+    coefficient_width : int
+        Bits of the coefficients of one neuron; 0 if there are none.
+
+    Members
+    -------
+    en : ``In(1)``
+        Advance.
+    i : ``In(stream.Signature(n_in))``
+        Input vectors.
+    valid : ``Out(1)``
+        The outputs belong to a read.
+    first, last : ``Out(1)``
+        It is the first, the last slice of its neurons.
+    start, final : ``Out(1)``
+        It belongs to the first, the last pass over the vector.
+    partials : ``Out(ArrayLayout(bits_for(n_in), V))``
+        Partial counts, a lane a neuron.
+    coefficients : ``Out(V * coefficient_width)``
+        Coefficients of the pass, lane 0 in the low bits.
+    """
+
+    def __init__(self, config: LayerConfig, index: int, coefficient_width: int):
+        self.config = config
+        self.index = index
+        self.coefficient_width = coefficient_width
+        members = {
+            "en": In(1),
+            "i": In(stream.Signature(config.n_in)),
+            "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.groups)),
+            "coefficients": Out(config.groups * coefficient_width),
+        }
+        super().__init__(members | {k: Out(1) for k in ("valid", "first", "last", "start", "final")})
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_engine_layer{self.index}_array"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        c = self.config
+        width = c.across * c.cols
+        x = Signal(c.slices * width)
+        busy = Signal()
+        row = Signal(range(c.rows))
+        slice_ = Signal(range(c.slices))
+        pass_ = Signal(range(c.passes))
+        end = Signal()
+        m.d.comb += [
+            end.eq(row == c.reads - 1),
+            self.i.ready.eq(self.en & (~busy | end)),
+        ]
+        with m.If(self.en):
+            with m.If(end | ~busy):
+                m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), x.eq(self.i.payload)]
+            with m.Else():
+                m.d.sync += row.eq(row + 1)
+                if c.slices > 1:
+                    m.d.sync += x.eq(Cat(x[width:], x[:width]))
+                with m.If(slice_ == c.slices - 1):
+                    m.d.sync += [slice_.eq(0), pass_.eq(pass_ + 1)]
+                with m.Else():
+                    m.d.sync += slice_.eq(slice_ + 1)
+        flags = {
+            "valid": busy,
+            "first": slice_ == 0,
+            "last": slice_ == c.slices - 1,
+            "start": pass_ == 0,
+            "final": pass_ == c.passes - 1,
+        }
+        delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
+        for name, stages in delayed.items():
+            m.d.comb += getattr(self, name).eq(stages[-1])
+        self._read(m, platform, row, x[:width], delayed["last"][1])
+        if self.coefficient_width:
+            self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
+        return m
+
+    def _delay(self, m: Module, name: str, value: Any, depth: int) -> list[Any]:
+        """Return `value` after 0, 1, ... `depth` reads."""
+        stages = [value]
+        for k in range(1, depth + 1):
+            stages.append(Signal(len(value), name=f"{name}_{k}"))
+            with m.If(self.en):
+                m.d.sync += stages[k].eq(stages[k - 1])
+        return stages
+
+    def _read(self, m: Module, platform: Any, row: Signal, x: Any, last_sensed: Signal) -> None:
+        c = self.config
+        for v in range(c.groups):
+            counts = []
+            for h in range(c.across):
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), f"mem/layer{self.index}_v{v}_h{h}.mem")
+                place(m, platform, f"tile_v{v}_h{h}", tile)
+                m.d.comb += [
+                    tile.en.eq(self.en),
+                    tile.row.eq(row),
+                    tile.x.eq(x[h * c.cols : (h + 1) * c.cols]),
+                    tile.last.eq(last_sensed),
+                ]
+                counts.append(tile.count)
+            if c.across == 1:
+                m.d.comb += self.partials[v].eq(counts[0])
+            else:
+                with m.If(self.en):
+                    m.d.sync += self.partials[v].eq(sum_tree(counts))
+
+    def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
+        c = self.config
+        rom = CoefficientRom(c.passes, c.groups * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem")
+        place(m, platform, "coefficient_rom", rom)
+        m.d.comb += [rom.en.eq(self.en), rom.row.eq(row), self.coefficients.eq(rom.q)]

@@ -1,0 +1,142 @@
+"""AXI4-Lite register file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
+
+from .unit import Unit
+
+ADDRESS_WIDTH = 8
+OKAY = 0
+SLVERR = 2
+
+#: The bus, as seen by the slave.
+AXI_LITE_PORTS = {
+    "awaddr": In(ADDRESS_WIDTH),
+    "awprot": In(3),
+    "awvalid": In(1),
+    "awready": Out(1, init=1),
+    "wdata": In(32),
+    "wstrb": In(4),
+    "wvalid": In(1),
+    "wready": Out(1, init=1),
+    "bresp": Out(2),
+    "bvalid": Out(1),
+    "bready": In(1),
+    "araddr": In(ADDRESS_WIDTH),
+    "arprot": In(3),
+    "arvalid": In(1),
+    "arready": Out(1),
+    "rdata": Out(32),
+    "rresp": Out(2),
+    "rvalid": Out(1),
+    "rready": In(1),
+}
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register.
+
+    Parameters
+    ----------
+    name : str
+        Upper-case name.
+    access : str
+        "r" or "rw".
+    description : str
+        What it holds.
+    """
+
+    name: str
+    access: str
+    description: str
+
+
+class AxiLite(Unit):
+    """AXI4-Lite slave of 32-bit registers, register k at byte address 4 * k.
+
+    One read and one write at a time, each answered one cycle after its address (and data) have come; address and data
+    of a write may come in any order. An address without a register, and a write to a read-only one, is answered with
+    SLVERR and does nothing. A write takes effect only if all four strobes are 1; otherwise it is answered with
+    SLVERR.
+
+    Parameters
+    ----------
+    registers : tuple of Register
+
+    Members
+    -------
+    awaddr, awprot, awvalid, awready, wdata, wstrb, wvalid, wready, bresp, bvalid, bready,
+    araddr, arprot, arvalid, arready, rdata, rresp, rvalid, rready
+        AXI4-Lite.
+    values : ``In(ArrayLayout(unsigned(32), n))``
+        What a read gives.
+    read, written : ``Out(n)``
+        Bit k: register k is read, is written in this cycle.
+    value_written : ``Out(32)``
+        What is written.
+    """
+
+    def __init__(self, registers: tuple[Register, ...]):
+        self.registers = registers
+        n = len(registers)
+        super().__init__(
+            AXI_LITE_PORTS
+            | {
+                "values": In(data.ArrayLayout(unsigned(32), n)),
+                "read": Out(n),
+                "written": Out(n),
+                "value_written": Out(32),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return "oxnor_axi_lite"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        self._reads(m)
+        self._writes(m)
+        return m
+
+    def _reads(self, m: Module) -> None:
+        m.d.comb += self.arready.eq(~self.rvalid | self.rready)
+        with m.If(self.rready):
+            m.d.sync += self.rvalid.eq(0)
+        with m.If(self.arvalid & self.arready):
+            m.d.sync += self.rvalid.eq(1)
+            with m.Switch(self.araddr[2:]):
+                for k in range(len(self.registers)):
+                    with m.Case(k):
+                        m.d.comb += self.read[k].eq(1)
+                        m.d.sync += [self.rdata.eq(self.values[k]), self.rresp.eq(OKAY)]
+                with m.Default():
+                    m.d.sync += [self.rdata.eq(0), self.rresp.eq(SLVERR)]
+
+    def _writes(self, m: Module) -> None:
+        address = Signal(ADDRESS_WIDTH)
+        strobes = Signal(4)
+        # awready and wready are 1 while their half of a write has not come: both 0 is a whole write.
+        go = Signal()
+        m.d.comb += go.eq(~self.awready & ~self.wready & ~self.bvalid)
+        with m.If(self.awvalid & self.awready):
+            m.d.sync += [address.eq(self.awaddr), self.awready.eq(0)]
+        with m.If(self.wvalid & self.wready):
+            m.d.sync += [self.value_written.eq(self.wdata), strobes.eq(self.wstrb), self.wready.eq(0)]
+        with m.If(go):
+            m.d.sync += [self.bvalid.eq(1), self.bresp.eq(SLVERR)]
+            with m.Switch(address[2:]):
+                for k, register in enumerate(self.registers):
+                    if register.access == "rw":
+                        with m.Case(k), m.If(strobes.all()):
+                            m.d.comb += self.written[k].eq(1)
+                            m.d.sync += self.bresp.eq(OKAY)
+        with m.If(self.bvalid & self.bready):
+            m.d.sync += [self.bvalid.eq(0), self.awready.eq(1), self.wready.eq(1)]

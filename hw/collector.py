@@ -1,0 +1,122 @@
+"""Frame collector: beats of the input stream become images, and frames of the wrong length are dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out
+
+from .unit import Unit
+
+
+class Collector(Unit):
+    """Gathers the beats of a frame into one image.
+
+    A frame is right if its last beat, and no other, is beat number `beats`. A frame that ends too soon or goes on too
+    long is dropped whole and counted once, at its last beat; the next frame finds the collector in step. The image
+    is offered in the cycle after its last beat; the first beat of the next one is taken in the cycle in which the
+    image leaves, so that frames may follow each other without a gap.
+
+    Parameters
+    ----------
+    n_in : int
+        Bits of an image.
+    width : int
+        Bits of a beat; bit i of the image is bit i % width of beat i // width.
+
+    Members
+    -------
+    tdata, tvalid, tready, tlast
+        AXI4-Stream in.
+    o : ``Out(stream.Signature(n_in))``
+        Images.
+    dropped : ``Out(1)``
+        A frame of the wrong length has ended in this cycle.
+    """
+
+    def __init__(self, n_in: int, width: int):
+        self.n_in = n_in
+        self.width = width
+        super().__init__(
+            {
+                "tdata": In(width),
+                "tvalid": In(1),
+                "tready": Out(1),
+                "tlast": In(1),
+                "o": Out(stream.Signature(n_in)),
+                "dropped": Out(1),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_collector_{self.n_in}_{self.width}"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        beats = -(-self.n_in // self.width)
+        bits = Signal(beats * self.width)
+        beat = Signal(range(beats))
+        too_long = Signal()
+        right = Signal()
+        m.d.comb += [
+            self.tready.eq(~self.o.valid | self.o.ready),
+            right.eq((beat == beats - 1) & ~too_long),
+            self.dropped.eq(self.tvalid & self.tready & self.tlast & ~right),
+            self.o.payload.eq(bits),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.tvalid & self.tready):
+            m.d.sync += bits.eq(Cat(bits[self.width :], self.tdata))
+            with m.If(self.tlast):
+                m.d.sync += [beat.eq(0), too_long.eq(0), self.o.valid.eq(right)]
+            with m.Elif(beat == beats - 1):
+                m.d.sync += too_long.eq(1)
+            with m.Else():
+                m.d.sync += beat.eq(beat + 1)
+        return m
+
+
+class Skid(Unit):
+    """Stream register slice: ``i.ready`` is a register, nothing is delayed while ``o.ready`` stays 1.
+
+    Cuts the path from the consumer's ready to everything before it.
+
+    Parameters
+    ----------
+    width : int
+        Bits of the payload.
+
+    Members
+    -------
+    i : ``In(stream.Signature(width))``
+    o : ``Out(stream.Signature(width))``
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width))})
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_skid_{self.width}"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        kept = Signal(self.width)
+        full = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~full),
+            self.o.valid.eq(self.i.valid | full),
+            self.o.payload.eq(self.i.payload),
+        ]
+        with m.If(full):
+            m.d.comb += self.o.payload.eq(kept)
+        with m.If(self.o.ready):
+            m.d.sync += full.eq(0)
+        with m.Elif(self.i.valid & ~full):
+            m.d.sync += [full.eq(1), kept.eq(self.i.payload)]
+        return m

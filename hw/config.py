@@ -1,0 +1,281 @@
+"""The structure of an engine: sizes, macros, folding. Made once, used by hardware, schedule, images and benches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from oxnor.models.errors import InputError
+from oxnor.models.layers import DenseLayer, ScoreLayer
+from oxnor.models.network import Network
+
+from .unit import bits_for
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Target:
+    """Defaults for one kind of hardware.
+
+    Parameters
+    ----------
+    rows : int
+        Word lines of a macro.
+    cols : int or None
+        Pairs on a word line; None makes macros as wide as the layer.
+    reads_max : int
+        Folding aims at this many reads a layer and image, or fewer.
+    stream_width : int or None
+        Bits a beat of the input stream; None takes an image in one beat.
+    with_scores : bool
+        Whether the result has the scores beside the class.
+    """
+
+    rows: int
+    cols: int | None
+    reads_max: int
+    stream_width: int | None
+    with_scores: bool
+
+
+#: Presets: simulation takes wide macros (Verilator's speed is in wide words), iCE40 and ECP5 the shapes of their
+#: block RAMs (256 x 16 and 512 x 36), an ASIC 64 x 64 pairs as the larger published arrays have.
+TARGETS = {
+    "sim": Target(rows=64, cols=None, reads_max=64, stream_width=None, with_scores=True),
+    "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False),
+    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False),
+    "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True),
+}
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """One layer on macros of `rows` x `cols`, `across` (H) side by side and `groups` (V) at once.
+
+    Neuron n is lane n % V of pass n // V. Input i is column i % C of macro (i // C) % H in slice i // (H * C).
+    Row pass * S + slice of a macro holds that slice of its lane's neuron.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``oxnor.models.layers.LAYER_KINDS``.
+    n_in, n_out : int
+        Sizes.
+    rows, cols : int
+        Size of a macro.
+    across : int
+        H, macros side by side, in [1, ceil(n_in / cols)].
+    groups : int
+        V, neurons at once, in [1, n_out].
+    scale_width, offset_width : int
+        Bits of the output layer's scales and offsets, two's complement; both 0 if a score is the popcount itself.
+
+    Raises
+    ------
+    InputError
+        If a field is out of range or the macros have too few rows.
+    """
+
+    kind: str
+    n_in: int
+    n_out: int
+    rows: int
+    cols: int
+    across: int
+    groups: int
+    scale_width: int = 0
+    offset_width: int = 0
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "rows": (self.rows, 1, 1 << 16),
+            "cols": (self.cols, 1, 1 << 16),
+            "across (H)": (self.across, 1, -(-self.n_in // self.cols) if self.cols > 0 else 1),
+            "groups (V)": (self.groups, 1, self.n_out),
+        }
+        for name, (value, low, high) in ranges.items():
+            if not low <= value <= high:
+                raise InputError(f"layer {self.n_in} to {self.n_out}: {name} must be in [{low}, {high}], not {value}")
+        if self.reads > self.rows:
+            raise InputError(
+                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.reads} rows for {self.slices}"
+                f" slices of {self.passes} passes, not {self.rows}: fold it less, or take larger macros"
+            )
+
+    @property
+    def slices(self) -> int:
+        """S, reads to a neuron."""
+        return -(-self.n_in // (self.across * self.cols))
+
+    @property
+    def passes(self) -> int:
+        """Groups of V neurons, one after the other."""
+        return -(-self.n_out // self.groups)
+
+    @property
+    def reads(self) -> int:
+        """Reads to an image: S * ceil(n_out / V), the layer's initiation interval in cycles."""
+        return self.slices * self.passes
+
+    @property
+    def macros(self) -> int:
+        """Number of macros."""
+        return self.across * self.groups
+
+    @property
+    def sense_latency(self) -> int:
+        """Cycles from a read to the partial count of all H macros: sense, tile popcount, and their sum if H > 1."""
+        return 2 + (self.across > 1)
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether a score is more than the popcount itself."""
+        return self.scale_width > 0
+
+    @property
+    def score_width(self) -> int:
+        """Bits of a score, two's complement, a multiple of 8."""
+        width = bits_for(self.n_in) + 1
+        if self.is_affine:
+            width = max(self.scale_width + bits_for(self.n_in), self.offset_width) + 1
+        return -(-width // 8) * 8
+
+    def used_columns(self, across: int) -> tuple[int, int]:
+        """Return the columns in use of macro `across`: in every slice but the last, and in the last."""
+
+        def used(s: int) -> int:
+            return min(max(self.n_in - (s * self.across + across) * self.cols, 0), self.cols)
+
+        return used(0), used(self.slices - 1)
+
+
+def _signed_bits(values: Any) -> int:
+    low, high = int(values.min()), int(values.max())
+    return max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
+
+
+def _layer_config(
+    layer: DenseLayer | ScoreLayer, target: Target, macro: tuple[int, int] | None, fold: tuple[int, int] | None
+) -> LayerConfig:
+    rows, cols = macro or (target.rows, target.cols or layer.n_in)
+    widths = {}
+    if isinstance(layer, ScoreLayer) and layer.is_affine:
+        widths = {"scale_width": _signed_bits(layer.scales), "offset_width": _signed_bits(layer.offsets)}
+    if fold is None:
+        # As few macros as the read limit allows: first the neurons in sequence, then slices of each.
+        reads_max = min(target.reads_max, rows)
+        groups = -(-layer.n_out // reads_max)
+        passes = -(-layer.n_out // groups)
+        slices = min(reads_max // passes, -(-layer.n_in // cols))
+        fold = (-(-layer.n_in // (slices * cols)), groups)
+    return LayerConfig(layer.kind, layer.n_in, layer.n_out, rows, cols, *fold, **widths)
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Everything that shapes the Verilog of an engine, and nothing else: networks of equal structure share it.
+
+    Parameters
+    ----------
+    layers : tuple of LayerConfig
+        From the input to the output.
+    stream_width : int
+        Bits a beat of the input stream, a multiple of 8.
+    with_scores : bool
+        Whether the result has the scores beside the class.
+
+    Raises
+    ------
+    InputError
+        If the stream width is not a positive multiple of 8.
+    """
+
+    top: ClassVar[str] = "oxnor_engine"
+
+    layers: tuple[LayerConfig, ...]
+    stream_width: int
+    with_scores: bool
+
+    def __post_init__(self) -> None:
+        if self.stream_width < 8 or self.stream_width % 8:
+            raise InputError(f"stream width must be a positive multiple of 8, not {self.stream_width}")
+
+    @property
+    def n_in(self) -> int:
+        """Number of input bits."""
+        return self.layers[0].n_in
+
+    @property
+    def n_out(self) -> int:
+        """Number of classes."""
+        return self.layers[-1].n_out
+
+    @property
+    def beats(self) -> int:
+        """Beats of the input stream to an image."""
+        return -(-self.n_in // self.stream_width)
+
+    @property
+    def class_width(self) -> int:
+        """Bits of the class in a result, a multiple of 8."""
+        return -(-bits_for(self.n_out - 1) // 8) * 8
+
+    @property
+    def score_width(self) -> int:
+        """Bits of each score in a result."""
+        return self.layers[-1].score_width
+
+    @property
+    def result_width(self) -> int:
+        """Bits of the output stream: the class, and the scores if they are wanted."""
+        return self.class_width + self.with_scores * self.n_out * self.score_width
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the structure."""
+        text = json.dumps({"version": FORMAT_VERSION, **asdict(self)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def for_network(
+        cls,
+        network: Network,
+        *,
+        target: str = "sim",
+        macro: tuple[int, int] | None = None,
+        folding: Sequence[tuple[int, int]] | None = None,
+        stream_width: int | None = None,
+        with_scores: bool | None = None,
+    ) -> EngineConfig:
+        """Return the structure that suits `network`.
+
+        Parameters
+        ----------
+        network : Network
+        target : str
+            A key of :data:`TARGETS`: the defaults of all that follows.
+        macro : (rows, cols), optional
+            Size of a macro, the same in all layers.
+        folding : sequence of (H, V), one a layer, optional
+            Macros side by side, and groups at once.
+        stream_width : int, optional
+            Bits a beat of the input stream.
+        with_scores : bool, optional
+            Whether the result has the scores.
+        """
+        if target not in TARGETS:
+            raise InputError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+        if folding is not None and len(folding) != len(network.layers):
+            raise InputError(f"folding must be {len(network.layers)} pairs (H, V), one a layer, not {len(folding)}")
+        t = TARGETS[target]
+        folds = folding or [None] * len(network.layers)
+        layers = tuple(_layer_config(y, t, macro, f) for y, f in zip(network.layers, folds, strict=True))
+        return cls(
+            layers,
+            stream_width or t.stream_width or -(-network.n_in // 8) * 8,
+            t.with_scores if with_scores is None else with_scores,
+        )

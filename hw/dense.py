@@ -1,0 +1,82 @@
+"""Dense layer: synapse array, neurons, and the register that collects their bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream
+from amaranth.lib.wiring import In, Out
+
+from .array import SynapseArray
+from .config import LayerConfig
+from .threshold import Threshold
+from .unit import Unit, bits_for, place
+
+
+class Dense(Unit):
+    """Input-parallel dense layer: one vector of bits in, one out.
+
+    Latency from input transfer to output transfer is ``reads + sense_latency + 1`` cycles, the initiation interval is
+    ``reads`` cycles. While an output waits (``o.valid`` and not ``o.ready``) the layer stands still and nothing is
+    lost.
+
+    Parameters
+    ----------
+    config : LayerConfig
+    index : int
+        Number of the layer, for the names of its modules and memory images.
+
+    Members
+    -------
+    i : ``In(stream.Signature(n_in))``
+        Input vectors.
+    o : ``Out(stream.Signature(n_out))``
+        Bit n is the output of neuron n.
+
+    See Also
+    --------
+    oxnor.models.layers.DenseLayer : bit-true model.
+    """
+
+    def __init__(self, config: LayerConfig, index: int):
+        self.config = config
+        self.index = index
+        super().__init__({"i": In(stream.Signature(config.n_in)), "o": Out(stream.Signature(config.n_out))})
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_engine_layer{self.index}"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        c = self.config
+        array = SynapseArray(c, self.index, bits_for(c.n_in + 1))
+        place(m, platform, "array", array)
+        en = Signal()
+        m.d.comb += [
+            en.eq(~self.o.valid | self.o.ready),
+            array.en.eq(en),
+            array.i.payload.eq(self.i.payload),
+            array.i.valid.eq(self.i.valid),
+            self.i.ready.eq(array.i.ready),
+        ]
+        fires = []
+        for v in range(c.groups):
+            neuron = Threshold(c.n_in, c.slices)
+            place(m, platform, f"neuron{v}", neuron)
+            m.d.comb += [
+                neuron.en.eq(en),
+                neuron.first.eq(array.first),
+                neuron.partial.eq(array.partials[v]),
+                neuron.threshold.eq(array.coefficients.word_select(v, array.coefficient_width)),
+            ]
+            fires.append(neuron.fire)
+        # The bits of a pass are shifted in from the top: after the last pass neuron n is bit n.
+        bits = Signal(c.passes * c.groups)
+        with m.If(en):
+            m.d.sync += self.o.valid.eq(array.valid & array.last & array.final)
+            with m.If(array.valid & array.last):
+                m.d.sync += bits.eq(Cat(bits[c.groups :], *fires))
+        m.d.comb += self.o.payload.eq(bits)
+        return m

@@ -1,0 +1,142 @@
+"""The engine: streams in and out, the layers in a pipeline, and the registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib.wiring import In, Out
+
+from .axi_lite import AXI_LITE_PORTS, AxiLite
+from .collector import Collector, Skid
+from .config import EngineConfig
+from .layers import UNITS
+from .registers import INDEX, INTERFACE_VERSION, MAGIC, REGISTERS
+from .rram_macro import CoefficientRom
+from .unit import Unit, place
+
+
+class Engine(Unit):
+    """A whole network: images in over AXI4-Stream, classes out over AXI4-Stream, identity and counters over AXI4-Lite.
+
+    Timing is what :func:`oxnor.hw.schedule.schedule` says. A frame of the wrong length is counted and dropped. While
+    a result waits, at most one image a layer and one in the collector are held; then ``s_axis_tready`` falls.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
+        Images, ``config.stream_width`` bits a beat; bit i of an image is bit i % width of beat i // width, the last
+        beat is padded with anything.
+    m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast
+        Results, one beat each: the class in the low ``config.class_width`` bits; above it, if ``config.with_scores``,
+        score k in ``config.score_width`` bits, two's complement.
+    s_axil_*
+        AXI4-Lite, 32 bits wide; the map is ``oxnor.hw.registers.REGISTERS``.
+
+    See Also
+    --------
+    oxnor.models.golden.scores : bit-true model.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__(
+            {
+                "s_axis_tdata": In(config.stream_width),
+                "s_axis_tvalid": In(1),
+                "s_axis_tready": Out(1),
+                "s_axis_tlast": In(1),
+                "m_axis_tdata": Out(config.result_width),
+                "m_axis_tvalid": Out(1),
+                "m_axis_tready": In(1),
+                "m_axis_tlast": Out(1),
+            }
+            | {f"s_axil_{name}": member for name, member in AXI_LITE_PORTS.items()}
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return self.config.top
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        config = self.config
+        collector = Collector(config.n_in, config.stream_width)
+        place(m, platform, "collector", collector)
+        m.d.comb += [
+            collector.tdata.eq(self.s_axis_tdata),
+            collector.tvalid.eq(self.s_axis_tvalid),
+            collector.tlast.eq(self.s_axis_tlast),
+            self.s_axis_tready.eq(collector.tready),
+        ]
+        source = collector.o
+        for k, layer in enumerate(config.layers):
+            unit: Any = UNITS[layer.kind].unit(config, k)
+            place(m, platform, f"layer{k}", unit)
+            m.d.comb += [
+                unit.i.payload.eq(source.payload),
+                unit.i.valid.eq(source.valid),
+                source.ready.eq(unit.i.ready),
+            ]
+            source = unit.o
+        skid = Skid(config.result_width)
+        place(m, platform, "skid", skid)
+        m.d.comb += [
+            skid.i.valid.eq(source.valid),
+            source.ready.eq(skid.i.ready),
+            skid.i.payload[: config.class_width].eq(source.payload.index),
+            self.m_axis_tdata.eq(skid.o.payload),
+            self.m_axis_tvalid.eq(skid.o.valid),
+            self.m_axis_tlast.eq(1),
+            skid.o.ready.eq(self.m_axis_tready),
+        ]
+        if config.with_scores:
+            m.d.comb += skid.i.payload[config.class_width :].eq(source.payload.scores.as_value())
+        self._registers(m, platform, collector)
+        return m
+
+    def _registers(self, m: Module, platform: Any, collector: Collector) -> None:
+        lite = AxiLite(REGISTERS)
+        identity = CoefficientRom(1, 32, "mem/network.mem")
+        place(m, platform, "axi_lite", lite)
+        place(m, platform, "identity", identity)
+        for name, member in AXI_LITE_PORTS.items():
+            mine, its = getattr(self, f"s_axil_{name}"), getattr(lite, name)
+            m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
+        taken = collector.o.valid & collector.o.ready
+        given = self.m_axis_tvalid & self.m_axis_tready
+        clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]
+        inside = Signal(16)
+        m.d.comb += identity.en.eq(1)
+        m.d.sync += inside.eq(inside + taken - given)
+        values: dict[str, Any] = {
+            "MAGIC": MAGIC,
+            "VERSION": INTERFACE_VERSION,
+            "STRUCTURE": int(self.config.digest[:8], 16),
+            "NETWORK": identity.q,
+            "N_IN": self.config.n_in,
+            "N_OUT": self.config.n_out,
+            "STATUS": (inside != 0) | collector.o.valid,
+            "FRAMES": self._counter(m, "frames", taken, clear),
+            "DROPPED": self._counter(m, "dropped", collector.dropped, clear),
+            "RESULTS": self._counter(m, "results", given, clear),
+            "STALLS": self._counter(m, "stalls", self.m_axis_tvalid & ~self.m_axis_tready, clear),
+        }
+        cycles = self._counter(m, "cycles", 1, clear, width=64)
+        latched = Signal(32)
+        with m.If(lite.read[INDEX["CYCLES_LO"]]):
+            m.d.sync += latched.eq(cycles[32:])
+        values |= {"CYCLES_LO": cycles[:32], "CYCLES_HI": latched}
+        m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]
+
+    @staticmethod
+    def _counter(m: Module, name: str, event: Any, clear: Any, width: int = 32) -> Signal:
+        counter = Signal(width, name=name)
+        m.d.sync += counter.eq(counter + event)
+        with m.If(clear):
+            m.d.sync += counter.eq(0)
+        return counter

@@ -1,0 +1,93 @@
+"""The folder that a user gets: Verilog, memory images, sidecar, file list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from oxnor.models.errors import InputError
+from oxnor.models.files import write_text
+from oxnor.models.network import Network
+
+from .config import EngineConfig
+from .emit import emit_engine
+from .images import write_images
+
+SIDECAR = "oxnor.json"
+FORMAT = "oxnor-engine"
+
+
+def is_ours(directory: Path) -> bool:
+    """Return whether `directory` was written by :func:`generate`."""
+    try:
+        return json.loads((directory / SIDECAR).read_text(encoding="utf-8")).get("format") == FORMAT
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def generate(
+    network: Network, directory: str | Path, config: EngineConfig | None = None, *, force: bool = False
+) -> dict[str, Any]:
+    """Write a network's engine, whole or not at all; the same inputs give the same bytes.
+
+    Parameters
+    ----------
+    network : Network
+    directory : path
+        ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list) and ``oxnor.json`` (sidecar) go here. A folder
+        that this function wrote before is replaced; another one that is not empty only if `force`.
+    config : EngineConfig, optional
+        Default: ``EngineConfig.for_network(network)``.
+    force : bool
+        Replace the folder whatever it holds.
+
+    Returns
+    -------
+    dict
+        The sidecar.
+
+    Raises
+    ------
+    InputError
+        If the folder is not ours, or cannot be written.
+    """
+    directory = Path(directory)
+    config = config or EngineConfig.for_network(network)
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: must be a folder, not a file")
+    if directory.is_dir() and any(directory.iterdir()) and not (force or is_ours(directory)):
+        raise InputError(f"{directory}: was not written by oxnor generate; use --force to replace all that is in it")
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except OSError as e:
+        raise InputError(f"{directory}: cannot be written ({e.strerror})") from None
+    try:
+        temporary.chmod(0o755)
+        sidecar = _write(network, config, temporary)
+        if directory.exists():
+            shutil.rmtree(directory)
+        temporary.rename(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return sidecar
+
+
+def _write(network: Network, config: EngineConfig, directory: Path) -> dict[str, Any]:
+    emitted = emit_engine(config, directory / "rtl")
+    images = write_images(network, config, directory)
+    write_text(directory / f"{emitted.top}.f", "".join(f"rtl/{p.name}\n" for p in emitted.sources))
+    sidecar = {
+        "format": FORMAT,
+        "version": 1,
+        "network": {"name": network.name, "shape": list(network.shape), "digest": network.digest},
+        "input_threshold": network.input_threshold,
+        **emitted.sidecar,
+        "images": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in images},
+    }
+    write_text(directory / SIDECAR, json.dumps(sidecar, indent=2) + "\n")
+    return sidecar

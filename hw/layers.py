@@ -1,0 +1,54 @@
+"""The hardware of each kind of layer, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from oxnor.models.layers import DenseLayer, ScoreLayer
+
+from .config import EngineConfig, LayerConfig
+from .dense import Dense
+from .scores import Scores
+from .unit import Unit, bits_for
+
+
+@dataclass(frozen=True)
+class LayerUnit:
+    """What the engine needs to know of a kind of layer.
+
+    Parameters
+    ----------
+    unit : callable
+        (engine, index of the layer) to its gateware.
+    output_stages : int
+        Cycles from the partial count of the last read to the output transfer.
+    coefficients : callable
+        (layer, config) to the coefficients of each neuron: a list of (values of int64, shape (n_out,), width in
+        bits), the first in the low bits.
+    """
+
+    unit: Callable[[EngineConfig, int], Unit]
+    output_stages: int
+    coefficients: Callable[..., list[tuple[NDArray[np.int64], int]]]
+
+
+def _dense_coefficients(layer: DenseLayer, config: LayerConfig) -> list[tuple[NDArray[np.int64], int]]:
+    return [(layer.thresholds, bits_for(config.n_in + 1))]
+
+
+def _score_coefficients(layer: ScoreLayer, config: LayerConfig) -> list[tuple[NDArray[np.int64], int]]:
+    if not config.is_affine:
+        return []
+    assert layer.scales is not None
+    assert layer.offsets is not None
+    return [(layer.scales, config.scale_width), (layer.offsets, config.offset_width)]
+
+
+#: By the ``kind`` of a layer.
+UNITS = {
+    "dense": LayerUnit(lambda e, k: Dense(e.layers[k], k), 1, _dense_coefficients),
+    "scores": LayerUnit(lambda e, k: Scores(e.layers[k], k, e.with_scores), 2, _score_coefficients),
+}

@@ -1,0 +1,45 @@
+"""When each thing happens: the engine's latency and initiation interval, to the cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .config import EngineConfig
+from .layers import UNITS
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Predicted timing of an engine without pauses on its streams.
+
+    Parameters
+    ----------
+    latency : int
+        Clock edges from the transfer of an image's first beat to the transfer of its result.
+    initiation_interval : int
+        Clock edges from image to image.
+    layer_latencies : tuple of int
+        Clock edges from a layer's input transfer to its output transfer.
+    """
+
+    latency: int
+    initiation_interval: int
+    layer_latencies: tuple[int, ...]
+
+    def cycles(self, images: int) -> int:
+        """Return the clock edges from the first beat's transfer to the last result's, for `images` in a row."""
+        return self.latency + (images - 1) * self.initiation_interval
+
+
+def schedule(config: EngineConfig) -> Schedule:
+    """Return the timing of an engine.
+
+    A layer takes its reads, then ``sense_latency`` cycles to the last partial count, then its output stages. Layers
+    are pipelined, so the slowest one, or the beats of an image if they are more, sets the initiation interval.
+    """
+    layers = tuple(y.reads + y.sense_latency + UNITS[y.kind].output_stages for y in config.layers)
+    return Schedule(
+        latency=config.beats + sum(layers),
+        initiation_interval=max(config.beats, *(y.reads for y in config.layers)),
+        layer_latencies=layers,
+    )

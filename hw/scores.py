@@ -1,0 +1,107 @@
+"""Output layer: synapse array, scores, and the class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from .argmax import Argmax
+from .array import SynapseArray
+from .config import LayerConfig
+from .threshold import Threshold
+from .unit import Unit, bits_for, place
+
+
+class Scores(Unit):
+    """Input-parallel output layer: score = scale * popcount + offset, class = argmax.
+
+    Latency from input transfer to output transfer is ``reads + sense_latency + 2`` cycles, the initiation interval is
+    ``reads`` cycles. While an output waits the layer stands still and nothing is lost.
+
+    Parameters
+    ----------
+    config : LayerConfig
+    index : int
+        Number of the layer, for the names of its modules and memory images.
+    with_scores : bool
+        Whether ``o.payload.scores`` is there.
+
+    Members
+    -------
+    i : ``In(stream.Signature(n_in))``
+        Input vectors.
+    o : ``Out(stream.Signature(StructLayout({"index": ..., "scores": ...})))``
+        The class, and the scores (``ArrayLayout(signed(score_width), n_out)``) if they are wanted.
+
+    See Also
+    --------
+    oxnor.models.layers.ScoreLayer : bit-true model.
+    """
+
+    def __init__(self, config: LayerConfig, index: int, with_scores: bool):
+        self.config = config
+        self.index = index
+        self.with_scores = with_scores
+        payload: dict[str, Any] = {"index": bits_for(config.n_out - 1)}
+        if with_scores:
+            payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
+        super().__init__(
+            {"i": In(stream.Signature(config.n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_engine_layer{self.index}"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        c = self.config
+        array = SynapseArray(c, self.index, c.scale_width + c.offset_width)
+        argmax = Argmax(c.n_out, c.groups, c.score_width)
+        place(m, platform, "array", array)
+        place(m, platform, "argmax", argmax)
+        en = Signal()
+        valid = Signal()
+        m.d.comb += [
+            en.eq(~self.o.valid | self.o.ready),
+            array.en.eq(en),
+            array.i.payload.eq(self.i.payload),
+            array.i.valid.eq(self.i.valid),
+            self.i.ready.eq(array.i.ready),
+            argmax.en.eq(en & valid),
+            self.o.payload.index.eq(argmax.index),
+        ]
+        scores = [self._score(m, platform, array, en, v) for v in range(c.groups)]
+        m.d.comb += [argmax.scores[v].eq(score) for v, score in enumerate(scores)]
+        with m.If(en):
+            m.d.sync += [
+                valid.eq(array.valid & array.last),
+                argmax.start.eq(array.start),
+                argmax.final.eq(array.final),
+                self.o.valid.eq(valid & argmax.final),
+            ]
+        if self.with_scores:
+            # Shifted in from the top: after the last pass the score of neuron n is word n.
+            kept = Signal(c.passes * c.groups * c.score_width)
+            with m.If(en & valid):
+                m.d.sync += kept.eq(Cat(kept[c.groups * c.score_width :], *scores))
+            m.d.comb += self.o.payload.scores.eq(kept)
+        return m
+
+    def _score(self, m: Module, platform: Any, array: SynapseArray, en: Signal, v: int) -> Signal:
+        """Return the registered score of lane `v`."""
+        c = self.config
+        neuron = Threshold(c.n_in, c.slices)
+        place(m, platform, f"neuron{v}", neuron)
+        m.d.comb += [neuron.en.eq(en), neuron.first.eq(array.first), neuron.partial.eq(array.partials[v])]
+        total = neuron.total
+        if c.is_affine:
+            word = array.coefficients.word_select(v, c.scale_width + c.offset_width)
+            total = word[: c.scale_width].as_signed() * total + word[c.scale_width :].as_signed()
+        score = Signal(signed(c.score_width), name=f"score{v}")
+        with m.If(en):
+            m.d.sync += score.eq(total)
+        return score

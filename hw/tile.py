@@ -1,0 +1,85 @@
+"""Tile: one macro, its mask and its popcount."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux
+from amaranth.lib.wiring import In, Out
+
+from .popcount import Popcount
+from .rram_macro import RramMacro
+from .unit import Unit, bits_for, place
+
+
+class Tile(Unit):
+    """One RRAM macro with the popcount of its columns: the basic cell of the array.
+
+    ``count`` belongs to the row that was sensed two enabled clock edges before. Columns that hold no synapse are
+    masked, so that an error there changes nothing. While ``en`` is 0 everything holds.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Size of the macro.
+    used : int
+        Columns that hold a synapse in every slice but the last, in [1, cols].
+    used_last : int
+        Columns that hold a synapse in the last slice, in [0, used].
+    init_file : str
+        Memory image of the macro.
+
+    Members
+    -------
+    en : ``In(1)``
+        Advance by one read.
+    row : ``In(bits_for(rows - 1))``
+        Row to sense at this clock edge.
+    x : ``In(cols)``
+        XNOR inputs of that row.
+    last : ``In(1)``
+        Whether the row sensed one edge before is of the last slice.
+    count : ``Out(bits_for(used))``
+        Agreeing bits among the columns in use.
+    """
+
+    def __init__(self, rows: int, cols: int, used: int, used_last: int, init_file: str = ""):
+        if not (1 <= used <= cols and 0 <= used_last <= used):
+            raise ValueError(f"Used columns must be in [1, {cols}] and in [0, used], not {used} and {used_last}")
+        self.rows = rows
+        self.cols = cols
+        self.used = used
+        self.used_last = used_last
+        self.verilog_parameters = {"INIT_FILE": init_file}
+        super().__init__(
+            {
+                "en": In(1),
+                "row": In(bits_for(rows - 1)),
+                "x": In(cols),
+                "last": In(1),
+                "count": Out(bits_for(used)),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_tile_{self.rows}x{self.cols}_{self.used}_{self.used_last}"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        macro = RramMacro(self.rows, self.cols, "@INIT_FILE@")
+        popcount = Popcount(self.used)
+        place(m, platform, "macro", macro)
+        place(m, platform, "popcount", popcount)
+        agree = macro.q[: self.used]
+        if self.used_last < self.used:
+            agree = agree & Mux(self.last, (1 << self.used_last) - 1, (1 << self.used) - 1)
+        m.d.comb += [
+            macro.sense.eq(self.en),
+            macro.row.eq(self.row),
+            macro.x.eq(self.x),
+            popcount.i.eq(agree),
+        ]
+        with m.If(self.en):
+            m.d.sync += self.count.eq(popcount.o)
+        return m

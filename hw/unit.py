@@ -1,0 +1,77 @@
+"""What all gateware units share: a module name, and a hierarchy that is kept in the emitted Verilog."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+
+def bits_for(maximum: int) -> int:
+    """Return the number of bits of an unsigned number in [0, maximum], at least 1."""
+    return max(1, maximum.bit_length())
+
+
+class Unit(wiring.Component):
+    """A component that becomes one Verilog module, named by :attr:`module_name`.
+
+    Two units of the same name must be the same hardware: the module is emitted once and instantiated often.
+    """
+
+    # A unit that is placed twice is elaborated once: the others are used all the same.
+    _MustUse__silence = True
+
+    #: SystemVerilog expression for output ``o`` that a simulation may use instead of the module's body.
+    behavioural: ClassVar[str | None] = None
+    #: Whether the module has clock and reset ports.
+    has_clock: ClassVar[bool] = True
+    #: Name of a hand-written source in ``hw/rtl`` that is the module, instead of what Amaranth would emit.
+    rtl_source: ClassVar[str | None] = None
+    #: Verilog parameters of this instance.
+    verilog_parameters: dict[str, Any]
+
+    @property
+    def module_name(self) -> str:
+        """Name of the Verilog module."""
+        raise NotImplementedError
+
+
+class EmitPlatform:
+    """Elaboration for Verilog: a placed unit becomes an instance of its own module.
+
+    Attributes
+    ----------
+    units : dict of str to Unit
+        The units met so far, by module name.
+    """
+
+    def __init__(self) -> None:
+        self.units: dict[str, Unit] = {}
+
+    def instance(self, unit: Unit) -> Instance:
+        """Return an instance of `unit`'s module, and remember the unit."""
+        self.units.setdefault(unit.module_name, unit)
+        ports: dict[str, Any] = {f"p_{k}": v for k, v in getattr(unit, "verilog_parameters", {}).items()}
+        for path, member, value in unit.signature.flatten(unit):
+            direction = "i" if member.flow == In else "o"
+            ports[f"{direction}_{'__'.join(map(str, path))}"] = getattr(value, "as_value", lambda v=value: v)()
+        if unit.has_clock:
+            ports["i_clk"] = ClockSignal()
+            if unit.rtl_source is None:
+                ports["i_rst"] = ResetSignal()
+        return Instance(unit.module_name, **ports)
+
+
+def place(m: Module, platform: Any, name: str, unit: Unit) -> None:
+    """Make `unit` a submodule: whole in the Amaranth simulator, an instance of its module when Verilog is emitted."""
+    m.submodules[name] = platform.instance(unit) if isinstance(platform, EmitPlatform) else unit
+
+
+def sum_tree(values: list[Any]) -> Any:
+    """Return the sum of `values` as a balanced tree of adders."""
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return sum_tree(values[:half]) + sum_tree(values[half:])
