@@ -92,9 +92,7 @@ class LayerConfig:
 
     def __post_init__(self) -> None:
         ranges = {
-            "rows": (self.rows, 1, 1 << 16),
-            "cols": (self.cols, 1, 1 << 16),
-            "across (H)": (self.across, 1, -(-self.n_in // self.cols) if self.cols > 0 else 1),
+            "across (H)": (self.across, 1, -(-self.n_in // self.cols)),
             "groups (V)": (self.groups, 1, self.n_out),
         }
         for name, (value, low, high) in ranges.items():
@@ -162,6 +160,8 @@ def _layer_config(
     layer: DenseLayer | ScoreLayer, target: Target, macro: tuple[int, int] | None, fold: tuple[int, int] | None
 ) -> LayerConfig:
     rows, cols = macro or (target.rows, target.cols or layer.n_in)
+    if rows < 1 or cols < 1:
+        raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
     widths = {}
     if isinstance(layer, ScoreLayer) and layer.is_affine:
         widths = {"scale_width": _signed_bits(layer.scales), "offset_width": _signed_bits(layer.offsets)}

@@ -1,0 +1,23 @@
+"""Fixtures that all levels of the suite share."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from oxnor.models.network import Network
+
+
+@pytest.fixture
+def random_network() -> Callable[..., Network]:
+    """Return a maker of networks with thresholds around the middle, where both outputs are likely."""
+
+    def make(shape: tuple[int, ...], seed: int = 0, *, affine: bool = False, name: str = "random") -> Network:
+        g = np.random.default_rng([seed, *shape])
+        weights = [g.random((n_out, n_in)) < 0.5 for n_in, n_out in zip(shape, shape[1:], strict=False)]
+        thresholds = [g.integers(max(0, w.shape[1] // 2 - 3), w.shape[1] // 2 + 2, len(w)) for w in weights[:-1]]
+        extra = {}
+        if affine:
+            extra = {"scales": g.integers(-9, 10, shape[-1]), "offsets": g.integers(-99, 100, shape[-1])}
+        return Network.from_arrays(weights, [*thresholds, None], name=name, **extra)
+
+    return make
