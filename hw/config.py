@@ -272,7 +272,7 @@ class EngineConfig:
         if folding is not None and len(folding) != len(network.layers):
             raise InputError(f"folding must be {len(network.layers)} pairs (H, V), one a layer, not {len(folding)}")
         t = TARGETS[target]
-        folds = folding or [None] * len(network.layers)
+        folds: Sequence[tuple[int, int] | None] = folding or [None] * len(network.layers)
         layers = tuple(_layer_config(y, t, macro, f) for y, f in zip(network.layers, folds, strict=True))
         return cls(
             layers,

@@ -42,8 +42,6 @@ def _dense_coefficients(layer: DenseLayer, config: LayerConfig) -> list[tuple[ND
 def _score_coefficients(layer: ScoreLayer, config: LayerConfig) -> list[tuple[NDArray[np.int64], int]]:
     if not config.is_affine:
         return []
-    assert layer.scales is not None
-    assert layer.offsets is not None
     return [(layer.scales, config.scale_width), (layer.offsets, config.offset_width)]
 
 

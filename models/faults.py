@@ -96,7 +96,7 @@ class FaultMap:
             g = rng.stream("static", seed=seed, layer=i, trial=trial)
             n = layer.weights.size
             flips[i] = g.choice(n, size=g.binomial(n, ber), replace=False, shuffle=False)
-        return cls(tuple(layer.weights.shape for layer in network.layers), flips)  # type: ignore[misc]
+        return cls(tuple(layer.weights.shape for layer in network.layers), flips)
 
     @property
     def count(self) -> int:

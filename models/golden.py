@@ -59,7 +59,7 @@ def argmax(scores: NDArray[np.int64]) -> NDArray[np.int64]:
 def _packed_outputs(network: Network, images: NDArray, backend: str) -> list[NDArray]:
     if backend not in BACKENDS:
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
-    x = pack_words(binarize(network, images))
+    x: NDArray = pack_words(binarize(network, images))
     outputs = []
     for layer in network.layers:
         x = layer.evaluate(x, backend)

@@ -159,8 +159,8 @@ class ScoreLayer(Layer):
     kind: ClassVar[str] = "scores"
     gives_scores: ClassVar[bool] = True
 
-    scales: NDArray[np.int64] | None = None
-    offsets: NDArray[np.int64] | None = None
+    scales: NDArray[np.int64] = None  # type: ignore[assignment]  # an array once made
+    offsets: NDArray[np.int64] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         where = f"{self.kind} layer"
@@ -184,8 +184,6 @@ class ScoreLayer(Layer):
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Return what is stored beside the weights."""
-        assert self.scales is not None
-        assert self.offsets is not None
         return {"scales": self.scales.astype("<i8"), "offsets": self.offsets.astype("<i8")}
 
     @classmethod

@@ -1,0 +1,48 @@
+# Two commands set up everything on a fresh machine with Python >= 3.11, g++, make and perl:
+#   make demo    a trained network through its own RTL, and a report with pictures
+#   make test    lint, types and the whole test suite
+# EXTRAS=test,train adds PyTorch, without which the tests of training are skipped.
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= test
+BIN := $(VENV)/bin
+JOBS ?= 2
+export OXNOR_BUILD ?= $(CURDIR)/build
+
+PACKAGES := models hw sim cli fpga
+
+.PHONY: demo test test-slow lint types bench pictures clean
+
+demo: $(VENV)/.installed
+	$(BIN)/oxnor demo
+
+test: lint types
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
+
+bench: $(VENV)/.installed
+	$(BIN)/oxnor bench
+
+lint: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/ruff check
+
+# The import hook of an editable install hides the sources from mypy: it gets the wheel.
+types: $(VENV)/.installed-$(EXTRAS)
+	rm -rf build/types build/lib build/bdist.* && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/types .
+	cd build/types && MYPYPATH=. $(CURDIR)/$(BIN)/python -m mypy --config-file $(CURDIR)/pyproject.toml \
+	    --cache-dir $(CURDIR)/build/mypy $(PACKAGES:%=-p oxnor.%)
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.installed-$(EXTRAS): $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$(EXTRAS)]"
+	touch $@
+
+clean:
+	rm -rf build $(VENV)
