@@ -29,7 +29,7 @@ class Argmax(Unit):
     -------
     en : ``In(1)``
         Take the scores at this clock edge.
-    start, final : ``In(1)``
+    first, last : ``In(1)``
         They are the first, the last of a vector.
     scores : ``In(ArrayLayout(signed(width), lanes))``
         Scores.
@@ -50,8 +50,8 @@ class Argmax(Unit):
         super().__init__(
             {
                 "en": In(1),
-                "start": In(1),
-                "final": In(1),
+                "first": In(1),
+                "last": In(1),
                 "scores": In(data.ArrayLayout(signed(width), lanes)),
                 "index": Out(bits_for(count - 1)),
             }
@@ -77,11 +77,11 @@ class Argmax(Unit):
         m = Module()
         base = Signal(range(self.count + self.lanes))
         best = Signal(signed(self.width))
-        first = Signal(len(base))
-        m.d.comb += first.eq(Mux(self.start, 0, base))
+        lowest = Signal(len(base))
+        m.d.comb += lowest.eq(Mux(self.first, 0, base))
         in_last = self.count - (self.count - 1) // self.lanes * self.lanes
         row: list[tuple[Any, Any, Any]] = [
-            (self.scores[v], first + v, ~self.final if v >= in_last else C(1)) for v in range(self.lanes)
+            (self.scores[v], lowest + v, ~self.last if v >= in_last else C(1)) for v in range(self.lanes)
         ]
         level = 0
         while len(row) > 1:
@@ -90,7 +90,7 @@ class Argmax(Unit):
                 for k in range(0, len(row), 2)
             ]
             row, level = pairs, level + 1
-        score, index, _ = self._better(m, "run", (best, self.index, ~self.start), row[0])
+        score, index, _ = self._better(m, "run", (best, self.index, ~self.first), row[0])
         with m.If(self.en):
-            m.d.sync += [best.eq(score), self.index.eq(index), base.eq(first + self.lanes)]
+            m.d.sync += [best.eq(score), self.index.eq(index), base.eq(lowest + self.lanes)]
         return m

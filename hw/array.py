@@ -37,9 +37,9 @@ class SynapseArray(Unit):
         Input vectors.
     valid : ``Out(1)``
         The outputs belong to a read.
-    first, last : ``Out(1)``
+    first_slice, last_slice : ``Out(1)``
         It is the first, the last slice of its neurons.
-    start, final : ``Out(1)``
+    first_pass, last_pass : ``Out(1)``
         It belongs to the first, the last pass over the vector.
     partials : ``Out(ArrayLayout(bits_for(n_in), V))``
         Partial counts, a lane a neuron.
@@ -57,7 +57,8 @@ class SynapseArray(Unit):
             "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.groups)),
             "coefficients": Out(config.groups * coefficient_width),
         }
-        super().__init__(members | {k: Out(1) for k in ("valid", "first", "last", "start", "final")})
+        flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass")
+        super().__init__(members | {k: Out(1) for k in flags})
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -72,13 +73,13 @@ class SynapseArray(Unit):
         row = Signal(range(c.rows))
         slice_ = Signal(range(c.slices))
         pass_ = Signal(range(c.passes))
-        end = Signal()
+        at_end = Signal()
         m.d.comb += [
-            end.eq(row == c.reads - 1),
-            self.i.ready.eq(self.en & (~busy | end)),
+            at_end.eq(row == c.reads - 1),
+            self.i.ready.eq(self.en & (~busy | at_end)),
         ]
         with m.If(self.en):
-            with m.If(end | ~busy):
+            with m.If(at_end | ~busy):
                 m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), x.eq(self.i.payload)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
@@ -90,15 +91,15 @@ class SynapseArray(Unit):
                     m.d.sync += slice_.eq(slice_ + 1)
         flags = {
             "valid": busy,
-            "first": slice_ == 0,
-            "last": slice_ == c.slices - 1,
-            "start": pass_ == 0,
-            "final": pass_ == c.passes - 1,
+            "first_slice": slice_ == 0,
+            "last_slice": slice_ == c.slices - 1,
+            "first_pass": pass_ == 0,
+            "last_pass": pass_ == c.passes - 1,
         }
         delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
-        self._read(m, platform, row, x[:width], delayed["last"][1])
+        self._read(m, platform, row, x[:width], delayed["last_slice"][1])
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         return m

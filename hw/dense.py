@@ -67,7 +67,7 @@ class Dense(Unit):
             place(m, platform, f"neuron{v}", neuron)
             m.d.comb += [
                 neuron.en.eq(en),
-                neuron.first.eq(array.first),
+                neuron.first.eq(array.first_slice),
                 neuron.partial.eq(array.partials[v]),
                 neuron.threshold.eq(array.coefficients.word_select(v, array.coefficient_width)),
             ]
@@ -75,8 +75,8 @@ class Dense(Unit):
         # The bits of a pass are shifted in from the top: after the last pass neuron n is bit n.
         bits = Signal(c.passes * c.groups)
         with m.If(en):
-            m.d.sync += self.o.valid.eq(array.valid & array.last & array.final)
-            with m.If(array.valid & array.last):
+            m.d.sync += self.o.valid.eq(array.valid & array.last_slice & array.last_pass)
+            with m.If(array.valid & array.last_slice):
                 m.d.sync += bits.eq(Cat(bits[c.groups :], *fires))
         m.d.comb += self.o.payload.eq(bits)
         return m

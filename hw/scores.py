@@ -78,10 +78,10 @@ class Scores(Unit):
         m.d.comb += [argmax.scores[v].eq(score) for v, score in enumerate(scores)]
         with m.If(en):
             m.d.sync += [
-                valid.eq(array.valid & array.last),
-                argmax.start.eq(array.start),
-                argmax.final.eq(array.final),
-                self.o.valid.eq(valid & argmax.final),
+                valid.eq(array.valid & array.last_slice),
+                argmax.first.eq(array.first_pass),
+                argmax.last.eq(array.last_pass),
+                self.o.valid.eq(valid & argmax.last),
             ]
         if self.with_scores:
             # Shifted in from the top: after the last pass the score of neuron n is word n.
@@ -96,7 +96,7 @@ class Scores(Unit):
         c = self.config
         neuron = Threshold(c.n_in, c.slices)
         place(m, platform, f"neuron{v}", neuron)
-        m.d.comb += [neuron.en.eq(en), neuron.first.eq(array.first), neuron.partial.eq(array.partials[v])]
+        m.d.comb += [neuron.en.eq(en), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
         total = neuron.total
         if c.is_affine:
             word = array.coefficients.word_select(v, c.scale_width + c.offset_width)

@@ -32,7 +32,7 @@ def _ctpop(typingctx: Any, x: Any) -> Any:
 
 
 @numba.njit(parallel=True, cache=True, boundscheck=False)
-def _popcounts_numba(x, w, n_in, out):  # type: ignore[no-untyped-def]
+def _popcounts_numba(x, w, n_in, out):
     n, words = x.shape
     for i in numba.prange(n):
         for j in range(w.shape[0]):
@@ -43,7 +43,7 @@ def _popcounts_numba(x, w, n_in, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(parallel=True, cache=True, boundscheck=False)
-def _fire_numba(x, w, limit, out):  # type: ignore[no-untyped-def]
+def _fire_numba(x, w, limit, out):
     n, words = x.shape
     m = w.shape[0]
     for i in numba.prange(n):

@@ -21,8 +21,8 @@ def test_matches_golden(count, lanes, width):
         for row in scores:
             passes = -(-count // lanes)
             for p in range(passes):
-                ctx.set(unit.start, p == 0)
-                ctx.set(unit.final, p == passes - 1)
+                ctx.set(unit.first, p == 0)
+                ctx.set(unit.last, p == passes - 1)
                 for v in range(lanes):
                     # Lanes beyond the last score carry a value that would win.
                     n = p * lanes + v
