@@ -44,5 +44,9 @@ $(VENV)/.installed-$(EXTRAS): $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$(EXTRAS)]"
 	touch $@
 
+# The pictures of the README, from the networks as they are.
+pictures: $(VENV)/.installed
+	$(BIN)/oxnor demo --pictures docs/pictures
+
 clean:
 	rm -rf build $(VENV)

@@ -1,9 +1,11 @@
 """Fixtures that all levels of the suite share."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from oxnor.models.network import Network
 
 
@@ -13,7 +15,7 @@ def random_network() -> Callable[..., Network]:
 
     def make(shape: tuple[int, ...], seed: int = 0, *, affine: bool = False, name: str = "random") -> Network:
         g = np.random.default_rng([seed, *shape])
-        weights = [g.random((n_out, n_in)) < 0.5 for n_in, n_out in zip(shape, shape[1:], strict=False)]
+        weights = [g.random((n_out, n_in)) < 0.5 for n_in, n_out in itertools.pairwise(shape)]
         thresholds = [g.integers(max(0, w.shape[1] // 2 - 3), w.shape[1] // 2 + 2, len(w)) for w in weights[:-1]]
         extra = {}
         if affine:

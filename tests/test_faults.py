@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from oxnor.models import golden
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
@@ -66,7 +67,7 @@ def test_save_and_load(tmp_path, random_network):
 def test_other_files_are_refused(tmp_path, random_network):
     network = random_network(SHAPE)
     network.save(tmp_path / "n.npz")
-    with pytest.raises(InputError, match="header.format must be 'oxnor-faults': this is some other file"):
+    with pytest.raises(InputError, match=r"header\.format must be 'oxnor-faults': this is some other file"):
         FaultMap.load(tmp_path / "n.npz")
     with pytest.raises(InputError) as e:
         FaultMap.draw(random_network((9, 4)), ber=0.1).apply(network)

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from amaranth.sim import Simulator
+
 from oxnor.hw.axi_lite import OKAY, SLVERR, AxiLite, Register
 
 REGISTERS = (Register("A", "r", "a"), Register("B", "rw", "b"), Register("C", "r", "c"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from oxnor.hw.config import TARGETS, EngineConfig, LayerConfig
 from oxnor.hw.images import hex_rows, image_texts, macro_bits
 from oxnor.hw.schedule import schedule

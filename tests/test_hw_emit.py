@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+
 from oxnor.hw.config import EngineConfig
 from oxnor.hw.emit import emit_component
 from oxnor.hw.generate import generate

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+
 from oxnor.hw.popcount import LEAF_WIDTH, Popcount
 from oxnor.models import golden
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+
 from oxnor.hw.threshold import Threshold
 from oxnor.models import golden
 

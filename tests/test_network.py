@@ -1,6 +1,7 @@
 """Networks: what is refused, and that files hold all of one."""
 
 import io
+import itertools
 import json
 import zipfile
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+
 from oxnor.models import network as network_module
 from oxnor.models.errors import InputError
 from oxnor.models.network import Network
@@ -31,7 +33,7 @@ def rewrite(path, changes, drop=()):
 @given(shape=st.lists(st.integers(1, 40), min_size=2, max_size=4), affine=st.booleans(), level=st.integers(0, 256))
 def test_save_and_load_keep_everything(tmp_path_factory, shape, affine, level):
     g = np.random.default_rng(shape)
-    weights = [g.random((b, a)) < 0.5 for a, b in zip(shape, shape[1:], strict=False)]
+    weights = [g.random((b, a)) < 0.5 for a, b in itertools.pairwise(shape)]
     thresholds = [g.integers(0, w.shape[1] + 2, len(w)) for w in weights[:-1]]
     extra = {"scales": g.integers(-5, 5, shape[-1]), "offsets": g.integers(-5, 5, shape[-1])} if affine else {}
     info = {"licence": "MIT", "n": 1}
