@@ -1,0 +1,5 @@
+"""``python -m oxnor.cli``: the same as ``oxnor``."""
+
+from . import main
+
+main()

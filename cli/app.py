@@ -1,0 +1,93 @@
+"""The app ``oxnor``: its commands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from oxnor.models.errors import InputError
+
+from . import bench, demo, doctor, generate, networks, simulate, train
+
+
+class Commands(TyperGroup):
+    """Commands whose bad input ends in one sentence and exit code 2, and an interrupt in exit code 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except InputError as e:
+            print(f"oxnor: {e}", file=sys.stderr)
+            ctx.exit(2)
+        except RuntimeError as e:
+            # Typer's own exits are RuntimeErrors too; the runner is loaded if it is it that has failed.
+            runner = sys.modules.get("oxnor.sim.runner")
+            if runner is None or not isinstance(e, runner.SimulationError):
+                raise
+            # The simulator failed or the engine hangs: the text names the log and shows its end.
+            print(f"oxnor: {e}", file=sys.stderr)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            print("oxnor: interrupted", file=sys.stderr)
+            ctx.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"oxnor {version('oxnor')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    # A traceback is a defect of this program; it is wanted whole and plain in a report.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def about(
+    show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    r"""Binarized neural networks as differential-RRAM XNOR engines in Verilog, proved bit by bit.
+
+    \b
+    See it work:            oxnor demo
+    Get the Verilog:        oxnor generate mnist-mlp -o engine
+    Check it on digits:     oxnor simulate mnist-mlp --images 10000
+    With wrong weights:     oxnor simulate mnist-mlp --ber 0.01
+    What is shipped:        oxnor networks
+
+    Exit codes: 0 it is as it should be, 1 it is not (a mismatch), 2 the input cannot be used, 130 interrupted.
+    """
+
+
+def _paragraphs(doc: str) -> str:
+    """Return a docstring with the lines of each paragraph joined: the terminal breaks them, not the source."""
+    return "\n\n".join(" ".join(p.split()) for p in inspect.cleandoc(doc).split("\n\n"))
+
+
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    demo.demo,
+    generate.generate,
+    simulate.simulate,
+    networks.networks,
+    networks.info,
+    train.train,
+    doctor.doctor,
+    bench.bench,
+)
+for _command in _COMMANDS:
+    app.command(help=_paragraphs(_command.__doc__ or ""))(_command)

@@ -1,0 +1,99 @@
+"""Options that several commands share, and the engine structure that they ask for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oxnor.models.errors import InputError
+
+if TYPE_CHECKING:
+    from oxnor.hw.config import EngineConfig
+    from oxnor.models.network import Network
+
+_ENGINE = "Engine"
+
+NetworkName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NETWORK", help="A shipped network (see [bold]oxnor networks[/]) or a path to an .npz file."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder with the MNIST files. Default: the shipped test images."),
+]
+TargetName = Annotated[
+    str,
+    typer.Option(
+        "--target", help="Preset for macros, folding and stream: sim, ice40, ecp5 or asic.", rich_help_panel=_ENGINE
+    ),
+]
+Macro = Annotated[
+    str | None,
+    typer.Option(
+        "--macro", metavar="ROWSxCOLS", help="Size of every macro, for example 64x64.", rich_help_panel=_ENGINE
+    ),
+]
+Fold = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fold",
+        metavar="H,V",
+        help="Macros side by side (H) and groups of neurons at once (V) of a layer; once for each layer, in order.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+StreamWidth = Annotated[
+    int | None,
+    typer.Option(
+        "--stream-width",
+        metavar="BITS",
+        help="Bits a beat of the input stream; a multiple of 8.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+NoScores = Annotated[
+    bool, typer.Option("--no-scores", help="Give the class alone, without the scores.", rich_help_panel=_ENGINE)
+]
+
+
+def load_network(name: str) -> Network:
+    """Return the network called `name`, shipped or in a file."""
+    from oxnor.models import zoo
+
+    return zoo.resolve(name)
+
+
+def _pair(option: str, text: str, separator: str, example: str, low: int) -> tuple[int, int]:
+    match = re.fullmatch(rf"(\d{{1,9}}){separator}(\d{{1,9}})", text.strip(), re.IGNORECASE)
+    if not match or min(int(match[1]), int(match[2])) < low:
+        raise InputError(f"{option} must be two positive integers, for example {example}, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def engine_config(
+    network: Network,
+    target: str,
+    macro: str | None = None,
+    fold: list[str] | None = None,
+    stream_width: int | None = None,
+    no_scores: bool = False,
+) -> EngineConfig:
+    """Return the engine structure that the options ask for."""
+    from oxnor.hw.config import EngineConfig
+
+    if stream_width is not None and (stream_width < 8 or stream_width % 8):
+        raise InputError(f"--stream-width must be a positive multiple of 8, not {stream_width}")
+    given: dict[str, Any] = {}
+    if macro is not None:
+        given["macro"] = _pair("--macro", macro, "x", "64x64", 1)
+    if fold:
+        given["folding"] = [_pair("--fold", text, ",", "1,16", 1) for text in fold]
+    if no_scores:
+        given["with_scores"] = False
+    return EngineConfig.for_network(network, target=target, stream_width=stream_width, **given)

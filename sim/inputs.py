@@ -1,0 +1,83 @@
+"""Images for a network: real ones where they fit, drawn ones elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.errors import InputError
+from oxnor.models.network import Network
+
+#: Images in the MNIST test set, and most that one run takes.
+IMAGES_MAX = 10_000
+#: Inputs of a network that is given digits: 28 x 28 pixels.
+DIGIT_SIZE = 28 * 28
+# Apart from the kinds of ``oxnor.models.rng``, whose keys are small numbers.
+_KEY = int.from_bytes(b"images", "little")
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Images, their labels where there are any, and where they come from.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, n_in)
+        uint8 (grey) or bool (bits).
+    labels : ndarray of uint8, shape (n,), or None
+        The right class of each.
+    source : str
+        In words.
+    """
+
+    images: NDArray
+    labels: NDArray[np.uint8] | None
+    source: str
+
+
+def inputs_for(network: Network, count: int, *, seed: int = 0, data: str | Path | None = None) -> Inputs:
+    """Return the first `count` images for `network`.
+
+    Parameters
+    ----------
+    network : Network
+    count : int
+        In [1, IMAGES_MAX].
+    seed : int
+        Key of drawn images.
+    data : path, optional
+        Folder with the MNIST test files. Default: the shipped ones.
+
+    Returns
+    -------
+    Inputs
+        MNIST test images if the network has 784 inputs, else random bits, which have no labels.
+
+    Raises
+    ------
+    InputError
+        If `count` is out of range, there are fewer images, or `data` holds images of another size.
+    """
+    if not 1 <= count <= IMAGES_MAX:
+        raise InputError(f"images must be in [1, {IMAGES_MAX}], not {count}")
+    if data is None and network.n_in != DIGIT_SIZE:
+        g = np.random.Generator(np.random.Philox(key=[seed, _KEY]))
+        bits = g.integers(0, 2, size=(count, network.n_in), dtype=np.uint8).astype(bool)
+        why = f"no labels: the network has {network.n_in} inputs, digits have {DIGIT_SIZE}"
+        return Inputs(bits, None, f"random bits, seed {seed} ({why})")
+    from oxnor.models.datasets import load_mnist
+
+    if data is not None and not Path(data).is_dir():
+        raise InputError(f"{data}: must be a folder with the MNIST test files, and is not there")
+    images, labels = load_mnist("test") if data is None else load_mnist("test", data)
+    images = images.reshape(len(images), -1)
+    if images.shape[1] != network.n_in:
+        raise InputError(
+            f"{data}: images must have {network.n_in} pixels for network {network.name!r}, not {images.shape[1]}"
+        )
+    if count > len(images):
+        raise InputError(f"images must be in [1, {len(images)}], as there are no more, not {count}")
+    return Inputs(images[:count], labels[:count], "MNIST test images")

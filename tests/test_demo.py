@@ -1,0 +1,167 @@
+"""The demonstration: a small network through RTL, and a page that a browser shows whole."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import urllib.parse
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from oxnor.cli.app import app
+from oxnor.models import golden
+from oxnor.models.errors import InputError
+from oxnor.models.faults import FaultMap
+from oxnor.models.network import Network
+from oxnor.sim.demo import golden_sweep, run_demo, write_page, write_pictures
+from oxnor.sim.demo_page import build_page, run_row
+
+RATES = (0.0, 0.05)
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """Return a demonstration with few images."""
+    g = np.random.default_rng(5)
+    w0, w1, w2 = (g.random(shape) < 0.5 for shape in ((24, 784), (16, 24), (10, 16)))
+    thresholds = [g.integers(389, 396, 24), g.integers(9, 14, 16), None]
+    network = Network.from_arrays([w0, w1, w2], thresholds, name="digits", info={"licence": "MIT", "accuracy": 0.1})
+    steps = []
+    found = run_demo(network, count=40, rates=RATES, wave_network=network, progress=lambda *step: steps.append(step))
+    assert {s[0] for s in steps} >= {
+        "Verilator build, RTL without errors",
+        "RTL at bit error rate 0.05",
+        "waveform of a read",
+    }
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(demo, tmp_path_factory):
+    return write_page(demo, tmp_path_factory.mktemp("page"))
+
+
+@pytest.mark.cosim
+def test_rtl_agrees_and_the_page_says_so(demo, page):
+    assert demo.ok
+    assert [run.ber for run in demo.runs] == list(RATES)
+    assert demo.runs[1].bit_errors == FaultMap.draw(demo.network, ber=0.05, seed=0, trial=0).count
+    text = page.read_text(encoding="utf-8")
+    assert "✓ Every class and score agrees" in text
+    assert run_row(demo.runs[1])[1] in text
+
+
+@pytest.mark.cosim
+def test_waveform_agrees_with_the_golden_model(demo):
+    """The marked read: its popcount, threshold and decision are those of the network for one of its images."""
+    w = demo.waveform
+    layer = demo.network.layers[w.layer]
+    lanes = demo.config.layers[w.layer].groups
+    neuron = w.value("row") * lanes
+    inputs = golden.layer_outputs(demo.network, demo.inputs.images[:4])[w.layer - 1]
+    popcounts = golden.popcount(layer.weights[neuron], inputs)
+    assert w.value("sum p") in popcounts
+    assert w.value("threshold T") == layer.thresholds[neuron]
+    assert w.value("fire = p ≥ T") == int(w.value("sum p") >= layer.thresholds[neuron])
+    assert bin(w.value("q = XNOR(w, x)")).count("1") >= w.value("popcount")
+
+
+@pytest.mark.cosim
+def test_page_is_self_contained(page):
+    text = page.read_text(encoding="utf-8")
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert sources
+    assert all(s.startswith(("data:", "#")) for s in sources)
+    assert "url(http" not in text
+    assert "@import" not in text
+    for data in re.findall(r"data:image/png;base64,([^\"]+)", text):
+        assert base64.b64decode(data).startswith(b"\x89PNG")
+
+
+@pytest.mark.cosim
+def test_page_names_no_machine_path(page):
+    assert not re.search(r"(?:/home|/root|/work|/tmp)/", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.cosim
+def test_page_says_that_the_rtl_differs(demo):
+    run = replace(demo.runs[1], mismatches=3)
+    wrong = replace(demo, runs=(demo.runs[0], run))
+    assert not wrong.ok
+    assert "✗ 3 results differ" in build_page(wrong)
+    assert "≠" in run_row(replace(demo.runs[0], cycles=demo.runs[0].cycles + 1))[5]
+
+
+@pytest.mark.cosim
+def test_pictures_are_files(demo, tmp_path):
+    assert sorted(p.name for p in write_pictures(demo, tmp_path)) == ["accuracy.svg", "engine.svg", "waveform.svg"]
+
+
+@pytest.mark.cosim
+def test_command_writes_page_and_json(tmp_path, random_network):
+    network = tmp_path / "digits.npz"
+    random_network((784, 8, 10), name="digits").save(network)
+    arguments = ["demo", "--network", str(network), "--images", "20", "-o", str(tmp_path / "demo"), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["ok"] is True
+    assert [run["ber"] for run in found["runs"]] == [0.0, 1e-3, 1e-2, 5e-2]
+    assert (tmp_path / "demo" / "index.html").is_file()
+
+
+@pytest.mark.cosim
+def test_page_in_a_browser(page, tmp_path):
+    """Every picture is visible, none is broken, and nothing was asked of a network."""
+    browser = next((b for b in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if b), None)
+    if browser is None and os.environ.get("OXNOR_REQUIRE_TOOLS"):
+        pytest.fail("chromium must be installed where every tool is required")
+    if browser is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    probe = """<script>addEventListener('load',()=>{const all=[...document.querySelectorAll('svg,img')];
+    const small=all.filter(e=>{const r=e.getBoundingClientRect();return r.width<20||r.height<20});
+    const broken=[...document.images].filter(i=>!i.complete||!i.naturalWidth);
+    const asked=performance.getEntriesByType('resource').map(e=>e.name).filter(n=>!n.startsWith('data:'));
+    const wide=document.documentElement.scrollWidth-document.documentElement.clientWidth;
+    const ids=[...document.querySelectorAll('[id]')].map(e=>e.id);
+    document.title=JSON.stringify({figures:document.querySelectorAll('figure').length,pictures:all.length,
+    small:small.length,broken:broken.length,asked,wide})})</script>"""
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.read_text(encoding="utf-8").replace("</body>", probe + "</body>"), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    url = "file://" + urllib.parse.quote(str(probed))
+    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,900", "--dump-dom", url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
+    assert title, done.stderr[-2000:]
+    found = json.loads(title[1].replace("&quot;", '"'))
+    assert found["figures"] >= 3 + 2
+    assert found["pictures"] > found["figures"]
+    assert {k: found[k] for k in ("small", "broken", "asked", "wide")} == {
+        "small": 0,
+        "broken": 0,
+        "asked": [],
+        "wide": 0,
+    }
+
+
+def test_sweep_is_the_golden_model_with_the_same_errors(random_network):
+    network = random_network((784, 24, 16, 10), name="digits")
+    g = np.random.default_rng(1)
+    images, labels = g.integers(0, 256, (30, 784), dtype=np.uint8), g.integers(0, 10, 30).astype(np.uint8)
+    sweep = golden_sweep(network, images, labels, (0.1, 0.01), 2, seed=3)
+    assert sweep.rates.tolist() == [0.01, 0.1]
+    wrong = FaultMap.draw(network, ber=0.1, seed=3, trial=1).apply(network)
+    assert sweep.accuracy[1, 1] == np.mean(golden.predict(wrong, images) == labels)
+    assert sweep.clean == np.mean(golden.predict(network, images) == labels)
+
+
+def test_demo_needs_digits(random_network):
+    text = "^the demo needs digits: network 'random' must have 784 inputs, not 37$"
+    with pytest.raises(InputError, match=text):
+        run_demo(random_network((37, 5)))
