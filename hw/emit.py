@@ -17,6 +17,7 @@ from typing import Any
 from amaranth.back import rtlil, verilog
 from amaranth.hdl import Fragment
 from amaranth.lib.wiring import In
+
 from oxnor.models.files import write_text
 
 from . import registers

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oxnor.models.errors import InputError
 from oxnor.models.files import write_text
 from oxnor.models.network import Network

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from oxnor.models.layers import DenseLayer, ScoreLayer
 
 from .config import EngineConfig, LayerConfig

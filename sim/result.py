@@ -1,0 +1,96 @@
+"""What a simulation gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationResult:
+    """What a simulation gave, beside what it should have given.
+
+    Parameters
+    ----------
+    network : str
+        Name.
+    images : int
+        Images that went through the engine.
+    ber, seed, trial
+        Key of the drawn bit errors; ber is 0 if there are none or they come from a given map.
+    bit_errors : int
+        Wrong synapses, in the RTL and in the golden model alike.
+    corrupt_rtl : int
+        Wrong synapses in the RTL alone.
+    mismatches : int
+        Images whose class or any score differs from the golden model's.
+    accuracy, golden_accuracy : float or None
+        Part of the images whose class is their label, in [0, 1]; None without labels.
+    cycles, predicted_cycles : int
+        Clock edges from the first input transfer to the last result's.
+    latency, predicted_latency : int
+        Clock edges from an image's first input transfer to its result's; measured on the first image.
+    initiation_interval, predicted_initiation_interval : int or None
+        Clock edges from result to result, the largest; None if measured on a single image.
+    build_s : float
+        Seconds that Verilator and the C++ compiler took, when it was.
+    build_cached : bool
+        Whether it was earlier.
+    sim_s : float
+        Seconds from starting the simulator to its end.
+    images_per_s : float
+        images / sim_s.
+    simulator : str
+        Name and version.
+    shape, macro, folding : tuple
+        Sizes of the layers; (rows, cols) and (H, V) of each.
+    waves : str or None
+        Path of the waveform file.
+    classes, golden_classes : ndarray of int64, shape (n,)
+        Result of the RTL and of the golden model.
+    scores, golden_scores : ndarray of int64, shape (n, n_out)
+        Likewise; `scores` is None if the engine does not give them.
+    """
+
+    network: str
+    images: int
+    ber: float
+    seed: int
+    trial: int
+    bit_errors: int
+    corrupt_rtl: int
+    mismatches: int
+    accuracy: float | None
+    golden_accuracy: float | None
+    cycles: int
+    predicted_cycles: int
+    latency: int
+    predicted_latency: int
+    initiation_interval: int | None
+    predicted_initiation_interval: int
+    build_s: float
+    build_cached: bool
+    sim_s: float
+    images_per_s: float
+    simulator: str
+    shape: tuple[int, ...]
+    macro: tuple[tuple[int, int], ...]
+    folding: tuple[tuple[int, int], ...]
+    waves: str | None
+    classes: NDArray[np.int64]
+    scores: NDArray[np.int64] | None
+    golden_classes: NDArray[np.int64]
+    golden_scores: NDArray[np.int64]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the RTL is right: no image differs, and the cycles are the predicted ones."""
+        return self.mismatches == 0 and self.cycles == self.predicted_cycles
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the arrays, and whether it is right."""
+        arrays = ("classes", "scores", "golden_classes", "golden_scores")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays} | {"ok": self.ok}

@@ -1,0 +1,80 @@
+"""One unit in its bench: emit, build, lay out the run directory, run, count the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.emit import emit_component
+from oxnor.hw.images import hex_rows
+from oxnor.hw.unit import Unit
+
+from . import runner
+
+
+@dataclass(frozen=True)
+class UnitBench:
+    """A unit, and what its bench needs.
+
+    Parameters
+    ----------
+    bench : str
+        Module in ``oxnor.sim``, for example "tb_tile".
+    tests : int
+        How many tests it has.
+    unit : Unit or str
+        Gateware, or the name of a module in ``hw/rtl``.
+    job : mapping
+        Becomes ``job.json``.
+    arrays : mapping of str to ndarray
+        Become ``<name>.npy``.
+    memory : mapping of str to ndarray of bool, shape (rows, bits)
+        Memory images: become ``mem/<name>.mem``.
+    parameters, defines : mapping
+        Verilog parameters and defines.
+    """
+
+    bench: str
+    tests: int
+    unit: Unit | str
+    job: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray] = field(default_factory=dict)
+    memory: Mapping[str, NDArray] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    defines: Mapping[str, object] = field(default_factory=dict)
+
+    def sources(self, directory: Path) -> tuple[list[Path], str]:
+        """Write or find the Verilog; return the files and the top module."""
+        if isinstance(self.unit, str):
+            return [Path(str(files("oxnor.hw").joinpath("rtl", f"{self.unit}.sv")))], self.unit
+        emitted = emit_component(self.unit, directory)
+        return list(emitted.sources), emitted.top
+
+    def run(self, directory: Path, *, simulator: str = "icarus", seed: int = 1, root: Path | None = None) -> runner.Run:
+        """Run the bench with `directory` as its working directory.
+
+        Raises
+        ------
+        oxnor.sim.runner.SimulationError
+            If a test fails or not all of them ran.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        sources, top = self.sources(directory / "rtl")
+        build = runner.build(
+            sources, top, simulator=simulator, defines=self.defines, parameters=self.parameters, root=root
+        )
+        (directory / "job.json").write_text(json.dumps(dict(self.job)))
+        for name, array in self.arrays.items():
+            np.save(directory / f"{name}.npy", array)
+        for name, rows in self.memory.items():
+            path = directory / "mem" / f"{name}.mem"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(hex_rows(rows, len(rows)))
+        return runner.run(build, f"oxnor.sim.{self.bench}", directory, expected_tests=self.tests, seed=seed)

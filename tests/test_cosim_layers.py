@@ -1,0 +1,121 @@
+"""Emitted layers against the golden model on every output bit, in all kinds of folding."""
+
+import numpy as np
+import pytest
+
+from oxnor.hw.config import EngineConfig
+from oxnor.hw.images import image_texts
+from oxnor.hw.layers import UNITS
+from oxnor.hw.schedule import schedule
+from oxnor.hw.unit import bits_for
+from oxnor.models import golden
+from oxnor.sim import runner, toolchain
+from oxnor.sim.runner import SimulationError
+from oxnor.sim.unit_bench import UnitBench
+
+pytestmark = pytest.mark.cosim
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+TESTS = 3
+
+
+class LayerBench(UnitBench):
+    """One layer of a network, with the memory images that it has inside the engine."""
+
+    def with_network(self, network, config):
+        object.__setattr__(self, "images", image_texts(network, config))
+        return self
+
+    def sources(self, directory):
+        # Called when the run directory is there and before the simulation starts.
+        memory = directory.parent / "mem"
+        memory.mkdir()
+        for name, text in self.images.items():
+            (memory / name).write_text(text)
+        return super().sources(directory)
+
+
+def layer_bench(network, index, *, cols, fold, images=25):
+    """Return the bench of layer `index` on macros of `cols` columns; the other layers are folded to one macro."""
+    folding = [(1, 1)] * len(network.layers)
+    folding[index] = fold
+    rows = max(n_out * -(-n_in // cols) for n_in, n_out in zip(network.shape, network.shape[1:], strict=False))
+    config = EngineConfig.for_network(network, macro=(rows, cols), folding=folding)
+    layer = config.layers[index]
+    bits = np.random.default_rng(7).random((images, network.n_in)) < 0.5
+    outputs = [bits, *golden.layer_outputs(network, bits)]
+    job = {
+        "reads": layer.reads,
+        "latency": schedule(config).layer_latencies[index],
+        "score_width": layer.score_width,
+        "index_width": bits_for(layer.n_out - 1),
+    }
+    unit = UNITS[layer.kind].unit(config, index)
+    arrays = {"inputs": outputs[index], "expected": outputs[index + 1]}
+    return LayerBench("tb_layer", TESTS, unit, job=job, arrays=arrays).with_network(network, config)
+
+
+#: (shape, layer, macro's columns, (H, V), affine): sizes that divide each other and sizes that do not.
+CASES = {
+    "37-13 whole": ((37, 13, 5), 0, 37, (1, 1), False),
+    "37-13 on 16, one macro": ((37, 13, 5), 0, 16, (1, 1), False),
+    "37-13 on 16, two across": ((37, 13, 5), 0, 16, (2, 1), False),
+    "37-13 on 16, three across": ((37, 13, 5), 0, 16, (3, 1), False),
+    "37-13 on 16, two across, four at once": ((37, 13, 5), 0, 16, (2, 4), False),
+    "37-13 on 16, all at once": ((37, 13, 5), 0, 16, (3, 13), False),
+    "37-13 on 1, five across": ((37, 13, 5), 0, 1, (5, 6), False),
+    "32-8 on 8": ((32, 8, 2), 0, 8, (2, 4), False),
+    "1-1": ((1, 1, 1), 0, 4, (1, 1), False),
+    "scores 13-5": ((37, 13, 5), 1, 16, (1, 1), False),
+    "scores 13-5 on 4, two at once": ((37, 13, 5), 1, 4, (2, 2), False),
+    "scores 13-5, all at once": ((37, 13, 5), 1, 16, (1, 5), False),
+    "scores 13-5 affine": ((37, 13, 5), 1, 4, (3, 2), True),
+    "scores 9-1": ((9, 1), 0, 9, (1, 1), False),
+    "scores 70-10 affine, single layer": ((70, 10), 0, 32, (2, 3), True),
+}
+
+
+def case_bench(random_network, case):
+    shape, index, cols, fold, affine = case
+    return layer_bench(random_network(shape, affine=affine), index, cols=cols, fold=fold)
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_on_icarus(case, random_network, tmp_path):
+    case_bench(random_network, case).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["37-13 on 16, two across, four at once", "scores 13-5 affine"])
+def test_on_verilator(name, random_network, tmp_path):
+    case_bench(random_network, CASES[name]).run(tmp_path, simulator="verilator")
+
+
+@needs_icarus
+def test_bench_finds_a_wrong_weight(random_network, tmp_path):
+    """One weight differs between the memory image and the model; some of the images stand at the threshold."""
+    bench = case_bench(random_network, CASES["37-13 on 16, two across"])
+    name = "layer0_v0_h1.mem"
+    lines = bench.images[name].split("\n")
+    lines[6] = f"{int(lines[6], 16) ^ 1:04x}"
+    bench.images[name] = "\n".join(lines)
+    with pytest.raises(SimulationError, match=r"output vector number \d+ is"):
+        bench.run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@needs_icarus
+@pytest.mark.parametrize("field", ["latency", "reads"])
+def test_bench_finds_wrong_timing(field, random_network, tmp_path):
+    bench = case_bench(random_network, CASES["37-13 whole"])
+    bench.job[field] += 1
+    with pytest.raises(SimulationError, match="outputs in cycles"):
+        bench.run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+def test_count_of_tests_matters(random_network, tmp_path):
+    bench = case_bench(random_network, CASES["37-13 whole"])
+    object.__setattr__(bench, "tests", TESTS + 1)
+    simulator = "icarus" if toolchain.find_icarus() else "verilator"
+    with pytest.raises(SimulationError, match=f"{TESTS} tests ran instead of {TESTS + 1}"):
+        bench.run(tmp_path, simulator=simulator, root=runner.build_root())
