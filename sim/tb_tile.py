@@ -23,8 +23,8 @@ async def counts_of_rows(dut: Any) -> None:
     board, enabled = Scoreboard("count"), chance(0.7)
     limit(4 * parameters["cycles"])
     await start(dut, en=0, row=0, x=0, last=0)
-    sensed: int | None = None  # the present read's agreeing columns, as bits
-    counted: int | None = None
+    sensed: tuple[Any, ...] | None = None  # (weights, inputs) of the present read
+    counted: Any = None
     for _ in range(parameters["cycles"]):
         en, last, row = int(enabled()), random.randrange(2), random.randrange(rows)
         x = np.array([random.getrandbits(1) for _ in range(cols)], bool)

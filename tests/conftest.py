@@ -1,12 +1,22 @@
 """Fixtures that all levels of the suite share."""
 
 import itertools
+import os
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from oxnor.models.network import Network
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Fail what would be skipped for want of a tool, where the tools must be there (``.ci/run``)."""
+    report = yield
+    if report.skipped and os.environ.get("OXNOR_REQUIRE_TOOLS"):
+        report.outcome, report.longrepr = "failed", f"skipped, but OXNOR_REQUIRE_TOOLS is set: {report.longrepr}"
+    return report
 
 
 @pytest.fixture

