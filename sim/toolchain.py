@@ -150,9 +150,10 @@ def fst_possible() -> bool:
         return False
     source = "#include <lz4.h>\n#include <zlib.h>\nint main() { return 0; }\n"
     with tempfile.TemporaryDirectory() as folder:
-        command = [compiler, "-x", "c++", "-", "-llz4", "-lz", "-o", f"{folder}/probe"]
+        Path(folder, "probe.cpp").write_text(source, encoding="utf-8")
+        command = [compiler, f"{folder}/probe.cpp", "-llz4", "-lz", "-o", f"{folder}/probe"]
         try:
-            done = subprocess.run(command, input=source, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return False
         return done.returncode == 0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import bisect
 import re
+import signal
+import threading
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from oxnor.models.errors import InputError
 
@@ -15,6 +18,19 @@ from .svg import Svg
 _LABEL = 190
 _CYCLE = 96
 _ROW = 34
+
+
+def _vcd_reader() -> Any:
+    """Return the class that reads VCD files.
+
+    Its module lets a broken pipe kill the whole process from the import on: that is taken back.
+    """
+    before = signal.getsignal(signal.SIGPIPE)
+    from vcdvcd import VCDVCD
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGPIPE, before)
+    return VCDVCD
 
 
 @dataclass(frozen=True)
@@ -128,8 +144,7 @@ def read_vcd(path: str | Path, layer: int, sense_latency: int) -> Waveform:
     InputError
         If the file does not show the reads of that layer.
     """
-    from vcdvcd import VCDVCD
-
+    VCDVCD = _vcd_reader()
     names = VCDVCD(str(path), only_sigs=True).signals
     found = {s: _find(names, layer, s.pattern) for s in SOURCES}
     clock = next((n for n in names if n.endswith(".clk")), None)

@@ -1,6 +1,8 @@
 """Pictures: what is drawn, from which numbers, and that they are well-formed."""
 
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -201,3 +203,10 @@ def test_facts_are_flat():
         ("training: note", "none"),
         ("training: params", "lr 0.1, teacher (epochs 3)"),
     ]
+
+
+def test_reading_waves_leaves_broken_pipes_alone(tmp_path):
+    """The library that reads VCD would let any broken pipe kill the process from its import on."""
+    code = "import signal; from oxnor.sim import waveform; waveform._vcd_reader(); print(signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
