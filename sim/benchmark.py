@@ -217,7 +217,7 @@ def run(quick: bool = False, progress: Callable[[str], object] | None = None) ->
         Called with what is measured next.
     """
     tell = progress or (lambda _: None)
-    name = "mnist-mlp"
+    name = "mnist-tfc" if quick else "mnist-mlp"
     images, _ = datasets.load_mnist()
     count = 2_000 if quick else len(images)
     rows: list[Row] = []
