@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .array import SynapseArray
 from .config import LayerConfig
@@ -53,13 +53,11 @@ class Dense(Unit):
         c = self.config
         array = SynapseArray(c, self.index, bits_for(c.n_in + 1))
         place(m, platform, "array", array)
+        connect(m, flipped(self.i), array.i)
         en = Signal()
         m.d.comb += [
             en.eq(~self.o.valid | self.o.ready),
             array.en.eq(en),
-            array.i.payload.eq(self.i.payload),
-            array.i.valid.eq(self.i.valid),
-            self.i.ready.eq(array.i.ready),
         ]
         fires = []
         for v in range(c.groups):

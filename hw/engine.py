@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
 from .axi_lite import AXI_LITE_PORTS, AxiLite
 from .collector import Collector, Skid
@@ -77,11 +77,7 @@ class Engine(Unit):
         for k, layer in enumerate(config.layers):
             unit: Any = UNITS[layer.kind].unit(config, k)
             place(m, platform, f"layer{k}", unit)
-            m.d.comb += [
-                unit.i.payload.eq(source.payload),
-                unit.i.valid.eq(source.valid),
-                source.ready.eq(unit.i.ready),
-            ]
+            connect(m, source, unit.i)
             source = unit.o
         skid = Skid(config.result_width)
         place(m, platform, "skid", skid)

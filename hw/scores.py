@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import Argmax
 from .array import SynapseArray
@@ -63,14 +63,12 @@ class Scores(Unit):
         argmax = Argmax(c.n_out, c.groups, c.score_width)
         place(m, platform, "array", array)
         place(m, platform, "argmax", argmax)
+        connect(m, flipped(self.i), array.i)
         en = Signal()
         valid = Signal()
         m.d.comb += [
             en.eq(~self.o.valid | self.o.ready),
             array.en.eq(en),
-            array.i.payload.eq(self.i.payload),
-            array.i.valid.eq(self.i.valid),
-            self.i.ready.eq(array.i.ready),
             argmax.en.eq(en & valid),
             self.o.payload.index.eq(argmax.index),
         ]
