@@ -44,19 +44,20 @@ class SynapseArray(Unit):
     partials : ``Out(ArrayLayout(bits_for(n_in), V))``
         Partial counts, a lane a neuron.
     coefficients : ``Out(V * coefficient_width)``
-        Coefficients of the pass, lane 0 in the low bits.
+        Coefficients of the pass, lane 0 in the low bits; not there if they have no bits.
     """
 
     def __init__(self, config: LayerConfig, index: int, coefficient_width: int):
         self.config = config
         self.index = index
         self.coefficient_width = coefficient_width
-        members = {
+        members: dict[str, Any] = {
             "en": In(1),
             "i": In(stream.Signature(config.n_in)),
             "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.groups)),
-            "coefficients": Out(config.groups * coefficient_width),
         }
+        if coefficient_width:
+            members["coefficients"] = Out(config.groups * coefficient_width)
         flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass")
         super().__init__(members | {k: Out(1) for k in flags})
 

@@ -14,8 +14,9 @@ module coefficient_rom #(
 
   integer k;
   initial begin
-    for (k = 0; k < ROWS; k = k + 1) mem[k] = {WIDTH{1'b0}};
+    // Not both: Yosys would let the zeros win over the file.
     if (INIT_FILE != "") $readmemh(INIT_FILE, mem);
+    else for (k = 0; k < ROWS; k = k + 1) mem[k] = {WIDTH{1'b0}};
     q = {WIDTH{1'b0}};
   end
 

