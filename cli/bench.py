@@ -13,7 +13,7 @@ _COLUMNS = ("what", "measured", "unit", "baseline", "ratio", "reach", "reached",
 
 
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="The small network and fewer images; rougher figures.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small network, fewer images; rougher figures.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure speed and size, each against its baseline in the same run.
