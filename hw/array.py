@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
+from .coefficient_rom import CoefficientRom
 from .config import LayerConfig
-from .rram_macro import CoefficientRom
 from .tile import Tile
 from .unit import Unit, bits_for, place, sum_tree
 

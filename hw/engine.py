@@ -8,11 +8,12 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out, connect
 
 from .axi_lite import AXI_LITE_PORTS, AxiLite
-from .collector import Collector, Skid
+from .coefficient_rom import CoefficientRom
+from .collector import Collector
 from .config import EngineConfig
 from .layers import UNITS
 from .registers import INDEX, INTERFACE_VERSION, MAGIC, REGISTERS
-from .rram_macro import CoefficientRom
+from .skid import Skid
 from .unit import Unit, place
 
 

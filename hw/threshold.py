@@ -49,7 +49,7 @@ class Threshold(Unit):
             raise ValueError(f"Slices must be in [1, n_in = {n_in}], not {slices}")
         self.n_in = n_in
         self.slices = slices
-        self.has_clock = slices > 1  # type: ignore[misc]
+        self.has_clock = slices > 1
         super().__init__(
             {
                 "en": In(1),

@@ -26,7 +26,7 @@ class Unit(wiring.Component):
     #: SystemVerilog expression for output ``o`` that a simulation may use instead of the module's body.
     behavioural: ClassVar[str | None] = None
     #: Whether the module has clock and reset ports.
-    has_clock: ClassVar[bool] = True
+    has_clock: bool = True
     #: Name of a hand-written source in ``hw/rtl`` that is the module, instead of what Amaranth would emit.
     rtl_source: ClassVar[str | None] = None
     #: Verilog parameters of this instance.

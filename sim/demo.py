@@ -22,7 +22,7 @@ from oxnor.models.network import Network
 from .demo_page import build_page, pictures
 from .inputs import IMAGES_MAX, Inputs, inputs_for
 from .plots import Sweep
-from .simulate import SimulationResult, simulate
+from .simulate import WAVE_IMAGES, SimulationResult, simulate
 from .svg import standalone
 from .waveform import Waveform, one_read, read_vcd
 
@@ -33,7 +33,6 @@ SWEEP_RATES = tuple(np.geomspace(1e-4, 0.2, 9))
 SWEEP_TRIALS = 5
 #: The network whose reads are drawn: its layers are narrow enough to be read by eye.
 WAVE_NETWORK = "mnist-tfc"
-_WAVE_IMAGES = 4
 
 #: Told of (what is done, steps done, steps in all or 0 if not known).
 Progress = Callable[[str, int, int], None]
@@ -131,7 +130,7 @@ def capture_read(network: Network, images: NDArray, build_dir: Path | None = Non
     """Simulate a few images with waves on and return some reads of a hidden layer; the narrowest one is shown."""
     config = EngineConfig.for_network(network)
     layer = min(range(max(1, len(config.layers) - 1)), key=lambda k: config.layers[k].n_in)
-    result = simulate(network, images[:_WAVE_IMAGES], config=config, waves="vcd", build_dir=build_dir)
+    result = simulate(network, images[:WAVE_IMAGES], config=config, waves="vcd", build_dir=build_dir)
     assert result.waves is not None
     try:
         return one_read(read_vcd(result.waves, layer, config.layers[layer].sense_latency))
