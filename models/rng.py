@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 #: What a stream is for. The numbers are part of the repeatability contract: never reuse one.
-KINDS = {"static": 1}
+KINDS = {
+    "static": 1,
+    "asymmetric": 2,
+    "stuck": 3,
+    "cluster": 4,
+    "device": 5,
+    "monte-carlo": 6,
+    "bootstrap": 7,
+    "verify": 8,
+}
 
 
 def stream(kind: str, *, seed: int, layer: int, trial: int) -> np.random.Generator:

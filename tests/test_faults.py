@@ -5,13 +5,17 @@ import pytest
 
 from oxnor.models import golden
 from oxnor.models.errors import InputError
-from oxnor.models.faults import FaultMap
+from oxnor.models.faults import FIELDS, KINDS, FaultMap
 
 SHAPE = (300, 200, 10)
 
 
+def as_lists(faults):
+    return {name: {k: v.tolist() for k, v in getattr(faults, name).items() if v.size} for name in FIELDS}
+
+
 def same(a, b):
-    return a.shapes == b.shapes and all(np.array_equal(a.flips[k], b.flips[k]) for k in range(len(a.shapes)))
+    return a.shapes == b.shapes and as_lists(a) == as_lists(b)
 
 
 def test_draws_are_keyed(random_network):
@@ -96,9 +100,109 @@ def test_flips_wrong(flips, message):
         ({"ber": float("nan")}, "ber must be in [0, 1], not nan"),
         ({"ber": 0.1, "seed": -1}, "seed must be an integer in [0, 2**63), not -1"),
         ({"ber": 0.1, "trial": 0.5}, "trial must be an integer in [0, 2**63), not 0.5"),
+        ({"ber": 0.1, "layer": 1}, "layer must be in [0, 0], not 1"),
+        ({"ber": 0.1, "kind": "odd"}, "kind must be one of static, asymmetric, stuck, cluster, not 'odd'"),
+        ({"ber": 0.1, "kind": "asymmetric", "ratio": 2}, "ratio must be in [0, 1], not 2"),
+        ({"ber": 0.1, "kind": "stuck", "ones": -1}, "ones must be in [0, 1], not -1"),
+        ({"ber": 0.1, "kind": "cluster", "shape": "x"}, "shape must be one of row, column, amplifier, not 'x'"),
+        (
+            {"ber": 0.1, "kind": "cluster", "macro": (0, 4)},
+            "macro must have at least 1 row and 1 column, not 0x4",
+        ),
     ],
 )
 def test_draw_wrong(random_network, arguments, message):
     with pytest.raises(InputError) as e:
         FaultMap.draw(random_network((9, 4)), **arguments)
     assert str(e.value) == message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_keyed_by_layer_and_nothing_is_named_twice(random_network, kind):
+    """A draw for one layer is what that layer has in the draw for all: any part can be repeated alone."""
+    network = random_network(SHAPE)
+    whole = FaultMap.draw(network, ber=0.1, kind=kind, seed=3, trial=4)
+    assert whole.count
+    assert not same(whole, FaultMap.draw(network, ber=0.1, kind=kind, seed=3, trial=5))
+    parts = [FaultMap.draw(network, ber=0.1, kind=kind, seed=3, trial=4, layer=k) for k in range(2)]
+    assert same(parts[0].merge(parts[1]), whole)
+    assert same(parts[1].merge(parts[0]), whole)
+    wrong = whole.apply(network)
+    differ = sum(int((a.weights != b.weights).sum()) for a, b in zip(network.layers, wrong.layers, strict=True))
+    assert whole.wrong(network) == differ
+    assert FaultMap.draw(network, ber=0.0, kind=kind).count == 0
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.25, 1.0])
+def test_asymmetric_rates(random_network, ratio):
+    network = random_network((1000, 400))
+    weights = network.layers[0].weights.reshape(-1)
+    flips = [FaultMap.draw(network, ber=0.05, kind="asymmetric", trial=t, ratio=ratio).flips[0] for t in range(20)]
+    down = np.mean([weights[f].sum() for f in flips]) / weights.sum()
+    up = np.mean([(~weights[f]).sum() for f in flips]) / (~weights).sum()
+    assert abs(down - 0.1 / (1 + ratio)) < 5 * np.sqrt(0.1 / weights.sum() / 20)
+    assert abs(up - 0.1 * ratio / (1 + ratio)) < 5 * np.sqrt(0.1 / weights.sum() / 20)
+    assert (up == 0) == (ratio == 0)
+
+
+def test_stuck_pairs_stay_whatever_is_programmed(random_network):
+    network = random_network(SHAPE)
+    faults = FaultMap.draw(network, ber=0.1, kind="stuck", ones=0.25)
+    counts = faults.counts
+    assert 0.2 < counts["stuck_1"] / faults.count < 0.3
+    inverse = network.with_weights({k: ~layer.weights for k, layer in enumerate(network.layers)})
+    for k in range(2):
+        a, b = (faults.apply(n).layers[k].weights.reshape(-1) for n in (network, inverse))
+        assert set(np.flatnonzero(a == b)) == set(faults.stuck_0[k]) | set(faults.stuck_1[k])
+    assert faults.wrong(network) + faults.wrong(inverse) == faults.count
+    wrong = faults.wrong(network)
+    assert faults.describe(network) == (
+        f"of 62,000 synapses {wrong:,} are wrong: {wrong / 620:.4f} % ({faults.count:,} are stuck)"
+    )
+    assert faults.describe() == (
+        f"of 62,000 synapses {faults.count:,} are wrong or stuck ({faults.count:,} stuck): {faults.count / 620:.4f} %"
+    )
+
+
+@pytest.mark.parametrize(("shape", "lines"), [("row", 200 * 10), ("column", 300 * 7), ("amplifier", 300 * 7)])
+def test_clusters_are_lines_of_macros(random_network, shape, lines):
+    """Of macros of 32 x 32 on 200 x 300 weights: a row is 32 inputs of a neuron, a column 32 neurons of an input."""
+    network = random_network((300, 200))
+    faults = FaultMap.draw(network, ber=0.05, kind="cluster", shape=shape)
+    state = np.zeros((200, 300), int)
+    state.reshape(-1)[faults.stuck_0[0]] = -1
+    state.reshape(-1)[faults.stuck_1[0]] = 1
+    hit = 0
+    for top in range(0, 200, 32):
+        for left in range(0, 300, 32):
+            tile = state[top : top + 32, left : left + 32]
+            for line in tile if shape == "row" else tile.T:
+                named = np.flatnonzero(line)
+                if not named.size:
+                    continue
+                hit += 1
+                assert named[-1] == len(line) - 1
+                assert np.all(np.diff(named) == 1)
+                if shape != "column":
+                    assert named.size == len(line)
+                if shape != "row":
+                    assert len(set(line[named])) == 1
+    assert abs(hit - 0.05 * lines) < 5 * np.sqrt(0.05 * lines)
+
+
+def test_merge_refuses_what_both_name(random_network):
+    network = random_network(SHAPE)
+    flips = FaultMap.draw(network, ber=0.1)
+    with pytest.raises(InputError, match=r"^faults: a synapse of layer 0 must not be named twice$"):
+        flips.merge(FaultMap.draw(network, ber=0.1, kind="stuck"))
+    with pytest.raises(InputError, match=r"cannot be merged$"):
+        flips.merge(FaultMap.draw(random_network((9, 4)), ber=0.1))
+    with pytest.raises(InputError, match=r"^faults: a synapse of layer 0 must not be named twice$"):
+        FaultMap(((2, 2),), stuck_0={0: [1]}, stuck_1={0: [1]})
+
+
+def test_save_and_load_every_field(tmp_path, random_network):
+    network = random_network(SHAPE)
+    faults = FaultMap.draw(network, ber=0.1, kind="cluster").merge(FaultMap(((200, 300), (10, 200)), {1: [7]}))
+    faults.save(tmp_path / "f.npz")
+    assert same(FaultMap.load(tmp_path / "f.npz"), faults)
