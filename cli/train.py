@@ -70,6 +70,10 @@ def train(
     views: Annotated[int | None, typer.Option(help="Deformed copies of the training images; 0 for none.")] = None,
     teacher_epochs: Annotated[int | None, typer.Option(help="Epochs of the float teacher; 0 for none.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a gain; 0: never.")] = None,
+    ber: Annotated[float | None, typer.Option(help="Bit error rate to train for, drawn anew each step.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Hinge loss with this lead of the right class's score; 0: cross entropy.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with the MNIST files.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="File to keep the state in after each epoch.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
@@ -83,7 +87,7 @@ def train(
 
     options: dict[str, object] = {
         "hidden": hidden, "epochs": epochs, "seed": seed, "lr": lr, "batch": batch, "views": views,
-        "teacher_epochs": teacher_epochs, "patience": patience,
+        "teacher_epochs": teacher_epochs, "patience": patience, "ber": ber, "margin": margin,
     }  # fmt: skip
     params: TrainParams = zoo.preset(name, options | {"hidden": sizes(hidden) if hidden else None})
     output = output or Path("build") / f"{name}.npz"

@@ -14,7 +14,7 @@ from .fold import BatchNorm, fold
 from .network import Network
 
 EPS = 1e-5
-_START_KEY = 2
+_START_KEY, _FLIP_KEY = 2, 5
 
 
 class Student:
@@ -43,13 +43,25 @@ class Student:
         """Return the signs of the weights as new leaves of `dtype`, whose gradients are to be given to the weights."""
         return [_hard_sign(w.detach()).to(dtype).requires_grad_() for w in self.weights]
 
-    def logits(self, x: Any, binary: list[Any]) -> Any:
-        """Return scaled scores, shape (n, 10), of inputs of -1 and +1, with batch statistics."""
+    def with_errors(self, binary: list[Any], ber: float, seed: int) -> list[Any]:
+        """Return `binary` as new leaves, each sign inverted with probability `ber`; drawn anew at each step.
+
+        The gradient of a leaf goes to its weight as it is, straight through the inversion.
+        """
+        torch = import_torch()
+        leaves = []
+        for i, signs in enumerate(binary):
+            drawn = torch.rand(signs.shape, generator=generator(seed, _FLIP_KEY, i, self.steps))
+            leaves.append(torch.where(drawn < ber, -signs.detach(), signs.detach()).requires_grad_())
+        return leaves
+
+    def scores(self, x: Any, binary: list[Any]) -> Any:
+        """Return the scores 2p - n, shape (n, 10), of inputs of -1 and +1, with batch statistics."""
         functional, sign = import_torch().nn.functional, _sign_function()
         for w, gamma, beta in zip(binary, self.gammas, self.betas, strict=False):
             z = functional.linear(x.to(w.dtype), w).float()
             x = sign(functional.batch_norm(z, None, None, gamma, beta, training=True, eps=EPS), self.steepness)
-        return functional.linear(x.to(binary[-1].dtype), binary[-1]).float() * self.log_scale.exp()
+        return functional.linear(x.to(binary[-1].dtype), binary[-1]).float()
 
     def average(self, binary: list[Any], decay: float) -> None:
         """Take the binary weights of a step, and the batch norm's parameters, into the running averages.

@@ -65,6 +65,12 @@ class TrainParams:
         Weight of the teacher's answers in the loss; the labels have the rest. Range [0, 1].
     temperature : float
         Softens the teacher's and the network's answers in the loss (Hinton et al., arXiv 1503.02531). Range (0, 100].
+    ber : float
+        Bit error rate to train for: at each step every weight is inverted with this probability, the gradient going
+        straight through (Hirtzlin et al., arXiv 1904.03652). Range [0, 0.5).
+    margin : float
+        Above 0: instead of cross entropy, hinge loss of the scores 2p - n, which asks the right class to lead every
+        other by this margin, so that errors have further to go. Range [0, 65536].
     validation : int
         Training images kept out of training, for choosing the epoch; the split depends on nothing else.
     patience : int
@@ -91,6 +97,8 @@ class TrainParams:
     deformation: Deformation = field(default_factory=Deformation)
     distill: float = 0.9
     temperature: float = 2.0
+    ber: float = 0.0
+    margin: float = 0.0
     validation: int = 5000
     patience: int = 0
     teacher: TeacherParams = field(default_factory=TeacherParams)
@@ -103,8 +111,8 @@ class TrainParams:
         ranges = {
             "seed": (0, 2**31 - 1), "epochs": (1, 100_000), "clean_epochs": (0, self.epochs), "batch": (2, 60_000),
             "lr": (1e-7, 1.0), "lr_fall": (1e-9, 1.0), "steepness": (1e-3, 100), "average": (0, 0.999999),
-            "views": (0, 1000), "distill": (0, 1), "temperature": (1e-3, 100), "validation": (1, 30_000),
-            "patience": (0, 100_000), "threads": (1, 1024),
+            "views": (0, 1000), "distill": (0, 1), "temperature": (1e-3, 100), "ber": (0, 0.499), "margin": (0, 65536),
+            "validation": (1, 30_000), "patience": (0, 100_000), "threads": (1, 1024),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -143,8 +151,11 @@ def split(n: int, validation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return np.sort(order[validation:]), np.sort(order[:validation])
 
 
-def _loss(params: TrainParams, logits: Any, labels: Any, taught: Any) -> Any:
+def _loss(params: TrainParams, scores: Any, scale: Any, labels: Any, taught: Any) -> Any:
     functional = import_torch().nn.functional
+    if params.margin:
+        return functional.multi_margin_loss(scores / params.margin, labels, p=2)
+    logits = scores * scale
     if taught is None:
         return functional.cross_entropy(logits, labels)
     t = params.temperature
@@ -272,11 +283,13 @@ def _epoch(params: TrainParams, run: _Run, views: Views, labels: Any) -> float:
         for group in run.optimizer.param_groups:
             group["lr"] = params.lr * (params.lr_fall + (1 - params.lr_fall) * 0.5 * (1 + math.cos(math.pi * done)))
         binary = run.student.binary_weights(torch.bfloat16 if params.bfloat16 else torch.float32)
-        logits = run.student.logits(as_input(bits[part.numpy()]), binary)
-        loss = _loss(params, logits, labels[part], taught[part] if taught is not None else None)
+        used = run.student.with_errors(binary, params.ber, params.seed) if params.ber else binary
+        scores = run.student.scores(as_input(bits[part.numpy()]), used)
+        scale = run.student.log_scale.exp()
+        loss = _loss(params, scores, scale, labels[part], taught[part] if taught is not None else None)
         run.optimizer.zero_grad()
         loss.backward()
-        for weight, signs in zip(run.student.weights, binary, strict=True):
+        for weight, signs in zip(run.student.weights, used, strict=True):
             weight.grad = signs.grad.float()
         run.optimizer.step()
         run.student.average(binary, params.average)
