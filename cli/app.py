@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, doctor, generate, networks, simulate, train
+from . import bench, demo, doctor, generate, networks, simulate, sweep, train
 
 
 class Commands(TyperGroup):
@@ -68,6 +68,7 @@ def about(
     Get the Verilog:        oxnor generate mnist-mlp -o engine
     Check it on digits:     oxnor simulate mnist-mlp --images 10000
     With wrong weights:     oxnor simulate mnist-mlp --ber 0.01
+    How many it stands:     oxnor sweep mnist-mlp
     What is shipped:        oxnor networks
 
     Exit codes: 0 it is as it should be, 1 it is not (a mismatch), 2 the input cannot be used, 130 interrupted.
@@ -83,6 +84,8 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,
     generate.generate,
     simulate.simulate,
+    sweep.sweep,
+    sweep.report,
     networks.networks,
     networks.info,
     train.train,

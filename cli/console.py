@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import typer
 
-#: Told of (what is done, steps done, steps in all or 0 if not known).
-Tell = Callable[[str, int, int], None]
+
+class Tell(Protocol):
+    """Told of (what is done, steps done, steps in all or 0 if not known, what was just found)."""
+
+    def __call__(self, what: str, done: int, total: int, found: str = "") -> None: ...  # noqa: D102
+
 
 
 def print_json(value: Any) -> None:
@@ -51,18 +55,27 @@ def _plain(text: str) -> Any:
 def progress() -> Iterator[Tell]:
     """Yield a function that shows progress bars on stderr, one for each thing that is done."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    text = TextColumn("{task.description}")
-    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    text, found = TextColumn("{task.description}"), TextColumn("{task.fields[found]}")
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
+    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), *times, found)
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
+        def tell(what: str, done: int, total: int, found: str = "") -> None:
             if what not in tasks:
                 for task in tasks.values():  # one thing after the other: what went before is over
                     bars.stop_task(task)
-                tasks[what] = bars.add_task(what, total=None)
-            bars.update(tasks[what], completed=done, total=total or None)
+                tasks[what] = bars.add_task(what, total=None, found="")
+            bars.update(tasks[what], completed=done, total=total or None, found=found)
 
         yield tell

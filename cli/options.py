@@ -69,7 +69,8 @@ def load_network(name: str) -> Network:
     return zoo.resolve(name)
 
 
-def _pair(option: str, text: str, separator: str, example: str, low: int) -> tuple[int, int]:
+def pair(option: str, text: str, separator: str, example: str, low: int) -> tuple[int, int]:
+    """Return two integers, at least `low`, of a text such as ``64x64``."""
     match = re.fullmatch(rf"(\d{{1,9}}){separator}(\d{{1,9}})", text.strip(), re.IGNORECASE)
     if not match or min(int(match[1]), int(match[2])) < low:
         raise InputError(f"{option} must be two positive integers, for example {example}, not {text!r}")
@@ -91,9 +92,9 @@ def engine_config(
         raise InputError(f"--stream-width must be a positive multiple of 8, not {stream_width}")
     given: dict[str, Any] = {}
     if macro is not None:
-        given["macro"] = _pair("--macro", macro, "x", "64x64", 1)
+        given["macro"] = pair("--macro", macro, "x", "64x64", 1)
     if fold:
-        given["folding"] = [_pair("--fold", text, ",", "1,16", 1) for text in fold]
+        given["folding"] = [pair("--fold", text, ",", "1,16", 1) for text in fold]
     if no_scores:
         given["with_scores"] = False
     return EngineConfig.for_network(network, target=target, stream_width=stream_width, **given)

@@ -85,8 +85,9 @@ class FaultMap:
             checked = {k: _checked(shapes, k, v) for k, v in sorted(getattr(self, name).items())}
             object.__setattr__(self, name, checked)
         for layer in range(len(shapes)):
-            named = np.concatenate([getattr(self, name).get(layer, _EMPTY) for name in FIELDS])
-            if len(np.unique(named)) != named.size:
+            parts = [part for name in FIELDS if (part := getattr(self, name).get(layer, _EMPTY)).size]
+            named = parts[0] if len(parts) == 1 else np.sort(np.concatenate([_EMPTY, *parts]))
+            if np.any(named[1:] == named[:-1]):
                 raise InputError(f"faults: a synapse of layer {layer} must not be named twice")
 
     @classmethod

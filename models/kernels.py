@@ -31,33 +31,82 @@ def _ctpop(typingctx: Any, x: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def _count_image(x, w, n_in, out):
+    for j in range(w.shape[0]):
+        differ = np.uint64(0)
+        for k in range(x.shape[0]):
+            differ += _ctpop(x[k] ^ w[j, k])
+        out[j] = n_in - np.int64(differ)
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def _fire_image(x, w, limit, out):
+    m = w.shape[0]
+    for word in range(out.shape[0]):
+        bits = np.uint64(0)
+        for b in range(min(64, m - 64 * word)):
+            j = 64 * word + b
+            differ = np.uint64(0)
+            for k in range(x.shape[0]):
+                differ += _ctpop(x[k] ^ w[j, k])
+            # p >= T is the same as n_in - T >= number of disagreeing bits
+            if np.int64(differ) <= limit[j]:
+                bits |= np.uint64(1) << np.uint64(b)
+        out[word] = bits
+
+
 @numba.njit(parallel=True, cache=True, boundscheck=False)
 def _popcounts_numba(x, w, n_in, out):
-    n, words = x.shape
-    for i in numba.prange(n):
-        for j in range(w.shape[0]):
-            differ = np.uint64(0)
-            for k in range(words):
-                differ += _ctpop(x[i, k] ^ w[j, k])
-            out[i, j] = n_in - np.int64(differ)
+    for i in numba.prange(x.shape[0]):
+        _count_image(x[i], w, n_in, out[i])
 
 
 @numba.njit(parallel=True, cache=True, boundscheck=False)
 def _fire_numba(x, w, limit, out):
-    n, words = x.shape
-    m = w.shape[0]
-    for i in numba.prange(n):
-        for word in range(out.shape[1]):
-            bits = np.uint64(0)
-            for b in range(min(64, m - 64 * word)):
-                j = 64 * word + b
-                differ = np.uint64(0)
-                for k in range(words):
-                    differ += _ctpop(x[i, k] ^ w[j, k])
-                # p >= T is the same as n_in - T >= number of disagreeing bits
-                if np.int64(differ) <= limit[j]:
-                    bits |= np.uint64(1) << np.uint64(b)
-            out[i, word] = bits
+    for i in numba.prange(x.shape[0]):
+        _fire_image(x[i], w, limit, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def fire_some(x, w, limit, neurons, out):
+    """Write the bits of `neurons` alone into packed `out`, in the caller's thread; `limit` is n_in - thresholds."""
+    words = x.shape[1]
+    for i in range(x.shape[0]):
+        for j in neurons:
+            differ = np.uint64(0)
+            for k in range(words):
+                differ += _ctpop(x[i, k] ^ w[j, k])
+            bit = np.uint64(1) << np.uint64(j & 63)
+            if np.int64(differ) <= limit[j]:
+                out[i, j >> 6] |= bit
+            else:
+                out[i, j >> 6] &= ~bit
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def fire_serial(x, w, limit, out):
+    """As :func:`fire`, in the caller's thread; `limit` is n_in - thresholds."""
+    for i in range(x.shape[0]):
+        _fire_image(x[i], w, limit, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def popcounts_serial(x, w, n_in, out):
+    """As :func:`popcounts`, in the caller's thread."""
+    for i in range(x.shape[0]):
+        _count_image(x[i], w, n_in, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def toggle(w, n_in, flips, stuck_0, stuck_1):
+    """Change the named synapses (flat indices, neuron * n_in + input) of packed weights in place."""
+    for f in flips:
+        w[f // n_in, (f % n_in) >> 6] ^= np.uint64(1) << np.uint64((f % n_in) & 63)
+    for f in stuck_0:
+        w[f // n_in, (f % n_in) >> 6] &= ~(np.uint64(1) << np.uint64((f % n_in) & 63))
+    for f in stuck_1:
+        w[f // n_in, (f % n_in) >> 6] |= np.uint64(1) << np.uint64((f % n_in) & 63)
 
 
 def _popcounts_numpy(x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int) -> NDArray[np.int32]:

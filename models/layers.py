@@ -89,6 +89,19 @@ class Layer:
         """Return the same layer with other weights of the same shape."""
         return replace(self, weights=weights)
 
+    def evaluate_again(
+        self, x: NDArray[np.uint64], w: NDArray[np.uint64], neurons: NDArray[np.int64], before: NDArray
+    ) -> NDArray:
+        """Return what :meth:`evaluate_packed` does, given the result `before` with weights that differ in `neurons`."""
+        return self.evaluate_packed(x, w)
+
+    def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> Any:
+        """Return what ``evaluate`` does with packed weights `w` (n_out, words) in place of its own.
+
+        Works in the caller's thread and lets others run.
+        """
+        raise NotImplementedError
+
     def popcounts(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.int32]:
         """Return the number of agreeing bits, shape (n, n_out), range [0, n_in], of packed inputs (n, words)."""
         return kernels.popcounts(x, pack_words(self.weights), self.n_in, backend)
@@ -126,6 +139,20 @@ class DenseLayer(Layer):
     def evaluate(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.uint64]:
         """Return the packed output bits, shape (n, ceil(n_out / 64)), of packed inputs (n, words)."""
         return kernels.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
+
+    def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
+        out = np.empty((len(x), -(-self.n_out // 64)), np.uint64)
+        kernels.fire_serial(x, w, self.n_in - self.thresholds, out)
+        return out
+
+    def evaluate_again(  # noqa: D102
+        self, x: NDArray[np.uint64], w: NDArray[np.uint64], neurons: NDArray[np.int64], before: NDArray
+    ) -> NDArray:
+        if 2 * len(neurons) > self.n_out:  # picking neurons costs more for each
+            return self.evaluate_packed(x, w)
+        out = before.copy()
+        kernels.fire_some(x, w, self.n_in - self.thresholds, neurons, out)
+        return out
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Return what is stored beside the weights."""
@@ -180,7 +207,16 @@ class ScoreLayer(Layer):
 
     def evaluate(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.int64]:
         """Return the scores, shape (n, n_out), of packed inputs (n, words)."""
-        return self.scales * self.popcounts(x, backend) + self.offsets
+        return self.from_popcounts(self.popcounts(x, backend))
+
+    def from_popcounts(self, counts: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return the scores of popcounts, both of shape (n, n_out)."""
+        return self.scales * counts + self.offsets
+
+    def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int64]:  # noqa: D102
+        counts = np.empty((len(x), self.n_out), np.int32)
+        kernels.popcounts_serial(x, w, self.n_in, counts)
+        return self.from_popcounts(counts)
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Return what is stored beside the weights."""

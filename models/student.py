@@ -14,7 +14,7 @@ from .fold import BatchNorm, fold
 from .network import Network
 
 EPS = 1e-5
-_START_KEY, _FLIP_KEY = 2, 5
+_START_KEY, _FLIP_KEY, _RATE_KEY = 2, 5, 6
 
 
 class Student:
@@ -44,23 +44,42 @@ class Student:
         return [_hard_sign(w.detach()).to(dtype).requires_grad_() for w in self.weights]
 
     def with_errors(self, binary: list[Any], ber: float, seed: int) -> list[Any]:
-        """Return `binary` as new leaves, each sign inverted with probability `ber`; drawn anew at each step.
+        """Return `binary` as new leaves, each sign inverted with a probability drawn from [0, `ber`] for this step.
 
-        The gradient of a leaf goes to its weight as it is, straight through the inversion.
+        The gradient of a leaf goes to its weight as it is, straight through the inversion. A network that is trained at
+        one rate alone needs the errors: it lost two points without them (Buschjäger et al., arXiv 2002.00909, saw
+        the same).
         """
         torch = import_torch()
+        ber = ber * float(torch.rand(1, generator=generator(seed, _RATE_KEY, self.steps)))
         leaves = []
         for i, signs in enumerate(binary):
             drawn = torch.rand(signs.shape, generator=generator(seed, _FLIP_KEY, i, self.steps))
             leaves.append(torch.where(drawn < ber, -signs.detach(), signs.detach()).requires_grad_())
         return leaves
 
-    def scores(self, x: Any, binary: list[Any]) -> Any:
-        """Return the scores 2p - n, shape (n, 10), of inputs of -1 and +1, with batch statistics."""
-        functional, sign = import_torch().nn.functional, _sign_function()
-        for w, gamma, beta in zip(binary, self.gammas, self.betas, strict=False):
-            z = functional.linear(x.to(w.dtype), w).float()
-            x = sign(functional.batch_norm(z, None, None, gamma, beta, training=True, eps=EPS), self.steepness)
+    def scores(self, x: Any, binary: list[Any], clean: list[Any] | None = None) -> Any:
+        """Return the scores 2p - n, shape (n, 10), of inputs of -1 and +1, with batch statistics.
+
+        If `binary` has errors, `clean` is what it was drawn from, and the statistics are those of the clean weights:
+        thresholds are folded once, before anything fails, so that training must not adapt them to the errors of a
+        step. The gradient is that of the batch norm without this.
+        """
+        torch = import_torch()
+        functional, sign = torch.nn.functional, _sign_function()
+        sound = x
+        for k, (gamma, beta) in enumerate(zip(self.gammas, self.betas, strict=True)):
+            z = functional.linear(x.to(binary[k].dtype), binary[k]).float()
+            y = functional.batch_norm(z, None, None, gamma, beta, training=True, eps=EPS)
+            if clean is not None:
+                with torch.no_grad():
+                    reference = functional.linear(sound.to(clean[k].dtype), clean[k]).float()
+                    variance, mean = torch.var_mean(reference, dim=0, correction=0)
+                    scale = gamma / torch.sqrt(variance + EPS)
+                    sound = _hard_sign((reference - mean) * scale + beta)
+                    moved = (z - mean) * scale + beta - y
+                y = y + moved
+            x = sign(y, self.steepness)
         return functional.linear(x.to(binary[-1].dtype), binary[-1]).float()
 
     def average(self, binary: list[Any], decay: float) -> None:

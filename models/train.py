@@ -66,8 +66,8 @@ class TrainParams:
     temperature : float
         Softens the teacher's and the network's answers in the loss (Hinton et al., arXiv 1503.02531). Range (0, 100].
     ber : float
-        Bit error rate to train for: at each step every weight is inverted with this probability, the gradient going
-        straight through (Hirtzlin et al., arXiv 1904.03652). Range [0, 0.5).
+        Bit error rate to train for: at each step weights are inverted with a probability drawn from [0, ber], the
+        gradient going straight through (after Hirtzlin et al., arXiv 1904.03652). Range [0, 0.5).
     margin : float
         Above 0: instead of cross entropy, hinge loss of the scores 2p - n, which asks the right class to lead every
         other by this margin, so that errors have further to go. Range [0, 65536].
@@ -284,7 +284,7 @@ def _epoch(params: TrainParams, run: _Run, views: Views, labels: Any) -> float:
             group["lr"] = params.lr * (params.lr_fall + (1 - params.lr_fall) * 0.5 * (1 + math.cos(math.pi * done)))
         binary = run.student.binary_weights(torch.bfloat16 if params.bfloat16 else torch.float32)
         used = run.student.with_errors(binary, params.ber, params.seed) if params.ber else binary
-        scores = run.student.scores(as_input(bits[part.numpy()]), used)
+        scores = run.student.scores(as_input(bits[part.numpy()]), used, binary if params.ber else None)
         scale = run.student.log_scale.exp()
         loss = _loss(params, scores, scale, labels[part], taught[part] if taught is not None else None)
         run.optimizer.zero_grad()

@@ -40,7 +40,7 @@ PRESETS: dict[str, TrainParams] = {
     ),
     "mnist-mlp-robust": TrainParams(
         hidden=(1024, 1024), epochs=40, batch=256, lr=1e-2, lr_fall=1e-4, average=0.998, views=16,
-        deformation=Deformation() * 0.6, bfloat16=True, ber=0.05,
+        deformation=Deformation() * 0.6, bfloat16=True, ber=0.06,
     ),
 }
 

@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 from oxnor.hw.config import EngineConfig
 from oxnor.hw.emit import emit_engine, emit_separately
 from oxnor.models import datasets, golden, zoo
+from oxnor.models.errors import InputError
+from oxnor.models.faults import FaultMap
 from oxnor.models.layers import Layer
 from oxnor.models.network import Network
+from oxnor.models.trials import Trials
 
 #: Seconds between two looks at a child's memory.
 _POLL_S = 0.05
@@ -51,7 +54,7 @@ class Row:
     measured : float
         In `unit`.
     unit : str
-        "s", "images/s", "GiB".
+        "s", "images/s", "trials/s", "GiB".
     baseline : float or None
         The same of the baseline, in the same unit; None where there is none.
     ratio : float or None
@@ -148,6 +151,56 @@ def bench_golden(network: Network, images: NDArray) -> Row:
     )  # fmt: skip
 
 
+def _torch_scores(network: Network) -> Callable[[FaultMap], NDArray[np.int64]] | None:
+    """Return PyTorch's CPU for one trial, None without PyTorch."""
+    try:
+        from oxnor.models.trials_torch import TorchTrials
+    except InputError:
+        return None
+    images, labels = datasets.load_mnist()
+    return TorchTrials(network, images, labels, device="cpu").scores
+
+
+def bench_sweep(name: str, folder: Path) -> list[Row]:
+    """A whole sweep as a command; its trials against the faster of numpy's and PyTorch's float32 products."""
+    rates, draws = 13, 20
+    command = [sys.executable, "-m", "oxnor.cli", "sweep", name, "-o", str(folder / "sweep.sqlite"), "--json"]
+    out, seconds, memory = measured([*command, "--ber", f"1e-5:1e-1:{rates}", "--trials", str(draws)], {})
+    found = json.loads(out)
+    assert found["computed"] == rates * draws + 1
+    network, (images, labels) = zoo.load(name), datasets.load_mnist()
+    per_trial = seconds / found["computed"]
+    faults = FaultMap.draw(network, ber=1e-3)
+    trials = Trials(network, images, labels)
+    scores = trials.scores(faults)
+    signed = np.where(golden.binarize(network, images), np.float32(1), np.float32(-1))
+    floats: dict[str, Callable[[], object]] = {
+        "numpy": lambda: _blas_scores(_float_network(faults.apply(network)), signed)
+    }
+    torch = _torch_scores(network)
+    if torch is not None:
+        if not np.array_equal(torch(faults), scores):
+            raise RuntimeError("PyTorch computes something else")
+        floats["PyTorch"] = lambda: torch(faults)
+    times = {which: _best(function, 3) for which, function in floats.items()}
+    best = min(times, key=lambda which: times[which])
+    drawing = _best(lambda: FaultMap.draw(network, ber=1e-3, trial=1), 20)
+    alone = _best(lambda: trials.scores(faults), 5)
+    toggling = _best(lambda: trials.weights(faults), 20)
+    share = (drawing + toggling) / alone
+    rate = found["computed"] * len(images) * network.n_weights / seconds / 1e9
+    return [
+        Row(f"oxnor sweep {name}, {rates} rates x {draws} trials x {len(images):,} images", seconds, "s",
+            times[best] * found["computed"], times[best] / per_trial, "<= 30 s", seconds <= 30,
+            f"baseline: as many trials in float32 by {best}; {rate:.0f} G XNOR/s"),
+        Row("the same, trials", 1 / per_trial, "trials/s", 1 / times[best], times[best] / per_trial, ">= 4x",
+            times[best] / per_trial >= 4, f"baseline: the faster of {' and '.join(times)}, all cores"),
+        Row("the same, memory", memory, "GiB", None, None, "<= 1 GiB", memory <= 1, "peak of all processes"),
+        Row("drawing and applying a fault map at 1e-3", drawing + toggling, "s", alone, alone / (drawing + toggling),
+            "<= 5 % of a trial", share <= 0.05, f"{100 * share:.1f} % of a trial in one thread, the baseline"),
+    ]  # fmt: skip
+
+
 def bench_generate(name: str, folder: Path) -> list[Row]:
     """``oxnor generate`` against one run of Yosys for each module."""
     command = [sys.executable, "-m", "oxnor.cli", "generate", name, "-o", str(folder / "generated"), "--json"]
@@ -225,6 +278,8 @@ def run(quick: bool = False, progress: Callable[[str], object] | None = None) ->
         folder = Path(temporary)
         tell("golden model")
         rows.append(bench_golden(zoo.load(name), images))
+        tell("sweep")
+        rows += bench_sweep(name, folder)
         tell("generate")
         rows += bench_generate(name, folder)
         tell("simulation: two builds, two runs each")

@@ -13,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.config import EngineConfig
-from oxnor.models import golden, zoo
+from oxnor.models import zoo
 from oxnor.models.errors import InputError
-from oxnor.models.faults import FaultMap
 from oxnor.models.files import write_text
 from oxnor.models.network import Network
 
-from .demo_page import build_page, pictures
+from .demo_page import KNEE_LIMIT, build_page, pictures
 from .inputs import IMAGES_MAX, Inputs, inputs_for
-from .plots import Sweep
+from .results import Trial
 from .simulate import WAVE_IMAGES, SimulationResult, simulate
+from .statistics import Curve
 from .svg import standalone
+from .sweep import SweepParams, work_for
 from .waveform import Waveform, one_read, read_vcd
+from .workers import cores, threads
 
 #: Bit error rates that go through the RTL.
 RATES = (0.0, 1e-3, 1e-2, 5e-2)
@@ -50,7 +52,7 @@ class Demo:
         The digits.
     runs : tuple of SimulationResult
         One for each of the bit error rates, in their order.
-    sweep : Sweep
+    curve : Curve
         The golden model at more rates.
     waveform : Waveform
         Real reads of a hidden layer.
@@ -64,7 +66,7 @@ class Demo:
     config: EngineConfig
     inputs: Inputs
     runs: tuple[SimulationResult, ...]
-    sweep: Sweep
+    curve: Curve
     waveform: Waveform
     wave_network: str
     seconds: float
@@ -81,49 +83,27 @@ class Demo:
             "images": len(self.inputs.images),
             "ok": self.ok,
             "runs": [run.to_json() for run in self.runs],
-            "sweep": {
-                "rates": self.sweep.rates.tolist(),
-                "accuracy": self.sweep.accuracy.mean(axis=1).tolist(),
-                "trials": self.sweep.accuracy.shape[1],
-                "one_point_lost_at": self.sweep.knee(),
-            },
+            "sweep": self.curve.to_json(KNEE_LIMIT),
             "seconds": round(self.seconds, 1),
         }
 
 
-def golden_sweep(
-    network: Network,
-    images: NDArray,
-    labels: NDArray[np.uint8],
-    rates: Sequence[float],
-    trials: int,
-    *,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Sweep:
-    """Return the golden model's accuracy at each of `rates`, in `trials` independent draws of errors.
-
-    Parameters
-    ----------
-    network : Network
-    images, labels
-        As for :func:`oxnor.models.golden.predict`.
-    rates : sequence of float
-        Bit error rates, in (0, 1].
-    trials : int
-        Draws a rate: trial 0, 1, ... of `seed`.
-    """
-    rates = sorted(rates)
-    bits = golden.binarize(network, images)
-    accuracy = np.zeros((len(rates), trials))
-    for k, rate in enumerate(rates):
-        for trial in range(trials):
-            wrong = FaultMap.draw(network, ber=float(rate), seed=seed, trial=trial).apply(network)
-            accuracy[k, trial] = np.mean(golden.predict(wrong, bits) == labels)
-            if progress:
-                progress("golden model at more bit error rates", k * trials + trial + 1, len(rates) * trials)
-    clean = float(np.mean(golden.predict(network, bits) == labels))
-    return Sweep(np.asarray(rates), accuracy, clean)
+def golden_curve(
+    network: Network, inputs: Inputs, rates: Sequence[float], trials: int, *, seed: int, progress: Progress
+) -> Curve:
+    """Return the golden model's accuracy at each of `rates`, in `trials` independent draws of errors."""
+    params = SweepParams(tuple(rates), trials, seed=seed)
+    done: list[Trial] = []
+    keys = params.keys()
+    with threads(work_for(network, inputs, params), cores()) as compute:
+        for trial in compute(keys):
+            done.append(trial)
+            progress("golden model at more bit error rates", len(done), len(keys))
+    found: dict[float, list[float]] = {}
+    for trial in sorted(done, key=lambda t: t.key):
+        found.setdefault(trial.key.rate, []).append(trial.accuracy)
+    clean = found.pop(0.0)[0]
+    return Curve(network.name, {r: np.array(v) for r, v in found.items()}, clean, len(inputs.images))
 
 
 def capture_read(network: Network, images: NDArray, build_dir: Path | None = None) -> Waveform:
@@ -192,15 +172,13 @@ def run_demo(
             )
         )
     sweep_rates = {*SWEEP_RATES, *(r for r in rates if r)}
-    sweep = golden_sweep(
-        network, inputs.images, inputs.labels, sorted(sweep_rates), SWEEP_TRIALS, seed=seed, progress=progress
-    )
+    curve = golden_curve(network, inputs, sorted(sweep_rates), SWEEP_TRIALS, seed=seed, progress=tell)
     shown = wave_network or zoo.load(WAVE_NETWORK)
     tell("waveform of a read", 0, 0)
     waveform = capture_read(shown, inputs.images)
     tell("waveform of a read", 1, 1)
     seconds = time.perf_counter() - start
-    return Demo(network, config, inputs, tuple(runs), sweep, waveform, shown.name, seconds)
+    return Demo(network, config, inputs, tuple(runs), curve, waveform, shown.name, seconds)
 
 
 def write_page(demo: Demo, directory: str | Path) -> Path:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .simulate import SimulationResult
 
 _CARDS = 6
+#: Accuracy that is lost at the rate which the page names: one point.
+KNEE_LIMIT = 0.01
 
 
 def percent(value: float | None) -> str:
@@ -55,7 +57,9 @@ def pictures(demo: Demo) -> dict[str, str]:
     return {
         "engine": engine_svg(demo.config, f"Block diagram of the engine of {demo.network.name}"),
         "waveform": waveform_svg(demo.waveform, f"Timing diagram of reads in layer {demo.waveform.layer}"),
-        "accuracy": accuracy_plot(demo.sweep, points, "Accuracy against bit error rate"),
+        "accuracy": accuracy_plot(
+            [demo.curve], "Accuracy against bit error rate", points=points, limit=KNEE_LIMIT
+        ).svg(),
     }
 
 
@@ -139,7 +143,7 @@ def build_page(demo: Demo) -> str:
         else f'<span class="bad">✗ {bad:,} results differ from the golden model, {late} runs from the schedule.</span>'
     )
     outputs = n * len(demo.runs)
-    knee = demo.sweep.knee()
+    knee = demo.curve.knee(KNEE_LIMIT)
     shape = " → ".join(f"{s:,}" for s in demo.network.shape)
     intro = (
         f"A binarized network, {shape}, {demo.network.n_weights:,} weights, compiled into a"
@@ -157,7 +161,7 @@ def build_page(demo: Demo) -> str:
                 f"mismatches in {outputs:,} results": f"{bad:,}",
                 "images/s in one simulation": f"{clean.images_per_s:,.0f}",
                 "cycles from image to image": f"{clean.predicted_initiation_interval:,}",
-                "bit error rate that costs 1 point": "none" if knee is None else f"{knee:.2g}",
+                "bit error rate that costs 1 point": f"{knee.rate:.2g}" if knee.rate else str(knee),
             }
         ),
         "<h2>RTL against golden model</h2>",
@@ -167,7 +171,7 @@ def build_page(demo: Demo) -> str:
         figure(
             drawn["accuracy"],
             f"Accuracy on {n:,} test images against the share of weights that are wrong. Line: golden model,"
-            f" {demo.sweep.accuracy.shape[1]} draws of errors a rate. Diamonds: the RTL, one draw each.",
+            f" {demo.curve.points[0].trials} draws of errors a rate. Diamonds: the RTL, one draw each.",
         ),
         "<h2>The engine</h2>",
         figure(

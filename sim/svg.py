@@ -15,11 +15,15 @@ _COLOURS = {
     "blue": ("#0072b2", "#56b4e9"),
     "orange": ("#c4560a", "#f0a35c"),
     "green": ("#00805c", "#3fc79a"),
+    "purple": ("#9c4f86", "#d99cc5"),
     "blue-fill": ("#d9ecf7", "#12344a"),
     "orange-fill": ("#fbe5d6", "#47290f"),
     "green-fill": ("#d8f0e8", "#0d3b2d"),
 }
 _LIGHT, _DARK = (";".join(f"--{name}:{pair[k]}" for name, pair in _COLOURS.items()) for k in (0, 1))
+
+#: The light theme's colours by name, for pictures that cannot follow the reader's.
+PAPER = {name: light for name, (light, _) in _COLOURS.items()}
 
 #: The colours as CSS variables, for a page and for a picture on its own.
 THEME_CSS = f":root{{color-scheme:light dark;{_LIGHT}}}@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}"

