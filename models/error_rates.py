@@ -278,7 +278,7 @@ def comparison(rates: Iterable[float] = COMPARISON_RATES) -> list[dict[str, floa
 
 
 def separations(targets: Iterable[float] = SEPARATION_RATES) -> list[dict[str, float]]:
-    """Return, for each wanted 2T2R rate, the separation in sigmas and the 1T1R rate there; one sigma for both states."""
+    """Return, for each wanted 2T2R rate, the separation in sigmas and the 1T1R rate there; both states of one sigma."""
     rows = []
     for p in targets:
         x = float(ndtri(p))
