@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, doctor, generate, networks, simulate, train
+from . import bench, demo, device, doctor, generate, networks, simulate, train
 
 
 class Commands(TyperGroup):
@@ -85,6 +85,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     simulate.simulate,
     networks.networks,
     networks.info,
+    device.device,
     train.train,
     doctor.doctor,
     bench.bench,

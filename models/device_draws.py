@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -157,7 +158,13 @@ def interval(errors: float, trials: float, confidence: float = 0.99) -> tuple[fl
 
 
 def monte_carlo(
-    device: DeviceModel, trials: int, *, cycles: float = 0.0, seconds: float = 0.0, seed: int = 0
+    device: DeviceModel,
+    trials: int,
+    *,
+    cycles: float = 0.0,
+    seconds: float = 0.0,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Estimate]:
     """Return every rate of :class:`ErrorRates` by drawing devices, reading them, and running the decoders.
 
@@ -170,13 +177,16 @@ def monte_carlo(
         Age of the devices.
     seed : int
         Key of the draws.
+    progress : callable, optional
+        Told of (bits drawn, bits in all).
     """
     if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= TRIALS_MAX:
         raise InputError(f"Monte Carlo trials must be in [1, {TRIALS_MAX}], not {trials!r}")
     check_key("seed", seed)
     stats, exact = device.at(cycles, seconds), device_rates(device, cycles, seconds)
-    found = {}
-    for k, name in enumerate(f.name for f in fields(ErrorRates)):
+    found: dict[str, Estimate] = {}
+    names = [f.name for f in fields(ErrorRates)]
+    for k, name in enumerate(names):
         code = {f"secded_{c.n}_{c.k}": c for c in CODES}.get(name)
         words = -(-trials // (code.k if code else 1))
         step = _CHUNK // (2 * (code.n if code else 1))
@@ -187,6 +197,8 @@ def monte_carlo(
             errors = _code_errors(g, count, code, device, stats) if code else _bit_errors(g, count, name, device, stats)
             wrong += int(errors.sum())
             squares += int((errors * errors).sum())
+            if progress:
+                progress(k * trials + min((chunk + 1) * step * trials // words, trials), len(names) * trials)
         # Wrong bits of one word come together: they count for as many independent trials as their variance says.
         bits = code.k if code else 1
         cluster = squares / wrong if wrong else float(bits)

@@ -29,6 +29,8 @@ from .statistics import Statistics
 
 #: The smallest error rate that an inverse is asked for.
 TARGET_MIN = 1e-30
+# The mean of LRS where the separation alone counts: an unformed device is above every HRS that is tried.
+_FAR = -1000.0
 
 
 def equal_reference(stats: Statistics) -> float:
@@ -190,6 +192,33 @@ def wear_curve(device: DeviceModel, cycles: ArrayLike | None = None, seconds: fl
     return WearCurve(at, {key: np.array([row[key] for row in rows]) for key in rows[0]})
 
 
+def separation_curve(
+    device: DeviceModel | None = None, cycles: float = 0.0, seconds: float = 0.0, points: int = 81
+) -> dict[str, NDArray[np.float64]]:
+    """Return how all rates fall as the two states are moved apart and all else stays.
+
+    Parameters
+    ----------
+    device : DeviceModel, optional
+        Whose sigmas, offset, noise and yield stay. Default: one sigma for both states, ideal amplifiers.
+    cycles, seconds : float
+        Its age.
+    points : int
+        Number of separations.
+
+    Returns
+    -------
+    dict of str to ndarray of float, shape (points,)
+        The fields of :class:`ErrorRates`, falling.
+    """
+    stats = device.at(cycles, seconds) if device else Statistics(0.0, 1.0, 1.0, 1.0)
+    extra = (device.offset_sigma, device.read_noise_sigma, device.forming_yield) if device else ()
+    low, high = stats.lrs_sigma, stats.hrs_sigma
+    span = np.linspace(1.5, 9.5, points) * (low + high) / 2
+    rows = [asdict(error_rates(Statistics(_FAR, low, _FAR + x, high), *extra)) for x in span.tolist()]
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
 @dataclass(frozen=True)
 class Separation:
     """What the two states must be apart for a wanted error rate.
@@ -237,13 +266,11 @@ def separation_for(
     """
     if not TARGET_MIN <= target <= 0.4:
         raise InputError(f"target error rate must be in [{TARGET_MIN:g}, 0.4], not {target:g}")
-    # D counts alone: with LRS far below, an unformed device stays above every HRS that is tried.
-    far = -1000.0
     sigma = math.sqrt((lrs_sigma**2 + hrs_sigma**2) / 2)
     widest = math.sqrt(2 * sigma**2 + offset_sigma**2 + noise_sigma**2)
 
     def excess(d: float) -> float:
-        stats = Statistics(far, lrs_sigma, far + d, hrs_sigma)
+        stats = Statistics(_FAR, lrs_sigma, _FAR + d, hrs_sigma)
         rates = error_rates(stats, offset_sigma, noise_sigma, forming_yield)
         return math.log(max(getattr(rates, kind), 1e-300)) - math.log(target)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 # Matplotlib wants real colours: these stand for the theme's, and become CSS variables in the SVG.
 _INK, _LINE, _BLUE, _ORANGE = "#000001", "#000002", "#000003", "#000004"
-_VARIABLES = {_INK: "ink", _LINE: "line", _BLUE: "blue", _ORANGE: "orange"}
+_GREEN, _MUTED = "#000005", "#000006"
+_VARIABLES = {_INK: "ink", _LINE: "line", _BLUE: "blue", _ORANGE: "orange", _GREEN: "green", _MUTED: "muted"}
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.size": 11,

@@ -24,6 +24,9 @@ _LIGHT, _DARK = (";".join(f"--{name}:{pair[k]}" for name, pair in _COLOURS.items
 #: The colours as CSS variables, for a page and for a picture on its own.
 THEME_CSS = f":root{{color-scheme:light dark;{_LIGHT}}}@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}"
 
+#: The colours of the light theme, for pictures that know no theme.
+LIGHT = {name: pair[0] for name, pair in _COLOURS.items()}
+
 _FONT = "font-family:ui-sans-serif,system-ui,'Segoe UI','DejaVu Sans',sans-serif"
 _MONO = "font-family:ui-monospace,'DejaVu Sans Mono',Menlo,monospace"
 
