@@ -134,7 +134,9 @@ def _print_presets(found: list[dict[str, Any]]) -> None:
 def _print_table(found: dict[str, Any]) -> None:
     law = "(n - 1) p\u00b2"
     head = ("1T1R: p", "2T2R", "SECDED(8,4)", law, "SECDED(39,32)", law, "SECDED(72,64)", law)
-    rows = [tuple(_g(value) for value in row.values()) for row in found["error_rates"]]
+    rows = [
+        tuple(_g(v) for key, v in row.items() if not key.endswith("pessimistic")) for row in found["error_rates"]
+    ]
     print_table(head, rows, title="Bit error rates, for states of one sigma and ideal amplifiers")
     rows = [(_g(r["ber_2t2r"]), _g(r["in_sigmas"]), _g(r["ber_1t1r"])) for r in found["separations"]]
     print_table(("2T2R wanted", "D in sigmas", "1T1R there"), rows, title="Separation D of the means of ln R")

@@ -214,7 +214,8 @@ def separation_curve(
     stats = device.at(cycles, seconds) if device else Statistics(0.0, 1.0, 1.0, 1.0)
     extra = (device.offset_sigma, device.read_noise_sigma, device.forming_yield) if device else ()
     low, high = stats.lrs_sigma, stats.hrs_sigma
-    span = np.linspace(1.5, 9.5, points) * (low + high) / 2
+    end = max(9.5 * (low + high) / 2, 1.3 * stats.separation)
+    span = np.linspace(0.75 * (low + high), end, points)
     rows = [asdict(error_rates(Statistics(_FAR, low, _FAR + x, high), *extra)) for x in span.tolist()]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
@@ -290,7 +291,7 @@ SEPARATION_RATES = (4e-2, 3.3e-2, 1e-2, 1e-3, 1e-4, 1e-6, 1e-9)
 
 
 def comparison(rates: Iterable[float] = COMPARISON_RATES) -> list[dict[str, float]]:
-    """Return, for each 1T1R rate, the rates of 2T2R and of the codes, exact and by the small-p estimate.
+    """Return, for each 1T1R rate, the rates of 2T2R and of the codes, and two estimates for each code.
 
     For devices whose states have one sigma, read by ideal sense amplifiers.
     """
@@ -299,7 +300,8 @@ def comparison(rates: Iterable[float] = COMPARISON_RATES) -> list[dict[str, floa
         row = {"ber_1t1r": float(p), "ber_2t2r": float(equal_sigma_2t2r(p))}
         for code in CODES:
             key = f"secded_{code.n}_{code.k}"
-            row |= {key: float(code.residual(p)), f"{key}_estimate": float(code.estimate(p))}
+            row[key] = float(code.residual(p))
+            row |= {f"{key}_estimate": float(code.estimate(p)), f"{key}_pessimistic": float(code.pessimistic(p))}
         rows.append(row)
     return rows
 

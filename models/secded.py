@@ -97,6 +97,14 @@ class Secded:
         """Return (n - 1) p^2, the residual for small `p`: double errors, left in place."""
         return (self.n - 1) * np.asarray(p, np.float64) ** 2
 
+    def pessimistic(self, p: ArrayLike) -> NDArray[np.float64]:
+        """Return the residual if every odd pattern of three errors or more gained one more error from the decoder."""
+        rate = np.asarray(p, np.float64)[..., None]
+        w = np.arange(self.n + 1)
+        wrong = np.where(w == 1, 0, w + ((w % 2 == 1) & (w >= 3)))
+        chance = np.array([float(comb(self.n, int(k))) for k in w])
+        return (rate**w * (1 - rate) ** (self.n - w)) @ (chance * wrong) / self.n
+
     def encode(self, data: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the words, shape (count, n), that hold `data`, bool of shape (count, k)."""
         return np.concatenate([data, self._parity(data, self.columns[: self.k])], axis=1)

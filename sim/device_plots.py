@@ -30,6 +30,8 @@ _LOOKS: dict[str, tuple[str, Any, float]] = {
     "secded_39_32": ("green", (0, (6, 2, 1.2, 2)), 1.8),
     "secded_72_64": ("green", (0, (1.2, 2.4)), 1.8),
 }
+#: Rates below are not drawn.
+_RATE_MIN = 1e-18
 _NAMES = {
     key: f"{name} ({devices:.4g} device{'' if devices == 1 else 's'} a bit)" for key, (name, devices) in KINDS.items()
 }
@@ -67,11 +69,11 @@ def draw_comparison(
     for key in kinds:
         colour, dashes, width = _LOOKS[key]
         axes.plot(curve["ber_1t1r"], curve[key], color=colours[colour], ls=dashes, lw=width, label=_NAMES[key])
-    low = 1e-5
-    if aged is not None:
+    low, high = 1e-5, 0.2
+    x = device_rates(*aged).ber_1t1r if aged else 0.0
+    if aged is not None and x > _RATE_MIN:
         rates = device_rates(*aged)
-        x = rates.ber_1t1r
-        low = min(low, x / 3)
+        low, high = min(low, x / 3), max(high, 1.3 * x)
         axes.axvline(x, ymin=0.4, color=colours["line"], lw=1, ls=":")
         left = x < 1e-3
         axes.annotate(
@@ -89,7 +91,7 @@ def draw_comparison(
                 axes.errorbar([x], [found.rate], spread, label=label, **look)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set(xlim=(low, 0.2), ylim=(low * low / 2, 0.3))
+    axes.set(xlim=(low, high), ylim=(low * low / 2, 1.5 * high))
     axes.set(xlabel="bit error rate of single devices (1T1R)", ylabel="bit error rate as stored")
     axes.grid(True, lw=0.5, alpha=0.4)
     axes.legend(loc="lower right")
@@ -109,7 +111,8 @@ def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | No
     same = np.allclose(curve.rates["ber_2t2r"], curve.rates["ber_2t2r_offset"])
     for key in _kinds(not same)[: 4 - same]:
         colour, dashes, width = _LOOKS[key]
-        axes.plot(curve.cycles, curve.rates[key], color=colours[colour], ls=dashes, lw=width, label=KINDS[key][0])
+        seen = np.where(curve.rates[key] > _RATE_MIN, curve.rates[key], np.nan)
+        axes.plot(curve.cycles, seen, color=colours[colour], ls=dashes, lw=width, label=KINDS[key][0])
     for k, (label, (cycles, rates, ends)) in enumerate((points or {}).items()):
         spread = None if ends is None else np.abs(ends - rates)
         axes.errorbar(
@@ -162,7 +165,7 @@ def device_plot(
     """
     title = "Bit errors of single devices, of pairs, and of codes"
     panels: list[Panel] = [(title, lambda axes, colours: draw_comparison(axes, colours, aged, monte_carlo))]
-    if aged is not None and aged[0].wear.changes:
+    if aged is not None and aged[0].wear.changes and aged[0].valid_cycles[1] > 1:
         device, _, seconds = aged
         curve = wear_curve(device, seconds=seconds)
         panels.append((f"Wear of {device.name}", lambda axes, colours: draw_wear(axes, colours, curve)))
