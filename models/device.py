@@ -129,7 +129,7 @@ class DeviceModel:
         for name in ("valid_cycles", "valid_seconds"):
             a, b = getattr(self, name)
             if not 0 <= a <= b < math.inf:
-                raise InputError(f"{name} must be two rising numbers from 0 on, not {a!r} to {b!r}")
+                raise InputError(f"{name} must be two rising numbers from 0 on, not {a:g} to {b:g}")
         # The laws are monotone in both variables: what holds in the corners holds between them.
         for cycles in self.valid_cycles:
             for seconds in self.valid_seconds:
@@ -149,7 +149,7 @@ class DeviceModel:
         for name, value, unit in (("cycles", cycles, "cycles"), ("seconds", seconds, "s")):
             a, b = getattr(self, f"valid_{name}")
             if not a <= value <= b:
-                raise InputError(f"{name} must be in [{a:g}, {b:g}] {unit}, where {self.name!r} holds, not {value!r}")
+                raise InputError(f"{name} must be in [{a:g}, {b:g}] {unit}, where {self.name!r} holds, not {value:g}")
         base = {
             "lrs_mu": math.log(self.lrs_median),
             "lrs_sigma": self.lrs_sigma,
@@ -183,6 +183,8 @@ class DeviceModel:
     @classmethod
     def from_json(cls, value: Any, where: str) -> DeviceModel:
         """Return the model of a JSON value that is not trusted; `where` names it in errors."""
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: must be a JSON object, not {type(value).__name__}")
         _keys(value, where, ("format", "version", "name", "description", "numbers"), ())
         if value["format"] != FORMAT:
             raise InputError(f"{where}: format must be {FORMAT!r}, not {value['format']!r}: this is some other file")
@@ -329,6 +331,8 @@ def _read_json(path: Path) -> Any:
     except UnicodeDecodeError:
         raise InputError(f"{path}: must be JSON, and is not text in UTF-8") from None
     except json.JSONDecodeError as e:
-        raise InputError(f"{path}: must be JSON, and is not from line {e.lineno} on ({e.msg})") from None
+        raise InputError(f"{path}: must be JSON, and is not from line {e.lineno} on") from None
+    except InputError:
+        raise
     except (RecursionError, ValueError):  # ValueError: an integer of thousands of digits
         raise InputError(f"{path}: must be JSON with numbers and nesting of a reasonable size") from None

@@ -12,7 +12,7 @@ from .errors import InputError
 def require(name: str, value: Any, rule: str, ok: bool) -> None:
     """Raise InputError unless `ok` and `value` is finite."""
     if not ok or not math.isfinite(value):
-        raise InputError(f"{name} must be {rule}, not {value!r}")
+        raise InputError(f"{name} must be {rule}, not {value:g}")
 
 
 @dataclass(frozen=True)

@@ -302,7 +302,7 @@ def test_wear_curve_rises_and_is_that_of_the_device():
 def test_wear_curve_outside_the_range():
     with pytest.raises(InputError) as e:
         wear_curve(devices.load("wear-illustration"), [1e11])
-    assert str(e.value) == "cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 100000000000.0"
+    assert str(e.value) == "cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 1e+11"
 
 
 def test_wear_curve_of_a_device_that_holds_for_one_moment():
