@@ -86,9 +86,12 @@ def device(
         return
 
     from oxnor.models.device import load
+    from oxnor.models.device_draws import check_trials
     from oxnor.models.device_draws import monte_carlo as draw
     from oxnor.models.device_fit import fit_csv
 
+    if monte_carlo is not None:
+        check_trials(monte_carlo)
     fitted = fit_csv(fit) if fit is not None else None
     model = load(preset) if preset is not None else fitted.device(cycles, seconds) if fitted is not None else None
     drawn = None

@@ -157,6 +157,12 @@ def interval(errors: float, trials: float, confidence: float = 0.99) -> tuple[fl
     return low, high
 
 
+def check_trials(trials: int) -> None:
+    """Raise InputError unless `trials` is a number of Monte Carlo trials."""
+    if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= TRIALS_MAX:
+        raise InputError(f"Monte Carlo trials must be in [1, {TRIALS_MAX}], not {trials!r}")
+
+
 def monte_carlo(
     device: DeviceModel,
     trials: int,
@@ -180,8 +186,7 @@ def monte_carlo(
     progress : callable, optional
         Told of (bits drawn, bits in all).
     """
-    if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= TRIALS_MAX:
-        raise InputError(f"Monte Carlo trials must be in [1, {TRIALS_MAX}], not {trials!r}")
+    check_trials(trials)
     check_key("seed", seed)
     stats, exact = device.at(cycles, seconds), device_rates(device, cycles, seconds)
     found: dict[str, Estimate] = {}

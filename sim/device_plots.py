@@ -46,6 +46,11 @@ Panel = tuple[str, Callable[[Any, Colours], None]]
 Points = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]]
 
 
+def _drawn(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rates that a logarithmic axis can hold: a rate of 0 goes out of the picture below."""
+    return np.maximum(rates, _RATE_MIN**2)
+
+
 def _kinds(offset: bool) -> list[str]:
     return [key for key in _LOOKS if offset or key != "ber_2t2r_offset"]
 
@@ -68,21 +73,22 @@ def draw_comparison(
     kinds = _kinds(aged is not None and aged[0].offset_sigma > 0)
     for key in kinds:
         colour, dashes, width = _LOOKS[key]
-        axes.plot(curve["ber_1t1r"], curve[key], color=colours[colour], ls=dashes, lw=width, label=_NAMES[key])
+        look: dict[str, Any] = {"color": colours[colour], "ls": dashes, "lw": width, "label": _NAMES[key]}
+        axes.plot(_drawn(curve["ber_1t1r"]), _drawn(curve[key]), **look)
     low, high = 1e-5, 0.2
     x = device_rates(*aged).ber_1t1r if aged else 0.0
     if aged is not None and x > _RATE_MIN:
         rates = device_rates(*aged)
         low, high = min(low, x / 3), max(high, 1.3 * x)
-        axes.axvline(x, ymin=0.4, color=colours["line"], lw=1, ls=":")
-        left = x < 1e-3
+        left = x < 1e-3  # of the legend
+        axes.axvline(x, ymin=0 if left else 0.4, color=colours["line"], lw=1, ls=":")
         axes.annotate(
             aged[0].name, (x, 1), xycoords=("data", "axes fraction"), xytext=(6 if left else -6, -12),
             textcoords="offset points", ha="left" if left else "right", color=colours["ink"],
         )  # fmt: skip
         for key in kinds[1:]:
             axes.plot([x], [getattr(rates, key)], marker="o", ms=6, color=colours[_LOOKS[key][0]], ls="")
-        look: dict[str, Any] = {"color": colours["ink"], "marker": "_", "ms": 9, "capsize": 3, "lw": 1.2, "ls": ""}
+        look = {"color": colours["ink"], "marker": "_", "ms": 9, "capsize": 3, "lw": 1.2, "ls": ""}
         for key in kinds:
             found = (monte_carlo or {}).get(key)
             if found and found.errors:
@@ -109,10 +115,12 @@ def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | No
         What a simulation found, for example.
     """
     same = np.allclose(curve.rates["ber_2t2r"], curve.rates["ber_2t2r_offset"])
+    lowest = 1e-2
     for key in _kinds(not same)[: 4 - same]:
         colour, dashes, width = _LOOKS[key]
-        seen = np.where(curve.rates[key] > _RATE_MIN, curve.rates[key], np.nan)
-        axes.plot(curve.cycles, seen, color=colours[colour], ls=dashes, lw=width, label=KINDS[key][0])
+        lowest = min(lowest, max(_RATE_MIN, float(curve.rates[key].min())))
+        look: dict[str, Any] = {"color": colours[colour], "ls": dashes, "lw": width, "label": KINDS[key][0]}
+        axes.plot(curve.cycles, _drawn(curve.rates[key]), **look)
     for k, (label, (cycles, rates, ends)) in enumerate((points or {}).items()):
         spread = None if ends is None else np.abs(ends - rates)
         axes.errorbar(
@@ -121,6 +129,7 @@ def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | No
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_ylim(lowest / 2, 0.5)
     axes.set(xlabel="SET/RESET cycles", ylabel="bit error rate")
     axes.grid(True, lw=0.5, alpha=0.4)
     axes.legend(loc="upper left")
