@@ -81,8 +81,8 @@ def device(
 
         check_plot_path(plot)
     if show:
-        found = device_report.presets()
-        print_json(found) if as_json else _print_presets(found)
+        presets = device_report.presets()
+        print_json(presets) if as_json else _print_presets(presets)
         return
 
     from oxnor.models.device import load
@@ -172,15 +172,15 @@ def _print_device(found: dict[str, Any]) -> None:
     ]
     print_table(("", ""), about, left=2)
     drawn = found.get("monte_carlo", {})
-    rows = []
+    lines = []
     for key, (name, devices) in KINDS.items():
         row = [name, _g(devices, 4), _g(found["error_rates"][key], 4)]
         if key in drawn:
             e = drawn[key]
             row += [_g(e["rate"], 4), f"{e['low']:.3g} to {e['high']:.3g}"]
-        rows.append(row)
+        lines.append(row)
     head = ["stored as", "devices a bit", "bit error rate"]
-    print_table(head + (["Monte Carlo", "99 % interval"] if drawn else []), rows)
+    print_table(head + (["Monte Carlo", "99 % interval"] if drawn else []), lines)
     _print_target(found)
     if "wear_curve" in found:
         curve = found["wear_curve"]

@@ -45,9 +45,9 @@ UNITS = {
     "read_noise_sigma": "ln",
     "forming_yield": "1",
 }
-for _law, _unit in (("wear", "cycles"), ("relaxation", "s")):
-    UNITS[f"{_law}.scale"] = _unit
-    UNITS |= {f"{_law}.{_n}": "ln/decade" for _n in ("lrs_mu", "hrs_mu", "lrs_sigma", "hrs_sigma")}
+for _prefix, _unit in (("wear", "cycles"), ("relaxation", "s")):
+    UNITS[f"{_prefix}.scale"] = _unit
+    UNITS |= {f"{_prefix}.{_n}": "ln/decade" for _n in ("lrs_mu", "hrs_mu", "lrs_sigma", "hrs_sigma")}
 #: The numbers that a preset must have; the others have the defaults of :class:`DeviceModel`.
 REQUIRED = ("lrs_median", "hrs_median", "lrs_sigma", "hrs_sigma")
 
@@ -171,7 +171,8 @@ class DeviceModel:
         entries = {}
         for name, value in numbers.items():
             told = self.provenance.get(name, unknown)
-            valid = {"cycles": list(told.cycles), "seconds": list(told.seconds)}
+            valid = {"cycles": _common(told.cycles, self.valid_cycles)}
+            valid["seconds"] = _common(told.seconds, self.valid_seconds)
             entries[name] = {
                 "value": value, "unit": UNITS[name], "source": told.source, "tag": told.tag, "valid": valid,
             }  # fmt: skip
@@ -193,8 +194,8 @@ class DeviceModel:
                 f"{where}: version must be {FORMAT_VERSION}, not {value['version']!r}: the file is from another release"
             )
         for key in ("name", "description"):
-            if not isinstance(value[key], str) or not value[key]:
-                raise InputError(f"{where}: {key} must be a text, not {value[key]!r}")
+            if not isinstance(value[key], str) or (key == "name" and not value[key]):
+                raise InputError(f"{where}: {key} must be a text, not {value[key]!r:.40}")
         entries = value["numbers"]
         _keys(entries, f"{where}: numbers", REQUIRED, tuple(UNITS))
         found, provenance = {}, {}
@@ -205,21 +206,15 @@ class DeviceModel:
         for name, number in found.items():
             law, dot, part = name.partition(".")
             (laws[law] if dot else flat)[part if dot else name] = number
-        ranges = {
-            f"valid_{axis}": (
-                max(getattr(p, axis)[0] for p in provenance.values()),
-                min(getattr(p, axis)[1] for p in provenance.values()),
-            )
-            for axis in ("cycles", "seconds")
-        }
+        for axis in ("cycles", "seconds"):  # the range common to all numbers
+            ranges = [getattr(p, axis) for p in provenance.values()]
+            flat[f"valid_{axis}"] = (max(low for low, _ in ranges), min(high for _, high in ranges))
         try:
             for law, parts in laws.items():
                 if parts and "scale" not in parts:
                     raise InputError(f"{law}.scale is missing")
                 flat[law] = _law(law, parts)
-            return cls(
-                name=value["name"], description=value["description"], provenance=provenance, **flat, **ranges
-            )
+            return cls(name=value["name"], description=value["description"], provenance=provenance, **flat)
         except InputError as e:
             raise InputError(f"{where}: {e}") from None
 
@@ -230,6 +225,12 @@ class DeviceModel:
         text = re.sub(r"\[\s+([^\s,]+),\s+([^\s]+)\s+\]", r"[\1, \2]", text)
         text = re.sub(r"\{\s+(\"cycles\": \[.*\],)\s+(\"seconds\": \[.*\])\s+\}", r"{\1 \2}", text)
         write_text(path, text + "\n")
+
+
+def _common(told: tuple[float, float], model: tuple[float, float]) -> list[float]:
+    """Return the part of the range of a number in which its model holds, or all of that if there is none."""
+    low, high = max(told[0], model[0]), min(told[1], model[1])
+    return [low, high] if low <= high else list(model)
 
 
 def _keys(value: Any, where: str, required: tuple[str, ...], allowed: tuple[str, ...]) -> None:
@@ -257,7 +258,7 @@ def _number(entry: Any, name: str, where: str) -> tuple[float, Provenance]:
     if not isinstance(entry["tag"], str) or entry["tag"] not in TAGS:
         raise InputError(f"{where}.tag must be one of {', '.join(TAGS)}, not {entry['tag']!r}")
     _keys(entry["valid"], f"{where}.valid", ("cycles", "seconds"), ())
-    ranges = {}
+    ranges: dict[str, tuple[float, float]] = {}
     for axis, pair in entry["valid"].items():
         low, high = map(_as_float, pair) if isinstance(pair, list) and len(pair) == 2 else (math.nan, math.nan)
         if not 0 <= low <= high < math.inf:

@@ -105,7 +105,9 @@ def draw_faults(
             rng.stream(kind, seed=seed, layer=i, trial=trial) for kind in ("device", "forming", "offset")
         )
         offset = device.offset_sigma * offsets.standard_normal((math.ceil(n_out / rows), n_in))
-        wrong, zeros, ones = [], [], []
+        wrong: list[NDArray[np.int64]] = []
+        zeros: list[NDArray[np.int64]] = []
+        ones: list[NDArray[np.int64]] = []
         step = max(1, _CHUNK // (2 * n_in))
         for start in range(0, n_out, step):
             block = weights[start : start + step]

@@ -22,7 +22,7 @@ STATES = ("LRS", "HRS")
 CONFIDENCE = 0.99
 #: Below this p-value, ln R is called not normal.
 NORMAL_P = 0.01
-_SIZE_MAX = 1 << 28
+_SIZE_MAX = 1 << 26
 #: Fewest devices whose first readings are tested for normality; with fewer, the readings less their device's mean are.
 _DEVICES_MIN = 20
 #: Most readings that the test of normality takes: beyond, its p-value is not accurate.

@@ -140,6 +140,17 @@ def test_plot(place, arguments, parts):
     assert not re.search("#00000[1-9]", svg)
 
 
+def test_wear_plot_with_points(place):
+    """What a simulation measures goes on the curve, with or without intervals."""
+    from oxnor.sim.device_plots import wear_plot
+
+    cycles, rates = np.array([1e7, 1e9]), np.array([2e-5, 2e-3])
+    points = {"RTL": (cycles, rates, np.array([rates / 2, 2 * rates])), "numpy": (cycles, rates, None)}
+    wear_plot(place / "w.svg", devices.load("wear-illustration"), points, np.geomspace(1e6, 1e10, 9))
+    texts = [e.text for e in ET.fromstring((place / "w.svg").read_text()).iter() if e.tag.endswith("}text")]
+    assert {"RTL", "numpy", "Wear of wear-illustration", "2T2R with offset"} <= set(texts)
+
+
 def test_plot_as_png_has_the_colours_of_the_light_theme(place):
     from matplotlib import image
 
@@ -154,7 +165,7 @@ def test_plot_as_png_has_the_colours_of_the_light_theme(place):
 def test_plot_of_devices_at_the_ends(place, ratio):
     """A device that errs nearly always, and one that never does."""
     device = devices.DeviceModel(
-        "end", 1e3, 1e3 * ratio, 0.1, 0.2, wear=LogLaw(1e3, lrs_sigma=1e-4), description="x"
+        "end", 1e3, 1e3 * ratio, 0.1, 0.2, wear=LogLaw(1e3, lrs_sigma=1e-4)
     )
     device.save("end.json")
     assert run("end.json", "--plot", "p.svg").exit_code == 0

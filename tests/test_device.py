@@ -151,6 +151,12 @@ def test_a_model_of_ones_own_can_be_saved(tmp_path):
     assert devices.load(tmp_path / "d.json") == device
 
 
+def test_a_narrower_range_is_kept(tmp_path):
+    device = replace(devices.load("wear-illustration"), valid_cycles=(10.0, 1e6))
+    device.save(tmp_path / "d.json")
+    assert devices.load(tmp_path / "d.json") == device
+
+
 def preset(name="wear-illustration"):
     return devices.load(name).to_json()
 
