@@ -68,6 +68,7 @@ def about(
     Get the Verilog:        oxnor generate mnist-mlp -o engine
     Check it on digits:     oxnor simulate mnist-mlp --images 10000
     With wrong weights:     oxnor simulate mnist-mlp --ber 0.01
+    From device to errors:  oxnor device weak-3.3e-2
     What is shipped:        oxnor networks
 
     Exit codes: 0 it is as it should be, 1 it is not (a mismatch), 2 the input cannot be used, 130 interrupted.

@@ -70,9 +70,9 @@ def device(
     if preset is not None and fit is not None:
         raise InputError("PRESET and --fit must not be given together: a fit is its own device")
     if preset is None and fit is None:
-        alone = {"--cycles": cycles, "--seconds": seconds, "--monte-carlo": monte_carlo, "-o": output}
+        alone = {"--cycles": cycles or None, "--seconds": seconds or None, "--monte-carlo": monte_carlo, "-o": output}
         for name, given in alone.items():
-            if given:
+            if given is not None:
                 raise InputError(f"{name} must have a PRESET or --fit beside it: it is about one device")
     from oxnor.models import device_report
 

@@ -61,7 +61,7 @@ class Provenance:
     source : str
         A work and its figure, a file, or the rule by which the number was chosen.
     tag : str
-        How far to trust it: a key of :data:`oxnor.models.device_file.TAGS`.
+        How far to trust it: a key of :data:`TAGS`.
     cycles, seconds : (float, float)
         SET/RESET cycles, and seconds after programming, between which it holds.
     """
@@ -194,8 +194,9 @@ class DeviceModel:
                 f"{where}: version must be {FORMAT_VERSION}, not {value['version']!r}: the file is from another release"
             )
         for key in ("name", "description"):
-            if not isinstance(value[key], str) or (key == "name" and not value[key]):
-                raise InputError(f"{where}: {key} must be a text, not {value[key]!r:.40}")
+            text = value[key]
+            if not isinstance(text, str) or not text.isprintable() or (key == "name" and not text):
+                raise InputError(f"{where}: {key} must be a text in one line, not {text!r:.40}")
         entries = value["numbers"]
         _keys(entries, f"{where}: numbers", REQUIRED, tuple(UNITS))
         found, provenance = {}, {}
@@ -222,8 +223,8 @@ class DeviceModel:
         """Write a preset file, whole or not at all."""
         text = json.dumps(self.to_json(), indent=2, allow_nan=False)
         # A range in one line: it is read by people.
-        text = re.sub(r"\[\s+([^\s,]+),\s+([^\s]+)\s+\]", r"[\1, \2]", text)
-        text = re.sub(r"\{\s+(\"cycles\": \[.*\],)\s+(\"seconds\": \[.*\])\s+\}", r"{\1 \2}", text)
+        text = re.sub(r"\[\n\s+([^\s,]+),\n\s+([^\s]+)\n\s+\]", r"[\1, \2]", text)
+        text = re.sub(r"\{\n\s+(\"cycles\": \[.*\],)\n\s+(\"seconds\": \[.*\])\n\s+\}", r"{\1 \2}", text)
         write_text(path, text + "\n")
 
 
@@ -318,11 +319,19 @@ def load(name_or_path: str | os.PathLike[str]) -> DeviceModel:
     return DeviceModel.from_json(_read_json(path), str(path))
 
 
+def _once(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for k, (key, _) in enumerate(pairs) if key in dict(pairs[:k]))
+        raise InputError(f"{path}: {twice!r} must not be there twice")
+    return found
+
+
 def _read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > _SIZE_MAX:
             raise InputError(f"{path}: must have at most {_SIZE_MAX} bytes, not {path.stat().st_size}")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _once(pairs, path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:

@@ -197,7 +197,7 @@ ERRORS = {
         "seconds must be in [0, 1e+09] s, where 'weak-3.3e-2' holds, not nan",
     ),
     "no device": (["--cycles", 5], "--cycles must have a PRESET or --fit beside it: it is about one device"),
-    "no draws": (["--monte-carlo", 5], "--monte-carlo must have a PRESET or --fit beside it: it is about one device"),
+    "no draws": (["--monte-carlo", 0], "--monte-carlo must have a PRESET or --fit beside it: it is about one device"),
     "target": (["--target-ber", "0.7"], "target error rate must be in [1e-30, 0.4], not 0.7"),
     "floor": (
         ["unformed-1e-3", "--target-ber", "1e-5"],

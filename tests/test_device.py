@@ -146,7 +146,7 @@ def test_preset_is_the_same_after_saving(tmp_path, name):
 
 def test_a_model_of_ones_own_can_be_saved(tmp_path):
     device = DeviceModel("mine", 5e3, 2e5, 0.4, 0.6, 0.1, 0.05, 0.99, LogLaw(1e3, 0.01, -0.02, 0.001, 0.002),
-                         LogLaw(2.0, hrs_mu=-0.01), (0, 1e6), (0, 1e4), "by hand")  # fmt: skip
+                         LogLaw(2.0, hrs_mu=-0.01), (0, 1e6), (0, 1e4), "by hand [ 1, 2 ]")  # fmt: skip
     device.save(tmp_path / "d.json")
     assert devices.load(tmp_path / "d.json") == device
 
@@ -180,7 +180,9 @@ FILES = [
     (change("format", "other"), "format must be 'oxnor-device', not 'other': this is some other file"),
     (change("version", 2), "version must be 1, not 2: the file is from another release"),
     (change("version", None), "version is missing"),
-    (change("name", ""), "name must be a text, not ''"),
+    (change("name", ""), "name must be a text in one line, not ''"),
+    (change("description", "a\nb"), "description must be a text in one line, not 'a\\nb'"),
+    (change("name", "\ud800"), "name must be a text in one line, not '\\ud800'"),
     (change("colour", "red"), "'colour' is not a field: there are format, version, name, description, numbers"),
     (change("numbers", [1]), "numbers must be a JSON object, not list"),
     (change("numbers/hrs_sigma", None), "numbers: hrs_sigma is missing"),
@@ -234,12 +236,13 @@ def test_preset_file_wrong(tmp_path, monkeypatch, damage, message):
         (b"", "must be JSON, and is not from line 1 on"),
         (b'{\n"a" 1\n}', "must be JSON, and is not from line 2 on"),
         (b"\xff\xfe", "must be JSON, and is not text in UTF-8"),
+        (b'{"a": {"b": 1, "c": 2, "b": 3}}', "'b' must not be there twice"),
         (b"[1]", "must be a JSON object, not list"),
         (b"[" * 200_000, "must be JSON with numbers and nesting of a reasonable size"),
         (b"9" * 5000, "must be JSON with numbers and nesting of a reasonable size"),
         (b" " * (1 << 20) + b"{}", "must have at most 1048576 bytes, not 1048578"),
     ],
-    ids=["empty", "colon", "bytes", "list", "deep", "long", "large"],
+    ids=["empty", "colon", "bytes", "twice", "list", "deep", "long", "large"],
 )
 def test_preset_file_that_is_none(tmp_path, monkeypatch, content, message):
     monkeypatch.chdir(tmp_path)
