@@ -47,6 +47,7 @@ $(VENV)/.installed-$(EXTRAS): $(VENV)/.installed
 # The pictures of the README, from the networks as they are.
 pictures: $(VENV)/.installed
 	$(BIN)/oxnor demo --pictures docs/pictures
+	$(BIN)/oxnor device --plot docs/pictures/device.svg
 
 clean:
 	rm -rf build $(VENV)

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, doctor, generate, networks, simulate, sweep, train
+from . import bench, demo, device, doctor, generate, networks, simulate, sweep, train
 
 
 class Commands(TyperGroup):
@@ -69,6 +69,7 @@ def about(
     Check it on digits:     oxnor simulate mnist-mlp --images 10000
     With wrong weights:     oxnor simulate mnist-mlp --ber 0.01
     How many it stands:     oxnor sweep mnist-mlp
+    From device to errors:  oxnor device weak-3.3e-2
     What is shipped:        oxnor networks
 
     Exit codes: 0 it is as it should be, 1 it is not (a mismatch), 2 the input cannot be used, 130 interrupted.
@@ -88,6 +89,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     sweep.report,
     networks.networks,
     networks.info,
+    device.device,
     train.train,
     doctor.doctor,
     bench.bench,

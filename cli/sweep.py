@@ -230,8 +230,10 @@ def sweep(
 
 def _check_names(plot: Path | None, export: Path | None, limit: float, verify: int) -> None:
     """Refuse before hours of work what would be refused after."""
-    if plot is not None and plot.suffix not in (".svg", ".png"):
-        raise InputError(f"--plot must end in .svg or .png, not {plot.name!r}")
+    from oxnor.sim.plots import check_name
+
+    if plot is not None:
+        check_name(plot)
     if export is not None and export.suffix not in (".csv", ".parquet"):
         raise InputError(f"--export must end in .csv or .parquet, not {export.name!r}")
     if not 0 < limit < 100:

@@ -14,6 +14,8 @@ KINDS = {
     "monte-carlo": 6,
     "bootstrap": 7,
     "verify": 8,
+    "forming": 20,
+    "offset": 21,
 }
 
 

@@ -18,7 +18,7 @@ from .statistics import LIMIT, Curve, Knee
 from .svg import PAPER, standalone
 
 # Matplotlib wants real colours: these stand for the theme's, and become CSS variables in an SVG.
-_NAMES = ("ink", "line", "blue", "orange", "green", "purple")
+_NAMES = ("ink", "line", "muted", "blue", "orange", "green", "purple")
 _PLACEHOLDERS = {name: f"#00000{k + 1}" for k, name in enumerate(_NAMES)}
 #: One colour and one marker a curve, so that either is enough to tell them apart.
 _SERIES = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("ink", "v"))
@@ -81,14 +81,20 @@ class Plot:
 
     def save(self, path: str | Path) -> None:
         """Write the picture as SVG or PNG, by the end of the name."""
-        path = Path(path)
+        path = check_name(path)
         if path.suffix == ".svg":
             write_text(path, standalone(self.svg()))
-        elif path.suffix == ".png":
+        else:
             with whole_file(path) as temporary:
                 temporary.write_bytes(self.png())
-        else:
-            raise InputError(f"{path}: the name must end in .svg or .png")
+
+
+def check_name(path: str | Path) -> Path:
+    """Return the path of a picture, or raise InputError unless its name says SVG or PNG."""
+    path = Path(path)
+    if path.suffix not in (".svg", ".png"):
+        raise InputError(f"{path}: a picture's name must end in .svg or .png")
+    return path
 
 
 def _style(colours: Mapping[str, str]) -> dict[Any, Any]:
@@ -111,7 +117,8 @@ def _style(colours: Mapping[str, str]) -> dict[Any, Any]:
     }
 
 
-def _log_rates(axis: Any) -> None:
+def log_ticks(axis: Any) -> None:
+    """Label the powers of ten of a logarithmic axis, and nothing between them."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axis.set_major_formatter(FuncFormatter(_power))
@@ -179,7 +186,7 @@ def accuracy_plot(
             style: dict[str, Any] = {"ls": "", "marker": "D", "ms": 8, "mfc": "none", "mew": 2}
             axes.plot(*zip(*shown, strict=True), color=colours["orange"], label="RTL in Verilator", **style)
         axes.set_xscale("log")
-        _log_rates(axes.xaxis)
+        log_ticks(axes.xaxis)
         axes.set(xlabel=axis, ylabel="accuracy (%)")
         axes.grid(True, lw=0.5, alpha=0.4)
         axes.legend(loc="lower left")
@@ -219,7 +226,7 @@ def layers_plot(curves: Mapping[str, Curve], title: str, *, limit: float = LIMIT
         axes.set_xscale("log")
         first = next(iter(knees.values()))
         axes.set_xlim(first.smallest, first.largest * 3)
-        _log_rates(axes.xaxis)
+        log_ticks(axes.xaxis)
         axes.set_yticks(range(len(knees)), list(knees))
         axes.set_ylim(len(knees) - 0.4, -0.6)
         axes.set(xlabel=f"error rate at which {100 * limit:g} points are lost")

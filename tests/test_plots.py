@@ -75,7 +75,7 @@ def test_pictures_are_saved_by_the_end_of_the_name(curve, tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     plot.save(tmp_path / "a.svg")
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
-    with pytest.raises(InputError, match=r"a\.gif: the name must end in \.svg or \.png$"):
+    with pytest.raises(InputError, match=r"a\.gif: a picture's name must end in \.svg or \.png$"):
         plot.save(tmp_path / "a.gif")
 
 
