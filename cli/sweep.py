@@ -14,12 +14,12 @@ from .console import note, print_json, print_table, progress
 from .options import AsJson, Data, NetworkName, load_network, pair
 
 _ERRORS, _WHERE, _OUTPUT = "Errors", "Where it runs", "Output"
-#: Options that belong to one kind of error, by their names in Python: (kind, name of the kind's argument).
+#: Options that belong to some kinds of error, by their names in Python: (kinds, name of the kind's argument).
 _OF_KIND = {
-    "ratio": ("asymmetric", "ratio"),
-    "ones": ("stuck", "ones"),
-    "cluster": ("cluster", "shape"),
-    "macro": ("cluster", "macro"),
+    "ratio": (("asymmetric",), "ratio"),
+    "ones": (("stuck",), "ones"),
+    "cluster": (("cluster",), "shape"),
+    "macro": (("cluster", "device"), "macro"),
 }
 
 
@@ -29,9 +29,9 @@ def _options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if value is None:
             continue
-        of, argument = _OF_KIND[name]
-        if of != kind:
-            raise InputError(f"--{name} goes with --kind {of}, not with {kind}")
+        kinds, argument = _OF_KIND[name]
+        if kind not in kinds:
+            raise InputError(f"--{name} goes with --kind {' or '.join(kinds)}, not with {kind}")
         found[argument] = list(value) if isinstance(value, tuple) else value
     return found
 
@@ -84,9 +84,23 @@ def sweep(
     ] = 20,
     images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
     kind: Annotated[
-        str,
-        typer.Option("--kind", metavar="KIND", help="static, asymmetric, stuck or cluster.", rich_help_panel=_ERRORS),
-    ] = "static",
+        str | None,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="static, asymmetric, stuck or cluster; default static.",
+            rich_help_panel=_ERRORS,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="PRESET",
+            help="Errors of pairs of this device, a preset of oxnor device or its own file.",
+            rich_help_panel=_ERRORS,
+        ),
+    ] = None,
     layer: Annotated[
         str | None,
         typer.Option(
@@ -123,7 +137,10 @@ def sweep(
     macro: Annotated[
         str | None,
         typer.Option(
-            "--macro", metavar="RxC", help="cluster: size of the macros; default 32x32.", rich_help_panel=_ERRORS
+            "--macro",
+            metavar="RxC",
+            help="cluster and device: size of the macros; default 32x32.",
+            rich_help_panel=_ERRORS,
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of all draws.", rich_help_panel=_ERRORS)] = 0,
@@ -188,22 +205,28 @@ def sweep(
     Example: [bold]oxnor sweep mnist-mlp --ber 1e-5:1e-1:13 --trials 20 -o mlp.sqlite[/], then
     [bold]oxnor report mlp.sqlite[/]
     """
+    from oxnor.models.device import load as load_device
     from oxnor.sim import sweep as sweeps
     from oxnor.sim.inputs import inputs_for
 
     loaded = load_network(network)
+    if device is not None and kind is not None:
+        raise InputError("--device and --kind must not be given together: the device says what is wrong")
+    kind = kind or ("device" if device else "static")
+    model = load_device(device) if device else None
     tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
     options = _options(kind, {"ratio": ratio, "ones": ones, "cluster": cluster, "macro": tile})
     params = sweeps.SweepParams(
         sweeps.parse_rates(ber), trials, kind, options, _layers(layer, len(loaded.layers)), seed,
-        adaptive / 100 if adaptive else 0.0, max_trials,
+        adaptive / 100 if adaptive else 0.0, max_trials, model,
     )  # fmt: skip
     sweeps.check(loaded, params, jobs, backend)
     _check_names(plot, export, limit, verify)
     inputs = inputs_for(loaded, images, seed=seed, data=data)
     path = output or Path(f"{loaded.name}.sqlite")
     again = {
-        "ber": ber, "trials": trials, "images": images, "kind": kind if kind != "static" else None, "layer": layer,
+        "ber": ber, "trials": trials, "images": images, "kind": kind if kind not in ("static", "device") else None,
+        "device": device, "layer": layer,
         "ratio": ratio, "ones": ones, "cluster": cluster, "macro": macro, "seed": seed or None, "adaptive": adaptive,
         "max_trials": max_trials if adaptive else None, "output": path.name,
     }  # fmt: skip

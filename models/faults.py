@@ -208,6 +208,11 @@ class FaultMap:
                 merged[name][k] = np.concatenate([mine.get(k, _EMPTY), its.get(k, _EMPTY)])
         return FaultMap(self.shapes, **merged)
 
+    def only(self, layer: int) -> FaultMap:
+        """Return the faults of one layer alone."""
+        parts = {name: {k: v for k, v in getattr(self, name).items() if k == layer} for name in FIELDS}
+        return FaultMap(self.shapes, **parts)
+
     def save(self, path: str | Path) -> None:
         """Write the map to an ``.npz`` file, whole or not at all."""
         header = {"format": FORMAT, "version": FORMAT_VERSION, "shapes": self.shapes}

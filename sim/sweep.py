@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from oxnor.models import golden, rng
+from oxnor.models.device import DeviceModel
+from oxnor.models.device_draws import draw_faults
+from oxnor.models.error_rates import separation_for
 from oxnor.models.errors import InputError
-from oxnor.models.faults import KINDS, FaultMap, check_key
+from oxnor.models.faults import KINDS as STATIC_KINDS
+from oxnor.models.faults import FaultMap, check_key, shapes_of
 from oxnor.models.network import Network
 from oxnor.models.trials import Trials, confusion, labels_for
 
@@ -39,9 +44,9 @@ class SweepParams:
     trials : int
         Draws of errors at each rate, in [1, 100000]: trial 0, 1, ... of the seed.
     kind : str
-        A key of ``oxnor.models.faults.KINDS``.
+        A key of :data:`KINDS`.
     options : mapping
-        Of the kind: arguments of its function there.
+        Of the kind: arguments of its function.
     layers : tuple of int
         Where the errors are, each alone: a layer's index, or :data:`ALL_LAYERS`.
     seed : int
@@ -51,6 +56,10 @@ class SweepParams:
         they have fewer than `trials_max` trials.
     trials_max : int
         See `precision`.
+    device : DeviceModel, optional
+        For the kind "device": the errors are those of pairs of this device, whose two states are moved together until
+        the closed-form error rate of a pair is the wanted one. Its spreads, its offsets (one a column of a macro, so
+        that errors come in columns) and its yield stay.
     """
 
     rates: tuple[float, ...]
@@ -61,10 +70,13 @@ class SweepParams:
     seed: int = 0
     precision: float = 0.0
     trials_max: int = 200
+    device: DeviceModel | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        if (self.kind == "device") != (self.device is not None):
+            raise InputError("kind device and a device must come together")
         if not 1 <= len(self.rates) <= RATES_MAX or not all(0 < r <= 1 for r in self.rates):
             raise InputError(f"error rates must be 1 to {RATES_MAX}, each above 0 and at most 1, not {self.rates}")
         for name in ("trials", "trials_max"):
@@ -73,8 +85,9 @@ class SweepParams:
         if not 0 <= self.precision < 1:
             raise InputError(f"precision must be in [0, 1), not {self.precision}")
         check_key("seed", self.seed)
-        # A draw of nothing, so that wrong options are found before anything is computed or written.
-        KINDS[self.kind](np.random.default_rng(0), np.zeros((1, 1), bool), 0.0, **self.options)
+        # A draw for next to nothing, so that what is wrong is found before anything is computed or written.
+        for rate in self.rates if self.device else (0.5,):
+            KINDS[self.kind](_TINY, Key(0, rate, 0), self)
 
     def keys(self) -> list[Key]:
         """Return the trials: the one without errors, then each rate's first, each rate's second, and so on."""
@@ -106,6 +119,39 @@ def parse_rates(text: str) -> tuple[float, ...]:
     return tuple(float(f"{v:.6g}") for v in values)
 
 
+def _static(network: Network, key: Key, params: SweepParams) -> FaultMap:
+    layer = None if key.layer == ALL_LAYERS else key.layer
+    return FaultMap.draw(
+        network, ber=key.rate, kind=params.kind, seed=params.seed, trial=key.trial, layer=layer, **params.options
+    )
+
+
+def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
+    device = params.device
+    assert device is not None
+    if not key.rate:
+        return FaultMap(shapes_of(network))
+    apart = separation_for(
+        key.rate,
+        "ber_2t2r_offset",
+        lrs_sigma=device.lrs_sigma,
+        hrs_sigma=device.hrs_sigma,
+        offset_sigma=device.offset_sigma,
+        forming_yield=device.forming_yield,
+    )
+    moved = replace(device, hrs_median=device.lrs_median * apart.ratio)
+    found = draw_faults(network, moved, seed=params.seed, trial=key.trial, **params.options)
+    return found if key.layer == ALL_LAYERS else found.only(key.layer)
+
+
+#: How the errors of a trial are drawn, by kind.
+KINDS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap]] = {
+    **dict.fromkeys(STATIC_KINDS, _static),
+    "device": _device,
+}
+_TINY = Network.from_arrays([np.zeros((1, 1), bool)], [None], name="tiny")
+
+
 class Evaluator:
     """Computes any trial of a sweep alone.
 
@@ -125,11 +171,8 @@ class Evaluator:
 
     def faults(self, key: Key) -> FaultMap:
         """Return the errors of a trial."""
-        w = self.work
-        layer = None if key.layer == ALL_LAYERS else key.layer
-        return FaultMap.draw(
-            w.network, ber=key.rate, kind=w.kind, seed=w.seed, trial=key.trial, layer=layer, **dict(w.options)
-        )
+        params = self.work.params
+        return KINDS[params.kind](self.work.network, key, params)
 
     def run(self, key: Key) -> Trial:
         """Return what a trial gives."""
@@ -154,8 +197,16 @@ def work_for(network: Network, inputs: Inputs, params: SweepParams, backend: str
     """Return what workers need; without labels, right is what the network says without errors."""
     bits = golden.binarize(network, inputs.images)
     labels = labels_for(network, bits, inputs.labels)
-    options = tuple(sorted(params.options.items()))
-    return workers.Work(network, bits, labels, params.kind, options, params.seed, backend)
+    return workers.Work(network, bits, labels, params, backend)
+
+
+def _device_options(device: DeviceModel | None) -> dict[str, str]:
+    """Return what tells one device from another, in a header."""
+    if device is None:
+        return {}
+    numbers = {k: v for k, v in asdict(device).items() if k not in ("name", "description", "provenance")}
+    text = json.dumps(numbers, sort_keys=True)
+    return {"device": device.name, "device_digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def header(network: Network, inputs: Inputs, params: SweepParams, work: workers.Work, command: str) -> dict[str, Any]:
@@ -174,7 +225,7 @@ def header(network: Network, inputs: Inputs, params: SweepParams, work: workers.
         "shape": list(network.shape),
         "seed": params.seed,
         "kind": params.kind,
-        "options": dict(work.options),
+        "options": dict(params.options) | _device_options(params.device),
         "command": command,
         "made": machine(),
     }

@@ -25,6 +25,7 @@ AXES = {
     "asymmetric": "bit error rate of the weights, mean of both directions",
     "stuck": "share of stuck pairs",
     "cluster": "share of failed lines",
+    "device": "bit error rate of pairs, closed form",
 }
 _CONFUSIONS = 3
 POINT_HEAD = ("error rate", "trials", "mean", "95 % interval of mean", "95 % band of trials", "sd", "test set ±1 se")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from oxnor.models.errors import InputError
 from oxnor.models.network import Network
 
 from .results import Key, Trial
+
+if TYPE_CHECKING:
+    from .sweep import SweepParams
 
 #: Gives the trials of some keys, in any order.
 Compute = Callable[[Iterable[Key]], Iterator[Trial]]
@@ -38,8 +41,8 @@ class Work:
         Images.
     labels : ndarray of int64, shape (n,)
         Their classes.
-    kind, options, seed
-        As in :class:`oxnor.sim.sweep.SweepParams`.
+    params : SweepParams
+        Of which the kind of error, its options and the seed decide a trial.
     backend : str
         "cpu" or "torch".
     """
@@ -47,9 +50,7 @@ class Work:
     network: Network
     bits: NDArray[np.bool_]
     labels: NDArray[np.int64]
-    kind: str
-    options: tuple[tuple[str, Any], ...]
-    seed: int
+    params: SweepParams
     backend: str = "cpu"
 
 

@@ -1,6 +1,7 @@
 """Sweeps: keyed trials, a file that loses nothing, workers that die, pictures and pages."""
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -14,12 +15,13 @@ import pytest
 from typer.testing import CliRunner
 
 from oxnor.cli.app import app
+from oxnor.models import device as devices
 from oxnor.models import golden
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.sim.inputs import inputs_for
 from oxnor.sim.results import ALL_LAYERS, Key, Results
-from oxnor.sim.sweep import SweepParams, parse_rates, sweep
+from oxnor.sim.sweep import Evaluator, SweepParams, parse_rates, sweep, work_for
 from oxnor.sim.sweep_page import Story, build_page
 
 RATES = (0.001, 0.01, 0.1)
@@ -89,18 +91,41 @@ def test_each_trial_is_that_draw_in_the_golden_model(tmp_path, network, inputs):
         ("asymmetric", {"ratio": 0.5}),
         ("stuck", {"ones": 1.0}),
         ("cluster", {"shape": "row", "macro": [8, 16]}),
+        ("device", {"macro": [16, 16]}),
     ],
 )
 def test_results_do_not_depend_on_workers_or_order(tmp_path, network, inputs, kind, options):
-    params = SweepParams(RATES, 4, kind, options)
+    more = {"device": devices.load("weak-3.3e-2")} if kind == "device" else {}
+    params = SweepParams(RATES, 4, kind, options, **more)
     sweep(network, inputs, params, tmp_path / "one.sqlite", jobs=1)
     sweep(network, inputs, params, tmp_path / "many.sqlite", jobs=7)
     for trial in (3, 0, 2, 1, 0):  # parts in another order, one of them again
-        sweep(network, inputs, SweepParams(RATES[::-1], trial + 1, kind, options), tmp_path / "parts.sqlite")
+        part = SweepParams(RATES[::-1], trial + 1, kind, options, **more)
+        sweep(network, inputs, part, tmp_path / "parts.sqlite")
     expected = rows(tmp_path / "one.sqlite")
     assert len(expected) == 13
     assert rows(tmp_path / "many.sqlite") == expected
     assert rows(tmp_path / "parts.sqlite") == expected
+
+
+def test_device_errors_have_the_rate_of_the_axis_and_come_in_columns(tmp_path, random_network):
+    """Pairs of one device whose states are moved: the drawn rate is the closed form's, offsets hit whole columns."""
+    wide = random_network((300, 320, 10))
+    device = dataclasses.replace(devices.load("weak-3.3e-2"), offset_sigma=2.0)
+    params = SweepParams((0.003, 0.03), 4, "device", {"macro": [64, 64]}, device=device)
+    sweep(wide, inputs_for(wide, 20), params, tmp_path / "r.sqlite")
+    with Results(tmp_path / "r.sqlite") as results:
+        found = [(t.key.rate, t.errors / wide.n_weights) for t in results.trials() if t.key.rate]
+        assert results.header["options"]["device"] == "weak-3.3e-2"
+    for rate in params.rates:
+        assert np.mean([share for r, share in found if r == rate]) == pytest.approx(rate, rel=0.3)
+    evaluator = Evaluator(work_for(wide, inputs_for(wide, 20), params))
+    flips = evaluator.faults(Key(ALL_LAYERS, 0.03, 0)).flips[0]
+    columns = np.bincount(flips // 300 // 64 * 300 + flips % 300, minlength=5 * 300)
+    assert np.var(columns) > 3 * np.mean(columns)  # independent errors: about equal
+    other = dataclasses.replace(params, device=dataclasses.replace(device, lrs_sigma=0.5))
+    with pytest.raises(InputError, match="options must be"):
+        sweep(wide, inputs_for(wide, 20), other, tmp_path / "r.sqlite")
 
 
 def test_torch_backend_writes_the_same_rows(tmp_path, network, inputs):
@@ -323,8 +348,11 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
     ("arguments", "message"),
     [
         (("--ratio", "0.5"), "--ratio goes with --kind asymmetric, not with static"),
-        (("--kind", "odd"), "kind must be one of static, asymmetric, stuck, cluster, not 'odd'"),
+        (("--kind", "odd"), "kind must be one of static, asymmetric, stuck, cluster, device, not 'odd'"),
         (("--kind", "cluster", "--cluster", "x"), "shape must be one of row, column, amplifier, not 'x'"),
+        (("--kind", "stuck", "--device", "weak-3.3e-2"), "--device and --kind must not be given together: the device says what is wrong"),
+        (("--kind", "device"), "kind device and a device must come together"),
+        (("--device", "unformed-1e-3", "--ber", "1e-5"), "target error rate must be above 0.001, which unformed devices cause, not 1e-05"),
         (("--layer", "7"), "layer must be in [0, 3], not 7"),
         (("--layer", "x"), "--layer must be a layer's number, 'each' or 'all', not 'x'"),
         (("--trials", "0"), "trials must be in [1, 100000], not 0"),
