@@ -31,6 +31,23 @@ class ArraySource(Protocol):
     def array(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray: ...  # noqa: D102
 
 
+class Reads(Protocol):
+    """How a layer's synapses are read: :mod:`oxnor.models.kernels`, or the same with errors."""
+
+    def popcounts(  # noqa: D102
+        self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
+    ) -> NDArray[np.int32]: ...
+
+    def fire(  # noqa: D102
+        self,
+        x: NDArray[np.uint64],
+        w: NDArray[np.uint64],
+        thresholds: NDArray[np.int64],
+        n_in: int,
+        backend: str = "numba",
+    ) -> NDArray[np.uint64]: ...
+
+
 def check_weights(weights: Any, where: str) -> NDArray[np.bool_]:
     """Return `weights` as a read-only bool array of shape (n_out, n_in), or raise InputError."""
     array = np.asarray(weights)
@@ -89,9 +106,9 @@ class Layer:
         """Return the same layer with other weights of the same shape."""
         return replace(self, weights=weights)
 
-    def popcounts(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.int32]:
+    def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return the number of agreeing bits, shape (n, n_out), range [0, n_in], of packed inputs (n, words)."""
-        return kernels.popcounts(x, pack_words(self.weights), self.n_in, backend)
+        return reads.popcounts(x, pack_words(self.weights), self.n_in, backend)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +140,9 @@ class DenseLayer(Layer):
         thresholds = check_integers(self.thresholds, n_out, 0, n_in + 1, f"{self.kind} layer", "thresholds")
         object.__setattr__(self, "thresholds", thresholds)
 
-    def evaluate(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.uint64]:
+    def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed output bits, shape (n, ceil(n_out / 64)), of packed inputs (n, words)."""
-        return kernels.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
+        return reads.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Return what is stored beside the weights."""
@@ -178,9 +195,9 @@ class ScoreLayer(Layer):
         """Whether a score is more than the popcount itself."""
         return bool(np.any(self.scales != 1) or np.any(self.offsets != 0))
 
-    def evaluate(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.int64]:
+    def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int64]:
         """Return the scores, shape (n, n_out), of packed inputs (n, words)."""
-        return self.scales * self.popcounts(x, backend) + self.offsets
+        return self.scales * self.popcounts(x, backend, reads) + self.offsets
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Return what is stored beside the weights."""
