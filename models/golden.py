@@ -9,6 +9,7 @@ from .bits import pack_words, unpack_words
 from .errors import InputError
 from .kernels import BACKENDS
 from .network import Network
+from .read_errors import ReadErrors
 
 
 def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
@@ -56,18 +57,29 @@ def argmax(scores: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argmax(scores, axis=-1)
 
 
-def _packed_outputs(network: Network, images: NDArray, backend: str) -> list[NDArray]:
+def _packed_outputs(
+    network: Network, images: NDArray, backend: str, read_errors: ReadErrors | None, first_image: int
+) -> list[NDArray]:
     if backend not in BACKENDS:
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
     x: NDArray = pack_words(binarize(network, images))
     outputs = []
-    for layer in network.layers:
-        x = layer.evaluate(x, backend)
+    for k, layer in enumerate(network.layers):
+        if read_errors is None or not read_errors.rate:
+            x = layer.evaluate(x, backend)
+        else:
+            x = layer.evaluate(x, backend, read_errors.layer(k, first_image))
         outputs.append(x)
     return outputs
 
 
-def layer_outputs(network: Network, images: NDArray, backend: str = "numba") -> list[NDArray]:
+def layer_outputs(
+    network: Network,
+    images: NDArray,
+    backend: str = "numba",
+    read_errors: ReadErrors | None = None,
+    first_image: int = 0,
+) -> list[NDArray]:
     """Return what each layer gives.
 
     Parameters
@@ -76,24 +88,41 @@ def layer_outputs(network: Network, images: NDArray, backend: str = "numba") -> 
         As for :func:`binarize`.
     backend : str
         "numba" (fast) or "numpy" (plain; the two are equal on every bit).
+    read_errors : ReadErrors, optional
+        Errors of single reads.
+    first_image : int
+        Number of the first image since the seed of `read_errors` was written; the errors of an image depend on its
+        number, so images in parts give what they give together.
 
     Returns
     -------
     list of ndarray
         Bool, shape (n, n_out), for each hidden layer; int64, shape (n, n_out), the scores, for the last.
     """
-    outputs = _packed_outputs(network, images, backend)
+    outputs = _packed_outputs(network, images, backend, read_errors, first_image)
     return [
         y if layer.gives_scores else unpack_words(y, layer.n_out)
         for layer, y in zip(network.layers, outputs, strict=True)
     ]
 
 
-def scores(network: Network, images: NDArray, backend: str = "numba") -> NDArray[np.int64]:
+def scores(
+    network: Network,
+    images: NDArray,
+    backend: str = "numba",
+    read_errors: ReadErrors | None = None,
+    first_image: int = 0,
+) -> NDArray[np.int64]:
     """Return the scores, int64, shape (n, n_out); arguments as :func:`layer_outputs`."""
-    return _packed_outputs(network, images, backend)[-1]
+    return _packed_outputs(network, images, backend, read_errors, first_image)[-1]
 
 
-def predict(network: Network, images: NDArray, backend: str = "numba") -> NDArray[np.int64]:
+def predict(
+    network: Network,
+    images: NDArray,
+    backend: str = "numba",
+    read_errors: ReadErrors | None = None,
+    first_image: int = 0,
+) -> NDArray[np.int64]:
     """Return the class of each image, shape (n,), range [0, n_out); arguments as :func:`layer_outputs`."""
-    return argmax(scores(network, images, backend))
+    return argmax(scores(network, images, backend, read_errors, first_image))

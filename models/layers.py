@@ -31,6 +31,23 @@ class ArraySource(Protocol):
     def array(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray: ...  # noqa: D102
 
 
+class Reads(Protocol):
+    """How a layer's synapses are read: :mod:`oxnor.models.kernels`, or the same with errors."""
+
+    def popcounts(  # noqa: D102
+        self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
+    ) -> NDArray[np.int32]: ...
+
+    def fire(  # noqa: D102
+        self,
+        x: NDArray[np.uint64],
+        w: NDArray[np.uint64],
+        thresholds: NDArray[np.int64],
+        n_in: int,
+        backend: str = "numba",
+    ) -> NDArray[np.uint64]: ...
+
+
 def check_weights(weights: Any, where: str) -> NDArray[np.bool_]:
     """Return `weights` as a read-only bool array of shape (n_out, n_in), or raise InputError."""
     array = np.asarray(weights)
@@ -102,9 +119,9 @@ class Layer:
         """
         raise NotImplementedError
 
-    def popcounts(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.int32]:
+    def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return the number of agreeing bits, shape (n, n_out), range [0, n_in], of packed inputs (n, words)."""
-        return kernels.popcounts(x, pack_words(self.weights), self.n_in, backend)
+        return reads.popcounts(x, pack_words(self.weights), self.n_in, backend)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +153,9 @@ class DenseLayer(Layer):
         thresholds = check_integers(self.thresholds, n_out, 0, n_in + 1, f"{self.kind} layer", "thresholds")
         object.__setattr__(self, "thresholds", thresholds)
 
-    def evaluate(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.uint64]:
+    def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed output bits, shape (n, ceil(n_out / 64)), of packed inputs (n, words)."""
-        return kernels.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
+        return reads.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
 
     def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
         out = np.empty((len(x), -(-self.n_out // 64)), np.uint64)
@@ -205,9 +222,9 @@ class ScoreLayer(Layer):
         """Whether a score is more than the popcount itself."""
         return bool(np.any(self.scales != 1) or np.any(self.offsets != 0))
 
-    def evaluate(self, x: NDArray[np.uint64], backend: str) -> NDArray[np.int64]:
+    def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int64]:
         """Return the scores, shape (n, n_out), of packed inputs (n, words)."""
-        return self.from_popcounts(self.popcounts(x, backend))
+        return self.from_popcounts(self.popcounts(x, backend, reads))
 
     def from_popcounts(self, counts: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return the scores of popcounts, both of shape (n, n_out)."""
