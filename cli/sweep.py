@@ -88,7 +88,7 @@ def sweep(
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="static, asymmetric, stuck or cluster; default static.",
+            help="static, read, asymmetric, stuck or cluster; default static.",
             rich_help_panel=_ERRORS,
         ),
     ] = None,

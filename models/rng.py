@@ -14,6 +14,7 @@ KINDS = {
     "monte-carlo": 6,
     "bootstrap": 7,
     "verify": 8,
+    "read": 9,
     "forming": 20,
     "offset": 21,
 }

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.models import golden, rng
+from oxnor.models.bits import pack_words
 from oxnor.models.device import DeviceModel
 from oxnor.models.device_draws import draw_faults
 from oxnor.models.error_rates import separation_for
@@ -20,6 +22,7 @@ from oxnor.models.errors import InputError
 from oxnor.models.faults import KINDS as STATIC_KINDS
 from oxnor.models.faults import FaultMap, check_key, shapes_of
 from oxnor.models.network import Network
+from oxnor.models.read_errors import SEED_MAX, ReadErrors
 from oxnor.models.trials import Trials, confusion, labels_for
 
 from . import workers
@@ -85,6 +88,9 @@ class SweepParams:
         if not 0 <= self.precision < 1:
             raise InputError(f"precision must be in [0, 1), not {self.precision}")
         check_key("seed", self.seed)
+        if self.kind == "read":  # the rates that the hardware's generators have
+            exact = sorted({ReadErrors.from_ber(rate).ber for rate in self.rates})
+            object.__setattr__(self, "rates", tuple(exact))
         # A draw for next to nothing, so that what is wrong is found before anything is computed or written.
         for rate in self.rates if self.device else (0.5,):
             KINDS[self.kind](_TINY, Key(0, rate, 0), self)
@@ -119,6 +125,11 @@ def parse_rates(text: str) -> tuple[float, ...]:
     return tuple(float(f"{v:.6g}") for v in values)
 
 
+def _read(network: Network, key: Key, params: SweepParams) -> ReadErrors:
+    g = rng.stream("read", seed=params.seed, layer=0, trial=key.trial)
+    return ReadErrors.from_ber(key.rate, int(g.integers(SEED_MAX, endpoint=True)))
+
+
 def _static(network: Network, key: Key, params: SweepParams) -> FaultMap:
     layer = None if key.layer == ALL_LAYERS else key.layer
     return FaultMap.draw(
@@ -145,8 +156,9 @@ def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
 
 
 #: How the errors of a trial are drawn, by kind.
-KINDS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap]] = {
+KINDS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap | ReadErrors]] = {
     **dict.fromkeys(STATIC_KINDS, _static),
+    "read": _read,
     "device": _device,
 }
 _TINY = Network.from_arrays([np.zeros((1, 1), bool)], [None], name="tiny")
@@ -169,7 +181,7 @@ class Evaluator:
         else:
             self.trials = Trials(work.network, work.bits, work.labels)
 
-    def faults(self, key: Key) -> FaultMap:
+    def errors(self, key: Key) -> FaultMap | ReadErrors:
         """Return the errors of a trial."""
         params = self.work.params
         return KINDS[params.kind](self.work.network, key, params)
@@ -177,9 +189,21 @@ class Evaluator:
     def run(self, key: Key) -> Trial:
         """Return what a trial gives."""
         start = time.perf_counter()
-        faults = self.faults(key)
-        found = self.trials.confusion(faults)
-        return Trial(key, faults.wrong(self.work.network), found, time.perf_counter() - start)
+        errors = self.errors(key)
+        if isinstance(errors, FaultMap):
+            found, wrong = self.trials.confusion(errors), errors.wrong(self.work.network)
+        else:
+            found, wrong = self._reads(errors, key.layer), 0
+        return Trial(key, wrong, found, time.perf_counter() - start)
+
+    def _reads(self, errors: ReadErrors, only: int) -> NDArray[np.int64]:
+        """Return the confusion matrix with errors of single reads, in all layers or in one."""
+        w = self.work
+        x: Any = pack_words(w.bits)
+        for k, layer in enumerate(w.network.layers):
+            wrong = errors.rate and only in (ALL_LAYERS, k)
+            x = layer.evaluate(x, "numba", errors.layer(k)) if wrong else layer.evaluate(x, "numba")
+        return confusion(w.labels, golden.argmax(x), w.network.n_out)
 
 
 def check(network: Network, params: SweepParams, jobs: int | None = None, backend: str = "cpu") -> None:
@@ -277,7 +301,9 @@ def sweep(
         if scheduler:
             place = workers.dask(work, scheduler)
         else:
-            place = workers.threads(work, jobs or (workers.cores() if backend == "cpu" else 1))
+            # A pass with read errors, or with torch, takes all cores by itself.
+            alone = params.kind == "read" or backend == "torch"
+            place = workers.threads(work, jobs or (1 if alone else workers.cores()))
         with place as compute:
             for wanted in _rounds(params, results):
                 there = results.done()
@@ -362,7 +388,9 @@ def verify(
         keys = sorted(stored)
         chosen = [keys[k] for k in np.sort(g.permutation(len(keys))[:count])]
         for k, key in enumerate(chosen):
-            run = simulate(network, work.bits, labels=work.labels, faults=evaluator.faults(key))
+            errors = evaluator.errors(key)
+            how: dict[str, Any] = {"faults" if isinstance(errors, FaultMap) else "read_errors": errors}
+            run = simulate(network, work.bits, labels=work.labels, **how)
             same = np.array_equal(confusion(work.labels, run.classes, network.n_out), stored[key].confusion)
             wrong = run.mismatches + (run.cycles != run.predicted_cycles) + (not same)
             results.add_check(key, wrong, run.simulator)

@@ -22,6 +22,7 @@ from .statistics import LIMIT, Curve, Point
 #: What the rates of a kind are the share of.
 AXES = {
     "static": "bit error rate of the weights",
+    "read": "bit error rate of single reads",
     "asymmetric": "bit error rate of the weights, mean of both directions",
     "stuck": "share of stuck pairs",
     "cluster": "share of failed lines",

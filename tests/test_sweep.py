@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from oxnor.cli.app import app
 from oxnor.models import device as devices
 from oxnor.models import golden
+from oxnor.models.bits import pack_words
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.sim.inputs import inputs_for
@@ -92,6 +93,7 @@ def test_each_trial_is_that_draw_in_the_golden_model(tmp_path, network, inputs):
         ("stuck", {"ones": 1.0}),
         ("cluster", {"shape": "row", "macro": [8, 16]}),
         ("device", {"macro": [16, 16]}),
+        ("read", {}),
     ],
 )
 def test_results_do_not_depend_on_workers_or_order(tmp_path, network, inputs, kind, options):
@@ -108,6 +110,27 @@ def test_results_do_not_depend_on_workers_or_order(tmp_path, network, inputs, ki
     assert rows(tmp_path / "parts.sqlite") == expected
 
 
+def test_read_errors_are_those_of_the_golden_model(tmp_path, network, inputs):
+    params = SweepParams((0.01, 0.1), 2, "read", layers=(ALL_LAYERS, 1))
+    assert params.rates == (655 / 65536, 6554 / 65536)
+    sweep(network, inputs, params, tmp_path / "r.sqlite")
+    evaluator = Evaluator(work_for(network, inputs, params))
+    right = golden.predict(network, inputs.images)
+    with Results(tmp_path / "r.sqlite") as results:
+        found = {t.key: t for t in results.trials()}
+    assert len(found) == 1 + 2 * 2 * 2
+    for key, trial in found.items():
+        if key.layer == ALL_LAYERS:
+            predicted = golden.predict(network, inputs.images, read_errors=evaluator.errors(key))
+            assert trial.correct == np.count_nonzero(predicted == right)
+    key = Key(1, params.rates[1], 0)
+    before, wrong = golden.layer_outputs(network, inputs.images)[0], evaluator.errors(key).layer(1)
+    scores = network.layers[1].evaluate(pack_words(before), "numpy", wrong)
+    assert found[key].correct == np.count_nonzero(golden.argmax(scores) == right)
+    with pytest.raises(InputError, match=r"^read error rate must be 0 or at least 7\.6e-06, not 1e-06$"):
+        SweepParams((1e-6,), 1, "read")
+
+
 def test_device_errors_have_the_rate_of_the_axis_and_come_in_columns(tmp_path, random_network):
     """Pairs of one device whose states are moved: the drawn rate is the closed form's, offsets hit whole columns."""
     wide = random_network((300, 320, 10))
@@ -120,7 +143,7 @@ def test_device_errors_have_the_rate_of_the_axis_and_come_in_columns(tmp_path, r
     for rate in params.rates:
         assert np.mean([share for r, share in found if r == rate]) == pytest.approx(rate, rel=0.3)
     evaluator = Evaluator(work_for(wide, inputs_for(wide, 20), params))
-    flips = evaluator.faults(Key(ALL_LAYERS, 0.03, 0)).flips[0]
+    flips = evaluator.errors(Key(ALL_LAYERS, 0.03, 0)).flips[0]
     columns = np.bincount(flips // 300 // 64 * 300 + flips % 300, minlength=5 * 300)
     assert np.var(columns) > 3 * np.mean(columns)  # independent errors: about equal
     other = dataclasses.replace(params, device=dataclasses.replace(device, lrs_sigma=0.5))
@@ -348,7 +371,7 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
     ("arguments", "message"),
     [
         (("--ratio", "0.5"), "--ratio goes with --kind asymmetric, not with static"),
-        (("--kind", "odd"), "kind must be one of static, asymmetric, stuck, cluster, device, not 'odd'"),
+        (("--kind", "odd"), "kind must be one of static, asymmetric, stuck, cluster, read, device, not 'odd'"),
         (("--kind", "cluster", "--cluster", "x"), "shape must be one of row, column, amplifier, not 'x'"),
         (("--kind", "stuck", "--device", "weak-3.3e-2"), "--device and --kind must not be given together: the device says what is wrong"),
         (("--kind", "device"), "kind device and a device must come together"),
