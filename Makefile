@@ -48,6 +48,9 @@ $(VENV)/.installed-$(EXTRAS): $(VENV)/.installed
 pictures: $(VENV)/.installed
 	$(BIN)/oxnor demo --pictures docs/pictures
 	$(BIN)/oxnor device --plot docs/pictures/device.svg
+	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
+	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
+	cp build/pictures/together.svg docs/pictures/tolerance.svg
 
 clean:
 	rm -rf build $(VENV)

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, device, doctor, generate, networks, simulate, sweep, train
+from . import bench, demo, device, doctor, faults, generate, networks, simulate, sweep, train
 
 
 class Commands(TyperGroup):
@@ -87,6 +87,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     simulate.simulate,
     sweep.sweep,
     sweep.report,
+    faults.faults,
     networks.networks,
     networks.info,
     device.device,

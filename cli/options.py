@@ -77,6 +77,28 @@ def pair(option: str, text: str, separator: str, example: str, low: int) -> tupl
     return int(match[1]), int(match[2])
 
 
+#: Options that belong to some kinds of error, by their names in Python: (kinds, name of the kind's argument).
+_OF_KIND = {
+    "ratio": (("asymmetric",), "ratio"),
+    "ones": (("stuck",), "ones"),
+    "cluster": (("cluster",), "shape"),
+    "macro": (("cluster", "device"), "macro"),
+}
+
+
+def kind_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a kind of error, after a check that they are of this kind."""
+    found = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        kinds, argument = _OF_KIND[name]
+        if kind not in kinds:
+            raise InputError(f"--{name} goes with --kind {' or '.join(kinds)}, not with {kind}")
+        found[argument] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
 def engine_config(
     network: Network,
     target: str,

@@ -11,31 +11,9 @@ import typer
 from oxnor.models.errors import InputError
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, Data, NetworkName, load_network, pair
+from .options import AsJson, Data, NetworkName, kind_options, load_network, pair
 
 _ERRORS, _WHERE, _OUTPUT = "Errors", "Where it runs", "Output"
-#: Options that belong to some kinds of error, by their names in Python: (kinds, name of the kind's argument).
-_OF_KIND = {
-    "ratio": (("asymmetric",), "ratio"),
-    "ones": (("stuck",), "ones"),
-    "cluster": (("cluster",), "shape"),
-    "macro": (("cluster", "device"), "macro"),
-}
-
-
-def _options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a kind of error, after a check that they are of this kind."""
-    found = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        kinds, argument = _OF_KIND[name]
-        if kind not in kinds:
-            raise InputError(f"--{name} goes with --kind {' or '.join(kinds)}, not with {kind}")
-        found[argument] = list(value) if isinstance(value, tuple) else value
-    return found
-
-
 def _layers(text: str | None, count: int) -> tuple[int, ...]:
     from oxnor.sim.results import ALL_LAYERS
 
@@ -215,7 +193,7 @@ def sweep(
     kind = kind or ("device" if device else "static")
     model = load_device(device) if device else None
     tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
-    options = _options(kind, {"ratio": ratio, "ones": ones, "cluster": cluster, "macro": tile})
+    options = kind_options(kind, {"ratio": ratio, "ones": ones, "cluster": cluster, "macro": tile})
     params = sweeps.SweepParams(
         sweeps.parse_rates(ber), trials, kind, options, _layers(layer, len(loaded.layers)), seed,
         adaptive / 100 if adaptive else 0.0, max_trials, model,

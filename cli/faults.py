@@ -1,0 +1,123 @@
+"""``oxnor faults``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oxnor.models.errors import InputError
+
+from .console import note, print_json
+from .options import AsJson, NetworkName, kind_options, load_network, pair
+
+_ERRORS = "Errors"
+
+
+def faults(
+    network: NetworkName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the map there, an .npz file.")
+    ] = None,
+    ber: Annotated[
+        float | None,
+        typer.Option("--ber", metavar="RATE", help="Draw errors at this rate, 0 to 1.", rich_help_panel=_ERRORS),
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option("--kind", metavar="KIND", help="static, asymmetric, stuck or cluster.", rich_help_panel=_ERRORS),
+    ] = "static",
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            "--ratio", metavar="R", help="asymmetric: 0-to-1 errors for each 1-to-0 error.", rich_help_panel=_ERRORS
+        ),
+    ] = None,
+    ones: Annotated[
+        float | None,
+        typer.Option("--ones", metavar="SHARE", help="stuck: share of them stuck at 1.", rich_help_panel=_ERRORS),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="LINE", help="cluster: row, column or amplifier.", rich_help_panel=_ERRORS),
+    ] = None,
+    macro: Annotated[
+        str | None,
+        typer.Option(
+            "--macro", metavar="RxC", help="cluster and --device: size of the macros.", rich_help_panel=_ERRORS
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="PRESET",
+            help="Draw the pairs of this device instead: a preset of oxnor device or its own file.",
+            rich_help_panel=_ERRORS,
+        ),
+    ] = None,
+    cycles: Annotated[
+        float,
+        typer.Option("--cycles", metavar="N", help="SET/RESET cycles of that device.", rich_help_panel=_ERRORS),
+    ] = 0.0,
+    layer: Annotated[
+        int | None,
+        typer.Option("--layer", metavar="N", help="Errors in this layer alone.", rich_help_panel=_ERRORS),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the draw.", rich_help_panel=_ERRORS)] = 0,
+    trial: Annotated[
+        int, typer.Option("--trial", metavar="N", help="Which draw of that seed.", rich_help_panel=_ERRORS)
+    ] = 0,
+    merge: Annotated[
+        list[Path] | None,
+        typer.Option("--merge", metavar="FILE", help="Take in this map too; can be given again."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw, merge and describe maps of wrong synapses, for simulate --faults.
+
+    One file drives the golden model, the RTL in simulation and the board. Without --ber and --device it describes the
+    maps given with --merge. Maps that name the same synapse are refused: two flips would undo each other unnoticed.
+
+    Example: [bold]oxnor faults mnist-mlp --kind stuck --ber 0.001 -o stuck.npz[/], then
+    [bold]oxnor simulate mnist-mlp --faults stuck.npz[/]
+    """
+    from oxnor.models.faults import MACRO, FaultMap, shapes_of
+
+    loaded = load_network(network)
+    tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
+    if ber is not None and device is not None:
+        raise InputError("--device and --ber must not be given together: the device says how often it is wrong")
+    if layer is not None and not 0 <= layer < len(loaded.layers):
+        raise InputError(f"--layer must be in [0, {len(loaded.layers) - 1}], not {layer}")
+    given = {"ratio": ratio, "ones": ones, "cluster": cluster, "macro": tile}
+    options = kind_options("device" if device else kind, given)
+    if device is not None:
+        from oxnor.models.device import load
+        from oxnor.models.device_draws import draw_faults
+
+        size = tile or MACRO
+        found = draw_faults(loaded, load(device), seed=seed, trial=trial, cycles=cycles, macro=size)
+        found = found if layer is None else found.only(layer)
+    elif ber is not None:
+        found = FaultMap.draw(loaded, ber=ber, kind=kind, seed=seed, trial=trial, layer=layer, **options)
+    elif merge:
+        found = FaultMap(shapes_of(loaded))
+    else:
+        raise InputError("faults must be drawn (--ber or --device) or taken from files (--merge)")
+    for path in merge or []:
+        found = found.merge(FaultMap.load(path))
+    found.check(loaded)
+    if output is not None:
+        found.save(output)
+    if as_json:
+        layers = [
+            {name: len(getattr(found, name).get(k, ())) for name in found.counts} for k in range(len(loaded.layers))
+        ]
+        told = {"network": loaded.name, "synapses": loaded.n_weights, "wrong": found.wrong(loaded), **found.counts}
+        print_json(told | {"layers": layers, "file": str(output) if output else None})
+        return
+    typer.echo(found.describe(loaded))
+    if output is not None:
+        note(f"{output}: oxnor simulate {network} --faults {output}")
