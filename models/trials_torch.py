@@ -65,10 +65,11 @@ class TorchTrials(Trials):
     def _batch(self, x: Any, weights: list[Any]) -> NDArray[np.int64]:
         """Return the scores of a batch of signs."""
         torch = import_torch()
-        for layer, w in zip(self.network.layers, weights, strict=True):
+        layers: Any = self.network.layers
+        for layer, w in zip(layers, weights, strict=True):
             counts = (torch.nn.functional.linear(x, w) + layer.n_in) / 2
             if layer.gives_scores:
                 return layer.from_popcounts(counts.cpu().numpy().astype(np.int64))
-            thresholds = torch.tensor(layer.thresholds, device=x.device)  # type: ignore[union-attr]
+            thresholds = torch.tensor(layer.thresholds, device=x.device)
             x = (counts >= thresholds).float() * 2 - 1
         raise AssertionError("the last layer of a network gives scores")

@@ -97,8 +97,8 @@ def point(rate: float, accuracy: NDArray[np.float64], images: int) -> Point:
     sd = float(np.std(accuracy, ddof=1))
     t = float(stats.t.ppf(0.5 + _LEVEL / 2, n - 1))
     half, band = t * sd / np.sqrt(n), t * sd * np.sqrt(1 + 1 / n)
-    ends = [float(np.clip(mean + d, 0, 1)) for d in (-half, half, -band, band)]
-    return Point(float(rate), n, mean, sd, *ends, se)
+    a, b, c, d = (float(np.clip(mean + x, 0, 1)) for x in (-half, half, -band, band))
+    return Point(float(rate), n, mean, sd, a, b, c, d, se)
 
 
 def _crossing(rates: NDArray[np.float64], means: NDArray[np.float64], floor: float) -> float:
