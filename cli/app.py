@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, device, doctor, faults, generate, networks, simulate, sweep, train
+from . import bench, demo, device, doctor, faults, generate, networks, selftest, simulate, sweep, train
 
 
 class Commands(TyperGroup):
@@ -85,6 +85,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,
     generate.generate,
     simulate.simulate,
+    selftest.selftest,
     sweep.sweep,
     sweep.report,
     faults.faults,
