@@ -83,3 +83,11 @@ def as_dicts(config: EngineConfig | None = None) -> list[dict[str, Any]]:
         for k, r in enumerate(register_map(config))
         if r
     ]
+
+
+def as_markdown() -> str:
+    """Return the whole map, with all extras, as the table of docs/programming.md."""
+    rows = ["| offset | register | access | what |", "|---|---|---|---|"]
+    for registers, extra in ((REGISTERS, ""), *((r, f" ({name})") for name, r in BY_EXTRA.items())):
+        rows += [f"| 0x{4 * INDEX[r.name]:02X} | {r.name} | {r.access}{extra} | {r.description} |" for r in registers]
+    return "\n".join(rows) + "\n"
