@@ -46,6 +46,13 @@ def hex_rows(bits: NDArray[np.bool_], rows: int) -> str:
     return "\n".join(lines + ["0" * digits] * (rows - n)) + "\n"
 
 
+def word_bits(words: NDArray[np.unsignedinteger], width: int) -> NDArray[np.bool_]:
+    """Return (n, cols) words as (n, cols * width) bits for :func:`hex_rows`, column 0 in the low bits."""
+    raw = np.ascontiguousarray(words, dtype=words.dtype.newbyteorder("<")).view(np.uint8)
+    bits = np.unpackbits(raw.reshape(*words.shape, -1), axis=-1, bitorder="little")[..., :width]
+    return bits.reshape(len(words), -1).astype(bool)
+
+
 def _integer_rows(words: Iterable[int], width: int) -> str:
     digits = -(-width // 4)
     return "".join(f"{w:0{digits}x}\n" for w in words)
