@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, Fold, Macro, NetworkName, NoScores, StreamWidth, TargetName, engine_config, load_network
+from .options import (
+    DEVICE_PANEL,
+    AsJson,
+    Device,
+    DeviceCycles,
+    DeviceSeconds,
+    Fold,
+    Macro,
+    NetworkName,
+    NoScores,
+    StreamWidth,
+    TargetName,
+    engine_config,
+    load_device,
+    load_network,
+)
 
 
 def generate(
@@ -19,6 +34,15 @@ def generate(
     fold: Fold = None,
     stream_width: StreamWidth = None,
     no_scores: NoScores = False,
+    device: Device = None,
+    cycles: DeviceCycles = 0,
+    seconds: DeviceSeconds = 0.0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Key of the drawn devices.", rich_help_panel=DEVICE_PANEL)
+    ] = 0,
+    trial: Annotated[
+        int, typer.Option("--trial", metavar="N", help="Which draw of that seed.", rich_help_panel=DEVICE_PANEL)
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder even if it is not ours.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -29,13 +53,16 @@ def generate(
 
     Example: [bold]oxnor generate mnist-tfc -o engine --target asic --macro 64x64[/]
     """
+    from oxnor.hw.devices import DeviceDraw
     from oxnor.hw.generate import generate as write
 
     loaded = load_network(network)
+    model = load_device(device, cycles, seconds)
     config = engine_config(loaded, target, macro, fold, stream_width, no_scores)
     with progress() as tell:
         tell(f"writing {output}", 0, 0)
-        sidecar = write(loaded, output, config, force=force)
+        draw = DeviceDraw(model, cycles, seconds, seed, trial) if model else None
+        sidecar = write(loaded, output, config, devices=draw, force=force)
         tell(f"writing {output}", 1, 1)
     if as_json:
         print_json({"directory": str(output)} | sidecar)

@@ -100,7 +100,7 @@ class SynapseArray(Unit):
         delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
-        self._read(m, platform, row, x[:width], delayed["last_slice"][1])
+        self._read(m, platform, busy, row, x[:width], delayed["last_slice"][1])
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         return m
@@ -114,15 +114,17 @@ class SynapseArray(Unit):
                 m.d.sync += stages[k].eq(stages[k - 1])
         return stages
 
-    def _read(self, m: Module, platform: Any, row: Signal, x: Any, last_sensed: Signal) -> None:
+    def _read(self, m: Module, platform: Any, busy: Signal, row: Signal, x: Any, last_sensed: Signal) -> None:
         c = self.config
         for v in range(c.groups):
             counts = []
             for h in range(c.across):
-                tile = Tile(c.rows, c.cols, *c.used_columns(h), f"mem/layer{self.index}_v{v}_h{h}.mem")
+                image = f"mem/layer{self.index}_v{v}_h{h}.mem"
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 m.d.comb += [
                     tile.en.eq(self.en),
+                    tile.sense.eq(busy),
                     tile.row.eq(row),
                     tile.x.eq(x[h * c.cols : (h + 1) * c.cols]),
                     tile.last.eq(last_sensed),

@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Mux
 from amaranth.lib.wiring import In, Out
 
+from .macros import DEFAULT_KIND
 from .popcount import Popcount
 from .rram_macro import RramMacro
 from .unit import Unit, bits_for, place
@@ -15,8 +16,8 @@ from .unit import Unit, bits_for, place
 class Tile(Unit):
     """One RRAM macro with the popcount of its columns: the basic cell of the array.
 
-    ``count`` belongs to the row that was sensed two enabled clock edges before. Columns that hold no synapse are
-    masked, so that an error there changes nothing. While ``en`` is 0 everything holds.
+    ``count`` belongs to the row that stood there two enabled clock edges before, if it was sensed. Columns that hold
+    no synapse are masked, so that an error there changes nothing. While ``en`` is 0 everything holds.
 
     Parameters
     ----------
@@ -28,11 +29,15 @@ class Tile(Unit):
         Columns that hold a synapse in the last slice, in [0, used].
     init_file : str
         Memory image of the macro.
+    kind : str
+        A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
 
     Members
     -------
     en : ``In(1)``
         Advance by one read.
+    sense : ``In(1)``
+        A row is to be sensed: without it the macro does nothing.
     row : ``In(bits_for(rows - 1))``
         Row to sense at this clock edge.
     x : ``In(cols)``
@@ -43,17 +48,21 @@ class Tile(Unit):
         Agreeing bits among the columns in use.
     """
 
-    def __init__(self, rows: int, cols: int, used: int, used_last: int, init_file: str = ""):
+    def __init__(
+        self, rows: int, cols: int, used: int, used_last: int, init_file: str = "", kind: str = DEFAULT_KIND
+    ):
         if not (1 <= used <= cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {cols}] and in [0, used], not {used} and {used_last}")
         self.rows = rows
         self.cols = cols
         self.used = used
         self.used_last = used_last
+        self.kind = kind
         self.verilog_parameters = {"INIT_FILE": init_file}
         super().__init__(
             {
                 "en": In(1),
+                "sense": In(1),
                 "row": In(bits_for(rows - 1)),
                 "x": In(cols),
                 "last": In(1),
@@ -67,7 +76,7 @@ class Tile(Unit):
 
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
-        macro = RramMacro(self.rows, self.cols, "@INIT_FILE@")
+        macro = RramMacro(self.rows, self.cols, "@INIT_FILE@", self.kind)
         popcount = Popcount(self.used)
         place(m, platform, "macro", macro)
         place(m, platform, "popcount", popcount)
@@ -75,7 +84,7 @@ class Tile(Unit):
         if self.used_last < self.used:
             agree = agree & Mux(self.last, (1 << self.used_last) - 1, (1 << self.used) - 1)
         m.d.comb += [
-            macro.sense.eq(self.en),
+            macro.sense.eq(self.en & self.sense),
             macro.row.eq(self.row),
             macro.x.eq(self.x),
             popcount.i.eq(agree),

@@ -22,7 +22,12 @@ class SimulationResult:
     ber, seed, trial
         Key of the drawn bit errors; ber is 0 if there are none or they come from a given map.
     bit_errors : int
-        Wrong synapses, in the RTL and in the golden model alike.
+        Wrong synapses, in the RTL and in the golden model alike; of drawn devices, those that read wrong after
+        programming, before any read noise.
+    device : str or None
+        Name of the device model that the devices were drawn from.
+    device_cycles, device_seconds
+        SET/RESET cycles that they have done, and seconds between programming and reading.
     corrupt_rtl : int
         Wrong synapses in the RTL alone.
     mismatches : int
@@ -45,6 +50,8 @@ class SimulationResult:
         images / sim_s.
     simulator : str
         Name and version.
+    macro_kind : str
+        A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     shape, macro, folding : tuple
         Sizes of the layers; (rows, cols) and (H, V) of each.
     waves : str or None
@@ -61,6 +68,9 @@ class SimulationResult:
     seed: int
     trial: int
     bit_errors: int
+    device: str | None
+    device_cycles: int
+    device_seconds: float
     corrupt_rtl: int
     mismatches: int
     accuracy: float | None
@@ -77,6 +87,7 @@ class SimulationResult:
     images_per_s: float
     simulator: str
     shape: tuple[int, ...]
+    macro_kind: str
     macro: tuple[tuple[int, int], ...]
     folding: tuple[tuple[int, int], ...]
     waves: str | None
