@@ -108,7 +108,7 @@ def image_texts(
     has_devices = MACRO_KINDS[config.macro_kind].has_devices
     if has_devices != (macro_texts is not None):
         raise InputError(
-            f"macros of kind {config.macro_kind} need a device"
+            f"macros of kind {config.macro_kind} need a device model"
             if has_devices
             else f"macros of kind {config.macro_kind} hold bits, not devices"
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from oxnor.hw.images import word_bits
+from oxnor.hw.macros import TWIN_FILES
 from oxnor.models.twin import Twin, TwinTables, normal_table
 
 from .unit_bench import UnitBench
@@ -43,7 +44,13 @@ def twin_bench(bench: str, tests: int, twin: Twin, **job: Any) -> UnitBench:
             "twin_normal": word_bits(normal_table()[:, None], 16),
             "twin_device": word_bits(tables.words()[:, None], 32),
         },
-        parameters={"ROWS": rows, "COLS": cols, "INIT_FILE": '"mem/macro.mem"', "COUNT_BITS": twin.count_bits},
+        parameters={
+            "ROWS": rows,
+            "COLS": cols,
+            "INIT_FILE": '"mem/macro.mem"',
+            "COUNT_BITS": twin.count_bits,
+            **{name: f'"{path}"' for name, path in TWIN_FILES.items()},
+        },
     )
 
 
