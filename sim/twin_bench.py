@@ -1,62 +1,139 @@
-"""The macro made of devices in its bench: a twin's state becomes memory images, arrays and a job."""
+"""The macro made of devices in its bench: images from a twin's state, and afterwards every bit against the twin."""
 
 from __future__ import annotations
 
-import json
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.hw.images import word_bits
 from oxnor.hw.macros import TWIN_FILES
-from oxnor.models.twin import Twin, TwinTables, normal_table
+from oxnor.models.twin import Twin, normal_table
 
+from . import runner
 from .unit_bench import UnitBench
 
-_STATE = ("pairs", "offsets", "flags", "noise")
-_TABLES = ("noise_sigma", "offset_sigma", "form_fails", "age")
+
+def twin_memory(twin: Twin) -> dict[str, NDArray[np.bool_]]:
+    """Return the memory images of ``rram_macro_twin`` in the state of `twin`, by name, for :class:`UnitBench`.
+
+    Raises
+    ------
+    ValueError
+        If its devices have had operations: the macro counts those since it was loaded.
+    """
+    if twin.operations.any():
+        raise ValueError("The macro can start only with devices that have had no operations here")
+    return {
+        "macro": word_bits(twin.words(), 32),
+        "twin_normal": word_bits(normal_table()[:, None], 16),
+        "twin_device": word_bits(twin.tables.words()[:, None], 32),
+    }
 
 
-def twin_bench(bench: str, tests: int, twin: Twin, **job: Any) -> UnitBench:
-    """Return a bench of ``rram_macro_twin`` that starts in the state of `twin`.
+def twin_parameters(twin: Twin) -> dict[str, object]:
+    """Return the Verilog parameters of ``rram_macro_twin`` for `twin` and its images."""
+    rows, cols = twin.pairs.shape[1:]
+    files = {name: f'"{path}"' for name, path in {"INIT_FILE": "mem/macro.mem", **TWIN_FILES}.items()}
+    return {"ROWS": rows, "COLS": cols, "COUNT_BITS": twin.count_bits, **files}
+
+
+def bits_of(words: NDArray[np.uint8], cols: int) -> NDArray[np.bool_]:
+    """Return rows of bytes, least significant first, as (n, cols) bits."""
+    return np.unpackbits(words, axis=1, bitorder="little")[:, :cols].astype(bool)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a run compared.
 
     Parameters
     ----------
-    bench, tests
-        As for :class:`UnitBench`.
-    twin : Twin
-        Operations that its devices have had must be 0: the macro counts those since it was loaded.
-    job
-        What the bench reads from ``job.json``.
+    bits, reads, operations : int
+        Bits of q, reads of a row, and operations that wrote.
     """
-    rows, cols = twin.pairs.shape[1:]
-    tables = twin.tables
-    told = {name: getattr(tables, name) for name in _TABLES}
-    return UnitBench(
-        bench,
-        tests,
-        "rram_macro_twin",
-        job={**job, "tables": told, "generator": twin.generator, "count_bits": twin.count_bits},
-        arrays={name: getattr(twin, name) for name in _STATE} | {"means": tables.means, "sigmas": tables.sigmas},
-        memory={
-            "macro": word_bits(twin.words(), 32),
-            "twin_normal": word_bits(normal_table()[:, None], 16),
-            "twin_device": word_bits(tables.words()[:, None], 32),
-        },
-        parameters={
-            "ROWS": rows,
-            "COLS": cols,
-            "INIT_FILE": '"mem/macro.mem"',
-            "COUNT_BITS": twin.count_bits,
-            **{name: f'"{path}"' for name, path in TWIN_FILES.items()},
-        },
-    )
+
+    bits: int
+    reads: int
+    operations: int
 
 
-def load_twin() -> tuple[Twin, dict[str, Any]]:
-    """Return the twin and the job of the run directory that this process is in."""
-    job = json.loads(Path("job.json").read_text())
-    tables = TwinTables(np.load("means.npy"), np.load("sigmas.npy"), **job["tables"])
-    state = {name: np.load(f"{name}.npy") for name in _STATE}
-    return Twin(tables, **state, generator=job["generator"], count_bits=job["count_bits"]), job
+def compare(twin: Twin, record: Mapping[str, NDArray]) -> Compared:
+    """Do with `twin` what the bench did with the RTL, which `record` holds (see ``tb_rram_macro_twin``).
+
+    Raises
+    ------
+    oxnor.sim.runner.SimulationError
+        At the first bit that differs.
+    """
+    cols = twin.pairs.shape[2]
+    rows, x, programs = record["rows"], bits_of(record["x"], cols), record["programs"]
+    expected = np.empty(x.shape, bool)
+    for k, (a, b) in enumerate(itertools.pairwise([0, *programs[:, 0], len(rows)])):
+        expected[a:b] = twin.read(rows[a:b], x[a:b])
+        if k < len(programs):
+            twin.program(*programs[k, 1:].tolist())
+    at, got = record["shown"], bits_of(record["q"], cols)
+    wrong = np.argwhere(got != expected[at] ^ bits_of(record["flips"], cols))
+    if len(wrong):
+        read, column = int(at[wrong[0][0]]), int(wrong[0][1])
+        raise runner.SimulationError(
+            f"{len(wrong):,} of {got.size:,} bits differ, first column {column} of read {read:,}, of row {rows[read]}"
+        )
+    return Compared(got.size, len(rows), len(programs))
+
+
+@dataclass(frozen=True)
+class TwinBench:
+    """A bench of ``rram_macro_twin`` that starts in the state of a twin.
+
+    Parameters
+    ----------
+    twin : Twin
+    cycles : int
+        Clock edges.
+    sensing, programming : float
+        Probability of a read, and of an offered operation, at each edge.
+    errors : bool
+        Whether the error mask is random.
+    """
+
+    twin: Twin
+    cycles: int
+    sensing: float = 0.9
+    programming: float = 0.5
+    errors: bool = True
+
+    def unit(self) -> UnitBench:
+        """Return it as the bench of a unit, without the comparison."""
+        rows, cols = self.twin.pairs.shape[1:]
+        told: dict[str, Any] = {n: getattr(self, n) for n in ("cycles", "sensing", "programming", "errors")}
+        return UnitBench(
+            "tb_rram_macro_twin",
+            1,
+            "rram_macro_twin",
+            job={"rows": rows, "cols": cols, **told},
+            memory=twin_memory(self.twin),
+            parameters=twin_parameters(self.twin),
+        )
+
+    def run(
+        self, directory: Path, *, change: tuple[str, str] | None = None, simulator: str = "icarus", **options: Any
+    ) -> Compared:
+        """Run the bench and compare; `change` as for :meth:`UnitBench.broken`, the others as for its ``run``.
+
+        Raises
+        ------
+        oxnor.sim.runner.SimulationError
+            If the bench fails or a bit differs.
+        """
+        bench = self.unit()
+        bench = bench.broken(*change) if change else bench
+        bench.run(directory, simulator=simulator, **options)
+        with np.load(directory / "record.npz") as record:
+            return compare(self.twin, record)
