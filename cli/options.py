@@ -148,7 +148,8 @@ def _macro(text: str) -> dict[str, Any]:
     if kind in MACRO_KINDS:
         given["macro_kind"] = kind
     elif colon or re.fullmatch("[A-Za-z]+", kind):
-        raise InputError(f"--macro must be one of {', '.join(MACRO_KINDS)}, not {kind!r}")
+        kinds = ", ".join(MACRO_KINDS)
+        raise InputError(f"--macro must be a kind ({kinds}), a size such as 64x64, or both as twin:64x64, not {text!r}")
     else:
         size = text
     if colon or not given:

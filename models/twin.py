@@ -90,6 +90,30 @@ def _draw_many(u, sigma, normal, out):
 
 
 @numba.njit(cache=True)
+def _program(steps, generator, pairs, operations, means, sigmas, limits, normal):
+    """Do programming operations one after the other; return the state of the generator."""
+    form_fails, age, count_max = limits
+    for n in range(len(steps)):
+        op, side, row, col = steps[n]
+        u = _step(generator)
+        generator = _step(u)
+        count = operations[side, row, col]
+        operations[side, row, col] = min(count + 1, count_max)
+        before = pairs[side, row, col]
+        fails = op != FORM or generator < form_fails
+        if before & STUCK or (before == TOP and fails):
+            continue
+        cycles, bucket = age + (count >> 1), 0
+        while cycles:
+            cycles >>= 1
+            bucket += 1
+        state = 1 if op == RESET else 0
+        value = means[state, bucket] + _drawn(u, sigmas[state, bucket], normal)
+        pairs[side, row, col] = min(max(value, 0), TOP - 1)
+    return generator
+
+
+@numba.njit(cache=True)
 def _decide(rows, x, margins, reads, gives, sigma, normal, noise, out):
     """Fill `out` (n, cols) with q of each read, and step the generators."""
     for c in range(noise.size):
@@ -368,19 +392,17 @@ class Twin:
 
     def program(self, op: int, side: int, row: int, col: int) -> None:
         """Do one operation (FORM, SET or RESET) on the device of BL (side 0) or BLb (side 1)."""
-        u = _step(self.generator)
-        self.generator = _step(u)
-        at = (side, row, col)
-        bucket = self.tables.bucket(int(self.operations[at]))
-        self.operations[at] = min(self.operations[at] + 1, (1 << self.count_bits) - 1)
-        before = int(self.pairs[at])
-        fails = op != FORM or self.generator < self.tables.form_fails
-        if before & STUCK or (before == TOP and fails):
-            return
-        state = int(op == RESET)
-        value = int(self.tables.means[state, bucket])
-        value += int(_drawn(u, int(self.tables.sigmas[state, bucket]), normal_table()))
-        self.pairs[at] = min(max(value, 0), TOP - 1)
+        self.program_many(np.array([[op, side, row, col]]))
+
+    def program_many(self, operations: NDArray[np.int64]) -> None:
+        """Do operations one after the other, shape (n, 4): operation, side, row, column."""
+        t = self.tables
+        limits = t.form_fails, t.age, (1 << self.count_bits) - 1
+        self.generator = int(
+            _program(
+                operations, self.generator, self.pairs, self.operations, t.means, t.sigmas, limits, normal_table()
+            )
+        )
 
     def words(self) -> NDArray[np.uint32]:
         """Return the memory image, shape (rows + 3, cols); the layout is told in the SystemVerilog."""

@@ -176,7 +176,7 @@ def _check_macros(config: EngineConfig, draw: DeviceDraw | None, other_errors: b
     if not kind.can_simulate:
         raise InputError(f"macros of kind {config.macro_kind} are ports alone and cannot be simulated")
     if kind.has_devices and draw is None:
-        raise InputError(f"macros of kind {config.macro_kind} need a device model")
+        raise InputError(f"macros of kind {config.macro_kind} need a device model (--device)")
     if draw is not None and other_errors:
         raise InputError("wrong weights must come from a device, or from ber or a fault map, not from both")
 

@@ -74,10 +74,13 @@ def compare(twin: Twin, record: Mapping[str, NDArray]) -> Compared:
     cols = twin.pairs.shape[2]
     rows, x, programs = record["rows"], bits_of(record["x"], cols), record["programs"]
     expected = np.empty(x.shape, bool)
-    for k, (a, b) in enumerate(itertools.pairwise([0, *programs[:, 0], len(rows)])):
+    # Operations between the same two reads together.
+    before = np.unique(programs[:, 0]).tolist()
+    parts = np.split(programs[:, 1:], np.searchsorted(programs[:, 0], before[1:]))
+    for k, (a, b) in enumerate(itertools.pairwise([0, *before, len(rows)])):
         expected[a:b] = twin.read(rows[a:b], x[a:b])
-        if k < len(programs):
-            twin.program(*programs[k, 1:].tolist())
+        if k < len(before):
+            twin.program_many(parts[k])
     at, got = record["shown"], bits_of(record["q"], cols)
     wrong = np.argwhere(got != expected[at] ^ bits_of(record["flips"], cols))
     if len(wrong):

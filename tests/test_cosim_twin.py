@@ -176,7 +176,7 @@ def test_refuses(random_network):
     network = random_network(SHAPE)
     twin, blackbox = (EngineConfig.for_network(network, macro_kind=kind) for kind in ("twin", "blackbox"))
     cases = [
-        ({"config": twin}, "macros of kind twin need a device model"),
+        ({"config": twin}, "macros of kind twin need a device model (--device)"),
         ({"config": blackbox}, "macros of kind blackbox are ports alone and cannot be simulated"),
         ({"device": NOISY}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind twin"),
         ({"device": QUIET, "ber": 0.1}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
