@@ -1,7 +1,7 @@
 """Bench that programs and reads a macro as a script says, back to back.
 
-``script.npy`` (int64, (n, 4)) has a row for each step: operation, side, row, column; or -1, 0, row, 0 to read a row with
-all inputs 1. It writes ``record.npz`` (see ``tb_rram_macro_twin``).
+``script.npy`` (int64, (n, 4)) has a row for each step: operation, side, row, column; or -1, 0, row, 0 to read a row
+with all inputs 1. It writes ``record.npz`` (see ``tb_rram_macro_twin``).
 """
 
 from __future__ import annotations

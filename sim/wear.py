@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ ERRORS_MIN = 5
 _CHUNK = 1 << 18
 #: How often each pair is programmed in the RTL, for each number of cycles.
 ROUNDS = 16
+#: Points of each kind.
+DRAWN_AGES, RTL_AGES = 13, 7
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,13 @@ class WearPoint:
         """Ends of the 99 % confidence interval of the rate."""
         return interval(self.errors, self.trials)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields, the rate and the ends of its interval."""
+        low, high = self.ends
+        return asdict(self) | {"rate": self.rate, "low": low, "high": high}
 
-def ages(device: DeviceModel, trials: int, count: int = 7) -> list[int]:
+
+def ages(device: DeviceModel, trials: int, count: int = RTL_AGES) -> list[int]:
     """Return numbers of cycles at which `trials` pairs have at least :data:`ERRORS_MIN` errors: the last decades.
 
     Raises
@@ -75,7 +83,7 @@ def ages(device: DeviceModel, trials: int, count: int = 7) -> list[int]:
     if not found or not device.wear.changes:
         raise InputError(f"device {device.name!r} must wear, and err in {ERRORS_MIN} of {trials:,} pairs at its end")
     places = np.geomspace(found[0], found[-1], count)
-    return sorted({min(int(round(c)), int(high)) for c in places})
+    return sorted({min(round(float(c)), int(high)) for c in places})
 
 
 def _exact(device: DeviceModel, cycles: float) -> float:
@@ -182,14 +190,14 @@ def wear_picture(
     dict of str to list of WearPoint
         "numpy" and "rtl".
     """
-    places = {"numpy": ages(device, DRAWN, 13), "rtl": ages(device, rounds * ROWS * COLS)}
+    places = {"numpy": ages(device, DRAWN, DRAWN_AGES), "rtl": ages(device, rounds * ROWS * COLS, RTL_AGES)}
     total = sum(map(len, places.values()))
     found: dict[str, list[WearPoint]] = {name: [] for name in places}
     (root or runner.build_root()).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root or runner.build_root(), prefix="wear-") as folder:
         for name, cycles in ((name, c) for name, values in places.items() for c in values):
             if name == "numpy":
-                point = drawn_point(device, cycles, seed=seed)
+                point = drawn_point(device, cycles, pairs=DRAWN, seed=seed)
             else:
                 point = rtl_point(device, cycles, Path(folder) / str(cycles), rounds=rounds, seed=seed, root=root)
             found[name].append(point)
