@@ -206,13 +206,13 @@ def _print_device(found: dict[str, Any]) -> None:
         head = [KINDS[key][0] if key in KINDS else key for key in keys]
         print_table(head, [[_g(curve[key][k]) for key in keys] for k in some], title="Wear")
     for name, points in found.get("wear", {}).items():
-        head = ("cycles", "wrong bits", "of", "bit error rate", "99 % interval", "closed form")
-        rows = [
-            (_g(p["cycles"]), f"{p['errors']:,}", f"{p['trials']:,}", _g(p["rate"]),
-             f"{p['low']:.3g} to {p['high']:.3g}", _g(p["exact"]))
+        head = ["cycles", "wrong bits", "of", "bit error rate", "99 % interval", "closed form"]
+        lines = [
+            [_g(p["cycles"]), f"{p['errors']:,}", f"{p['trials']:,}", _g(p["rate"]),
+             f"{p['low']:.3g} to {p['high']:.3g}", _g(p["exact"])]
             for p in points
         ]  # fmt: skip
-        print_table(head, rows, title={"numpy": "Drawn by numpy", "rtl": "Programmed in the RTL twin"}[name])
+        print_table(head, lines, title={"numpy": "Drawn by numpy", "rtl": "Programmed in the RTL twin"}[name])
     if "fit" in found:
         _print_fit(found["fit"])
 

@@ -8,7 +8,7 @@ parts), which stands for the mean of what is in it. So the tails are as fine as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 from typing import Any
@@ -364,7 +364,7 @@ class Twin:
     flags: NDArray[np.uint8]
     noise: NDArray[np.uint32]
     generator: int = 1
-    operations: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]  # an array once made
+    operations: NDArray[np.int64] = None  # type: ignore[assignment]  # an array once made
     count_bits: int = COUNT_BITS
 
     def __post_init__(self) -> None:

@@ -117,7 +117,7 @@ def script(weights: NDArray[np.bool_]) -> NDArray[np.int64]:
     at = np.indices((rows, cols)).reshape(2, -1).T
     count = len(at)
 
-    def step(op: object, side: object) -> NDArray[np.int64]:
+    def step(op: int, side: Any) -> NDArray[np.int64]:
         return np.column_stack([np.broadcast_to(op, count), np.broadcast_to(side, count), at])
 
     reads = np.column_stack([np.full(rows, -1), np.zeros(rows, int), np.arange(rows), np.zeros(rows, int)])
