@@ -38,6 +38,14 @@ def device(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Write the picture, .svg or .png.")
     ] = None,
+    wear: Annotated[
+        Path | None,
+        typer.Option(
+            "--wear",
+            metavar="FILE",
+            help="Write a picture of error rate against cycles: closed form, numpy, and the RTL twin in Verilator.",
+        ),
+    ] = None,
     fit: Annotated[
         Path | None,
         typer.Option(
@@ -71,15 +79,17 @@ def device(
         raise InputError("PRESET and --fit must not be given together: a fit is its own device")
     if preset is None and fit is None:
         alone = {"--cycles": cycles or None, "--seconds": seconds or None, "--monte-carlo": monte_carlo, "-o": output}
+        alone |= {"--wear": wear}
         for name, given in alone.items():
             if given is not None:
                 raise InputError(f"{name} must have a PRESET or --fit beside it: it is about one device")
     from oxnor.models import device_report
 
-    if plot is not None:
-        from oxnor.sim.plots import check_name
+    for picture in (plot, wear):
+        if picture is not None:
+            from oxnor.sim.plots import check_name
 
-        check_name(plot)
+            check_name(picture)
     if show:
         presets = device_report.presets()
         print_json(presets) if as_json else _print_presets(presets)
@@ -111,6 +121,13 @@ def device(
         from oxnor.sim.device_plots import device_plot
 
         device_plot(plot, None if model is None else (model, cycles, seconds), drawn, fitted)
+    if wear is not None and model is not None:
+        from oxnor.sim.wear import wear_picture
+
+        with progress() as tell:
+            tell("wear", 0, 0)
+            points = wear_picture(wear, model, seed=seed, progress=lambda k, n: tell("wear", k, n))
+        found["wear"] = {name: [p.to_json() for p in values] for name, values in points.items()}
     if output is not None and model is not None:
         model.save(output)
     if as_json:
@@ -188,6 +205,14 @@ def _print_device(found: dict[str, Any]) -> None:
         keys = ("cycles", "ber_1t1r", "ber_2t2r", "ber_2t2r_offset", "secded_8_4")
         head = [KINDS[key][0] if key in KINDS else key for key in keys]
         print_table(head, [[_g(curve[key][k]) for key in keys] for k in some], title="Wear")
+    for name, points in found.get("wear", {}).items():
+        head = ["cycles", "wrong bits", "of", "bit error rate", "99 % interval", "closed form"]
+        lines = [
+            [_g(p["cycles"]), f"{p['errors']:,}", f"{p['trials']:,}", _g(p["rate"]),
+             f"{p['low']:.3g} to {p['high']:.3g}", _g(p["exact"])]
+            for p in points
+        ]  # fmt: skip
+        print_table(head, lines, title={"numpy": "Drawn by numpy", "rtl": "Programmed in the RTL twin"}[name])
     if "fit" in found:
         _print_fit(found["fit"])
 

@@ -9,7 +9,11 @@ import typer
 
 from .console import note, print_json, print_table, progress
 from .options import (
+    DEVICE_PANEL,
     AsJson,
+    Device,
+    DeviceCycles,
+    DeviceSeconds,
     FaultInjector,
     Fold,
     Macro,
@@ -19,6 +23,7 @@ from .options import (
     StreamWidth,
     TargetName,
     engine_config,
+    load_device,
     load_network,
 )
 
@@ -33,6 +38,15 @@ def generate(
     no_scores: NoScores = False,
     fault_injector: FaultInjector = False,
     programming: Programming = False,
+    device: Device = None,
+    cycles: DeviceCycles = 0,
+    seconds: DeviceSeconds = 0.0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Key of the drawn devices.", rich_help_panel=DEVICE_PANEL)
+    ] = 0,
+    trial: Annotated[
+        int, typer.Option("--trial", metavar="N", help="Which draw of that seed.", rich_help_panel=DEVICE_PANEL)
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder even if it is not ours.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -43,14 +57,17 @@ def generate(
 
     Example: [bold]oxnor generate mnist-tfc -o engine --target asic --macro 64x64[/]
     """
+    from oxnor.hw.devices import DeviceDraw
     from oxnor.hw.generate import generate as write
 
     loaded = load_network(network)
+    model = load_device(device, cycles, seconds)
     extras = {"fault_injector": fault_injector, "programming": programming}
     config = engine_config(loaded, target, macro, fold, stream_width, no_scores, **extras)
     with progress() as tell:
         tell(f"writing {output}", 0, 0)
-        sidecar = write(loaded, output, config, force=force)
+        draw = DeviceDraw(model, cycles, seconds, seed, trial) if model else None
+        sidecar = write(loaded, output, config, devices=draw, force=force)
         tell(f"writing {output}", 1, 1)
     if as_json:
         print_json({"directory": str(output)} | sidecar)

@@ -12,6 +12,7 @@ from oxnor.models.errors import InputError
 
 if TYPE_CHECKING:
     from oxnor.hw.config import EngineConfig
+    from oxnor.models.device import DeviceModel
     from oxnor.models.network import Network
 
 _ENGINE = "Engine"
@@ -36,7 +37,10 @@ TargetName = Annotated[
 Macro = Annotated[
     str | None,
     typer.Option(
-        "--macro", metavar="ROWSxCOLS", help="Size of every macro, for example 64x64.", rich_help_panel=_ENGINE
+        "--macro",
+        metavar="KIND[:SIZE]",
+        help="Kind of every macro (bits, twin or blackbox) and its size: 64x64, twin, twin:64x64.",
+        rich_help_panel=_ENGINE,
     ),
 ]
 Fold = Annotated[
@@ -80,6 +84,42 @@ Programming = Annotated[
 ]
 
 
+DEVICE_PANEL = "Devices"
+
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="PRESET|FILE",
+        help="Draw both devices of every synapse from this model.",
+        rich_help_panel=DEVICE_PANEL,
+    ),
+]
+DeviceCycles = Annotated[
+    int,
+    typer.Option(
+        "--cycles", metavar="N", help="SET/RESET cycles that every device has done.", rich_help_panel=DEVICE_PANEL
+    ),
+]
+DeviceSeconds = Annotated[
+    float,
+    typer.Option(
+        "--seconds", metavar="S", help="Seconds between programming and reading.", rich_help_panel=DEVICE_PANEL
+    ),
+]
+
+
+def load_device(name: str | None, cycles: int, seconds: float) -> DeviceModel | None:
+    """Return the device model called `name`, a preset or in a file."""
+    if name is None:
+        if cycles or seconds:
+            raise InputError("--cycles and --seconds are of a device: give --device too")
+        return None
+    from oxnor.models import device
+
+    return device.load(name)
+
+
 def load_network(name: str) -> Network:
     """Return the network called `name`, shipped or in a file."""
     from oxnor.models import zoo
@@ -117,6 +157,24 @@ def kind_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _macro(text: str) -> dict[str, Any]:
+    """Return the kind and the size that ``--macro`` asks for, each only if it is there."""
+    from oxnor.hw.macros import MACRO_KINDS
+
+    given: dict[str, Any] = {}
+    kind, colon, size = text.strip().partition(":")
+    if kind in MACRO_KINDS:
+        given["macro_kind"] = kind
+    elif colon or re.fullmatch("[A-Za-z]+", kind):
+        kinds = ", ".join(MACRO_KINDS)
+        raise InputError(f"--macro must be a kind ({kinds}), a size such as 64x64, or both as twin:64x64, not {text!r}")
+    else:
+        size = text
+    if colon or not given:
+        given["macro"] = pair("--macro", size, "x", "64x64", 1)
+    return given
+
+
 def engine_config(
     network: Network,
     target: str,
@@ -133,7 +191,7 @@ def engine_config(
         raise InputError(f"--stream-width must be a positive multiple of 8, not {stream_width}")
     given: dict[str, Any] = {}
     if macro is not None:
-        given["macro"] = pair("--macro", macro, "x", "64x64", 1)
+        given |= _macro(macro)
     if fold:
         given["folding"] = [pair("--fold", text, ",", "1,16", 1) for text in fold]
     if no_scores:

@@ -13,6 +13,9 @@ from .console import note, print_json, print_table, progress
 from .options import (
     AsJson,
     Data,
+    Device,
+    DeviceCycles,
+    DeviceSeconds,
     FaultInjector,
     Fold,
     Macro,
@@ -22,6 +25,7 @@ from .options import (
     StreamWidth,
     TargetName,
     engine_config,
+    load_device,
     load_network,
 )
 
@@ -67,6 +71,9 @@ def simulate(
             rich_help_panel=_ERRORS,
         ),
     ] = 0,
+    device: Device = None,
+    cycles: DeviceCycles = 0,
+    seconds: DeviceSeconds = 0.0,
     data: Data = None,
     target: TargetName = "sim",
     macro: Macro = None,
@@ -90,6 +97,9 @@ def simulate(
     cycles with the schedule. Networks with 784 inputs get MNIST test images, others random bits. The build is cached:
     other images or errors do not build again. Exit code 1 if a single bit or cycle differs.
 
+    With --device both devices of every synapse are drawn, and --macro twin puts them behind every read of the RTL:
+    fixed-point ln R, sense offsets, read noise. Macros of kind bits hold what such devices read without noise.
+
     Example: [bold]oxnor simulate mnist-mlp --images 10000 --ber 0.01 --seed 7[/]
     """
     _check(ber, seed, trial, corrupt_rtl, waves)
@@ -103,6 +113,7 @@ def simulate(
     read_errors = ReadErrors.from_ber(read_ber, seed) if read_ber else None
     inputs = inputs_for(loaded, images, seed=seed, data=data)
     fault_map = FaultMap.load(faults) if faults is not None else None
+    model = load_device(device, cycles, seconds)
 
     # After the checks: it loads the simulator's side, which bad input need not wait for.
     from oxnor.sim.simulate import simulate as run
@@ -119,6 +130,9 @@ def simulate(
             trial=trial,
             faults=fault_map,
             read_errors=read_errors,
+            device=model,
+            device_cycles=cycles,
+            device_seconds=seconds,
             config=config,
             waves=waves,
             corrupt_rtl=corrupt_rtl,

@@ -113,7 +113,7 @@ class SynapseArray(Unit):
         flips = None
         if self.extras.errors:
             flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
-        self._read(m, platform, row, x[:width], delayed["last_slice"][1], flips)
+        self._read(m, platform, busy, row, x[:width], delayed["last_slice"][1], flips)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.extras.program:
@@ -156,18 +156,20 @@ class SynapseArray(Unit):
         return flips
 
     def _read(
-        self, m: Module, platform: Any, row: Signal, x: Any, last_sensed: Signal, flips: list[Any] | None
+        self, m: Module, platform: Any, busy: Signal, row: Signal, x: Any, last_sensed: Signal, flips: list[Any] | None
     ) -> None:
         c = self.config
         for v in range(c.groups):
             counts = []
             for h in range(c.across):
-                tile = Tile(c.rows, c.cols, *c.used_columns(h), f"mem/layer{self.index}_v{v}_h{h}.mem", self.extras)
+                image = f"mem/layer{self.index}_v{v}_h{h}.mem"
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind, self.extras)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 if flips is not None:
                     m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])
                 m.d.comb += [
                     tile.en.eq(self.en),
+                    tile.sense.eq(busy),
                     tile.row.eq(row),
                     tile.x.eq(x[h * c.cols : (h + 1) * c.cols]),
                     tile.last.eq(last_sensed),

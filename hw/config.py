@@ -12,6 +12,7 @@ from oxnor.models.errors import InputError
 from oxnor.models.layers import DenseLayer, ScoreLayer
 from oxnor.models.network import Network
 
+from .macros import DEFAULT_KIND, MACRO_KINDS
 from .unit import bits_for
 
 FORMAT_VERSION = 1
@@ -75,6 +76,8 @@ class LayerConfig:
         V, neurons at once, in [1, n_out].
     scale_width, offset_width : int
         Bits of the output layer's scales and offsets, two's complement; both 0 if a score is the popcount itself.
+    macro_kind : str
+        A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
 
     Raises
     ------
@@ -91,8 +94,11 @@ class LayerConfig:
     groups: int
     scale_width: int = 0
     offset_width: int = 0
+    macro_kind: str = DEFAULT_KIND
 
     def __post_init__(self) -> None:
+        if self.macro_kind not in MACRO_KINDS:
+            raise InputError(f"macro kind must be one of {', '.join(MACRO_KINDS)}, not {self.macro_kind!r}")
         ranges = {
             "across (H)": (self.across, 1, -(-self.n_in // self.cols)),
             "groups (V)": (self.groups, 1, self.n_out),
@@ -159,14 +165,18 @@ def _signed_bits(values: Any) -> int:
 
 
 def _layer_config(
-    layer: DenseLayer | ScoreLayer, target: Target, macro: tuple[int, int] | None, fold: tuple[int, int] | None
+    layer: DenseLayer | ScoreLayer,
+    target: Target,
+    macro: tuple[int, int] | None,
+    fold: tuple[int, int] | None,
+    macro_kind: str,
 ) -> LayerConfig:
     rows, cols = macro or (target.rows, target.cols or layer.n_in)
     if rows < 1 or cols < 1:
         raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
-    widths = {}
+    widths: dict[str, Any] = {"macro_kind": macro_kind}
     if isinstance(layer, ScoreLayer) and layer.is_affine:
-        widths = {"scale_width": _signed_bits(layer.scales), "offset_width": _signed_bits(layer.offsets)}
+        widths |= {"scale_width": _signed_bits(layer.scales), "offset_width": _signed_bits(layer.offsets)}
     if fold is None:
         # As few macros as the read limit allows: first the neurons in sequence, then slices of each.
         reads_max = min(target.reads_max, rows)
@@ -197,7 +207,7 @@ class EngineConfig:
     Raises
     ------
     InputError
-        If the stream width is not a positive multiple of 8.
+        If the stream width is not a positive multiple of 8, or the layers have macros of different kinds.
     """
 
     top: ClassVar[str] = "oxnor_engine"
@@ -211,6 +221,14 @@ class EngineConfig:
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
             raise InputError(f"stream width must be a positive multiple of 8, not {self.stream_width}")
+        kinds = {y.macro_kind for y in self.layers}
+        if len(kinds) != 1:
+            raise InputError(f"all layers must have macros of one kind, not {', '.join(sorted(kinds))}")
+
+    @property
+    def macro_kind(self) -> str:
+        """Kind of all macros, a key of :data:`oxnor.hw.macros.MACRO_KINDS`."""
+        return self.layers[0].macro_kind
 
     @property
     def n_in(self) -> int:
@@ -246,6 +264,9 @@ class EngineConfig:
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
         described = {k: v for k, v in asdict(self).items() if k not in EXTRAS or v}  # an engine without is as before
+        for layer in described["layers"]:
+            if layer["macro_kind"] == DEFAULT_KIND:  # as before there were others
+                del layer["macro_kind"]
         text = json.dumps({"version": FORMAT_VERSION, **described}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -256,6 +277,7 @@ class EngineConfig:
         *,
         target: str = "sim",
         macro: tuple[int, int] | None = None,
+        macro_kind: str = DEFAULT_KIND,
         folding: Sequence[tuple[int, int]] | None = None,
         stream_width: int | None = None,
         with_scores: bool | None = None,
@@ -271,6 +293,8 @@ class EngineConfig:
             A key of :data:`TARGETS`: the defaults of all that follows.
         macro : (rows, cols), optional
             Size of a macro, the same in all layers.
+        macro_kind : str
+            A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
         folding : sequence of (H, V), one a layer, optional
             Macros side by side, and groups at once.
         stream_width : int, optional
@@ -288,7 +312,7 @@ class EngineConfig:
             raise InputError(f"folding must be {len(network.layers)} pairs (H, V), one a layer, not {len(folding)}")
         t = TARGETS[target]
         folds: Sequence[tuple[int, int] | None] = folding or [None] * len(network.layers)
-        layers = tuple(_layer_config(y, t, macro, f) for y, f in zip(network.layers, folds, strict=True))
+        layers = tuple(_layer_config(y, t, macro, f, macro_kind) for y, f in zip(network.layers, folds, strict=True))
         return cls(
             layers,
             stream_width or t.stream_width or -(-network.n_in // 8) * 8,

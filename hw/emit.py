@@ -181,6 +181,7 @@ def describe(config: EngineConfig) -> dict[str, Any]:
     ]
     return {
         "structure": config.digest,
+        "macro_kind": config.macro_kind,
         "layers": layers,
         "extras": [name for name in EXTRAS if getattr(config, name)],
         "stream": {"width": config.stream_width, "beats": config.beats},

@@ -14,6 +14,7 @@ from oxnor.models.files import write_text
 from oxnor.models.network import Network
 
 from .config import EngineConfig
+from .devices import DeviceDraw, EngineDevices
 from .emit import emit_engine
 from .images import write_images
 
@@ -30,7 +31,12 @@ def is_ours(directory: Path) -> bool:
 
 
 def generate(
-    network: Network, directory: str | Path, config: EngineConfig | None = None, *, force: bool = False
+    network: Network,
+    directory: str | Path,
+    config: EngineConfig | None = None,
+    *,
+    devices: DeviceDraw | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Write a network's engine, whole or not at all; the same inputs give the same bytes.
 
@@ -42,6 +48,8 @@ def generate(
         that this function wrote before is replaced; another one that is not empty only if `force`.
     config : EngineConfig, optional
         Default: ``EngineConfig.for_network(network)``.
+    devices : DeviceDraw, optional
+        What macros of kind `twin` hold.
     force : bool
         Replace the folder whatever it holds.
 
@@ -68,7 +76,7 @@ def generate(
         raise InputError(f"{directory}: cannot be written ({e.strerror})") from None
     try:
         temporary.chmod(0o755)
-        sidecar = _write(network, config, temporary)
+        sidecar = _write(network, config, devices, temporary)
         if directory.exists():
             shutil.rmtree(directory)
         temporary.rename(directory)
@@ -77,9 +85,12 @@ def generate(
     return sidecar
 
 
-def _write(network: Network, config: EngineConfig, directory: Path) -> dict[str, Any]:
+def _write(
+    network: Network, config: EngineConfig, devices: DeviceDraw | None, directory: Path
+) -> dict[str, Any]:
+    macro_texts = EngineDevices.draw(network, config, devices).texts() if devices else None
+    images = write_images(network, config, directory, macro_texts)
     emitted = emit_engine(config, directory / "rtl")
-    images = write_images(network, config, directory)
     write_text(directory / f"{emitted.top}.f", "".join(f"rtl/{p.name}\n" for p in emitted.sources))
     sidecar = {
         "format": FORMAT,

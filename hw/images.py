@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,24 @@ from oxnor.models.network import Network
 
 from .config import EngineConfig, LayerConfig
 from .layers import UNITS
+from .macros import MACRO_KINDS
+
+
+def arrange(values: NDArray, config: LayerConfig, fill: Any) -> NDArray:
+    """Return values of synapses, shape (n_out, n_in), by macro: (groups, across, reads, cols), `fill` elsewhere."""
+    c = config
+    padded = np.full((c.passes * c.groups, c.slices * c.across * c.cols), fill, values.dtype)
+    padded[: c.n_out, : c.n_in] = values
+    # neuron = (pass, lane), input = (slice, macro, column)  ->  (lane, macro, pass, slice, column)
+    split = padded.reshape(c.passes, c.groups, c.slices, c.across, c.cols).transpose(1, 3, 0, 2, 4)
+    return np.ascontiguousarray(split).reshape(c.groups, c.across, c.reads, c.cols)
+
+
+def gather(stored: NDArray, config: LayerConfig) -> NDArray:
+    """Undo :func:`arrange`: return the values of the synapses, shape (n_out, n_in)."""
+    c = config
+    split = stored.reshape(c.groups, c.across, c.passes, c.slices, c.cols).transpose(2, 0, 3, 1, 4)
+    return split.reshape(c.passes * c.groups, -1)[: c.n_out, : c.n_in]
 
 
 def macro_bits(weights: NDArray[np.bool_], config: LayerConfig) -> NDArray[np.bool_]:
@@ -29,12 +48,7 @@ def macro_bits(weights: NDArray[np.bool_], config: LayerConfig) -> NDArray[np.bo
     ndarray of bool, shape (groups, across, reads, cols)
         Pairs that hold no synapse are 0.
     """
-    c = config
-    padded = np.zeros((c.passes * c.groups, c.slices * c.across * c.cols), bool)
-    padded[: c.n_out, : c.n_in] = weights
-    # neuron = (pass, lane), input = (slice, macro, column)  ->  (lane, macro, pass, slice, column)
-    split = padded.reshape(c.passes, c.groups, c.slices, c.across, c.cols).transpose(1, 3, 0, 2, 4)
-    return np.ascontiguousarray(split).reshape(c.groups, c.across, c.reads, c.cols)
+    return arrange(weights, config, False)
 
 
 def hex_rows(bits: NDArray[np.bool_], rows: int) -> str:
@@ -44,6 +58,13 @@ def hex_rows(bits: NDArray[np.bool_], rows: int) -> str:
     packed = np.packbits(bits, axis=1, bitorder="little")[:, ::-1]
     lines = [row.tobytes().hex()[-digits:] for row in packed]
     return "\n".join(lines + ["0" * digits] * (rows - n)) + "\n"
+
+
+def word_bits(words: NDArray[np.unsignedinteger], width: int) -> NDArray[np.bool_]:
+    """Return (n, cols) words as (n, cols * width) bits for :func:`hex_rows`, column 0 in the low bits."""
+    raw = np.ascontiguousarray(words, dtype=words.dtype.newbyteorder("<")).view(np.uint8)
+    bits = np.unpackbits(raw.reshape(*words.shape, -1), axis=-1, bitorder="little")[..., :width]
+    return bits.reshape(len(words), -1).astype(bool)
 
 
 def _integer_rows(words: Iterable[int], width: int) -> str:
@@ -98,20 +119,36 @@ def check_shape(network: Network, config: EngineConfig) -> None:
         raise InputError(f"network {network.name!r}: shape must be {shape} for this engine, not {network.shape}")
 
 
-def image_texts(network: Network, config: EngineConfig) -> dict[str, str]:
+def image_texts(
+    network: Network, config: EngineConfig, macro_texts: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the memory images of `network` by file name.
+
+    Parameters
+    ----------
+    network : Network
+    config : EngineConfig
+    macro_texts : mapping of str to str, optional
+        The images of macros that hold devices (:meth:`oxnor.hw.devices.EngineDevices.texts`).
 
     Raises
     ------
     InputError
-        If the engine was made for another structure.
+        If the engine was made for another structure, or its macros hold devices and `macro_texts` is missing.
     """
     check_shape(network, config)
-    texts = {"network.mem": f"{network.digest[:8]}\n"}
+    has_devices = MACRO_KINDS[config.macro_kind].has_devices
+    if has_devices != (macro_texts is not None):
+        raise InputError(
+            f"macros of kind {config.macro_kind} need a device model (--device)"
+            if has_devices
+            else f"macros of kind {config.macro_kind} hold bits, not devices: --device needs macros of kind twin"
+        )
+    texts = {"network.mem": f"{network.digest[:8]}\n", **(macro_texts or {})}
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):
-        stored = macro_bits(layer.weights, c)
-        for v in range(c.groups):
-            for h in range(c.across):
+        if not has_devices:
+            stored = macro_bits(layer.weights, c)
+            for v, h in np.ndindex(c.groups, c.across):
                 texts[f"layer{k}_v{v}_h{h}.mem"] = hex_rows(stored[v, h], c.rows)
         fields = UNITS[layer.kind].coefficients(layer, c)
         if fields:
@@ -120,10 +157,15 @@ def image_texts(network: Network, config: EngineConfig) -> dict[str, str]:
     return texts
 
 
-def write_images(network: Network, config: EngineConfig, directory: str | Path) -> list[Path]:
-    """Write the memory images of `network` to ``directory/mem``; the RTL reads them relative to `directory`."""
+def write_images(
+    network: Network, config: EngineConfig, directory: str | Path, macro_texts: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Write the memory images of `network` to ``directory/mem``; the RTL reads them relative to `directory`.
+
+    Parameters as for :func:`image_texts`.
+    """
     paths = []
-    for name, text in image_texts(network, config).items():
+    for name, text in image_texts(network, config, macro_texts).items():
         path = Path(directory) / "mem" / name
         write_text(path, text)
         paths.append(path)

@@ -1,4 +1,4 @@
-"""Differential RRAM macro: the ports of ``hw/rtl/rram_macro.sv``."""
+"""Differential RRAM macro: the ports of ``hw/rtl/rram_macro.sv``, which all kinds of macro have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from amaranth.lib.wiring import In, Out
 
+from .macros import DEFAULT_KIND, MACRO_KINDS
 from .unit import Unit, bits_for
 
 
@@ -13,8 +14,8 @@ class RramMacro(Unit):
     """Differential (2T2R) RRAM macro whose sense amplifiers compute XNOR while they read.
 
     One read a cycle: ``q`` shows XNOR(w, x) of the sensed row after the clock edge and holds it until the next
-    sense. The module is hand-written SystemVerilog, so that a chip can put its own macro in its place; it cannot
-    be elaborated in the Amaranth simulator.
+    sense. A read happens only where ``sense`` is 1. The module is hand-written SystemVerilog, so that a chip can put
+    its own macro in its place; it cannot be elaborated in the Amaranth simulator.
 
     Parameters
     ----------
@@ -22,6 +23,8 @@ class RramMacro(Unit):
         Word lines, and pairs on each.
     init_file : str
         Memory image, read by ``$readmemh`` when simulation starts and by synthesis tools.
+    kind : str
+        A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
 
     Members
     -------
@@ -41,14 +44,14 @@ class RramMacro(Unit):
     [1] of docs/references.md: XNOR inside the sense amplifiers of a 2T2R array.
     """
 
-    rtl_source = "rram_macro.sv"
-
-    def __init__(self, rows: int, cols: int, init_file: str = ""):
+    def __init__(self, rows: int, cols: int, init_file: str = "", kind: str = DEFAULT_KIND):
         if rows < 1 or cols < 1:
             raise ValueError(f"Rows and columns must be positive, not {rows} and {cols}")
         self.rows = rows
         self.cols = cols
-        self.verilog_parameters = {"ROWS": rows, "COLS": cols, "INIT_FILE": init_file}
+        self.kind = MACRO_KINDS[kind]
+        self.rtl_source = self.kind.rtl_source
+        self.verilog_parameters = {"ROWS": rows, "COLS": cols, "INIT_FILE": init_file, **self.kind.files}
         super().__init__(
             {
                 "sense": In(1),
@@ -68,7 +71,7 @@ class RramMacro(Unit):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return "rram_macro"
+        return self.kind.module
 
     def elaborate(self, platform: Any) -> Any:  # noqa: D102
         raise NotImplementedError("The RRAM macro is SystemVerilog: simulate the emitted Verilog")

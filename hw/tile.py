@@ -8,6 +8,7 @@ from amaranth.hdl import Module, Mux
 from amaranth.lib.wiring import In, Out
 
 from .extras import NO_EXTRAS, Extras
+from .macros import DEFAULT_KIND
 from .popcount import Popcount
 from .program_bus import word_of
 from .rram_macro import RramMacro
@@ -17,8 +18,8 @@ from .unit import Unit, bits_for, place
 class Tile(Unit):
     """One RRAM macro with the popcount of its columns: the basic cell of the array.
 
-    ``count`` belongs to the row that was sensed two enabled clock edges before. Columns that hold no synapse are
-    masked, so that an error there changes nothing. While ``en`` is 0 everything holds.
+    ``count`` belongs to the row that stood there two enabled clock edges before, if it was sensed. Columns that hold
+    no synapse are masked, so that an error there changes nothing. While ``en`` is 0 everything holds.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ class Tile(Unit):
         Columns that hold a synapse in the last slice, in [0, used].
     init_file : str
         Memory image of the macro.
+    kind : str
+        A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     extras : Extras
         What the engine has beside.
 
@@ -37,6 +40,8 @@ class Tile(Unit):
     -------
     en : ``In(1)``
         Advance by one read.
+    sense : ``In(1)``
+        A row is to be sensed: without it the macro does nothing.
     row : ``In(bits_for(rows - 1))``
         Row to sense at this clock edge.
     x : ``In(cols)``
@@ -52,7 +57,14 @@ class Tile(Unit):
     """
 
     def __init__(
-        self, rows: int, cols: int, used: int, used_last: int, init_file: str = "", extras: Extras = NO_EXTRAS
+        self,
+        rows: int,
+        cols: int,
+        used: int,
+        used_last: int,
+        init_file: str = "",
+        kind: str = DEFAULT_KIND,
+        extras: Extras = NO_EXTRAS,
     ):
         if not (1 <= used <= cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {cols}] and in [0, used], not {used} and {used_last}")
@@ -60,10 +72,12 @@ class Tile(Unit):
         self.cols = cols
         self.used = used
         self.used_last = used_last
+        self.kind = kind
         self.extras = extras
         self.verilog_parameters = {"INIT_FILE": init_file}
         members = {
             "en": In(1),
+            "sense": In(1),
             "row": In(bits_for(rows - 1)),
             "x": In(cols),
             "last": In(1),
@@ -81,7 +95,7 @@ class Tile(Unit):
 
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
-        macro = RramMacro(self.rows, self.cols, "@INIT_FILE@")
+        macro = RramMacro(self.rows, self.cols, "@INIT_FILE@", self.kind)
         popcount = Popcount(self.used)
         place(m, platform, "macro", macro)
         place(m, platform, "popcount", popcount)
@@ -89,7 +103,7 @@ class Tile(Unit):
         if self.used_last < self.used:
             agree = agree & Mux(self.last, (1 << self.used_last) - 1, (1 << self.used) - 1)
         m.d.comb += [
-            macro.sense.eq(self.en),
+            macro.sense.eq(self.en & self.sense),
             macro.row.eq(self.row),
             macro.x.eq(self.x),
             popcount.i.eq(agree),

@@ -28,7 +28,7 @@ class Unit(wiring.Component):
     #: Whether the module has clock and reset ports.
     has_clock: bool = True
     #: Name of a hand-written source in ``hw/rtl`` that is the module, instead of what Amaranth would emit.
-    rtl_source: ClassVar[str | None] = None
+    rtl_source: str | None = None
     #: Verilog parameters of this instance.
     verilog_parameters: dict[str, Any]
 

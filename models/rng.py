@@ -17,6 +17,8 @@ KINDS = {
     "read": 9,
     "forming": 20,
     "offset": 21,
+    "pairs": 32,
+    "columns": 33,
 }
 
 

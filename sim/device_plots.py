@@ -121,7 +121,7 @@ def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | No
         spread = None if ends is None else np.abs(ends - rates)
         axes.errorbar(
             cycles, rates, spread, ls="", marker="Do^s"[k % 4], ms=7, mfc="none", mew=1.8, capsize=3, lw=1.2,
-            color=colours["orange"], label=label,
+            color=colours[("ink", "orange")[k % 2]], zorder=3 + k, label=label,
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -22,11 +22,16 @@ class SimulationResult:
     ber, seed, trial
         Key of the drawn bit errors; ber is 0 if there are none or they come from a given map.
     bit_errors : int
-        Wrong synapses, in the RTL and in the golden model alike.
+        Wrong synapses, in the RTL and in the golden model alike; of drawn devices, those that read wrong after
+        programming, before any read noise.
     read_ber : float
         Probability that a single read is wrong, exactly as the hardware has it.
     read_seed : int
         Seed of those errors.
+    device : str or None
+        Name of the device model that the devices were drawn from.
+    device_cycles, device_seconds
+        SET/RESET cycles that they have done, and seconds between programming and reading.
     corrupt_rtl : int
         Wrong synapses in the RTL alone.
     mismatches : int
@@ -49,6 +54,8 @@ class SimulationResult:
         images / sim_s.
     simulator : str
         Name and version.
+    macro_kind : str
+        A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     shape, macro, folding : tuple
         Sizes of the layers; (rows, cols) and (H, V) of each.
     waves : str or None
@@ -67,6 +74,9 @@ class SimulationResult:
     bit_errors: int
     read_ber: float
     read_seed: int
+    device: str | None
+    device_cycles: int
+    device_seconds: float
     corrupt_rtl: int
     mismatches: int
     accuracy: float | None
@@ -83,6 +93,7 @@ class SimulationResult:
     images_per_s: float
     simulator: str
     shape: tuple[int, ...]
+    macro_kind: str
     macro: tuple[tuple[int, int], ...]
     folding: tuple[tuple[int, int], ...]
     waves: str | None

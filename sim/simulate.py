@@ -20,10 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.config import EngineConfig
+from oxnor.hw.devices import DeviceDraw, EngineDevices
 from oxnor.hw.emit import emit_engine
 from oxnor.hw.images import write_images
+from oxnor.hw.macros import MACRO_KINDS
 from oxnor.hw.schedule import schedule
 from oxnor.models import golden
+from oxnor.models.device import DeviceModel
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
@@ -106,8 +109,9 @@ def stream(
     directory: Path,
     progress: Callable[[int, int], object] | None = None,
     read_errors: ReadErrors | None = None,
+    devices: EngineDevices | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], float]:
-    """Run images through a built engine that holds `network`.
+    """Run images through a built engine that holds `network`, in `devices` if its macros are made of them.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def stream(
     count = len(bits)
     cycles = schedule(config).cycles(count)
     limit = CYCLE_LIMIT_FACTOR * cycles + 1000
-    write_images(network, config, directory)
+    write_images(network, config, directory, devices.texts() if devices else None)
     np.save(directory / "images.npy", pack_beats(bits, config.stream_width))
     job = {
         "beat_bytes": config.stream_width // 8,
@@ -176,6 +180,20 @@ def _fault_map(network: Network, ber: float, seed: int, trial: int, faults: Faul
     return faults
 
 
+def _check_macros(
+    config: EngineConfig, draw: DeviceDraw | None, other_errors: bool, read_errors: ReadErrors | None
+) -> None:
+    kind = MACRO_KINDS[config.macro_kind]
+    if not kind.can_simulate:
+        raise InputError(f"macros of kind {config.macro_kind} are ports alone and cannot be simulated")
+    if kind.has_devices and draw is None:
+        raise InputError(f"macros of kind {config.macro_kind} need a device model (--device)")
+    if kind.has_devices and read_errors:
+        raise InputError(f"read errors must not be given with macros of kind {config.macro_kind}: these have noise")
+    if draw is not None and other_errors:
+        raise InputError("wrong weights must come from a device, or from ber or a fault map, not from both")
+
+
 def simulate(
     network: Network,
     images: NDArray,
@@ -186,6 +204,9 @@ def simulate(
     trial: int = 0,
     faults: FaultMap | None = None,
     read_errors: ReadErrors | None = None,
+    device: DeviceModel | None = None,
+    device_cycles: int = 0,
+    device_seconds: float = 0.0,
     config: EngineConfig | None = None,
     waves: str | None = None,
     corrupt_rtl: int = 0,
@@ -213,6 +234,13 @@ def simulate(
         The errors themselves, instead of `ber`.
     read_errors : ReadErrors, optional
         Errors of single reads; the golden model gets the same. The engine is generated with its fault injector.
+    device : DeviceModel, optional
+        Draw the devices of every synapse and the sense amplifiers of every column with the same key. Macros of kind
+        `twin` hold them; those of kind `bits` hold what they read, which needs a device without read noise.
+    device_cycles : int
+        SET/RESET cycles that every device has done.
+    device_seconds : float
+        Time between programming and reading.
     config : EngineConfig, optional
         Structure of the engine. Default: the ``sim`` target's.
     waves : str, optional
@@ -245,17 +273,29 @@ def simulate(
     config = config or EngineConfig.for_network(network)
     if read_errors:
         config = replace(config, fault_injector=True)
-    fault_map = _fault_map(network, ber, seed, trial, faults)
-    faulty = fault_map.apply(network)
+    draw = DeviceDraw(device, device_cycles, device_seconds, seed, trial) if device else None
+    _check_macros(config, draw, bool(ber) or faults is not None, read_errors)
+    is_twin = MACRO_KINDS[config.macro_kind].has_devices
+    devices = EngineDevices.draw(network, config, draw) if draw else None
+    if devices:
+        fault_map = devices.faults() if is_twin else devices.static_faults()
+    else:
+        fault_map = _fault_map(network, ber, seed, trial, faults)
+    # The errors of a twin are in its devices.
+    faulty = network if is_twin else fault_map.apply(network)
     in_rtl = faulty
     if corrupt_rtl:
         in_rtl = corrupted(faulty, bits, corrupt_rtl, seed=seed, with_scores=config.with_scores)
     root = Path(build_dir).resolve() if build_dir else runner.build_root()
     engine = build_engine(config, waves=waves, adder_tree=adder_tree, public=public, root=root)
     with run_directory(root, network.name, keep=waves is not None) as directory:
-        raw, times, seconds = stream(engine, config, in_rtl, bits, directory, progress, read_errors)
+        in_macros = EngineDevices.draw(in_rtl, config, draw) if draw and is_twin else None
+        raw, times, seconds = stream(engine, config, in_rtl, bits, directory, progress, read_errors, in_macros)
     classes, scores = unpack_results(raw, engine.sidecar["result"])
-    golden_scores = golden.scores(faulty, bits, read_errors=read_errors)
+    if devices and is_twin:
+        golden_scores = devices.scores(bits)
+    else:
+        golden_scores = golden.scores(faulty, bits, read_errors=read_errors)
     golden_classes = golden.argmax(golden_scores)
     differs = classes != golden_classes
     if scores is not None:
@@ -270,6 +310,9 @@ def simulate(
         bit_errors=fault_map.count,
         read_ber=read_errors.ber if read_errors else 0.0,
         read_seed=read_errors.seed if read_errors else 0,
+        device=device.name if device else None,
+        device_cycles=device_cycles,
+        device_seconds=device_seconds,
         corrupt_rtl=corrupt_rtl,
         mismatches=int(np.count_nonzero(differs)),
         accuracy=None if labels is None else float(np.mean(classes == labels)),
@@ -286,6 +329,7 @@ def simulate(
         images_per_s=round(len(bits) / seconds, 1),
         simulator=engine.build.tool,
         shape=network.shape,
+        macro_kind=config.macro_kind,
         macro=tuple((y.rows, y.cols) for y in config.layers),
         folding=tuple((y.across, y.groups) for y in config.layers),
         waves=str(directory / f"dump.{waves}") if waves else None,

@@ -20,15 +20,16 @@ async def counts_of_rows(dut: Any) -> None:
     parameters = job()
     stored = np.load("stored.npy")
     rows, cols = stored.shape
-    board, enabled = Scoreboard("count"), chance(0.7)
+    board, enabled, sensing = Scoreboard("count"), chance(0.7), chance(0.8)
     limit(4 * parameters["cycles"])
-    await start(dut, en=0, row=0, x=0, last=0)
+    await start(dut, en=0, sense=0, row=0, x=0, last=0)
     sensed: tuple[Any, ...] | None = None  # (weights, inputs) of the present read
     counted: Any = None
     for _ in range(parameters["cycles"]):
         en, last, row = int(enabled()), random.randrange(2), random.randrange(rows)
         x = np.array([random.getrandbits(1) for _ in range(cols)], bool)
-        dut.en.value, dut.last.value, dut.row.value = en, last, row
+        sense = int(sensing())
+        dut.en.value, dut.sense.value, dut.last.value, dut.row.value = en, sense, last, row
         dut.x.value = int.from_bytes(np.packbits(x, bitorder="little").tobytes(), "little")
         await RisingEdge(dut.clk)
         if counted is not None:
@@ -36,5 +37,6 @@ async def counts_of_rows(dut: Any) -> None:
         if en:
             used = parameters["used_last"] if last else parameters["used"]
             counted = None if sensed is None else golden.popcount(*(np.array(v)[:used] for v in sensed))
-            sensed = (stored[row], x)
+            if sense:
+                sensed = (stored[row], x)
     assert board.compared > parameters["cycles"] // 2

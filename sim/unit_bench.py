@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class UnitBench:
         Memory images: become ``mem/<name>.mem``.
     parameters, defines : mapping
         Verilog parameters and defines.
+    change : (str, str), optional
+        See :meth:`broken`.
     """
 
     bench: str
@@ -49,13 +52,28 @@ class UnitBench:
     memory: Mapping[str, NDArray] = field(default_factory=dict)
     parameters: Mapping[str, object] = field(default_factory=dict)
     defines: Mapping[str, object] = field(default_factory=dict)
+    change: tuple[str, str] | None = None
 
     def sources(self, directory: Path) -> tuple[list[Path], str]:
         """Write or find the Verilog; return the files and the top module."""
         if isinstance(self.unit, str):
-            return [Path(str(files("oxnor.hw").joinpath("rtl", f"{self.unit}.sv")))], self.unit
-        emitted = emit_component(self.unit, directory)
-        return list(emitted.sources), emitted.top
+            source = Path(str(files("oxnor.hw").joinpath("rtl", f"{self.unit}.sv")))
+            if not self.change:
+                return [source], self.unit
+            directory.mkdir(parents=True, exist_ok=True)
+            sources, top = [Path(shutil.copy(source, directory))], self.unit
+        else:
+            emitted = emit_component(self.unit, directory)
+            sources, top = list(emitted.sources), emitted.top
+        if self.change:
+            old, new = self.change
+            (path,) = [p for p in sources if old in p.read_text()]
+            path.write_text(path.read_text().replace(old, new, 1))
+        return sources, top
+
+    def broken(self, old: str, new: str) -> UnitBench:
+        """Return the same bench with a piece of its Verilog, which must be in one file, replaced: it must fail."""
+        return replace(self, change=(old, new))
 
     def run(self, directory: Path, *, simulator: str = "icarus", seed: int = 1, root: Path | None = None) -> runner.Run:
         """Run the bench with `directory` as its working directory.

@@ -45,7 +45,38 @@ OPTIONS = {
     "corrupt": (["--corrupt-rtl=-1"], "--corrupt-rtl must be 0 or more, not -1"),
     "waves": (["--waves", "svg"], "--waves must be vcd or fst, not 'svg'"),
     "target": (["--target", "chip"], "target must be one of sim, ice40, ecp5, asic, not 'chip'"),
-    "macro-word": (["--macro", "big"], "--macro must be two positive integers, for example 64x64, not 'big'"),
+    "macro-word": (
+        ["--macro", "big"],
+        "--macro must be a kind (bits, twin, blackbox), a size such as 64x64, or both as twin:64x64, not 'big'",
+    ),
+    "macro-kind": (
+        ["--macro", "tiwn:8x8"],
+        "--macro must be a kind (bits, twin, blackbox), a size such as 64x64, or both as twin:64x64, not 'tiwn:8x8'",
+    ),
+    "macro-size": (["--macro", "twin:8"], "--macro must be two positive integers, for example 64x64, not '8'"),
+    "macro-blackbox": (["--macro", "blackbox"], "macros of kind blackbox are ports alone and cannot be simulated"),
+    "macro-without-device": (["--macro", "twin"], "macros of kind twin need a device model (--device)"),
+    "noisy-bits": (
+        ["--device", "weak-3.3e-2"],
+        (
+            "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time:"
+            " use macros of kind twin"
+        ),
+    ),
+    "device-and-ber": (
+        ["--device", "calibrated-1e-2", "--ber", 0.1],
+        "wrong weights must come from a device, or from ber or a fault map, not from both",
+    ),
+    "device-none": (["--device", "x.json"], "x.json: no such file"),
+    "device-cycles": (
+        ["--device", "calibrated-1e-2", "--macro", "twin", "--cycles=-1"],
+        "cycles must be an integer in [0, 1099511627776), not -1",
+    ),
+    "device-range": (
+        ["--device", "wear-illustration", "--macro", "twin", "--seconds", "1e9"],
+        "seconds must be in [0, 1e+06] s, where 'wear-illustration' holds, not 1e+09",
+    ),
+    "cycles-alone": (["--cycles", 5], "--cycles and --seconds are of a device: give --device too"),
     "macro-zero": (["--macro", "0x16"], "--macro must be two positive integers, for example 64x64, not '0x16'"),
     "macro-rows": (
         ["--macro", "2x16", "--fold", "1,1", "--fold", "1,1"],
@@ -183,3 +214,16 @@ def test_demo_needs_digits(place):
 
 def test_demo_wrong_images(place):
     assert sentence("demo", "--network", "toy.npz", "--images", 0) == "images must be in [1, 10000], not 0"
+
+
+def test_generate_twin_without_device(place):
+    assert sentence("generate", "toy.npz", "-o", "engine", "--macro", "twin") == (
+        "macros of kind twin need a device model (--device)"
+    )
+    assert not (place / "engine").exists()
+
+
+def test_generate_bits_with_device(place):
+    text = sentence("generate", "toy.npz", "-o", "engine", "--device", "calibrated-1e-2")
+    assert text == "macros of kind bits hold bits, not devices: --device needs macros of kind twin"
+    assert not (place / "engine").exists()

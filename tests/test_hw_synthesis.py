@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 
 from oxnor.hw.images import hex_rows
+from oxnor.models.twin import BUCKETS, Twin, TwinTables
+from oxnor.sim import toolchain
+from oxnor.sim.twin_bench import TwinBench, compare
+from oxnor.sim.unit_bench import UnitBench
 
 WRAPPERS = {
     "rram_macro": """
@@ -49,3 +53,42 @@ def test_memory_is_block_ram_with_the_image(name, tmp_path):
     mapped = [c["type"] for c in json.loads((tmp_path / "cells.json").read_text())["modules"]["top"]["cells"].values()]
     assert mapped.count("SB_RAM40_4K") == 1
     assert sum(t.startswith("SB_LUT4") for t in mapped) <= 16
+
+
+@pytest.mark.cosim
+@pytest.mark.skipif(toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}")
+def test_gates_of_the_twin_do_what_it_does(tmp_path):
+    """The macro made of devices is synthesised to gates and flip-flops, and these pass its bench."""
+    g = np.random.default_rng(2)
+    tables = TwinTables(g.integers(9_990, 10_010, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)), 40, 40, 1 << 30)
+    twin = Twin.unformed(tables, 2, 3)
+    twin.pairs = tables.programmed(g.random((2, 3)) < 0.5, g.integers(0, 1 << 32, (2, 2, 2, 3), np.uint32))
+    twin.count_bits = 3
+    bench = TwinBench(twin, 160).unit()
+    (tmp_path / "mem").mkdir()
+    for name, rows in bench.memory.items():
+        (tmp_path / "mem" / f"{name}.mem").write_text(hex_rows(rows, len(rows)))
+    (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", "rram_macro_twin.sv").read_text())
+    parameters = ", ".join(f".{k}({v})" for k, v in bench.parameters.items())
+    (tmp_path / "top.sv").write_text(f"""
+module netlist(input clk, input sense, input row, input [2:0] x, input [2:0] flip, output [2:0] q, input prog_valid,
+    output prog_ready, input [1:0] prog_op, input prog_side, input prog_row, input [1:0] prog_col, output prog_done);
+  rram_macro_twin #({parameters}) dut (.*);
+endmodule""")
+    yosys(
+        tmp_path, "read_verilog -defer -sv dut.sv top.sv", "hierarchy -top netlist", "synth -top netlist -flatten -noabc",
+        "check -assert", "write_verilog -noattr netlist.v", "write_json cells.json",
+    )  # fmt: skip
+    cells = json.loads((tmp_path / "cells.json").read_text())["modules"]["netlist"]["cells"].values()
+    assert all(c["type"].startswith("$_") or c["type"] == "$scopeinfo" for c in cells), "not all became gates"
+
+    class Gates(UnitBench):
+        def sources(self, directory):
+            return [tmp_path / "netlist.v"], "netlist"
+
+    fields = {k: getattr(bench, k) for k in bench.__dataclass_fields__} | {"parameters": {}}
+    Gates(**fields).run(tmp_path / "run", simulator="icarus", root=tmp_path)
+    with np.load(tmp_path / "run" / "record.npz") as record:
+        found = compare(twin, record)
+    assert found.bits > 350
+    assert found.operations > 25

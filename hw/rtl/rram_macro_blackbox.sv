@@ -1,0 +1,28 @@
+// Differential (2T2R) RRAM macro with XNOR precharge sense amplifiers: kind `blackbox`, the ports alone.
+//
+// A chip's own macro of this name and with these ports takes the place of this file; rram_macro.sv, which the default
+// kind `bits` emits, says what each port does and is its reference in simulation. ROWS and COLS come from the engine;
+// INIT_FILE names the memory image with the weights to program, row by row, bit 0 of a row rightmost.
+(* blackbox *)
+module rram_macro #(
+    parameter ROWS = 64,
+    parameter COLS = 64,
+    parameter INIT_FILE = "",
+    localparam ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1,
+    localparam COL_BITS = COLS > 1 ? $clog2(COLS) : 1
+) (
+    input  wire                clk,
+    input  wire                sense,
+    input  wire [ROW_BITS-1:0] row,
+    input  wire [COLS-1:0]     x,
+    input  wire [COLS-1:0]     flip,
+    output wire [COLS-1:0]     q,
+    input  wire                prog_valid,
+    output wire                prog_ready,
+    input  wire [1:0]          prog_op,
+    input  wire                prog_side,
+    input  wire [ROW_BITS-1:0] prog_row,
+    input  wire [COL_BITS-1:0] prog_col,
+    output wire                prog_done
+);
+endmodule
