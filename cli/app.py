@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, doctor, generate, networks, simulate, train
+from . import bench, demo, doctor, generate, importing, networks, simulate, train, vectors
 
 
 class Commands(TyperGroup):
@@ -85,9 +85,13 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     simulate.simulate,
     networks.networks,
     networks.info,
+    importing.import_,
+    importing.export,
+    vectors.vectors,
     train.train,
     doctor.doctor,
     bench.bench,
 )
 for _command in _COMMANDS:
-    app.command(help=_paragraphs(_command.__doc__ or ""))(_command)
+    # A command may be called as Python calls no function.
+    app.command(_command.__name__.rstrip("_"), help=_paragraphs(_command.__doc__ or ""))(_command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 #: What a stream is for. The numbers are part of the repeatability contract: never reuse one.
-KINDS = {"static": 1}
+KINDS = {"static": 1, "import": 70, "vectors": 71}
 
 
 def stream(kind: str, *, seed: int, layer: int, trial: int) -> np.random.Generator:

@@ -42,6 +42,8 @@ class Built:
         One output became two classes: no and yes.
     notes : tuple of str
         For the report.
+    masks : tuple of (ndarray of bool, shape (n_in + 1, n_out)) or None
+        For each hidden layer, where the bit at a popcount of the folded weights hangs on rounding.
     """
 
     network: Network
@@ -53,6 +55,7 @@ class Built:
     head: str
     pair: bool
     notes: tuple[str, ...]
+    masks: tuple[NDArray[np.bool_] | None, ...] = ()
 
 
 def build(graph: Graph, coding: str | None = None, name: str = "network") -> Built:
@@ -106,6 +109,7 @@ def _record(stage: Stage, checked: int, sensitive: int) -> dict[str, Any]:
 
 def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed: bool, name: str) -> Built:
     weights, thresholds, records = [], [], []
+    masks: list[NDArray[np.bool_] | None] = []
     notes = [*graph.notes]
     # bits[k] are those that stage k gives, in the order in which the next product takes them
     for k, stage in enumerate(walk.stages[1:-1], start=1):
@@ -116,6 +120,7 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
         back = np.argsort(elements)
         weights.append(stage.weights ^ found.falling[back][:, None])
         thresholds.append(t[back])
+        masks.append(_mask(table, found)[:, back] if found.sensitive else None)
     head, final = out.head, out.before or out
     stage = out.stage
     assert stage.weights is not None
@@ -147,7 +152,13 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
         threshold = int(walk.bits[0].switch[0])
         notes.append(f"input: pixel >= {threshold} is 1" + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
     network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_threshold=threshold)
-    return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes))
+    return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(masks))
+
+
+def _mask(table: Table, bits: Bits) -> NDArray[np.bool_]:
+    """Return the cells that rounding decides, by the popcount of the folded weights."""
+    mask = table.columns(table.low) != table.columns(table.high)
+    return np.where(bits.falling, mask[::-1], mask)
 
 
 def _is_bits(t: Table) -> bool:

@@ -20,6 +20,8 @@ from .table import Bits, Levels, Stage, Table, to_bits
 
 #: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
 DOMAINS = frozenset({"", "ai.onnx", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
+#: The domain under which a reader names what it cannot translate, with attribute ``why``.
+REFUSED = "oxnor.refused"
 #: A tensor that cannot be known because a node before it cannot be imported.
 UNKNOWN = object()
 #: Tables up to this size are also held in float64: those of output layers.
@@ -116,7 +118,7 @@ class Interpreter:
                 self.problems.append(f"{node.label}: its inputs or attributes do not fit ({str(e)[:120]})")
                 results = [UNKNOWN] * len(node.outputs)
             for name, value in zip(node.outputs, results, strict=False):
-                if isinstance(value, Table):
+                if isinstance(value, Table) and not value.head:
                     value.name = name
                 self.values[name] = value
         if self.problems:
@@ -132,6 +134,8 @@ class Interpreter:
         if node.op == "Constant":
             return [ops.constant_value(node.attrs)]
         x = [self.values[name] if name else None for name in node.inputs]
+        if node.domain == REFUSED:
+            raise InputError(ops.text(node.attrs.get("why", "is not supported")))
         if node.domain not in DOMAINS:
             raise InputError(f"operator domain must be one of {', '.join(sorted(DOMAINS - {''}))}, not {node.domain!r}")
         known = (node.op in ops.ELEMENTWISE or node.op in ops.SHAPES or node.op in ops.PRODUCTS

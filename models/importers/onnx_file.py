@@ -29,8 +29,8 @@ def import_onnx() -> Any:
     return onnx
 
 
-def read_onnx(path: Path) -> Graph:
-    """Return the graph of an ONNX file.
+def read_model(path: Path) -> Any:
+    """Return the model of an ONNX file.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def read_onnx(path: Path) -> Graph:
         raise InputError("is not an ONNX file, or is cut short") from None
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise InputError("is not an ONNX file: it holds no graph")
-    return from_model(model, path.parent)
+    return model
 
 
 def from_model(model: Any, folder: Path | None = None) -> Graph:
