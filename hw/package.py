@@ -108,7 +108,7 @@ def core_file(network: Network, sidecar: dict[str, Any], images: list[str]) -> s
         f"  default:\n    filesets: [rtl, mem]\n    toplevel: {top}\n"
         "  sim:\n    filesets: [rtl, mem, bench]\n    toplevel: bench\n    default_tool: icarus\n    tools:\n"
         "      icarus:\n        iverilog_options: [-g2012]\n"
-        "      verilator:\n        mode: binary\n        verilator_options: [--timing, -Wno-fatal]\n"
+        "      verilator:\n        mode: binary\n        verilator_options: [--timing, -CFLAGS, -fcoroutines, -Wno-fatal]\n"
     )
 
 
@@ -136,6 +136,7 @@ def readme(network: Network, config: EngineConfig, sidecar: dict[str, Any]) -> s
     def told(name: str) -> str:
         """Return what a port is; of ports described together, the first says it."""
         text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), _CLOCK.get(name, ""))
+        text = text.replace("if ``config.with_scores``,", "if it has scores,")
         text = re.sub(r"``config\.(\w+)``", lambda m: str(getattr(config, m[1])), text)
         text = text.replace("``oxnor.hw.registers.REGISTERS``", "below").replace("``", "`")
         new = text not in said
@@ -173,7 +174,7 @@ the same as this page to programs.
 From this folder, without oxnor:
 
     iverilog -g2012 -s bench -o bench.vvp -c {top}.f examples/bench.sv && vvp bench.vvp
-    verilator --binary --timing -Wno-fatal --top bench -f {top}.f examples/bench.sv && obj_dir/Vbench
+    verilator --binary --timing -CFLAGS -fcoroutines -Wno-fatal --top bench -f {top}.f examples/bench.sv && obj_dir/Vbench
     python examples/test_engine.py icarus        # cocotb 2
     python examples/test_engine.py verilator
     fusesoc --cores-root . run --target sim oxnor:engine:{re.sub(r"[^A-Za-z0-9_]", "_", network.name)}

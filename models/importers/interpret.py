@@ -277,6 +277,8 @@ class Interpreter:
             if other.value.shape != t.value.shape or other.axis != t.axis or not np.array_equal(other.index, t.index):
                 raise InputError("it joins activations in another order")
         f = ops.ELEMENTWISE[node.op]
+        if node.attrs.get("training_mode", 0) or (node.op == "Dropout" and len(x) > 2 and x[2] is not None and np.any(x[2])):
+            raise InputError("it is in training mode: export the network in evaluation mode (model.eval())")
         if node.op in ("BatchNormalization", "MultiThreshold") and t.axis != 0:
             raise InputError("the images must be the first dimension")
 
@@ -288,12 +290,17 @@ class Interpreter:
         if value.size != t.value.size or value.shape[axis] != t.value.shape[t.axis]:
             raise InputError("a constant must not have more elements than the activations")
         low, high = value, value
-        if not all(v.exact for v in tables) or not self._is_exact(node, f, x, value):
+        if not all(v.exact for v in tables):
             low, high = apply("low"), apply("high")
             low, high = np.minimum(np.minimum(low, high), value), np.maximum(np.maximum(low, high), value)
-            if node.op in ops.ROUNDED:
-                slack = self._slack(node, x, value)
-                low, high = (low - slack).astype(value.dtype), (high + slack).astype(value.dtype)
+        rounds = self._rounds(node, f, x, value) if node.op in ops.ROUNDED and value.dtype.kind == "f" else None
+        if rounds is not None and low is not high:
+            rounds |= low != high
+        if rounds is not None and rounds.any():
+            slack = np.where(rounds, self._slack(node, x, value), 0)
+            low, high = (low - slack).astype(value.dtype), (high + slack).astype(value.dtype)
+        if low is not high and np.array_equal(low, high):
+            low = high = value
         wide = None
         if all(v.wide is not None for v in tables):
             narrowing = node.op in ("Cast", "CastLike") and value.dtype.kind == "f"
@@ -309,17 +316,24 @@ class Interpreter:
         return tuple(1 if k == axis else n for k, n in enumerate(value.shape))
 
     @staticmethod
-    def _is_exact(node: Node, f: Any, x: list[Any], value: NDArray) -> bool:
-        """Return whether the operator rounded nothing, on operands that are exact."""
-        if node.op not in ops.ROUNDED or value.dtype.kind != "f":
-            return True
+    def _rounds(node: Node, f: Any, x: list[Any], value: NDArray) -> NDArray[np.bool_]:
+        """Return where the operator rounds. Sums and products of two float32 fit float64, so what comes out equal is exact."""
+        if node.op == "BatchNormalization":  # as one step: another order may round where this one does not
+            return np.ones(value.shape, bool)
+        mask = np.zeros(value.shape, bool)
+        if value.dtype == np.float64:
+            return mask
+        tables = [v for v in x if isinstance(v, Table)]
+        rows, axis = value.shape[0], tables[0].axis
+        step = max(1, _WIDE_MAX // max(1, value.size // rows)) if axis == 0 and value.ndim == tables[0].value.ndim else rows
 
-        def double(v: Any) -> Any:
-            v = v.value if isinstance(v, Table) else v
+        def double(v: Any, k: int) -> Any:
+            v = v.value[k : k + step] if isinstance(v, Table) else v
             return v.astype(np.float64) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
 
-        # Sums and products of two float32 fit float64; a quotient or root is exact if it comes out the same.
-        return value.dtype == np.float64 or np.array_equal(f([double(v) for v in x], node.attrs), value)
+        for k in range(0, rows, step):
+            mask[k : k + step] = f([double(v, k) for v in x], node.attrs) != value[k : k + step]
+        return mask
 
     @staticmethod
     def _slack(node: Node, x: list[Any], value: NDArray) -> NDArray:
