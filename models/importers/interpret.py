@@ -19,7 +19,7 @@ from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .table import Bits, Levels, Stage, Table, to_bits
 
 #: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
-DOMAINS = frozenset({"", "ai.onnx", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
+DOMAINS = frozenset({"", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
 #: The domain under which a reader names what it cannot translate, with attribute ``why``.
 REFUSED = "oxnor.refused"
 #: A tensor that cannot be known because a node before it cannot be imported.

@@ -59,7 +59,7 @@ def _operators() -> list[type]:
              "XnorPopcountMatMul": XnorPopcountMatMul}  # fmt: skip
     BatchNormalization.op_domain = ""
     found: list[type] = [BatchNormalization]
-    for domain in ("onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"):
+    for domain in ("finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"):
         for name, base in bases.items():
             found.append(type(name, (base,), {"op_domain": domain}))
     return found
