@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from oxnor.models.errors import InputError
@@ -10,7 +11,9 @@ from oxnor.models.errors import InputError
 from .graph import NODES_MAX
 
 
-def inlined(nodes: Sequence[Any], functions: Mapping[tuple[str, str], Any], depth: int = 0) -> list[Any]:
+def inlined(
+    nodes: Sequence[Any], functions: Mapping[tuple[str, str], Any], depth: int = 0, calls: Iterator[int] | None = None
+) -> list[Any]:
     """Return the nodes with every call of a function replaced by its nodes.
 
     Raises
@@ -20,13 +23,15 @@ def inlined(nodes: Sequence[Any], functions: Mapping[tuple[str, str], Any], dept
     """
     if depth > 8:
         raise InputError("functions must call each other at most 8 levels deep")
+    calls = calls or itertools.count()
     result: list[Any] = []
-    for k, node in enumerate(nodes):
+    for node in nodes:
         function = functions.get((node.domain, node.op_type))
         if function is None:
             result.append(node)
         else:
-            result += inlined(_body(node, function, f"{node.name or node.op_type}.{depth}.{k}"), functions, depth + 1)
+            prefix = f"{node.name or node.op_type}.{next(calls)}"
+            result += inlined(_body(node, function, prefix), functions, depth + 1, calls)
         if len(result) > NODES_MAX:
             raise InputError(f"the graph must have at most {NODES_MAX:,} nodes")
     return result
@@ -36,7 +41,7 @@ def _body(call: Any, function: Any, prefix: str) -> list[Any]:
     rename = {"": ""}
     rename |= dict(zip(function.input, [*call.input, *[""] * len(function.input)], strict=False))
     rename |= dict(zip(function.output, [*call.output, *[""] * len(function.output)], strict=False))
-    given = {a.name: a for a in call.attribute} | {}
+    given = {a.name: a for a in call.attribute}
     defaults = {a.name: a for a in function.attribute_proto}
     body = []
     for node in function.node:
