@@ -341,3 +341,28 @@ def test_rounding_is_reported_not_hidden():
     found = checking.compare(built, graph, images, checking.own_source(built, graph))
     assert found["differ"] == 0
     assert found["images"] == 1000
+
+
+@pytest.mark.parametrize("domain", ["finn", "finn.custom_op.general", "qonnx.custom_op.general"])
+def test_xnor_popcount_matmul(domain):
+    """Operands of 0 and 1, result the number of agreeing bits, as FINN writes binary layers."""
+    g = np.random.default_rng(6)
+    m = onnx_networks.Maker(domain)
+    x = m.n("MultiThreshold", ["x", m.c(np.full((1, 1), 0.5, F))], domain, out_dtype="BINARY")
+    w = [g.integers(0, 2, s).astype(F) for s in ((20, 12), (12, 4))]
+    p = m.n("XnorPopcountMatMul", [x, m.c(w[0])], domain)
+    t = g.integers(7, 14, 12)
+    b = m.n("MultiThreshold", [p, m.c(t[:, None].astype(F))], domain, out_dtype="BINARY")
+    graph = from_model(m.model(["N", 20], m.n("XnorPopcountMatMul", [b, m.c(w[1])], domain)))
+    network = build(graph).network
+    np.testing.assert_array_equal(network.layers[0].thresholds, t)
+    for layer, weights in zip(network.layers, w, strict=True):
+        np.testing.assert_array_equal(layer.weights, weights.T == 1)
+
+
+def test_weights_of_0_and_1_are_refused_elsewhere():
+    """A product by 0 and 1 leaves inputs out: it is no XNOR."""
+    nodes = [_node("BipolarQuant", ["x", "one"], "b", "b"), _node("Less", ["V", "one"], "w", "w"), _node("Cast", ["w"], "W", "c", to=1),
+             _node("MatMul", ["b", "W"], "y", "m")]
+    with pytest.raises(InputError, match=r"MatMul 'm': weights must be binary: 6 of 12 are 0 \(ternary or pruned\)"):
+        build(from_model(_graph(nodes, ONE | {"V": np.arange(12, dtype=F).reshape(4, 3) % 2})))

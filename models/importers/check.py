@@ -75,7 +75,13 @@ def own_source(built: Built, graph: Graph) -> Source:
 
     def run(x: NDArray) -> NDArray:
         parts = [execute(ready, x[k : k + _BATCH]) for k in range(0, len(x), _BATCH)]
-        return np.concatenate([_by_image(built, part) for part in parts])
+        axis = built.output.axis
+        if any(part.ndim <= axis for part in parts) or sum(part.shape[axis] for part in parts) != len(x):
+            raise InputError("the source must give the same outputs for any number of images")
+        rows = [_by_image(built, part) for part in parts]
+        if len({row.shape[1] for row in rows}) > 1:
+            raise InputError("the source must give the same outputs for any number of images")
+        return np.concatenate(rows)
 
     return run
 

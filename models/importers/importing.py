@@ -22,6 +22,7 @@ from .check import Source, as_images, compare, own_source, random_images
 from .graph import FILE_MAX, Graph, Unsupported
 from .inputs import meaning
 from .kinds import read
+from .reference import CannotRun
 
 #: Random images that every import is compared on.
 RANDOM_IMAGES = 1000
@@ -148,11 +149,12 @@ def from_graph(
     coding: str | None = None,
     check: str | Path | None = None,
     reference: Callable[[Built], Source | None] | None = None,
+    by: str = "reference evaluator",
     tell: Tell | None = None,
 ) -> Imported:
     """Fold a graph and compare it with its source; arguments as :func:`import_network`.
 
-    `reference` gives another implementation of the source, where there is one.
+    `reference` gives another implementation of the source, where there is one, and `by` is its name.
     """
     tell = tell or (lambda *_: None)
     tell("folding and checking every popcount", 0, 0)
@@ -162,10 +164,14 @@ def from_graph(
     outputs = []
     tell("comparing outputs", 0, 0)
     outputs.append({"on": "random images", "by": "float32"} | compare(built, graph, images, source))
+    notes = list(built.notes)
     other = reference(built) if reference else None
     if other is not None:
         part = np.concatenate([images[: _REFERENCE_IMAGES // 2], images[-_REFERENCE_IMAGES // 2 :]])
-        outputs.append({"on": "random images", "by": "reference evaluator"} | compare(built, graph, part, other))
+        try:
+            outputs.append({"on": "random images", "by": by} | compare(built, graph, part, other))
+        except CannotRun as e:
+            notes.append(f"the {by} does not run this model ({e})")
     accuracy = None
     if check is not None:
         given, labels = read_images(check)
@@ -185,7 +191,7 @@ def from_graph(
         "input": {"coding": built.coding, "meaning": meaning(built.coding), "assumed": built.assumed,
                   "threshold": built.network.input_threshold},
         "layers": list(built.layers), "thresholds": checked, "outputs": outputs, "accuracy": accuracy,
-        "notes": list(built.notes),
+        "notes": notes,
     }  # fmt: skip
     network = replace(built.network, info=_info(built, kind, report))
     return Imported(network, {"name": name, "source": {"format": kind}} | report)

@@ -31,6 +31,7 @@ _ULP = 2.0**-24
 _MONOTONE = frozenset({"Sigmoid", "Tanh", "Softsign", "HardSigmoid", "Exp"})
 _SAME = frozenset({"Identity", "Dropout", "Cast", "CastLike", "StopGradient"})
 _QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold", "QuantizeLinear", "BipolarQuant"})
+_QONNX = frozenset({"BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul"})
 
 _WHY = {
     "Conv": "convolutions are not supported: dense layers (MatMul, Gemm) are",
@@ -138,6 +139,8 @@ class Interpreter:
             raise InputError(ops.text(node.attrs.get("why", "is not supported")))
         if node.domain not in DOMAINS:
             raise InputError(f"operator domain must be one of {', '.join(sorted(DOMAINS - {''}))}, not {node.domain!r}")
+        if node.domain not in ("", "ai.onnx") and node.op not in _QONNX:
+            raise InputError(_WHY.get(node.op, f"the operator is not known in domain {node.domain!r}"))
         known = (node.op in ops.ELEMENTWISE or node.op in ops.SHAPES or node.op in ops.PRODUCTS
                  or node.op in ops.HEADS or node.op in ops.CONSTANT_ONLY)  # fmt: skip
         if not known:
@@ -412,7 +415,7 @@ class Interpreter:
     def _check_other_operand(self, node: Node, x: list[Any]) -> None:
         """Say what is wrong with the weights of a layer whose inputs are not known."""
         for name, v in zip(node.inputs[:2], x[:2], strict=False):
-            if isinstance(v, np.ndarray) and v.ndim == 2:
+            if isinstance(v, np.ndarray) and v.ndim == 2 and node.op != "XnorPopcountMatMul":
                 w = v.T if name == node.inputs[1] and node.attrs.get("transB", 0) else v
                 if name != node.inputs[1]:
                     w = v.T
@@ -428,7 +431,10 @@ class Interpreter:
         magnitude = None
         trouble: list[str] = []
         try:
-            magnitude = self._magnitudes(weights, origin)
+            if node.op == "XnorPopcountMatMul":
+                magnitude = np.ones(weights.shape[1])
+            else:
+                magnitude = self._magnitudes(weights, origin)
         except InputError as e:
             trouble.append(str(e))
         try:
@@ -519,11 +525,9 @@ class Interpreter:
         if weights.size == 0:
             raise InputError("weights must not be empty")
         from_where = f" of {origin}" if origin else ""
-        if weights.dtype == bool or (weights.dtype.kind == "u" and weights.max() <= 1):
-            return np.ones(weights.shape[1], np.float32)
         if weights.dtype.kind == "f" and not np.isfinite(weights).all():
             raise InputError("weights must be finite")
-        size = np.abs(weights)
+        size = np.abs(weights.astype(np.int64) if weights.dtype.kind in "iub" else weights)
         same = (size == size[0]).all() and (size[0] > 0).all()
         if same:
             return size[0]

@@ -56,21 +56,21 @@ def read_model(path: Path) -> Any:
 def from_model(model: Any, folder: Path | None = None) -> Graph:
     """Return the graph of an ONNX model; `folder` is where its external data may lie."""
     graph = model.graph
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    opsets = {_text(entry.domain): entry.version for entry in model.opset_import}
     opset = opsets.get("", opsets.get("ai.onnx", 17))
     if len(graph.node) > NODES_MAX:
         raise InputError(f"the graph must have at most {NODES_MAX:,} nodes, not {len(graph.node):,}")
     budget = _Budget(folder)
     constants = {}
     for tensor in graph.initializer:
-        if tensor.name in constants:
-            raise InputError(f"initializer {tensor.name!r} must be there once")
-        constants[tensor.name] = budget.array(tensor)
+        if _text(tensor.name) in constants:
+            raise InputError(f"initializer {_text(tensor.name)!r} must be there once")
+        constants[_text(tensor.name)] = budget.array(tensor)
     if graph.sparse_initializer:
         raise InputError("sparse initializers are not supported")
-    inputs = [v for v in graph.input if v.name not in constants]
+    inputs = [v for v in graph.input if _text(v.name) not in constants]
     if len(inputs) != 1:
-        listed = ", ".join(repr(v.name) for v in inputs[:8]) or "none"
+        listed = ", ".join(repr(_text(v.name)) for v in inputs[:8]) or "none"
         raise InputError(f"the graph must have one input, not {len(inputs)} ({listed})")
     functions = {(f.domain, f.name): f for f in model.functions}
     if functions:
@@ -80,13 +80,14 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
     else:
         raw = list(graph.node)
     nodes = [_node(n, k, budget) for k, n in enumerate(raw)]
-    outputs = tuple(v.name for v in graph.output if v.name)
+    _check_arity(nodes, opset)
+    outputs = tuple(_text(v.name) for v in graph.output if v.name)
     if not outputs:
         raise InputError("the graph must have an output")
-    name = inputs[0].name
+    name = _text(inputs[0].name)
     notes = () if len(outputs) == 1 else (f"outputs: the first, {outputs[0]!r}, is taken; {len(outputs) - 1} more left out",)
     shape, kind = _input_type(inputs[0], graph)
-    metadata = {p.key: p.value for p in model.metadata_props}
+    metadata = {_text(p.key): _text(p.value) for p in model.metadata_props}
     return Graph(
         needed_nodes(nodes, outputs[:1], {*constants, name}), constants, name, shape, outputs[:1], kind, opset, notes,
         metadata.get("oxnor.scores") == "exact",
@@ -96,10 +97,10 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
 def _input_type(value: Any, graph: Any) -> tuple[tuple[int | None, ...], str]:
     tensor = value.type.tensor_type
     if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
-        raise InputError(f"input {value.name!r} must be a tensor whose shape is given")
+        raise InputError(f"input {_text(value.name)!r} must be a tensor whose shape is given")
     dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
     if not dims:
-        raise InputError(f"input {value.name!r} must have a batch and sizes, and has no dimensions")
+        raise InputError(f"input {_text(value.name)!r} must have a batch and sizes, and has no dimensions")
     kind = ""
     for note in graph.quantization_annotation:
         if note.tensor_name == value.name:
@@ -119,7 +120,7 @@ class _Budget:
 
     def array(self, tensor: Any) -> NDArray:
         """Return the array of a TensorProto."""
-        where = f"tensor {tensor.name!r}"
+        where = f"tensor {_text(tensor.name)!r}"
         if tensor.data_type not in DTYPES:
             raise InputError(f"{where}: element type {tensor.data_type} is not supported")
         dtype = np.dtype(DTYPES[tensor.data_type])
@@ -151,7 +152,7 @@ class _Budget:
 
     def _external(self, tensor: Any, size: int, where: str) -> bytes:
         """Read data from a file beside the model: never from another folder, and never more than is there."""
-        given = {e.key: e.value for e in tensor.external_data}
+        given = {_text(e.key): _text(e.value) for e in tensor.external_data}
         name = given.get("location", "")
         if self.folder is None or not name or Path(name).name != name or name in (".", ".."):
             raise InputError(f"{where}: its data must be in the file or in a file beside it, not in {name!r}")
@@ -172,21 +173,42 @@ class _Budget:
         return data
 
 
+def _text(value: Any) -> str:
+    """Return a text of the file; in a damaged one it comes as bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _check_arity(nodes: list[Node], opset: int) -> None:
+    """Refuse a node with more or fewer inputs than its operator takes."""
+    from onnx import defs
+
+    for node in nodes:
+        if node.domain in ("", "ai.onnx") and defs.has(node.op):
+            try:
+                schema = defs.get_schema(node.op, max(1, min(opset, defs.onnx_opset_version())))
+            except defs.SchemaError:
+                continue  # newer than this opset: let the operator be judged by its name
+            if not schema.min_input <= len(node.inputs) <= schema.max_input:
+                raise InputError(f"{node.label}: must have {schema.min_input} to {schema.max_input} inputs, not {len(node.inputs)}")
+
+
 def _node(proto: Any, k: int, budget: _Budget) -> Node:
     name = proto.name or (proto.output[0] if proto.output else f"node {k}")
     attrs: dict[str, Any] = {}
     for a in proto.attribute:
+        key = _text(a.name)
         if a.type == 1:
-            attrs[a.name] = float(a.f)
+            attrs[key] = float(a.f)
         elif a.type == 2:
-            attrs[a.name] = int(a.i)
+            attrs[key] = int(a.i)
         elif a.type == 3:
-            attrs[a.name] = bytes(a.s[:256])
+            attrs[key] = bytes(a.s[:256])
         elif a.type == 4:
-            attrs[a.name] = budget.array(a.t)
+            attrs[key] = budget.array(a.t)
         elif a.type == 6:
-            attrs[a.name] = list(a.floats)
+            attrs[key] = list(a.floats)
         elif a.type == 7:
-            attrs[a.name] = [int(v) for v in a.ints]
+            attrs[key] = [int(v) for v in a.ints]
         # Graphs, texts and sparse tensors belong to operators that are refused by name.
-    return Node(name[:200], proto.op_type[:80], tuple(proto.input), tuple(proto.output), attrs, proto.domain)
+    inputs, outputs = (tuple(_text(v) for v in names) for names in (proto.input, proto.output))
+    return Node(_text(name)[:200], _text(proto.op_type)[:80], inputs, outputs, attrs, _text(proto.domain))

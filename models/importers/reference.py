@@ -12,6 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+#: Largest fixed batch that is run.
+_BATCH_MAX = 256
+
+
+class CannotRun(Exception):
+    """The evaluator does not run this model."""
+
+
 def _operators() -> list[type]:
     from onnx.reference.op_run import OpRun
 
@@ -85,13 +93,19 @@ def evaluator(model: Any, output: str, input_name: str) -> Callable[[NDArray], N
     value = next(v for v in model.graph.input if v.name == input_name)
     first = value.type.tensor_type.shape.dim[0]
     fixed = first.dim_value if first.HasField("dim_value") and first.dim_value > 0 else 0
+    if fixed > _BATCH_MAX:
+        return None
     dtype = {2: np.uint8, 9: np.bool_, 11: np.float64, 10: np.float16}.get(value.type.tensor_type.elem_type, np.float32)
 
     def source(x: NDArray) -> NDArray:
         x = x.astype(dtype)
         size = fixed or len(x)
-        with np.errstate(all="ignore"):
-            parts = [run.run(None, {input_name: x[k : k + size]})[0] for k in range(0, len(x) - size + 1, size)]
-        return np.concatenate([np.asarray(p).reshape(size, -1) for p in parts])
+        rows = np.resize(np.arange(len(x)), -(-len(x) // size) * size)  # the last batch is filled up
+        try:
+            with np.errstate(all="ignore"):
+                parts = [run.run(None, {input_name: x[rows[k : k + size]]})[0] for k in range(0, len(rows), size)]
+            return np.concatenate([np.asarray(p).reshape(size, -1) for p in parts])[: len(x)]
+        except Exception as e:  # it has many ways to say that a model is not to its taste
+            raise CannotRun(str(e).splitlines()[0][:100] if str(e) else type(e).__name__) from None
 
     return source
