@@ -39,8 +39,9 @@ def generate(
     ----------
     network : Network
     directory : path
-        ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list), ``oxnor.json`` (sidecar), ``oxnor_engine.core``
-        (FuseSoC), ``README.md`` (ports, registers) and ``examples/`` (benches with golden vectors) go here. A folder that this function wrote before is replaced; another one that is not empty only if `force`.
+        ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list), ``oxnor_engine.core`` (FuseSoC), ``oxnor.json``
+        (sidecar), ``README.md`` (ports, registers) and ``examples/`` (benches with golden vectors) go here. A folder
+        that this function wrote before is replaced; another one that is not empty only if `force`.
     config : EngineConfig, optional
         Default: ``EngineConfig.for_network(network)``.
     force : bool

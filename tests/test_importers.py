@@ -155,12 +155,12 @@ REFUSED = {
         "Gelu 'act': the operator is not supported",
     ]),
     "grey input": (lambda: _grey(), [
-        "MatMul 'm': takes grey levels of the input (256 levels of 256), and the engine takes bits: binarise the input in the"
-        " network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its images are bits already",
+        ("MatMul 'm': takes grey levels of the input (256 levels of 256), and the engine takes bits: binarise the input in the"
+        " network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its images are bits already"),
     ]),
     "float weights": (lambda: _float_weights(), [
-        "MatMul 'm': weights must be binary (one magnitude a neuron), and have 12 values: export them through their quantiser"
-        " (BipolarQuant), or train with 1-bit weights",
+        ("MatMul 'm': weights must be binary (one magnitude a neuron), and have 12 values: export them through their quantiser"
+        " (BipolarQuant), or train with 1-bit weights"),
     ]),
     "ternary weights": (lambda: _ternary(), [
         "MatMul 'm': weights must be binary: 4 of 12 are 0 (ternary or pruned)",
@@ -175,8 +175,8 @@ REFUSED = {
         "BatchNormalization 'bn': it is in training mode: export the network in evaluation mode (model.eval())",
     ]),
     "foreign domain": (lambda: _chain(["x", "y", {"op_type": "FusedMatMul", "domain": "com.example", "name": "f"}]), [
-        "FusedMatMul 'f': operator domain must be one of ai.onnx, finn, finn.custom_op.general, onnx.brevitas, qonnx.custom_op.general,"
-        " not 'com.example'",
+        ("FusedMatMul 'f': operator domain must be one of ai.onnx, finn, finn.custom_op.general, onnx.brevitas, qonnx.custom_op.general,"
+        " not 'com.example'"),
     ]),
     "bits at the end": (lambda: _bits_at_the_end(), None),
 }

@@ -16,6 +16,8 @@ import pytest
 pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
 pytest.importorskip("h5py", reason="importing Keras files needs the package h5py: pip install 'oxnor[import]'")
 
+import itertools
+
 import onnx_networks
 from onnx import TensorProto, helper, numpy_helper
 
@@ -84,20 +86,11 @@ def test_larq_trained_on_digits(tmp_path):
 # Brevitas and PyTorch
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["tfc_1w1a"])
-def test_brevitas_model(name):
-    check_brevitas(name)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["sfc_1w1a", "lfc_1w1a"])
-def test_larger_brevitas_model(name):
-    check_brevitas(name)
-
-
-def check_brevitas(name):
+@pytest.mark.parametrize("name", ["tfc_1w1a", "sfc_1w1a", "lfc_1w1a"])
+def test_brevitas_model(name):
+    """Brevitas' own definitions, through its own export, against its own forward pass."""
     torch = pytest.importorskip("torch")
     models = pytest.importorskip("brevitas_examples.bnn_pynq.models", reason="needs the package brevitas")
     pytest.importorskip("onnxoptimizer")
@@ -129,7 +122,7 @@ def test_brevitas_model_of_two_bits(tmp_path):
 def sequential(torch, sizes=(20, 16, 12, 5), seed=1):
     torch.manual_seed(seed)
     modules = []
-    for k, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (a, b) in enumerate(itertools.pairwise(sizes)):
         modules.append(torch.nn.Linear(a, b, bias=k != 1))
         if k < len(sizes) - 2:
             modules.append(torch.nn.BatchNorm1d(b))

@@ -12,7 +12,7 @@ from oxnor.models.files import NpzReader
 
 from .graph import ELEMENTS_MAX, FILE_MAX, Graph, Node
 
-_NUMBERS = "|b1 |u1 |i1 <i2 <i4 <i8 <f2 <f4 <f8 <u2 <u4 <u8".split()
+_NUMBERS = ["|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8", "<u2", "<u4", "<u8"]
 _NORM = ("gamma", "beta", "mean", "variance")
 
 
@@ -43,7 +43,10 @@ def read_arrays(path: Path) -> Graph:
         known = {f"{k}{i}" for i in range(count) for k in ("w", "t", *_NORM, "eps")}
         strange = names - known - {"scales", "offsets", "input_threshold", "name"}
         if strange:
-            raise InputError(f"must hold nothing but w, t, {', '.join(_NORM)}, eps by layer, scales, offsets and input_threshold, not {', '.join(sorted(strange)[:8])}")
+            raise InputError(
+                f"must hold nothing but w, t, {', '.join(_NORM)}, eps by layer, scales, offsets and input_threshold,"
+                f" not {', '.join(sorted(strange)[:8])}"
+            )
         left = FILE_MAX
         arrays: dict[str, NDArray] = {}
         for name in sorted(names - {"name"}):
@@ -79,9 +82,12 @@ def _graph(arrays: dict[str, NDArray], count: int) -> Graph:
     if threshold.size != 1 or not 1 <= float(threshold.ravel()[0]) <= 255:
         raise InputError("input_threshold must be one number in [1, 255]")
     constants: dict[str, NDArray] = {
-        "one": np.ones((), np.float32), "cut": np.float32(threshold.ravel()[0]).reshape(())
+        "one": np.ones((), np.float32), "cut": np.array(threshold.ravel()[0], np.float32)
     }  # fmt: skip
-    nodes = [Node("input", "Sub", ("x", "cut"), ("x_cut",)), Node("input_bits", "BipolarQuant", ("x_cut", "one"), ("b",))]
+    nodes = [
+        Node("input", "Sub", ("x", "cut"), ("x_cut",)),
+        Node("input_bits", "BipolarQuant", ("x_cut", "one"), ("b",)),
+    ]
     here, n_in = "b", 0
     for k in range(count):
         w = signs(f"w{k}", arrays[f"w{k}"])

@@ -83,7 +83,9 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
         except InputLevels:
             continue
     listed = "; ".join(f"{k}: {CODINGS[k]}" for k in tried)
-    raise InputError(f"the input must become bits of both values at some grey level, and does not ({listed}): see --input")
+    raise InputError(
+        f"the input must become bits of both values at some grey level, and does not ({listed}): see --input"
+    )
 
 
 def _checked(stage: Stage, table: Table, bits: Bits, thresholds: NDArray[np.int64]) -> dict[str, Any]:
@@ -93,7 +95,9 @@ def _checked(stage: Stage, table: Table, bits: Bits, thresholds: NDArray[np.int6
     is_one = table.columns(table.value) == bits.one.astype(table.value.dtype)
     differ = int(np.count_nonzero(fires != is_one))
     if differ:
-        raise InputError(f"{stage.label}: {differ:,} of {fires.size:,} popcounts must give the source's bit, and do not")
+        raise InputError(
+            f"{stage.label}: {differ:,} of {fires.size:,} popcounts must give the source's bit, and do not"
+        )
     return _record(stage, fires.size, bits.sensitive) | {
         "inverted": int(np.count_nonzero(bits.falling)), "constant": bits.constant,
     }  # fmt: skip
@@ -129,18 +133,19 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
         raise InputError(f"the output must come from the last product, {walk.stages[-1].label}, not from {stage.label}")
     if len(order) != stage.size or len(np.unique(order)) != stage.size:
         raise InputError(f"the output must have all {stage.size} neurons of {stage.label}, each once")
-    columns = [final.columns(v) for v in (final.value, final.low, final.high, final.value if final.wide is None else final.wide)]
+    value, low, high = (final.columns(v) for v in (final.value, final.low, final.high))
+    wide = value.astype(np.float64) if final.wide is None else final.columns(final.wide)
     last = stage.weights[order]
     pair = stage.size == 1
     if pair:
-        t, falls = decision_threshold(columns[3][:, 0].astype(np.float64), _decides(final))
-        scales, offsets = np.array([0, 2]), np.array([2 * t - 1, 0])
+        limit, falls = decision_threshold(wide[:, 0], _decides(final))
+        scales, offsets = np.array([0, 2]), np.array([2 * limit - 1, 0])
         last, sensitive = np.repeat(last ^ falls, 2, axis=0), 0
         notes.append("one output: class 1 where it says yes (above 0, or bit 1), else class 0")
     else:
         if _is_bits(final):
             raise InputError("the output must be scores, not one bit a class: leave the last sign out")
-        scores = fit_scores(*columns[:3], columns[3].astype(np.float64), graph.exact_scores)
+        scores = fit_scores(value, low, high, wide, graph.exact_scores)
         scales, offsets, sensitive = scores.scales, scores.offsets, scores.sensitive
         last = last ^ scores.inverted[:, None]
     records.append(_record(stage, stage.rows * stage.size, sensitive))
@@ -150,7 +155,8 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
     threshold = 128
     if walk.stages[0].rows == 256:
         threshold = int(walk.bits[0].switch[0])
-        notes.append(f"input: pixel >= {threshold} is 1" + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
+        taken = f", taking the source's input to be {meaning(coding)}" if assumed else ""
+        notes.append(f"input: pixel >= {threshold} is 1{taken}")
     network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_threshold=threshold)
     return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(masks))
 

@@ -39,7 +39,11 @@ def source_inputs(built: Built, graph: Graph, images: NDArray) -> NDArray:
     if images.dtype == bool:
         rows = images.astype(np.int64) * (len(values) - 1)
     else:
-        rows = images.astype(np.int64) if len(values) == 256 else (images >= built.network.input_threshold).astype(np.int64)
+        rows = (
+            images.astype(np.int64)
+            if len(values) == 256
+            else (images >= built.network.input_threshold).astype(np.int64)
+        )
     shape = [len(images), *(int(n) for n in graph.input_shape[1:] if n is not None)]
     return values[rows].reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Reads an HDF5 file of Keras in a process of its own, with limits: a damaged file can end the library, but not oxnor."""
+"""Reads an HDF5 file in a process of its own, with limits: a damaged file can end the library, but not oxnor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from oxnor.models.errors import InputError
 from .graph import FILE_MAX
 
 _MEMORY = 3 << 30  # of addresses: numpy and HDF5 take half of it before anything is read
-_SECONDS = 20
+#: Of processor time; a busy machine may take longer.
+_SECONDS = 4
 _TEXT_MAX = 1 << 24
 
 
@@ -37,7 +38,9 @@ def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray]]:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         command = [sys.executable, "-W", "ignore", "-m", "oxnor.models.importers.h5_child", str(path.resolve())]
         try:
-            done = subprocess.run(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=False)
+            done = subprocess.run(
+                command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, timeout=15 * _SECONDS, check=False
+            )
         except subprocess.TimeoutExpired:
             raise InputError(f"takes the HDF5 library more than {_SECONDS} s: is damaged") from None
         err.seek(0)
@@ -51,7 +54,9 @@ def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray]]:
             arrays = {}
             for name in archive.namelist():
                 with archive.open(name) as member:
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(io.BytesIO(member.read()), allow_pickle=False)
+                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
+                        io.BytesIO(member.read()), allow_pickle=False
+                    )
     return arrays.pop("@config").tobytes().decode("utf-8", "replace"), arrays
 
 
@@ -100,6 +105,7 @@ def main() -> int:
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         found = _collect(sys.argv[1])
@@ -118,4 +124,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-

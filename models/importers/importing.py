@@ -92,8 +92,13 @@ def import_network(
     try:
         source = read(path)
         imported = from_graph(
-            source.graph, source.kind, name or _name_of(path), coding=coding or _coding_of(check, source.graph), check=check,
-            reference=source.reference, tell=tell,
+            source.graph,
+            source.kind,
+            name or _name_of(path),
+            coding=coding or _coding_of(check, source.graph),
+            check=check,
+            reference=source.reference,
+            tell=tell,
         )
     except Unsupported as e:
         raise _named(path, e) from None
@@ -132,10 +137,10 @@ def read_images(path: str | Path) -> tuple[NDArray, NDArray | None]:
     with NpzReader(path) as source:
         if "images" not in source.names:
             raise InputError(f"{path}: must hold an array 'images'")
-        images = source.any_array("images", "|u1 |b1 <f4 <f8".split(), 5, FILE_MAX)
+        images = source.any_array("images", ["|u1", "|b1", "<f4", "<f8"], 5, FILE_MAX)
         labels = None
         if "labels" in source.names:
-            labels = source.any_array("labels", "|u1 <i8 <i4".split(), 1, FILE_MAX)
+            labels = source.any_array("labels", ["|u1", "<i8", "<i4"], 1, FILE_MAX)
             if len(labels) != len(images):
                 raise InputError(f"{path}: labels must be {len(images)}, one an image, not {len(labels)}")
     return images, labels

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from oxnor.models.errors import InputError
 
-from . import ops
+from . import ops, rounding
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
+from .products import column_sums, magnitudes, popcount_table, scaling
 from .table import Bits, Levels, Stage, Table, to_bits
 
 #: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
@@ -24,9 +25,6 @@ DOMAINS = frozenset({"", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.gen
 REFUSED = "oxnor.refused"
 #: A tensor that cannot be known because a node before it cannot be imported.
 UNKNOWN = object()
-#: Tables up to this size are also held in float64: those of output layers.
-_WIDE_MAX = 1 << 22
-_ULP = 2.0**-24
 #: Operators under which no two outputs change places: not needed at the end.
 _MONOTONE = frozenset({"Sigmoid", "Tanh", "Softsign", "HardSigmoid", "Exp"})
 _SAME = frozenset({"Identity", "Dropout", "Cast", "CastLike", "StopGradient"})
@@ -83,7 +81,9 @@ class Interpreter:
     def _input(self, levels: NDArray) -> Table:
         shape = self.graph.input_shape[1:]
         if len(self.graph.input_shape) < 2 or any(n is None or n < 1 for n in shape):
-            raise InputError(f"input {self.graph.input!r} must have a batch and fixed sizes, not {self.graph.input_shape}")
+            raise InputError(
+                f"input {self.graph.input!r} must have a batch and fixed sizes, not {self.graph.input_shape}"
+            )
         sizes = [int(n) for n in shape if n is not None]
         n = int(np.prod(sizes, dtype=object))
         if n > 1 << 16:
@@ -276,11 +276,15 @@ class Interpreter:
         t = max(tables, key=lambda v: v.value.ndim)
         for other in tables:
             if other.stage is not t.stage:
-                raise InputError(f"it joins {other.stage.label} and {t.stage.label}: only chains of layers are supported")
+                raise InputError(
+                    f"it joins {other.stage.label} and {t.stage.label}: only chains of layers are supported"
+                )
             if other.value.shape != t.value.shape or other.axis != t.axis or not np.array_equal(other.index, t.index):
                 raise InputError("it joins activations in another order")
         f = ops.ELEMENTWISE[node.op]
-        if node.attrs.get("training_mode", 0) or (node.op == "Dropout" and len(x) > 2 and x[2] is not None and np.any(x[2])):
+        if node.attrs.get("training_mode", 0) or (
+            node.op == "Dropout" and len(x) > 2 and x[2] is not None and np.any(x[2])
+        ):
             raise InputError("it is in training mode: export the network in evaluation mode (model.eval())")
         if node.op in ("BatchNormalization", "MultiThreshold") and t.axis != 0:
             raise InputError("the images must be the first dimension")
@@ -296,11 +300,11 @@ class Interpreter:
         if not all(v.exact for v in tables):
             low, high = apply("low"), apply("high")
             low, high = np.minimum(np.minimum(low, high), value), np.maximum(np.maximum(low, high), value)
-        rounds = self._rounds(node, f, x, value) if node.op in ops.ROUNDED and value.dtype.kind == "f" else None
+        rounds = rounding.rounds(node, f, x, value) if node.op in ops.ROUNDED and value.dtype.kind == "f" else None
         if rounds is not None and low is not high:
             rounds |= low != high
         if rounds is not None and rounds.any():
-            slack = np.where(rounds, self._slack(node, x, value), 0)
+            slack = np.where(rounds, rounding.slack(node, x, value), 0)
             low, high = (low - slack).astype(value.dtype), (high + slack).astype(value.dtype)
         if low is not high and np.array_equal(low, high):
             low = high = value
@@ -317,37 +321,6 @@ class Interpreter:
     @staticmethod
     def _row_shape(value: NDArray, axis: int) -> tuple[int, ...]:
         return tuple(1 if k == axis else n for k, n in enumerate(value.shape))
-
-    @staticmethod
-    def _rounds(node: Node, f: Any, x: list[Any], value: NDArray) -> NDArray[np.bool_]:
-        """Return where the operator rounds. Sums and products of two float32 fit float64, so what comes out equal is exact."""
-        if node.op == "BatchNormalization":  # as one step: another order may round where this one does not
-            return np.ones(value.shape, bool)
-        mask = np.zeros(value.shape, bool)
-        if value.dtype == np.float64:
-            return mask
-        tables = [v for v in x if isinstance(v, Table)]
-        rows, axis = value.shape[0], tables[0].axis
-        step = max(1, _WIDE_MAX // max(1, value.size // rows)) if axis == 0 and value.ndim == tables[0].value.ndim else rows
-
-        def double(v: Any, k: int) -> Any:
-            v = v.value[k : k + step] if isinstance(v, Table) else v
-            return v.astype(np.float64) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
-
-        for k in range(0, rows, step):
-            mask[k : k + step] = f([double(v, k) for v in x], node.attrs) != value[k : k + step]
-        return mask
-
-    @staticmethod
-    def _slack(node: Node, x: list[Any], value: NDArray) -> NDArray:
-        """Return how far another order of rounding can be from `value`."""
-        plain = [v.value if isinstance(v, Table) else v for v in x]
-        if node.op == "BatchNormalization":
-            mean, factor, beta = ops.batch_norm_parts(plain, node.attrs)
-            return 4 * _ULP * ((np.abs(plain[0]) + np.abs(mean)) * np.abs(factor) + np.abs(beta))
-        if node.op in ("Add", "Sub", "Sum"):
-            return 2 * _ULP * np.maximum(np.abs(plain[0]), np.abs(value))
-        return 4 * _ULP * np.abs(value)
 
     def _head(self, node: Node, t: Table) -> list[Any]:
         axis = int(node.attrs.get("axis", 0 if node.op == "ArgMax" else -1)) % t.value.ndim
@@ -419,7 +392,7 @@ class Interpreter:
                 w = v.T if name == node.inputs[1] and node.attrs.get("transB", 0) else v
                 if name != node.inputs[1]:
                     w = v.T
-                self._magnitudes(w, self.quantised.get(name, ""))
+                magnitudes(w, self.quantised.get(name, ""))
 
     def _dense(self, node: Node, t: Table, weights: NDArray, origin: str) -> Table:
         if t.head:
@@ -431,10 +404,8 @@ class Interpreter:
         magnitude = None
         trouble: list[str] = []
         try:
-            if node.op == "XnorPopcountMatMul":
-                magnitude = np.ones(weights.shape[1])
-            else:
-                magnitude = self._magnitudes(weights, origin)
+            xnor = node.op == "XnorPopcountMatMul"  # its weights are 0 and 1
+            magnitude = np.ones(weights.shape[1]) if xnor else magnitudes(weights, origin)
         except InputError as e:
             trouble.append(str(e))
         try:
@@ -454,7 +425,9 @@ class Interpreter:
             delta = np.where(bits.falling, -delta, delta)
         n, m = weights.shape
         if (n + 1) * m > ELEMENTS_MAX:
-            raise InputError(f"a layer must have at most {ELEMENTS_MAX:,} pairs of neuron and popcount, not {(n + 1) * m:,}")
+            raise InputError(
+                f"a layer must have at most {ELEMENTS_MAX:,} pairs of neuron and popcount, not {(n + 1) * m:,}"
+            )
         if (np.abs(delta) != abs(delta[0])).any() or delta[0] == 0:
             raise InputError("its activations must have one step between their two values, not one a channel")
         positive = (weights > 0) ^ (delta < 0)[:, None]
@@ -465,36 +438,17 @@ class Interpreter:
             start, alpha, inexact = np.full(m, n / 2), np.full(m, 0.5), np.zeros(m)
         else:
             alpha = magnitude.astype(np.float64) * abs(delta[0])
-            start = np.zeros(m) if not middle.any() else _column_sums(weights, middle)
-            inexact = _inexact(alpha, middle, delta, n)
+            start = np.zeros(m) if not middle.any() else column_sums(weights, middle)
+            inexact = rounding.inexact_sums(alpha, middle, delta, n)
         arranged = np.empty((m, n), bool)
         arranged[:, elements] = positive.T
-        new = Stage(node.label, n + 1, m, arranged, _scaling(alpha))
+        new = Stage(node.label, n + 1, m, arranged, scaling(alpha))
         new.ops.append(node.op)
         self.bits.append(bits)
         self.elements.append(elements)
         self.taken.append(t)
         self.stages.append(new)
-        return self._popcounts(new, start, alpha, inexact, weights.dtype)
-
-    @staticmethod
-    def _popcounts(stage: Stage, start: NDArray, alpha: NDArray, inexact: NDArray, dtype: Any) -> Table:
-        """Return start + alpha * (2p - n) for p = 0 .. n, rounded once."""
-        n, m = stage.rows - 1, stage.size
-        dtype = dtype if dtype == np.float64 else np.float32
-        value = np.empty((n + 1, m), dtype)
-        wide = np.empty((n + 1, m)) if (n + 1) * m <= _WIDE_MAX else None
-        for k in range(0, n + 1, 512):
-            z = 2.0 * np.arange(k, min(k + 512, n + 1))[:, None] - n
-            part = start + alpha * z
-            value[k : k + 512] = part
-            if wide is not None:
-                wide[k : k + 512] = part
-        low = high = value
-        if inexact.any():
-            slack = inexact.astype(dtype)
-            low, high = value - slack, value + slack
-        return Table(value, low, high, wide, np.arange(m)[None], 0, stage)
+        return popcount_table(new, start, alpha, inexact, weights.dtype)
 
     def _bits(self, t: Table) -> Bits:
         is_input = t.stage.weights is None
@@ -506,8 +460,12 @@ class Interpreter:
             if t.quantiser:
                 raise InputError(f"takes {e.levels} levels of {t.quantiser}: {_ONE_BIT}") from None
             if e.levels > 8:
-                raise InputError(f"takes sums of {t.stage.label} that no sign has made bits: put a sign (BipolarQuant) between them") from None
-            raise InputError(f"takes activations of {e.levels} levels from {t.stage.label}: {_ONE_BIT}{_zero_hint(t)}") from None
+                raise InputError(
+                    f"takes sums of {t.stage.label} that no sign has made bits: put a sign (BipolarQuant) between them"
+                ) from None
+            raise InputError(
+                f"takes activations of {e.levels} levels from {t.stage.label}: {_ONE_BIT}{_zero_hint(t)}"
+            ) from None
         if is_input and t.stage.rows > 2:
             if bits.constant:
                 if self.guess:
@@ -519,35 +477,12 @@ class Interpreter:
             raise InputError("the input must give bits of both values, and some never change: see --input")
         return bits
 
-    @staticmethod
-    def _magnitudes(weights: NDArray, origin: str) -> NDArray:
-        """Return the magnitude of each column, shape (m,), if it has one."""
-        if weights.size == 0:
-            raise InputError("weights must not be empty")
-        from_where = f" of {origin}" if origin else ""
-        if weights.dtype.kind == "f" and not np.isfinite(weights).all():
-            raise InputError("weights must be finite")
-        size = np.abs(weights.astype(np.int64) if weights.dtype.kind in "iub" else weights)
-        same = (size == size[0]).all() and (size[0] > 0).all()
-        if same:
-            return size[0]
-        zeros = int(np.count_nonzero(weights == 0))
-        levels = np.unique(weights[:, : 1 + (1 << 20) // len(weights)])
-        if zeros == weights.size:
-            raise InputError("weights must be binary, and all are 0")
-        if zeros and len(np.unique(size[:, 0])) == 2 or (zeros and len(levels) == 3):
-            raise InputError(f"weights{from_where} must be binary: {zeros:,} of {weights.size:,} are 0 (ternary or pruned)")
-        if origin:
-            raise InputError(f"weights{from_where} must be binary, and have {len(levels):,} values: train with 1-bit weights")
-        raise InputError(
-            f"weights must be binary (one magnitude a neuron), and have {len(levels):,} values:"
-            " export them through their quantiser (BipolarQuant), or train with 1-bit weights"
-        )
-
 
 _ONE_BIT = "only 1-bit activations are supported: train with 1 bit"
-_BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Pow", "Where", "Min", "Max", "Greater", "GreaterOrEqual", "Less",
-                     "LessOrEqual", "Equal", "And", "Or", "Xor", "BipolarQuant"})  # fmt: skip
+_BINARY = frozenset({
+    "Add", "Sub", "Mul", "Div", "Sum", "Pow", "Where", "Min", "Max", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+    "Equal", "And", "Or", "Xor", "BipolarQuant",
+})  # fmt: skip
 
 
 def _part(node: Node, op: str) -> Node:
@@ -561,37 +496,9 @@ def _zero_hint(t: Table) -> str:
 
 def _grey(rows: int, quantiser: str, e: Levels) -> str:
     what = f"{quantiser}, " if quantiser else ""
+    levels = f"{what}{e.levels} levels of {rows}"
     return (
-        f"takes grey levels of the input ({what}{e.levels} levels of {rows}), and the engine takes bits: binarise the input"
-        " in the network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its images"
+        f"takes grey levels of the input ({levels}), and the engine takes bits: binarise"
+        " the input in the network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its images"
         " are bits already"
     )
-
-
-def _column_sums(weights: NDArray, middle: NDArray) -> NDArray:
-    """Return the constant part of each column's sum in float64, shape (m,)."""
-    total = np.zeros(weights.shape[1])
-    for k in range(0, len(weights), 256):
-        total += middle[k : k + 256] @ weights[k : k + 256].astype(np.float64)
-    return total
-
-
-def _inexact(alpha: NDArray, middle: NDArray, delta: NDArray, n: int) -> NDArray:
-    """Return by how much a float32 sum in any order can miss each column's sum, shape (m,); 0 where it cannot.
-
-    Sums of n equal magnitudes a are exact if n times the odd part of a's mantissa is below 2**24. A vectorised sum has
-    eight lanes or more, so no partial sum has more than n / 8 + 8 additions behind it.
-    """
-    step = alpha if not middle.any() else 2 * alpha
-    mantissa = np.rint(np.frexp(step)[0] * 2.0**53).astype(np.int64)
-    odd = mantissa // (mantissa & -mantissa)
-    plain = not middle.any() or bool((np.abs(middle) == np.abs(delta)).all())
-    exact = (odd * n < 1 << 24) & plain
-    largest = alpha * (1 + np.abs(middle).max() / abs(delta[0]))
-    return np.where(exact, 0.0, (n / 8 + 8) * _ULP * n * largest)
-
-
-def _scaling(alpha: NDArray) -> str:
-    if (alpha == alpha[0]).all():
-        return "" if alpha[0] == 1 else f"scale {alpha[0]:g}"
-    return f"scales {alpha.min():g} to {alpha.max():g}"

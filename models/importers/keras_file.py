@@ -22,7 +22,8 @@ from .interpret import REFUSED
 #: Larq's quantisers with two values of equal size: all give +1 for 0.
 _SIGNS = frozenset({"stesign", "approxsign", "swishsign", "magnitudeawaresign"})
 _NOTHING = frozenset({
-    "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout1D", "ActivityRegularization", "Identity",
+    "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout1D", "ActivityRegularization",
+    "Identity",
 })  # fmt: skip
 _ACTIVATIONS = {
     "relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softmax": "Softmax", "logsoftmax": "LogSoftmax",
@@ -305,7 +306,10 @@ class _Builder:
         values = {"gamma": np.ones(n), "beta": np.zeros(n)} | found
         if any(v is None or v.shape != (n,) for v in values.values()):
             raise InputError(f"layer {name!r}: {', '.join(wanted)} must have one shape")
-        names = [self.constant(np.asarray(values[f], np.float32)) for f in ("gamma", "beta", "moving_mean", "moving_variance")]
+        names = [
+            self.constant(np.asarray(values[f], np.float32))
+            for f in ("gamma", "beta", "moving_mean", "moving_variance")
+        ]
         return self.node(name, "BatchNormalization", [x, *names], epsilon=float(config.get("epsilon", 1e-3)))
 
     def _activation(self, name: str, activation: Any, x: str) -> str:

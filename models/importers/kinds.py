@@ -43,7 +43,9 @@ def read(path: Path) -> SourceFile:
     if start[:2] == b"PK":
         return _archive(path)
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
-        raise InputError("is a pickle, which could run any program and is never loaded: save a state dict with torch.save")
+        raise InputError(
+            "is a pickle, which could run any program and is never loaded: save a state dict with torch.save"
+        )
     return _onnx(path)
 
 
@@ -79,4 +81,6 @@ def _archive(path: Path) -> SourceFile:
         from .arrays_file import read_arrays
 
         return SourceFile(read_arrays(path), "arrays .npz")
-    raise InputError("must be ONNX, Keras (.h5, .keras), a PyTorch state dict or an .npz of arrays, and is another archive")
+    raise InputError(
+        "must be ONNX, Keras (.h5, .keras), a PyTorch state dict or an .npz of arrays, and is another archive"
+    )

@@ -85,11 +85,22 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
     if not outputs:
         raise InputError("the graph must have an output")
     name = _text(inputs[0].name)
-    notes = () if len(outputs) == 1 else (f"outputs: the first, {outputs[0]!r}, is taken; {len(outputs) - 1} more left out",)
+    notes = (
+        ()
+        if len(outputs) == 1
+        else (f"outputs: the first, {outputs[0]!r}, is taken; {len(outputs) - 1} more left out",)
+    )
     shape, kind = _input_type(inputs[0], graph)
     metadata = {_text(p.key): _text(p.value) for p in model.metadata_props}
     return Graph(
-        needed_nodes(nodes, outputs[:1], {*constants, name}), constants, name, shape, outputs[:1], kind, opset, notes,
+        needed_nodes(nodes, outputs[:1], {*constants, name}),
+        constants,
+        name,
+        shape,
+        outputs[:1],
+        kind,
+        opset,
+        notes,
         metadata.get("oxnor.scores") == "exact",
     )
 
@@ -189,7 +200,9 @@ def _check_arity(nodes: list[Node], opset: int) -> None:
             except defs.SchemaError:
                 continue  # newer than this opset: let the operator be judged by its name
             if not schema.min_input <= len(node.inputs) <= schema.max_input:
-                raise InputError(f"{node.label}: must have {schema.min_input} to {schema.max_input} inputs, not {len(node.inputs)}")
+                raise InputError(
+                    f"{node.label}: must have {schema.min_input} to {schema.max_input} inputs, not {len(node.inputs)}"
+                )
 
 
 def _node(proto: Any, k: int, budget: _Budget) -> Node:

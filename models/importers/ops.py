@@ -266,7 +266,7 @@ def _slice(x: Inputs, a: Attrs) -> Any:
 
 
 def _constant_of_shape(x: Inputs, a: Attrs) -> Any:
-    check_elements(np.ravel(x[0]), "ConstantOfShape")
+    check_elements([int(n) for n in np.ravel(x[0])], "ConstantOfShape")
     value = np.asarray(a.get("value", np.zeros(1, np.float32))).ravel()
     return np.full([int(n) for n in np.ravel(x[0])], value[0], value.dtype)
 
@@ -324,7 +324,6 @@ def axes_of(x: Inputs, a: Attrs) -> list[int] | None:
     """Return the axes of a Squeeze, Unsqueeze or reduction: an input in new opsets, an attribute in old ones."""
     axes = x[1] if len(x) > 1 and x[1] is not None else a.get("axes")
     return None if axes is None else [int(n) for n in np.ravel(axes)]
-
 
 
 def target_shape(found: Sequence[int], wanted: Sequence[int], batch: int | None, allowzero: bool = False) -> list[int]:

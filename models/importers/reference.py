@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 #: Largest fixed batch that is run.
 _BATCH_MAX = 256
 

@@ -60,7 +60,9 @@ def fit_scores(value: NDArray, low: NDArray, high: NDArray, wide: NDArray, keep:
         ones = np.ones(classes, np.int64)
         return Scores(ones, 0 * ones, none | bool(steps[0] < 0), 0)
     if not affine:
-        raise InputError("the outputs of the last layer must be affine in its popcounts, with one scale and offset a class")
+        raise InputError(
+            "the outputs of the last layer must be affine in its popcounts, with one scale and offset a class"
+        )
     inverted = slope < 0
     start = np.where(inverted, wide[-1], start)
     slope = np.abs(slope)
@@ -83,7 +85,7 @@ def fit_scores(value: NDArray, low: NDArray, high: NDArray, wide: NDArray, keep:
 
 
 def _same_order(value: NDArray, low: NDArray, high: NDArray, integers: NDArray) -> bool:
-    """Return whether cells of certain order have integers of that order, and cells of exactly equal value equal ones."""
+    """Return whether cells of certain order have integers of that order, and exactly equal cells equal ones."""
     v, a, b, i = (x.ravel() for x in (value, low, high, integers))
     by_high = np.argsort(b, kind="stable")
     below = np.maximum.accumulate(i[by_high])

@@ -44,7 +44,9 @@ def read_torch(path: Path) -> SourceFile:
     except InputError as e:
         if "torch" in str(e) and "pip" in str(e):
             raise
-        raise InputError("must be a state dict saved with torch.save(model.state_dict(), ...), and holds something else") from None
+        raise InputError(
+            "must be a state dict saved with torch.save(model.state_dict(), ...), and holds something else"
+        ) from None
     if "best_averages" in state and "params" in state:
         return SourceFile(_own(state), "checkpoint of oxnor train")
     for key in ("state_dict", "model_state_dict", "model"):
@@ -88,7 +90,9 @@ def from_state(state: Mapping[str, Any]) -> Graph:
                 here = f"{here}/b"
             n_in = n_in or weight.shape[1]
             if size and weight.shape[1] != size:
-                problems.append(f"'{label}': must have {size} inputs, as the layer before has neurons, not {weight.shape[1]}")
+                problems.append(
+                    f"'{label}': must have {size} inputs, as the layer before has neurons, not {weight.shape[1]}"
+                )
             constants[module] = np.where(weight >= 0, np.float32(1), np.float32(-1)).T
             nodes.append(Node(label, "MatMul", (here, module), (f"{module}/z",)))
             here, size, pending = f"{module}/z", weight.shape[0], True
@@ -106,15 +110,21 @@ def from_state(state: Mapping[str, Any]) -> Graph:
             here = f"{module}/n"
         else:
             shapes = ", ".join(f"{f} {v.shape}" for f, v in list(fields.items())[:4])
-            what = "convolutions are not supported" if weight is not None and weight.ndim == 4 else "neither a linear layer nor a batch norm"
+            what = (
+                "convolutions are not supported"
+                if weight is not None and weight.ndim == 4
+                else "neither a linear layer nor a batch norm"
+            )
             problems.append(f"'{label}' ({shapes}): {what}: export the model to ONNX, which holds its operators")
     if problems:
         raise Unsupported(problems)
     if not n_in:
         raise InputError("must hold linear layers, and has none")
     notes = (
-        "a state dict holds no operators: weights are taken by their signs (0 is +1), layers are joined by signs"
-        " (0 is +1), batch norm has eps 1e-5, and pixel >= 128 is input bit 1",
+        (
+            "a state dict holds no operators: weights are taken by their signs (0 is +1), layers are joined by signs"
+            " (0 is +1), batch norm has eps 1e-5, and pixel >= 128 is input bit 1"
+        ),
     )
     return Graph(tuple(nodes), constants, "x", (None, n_in), (here,), "bipolar", notes=notes)
 
@@ -137,7 +147,11 @@ def _own(state: Mapping[str, Any]) -> Graph:
     signs, gammas, betas = averages[:n], averages[n : 2 * n - 1], averages[2 * n - 1 :]
     ok = n and len(averages) == 3 * n - 2 and all(w.ndim == 2 for w in signs) and signs[0].shape[1] == 784
     sizes = [len(w) for w in signs] if ok else []
-    if not ok or [w.shape[1] for w in signs[1:]] != sizes[:-1] or [g.shape for g in (*gammas, *betas)] != [(s,) for s in sizes[:-1]] * 2:
+    if (
+        not ok
+        or [w.shape[1] for w in signs[1:]] != sizes[:-1]
+        or [g.shape for g in (*gammas, *betas)] != [(s,) for s in sizes[:-1]] * 2
+    ):
         raise InputError("must be a checkpoint of oxnor train after its first epoch, and is none")
     images, _ = load_mnist("train")
     kept, _ = split(len(images), validation)

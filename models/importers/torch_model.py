@@ -83,6 +83,8 @@ def _import(model: Any, example: Any, name: str, kind: str, export: Any, coding:
 
         return run
 
-    imported = from_graph(source.graph, kind, name, coding=coding, check=check, reference=reference, by="the model itself")
+    imported = from_graph(
+        source.graph, kind, name, coding=coding, check=check, reference=reference, by="the model itself"
+    )
     imported.report["source"] |= {"file": type(model).__name__}
     return imported
