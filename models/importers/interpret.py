@@ -499,6 +499,6 @@ def _grey(rows: int, quantiser: str, e: Levels) -> str:
     levels = f"{what}{e.levels} levels of {rows}"
     return (
         f"takes grey levels of the input ({levels}), and the engine takes bits: binarise"
-        " the input in the network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its images"
-        " are bits already"
+        " the input in the network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its"
+        " images are bits already"
     )
