@@ -15,7 +15,9 @@ from oxnor.models import zoo
 from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
 
-COMMANDS = ("demo", "generate", "simulate", "networks", "info", "train", "doctor", "bench")
+COMMANDS = (
+    "demo", "generate", "simulate", "networks", "info", "import", "export", "vectors", "train", "doctor", "bench",
+)
 # What takes long to import, and what only one command needs.
 HEAVY = ("numba", "amaranth", "cocotb", "cocotb_tools", "matplotlib", "torch", "scipy", "vcdvcd", "numpy")
 

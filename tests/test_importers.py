@@ -92,6 +92,28 @@ def test_mutation_is_found():
     assert checking.compare(built, graph, images, lambda x: source(x) + F(0.01))["differ"] == 400
 
 
+def test_wrong_threshold_is_found(monkeypatch):
+    """The proof at every popcount, seen failing."""
+    from oxnor.models.importers.table import Bits
+
+    right = Bits.thresholds
+    monkeypatch.setattr(Bits, "thresholds", lambda self, rows: right(self, rows) + (np.arange(len(self.switch)) == 3))
+    with pytest.raises(InputError) as caught:
+        build(from_model(onnx_networks.network(seed=3)))
+    assert str(caught.value).startswith("1 node cannot be imported\n  - MatMul 'n_MatMul_")
+    assert str(caught.value).endswith(": 1 of 336 popcounts must give the source's bit, and do not")
+
+
+def test_number_of_images_is_no_number_of_the_network():
+    """A batch size that leaks from Shape into arithmetic would be another number in every run."""
+    m = onnx_networks.Maker(opset=17)
+    batch = m.n("Cast", [m.n("Gather", [m.n("Shape", ["x"]), m.c(np.array(0))], axis=0)], to=1)
+    x = m.n("BipolarQuant", [m.n("Div", ["x", batch]), m.c(F(1))], m.domain)
+    model = m.model(["N", 4], m.n("MatMul", [x, m.c(W)]))
+    with pytest.raises(InputError, match=r"Div 'n_Div_\d+': it computes with the number of images"):
+        build(from_model(model))
+
+
 @pytest.mark.parametrize("n_in", [4, 5])
 @pytest.mark.parametrize(("op", "at_zero"), [("BipolarQuant", 1), ("Greater", 0), ("GreaterOrEqual", 1), ("Sign", None)])
 def test_equality_is_the_operators_own(n_in, op, at_zero):

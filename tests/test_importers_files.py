@@ -155,6 +155,14 @@ def test_torch_state_dict(tmp_path):
     assert imported.report["notes"][0].startswith("a state dict holds no operators: weights are taken by their signs")
 
 
+def test_torch_file_before_archives(tmp_path):
+    torch = pytest.importorskip("torch")
+    state = sequential(torch).state_dict()
+    torch.save(state, tmp_path / "a.pt")
+    torch.save(state, tmp_path / "b.pt", _use_new_zipfile_serialization=False)
+    assert import_network(tmp_path / "b.pt").network.digest == import_network(tmp_path / "a.pt").network.digest
+
+
 def test_torch_state_dict_refused(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"conv.weight": torch.zeros(2, 1, 3, 3), "emb.table": torch.zeros(3)}, tmp_path / "m.pt")
@@ -273,6 +281,26 @@ def test_external_data_beside_the_file(tmp_path):
     assert "bytes of data in 'b.data', not" in refused(tmp_path / "b.onnx")
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float16 by number"])
+def test_narrow_weights(kind, tmp_path):
+    """Signs are signs in any type."""
+    model = onnx_networks.network(seed=1, weights="constant")
+    for t in model.graph.initializer:
+        a = numpy_helper.to_array(t)
+        if a.ndim != 2:
+            continue
+        bits = a.astype(np.float16).view(np.uint16) if kind.startswith("float16") else (a.view(np.uint32) >> 16).astype(np.uint16)
+        t.ClearField("raw_data")
+        t.data_type = TensorProto.FLOAT16 if kind.startswith("float16") else TensorProto.BFLOAT16
+        if kind == "float16 by number":
+            t.int32_data.extend(bits.ravel().tolist())
+        else:
+            t.raw_data = bits.tobytes()
+    (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "m.onnx").write_bytes(onnx_networks.network(seed=1, weights="constant").SerializeToString())
+    assert import_network(tmp_path / "n.onnx").network.digest == import_network(tmp_path / "m.onnx").network.digest
+
+
 def tensor(model, **changes):
     t = model.graph.initializer[0]
     for name, value in changes.items():
@@ -332,6 +360,7 @@ FILES = {
     "empty": (b"", "is not an ONNX file: it holds no graph"),
     "text": (b"hello, world\n" * 9, "is not an ONNX file, or is cut short"),
     "zip": (b"PK\x03\x04 and no more", "is no archive that can be read, or is cut short"),
+    "tflite": (b"\x1c\0\0\0TFL3" + bytes(99), "is a TensorFlow Lite file: save the Keras model itself, as .keras or .h5"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "cannot be read by the HDF5 library: is damaged or cut short"),
 }
 

@@ -10,6 +10,9 @@ pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip i
 pytest.importorskip("h5py", reason="importing Keras files needs the package h5py: pip install 'oxnor[import]'")
 
 import import_fuzz
+import numpy as np
+
+from oxnor.models.network import Network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of numpy, while files are spoilt
 
@@ -44,13 +47,12 @@ def test_the_fuzzer_can_fail(tmp_path, monkeypatch):
     """A defect in the fold is seen: thresholds off by one."""
     from oxnor.models.importers import build
 
-    checked = build._checked
+    class OffByOne:
+        @staticmethod
+        def from_arrays(weights, thresholds, *rest, **more):
+            wrong = [t if t is None else np.maximum(t - 1, 0) for t in thresholds]
+            return Network.from_arrays(weights, wrong, *rest, **more)
 
-    def off_by_one(stage, table, bits, thresholds):
-        record = checked(stage, table, bits, thresholds)
-        thresholds -= (thresholds > 0).astype(thresholds.dtype)
-        return record
-
-    monkeypatch.setattr(build, "_checked", off_by_one)
+    monkeypatch.setattr(build, "Network", OffByOne)
     found = collections.Counter(import_fuzz.outcome("onnx", seed, tmp_path)[0] for seed in range(60))
     assert found["differs"] > 5

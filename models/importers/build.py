@@ -15,7 +15,7 @@ from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
 from .interpret import InputLevels, Interpreter
 from .scores import decision_threshold, fit_scores
-from .table import Bits, Levels, Stage, Table, to_bits
+from .table import Levels, Stage, Table, to_bits
 
 
 @dataclass(frozen=True)
@@ -88,26 +88,11 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
     )
 
 
-def _checked(stage: Stage, table: Table, bits: Bits, thresholds: NDArray[np.int64]) -> dict[str, Any]:
-    """Compare thresholds with the source's table at every popcount of every neuron, and return the layer's record."""
-    p = np.arange(stage.rows)[:, None]
-    fires = np.where(bits.falling, stage.rows - 1 - p, p) >= thresholds
-    is_one = table.columns(table.value) == bits.one.astype(table.value.dtype)
-    differ = int(np.count_nonzero(fires != is_one))
-    if differ:
-        raise InputError(
-            f"{stage.label}: {differ:,} of {fires.size:,} popcounts must give the source's bit, and do not"
-        )
-    return _record(stage, fires.size, bits.sensitive) | {
-        "inverted": int(np.count_nonzero(bits.falling)), "constant": bits.constant,
-    }  # fmt: skip
-
-
-def _record(stage: Stage, checked: int, sensitive: int) -> dict[str, Any]:
+def _record(stage: Stage, sensitive: int) -> dict[str, Any]:
     assert stage.weights is not None
     return {
         "node": stage.label, "n_in": stage.weights.shape[1], "n_out": stage.size, "weights": stage.scaling or "-1, +1",
-        "operators": list(stage.ops), "checked": checked, "differ": 0, "rounding": sensitive,
+        "operators": list(stage.ops), "checked": stage.rows * stage.size, "differ": 0, "rounding": sensitive,
     }  # fmt: skip
 
 
@@ -117,14 +102,14 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
     notes = [*graph.notes]
     # bits[k] are those that stage k gives, in the order in which the next product takes them
     for k, stage in enumerate(walk.stages[1:-1], start=1):
-        found, elements, table = walk.bits[k], walk.elements[k], walk.taken[k]
+        found, elements = walk.bits[k], walk.elements[k]
         t = found.thresholds(stage.rows)
-        records.append(_checked(stage, table, found, t))
+        records.append(_record(stage, found.sensitive) | walk.records[k])
         assert stage.weights is not None
         back = np.argsort(elements)
         weights.append(stage.weights ^ found.falling[back][:, None])
         thresholds.append(t[back])
-        masks.append(_mask(table, found)[:, back] if found.sensitive else None)
+        masks.append(_columns(walk.masks[k], back))
     head, final = out.head, out.before or out
     stage = out.stage
     assert stage.weights is not None
@@ -148,7 +133,7 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
         scores = fit_scores(value, low, high, wide, graph.exact_scores)
         scales, offsets, sensitive = scores.scales, scores.offsets, scores.sensitive
         last = last ^ scores.inverted[:, None]
-    records.append(_record(stage, stage.rows * stage.size, sensitive))
+    records.append(_record(stage, sensitive))
     if head:
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
     weights.append(last)
@@ -161,10 +146,8 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
     return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(masks))
 
 
-def _mask(table: Table, bits: Bits) -> NDArray[np.bool_]:
-    """Return the cells that rounding decides, by the popcount of the folded weights."""
-    mask = table.columns(table.low) != table.columns(table.high)
-    return np.where(bits.falling, mask[::-1], mask)
+def _columns(mask: NDArray[np.bool_] | None, order: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    return None if mask is None else mask[:, order]
 
 
 def _is_bits(t: Table) -> bool:

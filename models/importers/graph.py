@@ -13,6 +13,8 @@ from oxnor.models.errors import InputError
 
 #: Most elements of a tensor: 8,192 x 4,096.
 ELEMENTS_MAX = 1 << 25
+#: Most cells of a layer's table, of which a few copies are in memory: 4,096 neurons of 4,096 inputs.
+CELLS_MAX = 17_000_000
 #: Most bytes of a file that is read.
 FILE_MAX = 1 << 28
 #: Most nodes of a graph.

@@ -105,8 +105,13 @@ def import_network(
     except InputError as e:
         text = str(e)
         raise e if text.startswith((f"{path}:", f"{check}:")) else InputError(f"{path}: {text}") from None
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = _digest(path)
     return _with_record(imported, {"file": path.name, "sha256": digest, "format": source.kind})
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _named(path: Path, e: Unsupported) -> InputError:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from oxnor.models.errors import InputError
 
 from . import ops, rounding
-from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
+from .graph import CELLS_MAX, ELEMENTS_MAX, Graph, Node, Unsupported
 from .products import column_sums, magnitudes, popcount_table, scaling
-from .table import Bits, Levels, Stage, Table, to_bits
+from .table import Bits, Levels, Stage, Table, check_thresholds, rounding_mask, to_bits
 
 #: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
 DOMAINS = frozenset({"", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
@@ -75,7 +75,9 @@ class Interpreter:
         self.stages: list[Stage] = []
         self.bits: list[Bits] = []
         self.elements: list[NDArray[np.int64]] = []
-        self.taken: list[Table] = []
+        self.records: list[dict[str, Any]] = []
+        self.masks: list[NDArray[np.bool_] | None] = []
+        self.sizes: set[str] = set()
         self.values[graph.input] = self._input(levels)
 
     def _input(self, levels: NDArray) -> Table:
@@ -104,7 +106,8 @@ class Interpreter:
         Unsupported
             Naming every node that cannot be imported.
         """
-        for node in self.graph.nodes:
+        last = {name: k for k, node in enumerate(self.graph.nodes) for name in node.inputs}
+        for k, node in enumerate(self.graph.nodes):
             try:
                 with np.errstate(all="ignore"):
                     results = self._node(node)
@@ -122,6 +125,10 @@ class Interpreter:
                 if isinstance(value, Table) and not value.head:
                     value.name = name
                 self.values[name] = value
+            for name in node.inputs:  # tables are large
+                done = name and last[name] == k and name not in self.graph.outputs
+                if done and isinstance(self.values[name], Table):
+                    self.values[name] = None
         if self.problems:
             raise Unsupported(self.problems)
         out = self.values[self.graph.outputs[0]]
@@ -152,11 +159,24 @@ class Interpreter:
             if node.op in ops.PRODUCTS:
                 self._check_other_operand(node, x)
             return [UNKNOWN] * len(node.outputs)
+        if node.op == "Shape" or any(name in self.sizes for name in node.inputs):
+            self._follow_sizes(node, x)
         if not any(isinstance(v, Table) for v in x):
             return self._constant(node, x, bits)
         if node.op in ops.PRODUCTS:
             return [self._product(node, x)]
         return self._on_table(node, x, bits)
+
+    def _follow_sizes(self, node: Node, x: list[Any]) -> None:
+        """Keep the number of images, which shapes are made of, out of all arithmetic."""
+        tables = [v for v in x if isinstance(v, Table)]
+        if node.op == "Shape" or not tables:
+            self.sizes.update(node.outputs)
+        elif node.op not in ops.SHAPES:
+            rows = tables[0].stage.rows
+            for name, v in zip(node.inputs, x, strict=True):
+                if name in self.sizes and isinstance(v, np.ndarray) and (v == rows).any():
+                    raise InputError("it computes with the number of images")
 
     def _on_table(self, node: Node, x: list[Any], bits: float) -> list[Any]:
         t = next(v for v in x if isinstance(v, Table))
@@ -424,9 +444,9 @@ class Interpreter:
         if stage.weights is None:  # bit 1 of an input is the upper levels, whatever their value
             delta = np.where(bits.falling, -delta, delta)
         n, m = weights.shape
-        if (n + 1) * m > ELEMENTS_MAX:
+        if (n + 1) * m > CELLS_MAX:
             raise InputError(
-                f"a layer must have at most {ELEMENTS_MAX:,} pairs of neuron and popcount, not {(n + 1) * m:,}"
+                f"a layer must have at most {CELLS_MAX:,} pairs of neuron and popcount, not {(n + 1) * m:,}"
             )
         if (np.abs(delta) != abs(delta[0])).any() or delta[0] == 0:
             raise InputError("its activations must have one step between their two values, not one a channel")
@@ -446,7 +466,9 @@ class Interpreter:
         new.ops.append(node.op)
         self.bits.append(bits)
         self.elements.append(elements)
-        self.taken.append(t)
+        checked = None if stage.weights is None else check_thresholds(stage, t, bits)
+        self.records.append(checked or {})
+        self.masks.append(rounding_mask(t, bits) if checked and bits.sensitive else None)
         self.stages.append(new)
         return popcount_table(new, start, alpha, inexact, weights.dtype)
 
@@ -499,6 +521,6 @@ def _grey(rows: int, quantiser: str, e: Levels) -> str:
     levels = f"{what}{e.levels} levels of {rows}"
     return (
         f"takes grey levels of the input ({levels}), and the engine takes bits: binarise"
-        " the input in the network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its"
-        " images are bits already"
+        " the input in the network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if"
+        " its images are bits already"
     )

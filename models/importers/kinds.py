@@ -13,6 +13,9 @@ from oxnor.models.errors import InputError
 from .build import Built
 from .graph import Graph
 
+#: The first bytes of what torch.save wrote before it wrote archives.
+_TORCH_BEFORE_1_6 = b"\x80\x02\x8a\x0a"
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -42,6 +45,12 @@ def read(path: Path) -> SourceFile:
         return SourceFile(read_h5(path), "Keras .h5")
     if start[:2] == b"PK":
         return _archive(path)
+    if start[:4] == _TORCH_BEFORE_1_6:
+        from .torch_file import read_torch
+
+        return read_torch(path)
+    if start[4:8] == b"TFL3":
+        raise InputError("is a TensorFlow Lite file: save the Keras model itself, as .keras or .h5")
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
         raise InputError(
             "is a pickle, which could run any program and is never loaded: save a state dict with torch.save"

@@ -16,7 +16,8 @@ from .ops import DTYPES
 #: Operators whose result is set by training, and that do nothing in a network that is used.
 _FIELDS = {1: ("float_data", np.float32), 6: ("int32_data", np.int32), 7: ("int64_data", np.int64),
            9: ("int32_data", np.int32), 11: ("double_data", np.float64), 2: ("int32_data", np.int32),
-           3: ("int32_data", np.int32), 4: ("int32_data", np.int32), 5: ("int32_data", np.int32)}  # fmt: skip
+           3: ("int32_data", np.int32), 4: ("int32_data", np.int32), 5: ("int32_data", np.int32),
+           10: ("int32_data", np.int32), 16: ("int32_data", np.int32)}  # fmt: skip
 _DATATYPES = {"BIPOLAR": "bipolar", "BINARY": "binary", "UINT8": "byte"}
 
 
@@ -132,9 +133,10 @@ class _Budget:
     def array(self, tensor: Any) -> NDArray:
         """Return the array of a TensorProto."""
         where = f"tensor {_text(tensor.name)!r}"
-        if tensor.data_type not in DTYPES:
+        brain = tensor.data_type == 16  # bfloat16: the upper half of a float32
+        if tensor.data_type not in DTYPES and not brain:
             raise InputError(f"{where}: element type {tensor.data_type} is not supported")
-        dtype = np.dtype(DTYPES[tensor.data_type])
+        dtype = np.dtype(np.uint16 if brain else DTYPES[tensor.data_type])
         dims = [int(n) for n in tensor.dims]
         if any(n < 0 for n in dims) or len(dims) > 8:
             raise InputError(f"{where}: dimensions must be 0 or more, not {dims[:9]}")
@@ -146,20 +148,26 @@ class _Budget:
         self.left -= n * dtype.itemsize
         if self.left < 0:
             raise InputError(f"its tensors must have at most {FILE_MAX:,} bytes together")
+        array = self._data(tensor, n, dtype, where).reshape(dims)
+        return (array.astype(np.uint32) << 16).view(np.float32) if brain else array
+
+    def _data(self, tensor: Any, n: int, dtype: np.dtype, where: str) -> NDArray:
         if tensor.data_location == 1:
             data = self._external(tensor, n * dtype.itemsize, where)
-            return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(dims)
+            return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False)
         if tensor.HasField("raw_data"):
             if len(tensor.raw_data) != n * dtype.itemsize:
                 raise InputError(f"{where}: must have {n * dtype.itemsize} bytes of data, not {len(tensor.raw_data)}")
-            return np.frombuffer(tensor.raw_data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(dims)
+            return np.frombuffer(tensor.raw_data, dtype.newbyteorder("<")).astype(dtype, copy=False)
         if tensor.data_type not in _FIELDS:
             raise InputError(f"{where}: must have its data as raw bytes")
         field, kind = _FIELDS[tensor.data_type]
         values = getattr(tensor, field)
         if len(values) != n:
             raise InputError(f"{where}: must have {n} values, not {len(values)}")
-        return np.array(values, kind).astype(dtype, copy=False).reshape(dims)
+        if tensor.data_type == 10:  # float16 as the numbers of its bits
+            return np.array(values, kind).astype(np.uint16).view(np.float16)
+        return np.array(values, kind).astype(dtype, copy=False)
 
     def _external(self, tensor: Any, size: int, where: str) -> bytes:
         """Read data from a file beside the model: never from another folder, and never more than is there."""

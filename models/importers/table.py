@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.errors import InputError
+
+#: Rows that are compared at once.
+_CHUNK = 512
 
 
 @dataclass
@@ -187,3 +191,34 @@ def _constants(
     one[constant] = np.where(is_low, high, c)
     switch[constant] = np.where(is_low, rows, 0)
     return zero, one, switch
+
+
+def check_thresholds(stage: Stage, table: Table, bits: Bits) -> dict[str, Any]:
+    """Compare thresholds with the source's table at every popcount of every neuron.
+
+    Returns
+    -------
+    dict
+        ``inverted`` and ``constant``: numbers of neurons.
+
+    Raises
+    ------
+    InputError
+        If a threshold gives another bit than the source at any popcount.
+    """
+    value, thresholds = table.columns(table.value), bits.thresholds(stage.rows).astype(np.int32)
+    one = bits.one.astype(value.dtype)
+    differ = 0
+    for k in range(0, stage.rows, _CHUNK):
+        p = np.arange(k, min(k + _CHUNK, stage.rows), dtype=np.int32)[:, None]
+        fires = np.where(bits.falling, stage.rows - 1 - p, p) >= thresholds
+        differ += int(np.count_nonzero(fires != (value[k : k + _CHUNK] == one)))
+    if differ:
+        raise InputError(f"{differ:,} of {value.size:,} popcounts must give the source's bit, and do not")
+    return {"inverted": int(np.count_nonzero(bits.falling)), "constant": bits.constant}
+
+
+def rounding_mask(table: Table, bits: Bits) -> NDArray[np.bool_]:
+    """Return the cells that rounding decides, by the popcount of the folded weights."""
+    mask = table.columns(table.low) != table.columns(table.high)
+    return np.where(bits.falling, mask[::-1], mask)

@@ -32,11 +32,13 @@ def read_torch(path: Path) -> SourceFile:
 
     from .kinds import SourceFile
 
-    try:
-        with zipfile.ZipFile(path) as archive:
-            total = sum(i.file_size for i in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError):
-        raise InputError("is no archive that can be read, or is cut short") from None
+    total = 0
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                total = sum(i.file_size for i in archive.infolist())
+        except (zipfile.BadZipFile, OSError, ValueError):
+            raise InputError("is no archive that can be read, or is cut short") from None
     if total > FILE_MAX:
         raise InputError(f"its parts must have at most {FILE_MAX:,} bytes together, not {total:,}")
     try:
@@ -75,7 +77,8 @@ def from_state(state: Mapping[str, Any]) -> Graph:
         if value.is_sparse or value.is_quantized or value.is_complex():
             raise InputError(f"entry {str(key)!r} must be a plain tensor of numbers")
         module, _, field = str(key).rpartition(".")
-        if field != "num_batches_tracked":
+        # Brevitas keeps what its quantisers learnt there; the weights' signs do not depend on it.
+        if field != "num_batches_tracked" and "_quant." not in f"{module}.":
             groups.setdefault(module, {})[field] = _array(value)
     nodes: list[Node] = []
     constants: dict[str, NDArray] = {"one": np.ones((), np.float32)}
