@@ -13,7 +13,21 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, device, doctor, faults, generate, networks, selftest, simulate, sweep, train
+from . import (
+    bench,
+    demo,
+    device,
+    doctor,
+    faults,
+    generate,
+    importing,
+    networks,
+    selftest,
+    simulate,
+    sweep,
+    train,
+    vectors,
+)
 
 
 class Commands(TyperGroup):
@@ -92,9 +106,13 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     networks.networks,
     networks.info,
     device.device,
+    importing.import_,
+    importing.export,
+    vectors.vectors,
     train.train,
     doctor.doctor,
     bench.bench,
 )
 for _command in _COMMANDS:
-    app.command(help=_paragraphs(_command.__doc__ or ""))(_command)
+    # A command may be called as Python calls no function.
+    app.command(_command.__name__.rstrip("_"), help=_paragraphs(_command.__doc__ or ""))(_command)

@@ -1,4 +1,4 @@
-"""The folder that a user gets: Verilog, memory images, sidecar, file list."""
+"""The folder that a user gets: Verilog, memory images, sidecar, and what an integrator needs beside them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .config import EngineConfig
 from .devices import DeviceDraw, EngineDevices
 from .emit import emit_engine
 from .images import write_images
+from .package import write_package
 
 SIDECAR = "oxnor.json"
 FORMAT = "oxnor-engine"
@@ -44,7 +45,8 @@ def generate(
     ----------
     network : Network
     directory : path
-        ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list) and ``oxnor.json`` (sidecar) go here. A folder
+        ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list), ``oxnor_engine.core`` (FuseSoC), ``oxnor.json``
+        (sidecar), ``README.md`` (ports, registers) and ``examples/`` (benches with golden vectors) go here. A folder
         that this function wrote before is replaced; another one that is not empty only if `force`.
     config : EngineConfig, optional
         Default: ``EngineConfig.for_network(network)``.
@@ -100,5 +102,6 @@ def _write(
         **emitted.sidecar,
         "images": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in images},
     }
+    write_package(network, config, sidecar, [p.name for p in images], directory)
     write_text(directory / SIDECAR, json.dumps(sidecar, indent=2) + "\n")
     return sidecar

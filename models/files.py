@@ -7,7 +7,8 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 from .errors import InputError
 
 _HEADER_MAX = 1 << 20
+#: What a damaged archive or array raises.
+_UNREADABLE = (
+    zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError, SyntaxError, zlib.error,
+)
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -119,7 +124,39 @@ class NpzReader:
             )
         return header
 
-    def array(self, name: str, dtype: str, shape: tuple[int | None, ...], limit: int = 1 << 31) -> NDArray:
+    def any_array(self, name: str, dtypes: Sequence[str], ndim_max: int, limit: int) -> NDArray:
+        """Return one array of any shape.
+
+        Parameters
+        ----------
+        name : str
+        dtypes : sequence of str
+            Those that it may have.
+        ndim_max : int
+            Most dimensions.
+        limit : int
+            Largest size in bytes that is accepted.
+        """
+        try:
+            with self._zip.open(f"{name}.npy") as member:
+                version = np.lib.format.read_magic(member)
+                if version != (1, 0):
+                    raise InputError(f"{self.path}: array {name!r} must be in .npy format 1.0, not {version}")
+                found, _, kind = np.lib.format.read_array_header_1_0(member)
+        except KeyError:
+            raise InputError(f"{self.path}: array {name!r} is missing") from None
+        except InputError:
+            raise
+        except _UNREADABLE as e:
+            raise InputError(f"{self.path}: array {name!r} cannot be read ({e})") from None
+        if kind.str not in dtypes:
+            raise InputError(f"{self.path}: array {name!r} must have dtype {' or '.join(dtypes)}, not {kind.str}")
+        if len(found) > ndim_max:
+            raise InputError(f"{self.path}: array {name!r} must have at most {ndim_max} dimensions, not {len(found)}")
+        return self.array(name, kind.str, found, limit, any_order=True)
+
+    def array(self, name: str, dtype: str, shape: tuple[int | None, ...], limit: int = 1 << 31, *,
+              any_order: bool = False) -> NDArray:  # fmt: skip
         """Return one array.
 
         Parameters
@@ -132,6 +169,8 @@ class NpzReader:
             The shape that it must have; None stands for any length.
         limit : int
             Largest size in bytes that is accepted.
+        any_order : bool
+            Also take an array whose first index runs fastest.
         """
         try:
             with self._zip.open(f"{name}.npy") as member:
@@ -142,7 +181,7 @@ class NpzReader:
                 if kind != np.dtype(dtype):
                     raise InputError(f"{self.path}: array {name!r} must have dtype {dtype}, not {kind.str}")
                 same = len(found) == len(shape) and all(s in (None, f) for s, f in zip(shape, found, strict=True))
-                if not same or fortran:
+                if not same or (fortran and not any_order):
                     wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
                     raise InputError(f"{self.path}: array {name!r} must have shape {wanted}, not {found}")
                 size = int(np.prod([int(s) for s in found], dtype=object)) * kind.itemsize
@@ -153,9 +192,8 @@ class NpzReader:
             raise InputError(f"{self.path}: array {name!r} is missing") from None
         except InputError:
             raise
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError, SyntaxError,
-                zipfile.zlib.error) as e:  # type: ignore[attr-defined]
+        except _UNREADABLE as e:
             raise InputError(f"{self.path}: array {name!r} cannot be read ({e})") from None
         if len(data) != size:
             raise InputError(f"{self.path}: array {name!r} must have {size} bytes of data, not {len(data)}")
-        return np.frombuffer(data, dtype=kind).reshape(found)
+        return np.frombuffer(data, dtype=kind).reshape(found, order="F" if fortran else "C")

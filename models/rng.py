@@ -19,6 +19,8 @@ KINDS = {
     "offset": 21,
     "pairs": 32,
     "columns": 33,
+    "import": 70,
+    "vectors": 71,
 }
 
 

@@ -16,7 +16,8 @@ from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
 
 COMMANDS = (
-    "demo", "generate", "simulate", "sweep", "report", "faults", "networks", "info", "device", "train", "doctor", "bench",
+    "demo", "generate", "simulate", "sweep", "report", "faults", "networks", "info", "device", "import", "export",
+    "vectors", "train", "doctor", "bench",
 )
 # What takes long to import, and what only one command needs.
 HEAVY = ("numba", "amaranth", "cocotb", "cocotb_tools", "matplotlib", "torch", "scipy", "vcdvcd", "numpy")
@@ -268,3 +269,39 @@ def test_failed_simulation_is_exit_code_1_without_traceback(monkeypatch, network
     result = run("simulate", network_file)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "oxnor: building oxnor_engine failed; see x.log"
+
+
+def test_import_export_and_vectors(tmp_path, monkeypatch):
+    """There and back again; and vectors of what came back."""
+    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    monkeypatch.chdir(tmp_path)
+    assert run("export", "mnist-tfc", "-o", "a.onnx").exit_code == 0
+    result = run("import", "a.onnx", "-o", "a.npz", "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["digest"] == zoo.load("mnist-tfc").digest
+    assert report["thresholds"] == {"checked": 59210, "differ": 0, "rounding": 0}
+    assert [c["images"] for c in report["outputs"]] == [1000, 16, 1000]
+    assert report["output"] == "a.npz"
+    shown = run("import", "a.onnx", "-o", "b.npz", "--name", "mine")
+    assert shown.exit_code == 0
+    assert "mine: 784-64-64-64-10, 59,008 weights, from a.onnx (ONNX)" in shown.stdout
+    assert "imported" in run("info", "b.npz").stdout
+    result = run("vectors", "a.npz", "-o", "v", "--images", "3", "--json")
+    assert json.loads(result.stdout)["images"] == 3
+    assert len((tmp_path / "v" / "input.mem").read_text().split()) == 3
+
+
+def test_import_that_differs_writes_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    from oxnor.models.importers import importing
+
+    monkeypatch.chdir(tmp_path)
+    assert run("export", "mnist-tfc", "-o", "a.onnx").exit_code == 0
+    compare = importing.compare
+    monkeypatch.setattr(importing, "compare", lambda *a: compare(*a) | {"differ": 1})
+    result = run("import", "a.onnx", "-o", "a.npz", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["output"] is None
+    assert "oxnor: the network differs from its source: nothing is written" in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["a.onnx"]

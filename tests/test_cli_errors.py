@@ -227,3 +227,28 @@ def test_generate_bits_with_device(place):
     text = sentence("generate", "toy.npz", "-o", "engine", "--device", "calibrated-1e-2")
     assert text == "macros of kind bits hold bits, not devices: --device needs macros of kind twin"
     assert not (place / "engine").exists()
+
+
+def test_import_wrong_input(place):
+    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    assert sentence("import", "none.onnx", "-o", "n.npz") == "none.onnx: no such file"
+    assert sentence("import", "toy.npz", "-o", "n.npz") == "toy.npz: is a network of oxnor already: use it as it is"
+    (place / "text.onnx").write_text("hello")
+    assert sentence("import", "text.onnx", "-o", "n.npz") == "text.onnx: is not an ONNX file, or is cut short"
+    assert run("export", "toy.npz", "-o", "toy.onnx").exit_code == 0
+    assert sentence("import", "toy.onnx", "-o", "n.npz", "--check", "none.npz") == "none.npz: no such file"
+    assert sentence("import", "toy.onnx", "-o", "n.npz", "--input", "grey") == (
+        "toy.onnx: input coding must be one of unit, byte, signed, bipolar, binary, or MEAN,STD as 0.1307,0.3081, not 'grey'"
+    )
+    assert sentence("import", "toy.onnx", "-o", "n.npz", "--name", "a/b") == (
+        "toy.onnx: network: name must be letters, digits, '-', '_' and '.', not 'a/b'"
+    )
+    assert not (place / "n.npz").exists()
+
+
+def test_vectors_wrong_input(place):
+    assert sentence("vectors", "toy.npz", "-o", "v", "--images", 0) == "images must be in [1, 10000], not 0"
+    (place / "out").mkdir()
+    (place / "out" / "thesis.tex").write_text("years of work")
+    text = sentence("vectors", "toy.npz", "-o", "out")
+    assert text == "out: must be empty or hold earlier vectors, and has other files in it"

@@ -1,0 +1,1 @@
+"""Networks that another tool trained: read, folded into integers, and proved equal to their source."""

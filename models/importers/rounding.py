@@ -1,0 +1,66 @@
+"""How far a runtime that rounds in another order can be from the values of a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import ops
+from .graph import Node
+from .table import Table
+
+ULP = 2.0**-24
+_CHUNK = 1 << 22
+
+
+def rounds(node: Node, f: Any, x: list[Any], value: NDArray) -> NDArray[np.bool_]:
+    """Return where the operator rounds: sums and products of two float32 fit float64, so equal results are exact."""
+    if node.op == "BatchNormalization":  # as one step: another order may round where this one does not
+        return np.ones(value.shape, bool)
+    mask = np.zeros(value.shape, bool)
+    if value.dtype == np.float64:
+        return mask
+    tables = [v for v in x if isinstance(v, Table)]
+    rows, axis = value.shape[0], tables[0].axis
+    step = max(1, _CHUNK // max(1, value.size // rows)) if axis == 0 and value.ndim == tables[0].value.ndim else rows
+
+    def double(v: Any, k: int) -> Any:
+        v = v.value[k : k + step] if isinstance(v, Table) else v
+        return v.astype(np.float64) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
+
+    for k in range(0, rows, step):
+        mask[k : k + step] = f([double(v, k) for v in x], node.attrs) != value[k : k + step]
+    return mask
+
+
+def slack(node: Node, x: list[Any], value: NDArray) -> NDArray:
+    """Return how far another order of rounding can be from `value`."""
+    plain = [v.value if isinstance(v, Table) else v for v in x]
+    if node.op == "BatchNormalization":
+        mean, factor, beta = ops.batch_norm_parts(plain, node.attrs)
+        far = np.abs(plain[0])  # in place: tables are large
+        far += np.abs(mean)
+        far *= np.abs(factor)
+        far += np.abs(beta)
+        far *= 4 * ULP
+        return far
+    if node.op in ("Add", "Sub", "Sum"):
+        return 2 * ULP * np.maximum(np.abs(plain[0]), np.abs(value))
+    return 4 * ULP * np.abs(value)
+
+
+def inexact_sums(alpha: NDArray, middle: NDArray, delta: NDArray, n: int) -> NDArray:
+    """Return by how much a float32 sum in any order can miss each column's sum, shape (m,); 0 where it cannot.
+
+    Sums of n equal magnitudes a are exact if n times the odd part of a's mantissa is below 2**24. A vectorised sum has
+    eight lanes or more, so no partial sum has more than n / 8 + 8 additions behind it.
+    """
+    step = alpha if not middle.any() else 2 * alpha
+    mantissa = np.rint(np.frexp(step)[0] * 2.0**53).astype(np.int64)
+    odd = mantissa // (mantissa & -mantissa)
+    plain = not middle.any() or bool((np.abs(middle) == np.abs(delta)).all())
+    exact = (odd * n < 1 << 24) & plain
+    largest = alpha * (1 + np.abs(middle).max() / abs(delta[0]))
+    return np.where(exact, 0.0, (n / 8 + 8) * ULP * n * largest)
