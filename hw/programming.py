@@ -111,20 +111,30 @@ class Programming(Unit):
         macro, row = self.bus.macro, self.bus.row
         self.is_macro, self.exists = Signal(), Signal()
         self.last_column, self.last_word, self.last_mask = Signal(16), Signal(16), Signal(WORD)
-        with m.Switch(self.layer):
-            for k, memories in enumerate(self.layers):
-                c, width = memories.config, memories.coefficient_width
-                with m.Case(k):
-                    with m.If(macro < c.macros):
-                        m.d.comb += [self.is_macro.eq(1), self.exists.eq(row < c.rows), *self._ends(c.cols)]
-                    if width:
-                        with m.Elif(macro == c.macros):
-                            m.d.comb += [self.exists.eq(row < c.passes), *self._ends(width)]
+        # (selected, is a macro, rows, bits of a row) of each memory. Sums of products: no block of statements.
+        memories: list[tuple[Any, int, int, int]] = []
+        for k, layer in enumerate(self.layers):
+            c, here = layer.config, self.layer == k
+            memories.append((here & (macro < c.macros), 1, c.rows, c.cols))
+            if layer.coefficient_width:
+                memories.append((here & (macro == c.macros), 0, c.passes, layer.coefficient_width))
 
-    def _ends(self, width: int) -> list[Any]:
-        last = (width - 1) // WORD
-        ones = (1 << width - last * WORD) - 1
-        return [self.last_column.eq(width - 1), self.last_word.eq(last), self.last_mask.eq(ones)]
+        def chosen(values: Any) -> Any:
+            result: Any = 0
+            for (selected, *_), value in zip(memories, values, strict=True):
+                result = result | Mux(selected, value, 0)
+            return result
+
+        lasts = [(width - 1) // WORD for *_, width in memories]
+        m.d.comb += [
+            self.is_macro.eq(chosen([flag for _, flag, _, _ in memories])),
+            self.exists.eq(chosen([row < rows for _, _, rows, _ in memories])),
+            self.last_column.eq(chosen([width - 1 for *_, width in memories])),
+            self.last_word.eq(chosen(lasts)),
+            self.last_mask.eq(
+                chosen([(1 << width - last * WORD) - 1 for (*_, width), last in zip(memories, lasts, strict=True)])
+            ),
+        ]
 
     def _written(self, name: str) -> Any:
         return self.written[NAMES.index(name)]

@@ -13,6 +13,7 @@ from cocotbext.axi import AxiResp
 from oxnor.hw.config import EngineConfig, LayerConfig
 from oxnor.hw.programmer import Programmer, Synapse, as_words
 from oxnor.models import golden
+from oxnor.models.layers import DenseLayer, ScoreLayer
 from oxnor.models.network import Network
 
 from .bench import known
@@ -60,15 +61,14 @@ class ProgrammingBench:
     def another(self) -> Network:
         """Return a network of the same structure with other weights and coefficients."""
         g = np.random.default_rng(random.getrandbits(32))
-        layers = []
+        layers: list[DenseLayer | ScoreLayer] = []
         for layer in self.network.layers:
-            changed = layer.with_weights(g.random(layer.weights.shape) < 0.5)
-            if not layer.gives_scores:
-                thresholds = g.integers(layer.n_in // 2 - 2, layer.n_in // 2 + 3, layer.n_out)
-                changed = replace(changed, thresholds=thresholds)
+            weights = g.random(layer.weights.shape) < 0.5
+            if isinstance(layer, ScoreLayer):
+                layers.append(ScoreLayer(weights, g.permutation(layer.scales), g.permutation(layer.offsets)))
             else:
-                changed = replace(changed, scales=g.permutation(layer.scales), offsets=g.permutation(layer.offsets))
-            layers.append(changed)
+                thresholds = g.integers(layer.n_in // 2 - 2, layer.n_in // 2 + 3, layer.n_out)
+                layers.append(DenseLayer(weights, thresholds))
         return replace(self.network, layers=tuple(layers))
 
     def differing(self, other: Network) -> list[Synapse]:

@@ -16,8 +16,8 @@ from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
 
 COMMANDS = (
-    "demo", "generate", "simulate", "sweep", "report", "faults", "networks", "info", "device", "import", "export",
-    "vectors", "train", "doctor", "bench",
+    "demo", "generate", "simulate", "selftest", "sweep", "report", "faults", "networks", "info", "device", "import",
+    "export", "vectors", "train", "doctor", "bench",
 )
 # What takes long to import, and what only one command needs.
 HEAVY = ("numba", "amaranth", "cocotb", "cocotb_tools", "matplotlib", "torch", "scipy", "vcdvcd", "numpy")

@@ -1,5 +1,6 @@
 """Register map, the host's programmer on a model of an engine, and the classification of a self-test's answers."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,8 @@ def host(config, model):
 
 def test_the_map_is_in_the_documents_and_has_no_register_twice():
     assert as_markdown() in (Path(__file__).parents[1] / "docs/programming.md").read_text()
-    assert sorted(INDEX.values()) == list(range(len(INDEX))) and len(INDEX) <= 64
+    assert sorted(INDEX.values()) == list(range(len(INDEX)))
+    assert len(INDEX) <= 64
 
 
 def test_registers_keep_their_addresses_whatever_is_generated(random_network):
@@ -165,9 +167,10 @@ def answers(rows, cols):
 def test_march_writes_both_bits_everywhere_and_reads_them():
     steps = list(march(5, 7))
     expected = answers(5, 7)[0]
-    assert expected.any(axis=0).all() and (~expected).any(axis=0).all()
+    assert expected.any(axis=0).all()
+    assert (~expected).any(axis=0).all()
     assert [s.upwards for s in steps].count(False) == 1
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         assert np.array_equal(before.written, after.expected)
 
 
