@@ -42,6 +42,18 @@ r = simulate(zoo.load(sys.argv[1]), images[:n], labels=labels[:n], adder_tree=sl
 print(json.dumps(r.to_json()))
 """
 
+_SIMULATE_KIND = """
+import json, sys
+from oxnor.hw.config import EngineConfig
+from oxnor.models import datasets, device, zoo
+from oxnor.sim.simulate import simulate
+network = zoo.load("mnist-tfc")
+config = EngineConfig.for_network(network, macro_kind=sys.argv[1])
+made = device.load("weak-3.3e-2") if sys.argv[1] == "twin" else None
+images, _ = datasets.load_mnist()
+print(json.dumps(simulate(network, images[: int(sys.argv[2])], config=config, device=made).to_json()))
+"""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -248,6 +260,22 @@ def bench_simulation(name: str, images: int, folder: Path) -> list[Row]:
     ]  # fmt: skip
 
 
+def bench_twin(images: int, folder: Path) -> Row:
+    """Simulation with the devices of every synapse against simulation with bits, on the small network."""
+    rates = {}
+    for kind in ("bits", "twin"):
+        for count in (1, images):  # the first builds
+            command = [sys.executable, "-c", _SIMULATE_KIND, kind, str(count)]
+            result = json.loads(measured(command, {"OXNOR_BUILD": str(folder)})[0])
+            if not result["ok"]:
+                raise RuntimeError(f"the RTL differs from the golden model: {result}")
+            rates[kind] = result["images_per_s"]
+    return Row(
+        f"mnist-tfc with macros made of devices, {images:,} images", rates["twin"], "images/s", rates["bits"],
+        rates["twin"] / rates["bits"], "", None, "baseline: macros of bits; both bit-exact",
+    )  # fmt: skip
+
+
 def bench_demo(folder: Path) -> list[Row]:
     """``oxnor demo`` for the second time, against the first time with nothing built."""
     command = [sys.executable, "-m", "oxnor.cli", "demo", "--json"]
@@ -284,6 +312,8 @@ def run(quick: bool = False, progress: Callable[[str], object] | None = None) ->
         rows += bench_generate(name, folder)
         tell("simulation: two builds, two runs each")
         rows += bench_simulation(name, count, folder / "simulation")
+        tell("macros made of devices: two builds")
+        rows.append(bench_twin(2_000, folder / "twin"))
         if not quick:
             tell("demo: two runs")
             rows += bench_demo(folder / "demo")
