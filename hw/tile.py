@@ -108,10 +108,10 @@ class Tile(Unit):
             macro.x.eq(self.x),
             popcount.i.eq(agree),
         ]
-        if self.extras.program:
-            self._program(m, macro)
         if self.extras.errors:
             m.d.comb += macro.flip.eq(self.flip)
+        if self.extras.program:
+            self._program(m, macro)
         with m.If(self.en):
             m.d.sync += self.count.eq(popcount.o)
         return m
@@ -124,6 +124,7 @@ class Tile(Unit):
                 macro.sense.eq(bus.select & bus.sense),
                 macro.row.eq(bus.row),
                 macro.x.eq(bus.x.replicate(self.cols)),
+                macro.flip.eq(0),
             ]
         m.d.comb += [
             macro.prog_valid.eq(bus.select & bus.valid),

@@ -40,7 +40,9 @@ def port_directions(sources: Sequence[Path], top: str) -> dict[str, str]:
 
 #: Modules of which a large engine has hundreds of instances: Verilator keeps them apart instead of writing each out
 #: within its parent, which more than halves the C++ of an engine with real adder trees.
-SHARED_MODULES = ("oxnor_popcount_*_tree",)
+SHARED_MODULES = {"oxnor_popcount_*_tree": "io"}
+#: The same of engines with a fault injector.
+SHARED_IF_THERE = {"error_mix": ("mixed_a", "mixed_b", "mixed_c", "mixed_d"), "error_planes": ("mask",)}
 
 
 def control_text(sources: Sequence[Path], top: str, public: bool) -> str:
@@ -50,14 +52,16 @@ def control_text(sources: Sequence[Path], top: str, public: bool) -> str:
     any time, so that all logic behind it is evaluated once more at each clock edge. Outputs can only be read.
     With `public` everything is visible anyhow, and the file only says which modules are kept apart.
     """
-    lines = ["`verilator_config", *(f'no_inline -module "{name}"' for name in SHARED_MODULES)]
+    stems = {path.stem for path in sources}
+    shared = SHARED_MODULES | {name: ports for name, ports in SHARED_IF_THERE.items() if name in stems}
+    lines = ["`verilator_config", *(f'no_inline -module "{name}"' for name in shared)]
     if public:
         return "\n".join([*lines, ""])
     # Without a visible port their logic would be drawn into the parents again.
-    lines += [f'public_flat_rd -module "{name}" -var "{port}"' for name in SHARED_MODULES for port in "io"]
+    lines += [f'public_flat_rd -module "{name}" -var "{port}"' for name, ports in shared.items() for port in ports]
     kinds = {"input": "public_flat_rw", "output": "public_flat_rd", "inout": "public_flat_rw"}
-    ports = port_directions(sources, top)
-    lines += [f'{kinds[direction]} -module "{top}" -var "{name}"' for name, direction in ports.items()]
+    directions = port_directions(sources, top)
+    lines += [f'{kinds[direction]} -module "{top}" -var "{name}"' for name, direction in directions.items()]
     return "\n".join([*lines, ""])
 
 
