@@ -13,7 +13,7 @@ from oxnor.models.errors import InputError
 from .graph import ELEMENTS_MAX, FILE_MAX, NODES_MAX, Graph, Node, needed_nodes
 from .ops import DTYPES
 
-#: Operators whose result is set by training, and that do nothing in a network that is used.
+#: Where a tensor has its values, by element type, if not as raw bytes.
 _FIELDS = {1: ("float_data", np.float32), 6: ("int32_data", np.int32), 7: ("int64_data", np.int64),
            9: ("int32_data", np.int32), 11: ("double_data", np.float64), 2: ("int32_data", np.int32),
            3: ("int32_data", np.int32), 4: ("int32_data", np.int32), 5: ("int32_data", np.int32),
