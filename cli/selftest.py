@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, Fold, Macro, NetworkName, StreamWidth, TargetName, engine_config, load_network
+from .options import (
+    AsJson,
+    Device,
+    Fold,
+    Macro,
+    NetworkName,
+    StreamWidth,
+    TargetName,
+    engine_config,
+    load_device,
+    load_network,
+)
 
 
 def selftest(
@@ -24,6 +35,8 @@ def selftest(
     macro: Macro = None,
     fold: Fold = None,
     stream_width: StreamWidth = None,
+    device: Device = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the drawn devices.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Find broken pairs, word lines, columns and sense amplifiers.
@@ -36,14 +49,19 @@ def selftest(
     """
     loaded = load_network(network)
     config = engine_config(loaded, target, macro, fold, stream_width, programming=True)
+    model = load_device(device, 0, 0.0)
+    from oxnor.hw.devices import DeviceDraw
+
+    draw = DeviceDraw(model, seed=seed) if model else None
 
     from oxnor.sim.self_test import self_test
 
+    files = {"macro_file": macro_file, "memory": memory}
     with progress() as tell:
         what = f"self-test of {loaded.name}"
         tell(what, 0, 0)
         report = self_test(
-            loaded, config, macro_file=macro_file, memory=memory, progress=lambda done, total: tell(what, done, total)
+            loaded, config, device=draw, **files, progress=lambda done, total: tell(what, done, total)
         )
     if as_json:
         print_json({"network": loaded.name} | report.to_json())

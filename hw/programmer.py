@@ -232,11 +232,15 @@ class Programmer:
         neuron, at = pass_ * c.groups + v, (slice_ * c.across + h) * c.cols + column
         return Synapse(layer, neuron, at) if row < c.reads and neuron < c.n_out and at < c.n_in else None
 
-    async def self_test(self, progress: Callable[[int, int], object] | None = None) -> SelfTestReport:
+    async def self_test(
+        self, progress: Callable[[int, int], object] | None = None, *, form: bool = False
+    ) -> SelfTestReport:
         """March through every macro and return what is broken. The network is lost: program it again.
 
         Parameters
         ----------
+        form : bool
+            Form all devices first, those that hold no synapse too.
         progress : callable, optional
             Called with (macros tested, macros).
         """
@@ -247,12 +251,14 @@ class Programmer:
                 if progress:
                     progress(n, len(macros))
                 c = self.config.layers[k]
-                faults = classify(k, *divmod(macro, c.across), *await self._march(k, macro))
+                faults = classify(k, *divmod(macro, c.across), *await self._march(k, macro, form))
                 found += [faults] if faults.count else []
                 pairs += c.rows * c.cols
         return SelfTestReport(len(macros), pairs, tuple(found))
 
-    async def _march(self, layer: int, macro: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    async def _march(
+        self, layer: int, macro: int, form: bool
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """Return what was written to a macro and what it answered with inputs 1 and 0, (patterns, rows, cols) each."""
         c = self.config.layers[layer]
         expected, plain, inverted = [], [], []
@@ -263,7 +269,8 @@ class Programmer:
                     answers[0, row] = await self.read_row(layer, macro, row)
                     answers[1, row] = await self.read_row(layer, macro, row, inverted=True)
                 if step.written is not None:
-                    await self.command(layer, macro, row, "PROGRAM", words=as_words(step.written[row]))
+                    names = ("FORM", "PROGRAM") if form and step.expected is None else ("PROGRAM",)
+                    await self.command(layer, macro, row, *names, words=as_words(step.written[row]))
             if step.expected is not None:
                 expected.append(step.expected)
                 plain.append(answers[0])

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from oxnor.hw.config import EngineConfig
+from oxnor.hw.devices import DeviceDraw, EngineDevices
 from oxnor.hw.images import write_images
 from oxnor.models.errors import InputError
 from oxnor.models.network import Network
@@ -28,6 +29,7 @@ def self_test(
     *,
     macro_file: str | Path | None = None,
     memory: str | Path | None = None,
+    device: DeviceDraw | None = None,
     build_dir: str | Path | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> SelfTestReport:
@@ -43,6 +45,8 @@ def self_test(
         SystemVerilog with a module ``rram_macro`` that takes the place of oxnor's.
     memory : path, optional
         Folder of further files that this macro reads from ``mem/``.
+    device : DeviceDraw, optional
+        The devices in macros of kind `twin`; all are formed first.
     build_dir : path, optional
         Folder for builds and runs. Default ``$OXNOR_BUILD``, else ``build``.
     progress : callable, optional
@@ -69,12 +73,13 @@ def self_test(
     for y in config.layers:
         words = -(-y.cols // 32)
         steps = len(list(march(1, 1)))
-        cycles += y.macros * y.rows * steps * (ACCESS_CYCLES * 4 * (words + 20) + 2 * y.cols * PULSE_CYCLES)
+        cycles += y.macros * y.rows * steps * (ACCESS_CYCLES * 4 * (words + 20) + 4 * y.cols * PULSE_CYCLES)
     with run_directory(root, f"{network.name}-selftest", keep=False) as directory:
-        write_images(network, config, directory)
+        devices = EngineDevices.draw(network, config, device).texts() if device else None
+        write_images(network, config, directory, devices)
         if memory is not None:
             shutil.copytree(memory, directory / "mem", dirs_exist_ok=True)
-        job = {"config": asdict(config), "cycle_limit": cycles + 10_000}
+        job = {"config": asdict(config), "cycle_limit": cycles + 10_000, "form": device is not None}
         (directory / "job.json").write_text(json.dumps(job))
 
         def poll() -> None:

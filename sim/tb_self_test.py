@@ -35,5 +35,5 @@ async def march(dut: Any) -> None:
     def progress(done: int, _: int) -> None:
         Path("progress").write_text(str(done))
 
-    report = await Programmer(config_of(job), lite.read, lite.write, pause).self_test(progress)
+    report = await Programmer(config_of(job), lite.read, lite.write, pause).self_test(progress, form=job["form"])
     Path("report.json").write_text(json.dumps(report.to_json()))
