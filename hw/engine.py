@@ -133,7 +133,9 @@ class Engine(Unit):
     @staticmethod
     def _counter(m: Module, name: str, event: Any, clear: Any, width: int = 32) -> Signal:
         counter = Signal(width, name=name)
-        m.d.sync += counter.eq(counter + event)
+        # The events end long paths, the ready of the last layer to that of the first: they are counted one cycle later.
+        happened = Signal(name=f"{name}_event")
+        m.d.sync += [happened.eq(event), counter.eq(counter + happened)]
         with m.If(clear):
             m.d.sync += counter.eq(0)
         return counter
