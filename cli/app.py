@@ -13,7 +13,14 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, device, doctor, faults, generate, networks, simulate, sweep, train
+from . import bench, demo, device, doctor, faults, fpga, generate, networks, simulate, sweep, train
+
+#: Errors that are said in their own words, with exit code 1.
+_FAILURES = {
+    "oxnor.sim.runner": "SimulationError",
+    "oxnor.fpga.tools": "ToolError",
+    "oxnor.fpga.host": "LinkError",
+}
 
 
 class Commands(TyperGroup):
@@ -27,11 +34,11 @@ class Commands(TyperGroup):
             print(f"oxnor: {e}", file=sys.stderr)
             ctx.exit(2)
         except RuntimeError as e:
-            # Typer's own exits are RuntimeErrors too; the runner is loaded if it is it that has failed.
-            runner = sys.modules.get("oxnor.sim.runner")
-            if runner is None or not isinstance(e, runner.SimulationError):
+            # Typer's own exits are RuntimeErrors too; a module is loaded if it is it that has failed.
+            kinds = [getattr(sys.modules[m], name) for m, name in _FAILURES.items() if m in sys.modules]
+            if not isinstance(e, tuple(kinds)):
                 raise
-            # The simulator failed or the engine hangs: the text names the log and shows its end.
+            # A tool failed, the engine hangs, a board is silent: the text names the log and shows its end.
             print(f"oxnor: {e}", file=sys.stderr)
             ctx.exit(1)
         except KeyboardInterrupt:
@@ -97,3 +104,6 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for _command in _COMMANDS:
     app.command(help=_paragraphs(_command.__doc__ or ""))(_command)
+for _registered in fpga.fpga.registered_commands:
+    _registered.help = _paragraphs(_registered.callback.__doc__ or "") if _registered.callback else None
+app.add_typer(fpga.fpga, name="fpga", help="It on a board: bitstreams with open tools, a host driver, a virtual board.")

@@ -31,6 +31,8 @@ from oxnor.sim.streams import pack_beats
 TRIES = 3
 #: Seconds to wait for an answer beyond the time that its bytes take on the line.
 PATIENCE_S = 2.0
+#: Seconds of silence after which a board that was out of step is taken to be at rest.
+SETTLE_S = 0.1
 #: What a request may be answered with that sending it again can mend.
 AGAIN = (Status.BAD_CRC, Status.TOO_SHORT, Status.TOO_LONG, Status.BUSY)
 
@@ -135,10 +137,17 @@ class Host:
                     break
                 if response.status in AGAIN:
                     last = f"status {Status(response.status).name}"
+                    self._settle()
                     break
                 if response.sequence == self._sequence:
                     return response
         raise LinkError(f"{self._serial.port}: the board does not answer command 0x{command:02x} ({last})")
+
+    def _settle(self) -> None:
+        """Wait until the board has nothing more to say: what is sent while it speaks is lost."""
+        while self.receive(SETTLE_S) is not None:
+            pass
+        self._received.clear()
 
     def _ok(self, command: Command, payload: bytes = b"", *, answer_bytes: int = 64) -> bytes:
         response = self.request(command, payload, answer_bytes=answer_bytes)

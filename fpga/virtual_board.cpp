@@ -22,6 +22,8 @@ namespace {
 
 // Clock cycles without a bit on the line after which the board is taken to be at rest.
 constexpr uint64_t kRest = 100000;
+// Clock cycles from the start until the board is out of reset.
+constexpr unsigned kStart = 100;
 // Clock cycles between two looks at the terminal while the line is busy.
 constexpr uint64_t kLook = 512;
 
@@ -90,9 +92,6 @@ int main(int argc, char** argv) {
   }
   cfmakeraw(&settings);
   tcsetattr(slave, TCSANOW, &settings);
-  std::printf("%s\n", name);
-  std::fflush(stdout);
-
   const auto context = std::make_unique<VerilatedContext>();
   context->commandArgs(argc, argv);
   const auto top = std::make_unique<Voxnor_top>(context.get());
@@ -100,7 +99,14 @@ int main(int argc, char** argv) {
   Receiver receiver;
   top->clk_pin = 0;
   top->uart_rx = 1;
-  top->eval();
+  for (unsigned cycle = 0; cycle < kStart; ++cycle) {
+    top->clk_pin = 1;
+    top->eval();
+    top->clk_pin = 0;
+    top->eval();
+  }
+  std::printf("%s\n", name);
+  std::fflush(stdout);
   for (uint64_t cycle = 0, busy = 0;; ++cycle) {
     const bool rest = cycle - busy > kRest;
     if (rest || cycle % kLook == 0) {

@@ -84,7 +84,7 @@ class LinkReceiver(Unit):
         byte = Signal(8)
         m.d.comb += [
             end.eq(self.valid & (self.data == END)),
-            take.eq(self.valid & ~end & (escaped | (self.data != ESC)) & ~self.hold),
+            take.eq(self.valid & ~end & (escaped | (self.data != ESC)) & ~self.hold & ~lost),
             byte.eq(self.data),
         ]
         with m.If(escaped):
@@ -102,10 +102,10 @@ class LinkReceiver(Unit):
         with m.If(end):
             m.d.sync += [escaped.eq(0), corrupt.eq(0), lost.eq(0)]
         m.d.comb += self.lost.eq(end & (lost | (self.hold & corrupt)))
-        self._parse(m, platform, take, byte, end & ~self.hold & ~lost, corrupt)
+        self._parse(m, platform, take, byte, end, ~self.hold & ~lost, corrupt)
         return m
 
-    def _parse(self, m: Module, platform: Any, take: Signal, byte: Signal, end: Any, corrupt: Signal) -> None:
+    def _parse(self, m: Module, platform: Any, take: Signal, byte: Signal, end: Signal, mine: Any, corrupt: Signal) -> None:
         """Walk through header, payload and CRC."""
         crc = Crc32()
         place(m, platform, "crc", crc)
@@ -150,7 +150,7 @@ class LinkReceiver(Unit):
         with m.If(end):
             m.d.sync += [x.eq(0) for x in (in_payload, in_crc, started, too_long, position, odd)]
         self._count(m, take & ~started, odd)
-        m.d.comb += [self.done.eq(end & (started | corrupt)), self.status.eq(Status.OK)]
+        m.d.comb += [self.done.eq(end & mine & (started | corrupt)), self.status.eq(Status.OK)]
         with m.If(corrupt):
             m.d.comb += self.status.eq(Status.BAD_CRC)
         with m.Elif(too_long):
