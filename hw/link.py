@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from .axi_lite import ADDRESS_WIDTH, AXI_LITE_PORTS, OKAY
 from .config import EngineConfig
+from .crc32 import Crc32
 from .link_buffer import LinkBuffer
 from .link_protocol import COUNTERS, IDENTITY_BYTES, RUN_TIMEOUT_BITS, Command, Identity, Status
 from .link_receiver import LinkReceiver
@@ -18,7 +19,7 @@ from .unit import Unit, bits_for, place
 #: Bits of a beat, and of a word of the buffer.
 WORD = 16
 #: Bits of the link's counters; they are sent as 32.
-COUNTER_WIDTH = 20
+COUNTER_WIDTH = 24
 
 
 class Link(Unit):
@@ -72,15 +73,22 @@ class Link(Unit):
         self.receiver = LinkReceiver(words, self.config.beats)
         self.sender = LinkSender()
         self.buffer = LinkBuffer(words)
-        for name in ("receiver", "sender", "buffer"):
+        self.crc = Crc32()
+        for name in ("receiver", "sender", "buffer", "crc"):
             place(m, platform, name, getattr(self, name))
         self.status = Signal(8)
         self.written = Signal(32)
         self.cycles = Signal(RUN_TIMEOUT_BITS + 1)
         self.index = Signal(bits_for(max(IDENTITY_BYTES, words)))  # words of the buffer, bytes, counters: where we are
         self.position = Signal(2)  # byte of a number that is sent
-        r, s, b = self.receiver, self.sender, self.buffer
+        r, s, b, crc = self.receiver, self.sender, self.buffer, self.crc
         m.d.comb += [
+            # The two ways take turns: one CRC serves both.
+            crc.data.eq(Mux(r.hold, s.data, r.crc_data)),
+            crc.valid.eq(Mux(r.hold, s.valid & s.ready, r.crc_valid)),
+            crc.clear.eq(Mux(r.hold, s.start, r.crc_clear)),
+            r.crc.eq(crc.value),
+            s.crc.eq(crc.value),
             r.data.eq(self.i_data),
             r.valid.eq(self.i_valid),
             r.error.eq(self.i_error),
@@ -94,9 +102,11 @@ class Link(Unit):
             self.m_axil_wdata.eq(self.written),
             self.m_axil_wstrb.eq(15),
         ]
+        self.counters = [Signal(COUNTER_WIDTH, name=name) for name in COUNTERS]
         self.busy_answer = Signal()
         with m.If(r.lost):
-            m.d.sync += self.busy_answer.eq(1)
+            # Several may come before one answer: they are counted here.
+            m.d.sync += [self.busy_answer.eq(1), self.counters[1].eq(self.counters[1] + 1)]
         with m.FSM(name="doing") as fsm:
             m.d.comb += r.hold.eq(~fsm.ongoing("REST"))
             self._start(m)
@@ -130,11 +140,12 @@ class Link(Unit):
                         m.d.sync += self.status.eq(Status.BAD_PAYLOAD)
                 with m.Default():
                     m.d.sync += self.status.eq(Status.UNKNOWN_COMMAND)
-        self.counters = [Signal(COUNTER_WIDTH, name=name) for name in COUNTERS]
+        accepted, rejected = self.counters
         with m.State("COUNT"):
-            for counter, statuses in zip(self.counters, COUNTERS.values(), strict=True):
-                with m.If(self.status.matches(*statuses)):
-                    m.d.sync += counter.eq(counter + 1)
+            with m.If(self.status == Status.OK):
+                m.d.sync += accepted.eq(accepted + 1)
+            with m.Elif(self.status != Status.BUSY):
+                m.d.sync += rejected.eq(rejected + 1)
             m.next = "SEQUENCE"
         first = {
             Command.IDENTITY: "IDENTITY",
@@ -163,7 +174,7 @@ class Link(Unit):
                 with m.If(self.index == IDENTITY_BYTES - 1):
                     m.next = "STATUS"
         # Four bytes of a counter, of a register, of the cycles of a run.
-        numbers = {"COUNTER": Array(self.counters)[self.index[:2]], "DATA": self.m_axil_rdata, "CYCLES": self.cycles}
+        numbers = {"COUNTER": Array(self.counters)[self.index[0]], "DATA": self.m_axil_rdata, "CYCLES": self.cycles}
         for state, number in numbers.items():
             with m.State(state):
                 m.d.comb += [s.valid.eq(1), s.data.eq(number.word_select(self.position, 8))]

@@ -54,14 +54,9 @@ class Status(IntEnum):
     TIMEOUT = 8
 
 
-#: The link's counters, in the order of the answer to COUNTERS, 4 bytes each, and what each one counts: the status of a
-#: request before it is executed. One that fails only then (BUS_ERROR, TIMEOUT) has been accepted.
-COUNTERS: dict[str, tuple[Status, ...]] = {
-    "accepted": (Status.OK,),
-    "corrupt": (Status.BAD_CRC,),
-    "wrong_length": (Status.TOO_SHORT, Status.TOO_LONG),
-    "refused": (Status.BUSY, Status.UNKNOWN_COMMAND, Status.BAD_PAYLOAD),
-}
+#: The link's counters, in the order of the answer to COUNTERS, 4 bytes each: requests that were executed, and those
+#: that were not, for whatever reason.
+COUNTERS = ("accepted", "rejected")
 
 
 def slip(data: bytes) -> bytes:
@@ -93,6 +88,45 @@ def with_crc(data: bytes) -> bytes:
 def request(command: int, sequence: int, payload: bytes = b"") -> bytes:
     """Return a request, ready for the wire."""
     return slip(with_crc(bytes([command, sequence]) + len(payload).to_bytes(2, "little") + payload))
+
+
+def judge(segment: bytes, payload_max: int, image_bytes: int) -> Status | None:
+    """Return how a board answers what comes between two END bytes, before it executes anything; None if it does not.
+
+    Parameters
+    ----------
+    segment : bytes
+        What is on the wire, without an END.
+    payload_max, image_bytes : int
+        As in the board's identity.
+
+    See Also
+    --------
+    oxnor.hw.link_receiver.LinkReceiver : the gateware.
+    """
+    if not segment:
+        return None
+    data = unslip(segment)
+    if data is None:
+        return Status.BAD_CRC
+    length = int.from_bytes(data[2:HEADER_BYTES], "little") if len(data) >= HEADER_BYTES else 0
+    over = len(data) - (HEADER_BYTES + length + CRC_BYTES)
+    if length > payload_max or (over > 0 and len(data) >= HEADER_BYTES):
+        return Status.TOO_LONG
+    if over < 0:
+        return Status.TOO_SHORT
+    if with_crc(data[:-CRC_BYTES]) != data:
+        return Status.BAD_CRC
+    allowed = {
+        Command.IDENTITY: length == 0,
+        Command.COUNTERS: length == 0,
+        Command.RUN: length > 0 and length % image_bytes == 0,
+        Command.READ: length > 0 and length % 2 == 0,
+        Command.WRITE: length > 0 and length % 6 == 0,
+    }
+    if data[0] not in list(Command):
+        return Status.UNKNOWN_COMMAND
+    return Status.OK if allowed[Command(data[0])] else Status.BAD_PAYLOAD
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
-from .crc32 import Crc32
 from .link_protocol import CRC_RESIDUE, END, ESC, ESC_END, ESC_ESC, Status
-from .unit import Unit, bits_for, place
+from .unit import Unit, bits_for
 
 
 class LinkReceiver(Unit):
@@ -47,6 +46,8 @@ class LinkReceiver(Unit):
         The payload is at least one image, at least one write (three words), and nothing else.
     lost : ``Out(1)``
         A request that came while ``hold`` was 1 has ended in this cycle.
+    crc_data, crc_valid, crc_clear, crc
+        A CRC register over the bytes of the request.
     """
 
     def __init__(self, capacity: int, beats: int):
@@ -70,6 +71,10 @@ class LinkReceiver(Unit):
                 "whole_images": Out(1),
                 "whole_writes": Out(1),
                 "lost": Out(1),
+                "crc_data": Out(8),
+                "crc_valid": Out(1),
+                "crc_clear": Out(1),
+                "crc": In(32),
             }
         )
 
@@ -102,22 +107,21 @@ class LinkReceiver(Unit):
         with m.If(end):
             m.d.sync += [escaped.eq(0), corrupt.eq(0), lost.eq(0)]
         m.d.comb += self.lost.eq(end & (lost | (self.hold & corrupt)))
-        self._parse(m, platform, take, byte, end, ~self.hold & ~lost, corrupt)
+        # An END in the middle of an escape is as wrong as any other byte there.
+        self._parse(m, take, byte, end, ~self.hold & ~lost, corrupt | escaped)
         return m
 
-    def _parse(self, m: Module, platform: Any, take: Signal, byte: Signal, end: Signal, mine: Any, corrupt: Signal) -> None:
+    def _parse(self, m: Module, take: Signal, byte: Signal, end: Signal, mine: Any, corrupt: Any) -> None:
         """Walk through header, payload and CRC."""
-        crc = Crc32()
-        place(m, platform, "crc", crc)
         in_payload, in_crc, started, too_long = (Signal(name=n) for n in ("in_payload", "in_crc", "started", "too_long"))
         position = Signal(3)  # bytes of the header or of the CRC that have come
         left = Signal(16)
         low = Signal(8)
         odd = Signal()
         m.d.comb += [
-            crc.data.eq(byte),
-            crc.valid.eq(take),
-            crc.clear.eq(end),
+            self.crc_data.eq(byte),
+            self.crc_valid.eq(take),
+            self.crc_clear.eq(end),
             self.word.eq(Mux(odd, Cat(low, byte), byte)),
             self.address.eq(self.words),
             self.write.eq(take & in_payload & ~too_long & (odd | (left == 1))),
@@ -157,7 +161,7 @@ class LinkReceiver(Unit):
             m.d.comb += self.status.eq(Status.TOO_LONG)
         with m.Elif(~in_crc | (position != 4)):
             m.d.comb += self.status.eq(Status.TOO_SHORT)
-        with m.Elif(crc.value != CRC_RESIDUE):
+        with m.Elif(self.crc != CRC_RESIDUE):
             m.d.comb += self.status.eq(Status.BAD_CRC)
 
     def _count(self, m: Module, start: Any, odd: Signal) -> None:

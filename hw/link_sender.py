@@ -7,9 +7,8 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
-from .crc32 import Crc32
 from .link_protocol import END, ESC, ESC_END, ESC_ESC
-from .unit import Unit, place
+from .unit import Unit
 
 
 class LinkSender(Unit):
@@ -25,6 +24,8 @@ class LinkSender(Unit):
         To the line.
     busy : ``Out(1)``
         A frame is not yet out.
+    start : ``Out(1)``, crc : ``In(32)``
+        Clear the CRC register before a frame; its value over the bytes that were taken.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,8 @@ class LinkSender(Unit):
                 "o_valid": Out(1),
                 "o_ready": In(1),
                 "busy": Out(1),
+                "start": Out(1),
+                "crc": In(32),
             }
         )
 
@@ -47,22 +50,18 @@ class LinkSender(Unit):
 
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
-        crc = Crc32()
-        place(m, platform, "crc", crc)
         byte = Signal(8)
         special, escaped, crc_part = Signal(), Signal(), Signal()
         position = Signal(2)
         accepted = Signal()
         m.d.comb += [
-            byte.eq(Mux(crc_part, ~crc.value.word_select(position, 8), self.data)),
+            byte.eq(Mux(crc_part, ~self.crc.word_select(position, 8), self.data)),
             special.eq((byte == END) | (byte == ESC)),
-            crc.data.eq(self.data),
-            crc.valid.eq(self.valid & self.ready),
             self.busy.eq(1),
         ]
         with m.FSM(name="part"):
             with m.State("REST"):
-                m.d.comb += [crc.clear.eq(1), self.busy.eq(self.valid)]
+                m.d.comb += [self.start.eq(1), self.busy.eq(self.valid)]
                 m.d.comb += [self.o_data.eq(END), self.o_valid.eq(self.valid)]
                 with m.If(self.valid & self.o_ready):
                     m.next = "BYTES"
