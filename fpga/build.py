@@ -22,7 +22,7 @@ from oxnor.models.network import Network
 from oxnor.sim.runner import build_root, locked
 
 from . import tools
-from .boards import BoardSpec
+from .boards import BoardSpec, Chip
 from .report import report
 from .top import PLL, TOP, divisor, pin_file, pll_text, top_text
 
@@ -129,7 +129,15 @@ write_json design.json
 """
 
 
-def _key(directory: Path, described: Any) -> str:
+def memory_style(config: EngineConfig, chip: Chip) -> str:
+    """Return where thresholds go: "block" RAM if the macros leave some, else "distributed" in logic."""
+    macros = sum(y.macros for y in config.layers)
+    # At most two block RAMs a layer, the identity, the buffer of the link.
+    return "block" if macros + 2 * len(config.layers) + 2 <= chip.block_rams else "distributed"
+
+
+def netlist_key(directory: Path, described: Any) -> str:
+    """Return the hash of all that a run of the tools in `directory` depends on."""
     h = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for path in sorted(p for p in directory.rglob("*") if p.is_file() and p.suffix != ".log"):
         h.update(f"\n{path.relative_to(directory)} ".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -183,11 +191,10 @@ def build(
         tell("Verilog", 0, 4)
         design = write_design(network, board, config, work, freq_mhz=freq_mhz, baud=baud)
         sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
-        macros = sum(y.macros for y in config.layers)
-        script = synthesis_script(board, sources, "block" if macros + 6 <= board.chip.block_rams else "distributed")
+        script = synthesis_script(board, sources, memory_style(config, board.chip))
         write_text(work / "synth.ys", script)
         described = {"tools": {k: t.name for k, t in found.items()}, "seed": seed, "freq": design.freq_mhz}
-        key = _key(work, described)
+        key = netlist_key(work, described)
         target = cache / key
         with locked(cache / f"{key}.lock"):
             if not (target / REPORT).is_file():

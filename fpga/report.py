@@ -33,7 +33,8 @@ def bound_cycles(config: EngineConfig, chip: Chip) -> float:
     return synapses / (chip.block_rams * chip.block_ram_bits)
 
 
-def _cells(path: Path, family: str) -> dict[str, int]:
+def cells(path: Path, family: str) -> dict[str, int]:
+    """Return how many cells of each kind a netlist has, from Yosys' statistics."""
     counts = json.loads(path.read_text())["design"]["num_cells_by_type"]
     # Every kind of flip-flop of iCE40 is a cell type of its own.
     return {
@@ -54,7 +55,7 @@ def report(design: Design, work: Path, tools: dict[str, str], seed: int) -> dict
     }
     fits = (work / "oxnor.bin").is_file() or (work / "oxnor.bit").is_file()
     fmax = _fmax(work / "nextpnr.json") if fits else None
-    cells = _cells(work / "stat.json", chip.family)
+    counted = cells(work / "stat.json", chip.family)
     bound = bound_cycles(design.config, chip)
     found = {
         "network": design.network.name,
@@ -65,7 +66,7 @@ def report(design: Design, work: Path, tools: dict[str, str], seed: int) -> dict
         "folding": [[y.across, y.groups] for y in design.config.layers],
         "macro": [design.config.layers[0].rows, design.config.layers[0].cols],
         "fits": fits,
-        **cells,
+        **counted,
         **{f"{name}_placed": value["used"] for name, value in placed.items()},
         **{f"{name}_available": value["of"] for name, value in placed.items()},
         "freq_mhz": design.freq_mhz,

@@ -14,7 +14,7 @@ from oxnor.models import golden
 from oxnor.models.network import Network
 from oxnor.sim.inputs import Inputs
 
-from .host import Host, LinkError
+from .host import PATIENCE_S, Host, LinkError
 
 
 def run_images(
@@ -25,6 +25,8 @@ def run_images(
     baud: int,
     *,
     board: str | None = None,
+    patience_s: float = PATIENCE_S,
+    batch: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]:
     """Run images on a board in batches as large as it takes.
@@ -41,6 +43,10 @@ def run_images(
         Serial port.
     board : str, optional
         Name that the board must give.
+    patience_s : float
+        Seconds to wait for an answer.
+    batch : int, optional
+        Images in one request. Default: as many as the board takes.
     progress : callable, optional
         Called with (images done, images).
 
@@ -58,22 +64,22 @@ def run_images(
     count = len(bits)
     classes = np.zeros(count, np.int64)
     cycles = predicted = batches = 0
-    with Host(port, baud) as host:
+    with Host(port, baud, patience_s) as host:
         identity = host.check(config.digest, network.digest)
         if board is not None and identity.name != board:
             raise LinkError(f"{port}: must be a {board}, but says that it is a {identity.name}")
         before = dict(zip(("FRAMES", "DROPPED"), host.read("FRAMES", "DROPPED"), strict=True))
-        size = identity.payload_max // identity.image_bytes
+        size = min(batch or count, identity.payload_max // identity.image_bytes)
         started = time.monotonic()
         for first in range(0, count, size):
-            batch = bits[first : first + size]
-            result = host.run(batch, identity)
-            classes[first : first + len(batch)] = result.classes
+            part = bits[first : first + size]
+            result = host.run(part, identity)
+            classes[first : first + len(part)] = result.classes
             cycles += result.cycles
-            predicted += schedule(config).cycles(len(batch))
+            predicted += schedule(config).cycles(len(part))
             batches += 1
             if progress:
-                progress(first + len(batch), count)
+                progress(first + len(part), count)
         seconds = time.monotonic() - started
         after = dict(zip(("FRAMES", "DROPPED"), host.read("FRAMES", "DROPPED"), strict=True))
         link = host.counters()
