@@ -13,9 +13,10 @@ from typing import Any
 
 from oxnor.hw import link_protocol
 from oxnor.hw.board import Board
-from oxnor.hw.config import EngineConfig
+from oxnor.hw.config import TARGETS, EngineConfig
 from oxnor.hw.emit import emit_component
 from oxnor.hw.images import write_images
+from oxnor.hw.unit import bits_for
 from oxnor.models.errors import InputError
 from oxnor.models.files import write_text
 from oxnor.models.network import Network
@@ -117,7 +118,7 @@ def synthesis_script(board: BoardSpec, sources: list[str], coefficients: str) ->
     coefficients : str
         Memory for thresholds: "block" or "distributed", the rest of the chip's memory deciding.
     """
-    synth = "synth_ice40 -device u -spram" if board.chip.family == "ice40" else "synth_ecp5 -nowidelut"
+    synth = "synth_ice40 -device u -spram -abc9 -dff -dffe_min_ce_target 9" if board.chip.family == "ice40" else "synth_ecp5 -nowidelut"
     style = {"block": "block", "distributed": "logic"}[coefficients]
     return f"""read_verilog -sv {" ".join(sources)}
 {synth} -top {TOP} -run begin:map_ram
@@ -131,9 +132,16 @@ write_json design.json
 
 def memory_style(config: EngineConfig, chip: Chip) -> str:
     """Return where thresholds go: "block" RAM if the macros leave some, else "distributed" in logic."""
+    target = TARGETS[chip.target]
+    assert target.cols is not None
+    # A hidden layer's thresholds are a word a pass; the buffer of the link is block RAM where there is nothing larger.
+    needed = sum(
+        -(-y.groups * bits_for(y.n_in + 1) // target.cols) * -(-y.passes // target.rows) for y in config.layers[:-1]
+    )
+    if not chip.spram:
+        needed += -(-chip.buffer_words * 16 // (target.rows * target.cols))
     macros = sum(y.macros for y in config.layers)
-    # At most two block RAMs a layer, the identity, the buffer of the link.
-    return "block" if macros + 2 * len(config.layers) + 2 <= chip.block_rams else "distributed"
+    return "block" if macros + needed <= chip.block_rams else "distributed"
 
 
 def netlist_key(directory: Path, described: Any) -> str:

@@ -107,7 +107,7 @@ class Engine(Unit):
         taken = collector.o.valid & collector.o.ready
         given = self.m_axis_tvalid & self.m_axis_tready
         clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]
-        inside = Signal(16)
+        inside = Signal(range(4 * len(self.config.layers) + 8))
         m.d.comb += identity.en.eq(1)
         m.d.sync += inside.eq(inside + taken - given)
         values: dict[str, Any] = {
