@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, doctor, generate, networks, simulate, train
+from . import bench, demo, doctor, generate, networks, selftest, simulate, train
 
 
 class Commands(TyperGroup):
@@ -83,6 +83,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,
     generate.generate,
     simulate.simulate,
+    selftest.selftest,
     networks.networks,
     networks.info,
     train.train,

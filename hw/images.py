@@ -74,7 +74,7 @@ def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArr
     layer = network.layers[index]
     fields = UNITS[layer.kind].coefficients(layer, config)
     if not config.is_affine and getattr(layer, "is_affine", False):
-        raise InputError(f"network {network.name!r}: scores must be popcounts in this engine, without scales or offsets")
+        raise InputError(f"network {network.name!r}: scores must be popcounts in this engine, not scaled ones")
     for values, width in fields:
         low, high = (0, (1 << width) - 1) if config.scale_width == 0 else (-(1 << width - 1), (1 << width - 1) - 1)
         wrong = np.flatnonzero((values < low) | (values > high))

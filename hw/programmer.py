@@ -72,6 +72,8 @@ class Programmer:
         ``await read(byte address)`` returns a register.
     write : callable
         ``await write(byte address, value)`` writes one.
+    pause : callable, optional
+        ``await pause(polls)`` between two polls of a busy controller, for transports that are faster than it.
 
     Raises
     ------
@@ -84,12 +86,13 @@ class Programmer:
         config: EngineConfig,
         read: Callable[[int], Awaitable[int]],
         write: Callable[[int, int], Awaitable[object]],
+        pause: Callable[[int], Awaitable[object]] | None = None,
     ):
         if not config.programming:
             raise InputError("engine must be generated with its programming controller (--programming)")
         self.config = config
         self.offsets = {r["name"]: r["offset"] for r in as_dicts(config)}
-        self._read, self._write = read, write
+        self._read, self._write, self._pause = read, write, pause
 
     async def get(self, name: str) -> int:
         """Return a register by name."""
@@ -135,10 +138,12 @@ class Programmer:
         await self.set("PROG_COMMAND", sum(COMMANDS[n] for n in names))
         if await self.get("STATUS") & 2:
             raise EngineError("the engine has refused a command: an image is in it")
-        for _ in range(POLLS):
+        for polls in range(POLLS):
             status = await self.get("PROG_STATUS")
             if not status & 1:
                 break
+            if self._pause:
+                await self._pause(polls)
         else:
             raise EngineError("the programming controller stays busy")
         if status & 4:

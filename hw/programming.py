@@ -98,7 +98,8 @@ class Programming(Unit):
         self.column = Signal(16)
         self.words = Array([Signal(WORD, name=f"data{k}") for k in range(words)])
         self.result = Array([Signal(WORD, name=f"result{k}") for k in range(words)])
-        self.status = {n: Signal(name=n) for n in ("busy", "done", "error", "failing", "waiting", "overflow")}
+        names = ("busy", "done", "error", "failing", "waiting", "overflow")
+        self.status = {name: Signal(name=name) for name in names}
         self._shape(m)
         self._accesses(m, words)
         self._fifo(m)
@@ -187,11 +188,12 @@ class Programming(Unit):
         with m.If(pop):
             m.d.sync += first.eq(first + 1)
         with m.If(room):
-            m.d.sync += [at[end].eq(Cat(bus.macro, self.layer[:8])), row[end].eq(Cat(self.column, bus.row)), end.eq(end + 1)]
+            m.d.sync += [at[end].eq(Cat(bus.macro, self.layer[:8])), row[end].eq(Cat(self.column, bus.row))]
+            m.d.sync += end.eq(end + 1)
         with m.Elif(self.push):
             m.d.sync += s["overflow"].eq(1)
         with m.If(self.start & self.value[0]):
-            m.d.sync += [self.failures.eq(0), self.pulses.eq(0), count.eq(0), first.eq(0), end.eq(0), s["overflow"].eq(0)]
+            m.d.sync += [x.eq(0) for x in (self.failures, self.pulses, count, first, end, s["overflow"])]
 
     def _sequence(self, m: Module) -> None:
         """The command, step by step; each step starts the next one that was asked for."""

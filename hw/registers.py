@@ -44,8 +44,8 @@ PROGRAMMING_REGISTERS = (
     Register(
         "PROG_COMMAND",
         "rw",
-        "starts, in this order: bit 0 CLEAR counts and addresses, 1 FORM, 2 PROGRAM, 3 VERIFY, 4 MEND what fails, 5 READ,"
-        " 6 READ_INVERTED (inputs 0); refused while an image is in the engine; reads as 0",
+        "starts, in this order: bit 0 CLEAR counts and addresses, 1 FORM, 2 PROGRAM, 3 VERIFY, 4 MEND what fails,"
+        " 5 READ, 6 READ_INVERTED (inputs 0); refused while an image is in the engine; reads as 0",
     ),
     Register(
         "PROG_STATUS",

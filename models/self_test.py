@@ -162,6 +162,32 @@ class SelfTestReport:
         kinds = ("rows", "columns", "amplifiers", "pairs")
         return {kind: sum(len(getattr(f, kind)) for f in self.found) for kind in kinds}
 
+    def table(self) -> list[tuple[str, str, str, str, str]]:
+        """Return rows (layer, v, h, what is broken, where) for people."""
+        rows = []
+        for f in self.found:
+            pairs = {holds: [p for p in f.pairs if p.holds == holds] for holds in ("0 only", "1 only", "neither")}
+            listed = {
+                "dead word lines": f.rows,
+                "dead columns": f.columns,
+                "dead sense amplifiers": f.amplifiers,
+                **{f"pairs that hold {k}": [f"{p.row}:{p.column}" for p in found] for k, found in pairs.items()},
+            }
+            for what, places in listed.items():
+                if places:
+                    rows.append((str(f.layer), str(f.v), str(f.h), what, " ".join(map(str, places))))
+        return rows
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> SelfTestReport:
+        """Undo :meth:`to_json`."""
+        lines = ("rows", "columns", "amplifiers")
+        macros = [
+            MacroFaults(**f | {k: tuple(f[k]) for k in lines} | {"pairs": tuple(PairFault(**p) for p in f["pairs"])})
+            for f in found["found"]
+        ]
+        return cls(found["macros"], found["pairs"], tuple(macros))
+
     def to_json(self) -> dict[str, Any]:
         """Return all of it."""
         return {

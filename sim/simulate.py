@@ -159,7 +159,7 @@ def stream(
 
 
 @contextlib.contextmanager
-def _run_directory(root: Path, name: str, keep: bool) -> Any:
+def run_directory(root: Path, name: str, keep: bool) -> Any:
     """Give a fresh working directory; it stays if the run fails, for its log."""
     (root / "run").mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-{time.strftime('%H%M%S')}-{os.getpid()}-", dir=root / "run"))
@@ -252,7 +252,7 @@ def simulate(
         in_rtl = corrupted(faulty, bits, corrupt_rtl, seed=seed, with_scores=config.with_scores)
     root = Path(build_dir).resolve() if build_dir else runner.build_root()
     engine = build_engine(config, waves=waves, adder_tree=adder_tree, public=public, root=root)
-    with _run_directory(root, network.name, keep=waves is not None) as directory:
+    with run_directory(root, network.name, keep=waves is not None) as directory:
         raw, times, seconds = stream(engine, config, in_rtl, bits, directory, progress, read_errors)
     classes, scores = unpack_results(raw, engine.sidecar["result"])
     golden_scores = golden.scores(faulty, bits, read_errors=read_errors)

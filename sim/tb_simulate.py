@@ -19,6 +19,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
+from oxnor.sim.lite import Lite
 from oxnor.sim.stream_driver import receive, send
 
 PERIOD = 2  # simulator steps to a clock cycle
@@ -77,23 +78,6 @@ async def reset(dut: Any) -> None:
     await RisingEdge(dut.clk)
 
 
-async def write_registers(dut: Any, writes: list[tuple[int, int]]) -> None:
-    """Write registers, (byte address, value) in this order, and check that each write is accepted."""
-    dut.s_axil_wstrb.value = 15
-    dut.s_axil_bready.value = 1
-    for address, value in writes:
-        dut.s_axil_awaddr.value, dut.s_axil_wdata.value = address, value
-        dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = 1
-        await RisingEdge(dut.clk)  # awready and wready are 1 while no write is under way
-        dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = 0
-        while True:
-            await RisingEdge(dut.clk)
-            if dut.s_axil_bvalid.value == 1:
-                break
-        assert dut.s_axil_bresp.value == 0, f"the register at 0x{address:02x} cannot be written"
-        await RisingEdge(dut.clk)
-
-
 @cocotb.test()
 async def stream_images(dut: Any) -> None:
     """Stream all images and keep all results."""
@@ -102,7 +86,10 @@ async def stream_images(dut: Any) -> None:
     beats = beats_of(images, job["beat_bytes"])
     results = Results(dut, len(images), job["result_bytes"])
     await reset(dut)
-    await write_registers(dut, job["writes"])
+    if job["writes"]:
+        lite = Lite(dut)
+        for address, value in job["writes"]:
+            await lite.write(address, value)
     dut_in = (dut.s_axis_tdata, dut.s_axis_tvalid, dut.s_axis_tready, dut.s_axis_tlast)
     sender = cocotb.start_soon(send(dut.clk, *dut_in, beats, job["beats"], get_sim_time))
     receiver = cocotb.start_soon(receive(dut.clk, dut.m_axis_tvalid, len(images), results.take))
