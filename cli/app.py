@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.errors import InputError
 
-from . import bench, demo, device, doctor, faults, fpga, generate, networks, simulate, sweep, train
+from . import bench, demo, device, doctor, faults, fpga, generate, networks, selftest, simulate, sweep, train
 
 #: Errors that are said in their own words, with exit code 1.
 _FAILURES = {
@@ -95,6 +95,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     sweep.sweep,
     sweep.report,
     faults.faults,
+    selftest.selftest,
     networks.networks,
     networks.info,
     device.device,

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, Fold, Macro, NetworkName, NoScores, StreamWidth, TargetName, engine_config, load_network
+from .options import (
+    AsJson,
+    FaultInjector,
+    Fold,
+    Macro,
+    NetworkName,
+    NoScores,
+    Programming,
+    StreamWidth,
+    TargetName,
+    engine_config,
+    load_network,
+)
 
 
 def generate(
@@ -19,6 +31,8 @@ def generate(
     fold: Fold = None,
     stream_width: StreamWidth = None,
     no_scores: NoScores = False,
+    fault_injector: FaultInjector = False,
+    programming: Programming = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder even if it is not ours.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +46,8 @@ def generate(
     from oxnor.hw.generate import generate as write
 
     loaded = load_network(network)
-    config = engine_config(loaded, target, macro, fold, stream_width, no_scores)
+    extras = {"fault_injector": fault_injector, "programming": programming}
+    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, **extras)
     with progress() as tell:
         tell(f"writing {output}", 0, 0)
         sidecar = write(loaded, output, config, force=force)

@@ -61,6 +61,24 @@ NoScores = Annotated[
     bool, typer.Option("--no-scores", help="Give the class alone, without the scores.", rich_help_panel=_ENGINE)
 ]
 
+FaultInjector = Annotated[
+    bool,
+    typer.Option(
+        "--fault-injector",
+        help="Generate per-read errors with registers for rate and seed; off until they are written.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+
+Programming = Annotated[
+    bool,
+    typer.Option(
+        "--programming",
+        help="Generate the programming controller: weights and coefficients can be written and verified.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+
 
 def load_network(name: str) -> Network:
     """Return the network called `name`, shipped or in a file."""
@@ -106,6 +124,7 @@ def engine_config(
     fold: list[str] | None = None,
     stream_width: int | None = None,
     no_scores: bool = False,
+    **extras: bool,
 ) -> EngineConfig:
     """Return the engine structure that the options ask for."""
     from oxnor.hw.config import EngineConfig
@@ -119,4 +138,5 @@ def engine_config(
         given["folding"] = [pair("--fold", text, ",", "1,16", 1) for text in fold]
     if no_scores:
         given["with_scores"] = False
+    given |= extras
     return EngineConfig.for_network(network, target=target, stream_width=stream_width, **given)

@@ -13,10 +13,12 @@ from .console import note, print_json, print_table, progress
 from .options import (
     AsJson,
     Data,
+    FaultInjector,
     Fold,
     Macro,
     NetworkName,
     NoScores,
+    Programming,
     StreamWidth,
     TargetName,
     engine_config,
@@ -47,6 +49,15 @@ def simulate(
             "--faults", metavar="FILE", help="Take the wrong weights from this file instead.", rich_help_panel=_ERRORS
         ),
     ] = None,
+    read_ber: Annotated[
+        float,
+        typer.Option(
+            "--read-ber",
+            metavar="RATE",
+            help="Probability that a single read is wrong, in steps of 1/65536; generates the fault injector.",
+            rich_help_panel=_ERRORS,
+        ),
+    ] = 0.0,
     corrupt_rtl: Annotated[
         int,
         typer.Option(
@@ -62,6 +73,8 @@ def simulate(
     fold: Fold = None,
     stream_width: StreamWidth = None,
     no_scores: NoScores = False,
+    fault_injector: FaultInjector = False,
+    programming: Programming = False,
     waves: Annotated[
         str | None,
         typer.Option("--waves", metavar="KIND", help="Record vcd or fst waves of the first 4 images."),
@@ -81,10 +94,13 @@ def simulate(
     """
     _check(ber, seed, trial, corrupt_rtl, waves)
     from oxnor.models.faults import FaultMap
+    from oxnor.models.read_errors import ReadErrors
     from oxnor.sim.inputs import inputs_for
 
     loaded = load_network(network)
-    config = engine_config(loaded, target, macro, fold, stream_width, no_scores)
+    extras = {"fault_injector": fault_injector, "programming": programming}
+    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, **extras)
+    read_errors = ReadErrors.from_ber(read_ber, seed) if read_ber else None
     inputs = inputs_for(loaded, images, seed=seed, data=data)
     fault_map = FaultMap.load(faults) if faults is not None else None
 
@@ -102,6 +118,7 @@ def simulate(
             seed=seed,
             trial=trial,
             faults=fault_map,
+            read_errors=read_errors,
             config=config,
             waves=waves,
             corrupt_rtl=corrupt_rtl,

@@ -118,7 +118,7 @@ def synthesis_script(board: BoardSpec, sources: list[str], coefficients: str) ->
     coefficients : str
         Memory for thresholds: "block" or "distributed", the rest of the chip's memory deciding.
     """
-    synth = "synth_ice40 -device u -spram -abc9 -dff -dffe_min_ce_target 9" if board.chip.family == "ice40" else "synth_ecp5 -nowidelut"
+    synth = "synth_ice40 -device u -spram -dff -dffe_min_ce_use 9" if board.chip.family == "ice40" else "synth_ecp5 -nowidelut"
     style = {"block": "block", "distributed": "logic"}[coefficients]
     return f"""read_verilog -sv {" ".join(sources)}
 {synth} -top {TOP} -run begin:map_ram

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
+from .coefficient_ram import CoefficientRam
 from .coefficient_rom import CoefficientRom
 from .config import LayerConfig
+from .error_mask import IMAGE_BITS, STATE, ErrorKey, ErrorMask
+from .extras import NO_EXTRAS, Extras
+from .program_bus import fan_out, word_of
 from .tile import Tile
 from .unit import Unit, bits_for, place, sum_tree
 
@@ -28,6 +32,8 @@ class SynapseArray(Unit):
         Number of the layer, for the names of its memory images.
     coefficient_width : int
         Bits of the coefficients of one neuron; 0 if there are none.
+    extras : Extras
+        What the engine has beside.
 
     Members
     -------
@@ -45,12 +51,15 @@ class SynapseArray(Unit):
         Partial counts, a lane a neuron.
     coefficients : ``Out(V * coefficient_width)``
         Coefficients of the pass, lane 0 in the low bits; not there if they have no bits.
+    errors, program
+        See :class:`oxnor.hw.extras.Extras`.
     """
 
-    def __init__(self, config: LayerConfig, index: int, coefficient_width: int):
+    def __init__(self, config: LayerConfig, index: int, coefficient_width: int, extras: Extras = NO_EXTRAS):
         self.config = config
         self.index = index
         self.coefficient_width = coefficient_width
+        self.extras = extras
         members: dict[str, Any] = {
             "en": In(1),
             "i": In(stream.Signature(config.n_in)),
@@ -59,7 +68,7 @@ class SynapseArray(Unit):
         if coefficient_width:
             members["coefficients"] = Out(config.groups * coefficient_width)
         flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass")
-        super().__init__(members | {k: Out(1) for k in flags})
+        super().__init__(members | {k: Out(1) for k in flags} | extras.members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -68,6 +77,7 @@ class SynapseArray(Unit):
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
         c = self.config
+        self.programmed: list[tuple[Any, Any]] = []
         width = c.across * c.cols
         x = Signal(c.slices * width)
         busy = Signal()
@@ -100,9 +110,14 @@ class SynapseArray(Unit):
         delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
-        self._read(m, platform, row, x[:width], delayed["last_slice"][1])
+        flips = None
+        if self.extras.errors:
+            flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
+        self._read(m, platform, row, x[:width], delayed["last_slice"][1], flips)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
+        if self.extras.program:
+            fan_out(m, self.program, self.programmed)
         return m
 
     def _delay(self, m: Module, name: str, value: Any, depth: int) -> list[Any]:
@@ -114,19 +129,51 @@ class SynapseArray(Unit):
                 m.d.sync += stages[k].eq(stages[k - 1])
         return stages
 
-    def _read(self, m: Module, platform: Any, row: Signal, x: Any, last_sensed: Signal) -> None:
+    def _errors(self, m: Module, platform: Any, taken: Any, pass_: Signal, slice_: Signal) -> list[Any]:
+        """Return the error mask of each lane, for the row that was sensed one edge before."""
+        c = self.config
+        image = Signal(IMAGE_BITS)
+        key = ErrorKey()
+        place(m, platform, "error_key", key)
+        kept = {name: Signal(n, name=f"key_{name}") for name, n in STATE.items()}
+        m.d.comb += [key.seed.eq(self.errors.seed), key.layer.eq(self.index), key.image.eq(image)]
+        with m.If(taken):
+            m.d.sync += [image.eq(image + 1), *(kept[name].eq(getattr(key, name)) for name in STATE)]
+        with m.If(self.errors.restart):
+            m.d.sync += image.eq(0)
+        flips = []
+        for v in range(c.groups):
+            mask = ErrorMask(c)
+            place(m, platform, f"error_mask_v{v}", mask)
+            m.d.comb += [
+                mask.en.eq(self.en),
+                mask.rate.eq(self.errors.rate),
+                mask.neuron.eq(pass_ * c.groups + v),
+                mask.slice.eq(slice_),
+                *(getattr(mask, name).eq(kept[name]) for name in STATE),
+            ]
+            flips.append(mask.flip)
+        return flips
+
+    def _read(
+        self, m: Module, platform: Any, row: Signal, x: Any, last_sensed: Signal, flips: list[Any] | None
+    ) -> None:
         c = self.config
         for v in range(c.groups):
             counts = []
             for h in range(c.across):
-                tile = Tile(c.rows, c.cols, *c.used_columns(h), f"mem/layer{self.index}_v{v}_h{h}.mem")
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), f"mem/layer{self.index}_v{v}_h{h}.mem", self.extras)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
+                if flips is not None:
+                    m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])
                 m.d.comb += [
                     tile.en.eq(self.en),
                     tile.row.eq(row),
                     tile.x.eq(x[h * c.cols : (h + 1) * c.cols]),
                     tile.last.eq(last_sensed),
                 ]
+                if self.extras.program:
+                    self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 counts.append(tile.count)
             if c.across == 1:
                 m.d.comb += self.partials[v].eq(counts[0])
@@ -136,6 +183,22 @@ class SynapseArray(Unit):
 
     def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
         c = self.config
-        rom = CoefficientRom(c.passes, c.groups * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem")
-        place(m, platform, "coefficient_rom", rom)
-        m.d.comb += [rom.en.eq(self.en), rom.row.eq(row), self.coefficients.eq(rom.q)]
+        sizes = c.passes, c.groups * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem"
+        if self.extras.program is None:
+            rom = CoefficientRom(*sizes)
+            place(m, platform, "coefficient_rom", rom)
+            m.d.comb += [rom.en.eq(self.en), rom.row.eq(row), self.coefficients.eq(rom.q)]
+            return
+        ram = CoefficientRam(*sizes)
+        place(m, platform, "coefficient_ram", ram)
+        bus = self.extras.program.flip().create(path=("coefficient_bus",))
+        self.programmed.append((bus, self.program.macro == c.macros))
+        m.d.comb += [
+            ram.en.eq(Mux(bus.active, bus.select & bus.sense, self.en)),
+            ram.row.eq(Mux(bus.active, bus.row, row)),
+            ram.write.eq(bus.select & bus.write),
+            ram.word.eq(bus.word),
+            ram.data.eq(bus.data),
+            self.coefficients.eq(ram.q),
+        ]
+        word_of(m, bus, ram.q)

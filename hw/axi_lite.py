@@ -68,7 +68,8 @@ class AxiLite(Unit):
 
     Parameters
     ----------
-    registers : tuple of Register
+    registers : tuple of Register or None
+        None is an address without a register.
 
     Members
     -------
@@ -83,7 +84,7 @@ class AxiLite(Unit):
         What is written.
     """
 
-    def __init__(self, registers: tuple[Register, ...]):
+    def __init__(self, registers: tuple[Register | None, ...]):
         self.registers = registers
         n = len(registers)
         super().__init__(
@@ -113,7 +114,7 @@ class AxiLite(Unit):
         with m.If(self.arvalid & self.arready):
             m.d.sync += self.rvalid.eq(1)
             with m.Switch(self.araddr[2:]):
-                for k in range(len(self.registers)):
+                for k in (k for k, register in enumerate(self.registers) if register):
                     with m.Case(k):
                         m.d.comb += self.read[k].eq(1)
                         m.d.sync += [self.rdata.eq(self.values[k]), self.rresp.eq(OKAY)]
@@ -134,7 +135,7 @@ class AxiLite(Unit):
             m.d.sync += [self.bvalid.eq(1), self.bresp.eq(SLVERR)]
             with m.Switch(address[2:]):
                 for k, register in enumerate(self.registers):
-                    if register.access == "rw":
+                    if register and register.access == "rw":
                         with m.Case(k), m.If(strobes.all()):
                             m.d.comb += self.written[k].eq(1)
                             m.d.sync += self.bresp.eq(OKAY)

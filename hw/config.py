@@ -15,6 +15,8 @@ from oxnor.models.network import Network
 from .unit import bits_for
 
 FORMAT_VERSION = 1
+#: What an engine may have beside its inference, and by default has not.
+EXTRAS = ("fault_injector", "programming")
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,10 @@ class EngineConfig:
         Bits a beat of the input stream, a multiple of 8.
     with_scores : bool
         Whether the result has the scores beside the class.
+    fault_injector : bool
+        Whether reads can be given errors at a rate and from a seed in registers.
+    programming : bool
+        Whether macros and coefficients can be programmed, verified and read over registers.
 
     Raises
     ------
@@ -199,6 +205,8 @@ class EngineConfig:
     layers: tuple[LayerConfig, ...]
     stream_width: int
     with_scores: bool
+    fault_injector: bool = False
+    programming: bool = False
 
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
@@ -237,7 +245,8 @@ class EngineConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
-        text = json.dumps({"version": FORMAT_VERSION, **asdict(self)}, sort_keys=True)
+        described = {k: v for k, v in asdict(self).items() if k not in EXTRAS or v}  # an engine without is as before
+        text = json.dumps({"version": FORMAT_VERSION, **described}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
@@ -250,6 +259,8 @@ class EngineConfig:
         folding: Sequence[tuple[int, int]] | None = None,
         stream_width: int | None = None,
         with_scores: bool | None = None,
+        fault_injector: bool = False,
+        programming: bool = False,
     ) -> EngineConfig:
         """Return the structure that suits `network`.
 
@@ -266,6 +277,10 @@ class EngineConfig:
             Bits a beat of the input stream.
         with_scores : bool, optional
             Whether the result has the scores.
+        fault_injector : bool
+            Whether reads can be given errors.
+        programming : bool
+            Whether macros can be programmed.
         """
         if target not in TARGETS:
             raise InputError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
@@ -278,4 +293,6 @@ class EngineConfig:
             layers,
             stream_width or t.stream_width or -(-network.n_in // 8) * 8,
             t.with_scores if with_scores is None else with_scores,
+            fault_injector,
+            programming,
         )

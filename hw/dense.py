@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .array import SynapseArray
 from .config import LayerConfig
+from .extras import NO_EXTRAS, Extras
 from .threshold import Threshold
 from .unit import Unit, bits_for, place
 
@@ -26,6 +27,8 @@ class Dense(Unit):
     config : LayerConfig
     index : int
         Number of the layer, for the names of its modules and memory images.
+    extras : Extras
+        What the engine has beside.
 
     Members
     -------
@@ -33,16 +36,21 @@ class Dense(Unit):
         Input vectors.
     o : ``Out(stream.Signature(n_out))``
         Bit n is the output of neuron n.
+    errors, program
+        See :class:`oxnor.hw.extras.Extras`.
 
     See Also
     --------
     oxnor.models.layers.DenseLayer : bit-true model.
     """
 
-    def __init__(self, config: LayerConfig, index: int):
+    def __init__(self, config: LayerConfig, index: int, extras: Extras = NO_EXTRAS):
         self.config = config
         self.index = index
-        super().__init__({"i": In(stream.Signature(config.n_in)), "o": Out(stream.Signature(config.n_out))})
+        self.coefficient_width = bits_for(config.n_in + 1)
+        self.extras = extras
+        streams = {"i": In(stream.Signature(config.n_in)), "o": Out(stream.Signature(config.n_out))}
+        super().__init__(streams | extras.members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -51,9 +59,10 @@ class Dense(Unit):
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        array = SynapseArray(c, self.index, bits_for(c.n_in + 1))
+        array = SynapseArray(c, self.index, self.coefficient_width, self.extras)
         place(m, platform, "array", array)
         connect(m, flipped(self.i), array.i)
+        self.extras.pass_on(m, self, array)
         en = Signal()
         m.d.comb += [
             en.eq(~self.o.valid | self.o.ready),

@@ -21,7 +21,7 @@ from amaranth.lib.wiring import In
 from oxnor.models.files import write_text
 
 from . import registers
-from .config import EngineConfig
+from .config import EXTRAS, EngineConfig
 from .engine import Engine
 from .schedule import schedule
 from .unit import EmitPlatform, Unit
@@ -182,6 +182,7 @@ def describe(config: EngineConfig) -> dict[str, Any]:
     return {
         "structure": config.digest,
         "layers": layers,
+        "extras": [name for name in EXTRAS if getattr(config, name)],
         "stream": {"width": config.stream_width, "beats": config.beats},
         "result": {
             "width": config.result_width,
@@ -197,5 +198,5 @@ def describe(config: EngineConfig) -> dict[str, Any]:
 def emit_engine(config: EngineConfig, directory: str | Path) -> Emitted:
     """Write the engine's Verilog; its memory images are separate (:func:`oxnor.hw.images.write_images`)."""
     emitted = emit_component(Engine(config), directory)
-    sidecar = emitted.sidecar | describe(config) | {"registers": registers.as_dicts()}
+    sidecar = emitted.sidecar | describe(config) | {"registers": registers.as_dicts(config)}
     return Emitted(emitted.top, emitted.sources, sidecar)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out, connect
 
 from .axi_lite import AXI_LITE_PORTS, AxiLite
+from .coefficient_ram import CoefficientRam
 from .coefficient_rom import CoefficientRom
 from .collector import Collector
 from .config import EngineConfig
 from .layers import UNITS
-from .registers import INDEX, INTERFACE_VERSION, MAGIC, REGISTERS
+from .program_bus import fan_out
+from .programming import NAMES, Memories, Programming
+from .registers import INDEX, INTERFACE_VERSION, MAGIC, register_map
 from .skid import Skid
 from .unit import Unit, place
 
@@ -75,11 +78,13 @@ class Engine(Unit):
             self.s_axis_tready.eq(collector.tready),
         ]
         source = collector.o
+        layers: list[Any] = []
         for k, layer in enumerate(config.layers):
             unit: Any = UNITS[layer.kind].unit(config, k)
             place(m, platform, f"layer{k}", unit)
             connect(m, source, unit.i)
             source = unit.o
+            layers.append(unit)
         skid = Skid(config.result_width)
         place(m, platform, "skid", skid)
         m.d.comb += [
@@ -93,12 +98,13 @@ class Engine(Unit):
         ]
         if config.with_scores:
             m.d.comb += skid.i.payload[config.class_width :].eq(source.payload.scores.as_value())
-        self._registers(m, platform, collector)
+        self._registers(m, platform, collector, layers)
         return m
 
-    def _registers(self, m: Module, platform: Any, collector: Collector) -> None:
-        lite = AxiLite(REGISTERS)
-        identity = CoefficientRom(1, 32, "mem/network.mem")
+    def _registers(self, m: Module, platform: Any, collector: Collector, layers: list[Any]) -> None:
+        lite = AxiLite(register_map(self.config))
+        memory = CoefficientRam if self.config.programming else CoefficientRom
+        identity: Any = memory(1, 32, "mem/network.mem")
         place(m, platform, "axi_lite", lite)
         place(m, platform, "identity", identity)
         for name, member in AXI_LITE_PORTS.items():
@@ -108,6 +114,7 @@ class Engine(Unit):
         given = self.m_axis_tvalid & self.m_axis_tready
         clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]
         inside = Signal(range(4 * len(self.config.layers) + 8))
+        busy = (inside != 0) | collector.o.valid
         m.d.comb += identity.en.eq(1)
         m.d.sync += inside.eq(inside + taken - given)
         values: dict[str, Any] = {
@@ -117,7 +124,7 @@ class Engine(Unit):
             "NETWORK": identity.q,
             "N_IN": self.config.n_in,
             "N_OUT": self.config.n_out,
-            "STATUS": (inside != 0) | collector.o.valid,
+            "STATUS": busy,
             "FRAMES": self._counter(m, "frames", taken, clear),
             "DROPPED": self._counter(m, "dropped", collector.dropped, clear),
             "RESULTS": self._counter(m, "results", given, clear),
@@ -128,7 +135,78 @@ class Engine(Unit):
         with m.If(lite.read[INDEX["CYCLES_LO"]]):
             m.d.sync += latched.eq(cycles[32:])
         values |= {"CYCLES_LO": cycles[:32], "CYCLES_HI": latched}
+        refused: list[Any] = []
+        if self.config.fault_injector:
+            values |= self._fault_injector(m, lite, busy, layers, refused)
+        if self.config.programming:
+            values |= self._programming(m, platform, lite, busy, collector, layers, identity, refused)
+        if refused:
+            values["STATUS"] = Cat(busy, self._refused(m, lite, refused))
         m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]
+
+    def _fault_injector(
+        self, m: Module, lite: AxiLite, busy: Any, layers: list[Any], refused: list[Any]
+    ) -> dict[str, Any]:
+        """Let the registers control the layers' errors; return what they read as."""
+        kept = {"ERROR_SEED": Signal(32, name="error_seed"), "ERROR_RATE": Signal(16, name="error_rate")}
+        for name, signal in kept.items():
+            written = lite.written[INDEX[name]]
+            refused.append(written & busy)
+            with m.If(written & ~busy):
+                m.d.sync += signal.eq(lite.value_written)
+        for layer in layers:
+            m.d.comb += [
+                layer.errors.seed.eq(kept["ERROR_SEED"]),
+                layer.errors.rate.eq(kept["ERROR_RATE"]),
+                layer.errors.restart.eq(lite.written[INDEX["ERROR_SEED"]] & ~busy),
+            ]
+        return dict(kept)
+
+    def _programming(
+        self,
+        m: Module,
+        platform: Any,
+        lite: AxiLite,
+        busy: Any,
+        collector: Collector,
+        layers: list[Any],
+        identity: CoefficientRam,
+        refused: list[Any],
+    ) -> dict[str, Any]:
+        """Give the controller the layers' memories and the input stream's ready; return what its registers read as."""
+        controller = Programming(
+            tuple(Memories(c, c.groups * u.coefficient_width) for c, u in zip(self.config.layers, layers, strict=True))
+        )
+        place(m, platform, "programming", controller)
+        own = slice(INDEX[NAMES[0]], INDEX[NAMES[-1]] + 1)
+        network = lite.written[INDEX["NETWORK"]]
+        m.d.comb += [
+            controller.idle.eq(~busy),
+            controller.written.eq(lite.written[own]),
+            controller.read.eq(lite.read[own]),
+            controller.value.eq(lite.value_written),
+            identity.write.eq(network & ~busy),
+            identity.data.eq(lite.value_written),
+        ]
+        refused += [controller.refused, network & busy]
+        fan_out(m, controller.bus, [(u.program, controller.layer == k) for k, u in enumerate(layers)])
+        # No beat is taken while the controller or the host holds the stream, and no image goes on into the layers
+        # while the controller is busy. The last assignment wins.
+        with m.If(controller.hold):
+            m.d.comb += [self.s_axis_tready.eq(0), collector.tvalid.eq(0)]
+        with m.If(controller.bus.active):
+            m.d.comb += [layers[0].i.valid.eq(0), collector.o.ready.eq(0)]
+        return {name: controller.values[k] for k, name in enumerate(NAMES)}
+
+    @staticmethod
+    def _refused(m: Module, lite: AxiLite, events: list[Any]) -> Signal:
+        """Return whether a write was refused since CONTROL bit 1 was written."""
+        refused = Signal()
+        with m.If(lite.written[INDEX["CONTROL"]] & lite.value_written[1]):
+            m.d.sync += refused.eq(0)
+        with m.If(Cat(*events).any()):
+            m.d.sync += refused.eq(1)
+        return refused
 
     @staticmethod
     def _counter(m: Module, name: str, event: Any, clear: Any, width: int = 32) -> Signal:

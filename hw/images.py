@@ -63,6 +63,41 @@ def _coefficient_words(fields: list[tuple[NDArray[np.int64], int]], config: Laye
         yield word
 
 
+def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArray[np.bool_]:
+    """Return what the coefficient memory of a layer holds, shape (passes, bits of a word); (0, 0) if it has none.
+
+    Raises
+    ------
+    InputError
+        If a coefficient needs more bits than the engine has for it.
+    """
+    layer = network.layers[index]
+    fields = UNITS[layer.kind].coefficients(layer, config)
+    if not config.is_affine and getattr(layer, "is_affine", False):
+        raise InputError(f"network {network.name!r}: scores must be popcounts in this engine, not scaled ones")
+    for values, width in fields:
+        low, high = (0, (1 << width) - 1) if config.scale_width == 0 else (-(1 << width - 1), (1 << width - 1) - 1)
+        wrong = np.flatnonzero((values < low) | (values > high))
+        if wrong.size:
+            raise InputError(
+                f"network {network.name!r}: coefficients of layer {index} must be in [{low}, {high}] in this engine,"
+                f" not {int(values[wrong[0]])} (neuron {int(wrong[0])})"
+            )
+    if not fields:
+        return np.zeros((0, 0), bool)
+    width = config.groups * sum(w for _, w in fields)
+    words = _coefficient_words(fields, config)
+    return np.array([[w >> b & 1 for b in range(width)] for w in words], bool)
+
+
+def check_shape(network: Network, config: EngineConfig) -> None:
+    """Raise InputError if the engine was made for another structure than the network's."""
+    shape = (config.n_in, *(y.n_out for y in config.layers))
+    kinds = tuple(y.kind for y in config.layers)
+    if network.shape != shape or tuple(y.kind for y in network.layers) != kinds:
+        raise InputError(f"network {network.name!r}: shape must be {shape} for this engine, not {network.shape}")
+
+
 def image_texts(network: Network, config: EngineConfig) -> dict[str, str]:
     """Return the memory images of `network` by file name.
 
@@ -71,10 +106,7 @@ def image_texts(network: Network, config: EngineConfig) -> dict[str, str]:
     InputError
         If the engine was made for another structure.
     """
-    shape = (config.n_in, *(y.n_out for y in config.layers))
-    kinds = tuple(y.kind for y in config.layers)
-    if network.shape != shape or tuple(y.kind for y in network.layers) != kinds:
-        raise InputError(f"network {network.name!r}: shape must be {shape} for this engine, not {network.shape}")
+    check_shape(network, config)
     texts = {"network.mem": f"{network.digest[:8]}\n"}
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):
         stored = macro_bits(layer.weights, c)

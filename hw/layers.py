@@ -12,6 +12,7 @@ from oxnor.models.layers import DenseLayer, ScoreLayer
 
 from .config import EngineConfig, LayerConfig
 from .dense import Dense
+from .extras import Extras
 from .scores import Scores
 from .unit import Unit, bits_for
 
@@ -48,6 +49,6 @@ def _score_coefficients(layer: ScoreLayer, config: LayerConfig) -> list[tuple[ND
 
 #: By the ``kind`` of a layer.
 UNITS = {
-    "dense": LayerUnit(lambda e, k: Dense(e.layers[k], k), 1, _dense_coefficients),
-    "scores": LayerUnit(lambda e, k: Scores(e.layers[k], k, e.with_scores), 2, _score_coefficients),
+    "dense": LayerUnit(lambda e, k: Dense(e.layers[k], k, Extras.of(e)), 1, _dense_coefficients),
+    "scores": LayerUnit(lambda e, k: Scores(e.layers[k], k, e.with_scores, Extras.of(e)), 2, _score_coefficients),
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .axi_lite import Register
+from .config import EngineConfig
 
 MAGIC = int.from_bytes(b"OXNR", "big")
 INTERFACE_VERSION = 1
@@ -16,8 +18,8 @@ REGISTERS = (
     Register("NETWORK", "r", "first 32 bits of the digest of the network in the memory images"),
     Register("N_IN", "r", "bits of an image"),
     Register("N_OUT", "r", "number of classes"),
-    Register("STATUS", "r", "bit 0: an image is in the engine"),
-    Register("CONTROL", "rw", "write 1 to bit 0 to clear the counters; reads as 0"),
+    Register("STATUS", "r", "bit 0: an image is in the engine; bit 1: a write was refused because of that"),
+    Register("CONTROL", "rw", "write 1 to bit 0 to clear the counters, to bit 1 to clear STATUS bit 1; reads as 0"),
     Register("FRAMES", "r", "frames of the right length taken since the counters were cleared"),
     Register("DROPPED", "r", "frames of the wrong length dropped"),
     Register("RESULTS", "r", "results handed over"),
@@ -25,12 +27,59 @@ REGISTERS = (
     Register("CYCLES_LO", "r", "clock cycles, low word; reading it latches CYCLES_HI"),
     Register("CYCLES_HI", "r", "clock cycles, high word, as of the last read of CYCLES_LO"),
 )
-INDEX = {r.name: k for k, r in enumerate(REGISTERS)}
+#: Of an engine with a fault injector. Refused while an image is in the engine.
+INJECTOR_REGISTERS = (
+    Register("ERROR_SEED", "rw", "seed of the per-read errors; writing it makes the next image number 0"),
+    Register("ERROR_RATE", "rw", "bits 15:0: each read is wrong with probability rate / 65536; 0 after reset"),
+)
+#: Of an engine with a programming controller. While it is busy all writes but that of PROG_HOLD are refused.
+PROGRAMMING_REGISTERS = (
+    Register("PROG_HOLD", "rw", "bit 0: hold the input stream (s_axis_tready = 0), so that the engine becomes free"),
+    Register("PROG_LAYER", "rw", "number of the layer"),
+    Register("PROG_MACRO", "rw", "v * H + h of the macro; V * H is the memory of the layer's coefficients"),
+    Register("PROG_ROW", "rw", "row of the macro, or pass of the coefficients"),
+    Register("PROG_WORD", "rw", "which 32 bits of the row PROG_DATA holds; counts up at each access of PROG_DATA"),
+    Register("PROG_DATA", "rw", "writes: the data of the row; reads: what READ has read, or which bits failed"),
+    Register("PROG_RETRIES", "rw", "how often MEND may program again, 0 to 255"),
+    Register(
+        "PROG_COMMAND",
+        "rw",
+        "starts, in this order: bit 0 CLEAR counts and addresses, 1 FORM, 2 PROGRAM, 3 VERIFY, 4 MEND what fails,"
+        " 5 READ, 6 READ_INVERTED (inputs 0); refused while an image is in the engine; reads as 0",
+    ),
+    Register(
+        "PROG_STATUS",
+        "r",
+        "bit 0: busy; 1: the last command is done; 2: there is no such row; 3: it left failing pairs;"
+        " 4: PROG_FAIL has an address; 5: addresses were lost, there were too many",
+    ),
+    Register("PROG_FAILURES", "r", "failing pairs since CLEAR"),
+    Register("PROG_FAIL_MACRO", "r", "layer (31:24) and macro (23:0) of the oldest address"),
+    Register("PROG_FAIL", "r", "row (31:16) and column (15:0) of the oldest address; reading it takes it away"),
+    Register("PROG_PULSES", "r", "operations on single devices since CLEAR"),
+)
+#: Registers of each extra in the order of the map; where an extra is not generated its addresses are empty.
+BY_EXTRA = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS}
+INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for extra in BY_EXTRA.values() for r in extra)))}
 
 
-def as_dicts() -> list[dict[str, Any]]:
+def register_map(config: EngineConfig | None = None) -> tuple[Register | None, ...]:
+    """Return the registers of an engine, number k at byte address 4 * k; by default of one without extras."""
+    found: list[Register | None] = list(REGISTERS)
+    if config and config.programming:
+        network = REGISTERS[INDEX["NETWORK"]]
+        found[INDEX["NETWORK"]] = replace(network, access="rw", description=f"{network.description}, or as written")
+    for name, registers in BY_EXTRA.items():
+        found += registers if config and getattr(config, name) else [None] * len(registers)
+    while found[-1] is None:
+        found.pop()
+    return tuple(found)
+
+
+def as_dicts(config: EngineConfig | None = None) -> list[dict[str, Any]]:
     """Return the map as JSON-able dicts with name, offset (bytes), access and description."""
     return [
         {"name": r.name, "offset": 4 * k, "access": r.access, "description": r.description}
-        for k, r in enumerate(REGISTERS)
+        for k, r in enumerate(register_map(config))
+        if r
     ]

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from .argmax import Argmax
 from .array import SynapseArray
 from .config import LayerConfig
+from .extras import NO_EXTRAS, Extras
 from .threshold import Threshold
 from .unit import Unit, bits_for, place
 
@@ -28,6 +29,8 @@ class Scores(Unit):
         Number of the layer, for the names of its modules and memory images.
     with_scores : bool
         Whether ``o.payload.scores`` is there.
+    extras : Extras
+        What the engine has beside.
 
     Members
     -------
@@ -35,22 +38,25 @@ class Scores(Unit):
         Input vectors.
     o : ``Out(stream.Signature(StructLayout({"index": ..., "scores": ...})))``
         The class, and the scores (``ArrayLayout(signed(score_width), n_out)``) if they are wanted.
+    errors, program
+        See :class:`oxnor.hw.extras.Extras`.
 
     See Also
     --------
     oxnor.models.layers.ScoreLayer : bit-true model.
     """
 
-    def __init__(self, config: LayerConfig, index: int, with_scores: bool):
+    def __init__(self, config: LayerConfig, index: int, with_scores: bool, extras: Extras = NO_EXTRAS):
         self.config = config
         self.index = index
         self.with_scores = with_scores
+        self.coefficient_width = config.scale_width + config.offset_width
+        self.extras = extras
         payload: dict[str, Any] = {"index": bits_for(config.n_out - 1)}
         if with_scores:
             payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
-        super().__init__(
-            {"i": In(stream.Signature(config.n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
-        )
+        streams = {"i": In(stream.Signature(config.n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
+        super().__init__(streams | extras.members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -59,11 +65,12 @@ class Scores(Unit):
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        array = SynapseArray(c, self.index, c.scale_width + c.offset_width)
+        array = SynapseArray(c, self.index, self.coefficient_width, self.extras)
         argmax = Argmax(c.n_out, c.groups, c.score_width)
         place(m, platform, "array", array)
         place(m, platform, "argmax", argmax)
         connect(m, flipped(self.i), array.i)
+        self.extras.pass_on(m, self, array)
         en = Signal()
         valid = Signal()
         m.d.comb += [

@@ -7,7 +7,9 @@ from typing import Any
 from amaranth.hdl import Module, Mux
 from amaranth.lib.wiring import In, Out
 
+from .extras import NO_EXTRAS, Extras
 from .popcount import Popcount
+from .program_bus import word_of
 from .rram_macro import RramMacro
 from .unit import Unit, bits_for, place
 
@@ -28,6 +30,8 @@ class Tile(Unit):
         Columns that hold a synapse in the last slice, in [0, used].
     init_file : str
         Memory image of the macro.
+    extras : Extras
+        What the engine has beside.
 
     Members
     -------
@@ -41,25 +45,35 @@ class Tile(Unit):
         Whether the row sensed one edge before is of the last slice.
     count : ``Out(bits_for(used))``
         Agreeing bits among the columns in use.
+    flip : ``In(cols)``
+        Errors of the row sensed one edge before; only with the fault injector.
+    program : ``In(ProgramBus())``
+        Only with programming.
     """
 
-    def __init__(self, rows: int, cols: int, used: int, used_last: int, init_file: str = ""):
+    def __init__(
+        self, rows: int, cols: int, used: int, used_last: int, init_file: str = "", extras: Extras = NO_EXTRAS
+    ):
         if not (1 <= used <= cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {cols}] and in [0, used], not {used} and {used_last}")
         self.rows = rows
         self.cols = cols
         self.used = used
         self.used_last = used_last
+        self.extras = extras
         self.verilog_parameters = {"INIT_FILE": init_file}
-        super().__init__(
-            {
-                "en": In(1),
-                "row": In(bits_for(rows - 1)),
-                "x": In(cols),
-                "last": In(1),
-                "count": Out(bits_for(used)),
-            }
-        )
+        members = {
+            "en": In(1),
+            "row": In(bits_for(rows - 1)),
+            "x": In(cols),
+            "last": In(1),
+            "count": Out(bits_for(used)),
+        }
+        if extras.errors:
+            members["flip"] = In(cols)
+        if extras.program:
+            members["program"] = In(extras.program)
+        super().__init__(members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -80,6 +94,30 @@ class Tile(Unit):
             macro.x.eq(self.x),
             popcount.i.eq(agree),
         ]
+        if self.extras.program:
+            self._program(m, macro)
+        if self.extras.errors:
+            m.d.comb += macro.flip.eq(self.flip)
         with m.If(self.en):
             m.d.sync += self.count.eq(popcount.o)
         return m
+
+    def _program(self, m: Module, macro: RramMacro) -> None:
+        """Let the bus have the macro while it is active: what was assigned above holds otherwise."""
+        bus = self.program
+        with m.If(bus.active):
+            m.d.comb += [
+                macro.sense.eq(bus.select & bus.sense),
+                macro.row.eq(bus.row),
+                macro.x.eq(bus.x.replicate(self.cols)),
+            ]
+        m.d.comb += [
+            macro.prog_valid.eq(bus.select & bus.valid),
+            macro.prog_op.eq(bus.op),
+            macro.prog_side.eq(bus.side),
+            macro.prog_row.eq(bus.row),
+            macro.prog_col.eq(bus.column),
+            bus.ready.eq(bus.select & macro.prog_ready),
+            bus.done.eq(bus.select & macro.prog_done),
+        ]
+        word_of(m, bus, macro.q)

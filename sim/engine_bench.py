@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,17 @@ def run_engine_bench(
     config: EngineConfig,
     directory: Path,
     *,
+    bench: str = "tb_engine",
     simulator: str = "icarus",
     images: int = 12,
     seed: int = 1,
     adder_tree: bool = False,
     expected_tests: int = TESTS,
     test_filter: str | None = None,
+    cycle_limit: int | None = None,
     root: Path | None = None,
 ) -> tuple[runner.Build, runner.Run]:
-    """Run all tests of ``tb_engine`` on random images, with `directory` as the working directory.
+    """Run all tests of ``tb_engine``, or of another bench of the engine, on random images, in `directory`.
 
     Parameters
     ----------
@@ -45,8 +48,12 @@ def run_engine_bench(
         What the engine was made for.
     directory : Path
         Made if missing.
+    bench : str
+        Module in ``oxnor.sim``.
     simulator, seed, expected_tests, test_filter, root
         As for :func:`oxnor.sim.runner.build` and :func:`oxnor.sim.runner.run`.
+    cycle_limit : int, optional
+        Of each test. Default: what the busiest of ``tb_engine`` needs, and some more.
     images : int
         How many, at least 3.
     adder_tree : bool
@@ -62,6 +69,7 @@ def run_engine_bench(
     build = runner.build(emitted.sources, emitted.top, simulator=simulator, defines=defines, root=root)
     bits = np.random.default_rng(seed).random((images, network.n_in)) < 0.5
     write_images(network, config, directory)
+    network.save(directory / "network.npz")
     np.save(directory / "inputs.npy", pack_beats(bits, config.stream_width))
     np.save(directory / "scores.npy", golden.scores(network, bits))
     identity = {
@@ -75,11 +83,12 @@ def run_engine_bench(
     timing = schedule(config)
     job = emitted.sidecar | {
         "identity": identity,
+        "config": asdict(config),
         # The busiest test sends each image twice through a consumer that pauses.
-        "cycle_limit": 5000 + 20 * (images + 40) * (timing.latency + timing.initiation_interval),
+        "cycle_limit": cycle_limit or 5000 + 20 * (images + 40) * (timing.latency + timing.initiation_interval),
     }
     (directory / "job.json").write_text(json.dumps(job))
     run = runner.run(
-        build, "oxnor.sim.tb_engine", directory, expected_tests=expected_tests, test_filter=test_filter, seed=seed
+        build, f"oxnor.sim.{bench}", directory, expected_tests=expected_tests, test_filter=test_filter, seed=seed
     )
     return build, run

@@ -23,6 +23,10 @@ class SimulationResult:
         Key of the drawn bit errors; ber is 0 if there are none or they come from a given map.
     bit_errors : int
         Wrong synapses, in the RTL and in the golden model alike.
+    read_ber : float
+        Probability that a single read is wrong, exactly as the hardware has it.
+    read_seed : int
+        Seed of those errors.
     corrupt_rtl : int
         Wrong synapses in the RTL alone.
     mismatches : int
@@ -61,6 +65,8 @@ class SimulationResult:
     seed: int
     trial: int
     bit_errors: int
+    read_ber: float
+    read_seed: int
     corrupt_rtl: int
     mismatches: int
     accuracy: float | None

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +27,7 @@ from oxnor.models import golden
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
+from oxnor.models.read_errors import ReadErrors
 
 from . import runner
 from .corrupt import corrupted
@@ -104,6 +105,7 @@ def stream(
     bits: NDArray[np.bool_],
     directory: Path,
     progress: Callable[[int, int], object] | None = None,
+    read_errors: ReadErrors | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], float]:
     """Run images through a built engine that holds `network`.
 
@@ -127,7 +129,14 @@ def stream(
         "result_bytes": engine.sidecar["result"]["width"] // 8,
         "cycle_limit": limit,
         "quiet_cycles": QUIET_CYCLES,
+        "writes": [],
     }
+    if read_errors:
+        offsets = {r["name"]: r["offset"] for r in engine.sidecar["registers"]}
+        job["writes"] = [
+            (offsets["ERROR_RATE"], read_errors.rate),
+            (offsets["ERROR_SEED"], read_errors.seed),
+        ]
     (directory / "job.json").write_text(json.dumps(job))
 
     def poll() -> None:
@@ -150,7 +159,7 @@ def stream(
 
 
 @contextlib.contextmanager
-def _run_directory(root: Path, name: str, keep: bool) -> Any:
+def run_directory(root: Path, name: str, keep: bool) -> Any:
     """Give a fresh working directory; it stays if the run fails, for its log."""
     (root / "run").mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-{time.strftime('%H%M%S')}-{os.getpid()}-", dir=root / "run"))
@@ -176,6 +185,7 @@ def simulate(
     seed: int = 0,
     trial: int = 0,
     faults: FaultMap | None = None,
+    read_errors: ReadErrors | None = None,
     config: EngineConfig | None = None,
     waves: str | None = None,
     corrupt_rtl: int = 0,
@@ -201,6 +211,8 @@ def simulate(
         Key of the draw.
     faults : FaultMap, optional
         The errors themselves, instead of `ber`.
+    read_errors : ReadErrors, optional
+        Errors of single reads; the golden model gets the same. The engine is generated with its fault injector.
     config : EngineConfig, optional
         Structure of the engine. Default: the ``sim`` target's.
     waves : str, optional
@@ -231,6 +243,8 @@ def simulate(
     if not len(bits):
         raise InputError("images must be at least one, not none")
     config = config or EngineConfig.for_network(network)
+    if read_errors:
+        config = replace(config, fault_injector=True)
     fault_map = _fault_map(network, ber, seed, trial, faults)
     faulty = fault_map.apply(network)
     in_rtl = faulty
@@ -238,10 +252,10 @@ def simulate(
         in_rtl = corrupted(faulty, bits, corrupt_rtl, seed=seed, with_scores=config.with_scores)
     root = Path(build_dir).resolve() if build_dir else runner.build_root()
     engine = build_engine(config, waves=waves, adder_tree=adder_tree, public=public, root=root)
-    with _run_directory(root, network.name, keep=waves is not None) as directory:
-        raw, times, seconds = stream(engine, config, in_rtl, bits, directory, progress)
+    with run_directory(root, network.name, keep=waves is not None) as directory:
+        raw, times, seconds = stream(engine, config, in_rtl, bits, directory, progress, read_errors)
     classes, scores = unpack_results(raw, engine.sidecar["result"])
-    golden_scores = golden.scores(faulty, bits)
+    golden_scores = golden.scores(faulty, bits, read_errors=read_errors)
     golden_classes = golden.argmax(golden_scores)
     differs = classes != golden_classes
     if scores is not None:
@@ -254,6 +268,8 @@ def simulate(
         seed=seed,
         trial=trial,
         bit_errors=fault_map.count,
+        read_ber=read_errors.ber if read_errors else 0.0,
+        read_seed=read_errors.seed if read_errors else 0,
         corrupt_rtl=corrupt_rtl,
         mismatches=int(np.count_nonzero(differs)),
         accuracy=None if labels is None else float(np.mean(classes == labels)),

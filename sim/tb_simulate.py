@@ -1,8 +1,9 @@
 """The fast bench: every image through the engine's real stream ports, back to back.
 
-Its working directory holds ``job.json`` (sizes and the cycle limit), ``images.npy`` (uint8, shape (images, bytes of
-the image's beats)) and ``mem/``; it writes ``results.npy`` (uint8, shape (images, bytes of a result)), ``times.npy``
-(int64, the cycle of the first input transfer and of each result) and ``progress`` (images done, as text).
+Its working directory holds ``job.json`` (sizes, the cycle limit, and registers to write before the first image),
+``images.npy`` (uint8, shape (images, bytes of the image's beats)) and ``mem/``; it writes ``results.npy`` (uint8, shape
+(images, bytes of a result)), ``times.npy`` (int64, the cycle of the first input transfer and of each result) and
+``progress`` (images done, as text).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
+from oxnor.sim.lite import Lite
 from oxnor.sim.stream_driver import receive, send
 
 PERIOD = 2  # simulator steps to a clock cycle
@@ -84,6 +86,10 @@ async def stream_images(dut: Any) -> None:
     beats = beats_of(images, job["beat_bytes"])
     results = Results(dut, len(images), job["result_bytes"])
     await reset(dut)
+    if job["writes"]:
+        lite = Lite(dut)
+        for address, value in job["writes"]:
+            await lite.write(address, value)
     dut_in = (dut.s_axis_tdata, dut.s_axis_tvalid, dut.s_axis_tready, dut.s_axis_tlast)
     sender = cocotb.start_soon(send(dut.clk, *dut_in, beats, job["beats"], get_sim_time))
     receiver = cocotb.start_soon(receive(dut.clk, dut.m_axis_tvalid, len(images), results.take))

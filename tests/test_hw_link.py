@@ -240,11 +240,8 @@ def test_slip(data):
     assert unslip(bytes([ESC])) is None
 
 
-@pytest.mark.parametrize("divisor", [4, 5, 10, 30])
-@pytest.mark.parametrize("drift", [0, 0.02, -0.02])
+@pytest.mark.parametrize(("divisor", "drift"), [(4, 0), (5, 0), (10, 0), (10, 0.02), (10, -0.02), (30, 0.02), (30, -0.02)])
 def test_uart_there_and_back(divisor, drift):
-    if abs(drift) * 10 * divisor < 1 and drift:
-        pytest.skip("less than a clock cycle in a frame")
     transmitter, receiver, heard = UartTransmitter(divisor), UartReceiver(divisor), []
     g = np.random.default_rng(divisor)
     sent = [0, 255, 0x55, 0xAA, *g.integers(0, 256, 20).tolist()]

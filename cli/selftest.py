@@ -1,0 +1,57 @@
+"""``oxnor selftest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import note, print_json, print_table, progress
+from .options import AsJson, Fold, Macro, NetworkName, StreamWidth, TargetName, engine_config, load_network
+
+
+def selftest(
+    network: NetworkName,
+    macro_file: Annotated[
+        Path | None,
+        typer.Option("--macro-file", metavar="FILE", help="SystemVerilog with your own module rram_macro."),
+    ] = None,
+    memory: Annotated[
+        Path | None, typer.Option("--memory", metavar="DIR", help="Files that your macro reads from mem/.")
+    ] = None,
+    target: TargetName = "sim",
+    macro: Macro = None,
+    fold: Fold = None,
+    stream_width: StreamWidth = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find broken pairs, word lines, columns and sense amplifiers.
+
+    Marches through every macro of the network's engine in Verilator by way of its programming controller, as a host
+    does on a chip: writes 0s, 1s and checkerboards, reads each row with all inputs 1 and all 0, and says what the
+    answers mean. Exit code 1 if anything is broken. The same class drives a board: docs/programming.md.
+
+    Example: [bold]oxnor selftest mnist-tfc --target asic[/]
+    """
+    loaded = load_network(network)
+    config = engine_config(loaded, target, macro, fold, stream_width, programming=True)
+
+    from oxnor.sim.self_test import self_test
+
+    with progress() as tell:
+        what = f"self-test of {loaded.name}"
+        tell(what, 0, 0)
+        report = self_test(
+            loaded, config, macro_file=macro_file, memory=memory, progress=lambda done, total: tell(what, done, total)
+        )
+    if as_json:
+        print_json({"network": loaded.name} | report.to_json())
+    else:
+        print_table(("layer", "v", "h", "what is broken", "where"), report.table(), left=5)
+    if not report.ok:
+        counts = ", ".join(f"{n:,} {kind}" for kind, n in report.counts().items())
+        note(f"oxnor: broken in {len(report.found)} of {report.macros} macros: {counts}")
+        raise typer.Exit(1)
+    if not as_json:
+        note(f"Nothing is broken in {report.pairs:,} pairs of {report.macros:,} macros.")

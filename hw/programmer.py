@@ -1,0 +1,283 @@
+"""The host's side of programming: networks into engines, over anything that reads and writes registers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.errors import InputError
+from oxnor.models.faults import FaultMap
+from oxnor.models.network import Network
+from oxnor.models.self_test import SelfTestReport, classify, march
+
+from .config import EngineConfig
+from .images import check_shape, coefficient_rows, macro_bits
+from .programming import COMMANDS
+from .registers import as_dicts
+
+T = TypeVar("T")
+#: Reads of a status register before the engine counts as hung.
+POLLS = 1_000_000
+
+
+class EngineError(RuntimeError):
+    """The engine does not do what it says it does."""
+
+
+@dataclass(frozen=True, order=True)
+class Synapse:
+    """One weight by its logical place; input -1 stands for a coefficient of the neuron."""
+
+    layer: int
+    neuron: int
+    input: int
+
+
+def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that never has to wait, because its transport answers at once."""
+    try:
+        coroutine.send(None)
+    except StopIteration as e:
+        return e.value
+    raise RuntimeError("the transport waits: run the coroutine in its event loop")
+
+
+def at_once(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """Return a plain function as one that is awaited."""
+
+    async def answer(*arguments: Any) -> T:
+        return function(*arguments)
+
+    return answer
+
+
+class Programmer:
+    """Programs, verifies and reads an engine that was generated with its programming controller.
+
+    All methods are coroutines, so that a bench can await its bus. Over a transport of plain functions::
+
+        p = Programmer(config, at_once(uart.read), at_once(uart.write))
+        failing = run_now(p.program_network(network))
+
+    Parameters
+    ----------
+    config : EngineConfig
+        Structure of the engine.
+    read : callable
+        ``await read(byte address)`` returns a register.
+    write : callable
+        ``await write(byte address, value)`` writes one.
+    pause : callable, optional
+        ``await pause(polls)`` between two polls of a busy controller, for transports that are faster than it.
+
+    Raises
+    ------
+    InputError
+        If the engine has no programming controller.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        read: Callable[[int], Awaitable[int]],
+        write: Callable[[int, int], Awaitable[object]],
+        pause: Callable[[int], Awaitable[object]] | None = None,
+    ):
+        if not config.programming:
+            raise InputError("engine must be generated with its programming controller (--programming)")
+        self.config = config
+        self.offsets = {r["name"]: r["offset"] for r in as_dicts(config)}
+        self._read, self._write, self._pause = read, write, pause
+
+    async def get(self, name: str) -> int:
+        """Return a register by name."""
+        return await self._read(self.offsets[name])
+
+    async def set(self, name: str, value: int) -> None:
+        """Write a register by name."""
+        await self._write(self.offsets[name], value)
+
+    @asynccontextmanager
+    async def held(self) -> Any:
+        """Hold the input stream, wait until no image is in the engine, and let go at the end."""
+        await self.set("PROG_HOLD", 1)
+        try:
+            for _ in range(POLLS):
+                if not await self.get("STATUS") & 1:
+                    break
+            else:
+                raise EngineError("an image stays in the engine: its result has to be taken")
+            yield
+        finally:
+            await self.set("PROG_HOLD", 0)
+
+    async def command(self, layer: int, macro: int, row: int, *names: str, words: NDArray | None = None) -> int:
+        """Carry out a command on one row; return PROG_STATUS.
+
+        Parameters
+        ----------
+        layer, macro, row : int
+            Where; see the registers PROG_LAYER, PROG_MACRO and PROG_ROW.
+        *names : str
+            Keys of :data:`oxnor.hw.programming.COMMANDS`.
+        words : ndarray of uint32, optional
+            The row's data.
+        """
+        for name, value in {"PROG_LAYER": layer, "PROG_MACRO": macro, "PROG_ROW": row}.items():
+            await self.set(name, value)
+        if words is not None:
+            await self.set("PROG_WORD", 0)
+            for word in words:
+                await self.set("PROG_DATA", int(word))
+        await self.set("CONTROL", 2)
+        await self.set("PROG_COMMAND", sum(COMMANDS[n] for n in names))
+        if await self.get("STATUS") & 2:
+            raise EngineError("the engine has refused a command: an image is in it")
+        for polls in range(POLLS):
+            status = await self.get("PROG_STATUS")
+            if not status & 1:
+                break
+            if self._pause:
+                await self._pause(polls)
+        else:
+            raise EngineError("the programming controller stays busy")
+        if status & 4:
+            raise EngineError(f"the engine has no row {row} in macro {macro} of layer {layer}")
+        return status
+
+    async def result(self, width: int) -> NDArray[np.bool_]:
+        """Return the bits that the last command has read, or that failed in it, shape (width,)."""
+        await self.set("PROG_WORD", 0)
+        words = [await self.get("PROG_DATA") for _ in range(-(-width // 32))]
+        return np.unpackbits(np.array(words, "<u4").view(np.uint8), count=width, bitorder="little").astype(bool)
+
+    def _rows(self, network: Network) -> Iterator[tuple[int, int, int, NDArray[np.bool_]]]:
+        """Yield (layer, macro, row, bits) of everything that a network is in this engine."""
+        for k, (layer, c) in enumerate(zip(network.layers, self.config.layers, strict=True)):
+            stored = macro_bits(layer.weights, c).reshape(c.macros, c.reads, c.cols)
+            for macro in range(c.macros):
+                for row in range(c.reads):
+                    yield k, macro, row, stored[macro, row]
+            for row, bits in enumerate(coefficient_rows(network, k, c)):
+                yield k, c.macros, row, bits
+
+    async def program_network(
+        self, network: Network, faults: FaultMap | None = None, *, form: bool = False, retries: int = 3
+    ) -> list[Synapse]:
+        """Program and verify weights, coefficients and identity; images wait meanwhile.
+
+        Parameters
+        ----------
+        network : Network
+            Of the engine's shape.
+        faults : FaultMap, optional
+            Static errors that are programmed with it.
+        form : bool
+            Form all devices first, as is needed once.
+        retries : int
+            How often a failing pair is programmed again, in [0, 255].
+
+        Returns
+        -------
+        list of Synapse
+            Those that still read wrong.
+
+        Raises
+        ------
+        InputError
+            If the network does not fit the engine.
+        EngineError
+            If the engine hangs.
+        """
+        names = ("FORM",) * form + ("PROGRAM", "VERIFY", "MEND")
+        return await self._network(network, faults, names, retries)
+
+    async def verify_network(self, network: Network, faults: FaultMap | None = None) -> list[Synapse]:
+        """Return the synapses that do not read as `network` has them; arguments as :meth:`program_network`."""
+        return await self._network(network, faults, ("VERIFY",), 0)
+
+    async def _network(
+        self, network: Network, faults: FaultMap | None, names: tuple[str, ...], retries: int
+    ) -> list[Synapse]:
+        check_shape(network, self.config)
+        network = faults.apply(network) if faults else network
+        rows = list(self._rows(network))  # before anything is written: it may not fit
+        failing: list[Synapse] = []
+        async with self.held():
+            await self.set("PROG_RETRIES", retries)
+            if "PROGRAM" in names:
+                await self.set("NETWORK", int(network.digest[:8], 16))
+            for k, macro, row, bits in rows:
+                status = await self.command(k, macro, row, "CLEAR", *names, words=as_words(bits))
+                if status & 8:
+                    columns = np.flatnonzero(await self.result(len(bits))).tolist()
+                    if macro == self.config.layers[k].macros:
+                        groups = self.config.layers[k].groups
+                        lanes = {column * groups // len(bits) for column in columns}
+                        failing += [Synapse(k, row * groups + lane, -1) for lane in lanes]
+                    else:
+                        failing += [s for column in columns if (s := self.synapse(k, macro, row, column))]
+        return sorted(failing)
+
+    def synapse(self, layer: int, macro: int, row: int, column: int) -> Synapse | None:
+        """Return the weight that a pair holds, or None if it holds none."""
+        c = self.config.layers[layer]
+        v, h = divmod(macro, c.across)
+        pass_, slice_ = divmod(row, c.slices)
+        neuron, at = pass_ * c.groups + v, (slice_ * c.across + h) * c.cols + column
+        return Synapse(layer, neuron, at) if row < c.reads and neuron < c.n_out and at < c.n_in else None
+
+    async def self_test(self, progress: Callable[[int, int], object] | None = None) -> SelfTestReport:
+        """March through every macro and return what is broken. The network is lost: program it again.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with (macros tested, macros).
+        """
+        macros = [(k, macro) for k, c in enumerate(self.config.layers) for macro in range(c.macros)]
+        found, pairs = [], 0
+        async with self.held():
+            for n, (k, macro) in enumerate(macros):
+                if progress:
+                    progress(n, len(macros))
+                c = self.config.layers[k]
+                faults = classify(k, *divmod(macro, c.across), *await self._march(k, macro))
+                found += [faults] if faults.count else []
+                pairs += c.rows * c.cols
+        return SelfTestReport(len(macros), pairs, tuple(found))
+
+    async def _march(self, layer: int, macro: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return what was written to a macro and what it answered with inputs 1 and 0, (patterns, rows, cols) each."""
+        c = self.config.layers[layer]
+        expected, plain, inverted = [], [], []
+        for step in march(c.rows, c.cols):
+            answers = np.zeros((2, c.rows, c.cols), bool)
+            for row in range(c.rows) if step.upwards else reversed(range(c.rows)):
+                if step.expected is not None:
+                    answers[0, row] = await self.read_row(layer, macro, row)
+                    answers[1, row] = await self.read_row(layer, macro, row, inverted=True)
+                if step.written is not None:
+                    await self.command(layer, macro, row, "PROGRAM", words=as_words(step.written[row]))
+            if step.expected is not None:
+                expected.append(step.expected)
+                plain.append(answers[0])
+                inverted.append(answers[1])
+        return np.stack(expected), np.stack(plain), np.stack(inverted)
+
+    async def read_row(self, layer: int, macro: int, row: int, inverted: bool = False) -> NDArray[np.bool_]:
+        """Return what a row of a macro answers with all inputs 1, or with all inputs 0; the stream must be held."""
+        await self.command(layer, macro, row, "READ_INVERTED" if inverted else "READ")
+        return await self.result(self.config.layers[layer].cols)
+
+
+def as_words(bits: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Return bits as 32-bit words, bit 0 lowest; the last word is filled with 0."""
+    padded = np.zeros(-(-len(bits) // 32) * 32, bool)
+    padded[: len(bits)] = bits
+    return np.packbits(padded, bitorder="little").view("<u4")

@@ -1,0 +1,199 @@
+"""Self-test of macros: the patterns, and what the answers say is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: A word line counts as dead if this part of its pairs fails, those under dead columns and amplifiers left out.
+DEAD_ROW_SHARE = 0.9
+#: Fewer pairs or rows than these say nothing about their line.
+ROW_PAIRS_MIN, COLUMN_ROWS_MIN = 4, 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One element of the march: on each row in turn, read what the last element wrote, then write.
+
+    Parameters
+    ----------
+    upwards : bool
+        From row 0 to the last, or back.
+    expected : ndarray of bool, shape (rows, cols), or None
+        What a read has to find.
+    written : ndarray of bool, shape (rows, cols), or None
+        What is written after it.
+    """
+
+    upwards: bool
+    expected: NDArray[np.bool_] | None
+    written: NDArray[np.bool_] | None
+
+
+def march(rows: int, cols: int) -> Iterator[Step]:
+    """Yield the march: all 0, all 1 upwards, all 0 downwards, and both checkerboards, each read before the next write.
+
+    Reading a row just before it is written again, in both directions, also finds a row whose writing disturbs another.
+    """
+    zeros = np.zeros((rows, cols), bool)
+    checkers = np.add.outer(np.arange(rows), np.arange(cols)) % 2 == 1
+    patterns = [zeros, ~zeros, zeros, checkers, ~checkers]
+    for k in range(len(patterns) + 1):
+        yield Step(k != 2, patterns[k - 1] if k else None, patterns[k] if k < len(patterns) else None)
+
+
+@dataclass(frozen=True)
+class PairFault:
+    """One pair that does not hold both bits.
+
+    Parameters
+    ----------
+    row, column : int
+    holds : str
+        "0 only", "1 only" or "neither".
+    """
+
+    row: int
+    column: int
+    holds: str
+
+
+@dataclass(frozen=True)
+class MacroFaults:
+    """What is broken in one macro; nothing is named twice.
+
+    Parameters
+    ----------
+    layer, v, h : int
+        Which macro.
+    rows : tuple of int
+        Dead word lines.
+    columns : tuple of int
+        Dead columns: they read one bit in all rows, whatever is written.
+    amplifiers : tuple of int
+        Dead sense amplifiers: their answer is the same whatever is stored and whatever the input is.
+    pairs : tuple of PairFault
+        Single pairs elsewhere.
+    """
+
+    layer: int
+    v: int
+    h: int
+    rows: tuple[int, ...] = ()
+    columns: tuple[int, ...] = ()
+    amplifiers: tuple[int, ...] = ()
+    pairs: tuple[PairFault, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of findings."""
+        return len(self.rows) + len(self.columns) + len(self.amplifiers) + len(self.pairs)
+
+
+def classify(
+    layer: int, v: int, h: int, expected: NDArray[np.bool_], plain: NDArray[np.bool_], inverted: NDArray[np.bool_]
+) -> MacroFaults:
+    """Return what is broken in a macro.
+
+    Parameters
+    ----------
+    layer, v, h : int
+        Which macro.
+    expected : ndarray of bool, shape (patterns, rows, cols)
+        What was written. Each pair must have held both bits.
+    plain, inverted : ndarray of bool, shape (patterns, rows, cols)
+        What was answered with all inputs 1 (the bit) and with all inputs 0 (its inverse).
+    """
+    wrong = (plain != expected) | (inverted == expected)
+    fails = wrong.any(axis=0)  # (rows, cols)
+    dead = fails.any(axis=0) & (fails.shape[0] >= COLUMN_ROWS_MIN)
+
+    def constant(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return (values == values[0, 0]).all(axis=(0, 1))
+
+    steady = dead & constant(plain) & constant(inverted)
+    amplifiers = steady & (plain[0, 0] == inverted[0, 0])
+    columns = steady & ~amplifiers
+    others = ~(amplifiers | columns)
+    rows = np.zeros(len(fails), bool)
+    if others.sum() >= ROW_PAIRS_MIN:
+        rows = fails[:, others].mean(axis=1) >= DEAD_ROW_SHARE
+    pairs = []
+    for row, column in np.argwhere(fails & others & ~rows[:, None]).tolist():
+        bad = set(expected[wrong[:, row, column], row, column].tolist())
+        holds = "neither" if len(bad) == 2 else "0 only" if True in bad else "1 only"
+        pairs.append(PairFault(row, column, holds))
+
+    def numbers(which: NDArray[np.bool_]) -> tuple[int, ...]:
+        return tuple(np.flatnonzero(which).tolist())
+
+    return MacroFaults(layer, v, h, numbers(rows), numbers(columns), numbers(amplifiers), tuple(pairs))
+
+
+@dataclass(frozen=True)
+class SelfTestReport:
+    """What a self-test has found.
+
+    Parameters
+    ----------
+    macros : int
+        Macros that were tested.
+    pairs : int
+        Pairs that were tested.
+    found : tuple of MacroFaults
+        Macros in which something is broken.
+    """
+
+    macros: int
+    pairs: int
+    found: tuple[MacroFaults, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is broken."""
+        return not self.found
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of findings by kind."""
+        kinds = ("rows", "columns", "amplifiers", "pairs")
+        return {kind: sum(len(getattr(f, kind)) for f in self.found) for kind in kinds}
+
+    def table(self) -> list[tuple[str, str, str, str, str]]:
+        """Return rows (layer, v, h, what is broken, where) for people."""
+        rows = []
+        for f in self.found:
+            pairs = {holds: [p for p in f.pairs if p.holds == holds] for holds in ("0 only", "1 only", "neither")}
+            listed = {
+                "dead word lines": f.rows,
+                "dead columns": f.columns,
+                "dead sense amplifiers": f.amplifiers,
+                **{f"pairs that hold {k}": [f"{p.row}:{p.column}" for p in found] for k, found in pairs.items()},
+            }
+            for what, places in listed.items():
+                if places:
+                    rows.append((str(f.layer), str(f.v), str(f.h), what, " ".join(map(str, places))))
+        return rows
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> SelfTestReport:
+        """Undo :meth:`to_json`."""
+        lines = ("rows", "columns", "amplifiers")
+        macros = [
+            MacroFaults(**f | {k: tuple(f[k]) for k in lines} | {"pairs": tuple(PairFault(**p) for p in f["pairs"])})
+            for f in found["found"]
+        ]
+        return cls(found["macros"], found["pairs"], tuple(macros))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "macros": self.macros,
+            "pairs": self.pairs,
+            "counts": self.counts(),
+            "found": [asdict(f) for f in self.found],
+            "ok": self.ok,
+        }
