@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -162,7 +163,8 @@ class SynapseArray(Unit):
         for v in range(c.groups):
             counts = []
             for h in range(c.across):
-                tile = Tile(c.rows, c.cols, *c.used_columns(h), f"mem/layer{self.index}_v{v}_h{h}.mem", self.extras)
+                file = f"mem/layer{self.index}_v{v}_h{h}.mem"
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), file, self.extras, c.pipelined)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 if flips is not None:
                     m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])
@@ -175,11 +177,21 @@ class SynapseArray(Unit):
                 if self.extras.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 counts.append(tile.count)
+            if c.sum_stages == 2:
+                # Sums of as many counts as there are sums.
+                size = math.isqrt(c.across - 1) + 1
+                counts = [self._register(m, sum_tree(counts[k : k + size])) for k in range(0, c.across, size)]
             if c.across == 1:
                 m.d.comb += self.partials[v].eq(counts[0])
             else:
                 with m.If(self.en):
                     m.d.sync += self.partials[v].eq(sum_tree(counts))
+
+    def _register(self, m: Module, value: Any) -> Signal:
+        register = Signal(len(value))
+        with m.If(self.en):
+            m.d.sync += register.eq(value)
+        return register
 
     def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
         c = self.config

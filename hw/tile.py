@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from .extras import NO_EXTRAS, Extras
@@ -32,6 +32,8 @@ class Tile(Unit):
         Memory image of the macro.
     extras : Extras
         What the engine has beside.
+    pipelined : bool
+        A register between XNOR and popcount: ``count`` comes one enabled clock edge later.
 
     Members
     -------
@@ -52,7 +54,14 @@ class Tile(Unit):
     """
 
     def __init__(
-        self, rows: int, cols: int, used: int, used_last: int, init_file: str = "", extras: Extras = NO_EXTRAS
+        self,
+        rows: int,
+        cols: int,
+        used: int,
+        used_last: int,
+        init_file: str = "",
+        extras: Extras = NO_EXTRAS,
+        pipelined: bool = False,
     ):
         if not (1 <= used <= cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {cols}] and in [0, used], not {used} and {used_last}")
@@ -61,6 +70,7 @@ class Tile(Unit):
         self.used = used
         self.used_last = used_last
         self.extras = extras
+        self.pipelined = pipelined
         self.verilog_parameters = {"INIT_FILE": init_file}
         members = {
             "en": In(1),
@@ -77,7 +87,7 @@ class Tile(Unit):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_tile_{self.rows}x{self.cols}_{self.used}_{self.used_last}"
+        return f"oxnor_tile_{self.rows}x{self.cols}_{self.used}_{self.used_last}{'_p' if self.pipelined else ''}"
 
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
@@ -92,8 +102,13 @@ class Tile(Unit):
             macro.sense.eq(self.en),
             macro.row.eq(self.row),
             macro.x.eq(self.x),
-            popcount.i.eq(agree),
         ]
+        if self.pipelined:
+            registered = Signal(self.used)
+            with m.If(self.en):
+                m.d.sync += registered.eq(agree)
+            agree = registered
+        m.d.comb += popcount.i.eq(agree)
         if self.extras.program:
             self._program(m, macro)
         if self.extras.errors:
