@@ -184,12 +184,90 @@ def run(
             loaded, config, inputs, port, baud or spec.baud, board=spec.name,
             progress=lambda done, total: tell(f"{loaded.name} on {port}", done, total),
         )  # fmt: skip
+    _show(found, as_json)
+
+
+@fpga.command()
+def check(
+    network: NetworkName,
+    board: BoardName = "icebreaker",
+    images: Annotated[int, typer.Option("--images", metavar="N", help="Images, 1 to 10000.")] = 500,
+    interval: Interval = None,
+    fold: Fold = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the netlist after synthesis: the FPGA's own cells run images behind the same pins.
+
+    Yosys maps the whole board to the cells of its FPGA; Yosys' models of these cells are simulated, and every class is
+    compared with the golden model. Exit code 1 if one differs.
+
+    Example: [bold]oxnor fpga check mnist-tfc --board icebreaker --images 500[/]
+    """
+    from oxnor.sim.inputs import inputs_for
+
+    loaded, spec, config, _ = _design(network, board, fold, interval)
+    inputs = inputs_for(loaded, images, data=data)
+    from oxnor.fpga.netlist import check as run_check
+
+    with progress() as tell:
+        what = f"{loaded.name} in cells of {spec.chip.name}"
+        tell(what, 0, images)
+        found = run_check(loaded, spec, config, inputs, progress=lambda done, total: tell(what, done, total))
+    _show(found, as_json)
+
+
+@fpga.command()
+def fuzz(
+    network: NetworkName,
+    board: BoardName = "icebreaker",
+    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Damaged frames, at least.")] = 10_000,
+    port: Annotated[
+        str | None, typer.Option("--port", metavar="PORT", help="Serial port. Default: a virtual board.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the damage.")] = 0,
+    interval: Interval = None,
+    fold: Fold = None,
+    baud: Baud = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send damaged frames to a board: each must be answered and counted, and none may change anything.
+
+    Exit code 1 if one is not.
+
+    Example: [bold]oxnor fpga fuzz mnist-tfc --frames 100000[/]
+    """
+    import tempfile
+    from contextlib import ExitStack
+
+    if frames < 1:
+        raise InputError(f"--frames must be 1 or more, not {frames}")
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"--seed must be in [0, 2**63), not {seed}")
+    loaded, spec, config, _ = _design(network, board, fold, interval)
+    from oxnor.fpga.emulate import VirtualBoard
+    from oxnor.fpga.fuzz import fuzz as send
+    from oxnor.fpga.host import Host
+
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress())
+        what = f"damaged frames for {loaded.name}"
+        tell(what, 0, frames)
+        if port is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oxnor-board-"))
+            port = stack.enter_context(VirtualBoard(loaded, spec, config, Path(folder))).port
+        host = stack.enter_context(Host(port, baud or spec.baud))
+        found = send(host, loaded, config, frames, seed=seed, progress=lambda done, total: tell(what, done, total))
+    _show(found, as_json)
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
         print_table(("", ""), _rows(found), left=2)
-    if found["mismatches"]:
-        note(f"oxnor: the board differs from the golden model in {found['mismatches']:,} of {images:,} images")
+    if found.get("mismatches"):
+        note(f"oxnor: the board differs from the golden model in {found['mismatches']:,} of {found['images']:,} images")
         raise typer.Exit(1)
 
 

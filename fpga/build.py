@@ -118,7 +118,12 @@ def synthesis_script(board: BoardSpec, sources: list[str], coefficients: str) ->
     coefficients : str
         Memory for thresholds: "block" or "distributed", the rest of the chip's memory deciding.
     """
-    synth = "synth_ice40 -device u -spram -dff -dffe_min_ce_use 9" if board.chip.family == "ice40" else "synth_ecp5 -nowidelut"
+    synth = {
+        # A full chip: flip-flops are merged, and few of them have enables of their own, which would split logic tiles.
+        "ice40": "synth_ice40 -device u -spram -dff -dffe_min_ce_use 9",
+        # Wide multiplexers would make popcounts half as large again.
+        "ecp5": "synth_ecp5 -nowidelut",
+    }[board.chip.family]
     style = {"block": "block", "distributed": "logic"}[coefficients]
     return f"""read_verilog -sv {" ".join(sources)}
 {synth} -top {TOP} -run begin:map_ram
@@ -251,7 +256,8 @@ def _run_tools(design: Design, found: dict[str, tools.FpgaTool], work: Path, see
     if code:
         log = (work / "nextpnr.log").read_text(errors="replace")
         if not re.search(r"ERROR: .*(Unable to (find a )?place|Failed to expand region|too many|not enough)", log):
-            raise tools.ToolError(f"nextpnr failed; see {work / 'nextpnr.log'}, which ends\n{tools.tail(work / 'nextpnr.log')}")
+            path = work / "nextpnr.log"
+            raise tools.ToolError(f"nextpnr failed; see {path}, which ends\n{tools.tail(path)}")
         return
     tell("bitstream", 3, 4)
     if chip.family == "ice40":

@@ -36,7 +36,7 @@ def _good(g: np.random.Generator, identity: Identity) -> bytes:
 
 
 def damaged(g: np.random.Generator, identity: Identity) -> Iterator[bytes]:
-    """Yield what is between END bytes: requests that went wrong on their way, and well-made ones that ask for nonsense."""
+    """Yield what is between END bytes: requests damaged on their way, and well-made ones that ask for nonsense."""
     wire = bytearray(_good(g, identity))
     kind = g.integers(8)
     if kind == 0:  # bits that flipped

@@ -169,7 +169,9 @@ class Host:
         identity = Identity.from_bytes(self._ok(Command.IDENTITY))
         if identity is None or identity.version != VERSION:
             found = "another device" if identity is None else f"version {identity.version} of the link"
-            raise LinkError(f"{self._serial.port}: must be an oxnor board with version {VERSION} of the link, not {found}")
+            raise LinkError(
+                f"{self._serial.port}: must be an oxnor board with version {VERSION} of the link, not {found}"
+            )
         return identity
 
     def counters(self) -> dict[str, int]:

@@ -121,8 +121,10 @@ def search(network: Network, chip: Chip, interval: int | None = None) -> Found:
     beats = -(-network.n_in // WORD)
     rams, luts = chip.block_rams, int(USABLE[chip.family] * chip.luts)
     steps = [
-        f"{chip.name} has {rams} block RAMs of {target.rows} x {target.cols} and {chip.luts:,} LUT4, "
-        f"of which {luts:,} can be placed",
+        (
+            f"{chip.name} has {rams} block RAMs of {target.rows} x {target.cols} and {chip.luts:,} LUT4,"
+            f" of which {luts:,} can be placed"
+        ),
         f"an image takes {beats} beats of {WORD} bits, so that no interval is shorter than {beats} cycles",
     ]
     closest: Folding | None = None

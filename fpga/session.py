@@ -53,7 +53,9 @@ def run_images(
     Returns
     -------
     dict
-        JSON-able: accuracy, speed, mismatches, cycles as the board has counted them, what the link counted.
+        JSON-able: accuracy, speed, mismatches, cycles as the board has counted them, what the link counted. The cycles
+        are those of the schedule, unless an image has as many beats as a layer has reads: the buffer of the link has
+        one port, and storing a result takes a cycle of it.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from oxnor.sim.runner import tail
 from oxnor.sim.toolchain import version_tuple
 
 GET = 'pip install "oxnor[fpga]"'
-#: Oldest native versions that are used: Yosys with the memory mapper that keeps block RAM in order, nextpnr with reports.
+#: Oldest native versions that are used: what the scripts and reports here need.
 YOSYS_MIN, NEXTPNR_MIN = (0, 40), (0, 7)
 
 

@@ -280,13 +280,12 @@ class Link(Unit):
             m.d.comb += self.m_axil_arvalid.eq(1)
             with m.If(self.m_axil_arready):
                 m.next = "READ_ANSWER"
-        with m.State("READ_ANSWER"):
+        with m.State("READ_ANSWER"), m.If(self.m_axil_rvalid):
             # The data stay on the bus until they are sent.
-            with m.If(self.m_axil_rvalid):
-                m.next = "DATA"
-                with m.If(self.m_axil_rresp != OKAY):
-                    m.d.comb += self.m_axil_rready.eq(1)
-                    m.next = "BUS_ERROR"
+            m.next = "DATA"
+            with m.If(self.m_axil_rresp != OKAY):
+                m.d.comb += self.m_axil_rready.eq(1)
+                m.next = "BUS_ERROR"
         address_sent, data_sent = Signal(), Signal()
         with m.State("WRITE"):
             m.d.comb += [self.m_axil_awvalid.eq(~address_sent), self.m_axil_wvalid.eq(~data_sent)]

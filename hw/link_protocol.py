@@ -12,6 +12,7 @@ Numbers are little-endian. The CRC-32 is the one of zlib, over all bytes of the 
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -203,5 +204,5 @@ class Identity:
         if len(data) != IDENTITY_BYTES or data[:4] != b"OXNR":
             return None
         ends = (4, 5, 6, 8, 10, 14, 16)
-        numbers = [int.from_bytes(data[a:b], "little") for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        numbers = [int.from_bytes(data[a:b], "little") for a, b in itertools.pairwise(ends)]
         return cls(*numbers, name=data[16:].rstrip(b"\0").decode("ascii", "replace"))

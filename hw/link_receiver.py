@@ -113,7 +113,7 @@ class LinkReceiver(Unit):
 
     def _parse(self, m: Module, take: Signal, byte: Signal, end: Signal, mine: Any, corrupt: Any) -> None:
         """Walk through header, payload and CRC."""
-        in_payload, in_crc, started, too_long = (Signal(name=n) for n in ("in_payload", "in_crc", "started", "too_long"))
+        in_payload, in_crc, started, too_long = Signal(), Signal(), Signal(), Signal()
         position = Signal(3)  # bytes of the header or of the CRC that have come
         left = Signal(16)
         low = Signal(8)
@@ -134,19 +134,17 @@ class LinkReceiver(Unit):
                     m.d.sync += [in_payload.eq(0), in_crc.eq(1)]
             with m.Else():
                 m.d.sync += position.eq(position + 1)
-                with m.If(in_crc):
-                    with m.If(position == 4):
-                        m.d.sync += [position.eq(4), too_long.eq(1)]
-                with m.Else():
-                    with m.Switch(position):
-                        with m.Case(0):
-                            m.d.sync += self.command.eq(byte)
-                        with m.Case(1):
-                            m.d.sync += self.sequence.eq(byte)
-                        with m.Case(2):
-                            m.d.sync += left[:8].eq(byte)
-                        with m.Default():
-                            m.d.sync += [left[8:].eq(byte), position.eq(4)]
+                with m.If(in_crc), m.If(position == 4):
+                    m.d.sync += [position.eq(4), too_long.eq(1)]
+                with m.Else(), m.Switch(position):
+                    with m.Case(0):
+                        m.d.sync += self.command.eq(byte)
+                    with m.Case(1):
+                        m.d.sync += self.sequence.eq(byte)
+                    with m.Case(2):
+                        m.d.sync += left[:8].eq(byte)
+                    with m.Default():
+                        m.d.sync += [left[8:].eq(byte), position.eq(4)]
         with m.Elif(~in_payload & ~in_crc & (position == 4)):
             # The cycle after the header: bytes are many cycles apart.
             m.d.sync += [position.eq(0), in_payload.eq(left != 0), in_crc.eq(left == 0)]

@@ -103,10 +103,9 @@ class UartTransmitter(Unit):
         timer = Signal(range(self.divisor))
         left = Signal(range(11))
         bits = Signal(9, init=0x1FF)
-        m.d.comb += self.ready.eq((left == 0))
-        with m.If(left == 0):
-            with m.If(self.valid):
-                m.d.sync += [self.tx.eq(0), bits.eq(Cat(self.data, 1)), left.eq(10), timer.eq(self.divisor - 1)]
+        m.d.comb += self.ready.eq(left == 0)
+        with m.If(left == 0), m.If(self.valid):
+            m.d.sync += [self.tx.eq(0), bits.eq(Cat(self.data, 1)), left.eq(10), timer.eq(self.divisor - 1)]
         with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Else():

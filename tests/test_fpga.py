@@ -46,7 +46,7 @@ def small():
 def virtual(small, tmp_path_factory):
     """A small network on a virtual iCEBreaker."""
     spec = board("icebreaker")
-    config = search(small, spec.chip).config
+    config = search(small, spec.chip, 20).config
     with VirtualBoard(small, spec, config, tmp_path_factory.mktemp("board")) as running:
         yield running
 
@@ -110,7 +110,7 @@ def test_advice_says_how_much_is_too_much():
     )
     slow = {"fits": True, "meets_freq": False, "fmax_mhz": 20.5, "freq_mhz": 30}
     assert advice(slow, {}) == "too slow: 20.5 MHz of 30; ask for a lower --freq, or try another --seed"
-    assert advice({"fits": True, "meets_freq": True}, placed) is None
+    assert advice({"fits": True, "meets_freq": True}, {}) is None
 
 
 # Boards
@@ -163,7 +163,7 @@ def test_board_is_the_golden_model(small, virtual):
 def test_another_network_is_seen(small, virtual):
     """The check itself: a golden model with other weights must differ, and a board of another network is refused."""
     other = layers_of(70, 20, 10, seed=2)
-    with pytest.raises(LinkError, match="register NETWORK must be .*: another bitstream is on this board"):
+    with pytest.raises(LinkError, match=r"register NETWORK must be .*: another bitstream is on this board"):
         run_images(other, virtual.design.config, inputs_for(other, 10), virtual.port, 1_000_000)
     with pytest.raises(LinkError, match="must be a ulx3s-85f, but says that it is a icebreaker"):
         run_images(small, virtual.design.config, inputs_for(small, 1), virtual.port, 1_000_000, board="ulx3s-85f")
@@ -231,7 +231,7 @@ def test_commands_emulate_and_run(small, tmp_path):
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
 def test_netlist_of_vendor_cells_is_the_golden_model(name, small):
     spec = board(name)
-    result = check(small, spec, search(small, spec.chip).config, inputs_for(small, 20))
+    result = check(small, spec, search(small, spec.chip, 20).config, inputs_for(small, 20))
     assert result["mismatches"] == 0
     assert result["cells"]["block_ram"] > 0
     assert result["cycles"] == result["predicted_cycles"]
@@ -249,7 +249,7 @@ def test_netlist_of_the_shipped_network(name, interval):
 def test_bitstream_of_a_small_network(small, tmp_path):
     """Build, report, cache."""
     spec = board("icebreaker")
-    config = search(small, spec.chip).config
+    config = search(small, spec.chip, 20).config
     steps = []
     first = build(small, spec, config, tmp_path / "a", freq_mhz=12, progress=lambda *a: steps.append(a[0]))
     again = build(small, spec, config, tmp_path / "b", freq_mhz=12)
