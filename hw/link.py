@@ -84,8 +84,8 @@ class Link(Unit):
         r, s, b, crc = self.receiver, self.sender, self.buffer, self.crc
         m.d.comb += [
             # The two ways take turns: one CRC serves both.
-            crc.data.eq(Mux(r.hold, s.data, r.crc_data)),
-            crc.valid.eq(Mux(r.hold, s.valid & s.ready, r.crc_valid)),
+            crc.data.eq(Mux(r.hold, s.crc_data, r.crc_data)),
+            crc.valid.eq(Mux(r.hold, s.crc_valid, r.crc_valid)),
             crc.clear.eq(Mux(r.hold, s.start, r.crc_clear)),
             r.crc.eq(crc.value),
             s.crc.eq(crc.value),
