@@ -82,7 +82,8 @@ class Host:
         try:
             self._serial: Any = serial.Serial(port, baud, timeout=0.05, write_timeout=30)
         except (serial.SerialException, ValueError, OSError) as e:
-            what = os.strerror(e.errno) if getattr(e, "errno", None) else str(e)
+            number = getattr(e, "errno", None)
+            what = os.strerror(number) if number else str(e)
             raise InputError(f"--port {port}: cannot be opened ({what})") from None
         self.baud = baud
         self.patience_s = patience_s

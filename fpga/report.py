@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from .build import Design
 
 #: What each family's tools call the same things.
-CELLS = {
+CELLS: dict[str, dict[str, tuple[str, ...]]] = {
     "ice40": {"lut4": ("SB_LUT4",), "carry": ("SB_CARRY",), "ff": ("SB_DFF",), "block_ram": ("SB_RAM40_4K",),
               "spram": ("SB_SPRAM256KA",)},
     "ecp5": {"lut4": ("LUT4",), "carry": ("CCU2C",), "ff": ("TRELLIS_FF",), "block_ram": ("DP16KD",), "spram": ()},
 }  # fmt: skip
-USED = {
+USED: dict[str, dict[str, str]] = {
     "ice40": {"logic_cells": "ICESTORM_LC", "block_ram": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM"},
     "ecp5": {"logic_cells": "TRELLIS_COMB", "ff": "TRELLIS_FF", "block_ram": "DP16KD"},
 }

@@ -204,5 +204,7 @@ class Identity:
         if len(data) != IDENTITY_BYTES or data[:4] != b"OXNR":
             return None
         ends = (4, 5, 6, 8, 10, 14, 16)
-        numbers = [int.from_bytes(data[a:b], "little") for a, b in itertools.pairwise(ends)]
-        return cls(*numbers, name=data[16:].rstrip(b"\0").decode("ascii", "replace"))
+        version, result, image, payload, clock, divisor = (
+            int.from_bytes(data[a:b], "little") for a, b in itertools.pairwise(ends)
+        )
+        return cls(version, result, image, payload, clock, divisor, data[16:].rstrip(b"\0").decode("ascii", "replace"))
