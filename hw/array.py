@@ -85,16 +85,16 @@ class SynapseArray(Unit):
         row = Signal(range(c.rows))
         slice_ = Signal(range(c.slices))
         pass_ = Signal(range(c.passes))
-        at_end = Signal()
+        at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
         m.d.comb += [
-            at_end.eq(row == c.reads - 1),
             self.i.ready.eq(self.en & (~busy | at_end)),
         ]
         with m.If(self.en):
             with m.If(at_end | ~busy):
                 m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), x.eq(self.i.payload)]
+                m.d.sync += at_end.eq(c.reads == 1)
             with m.Else():
-                m.d.sync += row.eq(row + 1)
+                m.d.sync += [row.eq(row + 1), at_end.eq(row == c.reads - 2)]
                 if c.slices > 1:
                     m.d.sync += x.eq(Cat(x[width:], x[:width]))
                 with m.If(slice_ == c.slices - 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from .axi_lite import ADDRESS_WIDTH, AXI_LITE_PORTS, OKAY
@@ -14,6 +14,7 @@ from .link_buffer import LinkBuffer
 from .link_protocol import COUNTERS, IDENTITY_BYTES, RUN_TIMEOUT_BITS, Command, Identity, Status
 from .link_receiver import LinkReceiver
 from .link_sender import LinkSender
+from .skid import Skid
 from .unit import Unit, bits_for, place
 
 #: Bits of a beat, and of a word of the buffer.
@@ -74,7 +75,10 @@ class Link(Unit):
         self.sender = LinkSender()
         self.buffer = LinkBuffer(words)
         self.crc = Crc32()
-        for name in ("receiver", "sender", "buffer", "crc"):
+        # The engine's ready comes through all of its layers: it ends here.
+        self.feed = feed = Skid(WORD + 1)
+        self.last_beat = Signal()
+        for name in ("receiver", "sender", "buffer", "crc", "feed"):
             place(m, platform, name, getattr(self, name))
         self.status = Signal(8)
         self.written = Signal(32)
@@ -98,7 +102,10 @@ class Link(Unit):
             b.address.eq(Mux(r.write, r.address, self.index)),
             b.data.eq(r.word),
             b.write.eq(r.write),
-            self.m_axis_tdata.eq(b.q),
+            feed.i.payload.eq(Cat(b.q, self.last_beat)),
+            Cat(self.m_axis_tdata, self.m_axis_tlast).eq(feed.o.payload),
+            self.m_axis_tvalid.eq(feed.o.valid),
+            feed.o.ready.eq(self.m_axis_tready),
             self.m_axil_wdata.eq(self.written),
             self.m_axil_wstrb.eq(15),
         ]
@@ -207,18 +214,18 @@ class Link(Unit):
         taken, given = Signal(), Signal()
         with m.State("FEED"):
             m.d.comb += [
-                self.m_axis_tvalid.eq(full),
-                self.m_axis_tlast.eq(beat == self.config.beats - 1),
+                self.feed.i.valid.eq(full),
+                self.last_beat.eq(beat == self.config.beats - 1),
                 self.s_axis_tready.eq(1),
-                taken.eq(full & self.m_axis_tready),
+                taken.eq(full & self.feed.i.ready),
                 given.eq(self.s_axis_tvalid),
             ]
             m.d.sync += [
                 self.cycles.eq(Mux(taken & ~fed_any, 0, self.cycles + 1)),
-                inside.eq(inside + (taken & self.m_axis_tlast) - given),
+                inside.eq(inside + (taken & self.last_beat) - given),
             ]
             with m.If(taken):
-                m.d.sync += [full.eq(0), fed_any.eq(1), beat.eq(Mux(self.m_axis_tlast, 0, beat + 1))]
+                m.d.sync += [full.eq(0), fed_any.eq(1), beat.eq(Mux(self.last_beat, 0, beat + 1))]
             with m.If(given):
                 m.d.comb += [b.write.eq(1), b.address.eq(results), b.data.eq(self.s_axis_tdata)]
                 m.d.sync += results.eq(results + 1)
