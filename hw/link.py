@@ -270,11 +270,13 @@ class Link(Unit):
             m.next = "ADDRESS"
         with m.State("ADDRESS"):
             m.d.sync += address.eq(b.q)
+            m.next = "AIM"
+        with m.State("AIM"):
             m.next = "READ"
             with m.If(r.command == Command.WRITE):
                 fetch()
                 m.next = "LOW"
-            with m.If(b.q[ADDRESS_WIDTH:] != 0):
+            with m.If(address[ADDRESS_WIDTH:] != 0):
                 m.next = "BUS_ERROR"
         with m.State("LOW"):
             m.d.sync += self.written[:WORD].eq(b.q)
