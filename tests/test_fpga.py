@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from oxnor.cli.app import app
 from oxnor.fpga import tools
 from oxnor.fpga.boards import NAMES, board
 from oxnor.fpga.build import build, synthesis_script, write_design
@@ -20,7 +22,9 @@ from oxnor.fpga.report import advice, bound_cycles
 from oxnor.fpga.search import folding_for, search
 from oxnor.fpga.session import run_images
 from oxnor.fpga.top import divisor, pin_file
+from oxnor.hw.config import EngineConfig
 from oxnor.hw.link_protocol import Command, Status, request
+from oxnor.hw.schedule import schedule
 from oxnor.models import zoo
 from oxnor.models.errors import InputError
 from oxnor.models.network import Network
@@ -224,6 +228,39 @@ def test_commands_emulate_and_run(small, tmp_path):
     assert json.loads(done.stdout)["mismatches"] == 0
 
 
+# The command line
+
+
+@pytest.mark.parametrize("command", ["build", "emulate", "run", "check", "fuzz"])
+def test_help_has_an_example(command):
+    result = CliRunner().invoke(app, ["fpga", command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: oxnor fpga {command}" in " ".join(result.stdout.split())
+
+
+SENTENCES = {
+    "board": (["build", "mnist-tfc", "--board", "arty", "-o", "x"],
+              "--board must be one of icebreaker, ulx3s-85f, colorlight-i5, not 'arty'"),
+    "freq": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--freq", "0"], "--freq must be in [1, 400] MHz, not 0"),
+    "seed": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--seed=-1"], "--seed must be in [0, 2**31), not -1"),
+    "interval": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--interval", "0"],
+                 "--interval must be 1 or more, not 0"),
+    "both": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--interval", "9", "--fold", "1,1"],
+             "--interval and --fold must not be given together: each of them decides the folding"),
+    "bits": (["emulate", "mnist-tfc", "--bit-cycles", "3"], "--bit-cycles must be in [4, 65535], not 3"),
+    "images": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--images", "0"], "images must be in [1, 10000], not 0"),
+    "port": (["run", "mnist-tfc", "--port", "/dev/nowhere"], "--port /dev/nowhere: cannot be opened (No such file or directory)"),
+    "frames": (["fuzz", "mnist-tfc", "--frames", "0"], "--frames must be 1 or more, not 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), SENTENCES.values(), ids=SENTENCES)
+def test_bad_input_is_one_sentence(arguments, sentence):
+    result = CliRunner().invoke(app, ["fpga", *arguments])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [s for s in result.stderr.splitlines() if s.startswith("oxnor: ")] == [f"oxnor: {sentence}"]
+
+
 # Netlists and bitstreams
 
 
@@ -276,3 +313,41 @@ def test_models_of_plls_are_shipped():
 def test_thresholds_go_where_there_is_room():
     assert '"block"' in synthesis_script(board("icebreaker"), ["a.v"], "block")
     assert '"logic"' in synthesis_script(board("ulx3s-85f"), ["a.v"], "distributed")
+
+
+# The reports in docs
+
+
+REPORTS = {p.stem: json.loads(p.read_text()) for p in sorted(DOCS.glob("*.json"))}
+
+
+def reported_config(found):
+    return EngineConfig.for_network(
+        zoo.resolve(found["network"]), target=board(found["board"]).chip.target, folding=found["folding"],
+        stream_width=16, with_scores=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_is_of_this_network_and_structure(name):
+    found = REPORTS[name]
+    config = reported_config(found)
+    assert found["fits"]
+    assert found["structure"] == config.digest
+    assert found["network_digest"] == zoo.resolve(found["network"]).digest
+    assert found["cycles_per_image"] == schedule(config).initiation_interval
+    assert f"{found['fmax_mhz']:g} MHz" in (DOCS.parent / "boards.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_is_what_a_build_says_now(name, tmp_path):
+    found = REPORTS[name]
+    fresh = build(
+        zoo.resolve(found["network"]), board(found["board"]), reported_config(found), tmp_path / "board",
+        freq_mhz=found["freq_mhz"], seed=found["seed"],
+    )  # fmt: skip
+    for exact in ("fits", "block_ram", "spram", "cycles_per_image", "bound_cycles"):
+        assert fresh[exact] == found[exact], exact
+    for near, share in {"lut4": 0.02, "ff": 0.02, "fmax_mhz": 0.15}.items():
+        assert fresh[near] == pytest.approx(found[near], rel=share), near
