@@ -48,6 +48,7 @@ def build_program(sources: list[Path], *, root: Path | None = None, defines: tup
                 str(tool.path), "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--x-initial", "fast",
                 "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", CXX_FLAGS,
                 "-o", "virtual_board", "--Mdir", "obj", *(f"+define+{d}" for d in defines),
+                *sorted({f"+incdir+{p.parent}" for p in sources}),
                 *map(str, sources), str(main),
             ]  # fmt: skip
             log = folder / f"{target.name}.log"

@@ -122,8 +122,11 @@ class LinkReceiver(Unit):
             self.crc_data.eq(byte),
             self.crc_valid.eq(take),
             self.crc_clear.eq(end),
-            self.word.eq(Mux(odd, Cat(low, byte), byte)),
             self.address.eq(self.words),
+        ]
+        # Written a cycle later: the memory is far away.
+        m.d.sync += [
+            self.word.eq(Mux(odd, Cat(low, byte), byte)),
             self.write.eq(take & in_payload & ~too_long & (odd | (left == 1))),
         ]
         with m.If(take):
@@ -177,5 +180,5 @@ class LinkReceiver(Unit):
                 self.words.eq(self.words + 1),
                 beat.eq(Mux(beat == self.beats - 1, 0, beat + 1)),
                 third.eq(Mux(third == 2, 0, third + 1)),
-                self.half.eq(~odd),
+                self.half.eq(odd),
             ]
