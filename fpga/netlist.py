@@ -23,7 +23,7 @@ from .report import cells
 from .session import run_images
 
 #: Verilog of the vendor's cells, in the folder that Yosys calls its share.
-MODELS = {"ice40": ("ice40/cells_sim.v",), "ecp5": ("lattice/cells_sim_ecp5.v",)}
+MODELS = {"ice40": ("ice40/cells_sim.v",)}
 
 
 def share_folder() -> Path:
@@ -79,6 +79,8 @@ class NetlistBoard(VirtualBoard):
     """
 
     def __init__(self, network: Network, board: BoardSpec, config: EngineConfig, *, root: Path | None = None):
+        if board.chip.family not in MODELS:
+            raise InputError(f"--board must be one with an iCE40, as Yosys has no model of the block RAM of {board.chip.name}")
         self.directory = netlist(network, board, config, root)
         models = [share_folder() / name for name in MODELS[board.chip.family]]
         missing = [str(p) for p in models if not p.is_file()]
