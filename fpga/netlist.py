@@ -80,7 +80,7 @@ class NetlistBoard(VirtualBoard):
 
     def __init__(self, network: Network, board: BoardSpec, config: EngineConfig, *, root: Path | None = None):
         if board.chip.family not in MODELS:
-            raise InputError(f"--board must be one with an iCE40, as Yosys has no model of the block RAM of {board.chip.name}")
+            raise InputError(f"--board must have an iCE40: Yosys has no model of the block RAM of {board.chip.name}")
         self.directory = netlist(network, board, config, root)
         models = [share_folder() / name for name in MODELS[board.chip.family]]
         missing = [str(p) for p in models if not p.is_file()]
