@@ -19,6 +19,7 @@ from . import (
     device,
     doctor,
     faults,
+    fpga,
     generate,
     importing,
     networks,
@@ -28,6 +29,13 @@ from . import (
     train,
     vectors,
 )
+
+#: Errors that are said in their own words, with exit code 1.
+_FAILURES = {
+    "oxnor.sim.runner": "SimulationError",
+    "oxnor.fpga.tools": "ToolError",
+    "oxnor.fpga.host": "LinkError",
+}
 
 
 class Commands(TyperGroup):
@@ -41,11 +49,11 @@ class Commands(TyperGroup):
             print(f"oxnor: {e}", file=sys.stderr)
             ctx.exit(2)
         except RuntimeError as e:
-            # Typer's own exits are RuntimeErrors too; the runner is loaded if it is it that has failed.
-            runner = sys.modules.get("oxnor.sim.runner")
-            if runner is None or not isinstance(e, runner.SimulationError):
+            # Typer's own exits are RuntimeErrors too; a module is loaded if it is it that has failed.
+            kinds = [getattr(sys.modules[m], name) for m, name in _FAILURES.items() if m in sys.modules]
+            if not isinstance(e, tuple(kinds)):
                 raise
-            # The simulator failed or the engine hangs: the text names the log and shows its end.
+            # A tool failed, the engine hangs, a board is silent: the text names the log and shows its end.
             print(f"oxnor: {e}", file=sys.stderr)
             ctx.exit(1)
         except KeyboardInterrupt:
@@ -103,6 +111,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     sweep.sweep,
     sweep.report,
     faults.faults,
+    selftest.selftest,
     networks.networks,
     networks.info,
     device.device,
@@ -116,3 +125,6 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for _command in _COMMANDS:
     # A command may be called as Python calls no function.
     app.command(_command.__name__.rstrip("_"), help=_paragraphs(_command.__doc__ or ""))(_command)
+for _registered in fpga.fpga.registered_commands:
+    _registered.help = _paragraphs(_registered.callback.__doc__ or "") if _registered.callback else None
+app.add_typer(fpga.fpga, name="fpga", help="It on a board: bitstreams with open tools, a host driver, a virtual board.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -84,16 +85,16 @@ class SynapseArray(Unit):
         row = Signal(range(c.rows))
         slice_ = Signal(range(c.slices))
         pass_ = Signal(range(c.passes))
-        at_end = Signal()
+        at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
         m.d.comb += [
-            at_end.eq(row == c.reads - 1),
             self.i.ready.eq(self.en & (~busy | at_end)),
         ]
         with m.If(self.en):
             with m.If(at_end | ~busy):
                 m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), x.eq(self.i.payload)]
+                m.d.sync += at_end.eq(c.reads == 1)
             with m.Else():
-                m.d.sync += row.eq(row + 1)
+                m.d.sync += [row.eq(row + 1), at_end.eq(row == c.reads - 2)]
                 if c.slices > 1:
                     m.d.sync += x.eq(Cat(x[width:], x[:width]))
                 with m.If(slice_ == c.slices - 1):
@@ -163,7 +164,7 @@ class SynapseArray(Unit):
             counts = []
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
-                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind, self.extras)
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind, self.extras, c.pipelined)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 if flips is not None:
                     m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])
@@ -177,11 +178,21 @@ class SynapseArray(Unit):
                 if self.extras.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 counts.append(tile.count)
+            if c.sum_stages == 2:
+                # Sums of as many counts as there are sums.
+                size = math.isqrt(c.across - 1) + 1
+                counts = [self._register(m, sum_tree(counts[k : k + size])) for k in range(0, c.across, size)]
             if c.across == 1:
                 m.d.comb += self.partials[v].eq(counts[0])
             else:
                 with m.If(self.en):
                     m.d.sync += self.partials[v].eq(sum_tree(counts))
+
+    def _register(self, m: Module, value: Any) -> Signal:
+        register = Signal(len(value))
+        with m.If(self.en):
+            m.d.sync += register.eq(value)
+        return register
 
     def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
         c = self.config

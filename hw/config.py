@@ -16,6 +16,8 @@ from .macros import DEFAULT_KIND, MACRO_KINDS
 from .unit import bits_for
 
 FORMAT_VERSION = 1
+#: Most counts that are summed in one cycle where layers are pipelined.
+SUM_MAX = 6
 #: What an engine may have beside its inference, and by default has not.
 EXTRAS = ("fault_injector", "programming")
 
@@ -36,6 +38,8 @@ class Target:
         Bits a beat of the input stream; None takes an image in one beat.
     with_scores : bool
         Whether the result has the scores beside the class.
+    pipelined : bool
+        As in :class:`LayerConfig`.
     """
 
     rows: int
@@ -43,6 +47,7 @@ class Target:
     reads_max: int
     stream_width: int | None
     with_scores: bool
+    pipelined: bool = False
 
 
 #: Presets: simulation takes wide macros (Verilator's speed is in wide words), iCE40 and ECP5 the shapes of their
@@ -50,7 +55,7 @@ class Target:
 TARGETS = {
     "sim": Target(rows=64, cols=None, reads_max=64, stream_width=None, with_scores=True),
     "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False),
-    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False),
+    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True),
     "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True),
 }
 
@@ -78,6 +83,9 @@ class LayerConfig:
         Bits of the output layer's scales and offsets, two's complement; both 0 if a score is the popcount itself.
     macro_kind : str
         A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
+    pipelined : bool
+        Registers between XNOR and popcount, and in the sum over more than :data:`SUM_MAX` macros: for hardware whose
+        memories are slow against its logic.
 
     Raises
     ------
@@ -95,6 +103,7 @@ class LayerConfig:
     scale_width: int = 0
     offset_width: int = 0
     macro_kind: str = DEFAULT_KIND
+    pipelined: bool = False
 
     def __post_init__(self) -> None:
         if self.macro_kind not in MACRO_KINDS:
@@ -135,7 +144,12 @@ class LayerConfig:
     @property
     def sense_latency(self) -> int:
         """Cycles from a read to the partial count of all H macros: sense, tile popcount, and their sum if H > 1."""
-        return 2 + (self.across > 1)
+        return 2 + self.pipelined + self.sum_stages
+
+    @property
+    def sum_stages(self) -> int:
+        """Cycles that the sum of the counts of H macros takes."""
+        return (self.across > 1) + (self.pipelined and self.across > SUM_MAX)
 
     @property
     def is_affine(self) -> bool:
@@ -184,7 +198,7 @@ def _layer_config(
         passes = -(-layer.n_out // groups)
         slices = min(reads_max // passes, -(-layer.n_in // cols))
         fold = (-(-layer.n_in // (slices * cols)), groups)
-    return LayerConfig(layer.kind, layer.n_in, layer.n_out, rows, cols, *fold, **widths)
+    return LayerConfig(layer.kind, layer.n_in, layer.n_out, rows, cols, *fold, pipelined=target.pipelined, **widths)
 
 
 @dataclass(frozen=True)
@@ -267,6 +281,8 @@ class EngineConfig:
         for layer in described["layers"]:
             if layer["macro_kind"] == DEFAULT_KIND:  # as before there were others
                 del layer["macro_kind"]
+            if not layer["pipelined"]:
+                del layer["pipelined"]
         text = json.dumps({"version": FORMAT_VERSION, **described}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

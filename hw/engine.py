@@ -113,7 +113,7 @@ class Engine(Unit):
         taken = collector.o.valid & collector.o.ready
         given = self.m_axis_tvalid & self.m_axis_tready
         clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]
-        inside = Signal(16)
+        inside = Signal(range(4 * len(self.config.layers) + 8))
         busy = (inside != 0) | collector.o.valid
         m.d.comb += identity.en.eq(1)
         m.d.sync += inside.eq(inside + taken - given)
@@ -211,7 +211,9 @@ class Engine(Unit):
     @staticmethod
     def _counter(m: Module, name: str, event: Any, clear: Any, width: int = 32) -> Signal:
         counter = Signal(width, name=name)
-        m.d.sync += counter.eq(counter + event)
+        # The events end long paths, the ready of the last layer to that of the first: they are counted one cycle later.
+        happened = Signal(name=f"{name}_event")
+        m.d.sync += [happened.eq(event), counter.eq(counter + happened)]
         with m.If(clear):
             m.d.sync += counter.eq(0)
         return counter

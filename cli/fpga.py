@@ -1,0 +1,292 @@
+"""``oxnor fpga``: bitstreams, boards, and a board that is a simulation."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oxnor.models.errors import InputError
+
+from .console import note, print_json, print_table, progress
+from .options import AsJson, Data, Fold, NetworkName, load_network, pair
+
+if TYPE_CHECKING:
+    from oxnor.fpga.boards import BoardSpec
+    from oxnor.hw.config import EngineConfig
+    from oxnor.models.network import Network
+
+BoardName = Annotated[str, typer.Option("--board", metavar="NAME", help="icebreaker, ulx3s-85f or colorlight-i5.")]
+Interval = Annotated[
+    int | None,
+    typer.Option(
+        "--interval",
+        metavar="CYCLES",
+        help="Clock cycles from image to image that are enough: the smallest engine of that speed. "
+        "Default: the fastest that fits.",
+    ),
+]
+Port = Annotated[str, typer.Option("--port", metavar="PORT", help="Serial port, for example /dev/ttyUSB1.")]
+Baud = Annotated[int | None, typer.Option("--baud", metavar="RATE", help="Bit rate. Default: the board's.")]
+
+fpga = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+
+def _engine(
+    network: Network, board: BoardSpec, fold: list[str] | None, interval: int | None
+) -> tuple[EngineConfig, tuple[str, ...]]:
+    """Return the engine for a board, and why."""
+    from oxnor.fpga.search import search
+    from oxnor.hw.config import EngineConfig
+    from oxnor.hw.link import WORD
+
+    if fold:
+        if interval is not None:
+            raise InputError("--interval and --fold must not be given together: each of them decides the folding")
+        folds = [pair("--fold", text, ",", "1,16", 1) for text in fold]
+        config = EngineConfig.for_network(
+            network, target=board.chip.target, folding=folds, stream_width=WORD, with_scores=False
+        )
+        return config, ("the folding is the one that was given",)
+    if interval is not None and interval < 1:
+        raise InputError(f"--interval must be 1 or more, not {interval}")
+    found = search(network, board.chip, interval)
+    return found.config, found.steps
+
+
+def _design(
+    network: str, board: str, fold: list[str] | None, interval: int | None
+) -> tuple[Network, BoardSpec, EngineConfig, tuple[str, ...]]:
+    from oxnor.fpga.boards import board as board_of
+
+    spec = board_of(board)
+    loaded = load_network(network)
+    config, steps = _engine(loaded, spec, fold, interval)
+    return loaded, spec, config, steps
+
+
+@fpga.command()
+def build(
+    network: NetworkName,
+    board: BoardName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
+    freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="Clock of the engine.")] = None,
+    interval: Interval = None,
+    fold: Fold = None,
+    baud: Baud = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the placer.")] = 1,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why the folding is what it is.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a bitstream with open tools: Verilog, Yosys, nextpnr, packer; and a report of what it takes.
+
+    The folder has the bitstream, report.json, what the host must know (oxnor-board.json), sources and logs. The result
+    is cached by the hash of all that goes into it. Exit code 1 if it does not fit or does not reach its clock.
+
+    Example: [bold]oxnor fpga build mnist-tfc --board icebreaker -o board[/]
+    """
+    from oxnor.fpga.build import build as make
+
+    if freq is not None and not 1 <= freq <= 400:
+        raise InputError(f"--freq must be in [1, 400] MHz, not {freq:g}")
+    if not 0 <= seed < 1 << 31:
+        raise InputError(f"--seed must be in [0, 2**31), not {seed}")
+    loaded, spec, config, steps = _design(network, board, fold, interval)
+    if explain:
+        for step in steps:
+            note(step)
+    with progress() as tell:
+        what = f"{loaded.name} for {spec.name}"
+        found = make(
+            loaded, spec, config, output, freq_mhz=freq, baud=baud, seed=seed,
+            progress=lambda step, done, total: tell(f"{what}: {step}", done, total),
+        )  # fmt: skip
+    if as_json:
+        print_json(found | ({"explanation": list(steps)} if explain else {}))
+    else:
+        print_table(("", ""), _rows(found), left=2)
+    if found["advice"]:
+        note(f"oxnor: {found['advice']}")
+        raise typer.Exit(1)
+
+
+@fpga.command()
+def emulate(
+    network: NetworkName,
+    board: BoardName = "icebreaker",
+    interval: Interval = None,
+    fold: Fold = None,
+    bit_cycles: Annotated[
+        int, typer.Option("--bit-cycles", metavar="N", help="Clock cycles to a bit of the UART, 4 or more.")
+    ] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Run a board that is a simulation: its whole top level in Verilator, its UART on a pseudo-terminal.
+
+    Prints the name of the port and serves it until it is interrupted; then, in another terminal,
+    oxnor fpga run with that port. A bit on the line is 4 clock cycles instead of a board's 30 or more: nothing else
+    differs.
+
+    Example: [bold]oxnor fpga emulate mnist-tfc --board icebreaker[/]
+    """
+    import tempfile
+
+    if not 4 <= bit_cycles <= 65535:
+        raise InputError(f"--bit-cycles must be in [4, 65535], not {bit_cycles}")
+    loaded, spec, config, _ = _design(network, board, fold, interval)
+    from oxnor.fpga.emulate import VirtualBoard
+
+    with tempfile.TemporaryDirectory(prefix="oxnor-board-") as folder:
+        with progress() as tell:
+            what = f"{loaded.name} on a virtual {spec.name}"
+            tell(what, 0, 0)
+            virtual = VirtualBoard(loaded, spec, config, Path(folder), bit_cycles=bit_cycles)
+            tell(what, 1, 1)
+        with virtual:
+            if as_json:
+                print_json({"port": virtual.port, "board": spec.name, "network": loaded.name})
+            else:
+                typer.echo(virtual.port)
+                note("serving until interrupted; now: oxnor fpga run --port " + virtual.port)
+            while virtual.process.poll() is None:
+                time.sleep(0.2)
+
+
+@fpga.command()
+def run(
+    port: Port,
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="The network on the board.")] = "mnist-tfc",
+    board: BoardName = "icebreaker",
+    images: Annotated[int, typer.Option("--images", metavar="N", help="Images, 1 to 10000.")] = 1000,
+    interval: Interval = None,
+    fold: Fold = None,
+    baud: Baud = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run images on a board and compare every class with the golden model.
+
+    A board that says it is another one, or has another network or folding, is refused. Exit code 1 if a class differs
+    or the board does not answer as it should.
+
+    Example: [bold]oxnor fpga run mnist-tfc --port /dev/ttyUSB1 --images 10000[/]
+    """
+    from oxnor.sim.inputs import inputs_for
+
+    loaded, spec, config, _ = _design(network, board, fold, interval)
+    inputs = inputs_for(loaded, images, data=data)
+    from oxnor.fpga.session import run_images
+
+    with progress() as tell:
+        found = run_images(
+            loaded, config, inputs, port, baud or spec.baud, board=spec.name,
+            progress=lambda done, total: tell(f"{loaded.name} on {port}", done, total),
+        )  # fmt: skip
+    _show(found, as_json)
+
+
+@fpga.command()
+def check(
+    network: NetworkName,
+    board: BoardName = "icebreaker",
+    images: Annotated[int, typer.Option("--images", metavar="N", help="Images, 1 to 10000.")] = 500,
+    interval: Interval = None,
+    fold: Fold = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the netlist after synthesis: the FPGA's own cells run images behind the same pins.
+
+    Yosys maps the whole board to the cells of its FPGA; Yosys' models of these cells are simulated, and every class is
+    compared with the golden model. Exit code 1 if one differs.
+
+    Example: [bold]oxnor fpga check mnist-tfc --board icebreaker --images 500[/]
+    """
+    from oxnor.sim.inputs import inputs_for
+
+    loaded, spec, config, _ = _design(network, board, fold, interval)
+    inputs = inputs_for(loaded, images, data=data)
+    from oxnor.fpga.netlist import check as run_check
+
+    with progress() as tell:
+        what = f"{loaded.name} in cells of {spec.chip.name}"
+        tell(what, 0, images)
+        found = run_check(loaded, spec, config, inputs, progress=lambda done, total: tell(what, done, total))
+    _show(found, as_json)
+
+
+@fpga.command()
+def fuzz(
+    network: NetworkName,
+    board: BoardName = "icebreaker",
+    frames: Annotated[int, typer.Option("--frames", metavar="N", help="Damaged frames, at least.")] = 10_000,
+    port: Annotated[
+        str | None, typer.Option("--port", metavar="PORT", help="Serial port. Default: a virtual board.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the damage.")] = 0,
+    interval: Interval = None,
+    fold: Fold = None,
+    baud: Baud = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send damaged frames to a board: each must be answered and counted, and none may change anything.
+
+    Exit code 1 if one is not.
+
+    Example: [bold]oxnor fpga fuzz mnist-tfc --frames 100000[/]
+    """
+    import tempfile
+    from contextlib import ExitStack
+
+    if frames < 1:
+        raise InputError(f"--frames must be 1 or more, not {frames}")
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"--seed must be in [0, 2**63), not {seed}")
+    loaded, spec, config, _ = _design(network, board, fold, interval)
+    from oxnor.fpga.emulate import VirtualBoard
+    from oxnor.fpga.fuzz import fuzz as send
+    from oxnor.fpga.host import Host
+
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress())
+        what = f"damaged frames for {loaded.name}"
+        tell(what, 0, frames)
+        if port is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oxnor-board-"))
+            port = stack.enter_context(VirtualBoard(loaded, spec, config, Path(folder))).port
+        host = stack.enter_context(Host(port, baud or spec.baud))
+        found = send(host, loaded, config, frames, seed=seed, progress=lambda done, total: tell(what, done, total))
+    _show(found, as_json)
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        print_table(("", ""), _rows(found), left=2)
+    if found.get("mismatches"):
+        note(f"oxnor: the board differs from the golden model in {found['mismatches']:,} of {found['images']:,} images")
+        raise typer.Exit(1)
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for key, value in found.items():
+        if value is None:
+            text = "none"
+        elif isinstance(value, bool):
+            text = "yes" if value else "no"
+        elif key.endswith("accuracy"):
+            text = f"{100 * value:.2f} %"
+        elif isinstance(value, int):
+            text = f"{value:,}"
+        elif isinstance(value, float):
+            text = f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        elif isinstance(value, dict):
+            text = ", ".join(f"{k} {v}" for k, v in value.items())
+        else:
+            text = str(value)
+        rows.append((key.replace("_", " "), text))
+    return rows

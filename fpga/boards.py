@@ -1,0 +1,135 @@
+"""The boards: their chips, clocks and pins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oxnor.models.errors import InputError
+
+
+@dataclass(frozen=True)
+class Chip:
+    """An FPGA, as far as a build must know it.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    family : str
+        "ice40" or "ecp5".
+    target : str
+        A key of ``oxnor.hw.config.TARGETS``: the shape of its block RAM.
+    luts : int
+        4-input look-up tables (iCE40: logic cells).
+    block_rams : int
+        Block RAMs.
+    block_ram_bits : int
+        Bits that one of them gives in a cycle.
+    spram : int
+        Single-port RAMs of 256 kbit (iCE40 UltraPlus).
+    buffer_words : int
+        Size of the host link's buffer, in 16-bit words.
+    pnr : tuple of str
+        Arguments for nextpnr.
+    """
+
+    name: str
+    family: str
+    target: str
+    luts: int
+    block_rams: int
+    block_ram_bits: int
+    spram: int
+    buffer_words: int
+    pnr: tuple[str, ...]
+
+
+UP5K = Chip("iCE40 UP5K", "ice40", "ice40", 5280, 30, 16, 4, 8192, ("--up5k", "--package", "sg48"))
+ECP5_25 = Chip("ECP5 LFE5U-25F", "ecp5", "ecp5", 24288, 56, 36, 0, 1024, ("--25k", "--package", "CABGA381"))
+ECP5_85 = Chip("ECP5 LFE5U-85F", "ecp5", "ecp5", 83640, 208, 36, 0, 1024, ("--85k", "--package", "CABGA381"))
+
+
+@dataclass(frozen=True)
+class BoardSpec:
+    """A board.
+
+    Parameters
+    ----------
+    name : str
+        As on the command line.
+    chip : Chip
+        Its FPGA.
+    oscillator_mhz : float
+        Frequency at the clock pin.
+    freq_mhz : float
+        Clock of the engine unless another is asked for.
+    baud : int
+        Bit rate of the UART unless another is asked for.
+    pins : mapping of str to (str, dict)
+        Site and attributes of ``clk_pin``, ``uart_rx``, ``uart_tx`` and ``led``.
+    led_inverted : bool
+        Whether 0 lights the LED.
+    """
+
+    name: str
+    chip: Chip
+    oscillator_mhz: float
+    freq_mhz: float
+    baud: int
+    pins: dict[str, tuple[str, dict[str, str]]]
+    led_inverted: bool
+
+
+def _from_amaranth(platform: type, led: tuple[str, int]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the pins of one of the platforms of amaranth-boards."""
+    found = {(r.name, r.number): r for r in platform.resources}  # type: ignore[attr-defined]
+    uart = {s.name: s for s in found["uart", 0].ios}
+    places = {
+        "clk_pin": (found[platform.default_clk, 0], found[platform.default_clk, 0].ios[0]),  # type: ignore[attr-defined]
+        "uart_rx": (found["uart", 0], uart["rx"].ios[0]),
+        "uart_tx": (found["uart", 0], uart["tx"].ios[0]),
+        "led": (found[led], found[led].ios[0]),
+    }
+    return {
+        name: (pins.names[0], {k: str(v) for k, v in resource.attrs.items()})
+        for name, (resource, pins) in places.items()
+    }
+
+
+def _icebreaker() -> BoardSpec:
+    from amaranth_boards.icebreaker import ICEBreakerPlatform
+
+    return BoardSpec("icebreaker", UP5K, 12, 30, 1_000_000, _from_amaranth(ICEBreakerPlatform, ("led_g", 0)), True)
+
+
+def _ulx3s_85f() -> BoardSpec:
+    from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+    return BoardSpec("ulx3s-85f", ECP5_85, 25, 100, 1_000_000, _from_amaranth(ULX3S_85F_Platform, ("led", 0)), False)
+
+
+def _colorlight_i5() -> BoardSpec:
+    # Not in amaranth-boards. Module v7.0 on its extension board; the serial line goes to the board's own USB probe.
+    io = {"IO_TYPE": "LVCMOS33"}
+    pins = {"clk_pin": ("P3", io), "uart_rx": ("H18", io), "uart_tx": ("J17", io), "led": ("U16", io)}
+    return BoardSpec("colorlight-i5", ECP5_25, 25, 100, 115_200, pins, True)
+
+
+_BOARDS = {"icebreaker": _icebreaker, "ulx3s-85f": _ulx3s_85f, "colorlight-i5": _colorlight_i5}
+NAMES = tuple(_BOARDS)
+
+
+def board(name: str) -> BoardSpec:
+    """Return a board by its name.
+
+    Raises
+    ------
+    InputError
+        If there is no such board, or amaranth-boards is not installed.
+    """
+    if name not in _BOARDS:
+        raise InputError(f"--board must be one of {', '.join(NAMES)}, not {name!r}")
+    try:
+        return _BOARDS[name]()
+    except ModuleNotFoundError:
+        raise InputError('amaranth-boards is needed for the pins of this board: pip install "oxnor[fpga]"') from None

@@ -1,0 +1,127 @@
+"""The virtual board: a board's whole top level in Verilator, its UART on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import select
+import shutil
+import subprocess
+import time
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+
+from oxnor.hw.config import EngineConfig
+from oxnor.models.network import Network
+from oxnor.sim import toolchain
+from oxnor.sim.process import execute
+from oxnor.sim.runner import SimulationError, build_root, locked, tail
+from oxnor.sim.verilator_options import CXX_FLAGS
+
+from .boards import BoardSpec
+from .build import Design, write_design
+from .top import TOP
+
+#: Clock cycles to a bit of the UART: far fewer than a board's, as each one costs time.
+BIT_CYCLES = 4
+
+
+def build_program(sources: list[Path], *, root: Path | None = None, defines: tuple[str, ...] = ()) -> Path:
+    """Return the compiled virtual board of Verilog sources, built once for the same bytes."""
+    toolchain.require_compiler()
+    tool = toolchain.find_verilator()
+    main = Path(str(files("oxnor.fpga").joinpath("virtual_board.cpp")))
+    h = hashlib.sha256(f"{tool} {tool.path} {CXX_FLAGS} {defines}".encode())
+    for path in [main, *sources]:
+        h.update(f"\n{path.name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    folder = (root or build_root()) / "fpga"
+    target = folder / f"virtual-{h.hexdigest()[:24]}"
+    program = target / "virtual_board"
+    with locked(folder / f"{target.name}.lock"):
+        if not program.is_file():
+            work = folder / f"{target.name}.tmp"
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(target, ignore_errors=True)
+            work.mkdir(parents=True)
+            command = [
+                str(tool.path), "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+                "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", CXX_FLAGS,
+                "-o", "virtual_board", "--Mdir", "obj", *(f"+define+{d}" for d in defines),
+                *sorted({f"+incdir+{p.parent}" for p in sources}),
+                *map(str, sources), str(main),
+            ]  # fmt: skip
+            log = folder / f"{target.name}.log"
+            with log.open("w") as f:
+                code = execute(command, work, {**os.environ, **tool.env}, f, time.monotonic() + 1800, None)
+            if code:
+                raise SimulationError(f"building the virtual board failed; see {log}, which ends\n{tail(log)}")
+            target.mkdir()
+            (work / "obj" / "virtual_board").rename(program)
+            shutil.rmtree(work)
+    return program
+
+
+class VirtualBoard:
+    """A board that runs; a context manager.
+
+    Parameters
+    ----------
+    network, board, config
+        What it is.
+    directory : Path
+        Its working directory: sources and memory images.
+    bit_cycles : int
+        Clock cycles to a bit of the UART.
+    root : Path, optional
+        Folder for the compiled program.
+
+    Attributes
+    ----------
+    port : str
+        The pseudo-terminal.
+    design : Design
+        What runs.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        board: BoardSpec,
+        config: EngineConfig,
+        directory: Path,
+        *,
+        bit_cycles: int = BIT_CYCLES,
+        root: Path | None = None,
+    ):
+        self.directory = Path(directory).resolve()
+        self.design: Design = write_design(network, board, config, self.directory, bit_cycles=bit_cycles)
+        models = Path(str(files("oxnor.fpga").joinpath("rtl", "pll_models.v")))
+        sources = [*sorted((self.directory / "rtl").iterdir()), models]
+        self._program = build_program(sources, root=root, defines=("OXNOR_BEHAVIOURAL=1",))
+        self._bit_cycles = bit_cycles
+        self.port = ""
+
+    def __enter__(self) -> VirtualBoard:
+        self.process = subprocess.Popen(
+            [str(self._program), str(self._bit_cycles)], cwd=self.directory,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], 60)
+        self.port = self.process.stdout.readline().strip() if ready else ""
+        if not self.port:
+            self.__exit__(None, None, None)
+            raise SimulationError("the virtual board did not start")
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()

