@@ -30,7 +30,12 @@ def config_of(network, structure):
 
 
 @needs_icarus
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    "case",
+    # The widest ones take Icarus long.
+    [pytest.param(c, marks=[pytest.mark.slow] * (c[0][0] > 200)) for c in CASES.values()],
+    ids=CASES,
+)
 def test_on_icarus(case, random_network, tmp_path):
     shape, structure = case
     network = random_network(shape)
