@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,15 @@ def faults(
     ber: Annotated[
         float | None,
         typer.Option("--ber", metavar="RATE", help="Draw errors at this rate, 0 to 1.", rich_help_panel=_ERRORS),
+    ] = None,
+    read_ber: Annotated[
+        float | None,
+        typer.Option(
+            "--read-ber",
+            metavar="RATE",
+            help="Each read is wrong with this probability, drawn anew each time.",
+            rich_help_panel=_ERRORS,
+        ),
     ] = None,
     kind: Annotated[
         str,
@@ -84,6 +94,7 @@ def faults(
     [bold]oxnor simulate mnist-mlp --faults stuck.npz[/]
     """
     from oxnor.models.faults import MACRO, FaultMap, shapes_of
+    from oxnor.models.read_errors import ReadErrors
 
     loaded = load_network(network)
     tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
@@ -102,10 +113,12 @@ def faults(
         found = found if layer is None else found.only(layer)
     elif ber is not None:
         found = FaultMap.draw(loaded, ber=ber, kind=kind, seed=seed, trial=trial, layer=layer, **options)
-    elif merge:
+    elif merge or read_ber is not None:
         found = FaultMap(shapes_of(loaded))
     else:
-        raise InputError("faults must be drawn (--ber or --device) or taken from files (--merge)")
+        raise InputError("faults must be drawn (--ber, --read-ber or --device) or taken from files (--merge)")
+    if read_ber is not None:
+        found = replace(found, read=ReadErrors.from_ber(read_ber, seed))
     for path in merge or []:
         found = found.merge(FaultMap.load(path))
     found.check(loaded)
@@ -116,7 +129,8 @@ def faults(
             {name: len(getattr(found, name).get(k, ())) for name in found.counts} for k in range(len(loaded.layers))
         ]
         told = {"network": loaded.name, "synapses": loaded.n_weights, "wrong": found.wrong(loaded), **found.counts}
-        print_json(told | {"layers": layers, "file": str(output) if output else None})
+        reads = {"read_ber": found.read.ber, "read_seed": found.read.seed} if found.read else {}
+        print_json(told | reads | {"layers": layers, "file": str(output) if output else None})
         return
     typer.echo(found.describe(loaded))
     if output is not None:

@@ -16,6 +16,7 @@ from . import rng
 from .errors import InputError
 from .files import NpzReader, write_npz
 from .network import Network
+from .read_errors import ReadErrors
 from .spiking import SpikingNetwork
 
 FORMAT = "oxnor-faults"
@@ -58,7 +59,7 @@ def shapes_of(network: Network | SpikingNetwork) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True, eq=False)
 class FaultMap:
-    """Static errors of a network: synapses that are wrong in the same way at every read.
+    """Errors of a network: synapses that are wrong in the same way at every read, and reads that are wrong by chance.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ class FaultMap:
         what was programmed. A layer that is not named has none. Stored sorted.
     stuck_0, stuck_1 : mapping of int to ndarray of int64, shape (k,)
         Of synapses that read as 0 (-1) or as 1 (+1) whatever was programmed.
+    read : ReadErrors, optional
+        Errors of single reads, in all layers; they come on top of the others.
 
     Raises
     ------
@@ -80,6 +83,7 @@ class FaultMap:
     flips: Mapping[int, NDArray[np.int64]] = field(default_factory=lambda: _NONE)
     stuck_0: Mapping[int, NDArray[np.int64]] = field(default_factory=lambda: _NONE)
     stuck_1: Mapping[int, NDArray[np.int64]] = field(default_factory=lambda: _NONE)
+    read: ReadErrors | None = None
 
     def __post_init__(self) -> None:
         shapes = tuple((int(a), int(b)) for a, b in self.shapes)
@@ -161,12 +165,13 @@ class FaultMap:
         """
         n = sum(a * b for a, b in self.shapes)
         stuck = self.count - self.counts["flips"]
+        reads = f"; {self.read.describe()}" if self.read else ""
         if network is None:
             what = "are wrong" if not stuck else f"are wrong or stuck ({stuck:,} stuck)"
-            return f"of {n:,} synapses {self.count:,} {what}: {100 * self.count / n:.4f} %"
+            return f"of {n:,} synapses {self.count:,} {what}: {100 * self.count / n:.4f} %{reads}"
         wrong = self.wrong(network)
         aside = f" ({stuck:,} are stuck)" if stuck else ""
-        return f"of {n:,} synapses {wrong:,} are wrong: {100 * wrong / n:.4f} %{aside}"
+        return f"of {n:,} synapses {wrong:,} are wrong: {100 * wrong / n:.4f} %{aside}{reads}"
 
     def check(self, network: Network | SpikingNetwork) -> None:
         """Raise InputError if the map was made for other layer shapes than those of `network`."""
@@ -176,7 +181,7 @@ class FaultMap:
             )
 
     def apply(self, network: N) -> N:
-        """Return `network` as it reads with these faults.
+        """Return `network` as it reads with these faults, but for the errors of single reads.
 
         Raises
         ------
@@ -200,8 +205,10 @@ class FaultMap:
         Raises
         ------
         InputError
-            If the shapes differ, or both name a synapse.
+            If the shapes differ, or both name a synapse, or both have errors of single reads.
         """
+        if self.read and other.read:
+            raise InputError("faults: two maps with errors of single reads cannot be merged")
         if self.shapes != other.shapes:
             raise InputError(f"faults: maps for weights of {self.shapes} and of {other.shapes} cannot be merged")
         merged: dict[str, dict[int, NDArray[np.int64]]] = {name: {} for name in FIELDS}
@@ -209,16 +216,18 @@ class FaultMap:
             mine, its = getattr(self, name), getattr(other, name)
             for k in {*mine, *its}:
                 merged[name][k] = np.concatenate([mine.get(k, _EMPTY), its.get(k, _EMPTY)])
-        return FaultMap(self.shapes, **merged)
+        return FaultMap(self.shapes, **merged, read=self.read or other.read)
 
     def only(self, layer: int) -> FaultMap:
-        """Return the faults of one layer alone."""
+        """Return the static faults of one layer alone."""
         parts = {name: {k: v for k, v in getattr(self, name).items() if k == layer} for name in FIELDS}
         return FaultMap(self.shapes, **parts)
 
     def save(self, path: str | Path) -> None:
         """Write the map to an ``.npz`` file, whole or not at all."""
-        header = {"format": FORMAT, "version": FORMAT_VERSION, "shapes": self.shapes}
+        header: dict[str, Any] = {"format": FORMAT, "version": FORMAT_VERSION, "shapes": self.shapes}
+        if self.read:
+            header["read"] = {"rate": self.read.rate, "seed": self.read.seed}
         arrays: dict[str, NDArray] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
         for name in FIELDS:
             arrays |= {f"layer{k}.{name}": v.astype("<i8") for k, v in getattr(self, name).items()}
@@ -238,13 +247,16 @@ class FaultMap:
             shapes = header.get("shapes")
             if not isinstance(shapes, list) or not shapes or not all(_is_shape(s) for s in shapes):
                 raise InputError(f"{path}: header.shapes must be a list of [n_out, n_in], not {shapes!r}")
+            read = header.get("read")
+            if read is not None and (not isinstance(read, dict) or set(read) != {"rate", "seed"}):
+                raise InputError(f"{path}: header.read must have rate and seed, not {read!r:.60}")
             found: dict[str, dict[int, NDArray[np.int64]]] = {name: {} for name in FIELDS}
             for k in range(len(shapes)):
                 for name in FIELDS:
                     if f"layer{k}.{name}" in source.names:
                         found[name][k] = source.array(f"layer{k}.{name}", "<i8", (None,))
             try:
-                return cls(tuple((a, b) for a, b in shapes), **found)
+                return cls(tuple((a, b) for a, b in shapes), **found, read=ReadErrors(**read) if read else None)
             except InputError as e:
                 raise InputError(f"{path}: {e}") from None
 

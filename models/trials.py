@@ -75,8 +75,10 @@ class Trials:
         return x
 
     def weights(self, faults: FaultMap) -> list[NDArray[np.uint64]]:
-        """Return the packed weights of each layer with `faults`."""
+        """Return the packed weights of each layer with `faults`, which must be static."""
         faults.check(self.network)
+        if faults.read:
+            raise InputError("faults: errors of single reads are not those of weights")
         found = []
         for k, (layer, w) in enumerate(zip(self.network.layers, self._weights, strict=True)):
             named = [getattr(faults, name).get(k, _EMPTY) for name in FIELDS]

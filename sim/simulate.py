@@ -271,6 +271,10 @@ def simulate(
     if not len(bits):
         raise InputError("images must be at least one, not none")
     config = config or EngineConfig.for_network(network)
+    if faults is not None and faults.read:
+        if read_errors:
+            raise InputError("errors of single reads must come from the fault map or be given, not both")
+        read_errors = faults.read
     if read_errors:
         config = replace(config, fault_injector=True)
     draw = DeviceDraw(device, device_cycles, device_seconds, seed, trial) if device else None

@@ -11,6 +11,7 @@ from oxnor.models import device as devices
 from oxnor.models import zoo
 from oxnor.models.device_draws import draw_faults
 from oxnor.models.faults import FIELDS, FaultMap
+from oxnor.models.read_errors import ReadErrors
 
 
 def run(*arguments):
@@ -60,7 +61,8 @@ def test_devices_and_merged_maps(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "faults must be drawn (--ber or --device) or taken from files (--merge)"),
+        ((), "faults must be drawn (--ber, --read-ber or --device) or taken from files (--merge)"),
+        (("--read-ber", "1e-6"), "read error rate must be 0 or at least 7.6e-06, not 1e-06"),
         (("--ber", "0.1", "--device", "weak-3.3e-2"), "--device and --ber must not be given together: the device says how often it is wrong"),
         (("--ber", "0.1", "--ones", "1"), "--ones goes with --kind stuck, not with static"),
         (("--ber", "2"), "ber must be in [0, 1], not 2.0"),
@@ -85,3 +87,15 @@ def test_the_same_map_twice_or_for_another_network_is_refused(tmp_path):
     result = CliRunner().invoke(app, ["faults", "mnist-sfc", "--merge", str(path)])
     assert result.exit_code == 2
     assert "cannot be merged" in result.stderr
+
+
+def test_errors_of_single_reads_stand_in_the_map(tmp_path):
+    path = tmp_path / "f.npz"
+    result = run("--ber", 0.01, "--read-ber", 0.02, "--seed", 5, "-o", path)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.rstrip().endswith("; each read is wrong with probability 1311 / 65536 = 0.02 (seed 5)")
+    assert FaultMap.load(path).read == ReadErrors(1311, 5)
+    more = run("--kind", "stuck", "--ber", 0.001, "--layer", 3, "--merge", path, "--json")
+    assert json.loads(more.stdout)["read_ber"] == 1311 / 65536
+    twice = run("--read-ber", 0.1, "--merge", path)
+    assert (twice.exit_code, twice.stderr) == (2, "oxnor: faults: two maps with errors of single reads cannot be merged\n")

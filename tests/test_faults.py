@@ -1,11 +1,15 @@
 """Fault maps: keyed draws, application, files."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from oxnor.models import golden
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FIELDS, KINDS, FaultMap
+from oxnor.models.read_errors import ReadErrors
+from oxnor.models.trials import Trials
 
 SHAPE = (300, 200, 10)
 
@@ -204,5 +208,9 @@ def test_merge_refuses_what_both_name(random_network):
 def test_save_and_load_every_field(tmp_path, random_network):
     network = random_network(SHAPE)
     faults = FaultMap.draw(network, ber=0.1, kind="cluster").merge(FaultMap(((200, 300), (10, 200)), {1: [7]}))
+    faults = dataclasses.replace(faults, read=ReadErrors(7, 9))
     faults.save(tmp_path / "f.npz")
     assert same(FaultMap.load(tmp_path / "f.npz"), faults)
+    assert FaultMap.load(tmp_path / "f.npz").read == ReadErrors(7, 9)
+    with pytest.raises(InputError, match=r"^faults: errors of single reads are not those of weights$"):
+        Trials(network, np.zeros((1, 300), bool)).scores(faults)

@@ -1,6 +1,7 @@
 """``simulate``: what it compares, measures, predicts and refuses."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from oxnor.hw.schedule import schedule
 from oxnor.models import golden
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
+from oxnor.models.read_errors import ReadErrors
 from oxnor.sim import simulate as module
 from oxnor.sim import toolchain
 from oxnor.sim.corrupt import corrupted
@@ -201,3 +203,17 @@ def test_beats_and_results():
     assert (classes.tolist(), scores.tolist()) == ([3], [[-2, 513]])
     classes, scores = unpack_results(raw[:, :2], {"class_width": 16, "score_width": 0, "scores": 0})
     assert (classes.tolist(), scores) == ([0xFE03], None)
+
+
+@pytest.mark.cosim
+def test_a_fault_map_with_errors_of_single_reads(network, config, tmp_path):
+    """One file: wrong weights, stuck pairs and reads that err, the same in RTL and golden model."""
+    faults = FaultMap.draw(network, ber=0.05, layer=0).merge(FaultMap.draw(network, ber=0.1, kind="stuck", layer=1))
+    replace(faults, read=ReadErrors(6000, 3)).save(tmp_path / "f.npz")
+    found = simulate(network, images_for(network), faults=FaultMap.load(tmp_path / "f.npz"), config=config)
+    assert found.ok
+    assert found.read_ber == 6000 / 65536
+    expected = golden.scores(faults.apply(network), images_for(network), read_errors=ReadErrors(6000, 3))
+    np.testing.assert_array_equal(found.scores, expected)
+    with pytest.raises(InputError, match=r"^errors of single reads must come from the fault map or be given, not both$"):
+        simulate(network, images_for(network), faults=replace(faults, read=ReadErrors(1)), read_errors=ReadErrors(1))
