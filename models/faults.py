@@ -50,7 +50,7 @@ def _is_shape(value: Any) -> bool:
 
 def shapes_of(network: Network) -> tuple[tuple[int, int], ...]:
     """Return the shapes (n_out, n_in) of a network's weight arrays."""
-    return tuple((layer.n_out, layer.n_in) for layer in network.layers)
+    return tuple(layer.weights.shape for layer in network.layers)
 
 
 @dataclass(frozen=True, eq=False)

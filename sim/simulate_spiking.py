@@ -1,0 +1,346 @@
+"""A spiking network through its own RTL: every output spike, its tick and every decision against the golden model."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.spiking_config import SpikingConfig
+from oxnor.hw.spiking_emit import emit_spiking_engine, write_spiking_images
+from oxnor.models import spiking_golden
+from oxnor.models.encoders import Events
+from oxnor.models.errors import InputError
+from oxnor.models.faults import FaultMap
+from oxnor.models.spiking import SpikingNetwork
+from oxnor.models.spiking_golden import Readout, Spikes
+
+from . import runner
+from .simulate import WAVE_IMAGES, EngineBuild, _generator_hash, _run_directory
+from .verilator_options import registered_reset
+
+#: An address that no network has: the word of an image without events.
+NO_EVENT = 0xFFFF
+
+
+def emitted(config: SpikingConfig, root: Path) -> tuple[list[Path], dict[str, Any]]:
+    """Return the Verilog sources and the sidecar of an engine, emitted once and then taken from ``root/sim``."""
+    key = hashlib.sha256(f"{config.digest} {_generator_hash()}".encode()).hexdigest()[:24]
+    target = root / "sim" / f"rtl-{key}"
+    with runner.locked(root / "sim" / f"rtl-{key}.lock"):
+        if not (target / "sidecar.json").is_file():
+            shutil.rmtree(target, ignore_errors=True)
+            made = emit_spiking_engine(config, target)
+            name, text = registered_reset(made.sidecar["ports"], made.top)
+            (target / f"{name}.sv").write_text(text)
+            partial = target / "sidecar.partial"
+            partial.write_text(json.dumps(made.sidecar | {"top": made.top, "bench_top": name}))
+            partial.rename(target / "sidecar.json")
+    return sorted(target.glob("*.sv")), json.loads((target / "sidecar.json").read_text())
+
+
+def build_engine(config: SpikingConfig, *, waves: str | None = None, root: Path) -> EngineBuild:
+    """Emit and build an engine, with its assertions; arguments as for :func:`simulate_spiking`."""
+    sources, sidecar = emitted(config, root)
+    top = sidecar["top"] if waves else sidecar["bench_top"]
+    sources = [p for p in sources if p.stem != sidecar["bench_top"] or top == sidecar["bench_top"]]
+    made = runner.build(sources, top, defines={"OXNOR_ASSERT": 1}, waves=waves, root=root)
+    return EngineBuild(made, sidecar)
+
+
+def unpack(raw: NDArray[np.uint8], spikes: NDArray[np.uint8], config: SpikingConfig) -> Readout:
+    """Return the bytes of results and spike words (a row each) as a :class:`Readout`.
+
+    A spike's image is not told by the engine: it is counted by the event numbers, which start again with each image.
+    """
+    layers, size = len(config.layers), config.count_width // 8
+    head = raw[:, :4].copy().view("<u2").astype(np.int64)
+    numbers = raw[:, 4 : 8 + 4 * layers].copy().view("<i4")
+    words = raw[:, 8 + 4 * layers :].reshape(len(raw), config.n_out, size)
+    wide = np.where(words[:, :, -1:] & 0x80, np.uint8(0xFF), np.uint8(0)).repeat(4, axis=2)
+    wide[:, :, :size] = words
+    counts = np.ascontiguousarray(wide).view("<i4")[:, :, 0]
+    ticks = spikes[:, :8].copy().view("<i4").reshape(len(spikes), 2)
+    bits = np.unpackbits(spikes[:, 8:], axis=1, bitorder="little").astype(bool)
+    fired, negative = bits[:, : config.n_out], bits[:, config.n_out : 2 * config.n_out]
+    which, neuron = np.nonzero(fired)
+    # The engine numbers the events of each image from 1.
+    image = np.cumsum(np.diff(ticks[:, 1], prepend=0) <= 0) if len(ticks) else np.zeros(0, np.int64)
+    found = Spikes(
+        image[which].astype(np.int32), ticks[which, 1], ticks[which, 0], neuron.astype(np.int32),
+        negative[which, neuron],
+    )  # fmt: skip
+    reasons = (head[:, 1] & 3).astype(np.int8)
+    if np.any((head[:, 1] >> 2) & 1 != (reasons == 0)):
+        raise runner.SimulationError("the undecided flag of a result does not fit its reason")
+    return Readout(head[:, 0], counts, numbers[:, 1:], reasons, numbers[:, 0], found)
+
+
+def compare(rtl: Readout, wanted: Readout) -> tuple[int, int]:
+    """Return (images whose result differs, output spikes that differ in event, tick, neuron or sign)."""
+    differs = rtl.winners != wanted.winners
+    differs |= (rtl.reasons != wanted.reasons) | (rtl.ticks != wanted.ticks)
+    differs |= np.any(rtl.counts != wanted.counts, axis=1) | np.any(rtl.used != wanted.used, axis=1)
+    a, b = rtl.spikes, wanted.spikes
+    assert a is not None
+    assert b is not None
+    n = min(len(a.event), len(b.event))
+    wrong = np.zeros(n, bool)
+    for name in ("event", "tick", "neuron", "negative"):
+        wrong |= getattr(a, name)[:n] != getattr(b, name)[:n]
+    return int(np.count_nonzero(differs)), int(np.count_nonzero(wrong)) + abs(len(a.event) - len(b.event))
+
+
+def _beats(network: SpikingNetwork, config: SpikingConfig, images: Any) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the beats of images or event streams (uint8, a row a beat), and which end a frame."""
+    if config.external:
+        frames = [s.words() if len(s.ticks) else np.array([NO_EVENT], np.uint32) for s in images]
+        words = np.concatenate(frames).astype("<u4").view(np.uint8).reshape(-1, 4)
+        ends = np.cumsum([len(f) for f in frames]) - 1
+    else:
+        values = network.inputs(images)
+        size = config.stream_width // 8
+        padded = np.zeros((len(values), config.beats * size), np.uint8)
+        padded[:, : values.shape[1]] = values
+        words, ends = padded.reshape(-1, size), np.arange(1, len(values) + 1) * config.beats - 1
+    lasts = np.zeros(len(words), bool)
+    lasts[ends] = True
+    return words, lasts
+
+
+def cycle_limit(config: SpikingConfig, wanted: Readout, words: int) -> int:
+    """Return a number of cycles that a working engine never takes."""
+    ticks = int(wanted.ticks.sum()) + len(wanted.ticks)
+    events = int(wanted.used.sum())
+    scan = (0 if config.external else config.words) + len(config.layers) + 1
+    return 20_000 + 40 * words + 4 * (ticks * scan + 8 * events) + 400 * len(wanted.ticks) * (1 + config.words)
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingResult:
+    """What a simulation gave, beside what it should have given.
+
+    Parameters
+    ----------
+    network : str
+        Name.
+    images : int
+        Images that went through the engine.
+    ber, seed, trial
+        Key of the drawn cell errors.
+    cell_errors : int
+        Wrong cells, in the RTL and in the golden model alike.
+    corrupt_rtl : int
+        Wrong cells in the RTL alone.
+    mismatches : int
+        Images whose winner, counts, events, reason or tick differ.
+    spikes, spike_mismatches : int
+        Output spikes compared, and those that differ in event, tick, neuron or sign.
+    accuracy, golden_accuracy : float or None
+        Part of the images whose winner is their label.
+    input_spikes, synaptic_events : float
+        Mean to an image.
+    undecided : float
+        Part of the images that ran to the end of their window.
+    cycles, cycles_per_image : int, float
+        Clock edges from the first input transfer to the last result's.
+    build_s, build_cached, sim_s, images_per_s, simulator, shape, macro, waves
+        As in :class:`oxnor.sim.result.SimulationResult`.
+    readout, golden : Readout
+        What the RTL and the golden model said.
+    registers : dict
+        Registers of the engine after the run.
+    """
+
+    network: str
+    images: int
+    ber: float
+    seed: int
+    trial: int
+    cell_errors: int
+    corrupt_rtl: int
+    mismatches: int
+    spikes: int
+    spike_mismatches: int
+    accuracy: float | None
+    golden_accuracy: float | None
+    input_spikes: float
+    synaptic_events: float
+    undecided: float
+    cycles: int
+    cycles_per_image: float
+    build_s: float
+    build_cached: bool
+    sim_s: float
+    images_per_s: float
+    simulator: str
+    shape: tuple[int, ...]
+    macro: tuple[tuple[int, int], ...]
+    waves: str | None
+    readout: Readout
+    golden: Readout
+    registers: dict[str, int]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the RTL is right: no image and no output spike differs."""
+        return self.mismatches == 0 and self.spike_mismatches == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the arrays, and whether it is right."""
+        left_out = ("readout", "golden", "registers")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out} | {"ok": self.ok}
+
+
+def simulate_spiking(
+    network: SpikingNetwork,
+    images: NDArray | Sequence[Events],
+    *,
+    labels: NDArray | None = None,
+    ber: float = 0.0,
+    seed: int = 0,
+    trial: int = 0,
+    faults: FaultMap | None = None,
+    config: SpikingConfig | None = None,
+    waves: str | None = None,
+    corrupt_rtl: int = 0,
+    pauses: bool = False,
+    build_dir: str | Path | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> SpikingResult:
+    """Run images through the emitted engine in Verilator and compare every output spike with the golden model.
+
+    Parameters
+    ----------
+    network : SpikingNetwork
+    images : ndarray of uint8, or sequence of Events
+        Images as for :meth:`SpikingNetwork.inputs`; event streams if the network's encoder is ``external``.
+    labels : ndarray of int, shape (n,), optional
+        Right classes.
+    ber : float
+        Share of the cells that hold the wrong bit, in [0, 1]; the golden model gets the same errors.
+    seed, trial : int
+        Key of the draw.
+    faults : FaultMap, optional
+        The errors themselves, instead of `ber`.
+    config : SpikingConfig, optional
+        Structure of the engine. Default: the ``sim`` target's.
+    waves : str, optional
+        "vcd" or "fst": record waves of the first images.
+    corrupt_rtl : int
+        Cells to invert in the RTL alone, which must end in mismatches.
+    pauses : bool
+        Draw pauses on all three streams; slower.
+    build_dir, progress
+        As for :func:`oxnor.sim.simulate.simulate`.
+
+    Raises
+    ------
+    InputError
+        If an argument is wrong or a tool is missing.
+    oxnor.sim.runner.SimulationError
+        If the build fails, an assertion in the RTL fails, or the engine hangs.
+    """
+    if labels is not None and len(labels) != len(images):
+        raise InputError(f"labels must be as many as the images, {len(images)}, not {len(labels)}")
+    if not len(images):
+        raise InputError("images must be at least one, not none")
+    if waves:
+        images, labels = images[:WAVE_IMAGES], None if labels is None else labels[:WAVE_IMAGES]
+    if faults is not None and ber:
+        raise InputError("bit errors must come from ber or from a fault map, not from both")
+    config = config or SpikingConfig.for_network(network)
+    fault_map = faults or FaultMap.draw(network, ber=ber, seed=seed, trial=trial)
+    faulty = fault_map.apply(network)
+    if config.external:
+        wanted = spiking_golden.run_events(faulty, images)
+    else:
+        wanted = spiking_golden.run(faulty, images, with_spikes=True)
+    in_rtl = corrupted_cells(faulty, corrupt_rtl, seed) if corrupt_rtl else faulty
+    root = Path(build_dir).resolve() if build_dir else runner.build_root()
+    engine = build_engine(config, waves=waves, root=root)
+    with _run_directory(root, network.name, keep=waves is not None) as directory:
+        words, lasts = _beats(network, config, images)
+        write_spiking_images(in_rtl, config, directory)
+        np.save(directory / "beats.npy", words)
+        np.save(directory / "lasts.npy", lasts)
+        limit = cycle_limit(config, wanted, len(words)) * (8 if pauses else 1)
+        job = {
+            "beat_bytes": config.stream_width // 8,
+            "result_bytes": config.result_width // 8,
+            "spike_bytes": config.spike_width // 8,
+            "cycle_limit": limit,
+            "pauses": pauses,
+            "registers": {r["name"]: r["offset"] for r in engine.sidecar["registers"]},
+        }
+        (directory / "job.json").write_text(json.dumps(job))
+
+        def poll() -> None:
+            with contextlib.suppress(OSError, ValueError):
+                assert progress is not None
+                progress(min(len(images), int((directory / "progress").read_text() or 0)), len(images))
+
+        run = runner.run(
+            engine.build, "oxnor.sim.tb_spiking", directory, expected_tests=1,
+            timeout_s=600 + limit / 20_000, poll=poll if progress else None,
+        )  # fmt: skip
+        if progress:
+            progress(len(images), len(images))
+        rtl = unpack(np.load(directory / "results.npy"), np.load(directory / "spikes.npy"), config)
+        times = np.load(directory / "times.npy")
+        registers = json.loads((directory / "registers.json").read_text())
+    mismatches, spike_mismatches = compare(rtl, wanted)
+    n, cycles = len(images), int(times[-1] - times[0])
+    assert wanted.spikes is not None
+    return SpikingResult(
+        network=network.name,
+        images=n,
+        ber=ber,
+        seed=seed,
+        trial=trial,
+        cell_errors=fault_map.count,
+        corrupt_rtl=corrupt_rtl,
+        mismatches=mismatches,
+        spikes=len(wanted.spikes.event),
+        spike_mismatches=spike_mismatches,
+        accuracy=None if labels is None else float(np.mean(rtl.winners == labels)),
+        golden_accuracy=None if labels is None else float(np.mean(wanted.winners == labels)),
+        input_spikes=float(rtl.used[:, 0].mean()),
+        synaptic_events=float(rtl.synaptic_events(network).mean()),
+        undecided=float(rtl.undecided.mean()),
+        cycles=cycles,
+        cycles_per_image=round(cycles / n, 1),
+        build_s=round(engine.build.seconds, 3),
+        build_cached=engine.build.cached,
+        sim_s=round(run.seconds, 3),
+        images_per_s=round(n / run.seconds, 1),
+        simulator=engine.build.tool,
+        shape=network.shape,
+        macro=tuple((y.rows, y.cols) for y in config.layers),
+        waves=str(directory / f"dump.{waves}") if waves else None,
+        readout=rtl,
+        golden=wanted,
+        registers=registers,
+    )
+
+
+def corrupted_cells(network: SpikingNetwork, count: int, seed: int) -> SpikingNetwork:
+    """Return `network` with `count` cells of its last layer inverted, those of the inputs in the middle first."""
+    layer = network.layers[-1]
+    if not 1 <= count <= layer.cells.size:
+        raise InputError(f"corrupt_rtl must be in [1, {layer.cells.size}] for network {network.name!r}, not {count}")
+    order = np.argsort(np.abs(np.arange(layer.n_in) - layer.n_in // 2), kind="stable")
+    g = np.random.Generator(np.random.Philox(key=[seed, 0xC1]))
+    columns = g.permutation(layer.cells.shape[1])
+    flat = (order[:, None] * layer.cells.shape[1] + columns[None, :]).reshape(-1)[:count]
+    cells = layer.cells.copy()
+    cells.reshape(-1)[flat] ^= True
+    return network.with_weights({len(network.layers) - 1: cells})
