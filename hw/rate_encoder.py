@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
@@ -147,12 +148,8 @@ class RateEncoder(Unit):
         draws = []
         for k in range(e.lanes):
             state = Signal(32, name=f"lfsr_{k}")
-            bits = list(state)
-            for _ in range(LFSR_STEPS):
-                shifted = [*bits[1:], Const(0)]
-                bits = [b ^ bits[0] if LFSR_TAPS >> j & 1 else b for j, b in enumerate(shifted)]
             after = Signal(32, name=f"drawn_{k}")
-            m.d.comb += after.eq(Cat(*bits))
+            m.d.comb += [after[j].eq(Cat(*(state[b] for b in mask)).xor()) for j, mask in enumerate(lfsr_leap())]
             with m.If(wanted):
                 m.d.sync += state.eq(after)
             with m.If(self.i.ready):
@@ -176,3 +173,14 @@ class RateEncoder(Unit):
             return (phase == tick) & value.any(), phase
         total = phase + value
         return total[e.rate_bits], total[: e.rate_bits]
+
+
+@functools.cache
+def lfsr_leap() -> list[list[int]]:
+    """Return which bits of an LFSR's state are added modulo 2 to each bit of its state one draw later."""
+    bits: list[set[int]] = [{j} for j in range(32)]
+    for _ in range(LFSR_STEPS):
+        out = bits[0]
+        shifted = [*bits[1:], set()]
+        bits = [b ^ out if LFSR_TAPS >> j & 1 else b for j, b in enumerate(shifted)]
+    return [sorted(b) for b in bits]
