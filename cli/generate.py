@@ -23,8 +23,8 @@ from .options import (
     StreamWidth,
     TargetName,
     engine_config,
+    load_any_network,
     load_device,
-    load_network,
 )
 
 
@@ -60,7 +60,7 @@ def generate(
     from oxnor.hw.devices import DeviceDraw
     from oxnor.hw.generate import generate as write
 
-    loaded = load_network(network)
+    loaded = load_any_network(network)
     model = load_device(device, cycles, seconds)
     extras = {"fault_injector": fault_injector, "programming": programming}
     config = engine_config(loaded, target, macro, fold, stream_width, no_scores, **extras)
@@ -77,8 +77,9 @@ def generate(
         ("Verilog files", str(len(sidecar["sources"]))),
         ("memory images", str(len(sidecar["images"]))),
         ("RRAM macros", f"{sum(y.macros for y in config.layers):,}"),
-        ("latency", f"{sidecar['latency']:,} cycles"),
-        ("initiation interval", f"{sidecar['initiation_interval']:,} cycles"),
     ]
+    # How long a spiking network takes is up to the image.
+    timing = {"latency": "latency", "initiation_interval": "initiation interval"}
+    rows += [(text, f"{sidecar[key]:,} cycles") for key, text in timing.items() if key in sidecar]
     print_table(("", ""), rows, left=2)
     note(f"Written to {output}; oxnor.json there describes it.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .console import print_json, print_table
-from .options import AsJson, Fold, Macro, NetworkName, NoScores, StreamWidth, TargetName, engine_config, load_network
+from .options import AsJson, Fold, Macro, NetworkName, NoScores, StreamWidth, TargetName, engine_config, load_any_network
 
 
 def networks(as_json: AsJson = False) -> None:
@@ -20,6 +22,7 @@ def networks(as_json: AsJson = False) -> None:
     rows = [
         (
             e["name"],
+            e["kind"],
             "-".join(map(str, e["shape"])),
             f"{e['weights']:,}",
             "none" if e["accuracy"] is None else f"{100 * e['accuracy']:.2f} %",
@@ -27,7 +30,7 @@ def networks(as_json: AsJson = False) -> None:
         )
         for e in entries
     ]
-    print_table(("name", "shape", "weights", "accuracy", "licence"), rows, left=2)
+    print_table(("name", "kind", "shape", "weights", "accuracy", "licence"), rows, left=3)
 
 
 def info(
@@ -43,41 +46,45 @@ def info(
 
     Example: [bold]oxnor info mnist-mlp --target ice40 --macro 4096x16[/]
     """
-    from oxnor.sim.describe import describe
+    from oxnor.sim.kinds import flow_of
     from oxnor.sim.report import facts
 
-    loaded = load_network(network)
-    found = describe(loaded, engine_config(loaded, target, macro, fold, stream_width, no_scores))
+    loaded = load_any_network(network)
+    found = flow_of(loaded).describe(loaded, engine_config(loaded, target, macro, fold, stream_width, no_scores))
     if as_json:
         print_json(found)
         return
     shape = "-".join(map(str, found["shape"]))
-    print_table(
-        ("layer", "kind", "inputs", "neurons", "coefficients", "macros", "H x V", "slices", "reads", "latency"),
-        [
-            (
-                str(k),
-                y["kind"],
-                str(y["n_in"]),
-                str(y["n_out"]),
-                ", ".join(f"{name} {low} to {high}" for name, (low, high) in y["ranges"].items()),
-                f"{e['macros']} of {e['rows']}x{e['cols']}",
-                f"{e['across']} x {e['groups']}",
-                str(e["slices"]),
-                str(e["reads"]),
-                str(e["latency"]),
-            )
-            for k, (y, e) in enumerate(zip(found["layers"], found["engine"]["layers"], strict=True))
-        ],
-        title=f"{found['name']}: {shape}, {found['weights']:,} weights",
-    )
+    title = f"{found['name']}: {shape}, {found['weights']:,} weights"
+    head, rows = _layer_rows(found)
+    print_table(head, rows, title=title)
     engine = found["engine"]
+    beats = engine["stream"]["beats"]
     rows = [
-        ("stream in", f"{engine['stream']['width']} bits a beat, {engine['stream']['beats']} beats an image"),
+        ("stream in", f"{engine['stream']['width']} bits a beat, {beats or 'any number of'} beats an image"),
         ("result", f"{engine['result']['width']} bits"),
-        ("latency", f"{engine['latency']:,} cycles"),
-        ("initiation interval", f"{engine['initiation_interval']:,} cycles"),
+        *((key.replace("_", " "), f"{engine[key]:,} cycles") for key in ("latency", "initiation_interval")
+          if key in engine),
         ("digest", found["digest"]),
-        ("input threshold", str(found["input_threshold"])),
-    ]
+        *((key.replace("_", " "), str(found[key])) for key in ("input_threshold", "view") if key in found),
+        *((key, ", ".join(f"{k} {v}" for k, v in engine[key].items())) for key in ("decision", "encoder")
+          if key in engine),
+    ]  # fmt: skip
     print_table(("", ""), rows + facts(found["info"]), left=2)
+
+
+def _layer_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the table of a network's layers: columns that all layers have, then those of its kind of engine."""
+    extra = {"H x V": "H x V", "slices": "slices", "reads": "reads", "latency": "latency"}
+    spiking = {"theta": "theta", "v_bits": "bits of V", "refractory": "refractory"}
+    rows = []
+    for k, (y, e) in enumerate(zip(found["layers"], found["engine"]["layers"], strict=True)):
+        ranges = ", ".join(f"{name} {low} to {high}" for name, (low, high) in y["ranges"].items())
+        row = (str(k), y["kind"], str(y["n_in"]), str(y["n_out"]), ranges, f"{e['macros']} of {e['rows']}x{e['cols']}")
+        if "neuron" in y:
+            rows.append((*row, *(str(y["neuron"][name]) for name in spiking)))
+        else:
+            values = (f"{e['across']} x {e['groups']}", *(str(e[name]) for name in ("slices", "reads", "latency")))
+            rows.append((*row, *values))
+    head = ("layer", "kind", "inputs", "neurons", "coefficients", "macros")
+    return head + tuple((spiking if "neuron" in found["layers"][0] else extra).values()), rows

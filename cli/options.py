@@ -11,7 +11,6 @@ import typer
 from oxnor.models.errors import InputError
 
 if TYPE_CHECKING:
-    from oxnor.hw.config import EngineConfig
     from oxnor.models.device import DeviceModel
     from oxnor.models.network import Network
 
@@ -127,6 +126,13 @@ def load_network(name: str) -> Network:
     return zoo.resolve(name)
 
 
+def load_any_network(name: str) -> Any:
+    """Return the network called `name`, shipped or in a file, binarized or spiking."""
+    from oxnor.models import zoo
+
+    return zoo.resolve_any(name)
+
+
 def pair(option: str, text: str, separator: str, example: str, low: int) -> tuple[int, int]:
     """Return two integers, at least `low`, of a text such as ``64x64``."""
     match = re.fullmatch(rf"(\d{{1,9}}){separator}(\d{{1,9}})", text.strip(), re.IGNORECASE)
@@ -176,16 +182,16 @@ def _macro(text: str) -> dict[str, Any]:
 
 
 def engine_config(
-    network: Network,
+    network: Any,
     target: str,
     macro: str | None = None,
     fold: list[str] | None = None,
     stream_width: int | None = None,
     no_scores: bool = False,
     **extras: bool,
-) -> EngineConfig:
-    """Return the engine structure that the options ask for."""
-    from oxnor.hw.config import EngineConfig
+) -> Any:
+    """Return the engine structure that the options ask for: that of the network's kind."""
+    from oxnor.sim.kinds import flow_of
 
     if stream_width is not None and (stream_width < 8 or stream_width % 8):
         raise InputError(f"--stream-width must be a positive multiple of 8, not {stream_width}")
@@ -196,5 +202,7 @@ def engine_config(
         given["folding"] = [pair("--fold", text, ",", "1,16", 1) for text in fold]
     if no_scores:
         given["with_scores"] = False
-    given |= extras
-    return EngineConfig.for_network(network, target=target, stream_width=stream_width, **given)
+    given |= {name: True for name, wanted in extras.items() if wanted}
+    if stream_width is not None:
+        given["stream_width"] = stream_width
+    return flow_of(network).config(network, target=target, **given)

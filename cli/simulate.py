@@ -25,8 +25,8 @@ from .options import (
     StreamWidth,
     TargetName,
     engine_config,
+    load_any_network,
     load_device,
-    load_network,
 )
 
 _ERRORS = "Errors"
@@ -95,7 +95,8 @@ def simulate(
 
     Streams images through the engine's AXI ports by cocotb and compares every class and score, and the number of
     cycles with the schedule. Networks with 784 inputs get MNIST test images, others random bits. The build is cached:
-    other images or errors do not build again. Exit code 1 if a single bit or cycle differs.
+    other images or errors do not build again. Exit code 1 if a single bit or cycle differs. Of a spiking network every
+    output spike and its tick are compared, with the decision on each image.
 
     With --device both devices of every synapse are drawn, and --macro twin puts them behind every read of the RTL:
     fixed-point ln R, sense offsets, read noise. Macros of kind bits hold what such devices read without noise.
@@ -107,7 +108,7 @@ def simulate(
     from oxnor.models.read_errors import ReadErrors
     from oxnor.sim.inputs import inputs_for
 
-    loaded = load_network(network)
+    loaded = load_any_network(network)
     extras = {"fault_injector": fault_injector, "programming": programming}
     config = engine_config(loaded, target, macro, fold, stream_width, no_scores, **extras)
     read_errors = ReadErrors.from_ber(read_ber, seed) if read_ber else None
@@ -116,12 +117,12 @@ def simulate(
     model = load_device(device, cycles, seconds)
 
     # After the checks: it loads the simulator's side, which bad input need not wait for.
-    from oxnor.sim.simulate import simulate as run
+    from oxnor.sim.kinds import flow_of
 
     with progress() as tell:
         what = f"{loaded.name} through RTL"
         tell(what, 0, 0)
-        result = run(
+        result = flow_of(loaded).simulate(
             loaded,
             inputs.images,
             labels=inputs.labels,
@@ -145,10 +146,7 @@ def simulate(
     else:
         print_table(("", ""), _rows(found), left=2)
     if not result.ok:
-        note(
-            f"oxnor: the RTL differs: {result.mismatches:,} mismatches, {result.cycles:,} cycles, "
-            f"predicted {result.predicted_cycles:,}"
-        )
+        note(f"oxnor: the RTL differs: {result.difference}")
         raise typer.Exit(1)
 
 

@@ -11,7 +11,7 @@ import typer
 from oxnor.models.errors import InputError
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, Data, NetworkName, kind_options, load_network, pair
+from .options import AsJson, Data, NetworkName, kind_options, load_any_network, pair
 
 _ERRORS, _WHERE, _OUTPUT = "Errors", "Where it runs", "Output"
 def _layers(text: str | None, count: int) -> tuple[int, ...]:
@@ -187,7 +187,7 @@ def sweep(
     from oxnor.sim import sweep as sweeps
     from oxnor.sim.inputs import inputs_for
 
-    loaded = load_network(network)
+    loaded = load_any_network(network)
     if device is not None and kind is not None:
         raise InputError("--device and --kind must not be given together: the device says what is wrong")
     kind = kind or ("device" if device else "static")

@@ -197,3 +197,13 @@ class NpzReader:
         if len(data) != size:
             raise InputError(f"{self.path}: array {name!r} must have {size} bytes of data, not {len(data)}")
         return np.frombuffer(data, dtype=kind).reshape(found, order="F" if fortran else "C")
+
+
+def json_format(source: NpzReader) -> str:
+    """Return the format that a file's header names, or "" if it has none; the file is checked no further."""
+    try:
+        header = json.loads(source.array("header", "|u1", (None,), limit=_HEADER_MAX).tobytes())
+    except (InputError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        return ""
+    found = header.get("format") if isinstance(header, dict) else None
+    return found if isinstance(found, str) else ""

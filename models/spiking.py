@@ -322,6 +322,12 @@ class SpikingNetwork:
         """Number of RRAM cells."""
         return sum(layer.cells.size for layer in self.layers)
 
+    @property
+    def pixels(self) -> int:
+        """Pixels of an image before the view: 784 if the view makes the inputs of that many, else the inputs."""
+        cut, square = VIEWS[self.view]
+        return _SIDE * _SIDE if self.n_in == ((_SIDE - 2 * cut) // square) ** 2 else self.n_in
+
     def _settings(self) -> dict[str, Any]:
         return {
             "layers": [{"kind": y.kind, "n_in": y.n_in, "n_out": y.n_out, "neuron": asdict(y.neuron)}

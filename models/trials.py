@@ -11,6 +11,7 @@ from . import golden, kernels
 from .bits import pack_words
 from .errors import InputError
 from .faults import FIELDS, FaultMap
+from .kinds import kind_of
 from .network import Network
 
 _EMPTY = np.zeros(0, np.int64)
@@ -30,7 +31,7 @@ def labels_for(network: Network, images: NDArray, labels: NDArray | None) -> NDA
         If there are not as many labels as images, or one is not a class of the network.
     """
     if labels is None:
-        return golden.predict(network, images)
+        return kind_of(network).predict(network, images)
     labels = np.asarray(labels).astype(np.int64)
     if len(labels) != len(images):
         raise InputError(f"labels must be as many as the images, {len(images)}, not {len(labels)}")

@@ -13,15 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from . import golden
+from . import kinds, spiking_golden, train_spiking
 from .augment import Deformation
 from .datasets import DownloadProgress, load_mnist
 from .errors import InputError
 from .network import Network
+from .spiking import Decision, Neuron, SpikingNetwork
 from .train import Progress, TrainParams, train
+from .train_spiking import SpikingTrainParams
 
 LICENCE = "MIT"
 DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), pixel >= 128 is 1"
+SPIKING_DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), grey values as spike rates"
 ORIGIN = "trained by oxnor"
 
 #: How each shipped network was trained: ``oxnor train NAME`` uses these.
@@ -44,6 +47,15 @@ PRESETS: dict[str, TrainParams] = {
     ),
 }
 
+#: The same for spiking networks.
+SPIKING_PRESETS: dict[str, SpikingTrainParams] = {
+    "mnist-spirit": SpikingTrainParams(epochs=30, lr=1e-2, batch=512, logit_scale=1.2),
+    "mnist-spirit-deep": SpikingTrainParams(
+        hidden=(128,), view="whole", epochs=12, lr=3e-3, batch=256, threads=2,
+        neurons=(Neuron(bipolar=False, theta=16, v_bits=16), Neuron(v_bits=16)), decision=Decision(delta_s=10),
+    ),
+}  # fmt: skip
+
 #: Fields of the card that `entries` copies from a network's info.
 CARD_FIELDS = ("origin", "licence", "data", "command", "validation_accuracy", "training")
 
@@ -63,8 +75,8 @@ def _unknown(name: str, known: list[str], what: str) -> InputError:
     return InputError(f"{what} must be one of {', '.join(known)}, not {name!r}{hint}")
 
 
-def load(name: str) -> Network:
-    """Return a shipped network.
+def load_any(name: str) -> Any:
+    """Return a shipped network of any kind.
 
     Raises
     ------
@@ -74,11 +86,21 @@ def load(name: str) -> Network:
     known = names()
     if name not in known:
         raise _unknown(name, known, "network")
-    return Network.load(_folder() / f"{name}.npz")
+    return kinds.load(_folder() / f"{name}.npz")
+
+
+def load(name: str) -> Network:
+    """Return a shipped binarized network; otherwise as :func:`load_any`."""
+    return kinds.only(load_any(name), Network, "here")
 
 
 def resolve(name_or_path: str | os.PathLike[str]) -> Network:
-    """Return the network of a file, or a shipped one.
+    """Return the binarized network of a file, or a shipped one; otherwise as :func:`resolve_any`."""
+    return kinds.only(resolve_any(name_or_path), Network, "for this command")
+
+
+def resolve_any(name_or_path: str | os.PathLike[str]) -> Any:
+    """Return the network of a file, or a shipped one, of any kind.
 
     Parameters
     ----------
@@ -92,9 +114,9 @@ def resolve(name_or_path: str | os.PathLike[str]) -> Network:
     """
     text = os.fspath(name_or_path)
     if text in names():
-        return load(text)
+        return load_any(text)
     if text.endswith(".npz") or os.path.basename(text) != text or Path(text).is_file():
-        return Network.load(text)
+        return kinds.load(text)
     raise _unknown(text, names(), "network")
 
 
@@ -104,25 +126,25 @@ def entries() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``; ``shape``, the sizes from input to output; ``weights``, their number; ``accuracy``, the fraction of
+        ``name``; ``kind``; ``shape``, the sizes from input to output; ``weights``, their number; ``accuracy``, the fraction of
         the 10,000 test images that the golden model gets right; and the :data:`CARD_FIELDS`.
     """
     found = []
     for name in names():
-        network = load(name)
-        entry = {"name": name, "shape": list(network.shape), "weights": network.n_weights,
+        network = load_any(name)
+        entry = {"name": name, "kind": kinds.kind_of(network).name, "shape": list(network.shape), "weights": network.n_weights,
                  "accuracy": network.info.get("accuracy")}
         found.append(entry | {key: network.info.get(key) for key in CARD_FIELDS})
     return found
 
 
-def accuracy(network: Network) -> float:
+def accuracy(network: Any) -> float:
     """Return the fraction of the 10,000 test images that the golden model gets right."""
     images, labels = load_mnist("test")
-    return float(np.mean(golden.predict(network, images) == labels))
+    return float(np.mean(kinds.kind_of(network).predict(network, images) == labels))
 
 
-def preset(name: str, changes: Mapping[str, Any] | None = None) -> TrainParams:
+def preset(name: str, changes: Mapping[str, Any] | None = None) -> Any:
     """Return the training parameters of a shipped network, or the defaults for another name, with changes.
 
     Parameters
@@ -138,12 +160,14 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> TrainParams:
         If the name is unknown and no ``hidden`` is given, or a value is out of its range.
     """
     changes = {key: value for key, value in (changes or {}).items() if value is not None}
+    if name in SPIKING_PRESETS:
+        return _spiking_preset(name, changes)
     if name in PRESETS:
         params = PRESETS[name]
     elif "hidden" in changes:
         params = TrainParams()
     else:
-        raise _unknown(name, sorted(PRESETS), "without --hidden, the network")
+        raise _unknown(name, sorted([*PRESETS, *SPIKING_PRESETS]), "without --hidden, the network")
     if "teacher_epochs" in changes:
         changes["teacher"] = replace(params.teacher, epochs=changes.pop("teacher_epochs"))
     if "epochs" in changes:
@@ -151,9 +175,20 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> TrainParams:
     return replace(params, **changes)
 
 
+def _spiking_preset(name: str, changes: Mapping[str, Any]) -> SpikingTrainParams:
+    allowed = ("epochs", "seed", "lr", "batch")
+    for key in changes:
+        if key not in allowed:
+            raise InputError(
+                f"--{key.replace('_', '-')} must not be given for a spiking network: {name} takes"
+                f" {', '.join('--' + a for a in allowed)}"
+            )
+    return replace(SPIKING_PRESETS[name], **changes)
+
+
 def make(
     name: str,
-    params: TrainParams,
+    params: TrainParams | SpikingTrainParams,
     *,
     command: str = "",
     data_dir: str | Path | None = None,
@@ -161,27 +196,44 @@ def make(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     download_progress: DownloadProgress | None = None,
-) -> Network:
+) -> Any:
     """Train a network on MNIST, look at the test images once, and return it with its card in ``info``.
 
     Parameters
     ----------
     name : str
         Of the network.
-    params : TrainParams
+    params : TrainParams or SpikingTrainParams
     command : str
         Command line that does the same, for the card.
     data_dir, download_progress
         As for :func:`oxnor.models.datasets.load_mnist`.
     checkpoint, resume, progress
-        As for :func:`oxnor.models.train.train`.
+        As for :func:`oxnor.models.train.train`; a spiking network has no checkpoints.
     """
     images, labels = load_mnist("train", data_dir, download_progress)
+    if isinstance(params, SpikingTrainParams):
+        if checkpoint or resume:
+            raise InputError("checkpoint must not be given for a spiking network: its training is short")
+        made = train_spiking.train(params, images.reshape(len(images), -1), labels, name=name, progress=progress)
+        return replace(made, info=spiking_card(made, params, command))
     network = train(params, images, labels, name=name, checkpoint=checkpoint, resume=resume, progress=progress)
     return replace(network, info=card(network, params, command))
 
 
-def card(network: Network, params: TrainParams, command: str) -> dict[str, Any]:
+def spiking_card(network: SpikingNetwork, params: SpikingTrainParams, command: str) -> dict[str, Any]:
+    """Return the card of a spiking network just trained: that of any, and the events that an image takes."""
+    images, _ = load_mnist("test")
+    found = spiking_golden.run(network, images)
+    return card(network, params, command) | {
+        "data": SPIKING_DATA,
+        "input_spikes": float(found.used[:, 0].mean()),
+        "synaptic_events": float(found.synaptic_events(network).mean()),
+        "undecided": float(found.undecided.mean()),
+    }
+
+
+def card(network: Any, params: TrainParams | SpikingTrainParams, command: str) -> dict[str, Any]:
     """Return the card of a network just trained; the only place where the test images are looked at."""
     import torch
 

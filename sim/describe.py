@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from oxnor.hw.config import EngineConfig
+from oxnor.hw.spiking_config import SpikingConfig
 from oxnor.models.network import Network
+from oxnor.models.spiking import SpikingNetwork
 
 
 def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
@@ -32,6 +34,38 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
         "accuracy": network.info.get("accuracy"),
         "digest": network.digest,
         "input_threshold": int(network.input_threshold),
+        "layers": layers,
+        "engine": engine(config),
+        "info": dict(network.info),
+    }
+
+
+def describe_spiking(network: SpikingNetwork, config: SpikingConfig) -> dict[str, Any]:
+    """Return a spiking network's layers and card, and the structure of its engine."""
+    from dataclasses import asdict
+
+    from oxnor.hw.spiking_emit import describe_spiking as engine
+
+    layers = [
+        {
+            "kind": layer.kind,
+            "n_in": layer.n_in,
+            "n_out": layer.n_out,
+            "cells": int(layer.cells.size),
+            "on": float(layer.cells.mean()),
+            "ranges": {"weights": [int(layer.matrix.min()), int(layer.matrix.max())]},
+            "neuron": asdict(layer.neuron),
+        }
+        for layer in network.layers
+    ]
+    return {
+        "name": network.name,
+        "shape": list(network.shape),
+        "weights": network.n_weights,
+        "cells": network.n_cells,
+        "accuracy": network.info.get("accuracy"),
+        "digest": network.digest,
+        "view": network.view,
         "layers": layers,
         "engine": engine(config),
         "info": dict(network.info),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.errors import InputError
-from oxnor.models.network import Network
+from oxnor.models.kinds import kind_of
 
 #: Images in the MNIST test set, and most that one run takes.
 IMAGES_MAX = 10_000
@@ -38,12 +39,12 @@ class Inputs:
     source: str
 
 
-def inputs_for(network: Network, count: int, *, seed: int = 0, data: str | Path | None = None) -> Inputs:
+def inputs_for(network: Any, count: int, *, seed: int = 0, data: str | Path | None = None) -> Inputs:
     """Return the first `count` images for `network`.
 
     Parameters
     ----------
-    network : Network
+    network : Network or SpikingNetwork
     count : int
         In [1, IMAGES_MAX].
     seed : int
@@ -54,7 +55,8 @@ def inputs_for(network: Network, count: int, *, seed: int = 0, data: str | Path 
     Returns
     -------
     Inputs
-        MNIST test images if the network has 784 inputs, else random bits, which have no labels.
+        MNIST test images if the network takes images of 784 pixels, else random bits, or grey inputs for a spiking
+        network, which have no labels.
 
     Raises
     ------
@@ -63,20 +65,22 @@ def inputs_for(network: Network, count: int, *, seed: int = 0, data: str | Path 
     """
     if not 1 <= count <= IMAGES_MAX:
         raise InputError(f"images must be in [1, {IMAGES_MAX}], not {count}")
-    if data is None and network.n_in != DIGIT_SIZE:
+    kind = kind_of(network)
+    if data is None and kind.pixels(network) != DIGIT_SIZE:
         g = np.random.Generator(np.random.Philox(key=[seed, _KEY]))
-        bits = g.integers(0, 2, size=(count, network.n_in), dtype=np.uint8).astype(bool)
+        drawn = g.integers(0, kind.levels, size=(count, network.n_in), dtype=np.uint8)
         why = f"no labels: the network has {network.n_in} inputs, digits have {DIGIT_SIZE}"
-        return Inputs(bits, None, f"random bits, seed {seed} ({why})")
+        what, images = ("bits", drawn.astype(bool)) if kind.levels == 2 else ("grey values", drawn)
+        return Inputs(images, None, f"random {what}, seed {seed} ({why})")
     from oxnor.models.datasets import load_mnist
 
     if data is not None and not Path(data).is_dir():
         raise InputError(f"{data}: must be a folder with the MNIST test files, and is not there")
     images, labels = load_mnist("test") if data is None else load_mnist("test", data)
     images = images.reshape(len(images), -1)
-    if images.shape[1] != network.n_in:
+    if images.shape[1] != kind.pixels(network):
         raise InputError(
-            f"{data}: images must have {network.n_in} pixels for network {network.name!r}, not {images.shape[1]}"
+            f"{data}: images must have {kind.pixels(network)} pixels for network {network.name!r}, not {images.shape[1]}"
         )
     if count > len(images):
         raise InputError(f"images must be in [1, {len(images)}], as there are no more, not {count}")

@@ -107,6 +107,13 @@ class SimulationResult:
         """Whether the RTL is right: no image differs, and the cycles are the predicted ones."""
         return self.mismatches == 0 and self.cycles == self.predicted_cycles
 
+    @property
+    def difference(self) -> str:
+        """How far the RTL is from what it should give, in words."""
+        return (
+            f"{self.mismatches:,} mismatches, {self.cycles:,} cycles, predicted {self.predicted_cycles:,}"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""
         arrays = ("classes", "scores", "golden_classes", "golden_scores")

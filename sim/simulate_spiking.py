@@ -194,6 +194,16 @@ class SpikingResult:
         """Whether the RTL is right: no image and no output spike differs."""
         return self.mismatches == 0 and self.spike_mismatches == 0
 
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """Winners of the RTL, shape (n,)."""
+        return self.readout.winners
+
+    @property
+    def difference(self) -> str:
+        """How far the RTL is from what it should give, in words."""
+        return f"{self.mismatches:,} mismatches, {self.spike_mismatches:,} of {self.spikes:,} output spikes"
+
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""
         left_out = ("readout", "golden", "registers")

@@ -21,8 +21,11 @@ from oxnor.models.error_rates import separation_for
 from oxnor.models.errors import InputError
 from oxnor.models.faults import KINDS as STATIC_KINDS
 from oxnor.models.faults import FaultMap, check_key, shapes_of
+from oxnor.models.kinds import kind_of
 from oxnor.models.network import Network
 from oxnor.models.read_errors import SEED_MAX, ReadErrors
+from oxnor.models.spiking import SpikingNetwork
+from oxnor.models.spiking_trials import SpikingTrials
 from oxnor.models.trials import Trials, confusion, labels_for
 
 from . import workers
@@ -161,6 +164,8 @@ KINDS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap | ReadErrors]
     "read": _read,
     "device": _device,
 }
+#: What computes the trials of a network, by its type.
+TRIALS: Mapping[type, Callable[..., Any]] = {Network: Trials, SpikingNetwork: SpikingTrials}
 _TINY = Network.from_arrays([np.zeros((1, 1), bool)], [None], name="tiny")
 
 
@@ -179,7 +184,7 @@ class Evaluator:
 
             self.trials: Any = TorchTrials(work.network, work.bits, work.labels)
         else:
-            self.trials = Trials(work.network, work.bits, work.labels)
+            self.trials = TRIALS[type(work.network)](work.network, work.bits, work.labels)
 
     def errors(self, key: Key) -> FaultMap | ReadErrors:
         """Return the errors of a trial."""
@@ -212,6 +217,11 @@ def check(network: Network, params: SweepParams, jobs: int | None = None, backen
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
     if jobs is not None and not 1 <= jobs <= 4096:
         raise InputError(f"jobs must be in [1, 4096], not {jobs}")
+    if isinstance(network, SpikingNetwork) and (params.kind not in STATIC_KINDS or backend != "cpu"):
+        raise InputError(
+            f"network {network.name!r}: must be binarized for kind {params.kind} on backend {backend}, not spiking:"
+            f" its kinds are {', '.join(STATIC_KINDS)}, on cpu"
+        )
     for layer in params.layers:
         if layer != ALL_LAYERS and not 0 <= layer < len(network.layers):
             raise InputError(f"layer must be in [0, {len(network.layers) - 1}], not {layer}")
@@ -219,7 +229,7 @@ def check(network: Network, params: SweepParams, jobs: int | None = None, backen
 
 def work_for(network: Network, inputs: Inputs, params: SweepParams, backend: str = "cpu") -> workers.Work:
     """Return what workers need; without labels, right is what the network says without errors."""
-    bits = golden.binarize(network, inputs.images)
+    bits = kind_of(network).inputs(network, inputs.images)
     labels = labels_for(network, bits, inputs.labels)
     return workers.Work(network, bits, labels, params, backend)
 
@@ -237,7 +247,8 @@ def header(network: Network, inputs: Inputs, params: SweepParams, work: workers.
     """Return the header of a results file: what its trials are of, and with what they were made."""
     from .report import machine
 
-    images = hashlib.sha256(np.packbits(work.bits, axis=1).tobytes() + work.labels.tobytes()).hexdigest()
+    shown = np.packbits(work.bits, axis=1) if work.bits.dtype == bool else work.bits
+    images = hashlib.sha256(shown.tobytes() + work.labels.tobytes()).hexdigest()
     return {
         "network": network.name,
         "network_digest": network.digest,
@@ -301,8 +312,8 @@ def sweep(
         if scheduler:
             place = workers.dask(work, scheduler)
         else:
-            # A pass with read errors, or with torch, takes all cores by itself.
-            alone = params.kind == "read" or backend == "torch"
+            # A pass with read errors, with torch, or of spikes takes all cores by itself.
+            alone = params.kind == "read" or backend == "torch" or isinstance(network, SpikingNetwork)
             place = workers.threads(work, jobs or (1 if alone else workers.cores()))
         with place as compute:
             for wanted in _rounds(params, results):
@@ -375,7 +386,7 @@ def verify(
     count : int
         How many, at least 1; all if there are fewer.
     """
-    from .simulate import simulate
+    from .kinds import flow_of
 
     if count < 1:
         raise InputError(f"verify must be at least 1, not {count}")
@@ -390,9 +401,9 @@ def verify(
         for k, key in enumerate(chosen):
             errors = evaluator.errors(key)
             how: dict[str, Any] = {"faults" if isinstance(errors, FaultMap) else "read_errors": errors}
-            run = simulate(network, work.bits, labels=work.labels, **how)
+            run = flow_of(network).simulate(network, work.bits, labels=work.labels, **how)
             same = np.array_equal(confusion(work.labels, run.classes, network.n_out), stored[key].confusion)
-            wrong = run.mismatches + (run.cycles != run.predicted_cycles) + (not same)
+            wrong = run.mismatches + (not run.mismatches and not run.ok) + (not same)
             results.add_check(key, wrong, run.simulator)
             assert run.accuracy is not None
             checks.append(Check(key, wrong, run.accuracy))
