@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, ResetSignal, Signal, signed
 from amaranth.lib.wiring import In, Out
 
 from oxnor.models.spiking import Neuron
@@ -117,7 +117,7 @@ class IfNeuron(Unit):
         check = SpikingInvariant(self.neuron)
         place(m, platform, "invariant", check)
         m.d.comb += [
-            check.clear.eq(self.clear),
+            check.clear.eq(self.clear | ResetSignal()),
             check.en.eq(self.en & ~self.clear),
             check.weight.eq(self.weight),
             check.fire.eq(self.fire),

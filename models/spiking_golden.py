@@ -140,50 +140,55 @@ def _stops(counts, delta_s, terminate_max):
 def _input_event(net, address, negative, tick, state, counts, used, spikes, n_spikes, keep):
     """Take one input event through all layers; returns (why it stops or 0, spikes so far)."""
     sizes, offsets, params, weights, decision = net
-    v, until, fired, last, queue = state
+    v, until, fired, last, queue, head, tail = state
     layers = len(sizes) - 1
     queue[0, 0] = -address - 1 if negative else address
-    waiting = 1
-    for k in range(layers):
+    head[0], tail[0] = 0, 1
+    k = 0
+    while k >= 0:
+        if head[k] == tail[k]:
+            k -= 1
+            continue
+        code = queue[k, head[k]]
+        head[k] += 1
         n, start = sizes[k + 1], offsets[k, 1]
-        mine, clock, out = v[start : start + n], until[start : start + n], fired[start : start + n]
-        new = 0
-        for q in range(waiting):
-            code = queue[k, q]
-            minus = code < 0
-            row = -code - 1 if minus else code
-            first = offsets[k, 0] + row * n
-            used[k] += 1
-            some = _layer_event(
-                params[k], weights[first : first + n], minus, tick, tick - last[k], mine, clock, out
-            )
-            last[k] = tick
-            if not some:
-                continue
+        out = fired[start : start + n]
+        minus = code < 0
+        first = offsets[k, 0] + (-code - 1 if minus else code) * n
+        used[k] += 1
+        some = _layer_event(
+            params[k], weights[first : first + n], minus, tick, tick - last[k],
+            v[start : start + n], until[start : start + n], out,
+        )
+        last[k] = tick
+        if not some:
+            continue
+        if k < layers - 1:
+            new = 0
             for j in range(n):
-                if out[j] == 0:
-                    continue
-                if k < layers - 1:
+                if out[j]:
                     queue[k + 1, new] = j if out[j] > 0 else -j - 1
                     new += 1
-                    continue
+            k += 1
+            head[k], tail[k] = 0, new
+            continue
+        for j in range(n):
+            if out[j]:
                 counts[j] = min(max(counts[j] + out[j], -decision[2]), decision[2])
                 if keep:
                     spikes[n_spikes, 0], spikes[n_spikes, 1] = used[k], tick
                     spikes[n_spikes, 2] = j if out[j] > 0 else -j - 1
                 n_spikes += 1
-            if k == layers - 1:
-                why = _stops(counts, decision[0], decision[1])
-                if why:
-                    return why, n_spikes
-        waiting = new
+        why = _stops(counts, decision[0], decision[1])
+        if why:
+            return why, n_spikes
     return 0, n_spikes
 
 
 @numba.njit(cache=True)
 def _fresh(net, state):
     sizes, offsets, params, _, _ = net
-    v, until, _, last, _ = state
+    v, until, last = state[0], state[1], state[3]
     until[:] = 0
     last[:] = 0
     for k in range(len(sizes) - 1):
@@ -195,13 +200,9 @@ def _state(net):
     sizes, offsets, _, _, _ = net
     layers = len(sizes) - 1
     neurons = sizes[1:].sum()
-    # Each spike of a layer's neurons in answer to one input event: at most one a neuron and event.
-    longest, product = 1, 1
-    for k in range(1, layers):
-        product = min(product * sizes[k], 1 << 22)
-        longest = max(longest, product)
     return (np.zeros(neurons, np.int64), np.zeros(neurons, np.int64), np.zeros(neurons, np.int8),
-            np.zeros(layers, np.int64), np.zeros((layers, longest), np.int32))  # fmt: skip
+            np.zeros(layers, np.int64), np.zeros((layers, sizes[1:].max()), np.int32),
+            np.zeros(layers, np.int64), np.zeros(layers, np.int64))  # fmt: skip
 
 
 @numba.njit(cache=True, parallel=True, boundscheck=False)

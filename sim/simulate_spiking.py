@@ -47,12 +47,14 @@ def emitted(config: SpikingConfig, root: Path) -> tuple[list[Path], dict[str, An
     return sorted(target.glob("*.sv")), json.loads((target / "sidecar.json").read_text())
 
 
-def build_engine(config: SpikingConfig, *, waves: str | None = None, root: Path) -> EngineBuild:
+def build_engine(
+    config: SpikingConfig, *, waves: str | None = None, simulator: str = "verilator", root: Path
+) -> EngineBuild:
     """Emit and build an engine, with its assertions; arguments as for :func:`simulate_spiking`."""
     sources, sidecar = emitted(config, root)
     top = sidecar["top"] if waves else sidecar["bench_top"]
     sources = [p for p in sources if p.stem != sidecar["bench_top"] or top == sidecar["bench_top"]]
-    made = runner.build(sources, top, defines={"OXNOR_ASSERT": 1}, waves=waves, root=root)
+    made = runner.build(sources, top, simulator=simulator, defines={"OXNOR_ASSERT": 1}, waves=waves, root=root)
     return EngineBuild(made, sidecar)
 
 
@@ -223,6 +225,7 @@ def simulate_spiking(
     waves: str | None = None,
     corrupt_rtl: int = 0,
     pauses: bool = False,
+    simulator: str = "verilator",
     build_dir: str | Path | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> SpikingResult:
@@ -249,6 +252,8 @@ def simulate_spiking(
         Cells to invert in the RTL alone, which must end in mismatches.
     pauses : bool
         Draw pauses on all three streams; slower.
+    simulator : str
+        "verilator" or "icarus".
     build_dir, progress
         As for :func:`oxnor.sim.simulate.simulate`.
 
@@ -276,7 +281,7 @@ def simulate_spiking(
         wanted = spiking_golden.run(faulty, images, with_spikes=True)
     in_rtl = corrupted_cells(faulty, corrupt_rtl, seed) if corrupt_rtl else faulty
     root = Path(build_dir).resolve() if build_dir else runner.build_root()
-    engine = build_engine(config, waves=waves, root=root)
+    engine = build_engine(config, waves=waves, simulator=simulator, root=root)
     with _run_directory(root, network.name, keep=waves is not None) as directory:
         words, lasts = _beats(network, config, images)
         write_spiking_images(in_rtl, config, directory)

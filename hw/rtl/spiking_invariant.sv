@@ -3,10 +3,10 @@
 // After every event:  THETA * (positive - negative spikes) + v == V_INIT + sum of the signed weights.
 // An image in which the membrane has saturated is left alone until the next `clear`.
 module spiking_invariant #(
-    parameter THETA = 4,
-    parameter V_INIT = 0,
-    parameter V_BITS = 12,
-    parameter WEIGHT_BITS = 4
+    parameter integer THETA = 4,
+    parameter integer V_INIT = 0,
+    parameter integer V_BITS = 12,
+    parameter integer WEIGHT_BITS = 4
 ) (
     input wire                          clk,
     input wire                          clear,
