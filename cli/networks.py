@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from .console import print_json, print_table
-from .options import AsJson, Fold, Macro, NetworkName, NoScores, StreamWidth, TargetName, engine_config, load_any_network
+from .options import (
+    AsJson,
+    Fold,
+    Macro,
+    NetworkName,
+    NoScores,
+    StreamWidth,
+    TargetName,
+    engine_config,
+    load_any_network,
+)
 
 
 def networks(as_json: AsJson = False) -> None:

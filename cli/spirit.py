@@ -57,8 +57,10 @@ def spirit(
         print_json(found.to_json())
         return
     print_table(("", "published", "oxnor"), task.table(found))
-    rows = [(str(d["delta_s"]), f"{100 * d['accuracy']:.2f} %", f"{d['input_spikes']:.1f}", f"{100 * d['undecided']:.1f} %")
-            for d in found.deltas]  # fmt: skip
+    rows = [
+        (f"{d['delta_s']}", f"{100 * d['accuracy']:.2f} %", f"{d['input_spikes']:.1f}", f"{100 * d['undecided']:.1f} %")
+        for d in found.deltas
+    ]
     print_table(("Delta S", "accuracy", "input spikes", "undecided"), rows)
     cells = [(f"{c['rate']:g}", f"{100 * c['accuracy']:.2f} %", f"{100 * c['low']:.2f} to {100 * c['high']:.2f} %")
              for c in found.cells]  # fmt: skip

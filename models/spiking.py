@@ -178,7 +178,8 @@ class SpikingLayer:
         width = self.neuron.cells
         if cells.ndim != 2 or not 1 <= len(cells) < SIZE_MAX or not cells.shape[1] or cells.shape[1] % width:
             raise InputError(
-                f"spiking layer: cells must have shape (n_in, n_out * {width}), n_in below {SIZE_MAX}, not {cells.shape}"
+                f"spiking layer: cells must have shape (n_in, n_out * {width}), n_in below {SIZE_MAX},"
+                f" not {cells.shape}"
             )
         if cells.shape[1] // width > SIZE_MAX:
             raise InputError(f"spiking layer: n_out must be in [1, {SIZE_MAX}], not {cells.shape[1] // width}")
@@ -240,7 +241,7 @@ class SpikingLayer:
         return cls(cells.reshape(len(signed), -1), neuron)
 
 
-#: How an image of 28 x 28 becomes the inputs: by name, (rows cut off at each side, side of the square that is averaged).
+#: How an image of 28 x 28 becomes the inputs: by name, (pixels cut off at each side, side of the averaged squares).
 VIEWS: Mapping[str, tuple[int, int]] = {"whole": (0, 1), "crop24-mean2": (2, 2)}
 _SIDE = 28
 

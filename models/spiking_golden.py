@@ -197,7 +197,7 @@ def _fresh(net, state):
 
 @numba.njit(cache=True)
 def _state(net):
-    sizes, offsets, _, _, _ = net
+    sizes, _offsets, _, _, _ = net
     layers = len(sizes) - 1
     neurons = sizes[1:].sum()
     return (np.zeros(neurons, np.int64), np.zeros(neurons, np.int64), np.zeros(neurons, np.int8),

@@ -126,14 +126,14 @@ def entries() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``; ``kind``; ``shape``, the sizes from input to output; ``weights``, their number; ``accuracy``, the fraction of
-        the 10,000 test images that the golden model gets right; and the :data:`CARD_FIELDS`.
+        ``name``; ``kind``; ``shape``, the sizes from input to output; ``weights``, their number; ``accuracy``, the
+        fraction of the 10,000 test images that the golden model gets right; and the :data:`CARD_FIELDS`.
     """
     found = []
     for name in names():
         network = load_any(name)
-        entry = {"name": name, "kind": kinds.kind_of(network).name, "shape": list(network.shape), "weights": network.n_weights,
-                 "accuracy": network.info.get("accuracy")}
+        entry = {"name": name, "kind": kinds.kind_of(network).name, "shape": list(network.shape),
+                 "weights": network.n_weights, "accuracy": network.info.get("accuracy")}
         found.append(entry | {key: network.info.get(key) for key in CARD_FIELDS})
     return found
 

@@ -80,7 +80,8 @@ def inputs_for(network: Any, count: int, *, seed: int = 0, data: str | Path | No
     images = images.reshape(len(images), -1)
     if images.shape[1] != kind.pixels(network):
         raise InputError(
-            f"{data}: images must have {kind.pixels(network)} pixels for network {network.name!r}, not {images.shape[1]}"
+            f"{data}: images must have {kind.pixels(network)} pixels for network {network.name!r},"
+            f" not {images.shape[1]}"
         )
     if count > len(images):
         raise InputError(f"images must be in [1, {len(images)}], as there are no more, not {count}")

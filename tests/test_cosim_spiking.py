@@ -192,7 +192,7 @@ def test_assertion_in_the_rtl_stops_the_run(monkeypatch, tmp_path):
 
     monkeypatch.setattr(module, "emit_spiking_engine", emit_broken)
     network = drawn((6, 4), [Neuron()], Decision(delta_s=3, window=70))
-    with pytest.raises(SimulationError, match="(?i)assert"):
+    with pytest.raises(SimulationError, match=r"(?i)assert"):
         simulate_spiking(network, random_streams(6, 10, 5), build_dir=tmp_path)
 
 

@@ -1,5 +1,6 @@
 """The golden model of spiking networks: against its plain twin, its invariant, its corners; and the file."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -50,7 +51,7 @@ def networks(draw):
     shape = draw(st.sampled_from([(5, 3), (4, 2), (5, 4, 3), (4, 3, 3, 2)]))
     g = np.random.default_rng(draw(st.integers(0, 999)))
     layers = tuple(
-        SpikingLayer.from_weights(g.integers(-4, 5, (b, a)), draw(neurons)) for a, b in zip(shape, shape[1:], strict=False)
+        SpikingLayer.from_weights(g.integers(-4, 5, (b, a)), draw(neurons)) for a, b in itertools.pairwise(shape)
     )
     return SpikingNetwork("drawn", layers, draw(decisions), EXTERNAL)
 
