@@ -66,8 +66,7 @@ def info(
         return
     shape = "-".join(map(str, found["shape"]))
     title = f"{found['name']}: {shape}, {found['weights']:,} weights"
-    head, rows = _layer_rows(found)
-    print_table(head, rows, title=title)
+    print_table(*_layer_rows(found), title=title)
     engine = found["engine"]
     beats = engine["stream"]["beats"]
     rows = [

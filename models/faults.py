@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,14 @@ from . import rng
 from .errors import InputError
 from .files import NpzReader, write_npz
 from .network import Network
+from .spiking import SpikingNetwork
 
 FORMAT = "oxnor-faults"
 FORMAT_VERSION = 2
 _KEY_MAX = (1 << 63) - 1
 _NONE: Mapping[int, NDArray[np.int64]] = MappingProxyType({})
+
+N = TypeVar("N", Network, SpikingNetwork)
 
 #: Kinds of static fault: what a synapse named in the map does at every read.
 FIELDS = ("flips", "stuck_0", "stuck_1")
@@ -48,8 +51,8 @@ def _is_shape(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(n) is int and n > 0 for n in value)
 
 
-def shapes_of(network: Network) -> tuple[tuple[int, int], ...]:
-    """Return the shapes (n_out, n_in) of a network's weight arrays."""
+def shapes_of(network: Network | SpikingNetwork) -> tuple[tuple[int, int], ...]:
+    """Return the shapes of a network's weight arrays: (n_out, n_in), or the rows and columns of a spiking layer's cells."""
     return tuple(layer.weights.shape for layer in network.layers)
 
 
@@ -93,7 +96,7 @@ class FaultMap:
     @classmethod
     def draw(
         cls,
-        network: Network,
+        network: Network | SpikingNetwork,
         *,
         ber: float,
         kind: str = "static",
@@ -142,7 +145,7 @@ class FaultMap:
         """Number of synapses named, by kind of fault."""
         return {name: sum(v.size for v in getattr(self, name).values()) for name in FIELDS}
 
-    def wrong(self, network: Network) -> int:
+    def wrong(self, network: Network | SpikingNetwork) -> int:
         """Return how many synapses of `network` read as the inverse of its weights."""
         self.check(network)
         wrong = self.counts["flips"]
@@ -151,7 +154,7 @@ class FaultMap:
                 wrong += int(np.count_nonzero(network.layers[k].weights.reshape(-1)[flat] != value))
         return wrong
 
-    def describe(self, network: Network | None = None) -> str:
+    def describe(self, network: Network | SpikingNetwork | None = None) -> str:
         """Return one sentence with the count and the rate.
 
         A stuck synapse is wrong only if its weight is the other: that takes the network to know.
@@ -165,14 +168,14 @@ class FaultMap:
         aside = f" ({stuck:,} are stuck)" if stuck else ""
         return f"of {n:,} synapses {wrong:,} are wrong: {100 * wrong / n:.4f} %{aside}"
 
-    def check(self, network: Network) -> None:
+    def check(self, network: Network | SpikingNetwork) -> None:
         """Raise InputError if the map was made for other layer shapes than those of `network`."""
         if shapes_of(network) != self.shapes:
             raise InputError(
                 f"faults: the map is for weights of {self.shapes}, not {shapes_of(network)} as in {network.name!r}"
             )
 
-    def apply(self, network: Network) -> Network:
+    def apply(self, network: N) -> N:
         """Return `network` as it reads with these faults.
 
         Raises

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,8 +30,7 @@ class SpikingTrials:
 
     def predict(self, faults: FaultMap) -> NDArray[np.int64]:
         """Return the class of each image with `faults`, shape (n,)."""
-        faulty: Any = faults.apply(self.network)
-        return spiking_golden.run(faulty, self._inputs).winners
+        return spiking_golden.run(faults.apply(self.network), self._inputs).winners
 
     def confusion(self, faults: FaultMap) -> NDArray[np.int64]:
         """Return the confusion matrix with `faults`; see :func:`oxnor.models.trials.confusion`."""

@@ -1,9 +1,9 @@
 """Training of spiking networks: a rate network with weights of a few levels, whose sums the neurons count.
 
 A spiking neuron without refractory period counts sum(w * rate) / theta, so a network is trained as one of linear
-outputs and ReLU hidden layers, without biases. Weights are kept as floats in [-1, 1]; their rounded multiples of 1 / weight_max
-compute, and the gradient goes straight through the rounding (Hubara et al., arXiv 1609.07061). With a refractory period
-the output saturates: the loss is then the squared error of a tanh.
+outputs and ReLU hidden layers, without biases. Weights are kept as floats in [-1, 1]; their rounded multiples of
+1 / weight_max compute, and the gradient goes straight through the rounding. With a refractory period the output
+saturates: the loss is then the squared error of a tanh.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from oxnor.hw.spiking_config import SpikingConfig
 from oxnor.hw.spiking_emit import emit_spiking_engine, write_spiking_images
 from oxnor.models import spiking_golden
-from oxnor.models.encoders import Events
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.spiking import SpikingNetwork
@@ -214,7 +213,7 @@ class SpikingResult:
 
 def simulate_spiking(
     network: SpikingNetwork,
-    images: NDArray | Sequence[Events],
+    images: Any,
     *,
     labels: NDArray | None = None,
     ber: float = 0.0,

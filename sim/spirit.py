@@ -148,7 +148,7 @@ def spirit(
     for rate in CELL_RATES:
         found = []
         for trial in range(trials):
-            faulty: Any = FaultMap.draw(network, ber=rate, seed=seed, trial=trial).apply(network)  # type: ignore[arg-type]
+            faulty = FaultMap.draw(network, ber=rate, seed=seed, trial=trial).apply(network)
             found.append(float(np.mean(spiking_golden.run(faulty, values).winners == labels)))
             tell()
         row = {"rate": rate, "accuracy": float(np.mean(found)), "low": min(found), "high": max(found)}

@@ -18,6 +18,7 @@ from oxnor.models.network import Network
 COMMANDS = (
     "demo", "generate", "simulate", "selftest", "sweep", "report", "faults", "networks", "info", "device", "import",
     "export", "vectors", "train", "doctor", "bench",
+    "spirit",
 )
 # What takes long to import, and what only one command needs.
 HEAVY = ("numba", "amaranth", "cocotb", "cocotb_tools", "matplotlib", "torch", "scipy", "vcdvcd", "numpy")

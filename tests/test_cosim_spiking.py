@@ -77,7 +77,8 @@ def test_corner(name, tmp_path):
     assert result.spikes > 50
     assert result.registers["FRAMES"] == result.registers["RESULTS"] == 40
     assert result.registers["STATUS"] == 0
-    wrong = sum(int((s.addresses >= shape[0]).sum()) for s in streams) + 1  # the empty stream is a word that is no event
+    # A stream without events is sent as a word that is none.
+    wrong = sum(int((s.addresses >= shape[0]).sum()) if len(s.ticks) else 1 for s in streams)
     assert result.registers["DROPPED"] == wrong
 
 

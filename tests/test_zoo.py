@@ -19,13 +19,15 @@ SHAPES = {
     "mnist-mlp": (784, 1024, 1024, 10),
     "mnist-mlp-robust": (784, 1024, 1024, 10),
 }
-NAMES = ", ".join(sorted(SHAPES))
+SPIKING = {"mnist-spirit": (144, 10), "mnist-spirit-deep": (784, 128, 10)}
+NAMES = ", ".join(sorted(SHAPES | SPIKING))
 #: Fraction of the 10,000 test images that a fully binarized network of the shape should get right.
 REACH = {"mnist-tfc": 0.945, "mnist-sfc": 0.98, "mnist-mlp": 0.986, "mnist-mlp-robust": 0.98}
 
 
 def test_names():
-    assert zoo.names() == sorted(SHAPES)
+    assert zoo.names() == sorted(SHAPES | SPIKING)
+    assert set(zoo.SPIKING_PRESETS) == set(SPIKING)
     assert set(zoo.PRESETS) == set(SHAPES)
 
 
@@ -68,13 +70,14 @@ def test_scores_need_no_scale_or_offset():
 
 def test_entries():
     entries = zoo.entries()
-    assert [e["name"] for e in entries] == sorted(SHAPES)
+    assert [e["name"] for e in entries] == sorted(SHAPES | SPIKING)
     for entry in entries:
-        shape = SHAPES[entry["name"]]
+        shape = (SHAPES | SPIKING)[entry["name"]]
+        assert entry["kind"] == ("spiking" if entry["name"] in SPIKING else "binarized")
         assert entry["shape"] == list(shape)
         assert entry["weights"] == sum(a * b for a, b in itertools.pairwise(shape))
         assert 0.9 < entry["accuracy"] < 1
-        assert set(entry) == {"name", "shape", "weights", "accuracy", *zoo.CARD_FIELDS}
+        assert set(entry) == {"name", "kind", "shape", "weights", "accuracy", *zoo.CARD_FIELDS}
     json.dumps(entries)
 
 
