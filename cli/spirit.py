@@ -44,6 +44,7 @@ def spirit(
         from oxnor.models.errors import InputError
 
         raise InputError(f"network {loaded.name!r}: must take digits of 28 x 28 pixels for this command")
+    task.check(images, trials, image)
     with progress() as tell:
         found = task.spirit(
             loaded, inputs.images, inputs.labels, trials=trials, seed=seed, image=image,

@@ -52,7 +52,7 @@ def _is_shape(value: Any) -> bool:
 
 
 def shapes_of(network: Network | SpikingNetwork) -> tuple[tuple[int, int], ...]:
-    """Return the shapes of a network's weight arrays: (n_out, n_in), or the rows and columns of a spiking layer's cells."""
+    """Return the shapes of a network's weight arrays: (n_out, n_in), or (rows, columns) of a spiking layer's cells."""
     return tuple(layer.weights.shape for layer in network.layers)
 
 

@@ -287,6 +287,33 @@ def bench_demo(folder: Path) -> list[Row]:
     ]  # fmt: skip
 
 
+def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
+    """The spiking golden model against its plain twin, and the RTL against the golden model on every output spike."""
+    from oxnor.models import spiking_golden
+    from oxnor.models.encoders import encode
+
+    from .simulate_spiking import simulate_spiking
+
+    network = zoo.load_any("mnist-spirit")
+    values, few = network.inputs(images), 20
+    spiking_golden.run(network, values[:1])  # compiled
+    fast = _best(lambda: spiking_golden.run(network, values), 3)
+    window = network.decision.window
+    events = [encode(network.encoder, v, window) for v in values[:few]]
+    plain = _best(lambda: [spiking_golden.PlainRun(network, e) for e in events], 2)
+    simulate_spiking(network, images[:1], build_dir=folder)
+    found = simulate_spiking(network, images, build_dir=folder)
+    if not found.ok:
+        raise RuntimeError(f"the RTL differs from the golden model: {found.difference}")
+    ratio = plain / few * len(images) / fast
+    return [
+        Row(f"spiking golden model, {network.name}, {len(images):,} images",
+            fast, "s", plain / few * len(images), ratio, "<= 30 s", fast <= 30, f"baseline: plain Python, {few} images"),
+        Row(f"oxnor simulate {network.name}, {len(images):,} images, simulation",
+            found.sim_s, "s", None, None, "<= 120 s", found.sim_s <= 120, f"{found.spikes:,} output spikes equal, {found.cycles:,} cycles"),
+    ]  # fmt: skip
+
+
 def run(quick: bool = False, progress: Callable[[str], object] | None = None) -> list[dict[str, Any]]:
     """Measure everything and return the rows as dicts; see :class:`Row`.
 
@@ -314,6 +341,8 @@ def run(quick: bool = False, progress: Callable[[str], object] | None = None) ->
         rows += bench_simulation(name, count, folder / "simulation")
         tell("macros made of devices: two builds")
         rows.append(bench_twin(2_000, folder / "twin"))
+        tell("spiking")
+        rows += bench_spiking(images[: 500 if quick else len(images)], folder / "spiking")
         if not quick:
             tell("demo: two runs")
             rows += bench_demo(folder / "demo")

@@ -84,6 +84,14 @@ class Spirit:
         }
 
 
+def check(images: int, trials: int, image: int) -> None:
+    """Raise InputError if :func:`spirit` would refuse these."""
+    if not 1 <= trials <= 1000:
+        raise InputError(f"trials must be in [1, 1000], not {trials}")
+    if not 0 <= image < images:
+        raise InputError(f"image must be in [0, {images - 1}], not {image}")
+
+
 def _figures(network: SpikingNetwork, values: NDArray, labels: NDArray) -> dict[str, Any]:
     found = spiking_golden.run(network, values)
     events = float(found.synaptic_events(network).mean())
@@ -125,10 +133,7 @@ def spirit(
     progress : callable, optional
         Called with (steps done, steps).
     """
-    if not 1 <= trials <= 1000:
-        raise InputError(f"trials must be in [1, 1000], not {trials}")
-    if not 0 <= image < len(images):
-        raise InputError(f"image must be in [0, {len(images) - 1}], not {image}")
+    check(len(images), trials, image)
     values, labels = network.inputs(images), np.asarray(labels)
     steps, done = 1 + len(DELTAS) + len(CELL_RATES) * trials, 0
 
