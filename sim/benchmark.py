@@ -308,9 +308,11 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     ratio = plain / few * len(images) / fast
     return [
         Row(f"spiking golden model, {network.name}, {len(images):,} images",
-            fast, "s", plain / few * len(images), ratio, "<= 30 s", fast <= 30, f"baseline: plain Python, {few} images"),
+            fast, "s", plain / few * len(images), ratio, "<= 30 s", fast <= 30,
+            f"baseline: plain Python, {few} images"),
         Row(f"oxnor simulate {network.name}, {len(images):,} images, simulation",
-            found.sim_s, "s", None, None, "<= 120 s", found.sim_s <= 120, f"{found.spikes:,} output spikes equal, {found.cycles:,} cycles"),
+            found.sim_s, "s", None, None, "<= 120 s", found.sim_s <= 120,
+            f"{found.spikes:,} output spikes equal, {found.cycles:,} cycles"),
     ]  # fmt: skip
 
 
