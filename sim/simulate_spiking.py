@@ -23,7 +23,7 @@ from oxnor.models.spiking import SpikingNetwork
 from oxnor.models.spiking_golden import Readout, Spikes
 
 from . import runner
-from .simulate import WAVE_IMAGES, EngineBuild, _generator_hash, _run_directory
+from .simulate import WAVE_IMAGES, EngineBuild, _generator_hash, run_directory
 from .verilator_options import registered_reset
 
 #: An address that no network has: the word of an image without events.
@@ -281,7 +281,7 @@ def simulate_spiking(
     in_rtl = corrupted_cells(faulty, corrupt_rtl, seed) if corrupt_rtl else faulty
     root = Path(build_dir).resolve() if build_dir else runner.build_root()
     engine = build_engine(config, waves=waves, simulator=simulator, root=root)
-    with _run_directory(root, network.name, keep=waves is not None) as directory:
+    with run_directory(root, network.name, keep=waves is not None) as directory:
         words, lasts = _beats(network, config, images)
         write_spiking_images(in_rtl, config, directory)
         np.save(directory / "beats.npy", words)
