@@ -275,8 +275,9 @@ def simulate_spiking(
     fault_map = faults or FaultMap.draw(network, ber=ber, seed=seed, trial=trial)
     faulty = fault_map.apply(network)
 
+    external = config.external
+
     def golden(n: SpikingNetwork) -> Readout:
-        external = config.external  # type: ignore[union-attr]
         return spiking_golden.run_events(n, images) if external else spiking_golden.run(n, images, with_spikes=True)
 
     wanted = golden(faulty)
