@@ -11,7 +11,7 @@ import typer
 from oxnor.models.errors import InputError
 
 from .console import note, print_json
-from .options import AsJson, NetworkName, kind_options, load_network, pair
+from .options import AsJson, NetworkName, kind_options, load_any_network, pair
 
 _ERRORS = "Errors"
 
@@ -96,7 +96,7 @@ def faults(
     from oxnor.models.faults import MACRO, FaultMap, shapes_of
     from oxnor.models.read_errors import ReadErrors
 
-    loaded = load_network(network)
+    loaded = load_any_network(network)
     tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
     if ber is not None and device is not None:
         raise InputError("--device and --ber must not be given together: the device says how often it is wrong")
@@ -107,6 +107,10 @@ def faults(
     if device is not None:
         from oxnor.models.device import load
         from oxnor.models.device_draws import draw_faults
+        from oxnor.models.kinds import only
+        from oxnor.models.network import Network
+
+        loaded = only(loaded, Network, "for --device")
 
         size = tile or MACRO
         found = draw_faults(loaded, load(device), seed=seed, trial=trial, cycles=cycles, macro=size)

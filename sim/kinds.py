@@ -16,7 +16,15 @@ from oxnor.models.spiking import SpikingNetwork
 from .describe import describe, describe_spiking
 
 #: What the engine options of the command line are called there.
-_OPTIONS = {"folding": "--fold", "with_scores": "--no-scores"}
+_OPTIONS = {
+    "folding": "--fold",
+    "with_scores": "--no-scores",
+    "macro_kind": "--macro with a kind",
+    "fault_injector": "--fault-injector",
+    "programming": "--programming",
+}
+#: Arguments of a simulation that only binarized networks have.
+_ERRORS = {"adder_tree": "--adder-tree", "read_errors": "--read-ber", "device": "--device"}
 
 
 @dataclass(frozen=True)
@@ -55,9 +63,11 @@ def _simulate(network: Any, images: Any, **options: Any) -> Any:
 def _simulate_spiking(network: SpikingNetwork, images: Any, **options: Any) -> Any:
     from .simulate_spiking import simulate_spiking
 
-    for name, option in {"adder_tree": "--adder-tree", "read_errors": "--read-errors"}.items():
+    for name, option in _ERRORS.items():
         if options.pop(name, None):
             raise InputError(f"{option} must not be given for a spiking network: {network.name!r} is one")
+    for name in ("device_cycles", "device_seconds"):
+        options.pop(name, None)
     if network.encoder.kind == "external":
         # A host's part: the default encoder makes the events.
         images = [encode(Encoder(), v, network.decision.window) for v in network.inputs(images)]

@@ -274,11 +274,14 @@ def simulate_spiking(
     config = config or SpikingConfig.for_network(network)
     fault_map = faults or FaultMap.draw(network, ber=ber, seed=seed, trial=trial)
     faulty = fault_map.apply(network)
-    if config.external:
-        wanted = spiking_golden.run_events(faulty, images)
-    else:
-        wanted = spiking_golden.run(faulty, images, with_spikes=True)
-    in_rtl = corrupted_cells(faulty, corrupt_rtl, seed) if corrupt_rtl else faulty
+
+    external = config.external
+
+    def golden(n: SpikingNetwork) -> Readout:
+        return spiking_golden.run_events(n, images) if external else spiking_golden.run(n, images, with_spikes=True)
+
+    wanted = golden(faulty)
+    in_rtl = corrupted_cells(faulty, corrupt_rtl, seed, golden) if corrupt_rtl else faulty
     root = Path(build_dir).resolve() if build_dir else runner.build_root()
     engine = build_engine(config, waves=waves, simulator=simulator, root=root)
     with run_directory(root, network.name, keep=waves is not None) as directory:
@@ -346,15 +349,16 @@ def simulate_spiking(
     )
 
 
-def corrupted_cells(network: SpikingNetwork, count: int, seed: int) -> SpikingNetwork:
-    """Return `network` with `count` cells of its last layer inverted, those of the inputs in the middle first."""
-    layer = network.layers[-1]
+def corrupted_cells(network: SpikingNetwork, count: int, seed: int, golden: Callable[[SpikingNetwork], Readout]) -> Any:
+    """Return `network` with `count` cells of its last layer inverted so that `golden` gives other results or spikes."""
+    layer, before = network.layers[-1], golden(network)
     if not 1 <= count <= layer.cells.size:
         raise InputError(f"corrupt_rtl must be in [1, {layer.cells.size}] for network {network.name!r}, not {count}")
-    order = np.argsort(np.abs(np.arange(layer.n_in) - layer.n_in // 2), kind="stable")
-    g = np.random.Generator(np.random.Philox(key=[seed, 0xC1]))
-    columns = g.permutation(layer.cells.shape[1])
-    flat = (order[:, None] * layer.cells.shape[1] + columns[None, :]).reshape(-1)[:count]
-    cells = layer.cells.copy()
-    cells.reshape(-1)[flat] ^= True
-    return network.with_weights({len(network.layers) - 1: cells})
+    for attempt in range(64):
+        g = np.random.Generator(np.random.Philox(key=[seed, 0xC1], counter=[0, 0, 0, attempt]))
+        cells = layer.cells.copy()
+        cells.reshape(-1)[g.choice(layer.cells.size, count, replace=False)] ^= True
+        wrong = network.with_weights({len(network.layers) - 1: cells})
+        if any(compare(golden(wrong), before)):
+            return wrong
+    raise InputError(f"corrupt_rtl={count} changes no spike on these images: give more images or corrupt more cells")

@@ -66,6 +66,10 @@ def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path
 @pytest.mark.parametrize(("arguments", "message"), [
     (["info", "mnist-spirit", "--fold", "1,1"], "--fold must not be given for a spiking network: 'mnist-spirit' is one"),
     (["generate", "mnist-spirit", "-o", "x", "--no-scores"], "--no-scores must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["generate", "mnist-spirit", "-o", "x", "--macro", "twin"], "--macro with a kind must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["simulate", "mnist-spirit", "--read-ber", "0.01"], "--read-ber must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["faults", "mnist-spirit", "--device", "weak-3.3e-2", "-o", "x.npz"], "network 'mnist-spirit': must be binarized for --device, not spiking"),
+    (["vectors", "mnist-spirit", "-o", "x"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
     (["demo", "--network", "mnist-spirit"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
     (["spirit", "--network", "mnist-tfc"], "network 'mnist-tfc': must be spiking for this command, not binarized"),
     (["spirit", "--images", "5", "--image", "5"], "image must be in [0, 4], not 5"),
@@ -75,7 +79,8 @@ def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path
 ])  # fmt: skip
 def test_bad_input(arguments, message):
     result = run(*arguments)
-    assert (result.exit_code, result.stderr) == (2, f"oxnor: {message}\n")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"oxnor: {message}\n")
 
 
 def test_sweep(tmp_path):

@@ -132,7 +132,7 @@ def test_digits_on_verilator():
 
 
 def test_two_layers_on_verilator():
-    """784-128-10, cut to the first 12 neurons' worth of time: few images."""
+    """784-128-10: hidden spikes become events of the second layer."""
     network = zoo.load_any("mnist-spirit-deep")
     images, labels = load_mnist()
     result = simulate_spiking(network, images[:20], labels=labels[:20])
