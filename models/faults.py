@@ -132,7 +132,7 @@ class FaultMap:
         check_key("trial", trial)
         if layer is not None and not 0 <= layer < len(network.layers):
             raise InputError(f"layer must be in [0, {len(network.layers) - 1}], not {layer!r}")
-        found: dict[str, dict[int, NDArray[np.int64]]] = {name: {} for name in FIELDS}
+        found: dict[str, Any] = {name: {} for name in FIELDS}
         for k in range(len(network.layers)) if layer is None else (layer,):
             g = rng.stream(kind, seed=seed, layer=k, trial=trial)
             for name, indices in KINDS[kind](g, network.layers[k].weights, ber, **options).items():
@@ -211,7 +211,7 @@ class FaultMap:
             raise InputError("faults: two maps with errors of single reads cannot be merged")
         if self.shapes != other.shapes:
             raise InputError(f"faults: maps for weights of {self.shapes} and of {other.shapes} cannot be merged")
-        merged: dict[str, dict[int, NDArray[np.int64]]] = {name: {} for name in FIELDS}
+        merged: dict[str, Any] = {name: {} for name in FIELDS}
         for name in FIELDS:
             mine, its = getattr(self, name), getattr(other, name)
             for k in {*mine, *its}:
@@ -220,7 +220,9 @@ class FaultMap:
 
     def only(self, layer: int) -> FaultMap:
         """Return the static faults of one layer alone."""
-        parts = {name: {k: v for k, v in getattr(self, name).items() if k == layer} for name in FIELDS}
+        parts: dict[str, Any] = {
+            name: {k: v for k, v in getattr(self, name).items() if k == layer} for name in FIELDS
+        }
         return FaultMap(self.shapes, **parts)
 
     def save(self, path: str | Path) -> None:
@@ -250,7 +252,7 @@ class FaultMap:
             read = header.get("read")
             if read is not None and (not isinstance(read, dict) or set(read) != {"rate", "seed"}):
                 raise InputError(f"{path}: header.read must have rate and seed, not {read!r:.60}")
-            found: dict[str, dict[int, NDArray[np.int64]]] = {name: {} for name in FIELDS}
+            found: dict[str, Any] = {name: {} for name in FIELDS}
             for k in range(len(shapes)):
                 for name in FIELDS:
                     if f"layer{k}.{name}" in source.names:
