@@ -11,9 +11,19 @@ import typer
 from oxnor.models.errors import InputError
 
 from .console import note, print_json
-from .options import AsJson, NetworkName, kind_options, load_any_network, pair
-
-_ERRORS = "Errors"
+from .options import (
+    ERRORS_PANEL,
+    AsJson,
+    Cluster,
+    ErrorDevice,
+    NetworkName,
+    Ones,
+    Ratio,
+    TileSize,
+    kind_options,
+    load_any_network,
+    pair,
+)
 
 
 def faults(
@@ -23,7 +33,7 @@ def faults(
     ] = None,
     ber: Annotated[
         float | None,
-        typer.Option("--ber", metavar="RATE", help="Draw errors at this rate, 0 to 1.", rich_help_panel=_ERRORS),
+        typer.Option("--ber", metavar="RATE", help="Draw errors at this rate, 0 to 1.", rich_help_panel=ERRORS_PANEL),
     ] = None,
     read_ber: Annotated[
         float | None,
@@ -31,53 +41,33 @@ def faults(
             "--read-ber",
             metavar="RATE",
             help="Each read is wrong with this probability, drawn anew each time.",
-            rich_help_panel=_ERRORS,
+            rich_help_panel=ERRORS_PANEL,
         ),
     ] = None,
     kind: Annotated[
         str,
-        typer.Option("--kind", metavar="KIND", help="static, asymmetric, stuck or cluster.", rich_help_panel=_ERRORS),
+        typer.Option(
+            "--kind", metavar="KIND", help="static, asymmetric, stuck or cluster.", rich_help_panel=ERRORS_PANEL
+        ),
     ] = "static",
-    ratio: Annotated[
-        float | None,
-        typer.Option(
-            "--ratio", metavar="R", help="asymmetric: 0-to-1 errors for each 1-to-0 error.", rich_help_panel=_ERRORS
-        ),
-    ] = None,
-    ones: Annotated[
-        float | None,
-        typer.Option("--ones", metavar="SHARE", help="stuck: share of them stuck at 1.", rich_help_panel=_ERRORS),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option("--cluster", metavar="LINE", help="cluster: row, column or amplifier.", rich_help_panel=_ERRORS),
-    ] = None,
-    macro: Annotated[
-        str | None,
-        typer.Option(
-            "--macro", metavar="RxC", help="cluster and --device: size of the macros.", rich_help_panel=_ERRORS
-        ),
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            "--device",
-            metavar="PRESET",
-            help="Draw the pairs of this device instead: a preset of oxnor device or its own file.",
-            rich_help_panel=_ERRORS,
-        ),
-    ] = None,
+    ratio: Ratio = None,
+    ones: Ones = None,
+    cluster: Cluster = None,
+    macro: TileSize = None,
+    device: ErrorDevice = None,
     cycles: Annotated[
         float,
-        typer.Option("--cycles", metavar="N", help="SET/RESET cycles of that device.", rich_help_panel=_ERRORS),
+        typer.Option("--cycles", metavar="N", help="SET/RESET cycles of that device.", rich_help_panel=ERRORS_PANEL),
     ] = 0.0,
     layer: Annotated[
         int | None,
-        typer.Option("--layer", metavar="N", help="Errors in this layer alone.", rich_help_panel=_ERRORS),
+        typer.Option("--layer", metavar="N", help="Errors in this layer alone.", rich_help_panel=ERRORS_PANEL),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the draw.", rich_help_panel=_ERRORS)] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Key of the draw.", rich_help_panel=ERRORS_PANEL)
+    ] = 0,
     trial: Annotated[
-        int, typer.Option("--trial", metavar="N", help="Which draw of that seed.", rich_help_panel=_ERRORS)
+        int, typer.Option("--trial", metavar="N", help="Which draw of that seed.", rich_help_panel=ERRORS_PANEL)
     ] = 0,
     merge: Annotated[
         list[Path] | None,

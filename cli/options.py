@@ -82,6 +82,50 @@ Programming = Annotated[
     ),
 ]
 
+ERRORS_PANEL = "Errors"
+
+Ratio = Annotated[
+    float | None,
+    typer.Option(
+        "--ratio",
+        metavar="R",
+        help="asymmetric: 0-to-1 errors for each 1-to-0 error; default 0.",
+        rich_help_panel=ERRORS_PANEL,
+    ),
+]
+Ones = Annotated[
+    float | None,
+    typer.Option(
+        "--ones", metavar="SHARE", help="stuck: share of them stuck at 1; default 0.5.", rich_help_panel=ERRORS_PANEL
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="LINE",
+        help="cluster: row, column or amplifier; default column.",
+        rich_help_panel=ERRORS_PANEL,
+    ),
+]
+TileSize = Annotated[
+    str | None,
+    typer.Option(
+        "--macro",
+        metavar="RxC",
+        help="cluster and device: size of the macros; default 32x32.",
+        rich_help_panel=ERRORS_PANEL,
+    ),
+]
+ErrorDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="PRESET",
+        help="Errors of pairs of this device, a preset of oxnor device or its own file.",
+        rich_help_panel=ERRORS_PANEL,
+    ),
+]
 
 DEVICE_PANEL = "Devices"
 

@@ -11,9 +11,24 @@ import typer
 from oxnor.models.errors import InputError
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, Data, NetworkName, kind_options, load_any_network, pair
+from .options import (
+    ERRORS_PANEL,
+    AsJson,
+    Cluster,
+    Data,
+    ErrorDevice,
+    NetworkName,
+    Ones,
+    Ratio,
+    TileSize,
+    kind_options,
+    load_any_network,
+    pair,
+)
 
-_ERRORS, _WHERE, _OUTPUT = "Errors", "Where it runs", "Output"
+_WHERE, _OUTPUT = "Where it runs", "Output"
+
+
 def _layers(text: str | None, count: int) -> tuple[int, ...]:
     from oxnor.sim.results import ALL_LAYERS
 
@@ -54,11 +69,11 @@ def sweep(
             "--ber",
             metavar="RATES",
             help="Error rates: LOW:HIGH:COUNT, log-spaced, or numbers with commas.",
-            rich_help_panel=_ERRORS,
+            rich_help_panel=ERRORS_PANEL,
         ),
     ] = "1e-5:1e-1:13",
     trials: Annotated[
-        int, typer.Option("--trials", metavar="N", help="Draws of errors at each rate.", rich_help_panel=_ERRORS)
+        int, typer.Option("--trials", metavar="N", help="Draws of errors at each rate.", rich_help_panel=ERRORS_PANEL)
     ] = 20,
     images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
     kind: Annotated[
@@ -67,72 +82,37 @@ def sweep(
             "--kind",
             metavar="KIND",
             help="static, read, asymmetric, stuck or cluster; default static.",
-            rich_help_panel=_ERRORS,
+            rich_help_panel=ERRORS_PANEL,
         ),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            "--device",
-            metavar="PRESET",
-            help="Errors of pairs of this device, a preset of oxnor device or its own file.",
-            rich_help_panel=_ERRORS,
-        ),
-    ] = None,
+    device: ErrorDevice = None,
     layer: Annotated[
         str | None,
         typer.Option(
             "--layer",
             metavar="N",
             help="Errors in layer N alone, or 'each': all layers, then each alone.",
-            rich_help_panel=_ERRORS,
+            rich_help_panel=ERRORS_PANEL,
         ),
     ] = None,
-    ratio: Annotated[
-        float | None,
-        typer.Option(
-            "--ratio",
-            metavar="R",
-            help="asymmetric: 0-to-1 errors for each 1-to-0 error; default 0.",
-            rich_help_panel=_ERRORS,
-        ),
-    ] = None,
-    ones: Annotated[
-        float | None,
-        typer.Option(
-            "--ones", metavar="SHARE", help="stuck: share of them stuck at 1; default 0.5.", rich_help_panel=_ERRORS
-        ),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            "--cluster",
-            metavar="LINE",
-            help="cluster: row, column or amplifier; default column.",
-            rich_help_panel=_ERRORS,
-        ),
-    ] = None,
-    macro: Annotated[
-        str | None,
-        typer.Option(
-            "--macro",
-            metavar="RxC",
-            help="cluster and device: size of the macros; default 32x32.",
-            rich_help_panel=_ERRORS,
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of all draws.", rich_help_panel=_ERRORS)] = 0,
+    ratio: Ratio = None,
+    ones: Ones = None,
+    cluster: Cluster = None,
+    macro: TileSize = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Key of all draws.", rich_help_panel=ERRORS_PANEL)
+    ] = 0,
     adaptive: Annotated[
         float | None,
         typer.Option(
             "--adaptive",
             metavar="POINTS",
-            rich_help_panel=_ERRORS,
+            rich_help_panel=ERRORS_PANEL,
             help="Go on where the 95 % interval of the mean is wider than plus or minus this many points.",
         ),
     ] = None,
     max_trials: Annotated[
-        int, typer.Option("--max-trials", metavar="N", help="Limit of --adaptive.", rich_help_panel=_ERRORS)
+        int, typer.Option("--max-trials", metavar="N", help="Limit of --adaptive.", rich_help_panel=ERRORS_PANEL)
     ] = 200,
     jobs: Annotated[
         int | None,
