@@ -436,3 +436,13 @@ def test_start_needs_no_reader(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("data", [b"\x80\x02\x8a\x0a\x00", b"\x80\x02", b"\x80\x02.", b"\x80\x02}."], ids=repr)
+def test_beginnings_of_pickles_are_refused(tmp_path, data):
+    """Found by atheris: the reader's error had no text, and making the sentence failed."""
+    pytest.importorskip("torch", reason="state dicts need PyTorch")
+    path = tmp_path / "x.onnx"
+    path.write_bytes(data)
+    with pytest.raises(InputError):
+        import_network(path)
