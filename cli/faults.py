@@ -77,7 +77,7 @@ def faults(
 ) -> None:
     """Draw, merge and describe maps of wrong synapses, for simulate --faults.
 
-    One file drives the golden model, the RTL in simulation and the board. Without --ber and --device it describes the
+    One file drives the golden model and the RTL in simulation. Without --ber, --read-ber and --device it describes the
     maps given with --merge. Maps that name the same synapse are refused: two flips would undo each other unnoticed.
 
     Example: [bold]oxnor faults mnist-mlp --kind stuck --ber 0.001 -o stuck.npz[/], then
