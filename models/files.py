@@ -68,6 +68,16 @@ def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), buffer.getvalue(), zipfile.ZIP_DEFLATED)
 
 
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Put the name of a file before an InputError that does not begin with it."""
+    try:
+        yield
+    except InputError as e:
+        text = str(e)
+        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+
+
 class NpzReader:
     """An ``.npz`` file that is not trusted: nothing is allocated before its size is known to be right.
 
@@ -154,6 +164,13 @@ class NpzReader:
         if len(found) > ndim_max:
             raise InputError(f"{self.path}: array {name!r} must have at most {ndim_max} dimensions, not {len(found)}")
         return self.array(name, kind.str, found, limit, any_order=True)
+
+    def bits(self, name: str, rows: int, width: int) -> NDArray[np.bool_]:
+        """Return packed bits (bit i of a row is bit i % 8 of byte i // 8) as bool, shape (rows, width)."""
+        packed = self.array(name, "|u1", (rows, -(-width // 8)))
+        if width % 8 and (packed[:, -1] >> (width % 8)).any():
+            raise InputError(f"{self.path}: array {name!r} must have 0 in the unused high bits of each row")
+        return np.unpackbits(packed, axis=1, count=width, bitorder="little").astype(bool)
 
     def array(self, name: str, dtype: str, shape: tuple[int | None, ...], limit: int = 1 << 31, *,
               any_order: bool = False) -> NDArray:  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .chain import Chain, read_sizes
 from .errors import InputError
-from .files import NpzReader, write_npz
-from .layers import LAYER_KINDS, SIZE_MAX, DenseLayer, ScoreLayer
+from .files import NpzReader, naming, write_npz
+from .layers import LAYER_KINDS, DenseLayer, ScoreLayer
 
 FORMAT = "oxnor-network"
 FORMAT_VERSION = 1
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(Chain):
     """A binarized network: hidden layers that give bits, then one layer that gives scores.
 
     Parameters
@@ -47,47 +48,16 @@ class Network:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in self.name):
-            raise InputError(f"network: name must be letters, digits, '-', '_' and '.', not {self.name!r}")
+        self.check_name()
         if isinstance(self.input_threshold, bool) or not isinstance(self.input_threshold, int | np.integer):
             raise InputError(f"network: input_threshold must be an integer, not {self.input_threshold!r}")
         if not 0 <= self.input_threshold <= 256:
             raise InputError(f"network: input_threshold must be in [0, 256], not {self.input_threshold}")
-        object.__setattr__(self, "layers", tuple(self.layers))
-        if not self.layers:
-            raise InputError("network: layers must be at least one, not none")
+        self.check_layers()
         for i, layer in enumerate(self.layers):
             if layer.gives_scores != (i == len(self.layers) - 1):
                 raise InputError(f"network: the last layer and no other must give scores, not layer {i} ({layer.kind})")
-            if i and layer.n_in != self.layers[i - 1].n_out:
-                raise InputError(
-                    f"network: layer {i} must have {self.layers[i - 1].n_out} inputs,"
-                    f" as layer {i - 1} has neurons, not {layer.n_in}"
-                )
-        try:
-            json.dumps(dict(self.info), allow_nan=False)
-        except (TypeError, ValueError) as e:
-            raise InputError(f"network: info must be what JSON can hold ({e})") from None
-
-    @property
-    def n_in(self) -> int:
-        """Number of input bits."""
-        return self.layers[0].n_in
-
-    @property
-    def n_out(self) -> int:
-        """Number of classes."""
-        return self.layers[-1].n_out
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes from the input to the output, for example (784, 64, 10)."""
-        return (self.n_in, *(layer.n_out for layer in self.layers))
-
-    @property
-    def n_weights(self) -> int:
-        """Number of synapses."""
-        return sum(layer.weights.size for layer in self.layers)
+        self.check_info()
 
     @cached_property
     def digest(self) -> str:
@@ -99,11 +69,6 @@ class Network:
             for name, array in layer.to_arrays().items():
                 h.update(name.encode() + array.tobytes())
         return h.hexdigest()
-
-    def with_weights(self, weights: Mapping[int, NDArray[np.bool_]]) -> Network:
-        """Return the network with the weights of the layers named by index replaced."""
-        layers = [layer.with_weights(weights[i]) if i in weights else layer for i, layer in enumerate(self.layers)]
-        return replace(self, layers=tuple(layers))  # type: ignore[arg-type]
 
     @classmethod
     def from_arrays(
@@ -172,14 +137,10 @@ class Network:
         InputError
             Naming the file, the field and the rule that it breaks.
         """
-        with NpzReader(path) as source:
+        with NpzReader(path) as source, naming(path):
             header = _read_header(source)
-            try:
-                layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
-                return cls(header["name"], layers, header["input_threshold"], header["info"])
-            except InputError as e:
-                text = str(e)
-                raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+            layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
+            return cls(header["name"], layers, header["input_threshold"], header["info"])
 
 
 def _read_header(source: NpzReader) -> dict[str, Any]:
@@ -195,18 +156,8 @@ def _read_layer(source: NpzReader, i: int, entry: Any) -> DenseLayer | ScoreLaye
     if not isinstance(entry, dict) or entry.get("kind") not in LAYER_KINDS:
         kind = entry.get("kind") if isinstance(entry, dict) else entry
         raise InputError(f"{where}.kind must be one of {', '.join(LAYER_KINDS)}, not {kind!r}")
-    sizes = []
-    for name in ("n_out", "n_in"):
-        size = entry.get(name)
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= SIZE_MAX:
-            raise InputError(f"{where}.{name} must be an integer in [1, {SIZE_MAX}], not {size!r}")
-        sizes.append(size)
-    n_out, n_in = sizes
-    packed = source.array(f"layer{i}.weights", "|u1", (n_out, -(-n_in // 8)))
-    padding = packed[:, -1] >> (n_in % 8) if n_in % 8 else np.zeros(1, np.uint8)
-    if padding.any():
-        raise InputError(f"{source.path}: array 'layer{i}.weights' must have 0 in the unused high bits of each row")
-    weights = np.unpackbits(packed, axis=1, count=n_in, bitorder="little").astype(bool)
+    n_out, n_in = read_sizes(entry, where)
+    weights = source.bits(f"layer{i}.weights", n_out, n_in)
     try:
         return LAYER_KINDS[entry["kind"]].from_arrays(weights, source, f"layer{i}")
     except InputError as e:

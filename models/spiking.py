@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .chain import Chain, read_sizes
 from .encoders import WINDOW_MAX, Encoder
 from .errors import InputError
-from .files import NpzReader, write_npz
+from .files import NpzReader, naming, write_npz
 from .layers import SIZE_MAX
 
 FORMAT = "oxnor-spiking-network"
@@ -247,7 +248,7 @@ _SIDE = 28
 
 
 @dataclass(frozen=True, eq=False)
-class SpikingNetwork:
+class SpikingNetwork(Chain):
     """Spiking layers in a chain, an encoder before them, and a decision after them.
 
     Parameters
@@ -278,45 +279,13 @@ class SpikingNetwork:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in self.name):
-            raise InputError(f"network: name must be letters, digits, '-', '_' and '.', not {self.name!r}")
-        object.__setattr__(self, "layers", tuple(self.layers))
-        if not self.layers:
-            raise InputError("network: layers must be at least one, not none")
-        for i, (before, layer) in enumerate(zip(self.layers, self.layers[1:], strict=False), 1):
-            if layer.n_in != before.n_out:
-                raise InputError(
-                    f"network: layer {i} must have {before.n_out} inputs, as layer {i - 1} has neurons,"
-                    f" not {layer.n_in}"
-                )
+        self.check_name()
+        self.check_layers()
         if self.n_out < 2:
             raise InputError(f"network: the last layer must have at least 2 neurons, not {self.n_out}")
         if self.view not in VIEWS:
             raise InputError(f"network: view must be one of {', '.join(VIEWS)}, not {self.view!r}")
-        try:
-            json.dumps(dict(self.info), allow_nan=False)
-        except (TypeError, ValueError) as e:
-            raise InputError(f"network: info must be what JSON can hold ({e})") from None
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return self.layers[0].n_in
-
-    @property
-    def n_out(self) -> int:
-        """Number of classes."""
-        return self.layers[-1].n_out
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes from the input to the output, for example (144, 10)."""
-        return (self.n_in, *(layer.n_out for layer in self.layers))
-
-    @property
-    def n_weights(self) -> int:
-        """Number of synapses."""
-        return sum(layer.n_in * layer.n_out for layer in self.layers)
+        self.check_info()
 
     @property
     def n_cells(self) -> int:
@@ -345,11 +314,6 @@ class SpikingNetwork:
         for layer in self.layers:
             h.update(np.packbits(layer.cells, axis=1, bitorder="little").tobytes())
         return h.hexdigest()
-
-    def with_weights(self, weights: Mapping[int, NDArray[np.bool_]]) -> SpikingNetwork:
-        """Return the network with the cells of the layers named by index replaced."""
-        layers = [y.with_weights(weights[i]) if i in weights else y for i, y in enumerate(self.layers)]
-        return replace(self, layers=tuple(layers))
 
     def inputs(self, images: Any) -> NDArray[np.uint8]:
         """Return grey images as the network's inputs, shape (n, n_in).
@@ -397,19 +361,15 @@ class SpikingNetwork:
         InputError
             Naming the file, the field and the rule that it breaks.
         """
-        with NpzReader(path) as source:
+        with NpzReader(path) as source, naming(path):
             header = source.json_header(FORMAT, FORMAT_VERSION)
             for name, kind in {"name": str, "layers": list, "info": dict, "view": str}.items():
                 if not isinstance(header.get(name), kind):
-                    raise InputError(f"{path}: header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
-            try:
-                layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
-                decision = _settings_of(Decision, header.get("decision"), "decision")
-                encoder = _settings_of(Encoder, header.get("encoder"), "encoder")
-                return cls(header["name"], layers, decision, encoder, header["view"], header["info"])
-            except InputError as e:
-                text = str(e)
-                raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+                    raise InputError(f"header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
+            layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
+            decision = _settings_of(Decision, header.get("decision"), "decision")
+            encoder = _settings_of(Encoder, header.get("encoder"), "encoder")
+            return cls(header["name"], layers, decision, encoder, header["view"], header["info"])
 
 
 def through_view(images: NDArray[np.uint8], view: str) -> NDArray[np.uint8]:
@@ -432,15 +392,6 @@ def _settings_of(kind: Any, found: Any, where: str) -> Any:
 def _read_layer(source: NpzReader, i: int, entry: Any) -> SpikingLayer:
     if not isinstance(entry, dict) or entry.get("kind") != SpikingLayer.kind:
         raise InputError(f"header.layers[{i}].kind must be {SpikingLayer.kind!r}, not {entry!r:.80}")
-    sizes = []
-    for name in ("n_in", "n_out"):
-        size = entry.get(name)
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= SIZE_MAX:
-            raise InputError(f"header.layers[{i}].{name} must be an integer in [1, {SIZE_MAX}], not {size!r}")
-        sizes.append(size)
+    n_out, n_in = read_sizes(entry, f"header.layers[{i}]")
     neuron = _settings_of(Neuron, entry.get("neuron"), f"layers[{i}].neuron")
-    width = sizes[1] * neuron.cells
-    packed = source.array(f"layer{i}.cells", "|u1", (sizes[0], -(-width // 8)))
-    if width % 8 and (packed[:, -1] >> (width % 8)).any():
-        raise InputError(f"array 'layer{i}.cells' must have 0 in the unused high bits of each row")
-    return SpikingLayer(np.unpackbits(packed, axis=1, count=width, bitorder="little").astype(bool), neuron)
+    return SpikingLayer(source.bits(f"layer{i}.cells", n_in, n_out * neuron.cells), neuron)
