@@ -39,6 +39,18 @@ AXI_LITE_PORTS = {
 }
 
 
+def axi_lite_ports(prefix: str) -> dict[str, Any]:
+    """Return the ports of the bus for a unit that has a slave in it, each name with `prefix` before it."""
+    return {f"{prefix}{name}": member for name, member in AXI_LITE_PORTS.items()}
+
+
+def connect_axi_lite(m: Module, source: Any, source_prefix: str, slave: Any, slave_prefix: str = "") -> None:
+    """Connect the bus of `source`, the ports of the unit around or those of a master, to a slave's."""
+    for name, member in AXI_LITE_PORTS.items():
+        its, other = getattr(slave, f"{slave_prefix}{name}"), getattr(source, f"{source_prefix}{name}")
+        m.d.comb += its.eq(other) if member.flow == In else other.eq(its)
+
+
 @dataclass(frozen=True)
 class Register:
     """One 32-bit register.

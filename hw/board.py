@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Out
 
-from .axi_lite import AXI_LITE_PORTS
+from .axi_lite import connect_axi_lite
 from .config import EngineConfig
 from .engine import Engine
 from .link import Link
@@ -67,7 +67,5 @@ class Board(Unit):
             link.s_axis_tvalid.eq(engine.m_axis_tvalid),
             engine.m_axis_tready.eq(link.s_axis_tready),
         ]
-        for name, member in AXI_LITE_PORTS.items():
-            slave, master = getattr(engine, f"s_axil_{name}"), getattr(link, f"m_axil_{name}")
-            m.d.comb += slave.eq(master) if member.flow == In else master.eq(slave)
+        connect_axi_lite(m, link, "m_axil_", engine, "s_axil_")
         return m

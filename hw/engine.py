@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out, connect
 
-from .axi_lite import AXI_LITE_PORTS, AxiLite
+from .axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
 from .coefficient_ram import CoefficientRam
 from .coefficient_rom import CoefficientRom
 from .collector import Collector
@@ -59,7 +59,7 @@ class Engine(Unit):
                 "m_axis_tready": In(1),
                 "m_axis_tlast": Out(1),
             }
-            | {f"s_axil_{name}": member for name, member in AXI_LITE_PORTS.items()}
+            | axi_lite_ports("s_axil_")
         )
 
     @property
@@ -107,9 +107,7 @@ class Engine(Unit):
         identity: Any = memory(1, 32, "mem/network.mem")
         place(m, platform, "axi_lite", lite)
         place(m, platform, "identity", identity)
-        for name, member in AXI_LITE_PORTS.items():
-            mine, its = getattr(self, f"s_axil_{name}"), getattr(lite, name)
-            m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
+        connect_axi_lite(m, self, "s_axil_", lite)
         taken = collector.o.valid & collector.o.ready
         given = self.m_axis_tvalid & self.m_axis_tready
         clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]

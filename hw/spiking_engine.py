@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out, connect
 
-from .axi_lite import AXI_LITE_PORTS, AxiLite, Register
+from .axi_lite import AxiLite, Register, axi_lite_ports, connect_axi_lite
 from .coefficient_rom import CoefficientRom
 from .collector import Collector
 from .event_input import EventInput
@@ -89,7 +89,7 @@ class SpikingEngine(Unit):
                 "m_spike_tready": In(1),
                 "m_spike_tlast": Out(1),
             }
-            | {f"s_axil_{name}": member for name, member in AXI_LITE_PORTS.items()}
+            | axi_lite_ports("s_axil_")
         )
 
     @property
@@ -204,9 +204,7 @@ class SpikingEngine(Unit):
         identity = CoefficientRom(1, 32, "mem/network.mem")
         place(m, platform, "axi_lite", lite)
         place(m, platform, "identity", identity)
-        for name, member in AXI_LITE_PORTS.items():
-            mine, its = getattr(self, f"s_axil_{name}"), getattr(lite, name)
-            m.d.comb += its.eq(mine) if member.flow == In else mine.eq(its)
+        connect_axi_lite(m, self, "s_axil_", lite)
         d = self.config.decision
         settings = {"DELTA_S": d.delta_s, "TERMINATE_MAX": d.terminate_max}
         values: dict[str, Any] = {}
