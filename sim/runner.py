@@ -256,6 +256,20 @@ class Run:
     seconds: float
 
 
+def progress_file(
+    directory: Path, total: int, progress: Callable[[int, int], object] | None
+) -> Callable[[], None] | None:
+    """Return a `poll` for :func:`run` that passes on the number which a bench keeps in its file ``progress``."""
+    if progress is None:
+        return None
+
+    def poll() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            progress(min(total, int((directory / "progress").read_text() or 0)), total)
+
+    return poll
+
+
 def run(
     build: Build,
     test_module: str,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -64,15 +63,14 @@ def self_test(
         if path is not None and not Path(path).exists():
             raise InputError(f"{path}: must be there, and is not")
     root = Path(build_dir).resolve() if build_dir else runner.build_root()
-    sources, sidecar = emitted(config, root)
+    sources, top, _ = emitted(config, root, bare=False)
     if macro_file is not None:
         sources = [Path(macro_file) if p.name == "rram_macro.sv" else p for p in sources]
-    built = runner.build(sources, sidecar["bench_top"], defines={"OXNOR_BEHAVIOURAL": 1}, root=root)
+    built = runner.build(sources, top, defines={"OXNOR_BEHAVIOURAL": 1}, root=root)
     macros = sum(y.macros for y in config.layers)
-    cycles = 0
+    cycles, steps = 0, len(list(march(1, 1)))
     for y in config.layers:
         words = -(-y.cols // 32)
-        steps = len(list(march(1, 1)))
         cycles += y.macros * y.rows * steps * (ACCESS_CYCLES * 4 * (words + 20) + 4 * y.cols * PULSE_CYCLES)
     with run_directory(root, f"{network.name}-selftest", keep=False) as directory:
         devices = EngineDevices.draw(network, config, device).texts() if device else None
@@ -82,18 +80,13 @@ def self_test(
         job = {"config": asdict(config), "cycle_limit": cycles + 10_000, "form": device is not None}
         (directory / "job.json").write_text(json.dumps(job))
 
-        def poll() -> None:
-            with contextlib.suppress(OSError, ValueError):
-                assert progress is not None
-                progress(int((directory / "progress").read_text() or 0), macros)
-
         runner.run(
             built,
             "oxnor.sim.tb_self_test",
             directory,
             expected_tests=1,
             timeout_s=600 + cycles / 5000,
-            poll=poll if progress else None,
+            poll=runner.progress_file(directory, macros, progress),
         )
         if progress:
             progress(macros, macros)

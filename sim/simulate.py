@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from oxnor.hw.config import EngineConfig
 from oxnor.hw.devices import DeviceDraw, EngineDevices
-from oxnor.hw.emit import emit_engine
+from oxnor.hw.emit import Emitted, emit_engine
 from oxnor.hw.images import write_images
 from oxnor.hw.macros import MACRO_KINDS
 from oxnor.hw.schedule import schedule
@@ -71,20 +71,35 @@ def _generator_hash() -> str:
     return h.hexdigest()
 
 
-def emitted(config: EngineConfig, root: Path) -> tuple[list[Path], dict[str, Any]]:
-    """Return the Verilog sources and the sidecar of an engine, emitted once and then taken from ``root/sim``."""
+def emitted(
+    config: Any, root: Path, *, bare: bool, emit: Callable[[Any, Path], Emitted] = emit_engine
+) -> tuple[list[Path], str, dict[str, Any]]:
+    """Return the Verilog sources, the top and the sidecar of an engine, emitted once and then taken from ``root/sim``.
+
+    Parameters
+    ----------
+    config : EngineConfig or SpikingConfig
+    root : Path
+        Folder for builds.
+    bare : bool
+        Whether the top is the engine itself, as its users know it, and not the faster one that registers its reset.
+    emit : callable
+        (config, folder) emits it.
+    """
     key = hashlib.sha256(f"{config.digest} {_generator_hash()}".encode()).hexdigest()[:24]
     target = root / "sim" / f"rtl-{key}"
     with runner.locked(root / "sim" / f"rtl-{key}.lock"):
         if not (target / "sidecar.json").is_file():
             shutil.rmtree(target, ignore_errors=True)
-            made = emit_engine(config, target)
+            made = emit(config, target)
             name, text = registered_reset(made.sidecar["ports"], made.top)
             (target / f"{name}.sv").write_text(text)
             partial = target / "sidecar.partial"
             partial.write_text(json.dumps(made.sidecar | {"top": made.top, "bench_top": name}))
             partial.rename(target / "sidecar.json")
-    return sorted(target.glob("*.sv")), json.loads((target / "sidecar.json").read_text())
+    sidecar = json.loads((target / "sidecar.json").read_text())
+    top, other = sidecar["top" if bare else "bench_top"], sidecar["bench_top"]
+    return [p for p in sorted(target.glob("*.sv")) if p.stem != other or top == other], top, sidecar
 
 
 def build_engine(
@@ -94,9 +109,7 @@ def build_engine(
 
     A run with waves or with all signals public has the engine itself at the top, as its users know it.
     """
-    sources, sidecar = emitted(config, root)
-    top = sidecar["top"] if waves or public else sidecar["bench_top"]
-    sources = [p for p in sources if p.stem != sidecar["bench_top"] or top == sidecar["bench_top"]]
+    sources, top, sidecar = emitted(config, root, bare=bool(waves) or public)
     defines = {} if adder_tree else {"OXNOR_BEHAVIOURAL": 1}
     return EngineBuild(runner.build(sources, top, defines=defines, waves=waves, public=public, root=root), sidecar)
 
@@ -143,11 +156,6 @@ def stream(
         ]
     (directory / "job.json").write_text(json.dumps(job))
 
-    def poll() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            assert progress is not None
-            progress(min(count, int((directory / "progress").read_text() or 0)), count)
-
     run = runner.run(
         engine.build,
         "oxnor.sim.tb_simulate",
@@ -155,7 +163,7 @@ def stream(
         expected_tests=1,
         # One in a thousand of the slowest speed seen: the limit in cycles comes first, unless the simulator is stuck.
         timeout_s=600 + limit / 20,
-        poll=poll if progress else None,
+        poll=runner.progress_file(directory, count, progress),
     )
     if progress:
         progress(count, count)

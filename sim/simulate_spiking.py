@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,36 +20,17 @@ from oxnor.models.spiking import SpikingNetwork
 from oxnor.models.spiking_golden import Readout, Spikes
 
 from . import runner
-from .simulate import WAVE_IMAGES, EngineBuild, _generator_hash, run_directory
-from .verilator_options import registered_reset
+from .simulate import WAVE_IMAGES, EngineBuild, emitted, run_directory
 
 #: An address that no network has: the word of an image without events.
 NO_EVENT = 0xFFFF
-
-
-def emitted(config: SpikingConfig, root: Path) -> tuple[list[Path], dict[str, Any]]:
-    """Return the Verilog sources and the sidecar of an engine, emitted once and then taken from ``root/sim``."""
-    key = hashlib.sha256(f"{config.digest} {_generator_hash()}".encode()).hexdigest()[:24]
-    target = root / "sim" / f"rtl-{key}"
-    with runner.locked(root / "sim" / f"rtl-{key}.lock"):
-        if not (target / "sidecar.json").is_file():
-            shutil.rmtree(target, ignore_errors=True)
-            made = emit_spiking_engine(config, target)
-            name, text = registered_reset(made.sidecar["ports"], made.top)
-            (target / f"{name}.sv").write_text(text)
-            partial = target / "sidecar.partial"
-            partial.write_text(json.dumps(made.sidecar | {"top": made.top, "bench_top": name}))
-            partial.rename(target / "sidecar.json")
-    return sorted(target.glob("*.sv")), json.loads((target / "sidecar.json").read_text())
 
 
 def build_engine(
     config: SpikingConfig, *, waves: str | None = None, simulator: str = "verilator", root: Path
 ) -> EngineBuild:
     """Emit and build an engine, with its assertions; arguments as for :func:`simulate_spiking`."""
-    sources, sidecar = emitted(config, root)
-    top = sidecar["top"] if waves else sidecar["bench_top"]
-    sources = [p for p in sources if p.stem != sidecar["bench_top"] or top == sidecar["bench_top"]]
+    sources, top, sidecar = emitted(config, root, bare=bool(waves), emit=emit_spiking_engine)
     made = runner.build(sources, top, simulator=simulator, defines={"OXNOR_ASSERT": 1}, waves=waves, root=root)
     return EngineBuild(made, sidecar)
 
@@ -300,14 +278,9 @@ def simulate_spiking(
         }
         (directory / "job.json").write_text(json.dumps(job))
 
-        def poll() -> None:
-            with contextlib.suppress(OSError, ValueError):
-                assert progress is not None
-                progress(min(len(images), int((directory / "progress").read_text() or 0)), len(images))
-
         run = runner.run(
             engine.build, "oxnor.sim.tb_spiking", directory, expected_tests=1,
-            timeout_s=600 + limit / 20_000, poll=poll if progress else None,
+            timeout_s=600 + limit / 20_000, poll=runner.progress_file(directory, len(images), progress),
         )  # fmt: skip
         if progress:
             progress(len(images), len(images))
