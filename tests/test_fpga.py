@@ -265,7 +265,7 @@ def test_bad_input_is_one_sentence(arguments, sentence):
 
 
 NETLIST_DIFFERS = pytest.mark.xfail(
-    reason="the simulated netlist for iCE40 gives other classes than the RTL in 12 of 20 images; the cause is not known", strict=False
+    reason="the simulated netlist for iCE40 gives other classes than the RTL in 12 of 20 images; the cause is not known", strict=True
 )
 
 
