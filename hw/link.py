@@ -229,6 +229,9 @@ class Link(Unit):
             with m.If(given):
                 m.d.comb += [b.write.eq(1), b.address.eq(results), b.data.eq(self.s_axis_tdata)]
                 m.d.sync += results.eq(results + 1)
+                with m.If(full & ~taken):
+                    # The word that waits at the memory's output is lost with the write: it is read again.
+                    m.d.sync += [full.eq(0), self.index.eq(self.index - 1)]
             with m.Elif((~full | taken) & (self.index != r.words)):
                 m.d.comb += b.read.eq(1)
                 m.d.sync += [full.eq(1), self.index.eq(self.index + 1)]

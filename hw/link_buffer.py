@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -26,7 +26,8 @@ class LinkBuffer(Unit):
     address : ``In(bits_for(words - 1))``
     data : ``In(16)``
     q : ``Out(16)``
-        Holds what was read last.
+        Holds what was read last, until the next write: what it is then differs from memory to memory (an iCE40 SPRAM
+        shows anything), so that the models show what nobody has written.
     """
 
     rtl_source = "link_buffer.sv"
@@ -45,6 +46,7 @@ class LinkBuffer(Unit):
     def elaborate(self, platform: Any) -> Module:
         """Return a model for the Amaranth simulator; Verilog gets the hand-written module."""
         m = Module()
+        lost = Signal()
         m.submodules.mem = mem = Memory(shape=16, depth=self.words, init=[])
         write, read = mem.write_port(), mem.read_port(transparent_for=())
         m.d.comb += [
@@ -53,6 +55,10 @@ class LinkBuffer(Unit):
             write.en.eq(self.write),
             read.addr.eq(self.address),
             read.en.eq(self.read & ~self.write),
-            self.q.eq(read.data),
+            self.q.eq(read.data ^ lost.replicate(16)),
         ]
+        with m.If(self.write):
+            m.d.sync += lost.eq(1)
+        with m.Elif(self.read):
+            m.d.sync += lost.eq(0)
         return m

@@ -32,26 +32,31 @@ BYTE_CYCLES = 10
 
 
 class Engine:
-    """What stands behind the link: classes are the lowest four bits of an image, registers are in a dict."""
+    """What stands behind the link: classes are the lowest four bits of an image, registers are in a dict.
 
-    def __init__(self, link):
+    With `pauses`, a random generator, it is neither ready nor answers in half of the cycles.
+    """
+
+    def __init__(self, link, pauses=None):
         self.link = link
+        self.pauses = pauses
         self.registers = {0: 0x4F584E52, 4: 1}
         self.images = []
 
     async def streams(self, ctx):
         link = self.link
         words, results = [], []
-        ctx.set(link.m_axis_tready, 1)
         while True:
-            ctx.set(link.s_axis_tvalid, bool(results))
+            ready, answers = (1, 1) if self.pauses is None else (int(v) for v in self.pauses.integers(0, 2, 2))
+            ctx.set(link.m_axis_tready, ready)
+            ctx.set(link.s_axis_tvalid, int(bool(results) and answers))
             ctx.set(link.s_axis_tdata, results[0] if results else 0)
             _, _, valid, data, last, taken = await ctx.tick().sample(
                 link.m_axis_tvalid, link.m_axis_tdata, link.m_axis_tlast, link.s_axis_tready
             )
-            if results and taken:
+            if results and answers and taken:
                 results.pop(0)
-            if valid:
+            if valid and ready:
                 words.append(data)
                 if last:
                     self.images.append(words)
@@ -89,10 +94,10 @@ class Engine:
                 address = value = None
 
 
-def talk(pieces, *, pause=600):
+def talk(pieces, *, pause=600, pauses=None):
     """Send each piece of bytes, wait until the link is silent, and return (responses to each, engine)."""
     link, heard = Link(CONFIG, IDENTITY), []
-    engine = Engine(link)
+    engine = Engine(link, pauses)
 
     async def host(ctx):
         for piece in pieces:
@@ -158,6 +163,15 @@ def test_every_command():
     assert [x[0] for x in engine.images] == [3, 1, 9, 4]
     assert all(x[1:] == [0xDBC0, 0x0100] for x in engine.images)
     assert answers[5] == [(6, Status.OK, bytes([6, 0, 0, 0, 0, 0, 0, 0]))]
+
+
+def test_results_that_come_while_a_word_waits():
+    """Storing a result costs the word at the memory's output: it must be read again."""
+    firsts = [[int(v) for v in g] for g in np.random.default_rng(5).integers(1, 16, (12, 4))]
+    pieces = [request(Command.RUN, 1, b"".join(image(f) for f in g)) for g in firsts]
+    answers, engine = talk(pieces, pauses=np.random.default_rng(6))
+    assert [a[0][2][:-4] for a in answers] == [bytes(g) for g in firsts]
+    assert engine.images == [[f, 0xDBC0, 0x0100] for g in firsts for f in g]
 
 
 # The sequence number is the last one that has come: that of the good request before, where a request has none.

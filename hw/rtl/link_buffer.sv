@@ -1,4 +1,5 @@
-// Memory of the host link: one port of 16 bits. `q` shows the word read last; it holds during writes and rests.
+// Memory of the host link: one port of 16 bits. `q` shows the word read last, until the next write: an iCE40 SPRAM shows
+// anything then, so a simulation shows what was not asked for.
 // It has no image to start from, so that the large memories of FPGAs that cannot have one (iCE40 SPRAM) serve.
 module link_buffer #(
     parameter WORDS = 1024,
@@ -16,5 +17,8 @@ module link_buffer #(
   always @(posedge clk) begin
     if (write) mem[address] <= data;
     else if (read) q <= mem[address];
+`ifndef SYNTHESIS
+    if (write) q <= ~q;
+`endif
   end
 endmodule
