@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from .emulate import BIT_CYCLES, VirtualBoard, build_program
 from .report import cells
 from .session import run_images
 
-#: Verilog of the vendor's cells, in the folder that Yosys calls its share.
-MODELS = {"ice40": ("ice40/cells_sim.v",)}
+#: Verilog of the vendor's cells: files of the folder that Yosys calls its share, and of ``fpga/rtl`` what it lacks.
+MODELS = {
+    "ice40": (("ice40/cells_sim.v",), ()),
+    "ecp5": (("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"), ("dp16kd.v",)),
+}
 
 
 def share_folder() -> Path:
@@ -79,10 +83,10 @@ class NetlistBoard(VirtualBoard):
     """
 
     def __init__(self, network: Network, board: BoardSpec, config: EngineConfig, *, root: Path | None = None):
-        if board.chip.family not in MODELS:
-            raise InputError(f"--board must have an iCE40: Yosys has no model of the block RAM of {board.chip.name}")
         self.directory = netlist(network, board, config, root)
-        models = [share_folder() / name for name in MODELS[board.chip.family]]
+        shipped, own = MODELS[board.chip.family]
+        models = [share_folder() / name for name in shipped]
+        models += [Path(str(files("oxnor.fpga").joinpath("rtl", name))) for name in own]
         missing = [str(p) for p in models if not p.is_file()]
         if missing:
             raise InputError(f"{missing[0]}: Yosys' model of the cells is not there")
