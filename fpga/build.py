@@ -125,7 +125,11 @@ def synthesis_script(board: BoardSpec, sources: list[str], coefficients: str) ->
         "ecp5": "synth_ecp5 -nowidelut",
     }[board.chip.family]
     style = {"block": "block", "distributed": "logic"}[coefficients]
+    # The new writer of abc9's input joins nets that are not equal (yosys #6237). The check after mapping takes longer
+    # than all else together.
     return f"""read_verilog -sv {" ".join(sources)}
+scratchpad -set abc9.xaiger 1
+scratchpad -set abc9.verify 0
 {synth} -top {TOP} -run begin:map_ram
 setattr -set ram_style "{style}" c:*coefficient_rom.mem
 setattr -set rom_style "{style}" c:*coefficient_rom.mem

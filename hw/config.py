@@ -40,6 +40,8 @@ class Target:
         Whether the result has the scores beside the class.
     pipelined : bool
         As in :class:`LayerConfig`.
+    paced : bool
+        As in :class:`EngineConfig`.
     """
 
     rows: int
@@ -48,14 +50,15 @@ class Target:
     stream_width: int | None
     with_scores: bool
     pipelined: bool = False
+    paced: bool = False
 
 
 #: Presets: simulation takes wide macros (Verilator's speed is in wide words), iCE40 and ECP5 the shapes of their
 #: block RAMs (256 x 16 and 512 x 36), an ASIC 64 x 64 pairs as the larger published arrays have.
 TARGETS = {
     "sim": Target(rows=64, cols=None, reads_max=64, stream_width=None, with_scores=True),
-    "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False),
-    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True),
+    "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False, paced=True),
+    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True, paced=True),
     "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True),
 }
 
@@ -217,6 +220,10 @@ class EngineConfig:
         Whether reads can be given errors at a rate and from a seed in registers.
     programming : bool
         Whether macros and coefficients can be programmed, verified and read over registers.
+    paced : bool
+        Whether images are let in at the pace of the slowest layer and only with a place for their results, so that no
+        layer ever waits for the next: for hardware whose wires are slow. A waiting result then holds back no layer but
+        the images outside.
 
     Raises
     ------
@@ -231,6 +238,7 @@ class EngineConfig:
     with_scores: bool
     fault_injector: bool = False
     programming: bool = False
+    paced: bool = False
 
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
@@ -277,7 +285,7 @@ class EngineConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
-        described = {k: v for k, v in asdict(self).items() if k not in EXTRAS or v}  # an engine without is as before
+        described = {k: v for k, v in asdict(self).items() if k not in (*EXTRAS, "paced") or v}  # an engine without is as before
         for layer in described["layers"]:
             if layer["macro_kind"] == DEFAULT_KIND:  # as before there were others
                 del layer["macro_kind"]
@@ -335,4 +343,5 @@ class EngineConfig:
             t.with_scores if with_scores is None else with_scores,
             fault_injector,
             programming,
+            t.paced,
         )
