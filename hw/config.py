@@ -285,7 +285,8 @@ class EngineConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
-        described = {k: v for k, v in asdict(self).items() if k not in (*EXTRAS, "paced") or v}  # an engine without is as before
+        # An engine without is as before there were any.
+        described = {k: v for k, v in asdict(self).items() if k not in (*EXTRAS, "paced") or v}
         for layer in described["layers"]:
             if layer["macro_kind"] == DEFAULT_KIND:  # as before there were others
                 del layer["macro_kind"]
