@@ -87,8 +87,8 @@ class LayerConfig:
     macro_kind : str
         A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     pipelined : bool
-        Registers between XNOR and popcount, and in the sum over more than :data:`SUM_MAX` macros: for hardware whose
-        memories are slow against its logic.
+        Registers between XNOR and popcount, behind the coefficients, and in the sum over more than :data:`SUM_MAX`
+        macros: for hardware whose memories are slow against its logic.
 
     Raises
     ------
