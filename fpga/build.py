@@ -140,15 +140,15 @@ write_json design.json
 
 
 def memory_style(config: EngineConfig, chip: Chip) -> str:
-    """Return where thresholds go: "block" RAM if the macros leave some, else "distributed" in logic."""
+    """Return where thresholds go: "block" RAM if that is fast enough and the macros leave some, else "distributed" in logic."""
+    if chip.family == "ecp5":  # its block RAM takes half a cycle, which leaves too little for the comparison
+        return "distributed"
     target = TARGETS[chip.target]
     assert target.cols is not None
-    # A hidden layer's thresholds are a word a pass; the buffer of the link is block RAM where there is nothing larger.
+    # A hidden layer's thresholds are a word a pass.
     needed = sum(
         -(-y.groups * bits_for(y.n_in + 1) // target.cols) * -(-y.passes // target.rows) for y in config.layers[:-1]
     )
-    if not chip.spram:
-        needed += -(-chip.buffer_words * 16 // (target.rows * target.cols))
     macros = sum(y.macros for y in config.layers)
     return "block" if macros + needed <= chip.block_rams else "distributed"
 

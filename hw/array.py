@@ -116,7 +116,7 @@ class SynapseArray(Unit):
             flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
         self._read(m, platform, busy, row, x[:width], delayed["last_slice"][1], flips)
         if self.coefficient_width:
-            self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1 - c.pipelined)[-1])
+            self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.extras.program:
             fan_out(m, self.program, self.programmed)
         return m
@@ -194,16 +194,13 @@ class SynapseArray(Unit):
             m.d.sync += register.eq(value)
         return register
 
-    def _piped(self, m: Module, value: Any) -> Any:
-        return self._register(m, value) if self.config.pipelined else value
-
     def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
         c = self.config
         sizes = c.passes, c.groups * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem"
         if self.extras.program is None:
             rom = CoefficientRom(*sizes)
             place(m, platform, "coefficient_rom", rom)
-            m.d.comb += [rom.en.eq(self.en), rom.row.eq(row), self.coefficients.eq(self._piped(m, rom.q))]
+            m.d.comb += [rom.en.eq(self.en), rom.row.eq(row), self.coefficients.eq(rom.q)]
             return
         ram = CoefficientRam(*sizes)
         place(m, platform, "coefficient_ram", ram)
@@ -215,6 +212,6 @@ class SynapseArray(Unit):
             ram.write.eq(bus.select & bus.write),
             ram.word.eq(bus.word),
             ram.data.eq(bus.data),
-            self.coefficients.eq(self._piped(m, ram.q)),
+            self.coefficients.eq(ram.q),
         ]
         word_of(m, bus, ram.q)

@@ -59,9 +59,7 @@ class Target:
 TARGETS = {
     "sim": Target(rows=64, cols=None, reads_max=64, stream_width=None, with_scores=True),
     "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False, split_sums=True, paced=True),
-    "ecp5": Target(
-        rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True, split_sums=True, paced=True
-    ),
+    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True, paced=True),
     "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True),
 }
 
@@ -90,8 +88,7 @@ class LayerConfig:
     macro_kind : str
         A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     pipelined : bool
-        Registers between XNOR and popcount, and behind the coefficients: for hardware whose memories are slow against
-        its logic.
+        A register between XNOR and popcount, and split sums: for hardware whose memories are slow against its logic.
     split_sums : bool
         A register in the sum over more than :data:`SUM_MAX` macros.
 
@@ -158,7 +155,7 @@ class LayerConfig:
     @property
     def sum_stages(self) -> int:
         """Cycles that the sum of the counts of H macros takes."""
-        return (self.across > 1) + (self.split_sums and self.across > SUM_MAX)
+        return (self.across > 1) + ((self.pipelined or self.split_sums) and self.across > SUM_MAX)
 
     @property
     def is_affine(self) -> bool:

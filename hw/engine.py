@@ -130,7 +130,7 @@ class Engine(Unit):
             inside = Signal(range(4 * len(self.config.layers) + 8))
             m.d.sync += inside.eq(inside + taken - given)
         else:
-            inside = pace.held
+            inside = pace.inside
             place(m, platform, "pace", pace)
             m.d.comb += [pace.taken.eq(taken), pace.given.eq(given)]
         busy = (inside != 0) | collector.o.valid

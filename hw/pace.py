@@ -31,7 +31,7 @@ class Pace(Unit):
         One does; only while ``go``.
     given : ``In(1)``
         A result leaves.
-    held : ``Out(bits_for(places))``
+    inside : ``Out(bits_for(places))``
         Images inside.
     """
 
@@ -40,7 +40,7 @@ class Pace(Unit):
             raise ValueError(f"Interval and places must be 1 or more, not {interval} and {places}")
         self.interval = interval
         self.places = places
-        super().__init__({"go": Out(1), "taken": In(1), "given": In(1), "held": Out(bits_for(places))})
+        super().__init__({"go": Out(1), "taken": In(1), "given": In(1), "inside": Out(bits_for(places))})
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -49,8 +49,8 @@ class Pace(Unit):
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
         rested = Signal(init=1)
-        m.d.comb += self.go.eq(rested & (self.held != self.places))
-        m.d.sync += self.held.eq(self.held + self.taken - self.given)
+        m.d.comb += self.go.eq(rested & (self.inside != self.places))
+        m.d.sync += self.inside.eq(self.inside + self.taken - self.given)
         if self.interval > 1:
             waited = Signal(bits_for(self.interval - 1))
             with m.If(self.taken):

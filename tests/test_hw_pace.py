@@ -18,7 +18,7 @@ def run(interval, places, latency, pause_in=0.0, pause_out=0.0, cycles=600):
             there = len(given) < sum(t + latency <= cycle for t in taken)
             takes = bool(ctx.get(unit.go)) and g.random() >= pause_in
             gives = there and g.random() >= pause_out
-            assert ctx.get(unit.held) == len(taken) - len(given)
+            assert ctx.get(unit.inside) == len(taken) - len(given)
             ctx.set(unit.taken, takes)
             ctx.set(unit.given, gives)
             if takes:
