@@ -140,8 +140,8 @@ write_json design.json
 
 
 def memory_style(config: EngineConfig, chip: Chip) -> str:
-    """Return where thresholds go: "block" RAM if that is fast enough and the macros leave some, else "distributed" in logic."""
-    if chip.family == "ecp5":  # its block RAM takes half a cycle, which leaves too little for the comparison
+    """Return where thresholds go: "block" RAM, or "distributed" in logic if the macros leave none or it is too slow."""
+    if chip.family == "ecp5":  # its block RAM takes more than half a cycle, which leaves too little for the comparison
         return "distributed"
     target = TARGETS[chip.target]
     assert target.cols is not None
