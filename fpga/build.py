@@ -125,7 +125,11 @@ def synthesis_script(board: BoardSpec, sources: list[str], coefficients: str) ->
         "ecp5": "synth_ecp5 -nowidelut",
     }[board.chip.family]
     style = {"block": "block", "distributed": "logic"}[coefficients]
+    # The new writer of abc9's input joins nets that are not equal (yosys #6237). The check after mapping takes longer
+    # than all else together.
     return f"""read_verilog -sv {" ".join(sources)}
+scratchpad -set abc9.xaiger 1
+scratchpad -set abc9.verify 0
 {synth} -top {TOP} -run begin:map_ram
 setattr -set ram_style "{style}" c:*coefficient_rom.mem
 setattr -set rom_style "{style}" c:*coefficient_rom.mem
@@ -136,15 +140,15 @@ write_json design.json
 
 
 def memory_style(config: EngineConfig, chip: Chip) -> str:
-    """Return where thresholds go: "block" RAM if the macros leave some, else "distributed" in logic."""
+    """Return where thresholds go: "block" RAM, or "distributed" in logic if the macros leave none or it is too slow."""
+    if chip.family == "ecp5":  # its block RAM takes more than half a cycle, which leaves too little for the comparison
+        return "distributed"
     target = TARGETS[chip.target]
     assert target.cols is not None
-    # A hidden layer's thresholds are a word a pass; the buffer of the link is block RAM where there is nothing larger.
+    # A hidden layer's thresholds are a word a pass.
     needed = sum(
         -(-y.groups * bits_for(y.n_in + 1) // target.cols) * -(-y.passes // target.rows) for y in config.layers[:-1]
     )
-    if not chip.spram:
-        needed += -(-chip.buffer_words * 16 // (target.rows * target.cols))
     macros = sum(y.macros for y in config.layers)
     return "block" if macros + needed <= chip.block_rams else "distributed"
 

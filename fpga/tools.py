@@ -102,7 +102,7 @@ def run(
     directory: Path,
     log: str,
     *,
-    timeout_s: float = 3600,
+    timeout_s: float = 14400,
     poll: Callable[[], object] | None = None,
     check: bool = True,
 ) -> int:

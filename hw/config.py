@@ -16,7 +16,7 @@ from .macros import DEFAULT_KIND, MACRO_KINDS
 from .unit import bits_for
 
 FORMAT_VERSION = 1
-#: Most counts that are summed in one cycle where layers are pipelined.
+#: Most counts that are summed in one cycle where sums are split.
 SUM_MAX = 6
 #: What an engine may have beside its inference, and by default has not.
 EXTRAS = ("fault_injector", "programming")
@@ -38,8 +38,10 @@ class Target:
         Bits a beat of the input stream; None takes an image in one beat.
     with_scores : bool
         Whether the result has the scores beside the class.
-    pipelined : bool
+    pipelined, split_sums : bool
         As in :class:`LayerConfig`.
+    paced : bool
+        As in :class:`EngineConfig`.
     """
 
     rows: int
@@ -48,14 +50,16 @@ class Target:
     stream_width: int | None
     with_scores: bool
     pipelined: bool = False
+    split_sums: bool = False
+    paced: bool = False
 
 
 #: Presets: simulation takes wide macros (Verilator's speed is in wide words), iCE40 and ECP5 the shapes of their
 #: block RAMs (256 x 16 and 512 x 36), an ASIC 64 x 64 pairs as the larger published arrays have.
 TARGETS = {
     "sim": Target(rows=64, cols=None, reads_max=64, stream_width=None, with_scores=True),
-    "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False),
-    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True),
+    "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False, split_sums=True, paced=True),
+    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True, paced=True),
     "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True),
 }
 
@@ -84,8 +88,9 @@ class LayerConfig:
     macro_kind : str
         A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     pipelined : bool
-        Registers between XNOR and popcount, and in the sum over more than :data:`SUM_MAX` macros: for hardware whose
-        memories are slow against its logic.
+        A register between XNOR and popcount, and split sums: for hardware whose memories are slow against its logic.
+    split_sums : bool
+        A register in the sum over more than :data:`SUM_MAX` macros.
 
     Raises
     ------
@@ -104,6 +109,7 @@ class LayerConfig:
     offset_width: int = 0
     macro_kind: str = DEFAULT_KIND
     pipelined: bool = False
+    split_sums: bool = False
 
     def __post_init__(self) -> None:
         if self.macro_kind not in MACRO_KINDS:
@@ -149,7 +155,7 @@ class LayerConfig:
     @property
     def sum_stages(self) -> int:
         """Cycles that the sum of the counts of H macros takes."""
-        return (self.across > 1) + (self.pipelined and self.across > SUM_MAX)
+        return (self.across > 1) + ((self.pipelined or self.split_sums) and self.across > SUM_MAX)
 
     @property
     def is_affine(self) -> bool:
@@ -188,9 +194,13 @@ def _layer_config(
     rows, cols = macro or (target.rows, target.cols or layer.n_in)
     if rows < 1 or cols < 1:
         raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
-    widths: dict[str, Any] = {"macro_kind": macro_kind}
+    options: dict[str, Any] = {
+        "macro_kind": macro_kind,
+        "pipelined": target.pipelined,
+        "split_sums": target.split_sums,
+    }
     if isinstance(layer, ScoreLayer) and layer.is_affine:
-        widths |= {"scale_width": _signed_bits(layer.scales), "offset_width": _signed_bits(layer.offsets)}
+        options |= {"scale_width": _signed_bits(layer.scales), "offset_width": _signed_bits(layer.offsets)}
     if fold is None:
         # As few macros as the read limit allows: first the neurons in sequence, then slices of each.
         reads_max = min(target.reads_max, rows)
@@ -198,7 +208,7 @@ def _layer_config(
         passes = -(-layer.n_out // groups)
         slices = min(reads_max // passes, -(-layer.n_in // cols))
         fold = (-(-layer.n_in // (slices * cols)), groups)
-    return LayerConfig(layer.kind, layer.n_in, layer.n_out, rows, cols, *fold, pipelined=target.pipelined, **widths)
+    return LayerConfig(layer.kind, layer.n_in, layer.n_out, rows, cols, *fold, **options)
 
 
 @dataclass(frozen=True)
@@ -217,6 +227,10 @@ class EngineConfig:
         Whether reads can be given errors at a rate and from a seed in registers.
     programming : bool
         Whether macros and coefficients can be programmed, verified and read over registers.
+    paced : bool
+        Whether images are let in at the pace of the slowest layer and only with a place for their results, so that no
+        layer ever waits for the next: for hardware whose wires are slow. A waiting result then holds back no layer but
+        the images outside.
 
     Raises
     ------
@@ -231,6 +245,7 @@ class EngineConfig:
     with_scores: bool
     fault_injector: bool = False
     programming: bool = False
+    paced: bool = False
 
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
@@ -277,12 +292,14 @@ class EngineConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
-        described = {k: v for k, v in asdict(self).items() if k not in EXTRAS or v}  # an engine without is as before
+        # An engine without is as before there were any.
+        described = {k: v for k, v in asdict(self).items() if k not in (*EXTRAS, "paced") or v}
         for layer in described["layers"]:
             if layer["macro_kind"] == DEFAULT_KIND:  # as before there were others
                 del layer["macro_kind"]
-            if not layer["pipelined"]:
-                del layer["pipelined"]
+            for option in ("pipelined", "split_sums"):
+                if not layer[option]:
+                    del layer[option]
         text = json.dumps({"version": FORMAT_VERSION, **described}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -335,4 +352,5 @@ class EngineConfig:
             t.with_scores if with_scores is None else with_scores,
             fault_injector,
             programming,
+            t.paced,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import C, Cat, Module, Signal
 from amaranth.lib.wiring import In, Out, connect
 
 from .axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
@@ -13,9 +13,12 @@ from .coefficient_rom import CoefficientRom
 from .collector import Collector
 from .config import EngineConfig
 from .layers import UNITS
+from .pace import Pace
 from .program_bus import fan_out
 from .programming import NAMES, Memories, Programming
+from .queue import Queue
 from .registers import INDEX, INTERFACE_VERSION, MAGIC, register_map
+from .schedule import schedule
 from .skid import Skid
 from .unit import Unit, place
 
@@ -24,7 +27,8 @@ class Engine(Unit):
     """A whole network: images in over AXI4-Stream, classes out over AXI4-Stream, identity and counters over AXI4-Lite.
 
     Timing is what :func:`oxnor.hw.schedule.schedule` says. A frame of the wrong length is counted and dropped. While
-    a result waits, at most one image a layer and one in the collector are held; then ``s_axis_tready`` falls.
+    a result waits, at most one image a layer and one in the collector are held; then ``s_axis_tready`` falls. If
+    ``config.paced``, as many images are held as there are places for results, and one in the collector.
 
     Parameters
     ----------
@@ -77,31 +81,42 @@ class Engine(Unit):
             collector.tlast.eq(self.s_axis_tlast),
             self.s_axis_tready.eq(collector.tready),
         ]
+        pace = Pace(schedule(config).initiation_interval, schedule(config).places) if config.paced else None
         source = collector.o
         layers: list[Any] = []
         for k, layer in enumerate(config.layers):
             unit: Any = UNITS[layer.kind].unit(config, k)
             place(m, platform, f"layer{k}", unit)
-            connect(m, source, unit.i)
+            if pace is None:
+                connect(m, source, unit.i)
+            else:  # the unit is ready when anything comes
+                go = C(1) if k else pace.go
+                m.d.comb += [
+                    unit.i.valid.eq(source.valid & go),
+                    unit.i.payload.eq(source.payload),
+                    source.ready.eq(go),
+                ]
             source = unit.o
             layers.append(unit)
-        skid = Skid(config.result_width)
-        place(m, platform, "skid", skid)
+        out = Skid(config.result_width) if pace is None else Queue(config.result_width, pace.places)
+        place(m, platform, "skid" if pace is None else "queue", out)
         m.d.comb += [
-            skid.i.valid.eq(source.valid),
-            source.ready.eq(skid.i.ready),
-            skid.i.payload[: config.class_width].eq(source.payload.index),
-            self.m_axis_tdata.eq(skid.o.payload),
-            self.m_axis_tvalid.eq(skid.o.valid),
+            out.i.valid.eq(source.valid),
+            source.ready.eq(out.i.ready if pace is None else 1),
+            out.i.payload[: config.class_width].eq(source.payload.index),
+            self.m_axis_tdata.eq(out.o.payload),
+            self.m_axis_tvalid.eq(out.o.valid),
             self.m_axis_tlast.eq(1),
-            skid.o.ready.eq(self.m_axis_tready),
+            out.o.ready.eq(self.m_axis_tready),
         ]
         if config.with_scores:
-            m.d.comb += skid.i.payload[config.class_width :].eq(source.payload.scores.as_value())
-        self._registers(m, platform, collector, layers)
+            m.d.comb += out.i.payload[config.class_width :].eq(source.payload.scores.as_value())
+        self._registers(m, platform, collector, layers, pace)
         return m
 
-    def _registers(self, m: Module, platform: Any, collector: Collector, layers: list[Any]) -> None:
+    def _registers(
+        self, m: Module, platform: Any, collector: Collector, layers: list[Any], pace: Pace | None
+    ) -> None:
         lite = AxiLite(register_map(self.config))
         memory = CoefficientRam if self.config.programming else CoefficientRom
         identity: Any = memory(1, 32, "mem/network.mem")
@@ -111,10 +126,15 @@ class Engine(Unit):
         taken = collector.o.valid & collector.o.ready
         given = self.m_axis_tvalid & self.m_axis_tready
         clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]
-        inside = Signal(range(4 * len(self.config.layers) + 8))
+        if pace is None:
+            inside = Signal(range(4 * len(self.config.layers) + 8))
+            m.d.sync += inside.eq(inside + taken - given)
+        else:
+            inside = pace.inside
+            place(m, platform, "pace", pace)
+            m.d.comb += [pace.taken.eq(taken), pace.given.eq(given)]
         busy = (inside != 0) | collector.o.valid
         m.d.comb += identity.en.eq(1)
-        m.d.sync += inside.eq(inside + taken - given)
         values: dict[str, Any] = {
             "MAGIC": MAGIC,
             "VERSION": INTERFACE_VERSION,

@@ -14,6 +14,7 @@ from .link_buffer import LinkBuffer
 from .link_protocol import COUNTERS, IDENTITY_BYTES, RUN_TIMEOUT_BITS, Command, Identity, Status
 from .link_receiver import LinkReceiver
 from .link_sender import LinkSender
+from .schedule import schedule
 from .skid import Skid
 from .unit import Unit, bits_for, place
 
@@ -75,7 +76,7 @@ class Link(Unit):
         self.sender = LinkSender()
         self.buffer = LinkBuffer(words)
         self.crc = Crc32()
-        # The engine's ready comes through all of its layers: it ends here.
+        # The engine's ready may come through all of its layers: it ends here.
         self.feed = feed = Skid(WORD + 1)
         self.last_beat = Signal()
         for name in ("receiver", "sender", "buffer", "crc", "feed"):
@@ -209,7 +210,8 @@ class Link(Unit):
         r, s, b = self.receiver, self.sender, self.buffer
         full, fed_any = Signal(), Signal()
         beat = Signal(range(self.config.beats))
-        inside = Signal(range(2 * len(self.config.layers) + 4))  # images whose results have not come
+        # Images whose results have not come: in the layers, the collector, on the way.
+        inside = Signal(range(max(2 * len(self.config.layers), schedule(self.config).places) + 4))
         results = Signal(range(self.buffer.words // self.config.beats + 1))
         taken, given = Signal(), Signal()
         with m.State("FEED"):

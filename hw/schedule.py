@@ -26,6 +26,11 @@ class Schedule:
     initiation_interval: int
     layer_latencies: tuple[int, ...]
 
+    @property
+    def places(self) -> int:
+        """Images that must be allowed inside the layers at once, so that none waits for the place of a result."""
+        return sum(self.layer_latencies) // self.initiation_interval + 1
+
     def cycles(self, images: int) -> int:
         """Return the clock edges from the first beat's transfer to the last result's, for `images` in a row."""
         return self.latency + (images - 1) * self.initiation_interval

@@ -96,6 +96,9 @@ BREAKS = {
         "assign m_axis_tlast = 0;",
     ),
     "offer changes while it waits": ("pauses_on_both_sides", "skid", r"o__payload = kept;", "o__payload = ~kept;"),
+    "more results than places": ("stalled_consumer", "pace", r"assign go = [^;]*;", "assign go = rested;"),
+    "images too soon": ("back_to_back", "pace", r"assign go = [^;]*;", "assign go = 1'b1;"),
+    "queue out of order": ("pauses_on_both_sides", "queue", r"kept_0 <= [^;]*;", "kept_0 <= kept_0;"),
 }
 
 
@@ -115,7 +118,8 @@ def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
         return emitted
 
     monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
-    network, config = CASES["37-13-5 on 8x16, 8-bit stream"].make(random_network)
+    paced = name in ("pace", "queue")
+    network, config = CASES["four layers, ice40" if paced else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
         run_engine_bench(
             network, config, tmp_path, simulator="icarus", root=tmp_path, test_filter=rf"\.{test}$", expected_tests=1

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from oxnor.cli.app import app
 from oxnor.fpga import tools
 from oxnor.fpga.boards import NAMES, board
-from oxnor.fpga.build import build, synthesis_script, write_design
+from oxnor.fpga.build import build, memory_style, synthesis_script, write_design
 from oxnor.fpga.emulate import VirtualBoard
 from oxnor.fpga.fuzz import fuzz
 from oxnor.fpga.host import Host, LinkError
@@ -313,6 +313,9 @@ def test_models_of_plls_are_shipped():
 
 
 def test_thresholds_go_where_there_is_room():
+    for name, style in {"icebreaker": "block", "ulx3s-85f": "distributed"}.items():
+        chip = board(name).chip
+        assert memory_style(search(zoo.resolve("mnist-tfc"), chip).config, chip) == style
     assert '"block"' in synthesis_script(board("icebreaker"), ["a.v"], "block")
     assert '"logic"' in synthesis_script(board("ulx3s-85f"), ["a.v"], "distributed")
 
@@ -338,7 +341,10 @@ def test_report_is_of_this_network_and_structure(name):
     assert found["structure"] == config.digest
     assert found["network_digest"] == zoo.resolve(found["network"]).digest
     assert found["cycles_per_image"] == schedule(config).initiation_interval
-    assert f"{found['fmax_mhz']:g} MHz" in (DOCS.parent / "boards.md").read_text()
+    row = (f"{found['logic_cells_placed']:,}", f"{found['ff']:,}", f"{found['block_ram']} of {found['block_ram_available']}",
+           f"{found['spram']}", f"{found['fmax_mhz']:g} MHz", f"{found['cycles_per_image']}",
+           f"{found['images_per_s_at_fmax']:,}", f"{found['bound_cycles']}")  # fmt: skip
+    assert " | ".join(row) in (DOCS.parent / "boards.md").read_text()
 
 
 @pytest.mark.slow

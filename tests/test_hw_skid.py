@@ -1,15 +1,19 @@
-"""Register slice in the Amaranth simulator."""
+"""Register slice and queue in the Amaranth simulator."""
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from oxnor.hw.queue import Queue
 from oxnor.hw.skid import Skid
 
+UNITS = {"skid": lambda: Skid(8), "queue of 1": lambda: Queue(8, 1), "queue of 4": lambda: Queue(8, 4)}
 
+
+@pytest.mark.parametrize("make", UNITS.values(), ids=UNITS)
 @pytest.mark.parametrize(("pause_in", "pause_out"), [(0, 0), (0.5, 0), (0, 0.7), (0.4, 0.4)])
-def test_skid_keeps_order_and_loses_nothing(pause_in, pause_out):
-    unit = Skid(8)
+def test_keeps_order_and_loses_nothing(make, pause_in, pause_out):
+    unit = make()
     g = np.random.default_rng(5)
     sent = [int(v) for v in g.integers(0, 256, 200)]
     taken, when = [], []
@@ -40,4 +44,33 @@ def test_skid_keeps_order_and_loses_nothing(pause_in, pause_out):
     sim.run()
     assert taken == sent
     if not pause_in and not pause_out:
-        assert set(np.diff(when)) == {1}
+        assert when == list(range(when[0], when[0] + len(sent)))
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_queue_has_its_places(depth):
+    unit = Queue(8, depth)
+
+    async def bench(ctx):
+        ctx.set(unit.i.valid, 1)
+        for k in range(depth):
+            assert ctx.get(unit.i.ready)
+            ctx.set(unit.i.payload, k + 1)
+            await ctx.tick()
+        assert not ctx.get(unit.i.ready)
+        ctx.set(unit.i.valid, 0)
+        ctx.set(unit.o.ready, 1)
+        for k in range(depth):
+            assert (ctx.get(unit.o.valid), ctx.get(unit.o.payload)) == (1, k + 1)
+            await ctx.tick()
+        assert not ctx.get(unit.o.valid)
+
+    sim = Simulator(unit)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+def test_queue_wrong_depth():
+    with pytest.raises(ValueError, match="Depth must be 1 or more, not 0"):
+        Queue(8, 0)
