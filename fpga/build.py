@@ -66,6 +66,7 @@ def identity_for(config: EngineConfig, board: BoardSpec, freq_mhz: float, bit_cy
         clock_hz=round(freq_mhz * 1e6),
         divisor=bit_cycles,
         name=board.name,
+        features=tuple(name for name in link_protocol.FEATURES if getattr(config, name, False)),
     )
 
 

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.hw.config import EngineConfig
 from oxnor.hw.link_protocol import (
     COUNTERS,
     END,
+    ENTRY_BYTES,
+    READ_FLAG,
     VERSION,
     Command,
     Identity,
@@ -23,8 +26,10 @@ from oxnor.hw.link_protocol import (
     parse_response,
     request,
 )
+from oxnor.hw.programmer import Access, Programmer, at_once
 from oxnor.hw.registers import INDEX, MAGIC
 from oxnor.models.errors import InputError
+from oxnor.models.read_errors import ReadErrors
 from oxnor.sim.streams import pack_beats
 
 #: Times that a request is sent before the board counts as silent.
@@ -56,6 +61,10 @@ class RunResult:
     cycles: int
 
 
+def _entry(address: int, value: int) -> bytes:
+    return address.to_bytes(2, "little") + value.to_bytes(4, "little")
+
+
 class Host:
     """A board at a serial port; a context manager.
 
@@ -67,6 +76,11 @@ class Host:
         Its bit rate.
     patience_s : float
         Seconds to wait for an answer.
+
+    Attributes
+    ----------
+    retries, sent, received : int
+        Requests that were repeated, and bytes on the line both ways.
 
     Raises
     ------
@@ -87,7 +101,7 @@ class Host:
             raise InputError(f"--port {port}: cannot be opened ({what})") from None
         self.baud = baud
         self.patience_s = patience_s
-        self.retries = 0
+        self.retries = self.sent = self.received = 0
         self._sequence = 0
         self._received = bytearray()
 
@@ -99,6 +113,7 @@ class Host:
 
     def send(self, data: bytes) -> None:
         """Put bytes on the line as they are."""
+        self.sent += len(data)
         self._serial.write(data)
 
     def receive(self, timeout_s: float) -> Response | None:
@@ -114,7 +129,9 @@ class Host:
                 continue
             if time.monotonic() > deadline:
                 return None
-            self._received += self._serial.read(max(1, self._serial.in_waiting))
+            data = self._serial.read(max(1, self._serial.in_waiting))
+            self.received += len(data)
+            self._received += data
 
     def request(self, command: int, payload: bytes = b"", *, answer_bytes: int = 64) -> Response:
         """Send a request, again if it is lost or damaged, and return the response to it.
@@ -182,22 +199,42 @@ class Host:
 
     def read(self, *names: str) -> list[int]:
         """Return registers of the engine by name."""
-        payload = b"".join((4 * INDEX[n]).to_bytes(2, "little") for n in names)
-        data = self._ok(Command.READ, payload, answer_bytes=4 * len(names) + 8)
-        return [int.from_bytes(data[4 * k : 4 * k + 4], "little") for k in range(len(names))]
+        return self._numbers(Command.READ, b"".join((4 * INDEX[n]).to_bytes(2, "little") for n in names), len(names))
 
     def write(self, values: Sequence[tuple[str, int]]) -> None:
         """Write registers of the engine, in order."""
-        pairs = ((4 * INDEX[n]).to_bytes(2, "little") + v.to_bytes(4, "little") for n, v in values)
-        self._ok(Command.WRITE, b"".join(pairs))
+        self._ok(Command.WRITE, b"".join(_entry(4 * INDEX[n], v) for n, v in values))
 
-    def check(self, structure: str, network: str) -> Identity:
+    def access(self, accesses: Sequence[Access]) -> list[int]:
+        """Write and read registers of the engine in order, in one request; return what was read.
+
+        A write of PROG_COMMAND is over when the command is done. The board must have the programming controller.
+        """
+        entries = (_entry(a | READ_FLAG, 0) if v is None else _entry(a, v) for a, v in accesses)
+        return self._numbers(Command.ACCESS, b"".join(entries), sum(v is None for _, v in accesses))
+
+    def _numbers(self, command: Command, payload: bytes, count: int) -> list[int]:
+        data = self._ok(command, payload, answer_bytes=4 * count + 8)
+        if len(data) != 4 * count:
+            raise LinkError(f"{self._serial.port}: {4 * count} bytes must come for {count} registers, not {len(data)}")
+        return np.frombuffer(data, "<u4").tolist()
+
+    def programmer(self, config: EngineConfig, identity: Identity) -> Programmer:
+        """Return what programs and tests the macros of this board, whose engine has the structure `config`."""
+
+        def one(address: int, value: int | None = None) -> int:
+            return next(iter(self.access([(address, value)])), 0)
+
+        room = identity.payload_max // ENTRY_BYTES
+        return Programmer(config, at_once(one), at_once(one), access=at_once(self.access), room=room)
+
+    def check(self, structure: str | None, network: str | None) -> Identity:
         """Return the identity of the board if it is the one that is wanted.
 
         Parameters
         ----------
-        structure, network : str
-            Digests (hex) of the engine's structure and of the network.
+        structure, network : str or None
+            Digests (hex) of the engine's structure and of the network; None where any will do.
 
         Raises
         ------
@@ -206,7 +243,8 @@ class Host:
         """
         identity = self.identity()
         found = dict(zip(("MAGIC", "STRUCTURE", "NETWORK"), self.read("MAGIC", "STRUCTURE", "NETWORK"), strict=True))
-        wanted = {"MAGIC": MAGIC, "STRUCTURE": int(structure[:8], 16), "NETWORK": int(network[:8], 16)}
+        digests = {"STRUCTURE": structure, "NETWORK": network}
+        wanted = {"MAGIC": MAGIC} | {name: int(d[:8], 16) for name, d in digests.items() if d}
         for name, value in wanted.items():
             if found[name] != value:
                 raise LinkError(
@@ -214,6 +252,20 @@ class Host:
                     f" {found[name]:08x}: another bitstream is on this board"
                 )
         return identity
+
+    def set_read_errors(self, errors: ReadErrors | None, identity: Identity) -> None:
+        """Give the reads of the engine errors, and the next image the number 0; None: no errors.
+
+        Raises
+        ------
+        InputError
+            If errors are wanted of a board that has no fault injector.
+        """
+        if identity.extras["fault_injector"]:
+            found = errors or ReadErrors(0)
+            self.write([("ERROR_RATE", found.rate), ("ERROR_SEED", found.seed)])
+        elif errors and errors.rate:
+            raise InputError(f"board {identity.name} must have the fault injector: build it with --fault-injector")
 
     def run(self, bits: NDArray[np.bool_], identity: Identity) -> RunResult:
         """Run one batch of images, as many as fit into one request.

@@ -189,7 +189,7 @@ def test_bad_requests_are_answered_and_change_nothing():
         assert [a[:2] for a in answers[2 * k]] == [wanted], name
         assert [(a[0], a[1], a[2][:1]) for a in answers[2 * k + 1]] == [(3, Status.OK, b"\x05")], f"after {name}"
         if wanted[1] is not Status.BUS_ERROR:
-            assert judge(wire[1:-1], IDENTITY.payload_max, IDENTITY.image_bytes) == wanted[1], name
+            assert judge(wire[1:-1], IDENTITY) == wanted[1], name
     executed = sum(status is Status.BUS_ERROR for _, (_, status) in BAD.values()) + len(BAD) + 1
     rejected = sum(status is not Status.BUS_ERROR for _, (_, status) in BAD.values())
     assert answers[-1][0][2] == executed.to_bytes(4, "little") + rejected.to_bytes(4, "little")
