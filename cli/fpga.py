@@ -29,7 +29,13 @@ Interval = Annotated[
         "Default: the fastest that fits.",
     ),
 ]
-Port = Annotated[str, typer.Option("--port", metavar="PORT", help="Serial port, for example /dev/ttyUSB1.")]
+Port = Annotated[
+    str,
+    typer.Option(
+        "--port", metavar="PORT", help="Serial port, for example /dev/ttyUSB1; or SPI, for example spi:/dev/spidev0.0."
+    ),
+]
+Link = Annotated[str, typer.Option("--link", metavar="KIND", help="Serial line to the host: uart or spi.")]
 NetworkOnBoard = Annotated[
     str, typer.Argument(metavar="NETWORK", help="The network on the board, shipped or in a file.")
 ]
@@ -61,6 +67,11 @@ def _engine(
         raise InputError(f"--interval must be 1 or more, not {interval}")
     found = search(network, board.chip, interval, **extras)
     return found.config, found.steps
+
+
+def _check_link(link: str) -> None:
+    if link not in ("uart", "spi"):
+        raise InputError(f"--link must be uart or spi, not {link!r}")
 
 
 def _design(
@@ -100,6 +111,7 @@ def build(
     freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="Clock of the engine.")] = None,
     interval: Interval = None,
     fold: Fold = None,
+    link: Link = "uart",
     baud: Baud = None,
     fault_injector: FaultInjector = False,
     programming: Programming = False,
@@ -120,6 +132,9 @@ def build(
         raise InputError(f"--freq must be in [1, 400] MHz, not {freq:g}")
     if not 0 <= seed < 1 << 31:
         raise InputError(f"--seed must be in [0, 2**31), not {seed}")
+    _check_link(link)
+    if link == "spi" and baud is not None:
+        raise InputError("--baud must not be given with --link spi: the host makes the clock of SPI")
     extras = {"fault_injector": fault_injector, "programming": programming}
     loaded, spec, config, steps = _design(network, board, fold, interval, **extras)
     if explain:
@@ -128,7 +143,7 @@ def build(
     with progress() as tell:
         what = f"{loaded.name} for {spec.name}"
         found = make(
-            loaded, spec, config, output, freq_mhz=freq, baud=baud, seed=seed,
+            loaded, spec, config, output, freq_mhz=freq, baud=baud, link=link, seed=seed,
             progress=lambda step, done, total: tell(f"{what}: {step}", done, total),
         )  # fmt: skip
     if as_json:
@@ -146,25 +161,31 @@ def emulate(
     board: BoardName = "icebreaker",
     interval: Interval = None,
     fold: Fold = None,
+    link: Link = "uart",
     bit_cycles: Annotated[
-        int, typer.Option("--bit-cycles", metavar="N", help="Clock cycles to a bit of the UART, 4 or more.")
-    ] = 4,
+        int | None,
+        typer.Option(
+            "--bit-cycles", metavar="N", help="Clock cycles to a bit: 4 or more of the UART, 8 or more of SPI."
+        ),
+    ] = None,
     fault_injector: FaultInjector = False,
     programming: Programming = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a board that is a simulation: its whole top level in Verilator, its UART on a pseudo-terminal.
+    """Run a board that is a simulation: its whole top level in Verilator, its serial line on a pseudo-terminal.
 
     Prints the name of the port and serves it until it is interrupted; then, in another terminal,
-    oxnor fpga run with that port. A bit on the line is 4 clock cycles instead of a board's 30 or more: nothing else
-    differs.
+    oxnor fpga run with that port. A bit on the line is 4 clock cycles (8 of SPI) instead of a board's 30 or more:
+    nothing else differs.
 
     Example: [bold]oxnor fpga emulate mnist-tfc --board icebreaker[/]
     """
     import tempfile
 
-    if not 4 <= bit_cycles <= 65535:
-        raise InputError(f"--bit-cycles must be in [4, 65535], not {bit_cycles}")
+    _check_link(link)
+    fewest = 8 if link == "spi" else 4
+    if bit_cycles is not None and not fewest <= bit_cycles <= 65535:
+        raise InputError(f"--bit-cycles must be in [{fewest}, 65535], not {bit_cycles}")
     extras = {"fault_injector": fault_injector, "programming": programming}
     loaded, spec, config, _ = _design(network, board, fold, interval, **extras)
     from oxnor.fpga.emulate import VirtualBoard
@@ -173,7 +194,7 @@ def emulate(
         with progress() as tell:
             what = f"{loaded.name} on a virtual {spec.name}"
             tell(what, 0, 0)
-            virtual = VirtualBoard(loaded, spec, config, Path(folder), bit_cycles=bit_cycles)
+            virtual = VirtualBoard(loaded, spec, config, Path(folder), bit_cycles=bit_cycles, link=link)
             tell(what, 1, 1)
         with virtual:
             if as_json:
@@ -345,6 +366,7 @@ def fuzz(
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the damage.")] = 0,
     interval: Interval = None,
     fold: Fold = None,
+    link: Link = "uart",
     baud: Baud = None,
     fault_injector: FaultInjector = False,
     programming: Programming = False,
@@ -363,6 +385,7 @@ def fuzz(
         raise InputError(f"--frames must be 1 or more, not {frames}")
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed must be in [0, 2**63), not {seed}")
+    _check_link(link)
     if port is not None and (fault_injector or programming):
         raise InputError("--fault-injector and --programming must not be given with --port: the board says what it has")
     if port is not None:
@@ -380,7 +403,7 @@ def fuzz(
         tell(what, 0, frames)
         if port is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oxnor-board-"))
-            port = stack.enter_context(VirtualBoard(loaded, spec, config, Path(folder))).port
+            port = stack.enter_context(VirtualBoard(loaded, spec, config, Path(folder), link=link)).port
         host = stack.enter_context(Host(port, baud or spec.baud))
         found = send(host, loaded, config, frames, seed=seed, progress=lambda done, total: tell(what, done, total))
     _show(found, as_json)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from oxnor.models import golden
 from oxnor.models.network import Network
 from oxnor.models.read_errors import ReadErrors
 from oxnor.sim.inputs import Inputs
+from oxnor.sim.workers import Classify
 
-from .host import PATIENCE_S, TRIES, Host, LinkError
+from .host import TRIES, Host, LinkError
 
 
 def classify(
@@ -78,7 +80,7 @@ def run_images(
     baud: int,
     *,
     board: str | None = None,
-    patience_s: float = PATIENCE_S,
+    patience_s: float | None = None,
     batch: int | None = None,
     read_errors: ReadErrors | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -97,8 +99,8 @@ def run_images(
         Serial port.
     board : str, optional
         Name that the board must give.
-    patience_s : float
-        Seconds to wait for an answer.
+    patience_s : float, optional
+        Seconds to wait for an answer; see :class:`Host`.
     batch : int, optional
         Images in one request. Default: as many as the board takes.
     read_errors : ReadErrors, optional
@@ -156,3 +158,34 @@ def run_images(
         "link": link,
         "inputs": inputs.source,
     }
+
+
+@contextmanager
+def classifier(network: Network, port: str, baud: int) -> Iterator[Classify]:
+    """Yield a function that runs images with errors of single reads on the board at a port: what a sweep needs.
+
+    Parameters
+    ----------
+    network : Network
+        What must be on the board, in whatever folding.
+    port, baud
+        Serial port.
+
+    Raises
+    ------
+    InputError
+        If the board has no fault injector.
+    LinkError
+        If the board is another one, or does not answer as it should.
+    """
+    with Host(port, baud) as host:
+        identity = host.check(None, network.digest)
+        host.set_read_errors(ReadErrors(1), identity)
+
+        def run(bits: NDArray[np.bool_], errors: ReadErrors) -> NDArray[np.int64]:
+            return classify(host, identity, bits, errors)[0]
+
+        try:
+            yield run
+        finally:
+            host.set_read_errors(None, identity)

@@ -73,7 +73,7 @@ class Link(Unit):
         m = Module()
         words = self.identity.payload_max // 2
         self.receiver = LinkReceiver(words, self.config.beats)
-        self.sender = LinkSender()
+        self.sender = LinkSender(with_idle="spi" in self.identity.features)
         self.buffer = LinkBuffer(words)
         self.crc = Crc32()
         # The engine's ready comes through all of its layers: it ends here.

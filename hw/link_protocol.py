@@ -22,6 +22,8 @@ from .config import EXTRAS
 
 VERSION = 1
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
+#: What a board sends over SPI while it has nothing to say, and what such a byte of a response is escaped to there.
+IDLE, ESC_IDLE = 0xFF, 0xDE
 #: What a CRC register holds after a frame and its CRC.
 CRC_RESIDUE = 0xDEBB20E3
 CRC_POLYNOMIAL = 0xEDB88320
@@ -75,13 +77,17 @@ def slip(data: bytes) -> bytes:
     return bytes([END]) + escaped + bytes([END])
 
 
-def unslip(data: bytes) -> bytes | None:
-    """Return what is inside a frame (given without its END bytes), or None if an escape is wrong."""
+def unslip(data: bytes, with_idle: bool = False) -> bytes | None:
+    """Return what is inside a frame (given without its END bytes), or None if an escape is wrong.
+
+    The escape of :data:`IDLE` is one in responses only.
+    """
+    escapes = {ESC_END: END, ESC_ESC: ESC} | ({ESC_IDLE: IDLE} if with_idle else {})
     out = bytearray()
     it = iter(data)
     for byte in it:
         if byte == ESC:
-            following = {ESC_END: END, ESC_ESC: ESC}.get(next(it, -1))
+            following = escapes.get(next(it, -1))
             if following is None:
                 return None
             out.append(following)
@@ -166,7 +172,7 @@ class Response:
 
 def parse_response(frame: bytes) -> Response | None:
     """Return the response in a frame (given without its END bytes), or None if it is damaged."""
-    data = unslip(frame)
+    data = unslip(frame, with_idle=True)
     if data is None or len(data) < 2 + CRC_BYTES or with_crc(data[:-CRC_BYTES]) != data:
         return None
     return Response(data[0], data[1 : -CRC_BYTES - 1], data[-CRC_BYTES - 1])
