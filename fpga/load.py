@@ -14,7 +14,7 @@ from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
 from oxnor.models.self_test import SelfTestReport
 
-from .host import Host, LinkError
+from .host import TRIES, Host, LinkError
 
 
 def _programmer(host: Host, config: EngineConfig) -> tuple[Programmer, Identity]:
@@ -88,9 +88,17 @@ def load(
 def self_test(
     host: Host, config: EngineConfig, progress: Callable[[int, int], object] | None = None
 ) -> SelfTestReport:
-    """March through all macros of a board; the network on it is lost. Parameters and errors as for :func:`load`."""
-    programmer, _ = _programmer(host, config)
-    try:
-        return run_now(programmer.self_test(progress))
-    except EngineError as e:
-        raise LinkError(str(e)) from e
+    """March through all macros of a board; the network on it is lost. Parameters and errors as for :func:`load`.
+
+    A march reads what it then writes again: after a request that had to be repeated it starts from its beginning.
+    """
+    programmer, identity = _programmer(host, config)
+    for _ in range(TRIES):
+        retries = host.retries
+        try:
+            found = run_now(programmer.self_test(progress))
+        except EngineError as e:
+            raise LinkError(str(e)) from e
+        if host.retries == retries:
+            return found
+    raise LinkError(f"{identity.name}: requests are lost again and again, so that no self-test is whole")

@@ -51,11 +51,14 @@ class Step:
         Keys of :data:`oxnor.hw.programming.COMMANDS`.
     words : ndarray of uint32, optional
         The row's data.
+    width : int
+        Bits of the result that are wanted: what was read, or what failed.
     """
 
     row: int
     names: tuple[str, ...]
     words: NDArray[np.uint32] | None = None
+    width: int = 0
 
 
 def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -97,7 +100,7 @@ class Programmer:
     access : callable, optional
         ``await access(list of (byte address, value or None))`` writes and reads registers in order, returns what was
         read, and ends a write of PROG_COMMAND when the command is done: for transports to which each access alone is
-        a long way. What it is given may be repeated as a whole.
+        a long way. What it is given may be repeated as a whole, but not in a self-test, which reads before it writes.
     room : int
         Most accesses in one call of it; a row is not divided.
 
@@ -160,40 +163,42 @@ class Programmer:
         return (await self._commands(layer, macro, [Step(row, names, words)]))[0][0]
 
     async def _commands(
-        self, layer: int, macro: int, steps: Sequence[Step], width: int = 0
+        self, layer: int, macro: int, steps: Sequence[Step]
     ) -> list[tuple[int, NDArray[np.bool_]]]:
-        """Carry out commands on rows of one memory; return PROG_STATUS and `width` bits of the result of each.
+        """Carry out commands on rows of one memory; return PROG_STATUS and the result of each.
 
         A transport that takes many accesses at once gets whole rows, so that one that is repeated does no harm.
         """
         found, waiting = [], list(steps)
         while waiting:
             accesses = self._named(("PROG_LAYER", layer), ("PROG_MACRO", macro), ("CONTROL", 2))
-            count = 0
+            row, count = -1, 0
             for step in waiting:
-                more = self._step(step, width)
+                more = self._step(step, row)
                 if count and len(accesses) + len(more) + 1 > self._room:
                     break
                 accesses += more
-                count += 1
+                row, count = step.row, count + 1
             *answers, state = await self._access([*accesses, *self._named(("STATUS", None))])
             if state & 2:
                 raise EngineError("the engine has refused a command: an image is in it")
-            for step, (status, *words) in zip(waiting, np.reshape(answers, (count, -1)).tolist(), strict=False):
+            given = iter(answers)
+            for step in waiting[:count]:
+                status = next(given)
                 if status & 4:
                     raise EngineError(f"the engine has no row {step.row} in macro {macro} of layer {layer}")
-                found.append((status, as_bits(words, width)))
+                found.append((status, as_bits([next(given) for _ in range(-(-step.width // 32))], step.width)))
             del waiting[:count]
         return found
 
-    def _step(self, step: Step, width: int) -> list[Access]:
-        """Return the accesses of one command; they give PROG_STATUS, and the words of its result."""
-        given: list[tuple[str, int | None]] = [("PROG_ROW", step.row)]
+    def _step(self, step: Step, row: int) -> list[Access]:
+        """Return the accesses of a command after one on `row`; they give PROG_STATUS, and the words of its result."""
+        given: list[tuple[str, int | None]] = [("PROG_ROW", step.row)] if step.row != row else []
         if step.words is not None:
             given += [("PROG_WORD", 0), *(("PROG_DATA", int(w)) for w in step.words)]
         given += [("PROG_COMMAND", sum(COMMANDS[n] for n in step.names)), ("PROG_STATUS", None)]
-        if width:
-            given += [("PROG_WORD", 0), *[("PROG_DATA", None)] * -(-width // 32)]
+        if step.width:
+            given += [("PROG_WORD", 0), *[("PROG_DATA", None)] * -(-step.width // 32)]
         return self._named(*given)
 
     def _named(self, *accesses: tuple[str, int | None]) -> list[Access]:
@@ -293,8 +298,8 @@ class Programmer:
                 await self.set("NETWORK", int(network.digest[:8], 16))
             for n, (k, macro, rows) in enumerate(memories):
                 width = rows.shape[1]
-                steps = [Step(row, ("CLEAR", *names), as_words(bits)) for row, bits in enumerate(rows)]
-                for row, (status, wrong) in enumerate(await self._commands(k, macro, steps, width)):
+                steps = [Step(row, ("CLEAR", *names), as_words(bits), width) for row, bits in enumerate(rows)]
+                for row, (status, wrong) in enumerate(await self._commands(k, macro, steps)):
                     columns = np.flatnonzero(wrong).tolist() if status & 8 else []
                     if macro == self.config.layers[k].macros:
                         groups = self.config.layers[k].groups
@@ -350,10 +355,10 @@ class Programmer:
             reads = ("READ", "READ_INVERTED") if step.expected is not None else ()
             steps = []
             for row in order:
-                steps += [Step(row, (name,)) for name in reads]
+                steps += [Step(row, (name,), width=c.cols) for name in reads]
                 if step.written is not None:
                     steps.append(Step(row, names, as_words(step.written[row])))
-            found = await self._commands(layer, macro, steps, c.cols)
+            found = await self._commands(layer, macro, steps)
             if step.expected is not None:
                 expected.append(step.expected)
                 for n, answers in enumerate((plain, inverted)):
