@@ -43,6 +43,11 @@ class Chip:
     buffer_words: int
     pnr: tuple[str, ...]
 
+    @property
+    def writes_bits(self) -> bool:
+        """Whether its block RAM writes single bits of a word."""
+        return self.family == "ice40"
+
 
 UP5K = Chip("iCE40 UP5K", "ice40", "ice40", 5280, 30, 16, 4, 8192, ("--up5k", "--package", "sg48"))
 ECP5_25 = Chip("ECP5 LFE5U-25F", "ecp5", "ecp5", 24288, 56, 36, 0, 1024, ("--25k", "--package", "CABGA381"))

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,9 @@ def write_design(
         bit_cycles = bit_cycles or SPI_DIVISOR_MIN
     identity = identity_for(config, board, made, bit_cycles or divisor(made, baud or board.baud), link)
     emit_component(Board(config, identity), directory / "rtl")
+    if config.programming and not board.chip.writes_bits:
+        text = files("oxnor.fpga").joinpath("rtl", "rram_macro_words.sv").read_text(encoding="utf-8")
+        write_text(directory / "rtl" / "rram_macro.sv", text)
     write_images(network, config, directory)
     write_text(directory / "rtl" / f"{TOP}.v", top_text(board, bool(pll), link))
     if pll:

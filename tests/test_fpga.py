@@ -399,25 +399,38 @@ def test_no_port():
 
 
 @pytest.mark.cosim
-def test_commands_emulate_and_run(small, tmp_path):
-    """Over SPI: the other tests have the UART."""
+def test_commands_emulate_load_and_run(small, tmp_path):
+    """Over SPI, and with the macro for block RAM that writes no single bits: the other tests have neither."""
     small.save(tmp_path / "small.npz")
+    other = layers_of(70, 20, 10, seed=2)
+    other.save(tmp_path / "other.npz")
+    faults = FaultMap.draw(other, ber=0.02)
+    faults.save(tmp_path / "faults.npz")
     command = [sys.executable, "-m", "oxnor.cli", "fpga"]
-    with subprocess.Popen([*command, "emulate", "small.npz", "--link", "spi", "--json"], cwd=tmp_path, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True) as running:  # fmt: skip
+    board_options = ["--board", "colorlight-i5", "--fold", "2,1", "--fold", "1,1", "--json"]
+
+    def done(*arguments):
+        found = subprocess.run([*command, *arguments, *board_options], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        return json.loads(found.stdout) if found.returncode == 0 else found.stderr
+
+    emulate = [*command, "emulate", "small.npz", "--link", "spi", "--programming", *board_options]
+    with subprocess.Popen(emulate, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         try:
             lines = []
             while not lines or lines[-1] != "}\n":
                 lines.append(running.stdout.readline())
             port = json.loads("".join(lines))["port"]
-            arguments = ["run", "small.npz", "--port", port, "--images", "20", "--json"]
-            done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+            first = done("run", "small.npz", "--port", port, "--images", "20")
+            loaded = done("load", "other.npz", "--port", port, "--faults", "faults.npz")
+            second = done("run", "other.npz", "--port", port, "--images", "20", "--faults", "faults.npz")
+            refused = done("run", "small.npz", "--port", port, "--images", "20")
         finally:
             running.terminate()
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert (found["mismatches"], found["retries"], found["features"]) == (0, 0, ["spi"])
     assert port.startswith("spi:/dev/pts/")
+    assert (first["mismatches"], first["retries"], first["features"]) == (0, 0, ["programming", "spi"])
+    assert (loaded["failing"], loaded["wrong_weights"]) == (0, faults.count)
+    assert second["mismatches"] == 0
+    assert "register NETWORK must be" in refused
 
 
 # The command line
