@@ -11,11 +11,12 @@ import typer
 from oxnor.models.errors import InputError
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, Data, Fold, NetworkName, load_network, pair
+from .options import AsJson, Data, FaultInjector, Fold, NetworkName, Programming, load_network, pair
 
 if TYPE_CHECKING:
     from oxnor.fpga.boards import BoardSpec
     from oxnor.hw.config import EngineConfig
+    from oxnor.models.faults import FaultMap
     from oxnor.models.network import Network
 
 BoardName = Annotated[str, typer.Option("--board", metavar="NAME", help="icebreaker, ulx3s-85f or colorlight-i5.")]
@@ -28,14 +29,26 @@ Interval = Annotated[
         "Default: the fastest that fits.",
     ),
 ]
-Port = Annotated[str, typer.Option("--port", metavar="PORT", help="Serial port, for example /dev/ttyUSB1.")]
+Port = Annotated[
+    str,
+    typer.Option(
+        "--port", metavar="PORT", help="Serial port, for example /dev/ttyUSB1; or SPI, for example spi:/dev/spidev0.0."
+    ),
+]
+Link = Annotated[str, typer.Option("--link", metavar="KIND", help="Serial line to the host: uart or spi.")]
+NetworkOnBoard = Annotated[
+    str, typer.Argument(metavar="NETWORK", help="The network on the board, shipped or in a file.")
+]
+Faults = Annotated[
+    Path | None, typer.Option("--faults", metavar="FILE", help="Wrong weights of oxnor faults that are on the board.")
+]
 Baud = Annotated[int | None, typer.Option("--baud", metavar="RATE", help="Bit rate. Default: the board's.")]
 
 fpga = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 def _engine(
-    network: Network, board: BoardSpec, fold: list[str] | None, interval: int | None
+    network: Network, board: BoardSpec, fold: list[str] | None, interval: int | None, **extras: bool
 ) -> tuple[EngineConfig, tuple[str, ...]]:
     """Return the engine for a board, and why."""
     from oxnor.fpga.search import search
@@ -47,24 +60,47 @@ def _engine(
             raise InputError("--interval and --fold must not be given together: each of them decides the folding")
         folds = [pair("--fold", text, ",", "1,16", 1) for text in fold]
         config = EngineConfig.for_network(
-            network, target=board.chip.target, folding=folds, stream_width=WORD, with_scores=False
+            network, target=board.chip.target, folding=folds, stream_width=WORD, with_scores=False, **extras
         )
         return config, ("the folding is the one that was given",)
     if interval is not None and interval < 1:
         raise InputError(f"--interval must be 1 or more, not {interval}")
-    found = search(network, board.chip, interval)
+    found = search(network, board.chip, interval, **extras)
     return found.config, found.steps
 
 
+def _check_link(link: str) -> None:
+    if link not in ("uart", "spi"):
+        raise InputError(f"--link must be uart or spi, not {link!r}")
+
+
 def _design(
-    network: str, board: str, fold: list[str] | None, interval: int | None
+    network: str, board: str, fold: list[str] | None, interval: int | None, **extras: bool
 ) -> tuple[Network, BoardSpec, EngineConfig, tuple[str, ...]]:
     from oxnor.fpga.boards import board as board_of
 
     spec = board_of(board)
     loaded = load_network(network)
-    config, steps = _engine(loaded, spec, fold, interval)
+    config, steps = _engine(loaded, spec, fold, interval, **extras)
     return loaded, spec, config, steps
+
+
+def _on_port(
+    network: str, board: str, fold: list[str] | None, interval: int | None, port: str, baud: int | None
+) -> tuple[Network, BoardSpec, EngineConfig, int]:
+    """Return the network, its board and engine with the extras that the board at `port` says it has, and the bit rate.
+
+    What else the board is, is for the host to check.
+    """
+    from oxnor.fpga.boards import board as board_of
+    from oxnor.fpga.host import Host
+
+    spec = board_of(board)
+    loaded = load_network(network)
+    rate = baud or spec.baud
+    with Host(port, rate) as host:
+        extras = host.identity().extras
+    return loaded, spec, _engine(loaded, spec, fold, interval, **extras)[0], rate
 
 
 @fpga.command()
@@ -75,7 +111,10 @@ def build(
     freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="Clock of the engine.")] = None,
     interval: Interval = None,
     fold: Fold = None,
+    link: Link = "uart",
     baud: Baud = None,
+    fault_injector: FaultInjector = False,
+    programming: Programming = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the placer.")] = 1,
     explain: Annotated[bool, typer.Option("--explain", help="Say why the folding is what it is.")] = False,
     as_json: AsJson = False,
@@ -93,14 +132,18 @@ def build(
         raise InputError(f"--freq must be in [1, 400] MHz, not {freq:g}")
     if not 0 <= seed < 1 << 31:
         raise InputError(f"--seed must be in [0, 2**31), not {seed}")
-    loaded, spec, config, steps = _design(network, board, fold, interval)
+    _check_link(link)
+    if link == "spi" and baud is not None:
+        raise InputError("--baud must not be given with --link spi: the host makes the clock of SPI")
+    extras = {"fault_injector": fault_injector, "programming": programming}
+    loaded, spec, config, steps = _design(network, board, fold, interval, **extras)
     if explain:
         for step in steps:
             note(step)
     with progress() as tell:
         what = f"{loaded.name} for {spec.name}"
         found = make(
-            loaded, spec, config, output, freq_mhz=freq, baud=baud, seed=seed,
+            loaded, spec, config, output, freq_mhz=freq, baud=baud, link=link, seed=seed,
             progress=lambda step, done, total: tell(f"{what}: {step}", done, total),
         )  # fmt: skip
     if as_json:
@@ -118,31 +161,40 @@ def emulate(
     board: BoardName = "icebreaker",
     interval: Interval = None,
     fold: Fold = None,
+    link: Link = "uart",
     bit_cycles: Annotated[
-        int, typer.Option("--bit-cycles", metavar="N", help="Clock cycles to a bit of the UART, 4 or more.")
-    ] = 4,
+        int | None,
+        typer.Option(
+            "--bit-cycles", metavar="N", help="Clock cycles to a bit: 4 or more of the UART, 8 or more of SPI."
+        ),
+    ] = None,
+    fault_injector: FaultInjector = False,
+    programming: Programming = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a board that is a simulation: its whole top level in Verilator, its UART on a pseudo-terminal.
+    """Run a board that is a simulation: its whole top level in Verilator, its serial line on a pseudo-terminal.
 
     Prints the name of the port and serves it until it is interrupted; then, in another terminal,
-    oxnor fpga run with that port. A bit on the line is 4 clock cycles instead of a board's 30 or more: nothing else
-    differs.
+    oxnor fpga run with that port. A bit on the line is 4 clock cycles (8 of SPI) instead of a board's 30 or more:
+    nothing else differs.
 
     Example: [bold]oxnor fpga emulate mnist-tfc --board icebreaker[/]
     """
     import tempfile
 
-    if not 4 <= bit_cycles <= 65535:
-        raise InputError(f"--bit-cycles must be in [4, 65535], not {bit_cycles}")
-    loaded, spec, config, _ = _design(network, board, fold, interval)
+    _check_link(link)
+    fewest = 8 if link == "spi" else 4
+    if bit_cycles is not None and not fewest <= bit_cycles <= 65535:
+        raise InputError(f"--bit-cycles must be in [{fewest}, 65535], not {bit_cycles}")
+    extras = {"fault_injector": fault_injector, "programming": programming}
+    loaded, spec, config, _ = _design(network, board, fold, interval, **extras)
     from oxnor.fpga.emulate import VirtualBoard
 
     with tempfile.TemporaryDirectory(prefix="oxnor-board-") as folder:
         with progress() as tell:
             what = f"{loaded.name} on a virtual {spec.name}"
             tell(what, 0, 0)
-            virtual = VirtualBoard(loaded, spec, config, Path(folder), bit_cycles=bit_cycles)
+            virtual = VirtualBoard(loaded, spec, config, Path(folder), bit_cycles=bit_cycles, link=link)
             tell(what, 1, 1)
         with virtual:
             if as_json:
@@ -157,9 +209,19 @@ def emulate(
 @fpga.command()
 def run(
     port: Port,
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="The network on the board.")] = "mnist-tfc",
+    network: NetworkOnBoard = "mnist-tfc",
     board: BoardName = "icebreaker",
     images: Annotated[int, typer.Option("--images", metavar="N", help="Images, 1 to 10000.")] = 1000,
+    faults: Faults = None,
+    read_ber: Annotated[
+        float,
+        typer.Option(
+            "--read-ber",
+            metavar="RATE",
+            help="Probability that a single read is wrong, in steps of 1/65536; the board needs its fault injector.",
+        ),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of --read-ber.")] = 0,
     interval: Interval = None,
     fold: Fold = None,
     baud: Baud = None,
@@ -169,22 +231,98 @@ def run(
     """Run images on a board and compare every class with the golden model.
 
     A board that says it is another one, or has another network or folding, is refused. Exit code 1 if a class differs
-    or the board does not answer as it should.
+    or the board does not answer as it should. With --read-ber the golden model gets the same errors of single reads.
 
     Example: [bold]oxnor fpga run mnist-tfc --port /dev/ttyUSB1 --images 10000[/]
     """
+    from oxnor.models.read_errors import ReadErrors
     from oxnor.sim.inputs import inputs_for
 
-    loaded, spec, config, _ = _design(network, board, fold, interval)
-    inputs = inputs_for(loaded, images, data=data)
+    errors = ReadErrors.from_ber(read_ber, seed) if read_ber else None
+    fault_map = _fault_map(faults)
+    if fault_map and fault_map.read:
+        if errors:
+            raise InputError(f"--read-ber and errors of single reads in {faults} must not be given together")
+        errors = fault_map.read
+    inputs = inputs_for(load_network(network), images, data=data)
+    loaded, spec, config, rate = _on_port(network, board, fold, interval, port, baud)
+    held = fault_map.apply(loaded) if fault_map else loaded
     from oxnor.fpga.session import run_images
 
     with progress() as tell:
         found = run_images(
-            loaded, config, inputs, port, baud or spec.baud, board=spec.name,
+            held, config, inputs, port, rate, board=spec.name, read_errors=errors,
             progress=lambda done, total: tell(f"{loaded.name} on {port}", done, total),
         )  # fmt: skip
     _show(found, as_json)
+
+
+def _fault_map(path: Path | None) -> FaultMap | None:
+    from oxnor.models.faults import FaultMap
+
+    return FaultMap.load(path) if path is not None else None
+
+
+@fpga.command()
+def load(
+    port: Port,
+    network: NetworkOnBoard = "mnist-tfc",
+    faults: Faults = None,
+    board: BoardName = "icebreaker",
+    interval: Interval = None,
+    fold: Fold = None,
+    baud: Baud = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a network into a board that was built with --programming: any of the shape of the one it was built for.
+
+    Weights and coefficients are programmed and verified; --faults programs the wrong weights of a file with them. Then
+    oxnor fpga run with the same network and the same faults. Exit code 1 if a weight still reads wrong.
+
+    Example: [bold]oxnor fpga load mine.npz --port /dev/ttyUSB1[/]
+    """
+    fault_map = _fault_map(faults)
+    if fault_map:
+        fault_map.check(load_network(network))
+    loaded, _, config, rate = _on_port(network, board, fold, interval, port, baud)
+    from oxnor.fpga.host import Host
+    from oxnor.fpga.load import load as program
+
+    with progress() as tell, Host(port, rate) as host:
+        what = f"{loaded.name} into {port}"
+        found = program(host, loaded, config, fault_map, progress=lambda done, total: tell(what, done, total))
+    _show(found, as_json)
+    if found["failing"]:
+        note(f"oxnor: {found['failing']:,} weights or coefficients read wrong")
+        raise typer.Exit(1)
+
+
+@fpga.command()
+def selftest(
+    port: Port,
+    network: NetworkOnBoard = "mnist-tfc",
+    board: BoardName = "icebreaker",
+    interval: Interval = None,
+    fold: Fold = None,
+    baud: Baud = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find broken pairs, word lines, columns and sense amplifiers of a board that was built with --programming.
+
+    Marches through every macro. The network on the board is lost: load it again. Exit code 1 if anything is broken.
+
+    Example: [bold]oxnor fpga selftest mnist-tfc --port /dev/ttyUSB1[/]
+    """
+    loaded, _, config, rate = _on_port(network, board, fold, interval, port, baud)
+    from oxnor.fpga.host import Host
+    from oxnor.fpga.load import self_test
+
+    from .selftest import show
+
+    with progress() as tell, Host(port, rate) as host:
+        what = f"self-test of {port}"
+        found = self_test(host, config, progress=lambda done, total: tell(what, done, total))
+    show(loaded, found, as_json)
 
 
 @fpga.command()
@@ -228,7 +366,10 @@ def fuzz(
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the damage.")] = 0,
     interval: Interval = None,
     fold: Fold = None,
+    link: Link = "uart",
     baud: Baud = None,
+    fault_injector: FaultInjector = False,
+    programming: Programming = False,
     as_json: AsJson = False,
 ) -> None:
     """Send damaged frames to a board: each must be answered and counted, and none may change anything.
@@ -244,7 +385,14 @@ def fuzz(
         raise InputError(f"--frames must be 1 or more, not {frames}")
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed must be in [0, 2**63), not {seed}")
-    loaded, spec, config, _ = _design(network, board, fold, interval)
+    _check_link(link)
+    if port is not None and (fault_injector or programming):
+        raise InputError("--fault-injector and --programming must not be given with --port: the board says what it has")
+    if port is not None:
+        loaded, spec, config, _ = _on_port(network, board, fold, interval, port, baud)
+    else:
+        extras = {"fault_injector": fault_injector, "programming": programming}
+        loaded, spec, config, _ = _design(network, board, fold, interval, **extras)
     from oxnor.fpga.emulate import VirtualBoard
     from oxnor.fpga.fuzz import fuzz as send
     from oxnor.fpga.host import Host
@@ -255,7 +403,7 @@ def fuzz(
         tell(what, 0, frames)
         if port is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oxnor-board-"))
-            port = stack.enter_context(VirtualBoard(loaded, spec, config, Path(folder))).port
+            port = stack.enter_context(VirtualBoard(loaded, spec, config, Path(folder), link=link)).port
         host = stack.enter_context(Host(port, baud or spec.baud))
         found = send(host, loaded, config, frames, seed=seed, progress=lambda done, total: tell(what, done, total))
     _show(found, as_json)
@@ -284,6 +432,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
             text = f"{value:,}"
         elif isinstance(value, float):
             text = f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        elif isinstance(value, list):
+            text = ", ".join(map(str, value)) or "none"
         elif isinstance(value, dict):
             text = ", ".join(f"{k} {v}" for k, v in value.items())
         else:

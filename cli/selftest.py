@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,10 @@ from .options import (
     load_device,
     load_network,
 )
+
+if TYPE_CHECKING:
+    from oxnor.models.network import Network
+    from oxnor.models.self_test import SelfTestReport
 
 
 def selftest(
@@ -63,8 +67,13 @@ def selftest(
         report = self_test(
             loaded, config, device=draw, **files, progress=lambda done, total: tell(what, done, total)
         )
+    show(loaded, report, as_json)
+
+
+def show(network: Network, report: SelfTestReport, as_json: bool) -> None:
+    """Print the report of a self-test; exit code 1 if anything is broken."""
     if as_json:
-        print_json({"network": loaded.name} | report.to_json())
+        print_json({"network": network.name} | report.to_json())
     else:
         print_table(("layer", "v", "h", "what is broken", "where"), report.table(), left=5)
     if not report.ok:

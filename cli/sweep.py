@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +26,9 @@ from .options import (
     load_any_network,
     pair,
 )
+
+if TYPE_CHECKING:
+    from oxnor.sim.workers import Classify
 
 _WHERE, _OUTPUT = "Where it runs", "Output"
 
@@ -133,6 +137,19 @@ def sweep(
             "--backend", metavar="NAME", help="cpu, or torch for a GPU: the same integers.", rich_help_panel=_WHERE
         ),
     ] = "cpu",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="PORT",
+            help="Run the trials on the board at this port, which needs its fault injector; --kind read.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    baud: Annotated[
+        int | None,
+        typer.Option("--baud", metavar="RATE", help="Bit rate of --on; default 1000000.", rich_help_panel=_WHERE),
+    ] = None,
     verify: Annotated[
         int,
         typer.Option("--verify", metavar="K", help="Then run K of the trials through the RTL, and demand equality."),
@@ -160,6 +177,9 @@ def sweep(
     twice; more rates, trials or layers extend the file. A trial depends on seed, layer, rate and its number alone, not
     on workers or order. Exit code 1 if --verify finds a difference.
 
+    With --on a board runs the images, or a virtual one, and gives the same integers: what software has computed is in
+    the same file, and either goes on where the other stopped.
+
     Example: [bold]oxnor sweep mnist-mlp --ber 1e-5:1e-1:13 --trials 20 -o mlp.sqlite[/], then
     [bold]oxnor report mlp.sqlite[/]
     """
@@ -170,7 +190,14 @@ def sweep(
     loaded = load_any_network(network)
     if device is not None and kind is not None:
         raise InputError("--device and --kind must not be given together: the device says what is wrong")
-    kind = kind or ("device" if device else "static")
+    if on is None and baud is not None:
+        raise InputError("--baud must come with --on")
+    if on is not None:
+        others = {"--device": device, "--jobs": jobs, "--scheduler": scheduler, "--backend": backend != "cpu"}
+        given = [name for name, value in others.items() if value]
+        if given:
+            raise InputError(f"{given[0]} and --on must not be given together: the board computes")
+    kind = kind or ("device" if device else "read" if on else "static")
     model = load_device(device) if device else None
     tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
     options = kind_options(kind, {"ratio": ratio, "ones": ones, "cluster": cluster, "macro": tile})
@@ -189,14 +216,16 @@ def sweep(
         "max_trials": max_trials if adaptive else None, "output": path.name,
     }  # fmt: skip
     command = _command(network, again)
-    with progress() as tell:
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress())
+        classify = _board(stack, loaded, on, baud)
 
         def told(done: int, total: int, found: str) -> None:
             tell(f"{loaded.name}: trials", done, total, found)
 
         computed = sweeps.sweep(
-            loaded, inputs, params, path, jobs=jobs, scheduler=scheduler, backend=backend, command=command,
-            progress=told,
+            loaded, inputs, params, path, jobs=jobs, scheduler=scheduler, backend=backend, classify=classify,
+            command=command, progress=told,
         )  # fmt: skip
         checks = []
         if verify:
@@ -207,6 +236,15 @@ def sweep(
     if any(c.mismatches for c in checks):
         note(f"The RTL differs in {sum(c.mismatches for c in checks):,} results")
         raise typer.Exit(1)
+
+
+def _board(stack: ExitStack, network: Any, port: str | None, baud: int | None) -> Classify | None:
+    """Return what runs images on the board at a port, if there is one, while the stack is open."""
+    if port is None:
+        return None
+    from oxnor.fpga.session import classifier
+
+    return stack.enter_context(classifier(network, port, baud or 1_000_000))
 
 
 def _check_names(plot: Path | None, export: Path | None, limit: float, verify: int) -> None:

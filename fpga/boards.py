@@ -43,6 +43,11 @@ class Chip:
     buffer_words: int
     pnr: tuple[str, ...]
 
+    @property
+    def writes_bits(self) -> bool:
+        """Whether its block RAM writes single bits of a word."""
+        return self.family == "ice40"
+
 
 UP5K = Chip("iCE40 UP5K", "ice40", "ice40", 5280, 30, 16, 4, 8192, ("--up5k", "--package", "sg48"))
 ECP5_25 = Chip("ECP5 LFE5U-25F", "ecp5", "ecp5", 24288, 56, 36, 0, 1024, ("--25k", "--package", "CABGA381"))
@@ -69,6 +74,8 @@ class BoardSpec:
         Site and attributes of ``clk_pin``, ``uart_rx``, ``uart_tx`` and ``led``.
     led_inverted : bool
         Whether 0 lights the LED.
+    spi_sites : tuple of str
+        Sites of ``spi_cs_n``, ``spi_copi``, ``spi_cipo`` and ``spi_sck``, 3.3 V, instead of those of the UART.
     """
 
     name: str
@@ -78,6 +85,20 @@ class BoardSpec:
     baud: int
     pins: dict[str, tuple[str, dict[str, str]]]
     led_inverted: bool
+    spi_sites: tuple[str, str, str, str]
+
+    def pins_for(self, link: str) -> dict[str, tuple[str, dict[str, str]]]:
+        """Return the pins with a serial line of the kind "uart" or "spi"."""
+        if link == "uart":
+            return self.pins
+        io, pulled = {}, {"PULLUP": "1"}
+        if self.chip.family == "ecp5":
+            io, pulled = {"IO_TYPE": "LVCMOS33"}, {"IO_TYPE": "LVCMOS33", "PULLMODE": "UP"}
+        cs_n, copi, cipo, sck = self.spi_sites
+        others = {name: pin for name, pin in self.pins.items() if not name.startswith("uart")}
+        return others | {
+            "spi_cs_n": (cs_n, pulled), "spi_copi": (copi, io), "spi_cipo": (cipo, io), "spi_sck": (sck, io)
+        }  # fmt: skip
 
 
 def _from_amaranth(platform: type, led: tuple[str, int]) -> dict[str, tuple[str, dict[str, str]]]:
@@ -99,20 +120,25 @@ def _from_amaranth(platform: type, led: tuple[str, int]) -> dict[str, tuple[str,
 def _icebreaker() -> BoardSpec:
     from amaranth_boards.icebreaker import ICEBreakerPlatform
 
-    return BoardSpec("icebreaker", UP5K, 12, 30, 1_000_000, _from_amaranth(ICEBreakerPlatform, ("led_g", 0)), True)
+    # SPI on PMOD 1A, pins 1 to 4 in the order that peripherals of SPI have there.
+    pins = _from_amaranth(ICEBreakerPlatform, ("led_g", 0))
+    return BoardSpec("icebreaker", UP5K, 12, 30, 1_000_000, pins, True, ("4", "2", "47", "45"))
 
 
 def _ulx3s_85f() -> BoardSpec:
     from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-    return BoardSpec("ulx3s-85f", ECP5_85, 25, 100, 1_000_000, _from_amaranth(ULX3S_85F_Platform, ("led", 0)), False)
+    # SPI on GP0 to GP3 of J1.
+    pins = _from_amaranth(ULX3S_85F_Platform, ("led", 0))
+    return BoardSpec("ulx3s-85f", ECP5_85, 25, 100, 1_000_000, pins, False, ("B11", "A10", "A9", "B9"))
 
 
 def _colorlight_i5() -> BoardSpec:
     # Not in amaranth-boards. Module v7.0 on its extension board; the serial line goes to the board's own USB probe.
     io = {"IO_TYPE": "LVCMOS33"}
     pins = {"clk_pin": ("P3", io), "uart_rx": ("H18", io), "uart_tx": ("J17", io), "led": ("U16", io)}
-    return BoardSpec("colorlight-i5", ECP5_25, 25, 100, 115_200, pins, True)
+    # SPI on PMOD P4 (PMODE), pins 1 to 4.
+    return BoardSpec("colorlight-i5", ECP5_25, 25, 100, 115_200, pins, True, ("C17", "B18", "B20", "F20"))
 
 
 _BOARDS = {"icebreaker": _icebreaker, "ulx3s-85f": _ulx3s_85f, "colorlight-i5": _colorlight_i5}

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from oxnor.hw.board import Board
 from oxnor.hw.config import TARGETS, EngineConfig
 from oxnor.hw.emit import emit_component
 from oxnor.hw.images import write_images
+from oxnor.hw.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
 from oxnor.hw.unit import bits_for
 from oxnor.models.errors import InputError
 from oxnor.models.files import write_text
@@ -56,7 +58,9 @@ class Design:
     freq_mhz: float
 
 
-def identity_for(config: EngineConfig, board: BoardSpec, freq_mhz: float, bit_cycles: int) -> link_protocol.Identity:
+def identity_for(
+    config: EngineConfig, board: BoardSpec, freq_mhz: float, bit_cycles: int, link: str = "uart"
+) -> link_protocol.Identity:
     """Return what a board says it is."""
     return link_protocol.Identity(
         version=link_protocol.VERSION,
@@ -66,6 +70,7 @@ def identity_for(config: EngineConfig, board: BoardSpec, freq_mhz: float, bit_cy
         clock_hz=round(freq_mhz * 1e6),
         divisor=bit_cycles,
         name=board.name,
+        features=tuple(name for name in link_protocol.FEATURES if getattr(config, name, name == link)),
     )
 
 
@@ -78,6 +83,7 @@ def write_design(
     freq_mhz: float | None = None,
     baud: int | None = None,
     bit_cycles: int | None = None,
+    link: str = "uart",
 ) -> Design:
     """Write the whole top level of a board: ``rtl/``, ``mem/``, pins.
 
@@ -93,16 +99,23 @@ def write_design(
         Bit rate of the UART. Default: the board's.
     bit_cycles : int, optional
         Clock cycles to a bit of the UART, instead of `baud`: what the virtual board shortens.
+    link : str
+        Kind of the serial line, a key of :data:`oxnor.hw.board.LINES`.
     """
     (directory / "rtl").mkdir(parents=True, exist_ok=True)
     pll, made = pll_text(board, freq_mhz or board.freq_mhz, directory)
-    identity = identity_for(config, board, made, bit_cycles or divisor(made, baud or board.baud))
+    if link == "spi":
+        bit_cycles = bit_cycles or SPI_DIVISOR_MIN
+    identity = identity_for(config, board, made, bit_cycles or divisor(made, baud or board.baud), link)
     emit_component(Board(config, identity), directory / "rtl")
+    if config.programming and not board.chip.writes_bits:
+        text = files("oxnor.fpga").joinpath("rtl", "rram_macro_words.sv").read_text(encoding="utf-8")
+        write_text(directory / "rtl" / "rram_macro.sv", text)
     write_images(network, config, directory)
-    write_text(directory / "rtl" / f"{TOP}.v", top_text(board, bool(pll)))
+    write_text(directory / "rtl" / f"{TOP}.v", top_text(board, bool(pll), link))
     if pll:
         write_text(directory / "rtl" / f"{PLL}.v", pll)
-    name, text = pin_file(board)
+    name, text = pin_file(board, link)
     write_text(directory / name, text)
     return Design(board, config, network, identity, made)
 
@@ -169,6 +182,7 @@ def build(
     *,
     freq_mhz: float | None = None,
     baud: int | None = None,
+    link: str = "uart",
     seed: int = 1,
     progress: Progress | None = None,
     root: Path | None = None,
@@ -181,7 +195,7 @@ def build(
         What goes where.
     directory : path
         The bitstream, ``report.json``, ``oxnor-board.json`` (for the host), sources and logs go here.
-    freq_mhz, baud : optional
+    freq_mhz, baud, link : optional
         As for :func:`write_design`.
     seed : int
         Of the placer.
@@ -206,7 +220,7 @@ def build(
     with locked(work.with_suffix(".lock")):
         shutil.rmtree(work, ignore_errors=True)
         tell("Verilog", 0, 4)
-        design = write_design(network, board, config, work, freq_mhz=freq_mhz, baud=baud)
+        design = write_design(network, board, config, work, freq_mhz=freq_mhz, baud=baud, link=link)
         sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
         script = synthesis_script(board, sources, memory_style(config, board.chip))
         write_text(work / "synth.ys", script)
@@ -237,6 +251,7 @@ def description(design: Design) -> dict[str, Any]:
         "network": {"name": design.network.name, "digest": design.network.digest},
         "structure": design.config.digest,
         "baud": round(design.identity.clock_hz / design.identity.divisor),
+        "features": list(design.identity.features),
     }
 
 
@@ -249,7 +264,8 @@ def _run_tools(design: Design, found: dict[str, tools.FpgaTool], work: Path, see
     tell("synthesis", 1, 4)
     tools.run(found["yosys"], ["synth.ys"], work, "yosys.log")
     tell("place and route", 2, 4)
-    name, _ = pin_file(design.board)
+    link = "spi" if "spi" in design.identity.features else "uart"
+    name, _ = pin_file(design.board, link)
     arguments = [*chip.pnr, "--json", "design.json", "--freq", f"{design.freq_mhz:g}", "--seed", str(seed)]
     arguments += ["--report", "nextpnr.json", "--timing-allow-fail"]
     if chip.family == "ice40":

@@ -1,4 +1,4 @@
-"""The virtual board: a board's whole top level in Verilator, its UART on a pseudo-terminal."""
+"""The virtual board: a board's whole top level in Verilator, its serial line on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from oxnor.hw.config import EngineConfig
+from oxnor.hw.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
 from oxnor.models.network import Network
 from oxnor.sim import toolchain
 from oxnor.sim.process import execute
@@ -22,17 +23,23 @@ from oxnor.sim.verilator_options import CXX_FLAGS
 from .boards import BoardSpec
 from .build import Design, write_design
 from .top import TOP
+from .transport import SPI
 
 #: Clock cycles to a bit of the UART: far fewer than a board's, as each one costs time.
 BIT_CYCLES = 4
+#: What the pins in ``virtual_board.cpp`` are, by the kind of serial line.
+LINE_FLAGS = {"uart": "", "spi": " -DOXNOR_SPI"}
 
 
-def build_program(sources: list[Path], *, root: Path | None = None, defines: tuple[str, ...] = ()) -> Path:
+def build_program(
+    sources: list[Path], *, root: Path | None = None, defines: tuple[str, ...] = (), link: str = "uart"
+) -> Path:
     """Return the compiled virtual board of Verilog sources, built once for the same bytes."""
+    flags = CXX_FLAGS + LINE_FLAGS[link]
     toolchain.require_compiler()
     tool = toolchain.find_verilator()
     main = Path(str(files("oxnor.fpga").joinpath("virtual_board.cpp")))
-    h = hashlib.sha256(f"{tool} {tool.path} {CXX_FLAGS} {defines}".encode())
+    h = hashlib.sha256(f"{tool} {tool.path} {flags} {defines}".encode())
     for path in [main, *sources]:
         h.update(f"\n{path.name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
     folder = (root or build_root()) / "fpga"
@@ -46,7 +53,7 @@ def build_program(sources: list[Path], *, root: Path | None = None, defines: tup
             work.mkdir(parents=True)
             command = [
                 str(tool.path), "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-                "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", CXX_FLAGS,
+                "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", flags,
                 "-o", "virtual_board", "--Mdir", "obj", *(f"+define+{d}" for d in defines),
                 *sorted({f"+incdir+{p.parent}" for p in sources}),
                 *map(str, sources), str(main),
@@ -71,18 +78,22 @@ class VirtualBoard:
         What it is.
     directory : Path
         Its working directory: sources and memory images.
-    bit_cycles : int
-        Clock cycles to a bit of the UART.
+    bit_cycles : int, optional
+        Clock cycles to a bit. Default: the fewest.
+    link : str
+        Kind of the serial line, a key of :data:`oxnor.hw.board.LINES`.
     root : Path, optional
         Folder for the compiled program.
 
     Attributes
     ----------
     port : str
-        The pseudo-terminal.
+        The pseudo-terminal, as the host takes it.
     design : Design
         What runs.
     """
+
+    link = "uart"
 
     def __init__(
         self,
@@ -91,15 +102,19 @@ class VirtualBoard:
         config: EngineConfig,
         directory: Path,
         *,
-        bit_cycles: int = BIT_CYCLES,
+        bit_cycles: int | None = None,
+        link: str = "uart",
         root: Path | None = None,
     ):
         self.directory = Path(directory).resolve()
-        self.design: Design = write_design(network, board, config, self.directory, bit_cycles=bit_cycles)
+        self.link = link
+        self._bit_cycles = bit_cycles or (SPI_DIVISOR_MIN if link == "spi" else BIT_CYCLES)
+        self.design: Design = write_design(
+            network, board, config, self.directory, bit_cycles=self._bit_cycles, link=link
+        )
         models = Path(str(files("oxnor.fpga").joinpath("rtl", "pll_models.v")))
         sources = [*sorted((self.directory / "rtl").iterdir()), models]
-        self._program = build_program(sources, root=root, defines=("OXNOR_BEHAVIOURAL=1",))
-        self._bit_cycles = bit_cycles
+        self._program = build_program(sources, root=root, defines=("OXNOR_BEHAVIOURAL=1",), link=link)
         self.port = ""
 
     def __enter__(self) -> VirtualBoard:
@@ -113,6 +128,8 @@ class VirtualBoard:
         if not self.port:
             self.__exit__(None, None, None)
             raise SimulationError("the virtual board did not start")
+        if self.link == "spi":
+            self.port = SPI + self.port
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

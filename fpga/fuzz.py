@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from oxnor.hw.config import EngineConfig
-from oxnor.hw.link_protocol import END, ESC, Command, Identity, Status, judge, request
+from oxnor.hw.link_protocol import END, ENTRY_BYTES, ESC, Identity, Status, commands, judge, request
 from oxnor.models import golden
 from oxnor.models.network import Network
 from oxnor.models.rng import stream
@@ -24,15 +24,17 @@ WATCHED = ("MAGIC", "VERSION", "STRUCTURE", "NETWORK", "N_IN", "N_OUT", "STATUS"
 
 def _good(g: np.random.Generator, identity: Identity) -> bytes:
     """Return a request as a host sends it, of any kind."""
-    kind = g.integers(5)
+    known = commands(identity)
+    kind = g.integers(len(known))
     payload = {
         0: b"",
         1: b"",
         2: g.bytes(identity.image_bytes),
         3: g.bytes(2 * int(g.integers(1, 4))),
-        4: g.bytes(6 * int(g.integers(1, 3))),
+        4: g.bytes(ENTRY_BYTES * int(g.integers(1, 3))),
+        5: g.bytes(ENTRY_BYTES * int(g.integers(1, 5))),
     }[int(kind)]
-    return request(list(Command)[kind], int(g.integers(256)), payload)
+    return request(known[kind], int(g.integers(256)), payload)
 
 
 def damaged(g: np.random.Generator, identity: Identity) -> Iterator[bytes]:
@@ -57,7 +59,7 @@ def damaged(g: np.random.Generator, identity: Identity) -> Iterator[bytes]:
     elif kind == 6:  # an escape of nothing
         wire[int(g.integers(1, len(wire) - 1))] = ESC
     else:  # right in form, wrong in what it says
-        command = int(g.choice([*range(0x30, 0x40), 0, 0xFF, *Command]))
+        command = int(g.choice([*range(0x30, 0x40), 0, 0xFF, *commands(identity)]))
         payload = g.bytes(int(g.choice([1, 3, 5, 7, identity.image_bytes - 1, identity.image_bytes + 1])))
         wire[:] = request(command, int(g.integers(256)), payload)
     yield from bytes(wire).split(bytes([END]))
@@ -106,7 +108,7 @@ def fuzz(
     good = sent = 0
     while sent < frames:
         for segment in damaged(g, identity):
-            wanted = judge(segment, identity.payload_max, identity.image_bytes)
+            wanted = judge(segment, identity)
             if wanted is None or wanted is Status.OK:
                 continue
             host.send(segment + bytes([END]))

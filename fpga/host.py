@@ -1,20 +1,21 @@
-"""The host's side of the link: requests over a serial port, with time-outs and retries."""
+"""The host's side of the link: requests over a serial line, with time-outs and retries."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.hw.config import EngineConfig
 from oxnor.hw.link_protocol import (
     COUNTERS,
     END,
+    ENTRY_BYTES,
+    READ_FLAG,
     VERSION,
     Command,
     Identity,
@@ -23,14 +24,22 @@ from oxnor.hw.link_protocol import (
     parse_response,
     request,
 )
+from oxnor.hw.programmer import Access, Programmer, at_once
 from oxnor.hw.registers import INDEX, MAGIC
 from oxnor.models.errors import InputError
+from oxnor.models.read_errors import ReadErrors
 from oxnor.sim.streams import pack_beats
+
+from .transport import is_simulation, open_transport
 
 #: Times that a request is sent before the board counts as silent.
 TRIES = 3
 #: Seconds to wait for an answer beyond the time that its bytes take on the line.
 PATIENCE_S = 2.0
+#: The same where a simulation answers, which has no bit rate to keep.
+SIMULATION_PATIENCE_S = 60.0
+#: Bytes of one request for accesses, at most: what is lost is soon sent again.
+ACCESS_BYTES_MAX = 4096
 #: Seconds of silence after which a board that was out of step is taken to be at rest.
 SETTLE_S = 0.1
 #: What a request may be answered with that sending it again can mend.
@@ -56,38 +65,39 @@ class RunResult:
     cycles: int
 
 
+def _entry(address: int, value: int) -> bytes:
+    return address.to_bytes(2, "little") + value.to_bytes(4, "little")
+
+
 class Host:
-    """A board at a serial port; a context manager.
+    """A board at a port; a context manager.
 
     Parameters
     ----------
     port : str
-        The serial port.
+        The serial port, or one of SPI: see :func:`oxnor.fpga.transport.open_transport`.
     baud : int
         Its bit rate.
-    patience_s : float
-        Seconds to wait for an answer.
+    patience_s : float, optional
+        Seconds to wait for an answer. Default: more of a virtual board than of a board.
+
+    Attributes
+    ----------
+    retries, sent, received : int
+        Requests that were repeated, and bytes on the line both ways.
 
     Raises
     ------
     InputError
-        If the port cannot be opened or pyserial is not installed.
+        If the port cannot be opened or its driver is not installed.
     """
 
-    def __init__(self, port: str, baud: int = 1_000_000, patience_s: float = PATIENCE_S):
-        try:
-            import serial
-        except ModuleNotFoundError:
-            raise InputError('pyserial is needed to talk to a board: pip install "oxnor[fpga]"') from None
-        try:
-            self._serial: Any = serial.Serial(port, baud, timeout=0.05, write_timeout=30)
-        except (serial.SerialException, ValueError, OSError) as e:
-            number = getattr(e, "errno", None)
-            what = os.strerror(number) if number else str(e)
-            raise InputError(f"--port {port}: cannot be opened ({what})") from None
+    def __init__(self, port: str, baud: int = 1_000_000, patience_s: float | None = None):
+        self._line = open_transport(port, baud)
+        self.port = port
         self.baud = baud
-        self.patience_s = patience_s
-        self.retries = 0
+        self.patience_s = patience_s or (SIMULATION_PATIENCE_S if is_simulation(port) else PATIENCE_S)
+        self.retries = self.sent = self.received = 0
         self._sequence = 0
         self._received = bytearray()
 
@@ -95,11 +105,12 @@ class Host:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._serial.close()
+        self._line.close()
 
     def send(self, data: bytes) -> None:
         """Put bytes on the line as they are."""
-        self._serial.write(data)
+        self.sent += len(data)
+        self._line.write(data)
 
     def receive(self, timeout_s: float) -> Response | None:
         """Return the next undamaged response, or None if none comes in time."""
@@ -114,7 +125,9 @@ class Host:
                 continue
             if time.monotonic() > deadline:
                 return None
-            self._received += self._serial.read(max(1, self._serial.in_waiting))
+            data = self._line.read()
+            self.received += len(data)
+            self._received += data
 
     def request(self, command: int, payload: bytes = b"", *, answer_bytes: int = 64) -> Response:
         """Send a request, again if it is lost or damaged, and return the response to it.
@@ -142,7 +155,7 @@ class Host:
                     break
                 if response.sequence == self._sequence:
                     return response
-        raise LinkError(f"{self._serial.port}: the board does not answer command 0x{command:02x} ({last})")
+        raise LinkError(f"{self.port}: the board does not answer command 0x{command:02x} ({last})")
 
     def _settle(self) -> None:
         """Wait until the board has nothing more to say: what is sent while it speaks is lost."""
@@ -154,7 +167,7 @@ class Host:
         response = self.request(command, payload, answer_bytes=answer_bytes)
         if response.status != Status.OK:
             name = Status(response.status).name if response.status in list(Status) else str(response.status)
-            raise LinkError(f"{self._serial.port}: the board answers {command.name} with {name}")
+            raise LinkError(f"{self.port}: the board answers {command.name} with {name}")
         return response.payload
 
     def identity(self) -> Identity:
@@ -171,7 +184,7 @@ class Host:
         if identity is None or identity.version != VERSION:
             found = "another device" if identity is None else f"version {identity.version} of the link"
             raise LinkError(
-                f"{self._serial.port}: must be an oxnor board with version {VERSION} of the link, not {found}"
+                f"{self.port}: must be an oxnor board with version {VERSION} of the link, not {found}"
             )
         return identity
 
@@ -182,22 +195,42 @@ class Host:
 
     def read(self, *names: str) -> list[int]:
         """Return registers of the engine by name."""
-        payload = b"".join((4 * INDEX[n]).to_bytes(2, "little") for n in names)
-        data = self._ok(Command.READ, payload, answer_bytes=4 * len(names) + 8)
-        return [int.from_bytes(data[4 * k : 4 * k + 4], "little") for k in range(len(names))]
+        return self._numbers(Command.READ, b"".join((4 * INDEX[n]).to_bytes(2, "little") for n in names), len(names))
 
     def write(self, values: Sequence[tuple[str, int]]) -> None:
         """Write registers of the engine, in order."""
-        pairs = ((4 * INDEX[n]).to_bytes(2, "little") + v.to_bytes(4, "little") for n, v in values)
-        self._ok(Command.WRITE, b"".join(pairs))
+        self._ok(Command.WRITE, b"".join(_entry(4 * INDEX[n], v) for n, v in values))
 
-    def check(self, structure: str, network: str) -> Identity:
+    def access(self, accesses: Sequence[Access]) -> list[int]:
+        """Write and read registers of the engine in order, in one request; return what was read.
+
+        A write of PROG_COMMAND is over when the command is done. The board must have the programming controller.
+        """
+        entries = (_entry(a | READ_FLAG, 0) if v is None else _entry(a, v) for a, v in accesses)
+        return self._numbers(Command.ACCESS, b"".join(entries), sum(v is None for _, v in accesses))
+
+    def _numbers(self, command: Command, payload: bytes, count: int) -> list[int]:
+        data = self._ok(command, payload, answer_bytes=4 * count + 8)
+        if len(data) != 4 * count:
+            raise LinkError(f"{self.port}: {4 * count} bytes must come for {count} registers, not {len(data)}")
+        return np.frombuffer(data, "<u4").tolist()
+
+    def programmer(self, config: EngineConfig, identity: Identity) -> Programmer:
+        """Return what programs and tests the macros of this board, whose engine has the structure `config`."""
+
+        def one(address: int, value: int | None = None) -> int:
+            return next(iter(self.access([(address, value)])), 0)
+
+        room = min(identity.payload_max, ACCESS_BYTES_MAX) // ENTRY_BYTES
+        return Programmer(config, at_once(one), at_once(one), access=at_once(self.access), room=room)
+
+    def check(self, structure: str | None, network: str | None) -> Identity:
         """Return the identity of the board if it is the one that is wanted.
 
         Parameters
         ----------
-        structure, network : str
-            Digests (hex) of the engine's structure and of the network.
+        structure, network : str or None
+            Digests (hex) of the engine's structure and of the network; None where any will do.
 
         Raises
         ------
@@ -206,14 +239,29 @@ class Host:
         """
         identity = self.identity()
         found = dict(zip(("MAGIC", "STRUCTURE", "NETWORK"), self.read("MAGIC", "STRUCTURE", "NETWORK"), strict=True))
-        wanted = {"MAGIC": MAGIC, "STRUCTURE": int(structure[:8], 16), "NETWORK": int(network[:8], 16)}
+        digests = {"STRUCTURE": structure, "NETWORK": network}
+        wanted = {"MAGIC": MAGIC} | {name: int(d[:8], 16) for name, d in digests.items() if d}
         for name, value in wanted.items():
             if found[name] != value:
                 raise LinkError(
-                    f"{self._serial.port}: register {name} must be {value:08x} for this network and folding, not"
+                    f"{self.port}: register {name} must be {value:08x} for this network and folding, not"
                     f" {found[name]:08x}: another bitstream is on this board"
                 )
         return identity
+
+    def set_read_errors(self, errors: ReadErrors | None, identity: Identity) -> None:
+        """Give the reads of the engine errors, and the next image the number 0; None: no errors.
+
+        Raises
+        ------
+        InputError
+            If errors are wanted of a board that has no fault injector.
+        """
+        if identity.extras["fault_injector"]:
+            found = errors or ReadErrors(0)
+            self.write([("ERROR_RATE", found.rate), ("ERROR_SEED", found.seed)])
+        elif errors and errors.rate:
+            raise InputError(f"board {identity.name} must have the fault injector: build it with --fault-injector")
 
     def run(self, bits: NDArray[np.bool_], identity: Identity) -> RunResult:
         """Run one batch of images, as many as fit into one request.
@@ -234,6 +282,6 @@ class Host:
         size = len(bits) * identity.result_bytes
         data = self._ok(Command.RUN, payload, answer_bytes=size + 16)
         if len(data) != size + 4:
-            raise LinkError(f"{self._serial.port}: {size + 4} bytes must come for {len(bits)} images, not {len(data)}")
+            raise LinkError(f"{self.port}: {size + 4} bytes must come for {len(bits)} images, not {len(data)}")
         raw = np.frombuffer(data[:size], f"<u{identity.result_bytes}")
         return RunResult(raw.astype(np.int64), int.from_bytes(data[size:], "little"))

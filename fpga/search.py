@@ -19,6 +19,11 @@ LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
 LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
 LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}
 LUTS_BASE = {"ice40": 1930, "ecp5": 1200}
+#: What the extras of an engine add: a fault injector per column that is read in a cycle, a programming controller per
+#: macro and for itself.
+LUTS_INJECTOR = {"ice40": 9.0, "ecp5": 9.0}
+LUTS_PROGRAMMED = {"ice40": 40, "ecp5": 40}
+LUTS_CONTROLLER = {"ice40": 900, "ecp5": 900}
 #: Share of a chip's logic that placement can use.
 USABLE = {"ice40": 0.98, "ecp5": 0.85}
 
@@ -76,8 +81,11 @@ def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int,
     return best
 
 
-def folding_for(network: Network, chip: Chip, reads: int) -> Folding | None:
-    """Return the smallest folding whose layers take at most `reads` reads each, None if there is none."""
+def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Folding | None:
+    """Return the smallest folding whose layers take at most `reads` reads each, None if there is none.
+
+    `extras` are those of :class:`oxnor.hw.config.EngineConfig`; they take logic.
+    """
     target = TARGETS[chip.target]
     assert target.cols is not None
     folds = []
@@ -86,23 +94,26 @@ def folding_for(network: Network, chip: Chip, reads: int) -> Folding | None:
         if fold is None:
             return None
         folds.append(fold)
-    config = _config(network, chip, tuple(folds))
+    config = _config(network, chip, tuple(folds), **extras)
     f = chip.family
     luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * config.beats * WORD
     for y in config.layers:
         luts += LUTS_PER_BIT[f] * y.macros * y.cols + LUTS_PER_MACRO[f] * y.macros
         luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols
+        luts += config.fault_injector * LUTS_INJECTOR[f] * y.macros * y.cols
+        luts += config.programming * LUTS_PROGRAMMED[f] * y.macros
+    luts += config.programming * LUTS_CONTROLLER[f]
     interval = max(config.beats, *(y.reads for y in config.layers))
     return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), round(luts))
 
 
-def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...]) -> EngineConfig:
+def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: bool) -> EngineConfig:
     return EngineConfig.for_network(
-        network, target=chip.target, folding=folds, stream_width=WORD, with_scores=False
+        network, target=chip.target, folding=folds, stream_width=WORD, with_scores=False, **extras
     )
 
 
-def search(network: Network, chip: Chip, interval: int | None = None) -> Found:
+def search(network: Network, chip: Chip, interval: int | None = None, **extras: bool) -> Found:
     """Return the fastest engine that fits, or the smallest of a given speed.
 
     Parameters
@@ -111,6 +122,8 @@ def search(network: Network, chip: Chip, interval: int | None = None) -> Found:
     chip : Chip
     interval : int, optional
         Clock cycles from image to image that are enough.
+    **extras : bool
+        Those of :class:`oxnor.hw.config.EngineConfig`.
 
     Raises
     ------
@@ -130,7 +143,7 @@ def search(network: Network, chip: Chip, interval: int | None = None) -> Found:
     closest: Folding | None = None
     reads = interval if interval is not None else beats
     while reads <= target.rows:
-        found = folding_for(network, chip, reads)
+        found = folding_for(network, chip, reads, **extras)
         if found is not None:
             fits = found.macros <= rams and found.luts <= luts
             if closest is None or found.folds != closest.folds:
@@ -140,7 +153,7 @@ def search(network: Network, chip: Chip, interval: int | None = None) -> Found:
                 )
             closest = found
             if fits:
-                config = _config(network, chip, found.folds)
+                config = _config(network, chip, found.folds, **extras)
                 bound = bound_cycles(config, chip)
                 steps.append(
                     f"if all block RAMs read synapses in every cycle, an image would take {bound:.1f} cycles:"

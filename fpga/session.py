@@ -3,18 +3,73 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.hw.config import EngineConfig
+from oxnor.hw.link_protocol import Identity
 from oxnor.hw.schedule import schedule
 from oxnor.models import golden
 from oxnor.models.network import Network
+from oxnor.models.read_errors import ReadErrors
 from oxnor.sim.inputs import Inputs
+from oxnor.sim.workers import Classify
 
-from .host import PATIENCE_S, Host, LinkError
+from .host import TRIES, Host, LinkError
+
+
+def classify(
+    host: Host,
+    identity: Identity,
+    bits: NDArray[np.bool_],
+    read_errors: ReadErrors | None = None,
+    *,
+    batch: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[NDArray[np.int64], list[int], int]:
+    """Run images with errors of single reads, in batches as large as the board takes.
+
+    With read errors a request that the host has to repeat spoils the numbers of the images that follow: all of them
+    are run again then.
+
+    Parameters
+    ----------
+    host, identity
+        The board.
+    bits : ndarray of bool, shape (n, n_in)
+    read_errors, batch, progress
+        As for :func:`run_images`.
+
+    Returns
+    -------
+    classes : ndarray of int64, shape (n,)
+    sizes : list of int
+        Images of each batch.
+    cycles : int
+        Clock cycles of all batches.
+
+    Raises
+    ------
+    LinkError
+        If the board does not answer as it should.
+    """
+    size = min(batch or len(bits), identity.payload_max // identity.image_bytes)
+    for _ in range(TRIES):
+        host.set_read_errors(read_errors, identity)
+        retries = host.retries
+        results = []
+        for first in range(0, len(bits), size):
+            results.append(host.run(bits[first : first + size], identity))
+            if progress:
+                progress(min(first + size, len(bits)), len(bits))
+        if not read_errors or host.retries == retries:
+            classes = np.concatenate([r.classes for r in results])
+            return classes, [len(r.classes) for r in results], sum(r.cycles for r in results)
+    raise LinkError(f"{identity.name}: requests are lost again and again, so that read errors cannot be repeated")
 
 
 def run_images(
@@ -25,8 +80,9 @@ def run_images(
     baud: int,
     *,
     board: str | None = None,
-    patience_s: float = PATIENCE_S,
+    patience_s: float | None = None,
     batch: int | None = None,
+    read_errors: ReadErrors | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]:
     """Run images on a board in batches as large as it takes.
@@ -43,10 +99,12 @@ def run_images(
         Serial port.
     board : str, optional
         Name that the board must give.
-    patience_s : float
-        Seconds to wait for an answer.
+    patience_s : float, optional
+        Seconds to wait for an answer; see :class:`Host`.
     batch : int, optional
         Images in one request. Default: as many as the board takes.
+    read_errors : ReadErrors, optional
+        Errors of single reads, of the board and of the golden model alike; the board needs its fault injector.
     progress : callable, optional
         Called with (images done, images).
 
@@ -63,49 +121,71 @@ def run_images(
         If the board is another one, or does not answer as it should.
     """
     bits = golden.binarize(network, inputs.images)
-    count = len(bits)
-    classes = np.zeros(count, np.int64)
-    cycles = predicted = batches = 0
     with Host(port, baud, patience_s) as host:
         identity = host.check(config.digest, network.digest)
         if board is not None and identity.name != board:
             raise LinkError(f"{port}: must be a {board}, but says that it is a {identity.name}")
         before = dict(zip(("FRAMES", "DROPPED"), host.read("FRAMES", "DROPPED"), strict=True))
-        size = min(batch or count, identity.payload_max // identity.image_bytes)
         started = time.monotonic()
-        for first in range(0, count, size):
-            part = bits[first : first + size]
-            result = host.run(part, identity)
-            classes[first : first + len(part)] = result.classes
-            cycles += result.cycles
-            predicted += schedule(config).cycles(len(part))
-            batches += 1
-            if progress:
-                progress(first + len(part), count)
+        classes, sizes, cycles = classify(host, identity, bits, read_errors, batch=batch, progress=progress)
         seconds = time.monotonic() - started
         after = dict(zip(("FRAMES", "DROPPED"), host.read("FRAMES", "DROPPED"), strict=True))
+        host.set_read_errors(None, identity)
         link = host.counters()
         retries = host.retries
-    expected = golden.argmax(golden.scores(network, bits))
+    expected = golden.argmax(golden.scores(network, bits, read_errors=read_errors))
     labels = inputs.labels
     return {
         "network": network.name,
         "board": identity.name,
         "port": port,
-        "images": count,
+        "features": list(identity.features),
+        "images": len(bits),
         "mismatches": int(np.count_nonzero(classes != expected)),
         "accuracy": None if labels is None else float(np.mean(classes == labels)),
         "golden_accuracy": None if labels is None else float(np.mean(expected == labels)),
-        "batches": batches,
+        "read_ber": read_errors.ber if read_errors else None,
+        "batches": len(sizes),
         "cycles": cycles,
-        "predicted_cycles": predicted,
+        "predicted_cycles": sum(schedule(config).cycles(size) for size in sizes),
         "frames": after["FRAMES"] - before["FRAMES"],
         "dropped": after["DROPPED"] - before["DROPPED"],
         "clock_hz": identity.clock_hz,
-        "engine_images_per_s": round(count * identity.clock_hz / cycles),
+        "engine_images_per_s": round(len(bits) * identity.clock_hz / cycles),
         "seconds": round(seconds, 3),
-        "images_per_s": round(count / seconds, 1),
+        "images_per_s": round(len(bits) / seconds, 1),
         "retries": retries,
         "link": link,
         "inputs": inputs.source,
     }
+
+
+@contextmanager
+def classifier(network: Network, port: str, baud: int) -> Iterator[Classify]:
+    """Yield a function that runs images with errors of single reads on the board at a port: what a sweep needs.
+
+    Parameters
+    ----------
+    network : Network
+        What must be on the board, in whatever folding.
+    port, baud
+        Serial port.
+
+    Raises
+    ------
+    InputError
+        If the board has no fault injector.
+    LinkError
+        If the board is another one, or does not answer as it should.
+    """
+    with Host(port, baud) as host:
+        identity = host.check(None, network.digest)
+        host.set_read_errors(ReadErrors(1), identity)
+
+        def run(bits: NDArray[np.bool_], errors: ReadErrors) -> NDArray[np.int64]:
+            return classify(host, identity, bits, errors)[0]
+
+        try:
+            yield run
+        finally:
+            host.set_read_errors(None, identity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from oxnor.hw.board import LINES
 from oxnor.models.errors import InputError
 
 from . import tools
@@ -51,19 +52,20 @@ def _number_after(text: str, label: str, last: bool = False) -> float:
     return float(lines[-1 if last else 0].split(label)[1].split()[0])
 
 
-def top_text(board: BoardSpec, with_pll: bool) -> str:
-    """Return the Verilog of the top level."""
+def top_text(board: BoardSpec, with_pll: bool, link: str = "uart") -> str:
+    """Return the Verilog of the top level with a serial line of the kind "uart" or "spi"."""
+    inputs, output = LINES[link]
+    ports = "".join(f"    input  wire {name},\n" for name in inputs) + f"    output wire {output},\n"
+    joins = ", ".join(f".{name}({name})" for name in (*inputs, output))
     names = ("clock_in", "clock_out") if board.chip.family == "ice40" else ("clkin", "clkout0")
     clock = "  wire clk = clk_pin;\n  wire locked = 1'b1;\n"
     if with_pll:
-        ports = f".{names[0]}(clk_pin), .{names[1]}(clk), .locked(locked)"
-        clock = f"  wire clk;\n  wire locked;\n  {PLL} pll ({ports});\n"
+        clocks = f".{names[0]}(clk_pin), .{names[1]}(clk), .locked(locked)"
+        clock = f"  wire clk;\n  wire locked;\n  {PLL} pll ({clocks});\n"
     return f"""// Top level for {board.name}: clock, reset, pins.
 module {TOP} (
     input  wire clk_pin,
-    input  wire uart_rx,
-    output wire uart_tx,
-    output wire led
+{ports}    output wire led
 );
 {clock}
   // In reset for 16 cycles after the clock is there. Registers of an FPGA start from their initial values.
@@ -78,21 +80,22 @@ module {TOP} (
 
   wire busy;
   assign led = {"!" if board.led_inverted else ""}busy;
-  oxnor_board board (.clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(uart_tx), .busy(busy));
+  oxnor_board board (.clk(clk), .rst(rst), {joins}, .busy(busy));
 endmodule
 """
 
 
-def pin_file(board: BoardSpec) -> tuple[str, str]:
+def pin_file(board: BoardSpec, link: str = "uart") -> tuple[str, str]:
     """Return the name and the text of the pin file: PCF for iCE40, LPF for ECP5."""
     if board.chip.family == "ice40":
         lines = []
-        for name, (site, attributes) in board.pins.items():
-            pullup = "-pullup yes " if attributes.get("PULLUP") == "1" and name == "uart_rx" else ""
+        for name, (site, attributes) in board.pins_for(link).items():
+            wanted = attributes.get("PULLUP") == "1" and name in ("uart_rx", "spi_cs_n")
+            pullup = "-pullup yes " if wanted else ""
             lines.append(f"set_io {pullup}{name} {site}")
         return "pins.pcf", "\n".join(lines) + "\n"
     lines = []
-    for name, (site, attributes) in board.pins.items():
+    for name, (site, attributes) in board.pins_for(link).items():
         lines.append(f'LOCATE COMP "{name}" SITE "{site}";')
         lines.append(f'IOBUF PORT "{name}" {" ".join(f"{k}={v}" for k, v in attributes.items())};')
     lines.append(f'FREQUENCY PORT "clk_pin" {board.oscillator_mhz:g} MHZ;')

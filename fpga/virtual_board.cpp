@@ -1,6 +1,9 @@
-// The virtual board: the board's top level in Verilator, its UART pins on a pseudo-terminal.
+// The virtual board: the board's top level in Verilator, its serial line on a pseudo-terminal.
 //
 //   virtual_board DIVISOR    prints the name of the terminal, then serves it until a signal or the end of stdin
+//
+// DIVISOR is the clock cycles to a bit. With OXNOR_SPI the line is SPI: each byte that comes from the terminal is sent
+// by a controller, and the byte that it reads meanwhile goes back. Else it is a UART.
 //
 // Time stands still while nothing is on the line and the board has nothing to say, so that waiting costs nothing.
 #include <cerrno>
@@ -27,47 +30,105 @@ constexpr unsigned kStart = 100;
 // Clock cycles between two looks at the terminal while the line is busy.
 constexpr uint64_t kLook = 512;
 
-struct Sender {  // host to board
-  std::deque<uint8_t> bytes;
-  unsigned bits = 0, frame = 0, timer = 0;
-  bool line(unsigned divisor) {
-    if (bits == 0) {
-      if (bytes.empty()) return true;
-      frame = bytes.front() << 1 | 0x200;
-      bytes.pop_front();
-      bits = 10;
-      timer = divisor;
-    }
-    const bool level = frame & 1;
-    if (--timer == 0) {
-      frame >>= 1;
-      timer = divisor;
-      --bits;
-    }
-    return level;
+#ifdef OXNOR_SPI
+
+class Line {  // controller of SPI, mode 0
+ public:
+  std::deque<uint8_t> in;
+  std::vector<uint8_t> out;
+  void start(Voxnor_top& top) {
+    top.spi_cs_n = 1;
+    top.spi_sck = top.spi_copi = 0;
   }
-  bool idle() const { return bits == 0 && bytes.empty(); }
+  // Before a rising edge of the clock.
+  void drive(Voxnor_top& top, unsigned divisor) {
+    if (bits_ == 0) {
+      if (timer_ != 0) {  // the board stays selected, or not, for a while
+        --timer_;
+        return;
+      }
+      if (in.empty() || top.spi_cs_n) {
+        if (in.empty() == static_cast<bool>(top.spi_cs_n)) return;
+        top.spi_cs_n = in.empty();
+        timer_ = divisor;
+        return;
+      }
+      value_ = in.front();
+      in.pop_front();
+      bits_ = 8;
+    }
+    if (timer_ == 0) {
+      top.spi_sck = 0;
+      top.spi_copi = value_ >> 7 & 1;
+    } else if (timer_ == divisor / 2) {
+      value_ = (value_ << 1 | top.spi_cipo) & 0xFF;
+      top.spi_sck = 1;
+    }
+    if (++timer_ == divisor) {
+      timer_ = 0;
+      if (--bits_ == 0) {
+        out.push_back(static_cast<uint8_t>(value_));
+        top.spi_sck = 0;
+        timer_ = divisor / 2;
+      }
+    }
+  }
+  void sample(const Voxnor_top&, unsigned) {}
+  bool idle() const { return bits_ == 0 && in.empty(); }
+  bool quiet(const Voxnor_top&) const { return idle(); }
+
+ private:
+  unsigned bits_ = 0, value_ = 0, timer_ = 0;
 };
 
-struct Receiver {  // board to host
-  std::vector<uint8_t> bytes;
-  unsigned left = 0, value = 0, timer = 0;
-  void line(bool level, unsigned divisor) {
-    if (left == 0) {
-      if (!level) {
-        left = 9;
-        timer = divisor + divisor / 2;
+#else
+
+class Line {  // UART
+ public:
+  std::deque<uint8_t> in;
+  std::vector<uint8_t> out;
+  void start(Voxnor_top& top) { top.uart_rx = 1; }
+  // Before a rising edge of the clock, and after it.
+  void drive(Voxnor_top& top, unsigned divisor) {
+    if (bits_ == 0) {
+      top.uart_rx = 1;
+      if (in.empty()) return;
+      frame_ = in.front() << 1 | 0x200;
+      in.pop_front();
+      bits_ = 10;
+      timer_ = divisor;
+    }
+    top.uart_rx = frame_ & 1;
+    if (--timer_ == 0) {
+      frame_ >>= 1;
+      timer_ = divisor;
+      --bits_;
+    }
+  }
+  void sample(const Voxnor_top& top, unsigned divisor) {
+    if (left_ == 0) {
+      if (!top.uart_tx) {
+        left_ = 9;
+        wait_ = divisor + divisor / 2;
       }
-    } else if (--timer == 0) {
-      timer = divisor;
-      if (--left == 0) {
-        bytes.push_back(static_cast<uint8_t>(value));
+    } else if (--wait_ == 0) {
+      wait_ = divisor;
+      if (--left_ == 0) {
+        out.push_back(static_cast<uint8_t>(value_));
       } else {
-        value = (value >> 1 | (level ? 0x80u : 0u)) & 0xFF;
+        value_ = (value_ >> 1 | (top.uart_tx ? 0x80u : 0u)) & 0xFF;
       }
     }
   }
+  bool idle() const { return bits_ == 0 && in.empty(); }
+  bool quiet(const Voxnor_top& top) const { return idle() && left_ == 0 && top.uart_tx; }
+
+ private:
+  unsigned bits_ = 0, frame_ = 0, timer_ = 0;      // host to board
+  unsigned left_ = 0, value_ = 0, wait_ = 0;       // board to host
 };
+
+#endif
 
 }  // namespace
 
@@ -95,10 +156,9 @@ int main(int argc, char** argv) {
   const auto context = std::make_unique<VerilatedContext>();
   context->commandArgs(argc, argv);
   const auto top = std::make_unique<Voxnor_top>(context.get());
-  Sender sender;
-  Receiver receiver;
+  Line line;
   top->clk_pin = 0;
-  top->uart_rx = 1;
+  line.start(*top);
   for (unsigned cycle = 0; cycle < kStart; ++cycle) {
     top->clk_pin = 1;
     top->eval();
@@ -116,25 +176,25 @@ int main(int argc, char** argv) {
       if (waiting[1].revents & (POLLIN | POLLHUP)) {
         if (read(0, buffer, sizeof buffer) <= 0) break;  // who started this board is gone
       }
-      if (sender.bytes.size() < sizeof buffer && (waiting[0].revents & POLLIN)) {
+      if (line.in.size() < sizeof buffer && (waiting[0].revents & POLLIN)) {
         const ssize_t n = read(master, buffer, sizeof buffer);
-        if (n > 0) sender.bytes.insert(sender.bytes.end(), buffer, buffer + n);
+        if (n > 0) line.in.insert(line.in.end(), buffer, buffer + n);
       }
-      if (rest && sender.idle()) {
+      if (rest && line.idle()) {
         --cycle;  // time stands still
         continue;
       }
     }
-    top->uart_rx = sender.line(divisor);
+    line.drive(*top, divisor);
     top->clk_pin = 1;
     top->eval();
-    receiver.line(top->uart_tx, divisor);
-    if (!sender.idle() || receiver.left || !top->uart_tx) busy = cycle;
+    line.sample(*top, divisor);
+    if (!line.quiet(*top)) busy = cycle;
     top->clk_pin = 0;
     top->eval();
-    if (!receiver.bytes.empty() && (receiver.bytes.size() >= 64 || cycle % kLook == 0)) {
-      const ssize_t n = write(master, receiver.bytes.data(), receiver.bytes.size());
-      if (n > 0) receiver.bytes.erase(receiver.bytes.begin(), receiver.bytes.begin() + n);
+    if (!line.out.empty() && (line.out.size() >= 64 || cycle % kLook == 0)) {
+      const ssize_t n = write(master, line.out.data(), line.out.size());
+      if (n > 0) line.out.erase(line.out.begin(), line.out.begin() + n);
       if (n < 0 && errno != EAGAIN) break;
     }
   }

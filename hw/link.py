@@ -11,9 +11,10 @@ from .axi_lite import ADDRESS_WIDTH, AXI_LITE_PORTS, OKAY
 from .config import EngineConfig
 from .crc32 import Crc32
 from .link_buffer import LinkBuffer
-from .link_protocol import COUNTERS, IDENTITY_BYTES, RUN_TIMEOUT_BITS, Command, Identity, Status
+from .link_protocol import COUNTERS, IDENTITY_BYTES, READ_FLAG, RUN_TIMEOUT_BITS, Command, Identity, Status
 from .link_receiver import LinkReceiver
 from .link_sender import LinkSender
+from .registers import INDEX
 from .schedule import schedule
 from .skid import Skid
 from .unit import Unit, bits_for, place
@@ -73,7 +74,7 @@ class Link(Unit):
         m = Module()
         words = self.identity.payload_max // 2
         self.receiver = LinkReceiver(words, self.config.beats)
-        self.sender = LinkSender()
+        self.sender = LinkSender(with_idle="spi" in self.identity.features)
         self.buffer = LinkBuffer(words)
         self.crc = Crc32()
         # The engine's ready may come through all of its layers: it ends here.
@@ -142,6 +143,8 @@ class Link(Unit):
                 Command.READ: (r.words != 0) & ~r.half,
                 Command.WRITE: r.whole_writes,
             }
+            if self.config.programming:
+                allowed[Command.ACCESS] = r.whole_writes
             with m.If(self.status == Status.OK), m.Switch(r.command):
                 for command, condition in allowed.items():
                     with m.Case(command), m.If(~condition):
@@ -162,6 +165,8 @@ class Link(Unit):
             Command.READ: "FETCH",
             Command.WRITE: "FETCH",
         }
+        if self.config.programming:
+            first[Command.ACCESS] = "FETCH"
         with m.State("SEQUENCE"):
             m.d.comb += [s.valid.eq(1), s.data.eq(r.sequence)]
             with m.If(s.ready):
@@ -265,6 +270,13 @@ class Link(Unit):
         r, b = self.receiver, self.buffer
         address = Signal(WORD)
         m.d.comb += [self.m_axil_araddr.eq(address), self.m_axil_awaddr.eq(address)]
+        has_value: Any = r.command == Command.WRITE
+        far: Any = address[ADDRESS_WIDTH:] != 0
+        reads: Any = 0
+        if self.config.programming:
+            mixed = r.command == Command.ACCESS
+            has_value, reads = has_value | mixed, mixed & (address & READ_FLAG).any()
+            far = (address & ~Mux(mixed, READ_FLAG, 0))[ADDRESS_WIDTH:WORD] != 0
 
         def fetch() -> None:
             m.d.comb += b.read.eq(1)
@@ -278,10 +290,10 @@ class Link(Unit):
             m.next = "AIM"
         with m.State("AIM"):
             m.next = "READ"
-            with m.If(r.command == Command.WRITE):
+            with m.If(has_value):
                 fetch()
                 m.next = "LOW"
-            with m.If(address[ADDRESS_WIDTH:] != 0):
+            with m.If(far):
                 m.next = "BUS_ERROR"
         with m.State("LOW"):
             m.d.sync += self.written[:WORD].eq(b.q)
@@ -290,6 +302,8 @@ class Link(Unit):
         with m.State("HIGH"):
             m.d.sync += self.written[WORD:].eq(b.q)
             m.next = "WRITE"
+            with m.If(reads):
+                m.next = "READ"
         with m.State("READ"):
             m.d.comb += self.m_axil_arvalid.eq(1)
             with m.If(self.m_axil_arready):
@@ -316,8 +330,34 @@ class Link(Unit):
                 m.next = "FETCH"
                 with m.If(self.index == r.words):
                     m.next = "STATUS"
+                if self.config.programming:
+                    with m.If(address == 4 * INDEX["PROG_COMMAND"]):
+                        m.d.sync += self.cycles.eq(0)
+                        m.next = "POLL"
                 with m.If(self.m_axil_bresp != OKAY):
                     m.next = "BUS_ERROR"
+        if self.config.programming:
+            self._wait(m)
         with m.State("BUS_ERROR"):
             m.d.sync += self.status.eq(Status.BUS_ERROR)
             m.next = "STATUS"
+
+    def _wait(self, m: Module) -> None:
+        """Wait until the programming controller has done the command that was written."""
+        with m.State("POLL"):
+            m.d.comb += [self.m_axil_araddr.eq(4 * INDEX["PROG_STATUS"]), self.m_axil_arvalid.eq(1)]
+            m.d.sync += self.cycles.eq(self.cycles + 1)
+            with m.If(self.m_axil_arready):
+                m.next = "POLL_ANSWER"
+        with m.State("POLL_ANSWER"):
+            m.d.comb += self.m_axil_rready.eq(1)
+            m.d.sync += self.cycles.eq(self.cycles + 1)
+            with m.If(self.m_axil_rvalid):
+                m.next = "POLL"
+                with m.If(self.cycles[RUN_TIMEOUT_BITS]):
+                    m.d.sync += self.status.eq(Status.TIMEOUT)
+                    m.next = "STATUS"
+                with m.Elif(~self.m_axil_rdata[0]):
+                    m.next = "FETCH"
+                    with m.If(self.index == self.receiver.words):
+                        m.next = "STATUS"

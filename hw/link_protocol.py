@@ -18,15 +18,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from .config import EXTRAS
+
 VERSION = 1
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
+#: What a board sends over SPI while it has nothing to say, and what such a byte of a response is escaped to there.
+IDLE, ESC_IDLE = 0xFF, 0xDE
 #: What a CRC register holds after a frame and its CRC.
 CRC_RESIDUE = 0xDEBB20E3
 CRC_POLYNOMIAL = 0xEDB88320
 HEADER_BYTES, CRC_BYTES = 4, 4
-#: The identity's payload; its last 16 bytes are the name of the board in ASCII, padded with zeros.
+#: The identity's payload; its last bytes are the name of the board in ASCII, padded with zeros, and its features.
 IDENTITY_BYTES = 32
-NAME_BYTES = 16
+NAME_BYTES = 15
+#: What a board may have, bit k of the features' byte: the extras of its engine, and SPI instead of a UART.
+FEATURES = ("fault_injector", "programming", "spi")
+#: Bytes of an entry of WRITE and of ACCESS: address and value. In ACCESS this bit of the address asks for a read.
+ENTRY_BYTES = 6
+READ_FLAG = 1 << 15
 #: Cycles after which a run is given up: the engine has not answered.
 RUN_TIMEOUT_BITS = 24
 
@@ -39,6 +48,8 @@ class Command(IntEnum):
     RUN = 0x10
     READ = 0x20
     WRITE = 0x21
+    #: Of boards with the programming controller.
+    ACCESS = 0x22
 
 
 class Status(IntEnum):
@@ -66,13 +77,17 @@ def slip(data: bytes) -> bytes:
     return bytes([END]) + escaped + bytes([END])
 
 
-def unslip(data: bytes) -> bytes | None:
-    """Return what is inside a frame (given without its END bytes), or None if an escape is wrong."""
+def unslip(data: bytes, with_idle: bool = False) -> bytes | None:
+    """Return what is inside a frame (given without its END bytes), or None if an escape is wrong.
+
+    The escape of :data:`IDLE` is one in responses only.
+    """
+    escapes = {ESC_END: END, ESC_ESC: ESC} | ({ESC_IDLE: IDLE} if with_idle else {})
     out = bytearray()
     it = iter(data)
     for byte in it:
         if byte == ESC:
-            following = {ESC_END: END, ESC_ESC: ESC}.get(next(it, -1))
+            following = escapes.get(next(it, -1))
             if following is None:
                 return None
             out.append(following)
@@ -91,15 +106,20 @@ def request(command: int, sequence: int, payload: bytes = b"") -> bytes:
     return slip(with_crc(bytes([command, sequence]) + len(payload).to_bytes(2, "little") + payload))
 
 
-def judge(segment: bytes, payload_max: int, image_bytes: int) -> Status | None:
+def commands(identity: Identity) -> list[Command]:
+    """Return the commands that a board knows."""
+    return [c for c in Command if c is not Command.ACCESS or "programming" in identity.features]
+
+
+def judge(segment: bytes, identity: Identity) -> Status | None:
     """Return how a board answers what comes between two END bytes, before it executes anything; None if it does not.
 
     Parameters
     ----------
     segment : bytes
         What is on the wire, without an END.
-    payload_max, image_bytes : int
-        As in the board's identity.
+    identity : Identity
+        What the board says it is.
 
     See Also
     --------
@@ -112,7 +132,7 @@ def judge(segment: bytes, payload_max: int, image_bytes: int) -> Status | None:
         return Status.BAD_CRC
     length = int.from_bytes(data[2:HEADER_BYTES], "little") if len(data) >= HEADER_BYTES else 0
     over = len(data) - (HEADER_BYTES + length + CRC_BYTES)
-    if length > payload_max or (over > 0 and len(data) >= HEADER_BYTES):
+    if length > identity.payload_max or (over > 0 and len(data) >= HEADER_BYTES):
         return Status.TOO_LONG
     if over < 0:
         return Status.TOO_SHORT
@@ -121,11 +141,12 @@ def judge(segment: bytes, payload_max: int, image_bytes: int) -> Status | None:
     allowed = {
         Command.IDENTITY: length == 0,
         Command.COUNTERS: length == 0,
-        Command.RUN: length > 0 and length % image_bytes == 0,
+        Command.RUN: length > 0 and length % identity.image_bytes == 0,
         Command.READ: length > 0 and length % 2 == 0,
-        Command.WRITE: length > 0 and length % 6 == 0,
+        Command.WRITE: length > 0 and length % ENTRY_BYTES == 0,
+        Command.ACCESS: length > 0 and length % ENTRY_BYTES == 0,
     }
-    if data[0] not in list(Command):
+    if data[0] not in commands(identity):
         return Status.UNKNOWN_COMMAND
     return Status.OK if allowed[Command(data[0])] else Status.BAD_PAYLOAD
 
@@ -151,7 +172,7 @@ class Response:
 
 def parse_response(frame: bytes) -> Response | None:
     """Return the response in a frame (given without its END bytes), or None if it is damaged."""
-    data = unslip(frame)
+    data = unslip(frame, with_idle=True)
     if data is None or len(data) < 2 + CRC_BYTES or with_crc(data[:-CRC_BYTES]) != data:
         return None
     return Response(data[0], data[1 : -CRC_BYTES - 1], data[-CRC_BYTES - 1])
@@ -172,9 +193,11 @@ class Identity:
     clock_hz : int
         Clock of the engine.
     divisor : int
-        Clock cycles to a bit of the UART.
+        Clock cycles to a bit of the serial line; of SPI, the fewest that it stands.
     name : str
-        Name of the board.
+        Name of the board, at most :data:`NAME_BYTES` characters.
+    features : tuple of str
+        What it has of :data:`FEATURES`.
     """
 
     version: int
@@ -184,6 +207,12 @@ class Identity:
     clock_hz: int
     divisor: int
     name: str
+    features: tuple[str, ...] = ()
+
+    @property
+    def extras(self) -> dict[str, bool]:
+        """Extras of its engine, arguments of :class:`oxnor.hw.config.EngineConfig`."""
+        return {name: name in self.features for name in EXTRAS}
 
     def to_bytes(self) -> bytes:
         """Return the payload of the answer to IDENTITY."""
@@ -196,7 +225,8 @@ class Identity:
             (self.divisor, 2),
         )
         text = self.name.encode("ascii")[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
-        return b"OXNR" + b"".join(v.to_bytes(n, "little") for v, n in numbers) + text
+        flags = sum(1 << k for k, name in enumerate(FEATURES) if name in self.features)
+        return b"OXNR" + b"".join(v.to_bytes(n, "little") for v, n in numbers) + text + bytes([flags])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Identity | None:
@@ -207,4 +237,6 @@ class Identity:
         version, result, image, payload, clock, divisor = (
             int.from_bytes(data[a:b], "little") for a, b in itertools.pairwise(ends)
         )
-        return cls(version, result, image, payload, clock, divisor, data[16:].rstrip(b"\0").decode("ascii", "replace"))
+        name = data[16:-1].rstrip(b"\0").decode("ascii", "replace")
+        features = tuple(f for k, f in enumerate(FEATURES) if data[-1] >> k & 1)
+        return cls(version, result, image, payload, clock, divisor, name, features)

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
-from .link_protocol import END, ESC, ESC_END, ESC_ESC
+from .link_protocol import END, ESC, ESC_END, ESC_ESC, ESC_IDLE, IDLE
 from .unit import Unit
 
 
@@ -15,6 +15,11 @@ class LinkSender(Unit):
     """Puts END bytes around a response, escapes, and a CRC-32.
 
     The consumer must take at least nine cycles to a byte, as any serial line does.
+
+    Parameters
+    ----------
+    with_idle : bool
+        Whether IDLE is escaped too: on a line whose other side reads it where nothing is said.
 
     Members
     -------
@@ -28,7 +33,8 @@ class LinkSender(Unit):
         A CRC register over the bytes of the response; ``start`` clears it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, with_idle: bool = False) -> None:
+        self.with_idle = with_idle
         super().__init__(
             {
                 "data": In(8),
@@ -66,6 +72,10 @@ class LinkSender(Unit):
             special.eq((byte == END) | (byte == ESC)),
             self.busy.eq(1),
         ]
+        replaced: Any = Mux(byte == END, ESC_END, ESC_ESC)
+        if self.with_idle:
+            m.d.comb += special.eq((byte == END) | (byte == ESC) | (byte == IDLE))
+            replaced = Mux(byte == IDLE, ESC_IDLE, replaced)
         with m.FSM(name="part"):
             with m.State("REST"):
                 m.d.comb += [self.start.eq(1), self.busy.eq(full)]
@@ -75,7 +85,7 @@ class LinkSender(Unit):
             with m.State("BYTES"):
                 m.d.comb += self.o_valid.eq(full | crc_part)
                 m.d.comb += self.o_data.eq(
-                    Mux(escaped, Mux(byte == END, ESC_END, ESC_ESC), Mux(special, ESC, byte))
+                    Mux(escaped, replaced, Mux(special, ESC, byte))
                 )
                 with m.If(self.o_valid & self.o_ready):
                     m.d.comb += accepted.eq(~special | escaped)

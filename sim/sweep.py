@@ -169,6 +169,11 @@ TRIALS: Mapping[type, Callable[..., Any]] = {Network: Trials, SpikingNetwork: Sp
 _TINY = Network.from_arrays([np.zeros((1, 1), bool)], [None], name="tiny")
 
 
+def errors_of(work: workers.Work, key: Key) -> FaultMap | ReadErrors:
+    """Return the errors of a trial."""
+    return KINDS[work.params.kind](work.network, key, work.params)
+
+
 class Evaluator:
     """Computes any trial of a sweep alone.
 
@@ -186,15 +191,10 @@ class Evaluator:
         else:
             self.trials = TRIALS[type(work.network)](work.network, work.bits, work.labels)
 
-    def errors(self, key: Key) -> FaultMap | ReadErrors:
-        """Return the errors of a trial."""
-        params = self.work.params
-        return KINDS[params.kind](self.work.network, key, params)
-
     def run(self, key: Key) -> Trial:
         """Return what a trial gives."""
         start = time.perf_counter()
-        errors = self.errors(key)
+        errors = errors_of(self.work, key)
         if isinstance(errors, FaultMap):
             found, wrong = self.trials.confusion(errors), errors.wrong(self.work.network)
         else:
@@ -275,6 +275,7 @@ def sweep(
     jobs: int | None = None,
     scheduler: str | None = None,
     backend: str = "cpu",
+    classify: workers.Classify | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> int:
@@ -295,6 +296,9 @@ def sweep(
         Address of a Dask scheduler, whose workers compute instead.
     backend : str
         "cpu", or "torch" for a GPU if there is one: the same integers.
+    classify : callable, optional
+        Runs the images with errors of single reads instead, on a board: the same integers too. For kind "read" in all
+        layers.
     command : str
         Command line that does the same, for the header.
     progress : callable, optional
@@ -306,10 +310,14 @@ def sweep(
         Trials computed.
     """
     check(network, params, jobs, backend)
+    if classify and (params.kind != "read" or params.layers != (ALL_LAYERS,)):
+        raise InputError("on a board the kind must be read, in all layers at once: --kind read, and no --layer")
     work = work_for(network, inputs, params, backend)
     computed = 0
     with Results(path, header(network, inputs, params, work, command)) as results:
-        if scheduler:
+        if classify:
+            place = workers.one(work, classify)
+        elif scheduler:
             place = workers.dask(work, scheduler)
         else:
             # A pass with read errors, with torch, or of spikes takes all cores by itself.
@@ -391,7 +399,6 @@ def verify(
     if count < 1:
         raise InputError(f"verify must be at least 1, not {count}")
     work = work_for(network, inputs, params)
-    evaluator = Evaluator(work)
     checks = []
     with Results(path, header(network, inputs, params, work, "")) as results:
         stored = {trial.key: trial for trial in results.trials() if trial.key.rate}
@@ -399,7 +406,7 @@ def verify(
         keys = sorted(stored)
         chosen = [keys[k] for k in np.sort(g.permutation(len(keys))[:count])]
         for k, key in enumerate(chosen):
-            errors = evaluator.errors(key)
+            errors = errors_of(work, key)
             how: dict[str, Any] = {"faults" if isinstance(errors, FaultMap) else "read_errors": errors}
             run = flow_of(network).simulate(network, work.bits, labels=work.labels, **how)
             same = np.array_equal(confusion(work.labels, run.classes, network.n_out), stored[key].confusion)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from oxnor.models.errors import InputError
 from oxnor.models.network import Network
+from oxnor.models.read_errors import ReadErrors
+from oxnor.models.trials import confusion
 
 from .results import Key, Trial
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Gives the trials of some keys, in any order.
 Compute = Callable[[Iterable[Key]], Iterator[Trial]]
+#: Gives the class of each image, bool (n, n_in), with errors of single reads: hardware that does it by itself.
+Classify = Callable[[NDArray[np.bool_], ReadErrors], NDArray[np.int64]]
 
 
 def cores() -> int:
@@ -70,6 +75,25 @@ def threads(work: Work, jobs: int) -> Iterator[Compute]:
         yield compute
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def one(work: Work, classify: Classify) -> Iterator[Compute]:
+    """Yield a function that computes trials of read errors one after the other where `classify` runs images.
+
+    What a trial is stays the sweep's: the errors of its key, on the images of the work.
+    """
+    from .sweep import errors_of
+
+    def compute(keys: Iterable[Key]) -> Iterator[Trial]:
+        for key in keys:
+            start = time.perf_counter()
+            errors = errors_of(work, key)
+            assert isinstance(errors, ReadErrors)
+            found = confusion(work.labels, classify(work.bits, errors), work.network.n_out)
+            yield Trial(key, 0, found, time.perf_counter() - start)
+
+    yield compute
 
 
 @functools.lru_cache(maxsize=2)

@@ -1,10 +1,13 @@
 """Boards: folding, top level, host link end to end on the virtual board, reports."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,18 +20,24 @@ from oxnor.fpga.build import build, memory_style, synthesis_script, write_design
 from oxnor.fpga.emulate import VirtualBoard
 from oxnor.fpga.fuzz import fuzz
 from oxnor.fpga.host import Host, LinkError
+from oxnor.fpga.load import load, self_test
 from oxnor.fpga.netlist import check
 from oxnor.fpga.report import advice, bound_cycles
 from oxnor.fpga.search import folding_for, search
-from oxnor.fpga.session import run_images
+from oxnor.fpga.session import classifier, classify, run_images
 from oxnor.fpga.top import divisor, pin_file
 from oxnor.hw.config import EngineConfig
-from oxnor.hw.link_protocol import Command, Status, request
+from oxnor.hw.link_protocol import END, ESC, ESC_IDLE, IDLE, Command, Identity, Status, request, slip, unslip, with_crc
+from oxnor.hw.programmer import Synapse, run_now
 from oxnor.hw.schedule import schedule
-from oxnor.models import zoo
+from oxnor.models import golden, zoo
 from oxnor.models.errors import InputError
+from oxnor.models.faults import FaultMap
 from oxnor.models.network import Network
+from oxnor.models.read_errors import ReadErrors
 from oxnor.sim.inputs import inputs_for
+from oxnor.sim.results import Results
+from oxnor.sim.sweep import SweepParams, sweep
 
 DOCS = Path(__file__).parent.parent / "docs" / "boards"
 
@@ -48,10 +57,12 @@ def small():
 
 @pytest.fixture(scope="module")
 def virtual(small, tmp_path_factory):
-    """A small network on a virtual iCEBreaker."""
-    spec = board("icebreaker")
-    config = search(small, spec.chip, 20).config
-    with VirtualBoard(small, spec, config, tmp_path_factory.mktemp("board")) as running:
+    """A small network on a virtual iCEBreaker with all extras; macros of few rows, so that a self-test is short."""
+    config = EngineConfig.for_network(
+        small, target="ice40", macro=(20, 16), folding=[(5, 1), (2, 1)], stream_width=16, with_scores=False,
+        fault_injector=True, programming=True,
+    )  # fmt: skip
+    with VirtualBoard(small, board("icebreaker"), config, tmp_path_factory.mktemp("board")) as running:
         yield running
 
 
@@ -203,6 +214,184 @@ def test_damaged_frames_are_counted_and_change_nothing(small, virtual, host):
     assert result["good_images"] == 12
 
 
+# Extras over the link
+
+
+@pytest.mark.cosim
+def test_read_errors_are_those_of_the_golden_model(small, virtual):
+    inputs = inputs_for(small, 300)
+    errors = ReadErrors.from_ber(0.05, seed=3)
+    result = run_images(small, virtual.design.config, inputs, virtual.port, 1_000_000, read_errors=errors)
+    assert (result["mismatches"], result["read_ber"]) == (0, errors.ber)
+    assert result["cycles"] == result["predicted_cycles"]
+    with classifier(small, virtual.port, 1_000_000) as classify:
+        clean, wrong, other = (
+            classify(inputs.images, ReadErrors(rate, seed)) for rate, seed in ((0, 3), (errors.rate, 3), (errors.rate, 4))
+        )  # fmt: skip
+    assert np.array_equal(clean, golden.predict(small, inputs.images))
+    assert np.array_equal(wrong, golden.predict(small, inputs.images, read_errors=errors))
+    assert len({tuple(c.tolist()) for c in (clean, wrong, other)}) == 3
+    # Nothing is left behind.
+    assert run_images(small, virtual.design.config, inputs, virtual.port, 1_000_000)["mismatches"] == 0
+
+
+@pytest.mark.cosim
+def test_a_lost_request_does_not_spoil_read_errors(small, virtual, host, monkeypatch):
+    """A batch that had to be sent again has moved the image numbers: all images are run again."""
+    inputs, errors = inputs_for(small, 40), ReadErrors.from_ber(0.1, seed=5)
+    identity = host.check(virtual.design.config.digest, small.digest)
+    heard, lost = host.receive, []
+
+    def deaf(timeout_s):
+        response = heard(timeout_s)
+        if response and len(response.payload) == 24 and not lost:
+            lost.append(response)
+            return None
+        return response
+
+    monkeypatch.setattr(host, "receive", deaf)
+    classes, sizes, _ = classify(host, identity, inputs.images, errors, batch=20)
+    host.set_read_errors(None, identity)
+    assert lost
+    assert sizes == [20, 20]
+    assert np.array_equal(classes, golden.predict(small, inputs.images, read_errors=errors))
+
+
+@pytest.mark.cosim
+def test_any_network_of_the_shape_is_loaded(small, virtual, host):
+    config, other = virtual.design.config, layers_of(70, 20, 10, seed=2)
+    faults = FaultMap.draw(other, ber=0.05, seed=1)
+    steps = []
+    result = load(host, other, config, faults, progress=lambda *step: steps.append(step))
+    assert (result["failing"], result["wrong_weights"], host.retries) == (0, faults.count, 0)
+    assert steps[-1] == (len(steps), len(steps))
+    held = faults.apply(other)
+    assert run_images(held, config, inputs_for(held, 60), virtual.port, 1_000_000)["mismatches"] == 0
+    with pytest.raises(LinkError, match="register NETWORK must be"):
+        run_images(other, config, inputs_for(other, 1), virtual.port, 1_000_000)
+    # What is read back is what is there, to the synapse.
+    wrong = [Synapse(k, *divmod(f, other.layers[k].n_in)) for k, flips in faults.flips.items() for f in flips.tolist()]
+    programmer = host.programmer(config, host.identity())
+    assert run_now(programmer.verify_network(other)) == sorted(wrong)
+    assert load(host, small, config)["failing"] == 0
+    assert run_images(small, config, inputs_for(small, 60), virtual.port, 1_000_000)["mismatches"] == 0
+
+
+@pytest.mark.cosim
+def test_self_test_of_a_board(small, virtual, host, monkeypatch):
+    config = virtual.design.config
+    assert self_test(host, config).ok
+    # The check itself: an amplifier whose answer does not change.
+    reads = host.access
+    monkeypatch.setattr(host, "access", lambda accesses: [v | (v < 1 << 16) << 5 for v in reads(accesses)])
+    found = self_test(host, config)
+    assert {f.amplifiers for f in found.found} == {(5,)}
+    monkeypatch.undo()
+    load(host, small, config)
+
+
+@pytest.mark.cosim
+def test_sweep_on_a_board_gives_the_rows_of_the_software(small, virtual, tmp_path):
+    """Either goes on in the file of the other."""
+    inputs = inputs_for(small, 50)
+    few, params = (SweepParams((0.01, 0.1), trials=n, kind="read", seed=4) for n in (2, 3))
+    with classifier(small, virtual.port, 1_000_000) as classify:
+        assert sweep(small, inputs, few, tmp_path / "board.sqlite", classify=classify) == 5
+        assert sweep(small, inputs, few, tmp_path / "board.sqlite") == 0
+        assert sweep(small, inputs, replace(params, trials=1), tmp_path / "both.sqlite") == 3
+        assert sweep(small, inputs, params, tmp_path / "both.sqlite", classify=classify) == 4
+        with pytest.raises(InputError, match="on a board the kind must be read, in all layers at once"):
+            sweep(small, inputs, SweepParams((0.1,)), tmp_path / "x.sqlite", classify=classify)
+    sweep(small, inputs, params, tmp_path / "software.sqlite")
+    rows = {}
+    for name in ("software", "board", "both"):
+        with Results(tmp_path / f"{name}.sqlite") as results:
+            rows[name] = [(t.key, t.errors, t.confusion.tolist()) for t in results.trials()]
+    assert rows["both"] == rows["software"]
+    assert rows["board"] == [row for row in rows["software"] if row[0].trial < 2]
+    assert len({str(matrix) for *_, matrix in rows["software"]}) > 3
+
+
+class Deaf(Host):
+    """A board that only says what it is."""
+
+    def __init__(self, *features):
+        self.port, self.found = "nowhere", Identity(1, 1, 10, 16384, 30_000_000, 4, "icebreaker", features)
+
+    def identity(self):
+        return self.found
+
+
+def test_a_board_without_an_extra_is_refused(small):
+    config = search(small, board("icebreaker").chip, 20).config
+    host = Deaf()
+    with pytest.raises(InputError, match="board icebreaker must have the programming controller: build it with --prog"):
+        load(host, small, config)
+    with pytest.raises(InputError, match="board icebreaker must have the programming controller"):
+        self_test(host, config)
+    with pytest.raises(InputError, match="board icebreaker must have the fault injector: build it with --fault-injector"):
+        host.set_read_errors(ReadErrors(5), host.identity())
+    host.set_read_errors(None, host.identity())
+
+
+# SPI
+
+
+class Spidev:
+    """The driver of Linux, with a board behind it that knows IDENTITY and hesitates."""
+
+    identity = Identity(1, 1, 10, 16384, 255 << 16, 8, "icebreaker", ("spi",))
+
+    def __init__(self):
+        self.came, self.says = bytearray(), bytearray()
+
+    def open_path(self, path):
+        if path != "/dev/spidev0.0":
+            raise FileNotFoundError(2, "No such file or directory")
+
+    def close(self):
+        self.came = None
+
+    def xfer2(self, values):
+        assert (self.mode, self.max_speed_hz, len(values) <= 4096) == (0, 2_000_000, True)
+        read = []
+        for n, value in enumerate(values):
+            read.append(self.says.pop(0) if self.says and n % 3 else IDLE)
+            if value != END:
+                self.came.append(value)
+            elif self.came:
+                sequence = unslip(bytes(self.came))[1]
+                self.came.clear()
+                frame = slip(with_crc(bytes([sequence]) + self.identity.to_bytes() + bytes([Status.OK])))
+                self.says += frame.replace(bytes([IDLE]), bytes([ESC, ESC_IDLE]))
+        return read
+
+
+def test_host_on_spi_of_linux(monkeypatch):
+    monkeypatch.setitem(sys.modules, "spidev", SimpleNamespace(SpiDev=Spidev))
+    with Host("spi:/dev/spidev0.0", 2_000_000) as host:
+        for _ in range(3):
+            assert host.identity() == Spidev.identity
+        assert host.retries == 0
+    with pytest.raises(InputError, match=r"--port spi:/dev/spidev0.9: cannot be opened \(No such file or directory\)"):
+        Host("spi:/dev/spidev0.9", 2_000_000)
+    monkeypatch.setitem(sys.modules, "spidev", None)
+    with pytest.raises(InputError, match=r'spidev is needed for SPI of this machine: pip install "oxnor\[spi\]"'):
+        Host("spi:/dev/spidev0.0")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pins_of_spi(name, small, tmp_path):
+    spec = board(name)
+    design = write_design(small, spec, search(small, spec.chip).config, tmp_path, link="spi")
+    assert (design.identity.features, design.identity.divisor) == (("spi",), 8)
+    pins, top = ((tmp_path / f).read_text() for f in (pin_file(spec, "spi")[0], "rtl/oxnor_top.v"))
+    for port, site in zip(("spi_cs_n", "spi_copi", "spi_cipo", "spi_sck"), spec.spi_sites, strict=True):
+        assert re.search(rf'{port}"? (SITE "{site}"|{site}\n)', pins)
+        assert f".{port}({port})" in top
+    assert "uart" not in pins + top
+
+
 @pytest.mark.cosim
 def test_no_port():
     with pytest.raises(InputError, match=r"--port /dev/nowhere: cannot be opened \(No such file or directory\)"):
@@ -210,28 +399,44 @@ def test_no_port():
 
 
 @pytest.mark.cosim
-def test_commands_emulate_and_run(small, tmp_path):
+def test_commands_emulate_load_and_run(small, tmp_path):
+    """Over SPI, and with the macro for block RAM that writes no single bits: the other tests have neither."""
     small.save(tmp_path / "small.npz")
+    other = layers_of(70, 20, 10, seed=2)
+    other.save(tmp_path / "other.npz")
+    faults = FaultMap.draw(other, ber=0.02)
+    faults.save(tmp_path / "faults.npz")
     command = [sys.executable, "-m", "oxnor.cli", "fpga"]
-    with subprocess.Popen([*command, "emulate", "small.npz", "--json"], cwd=tmp_path, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True) as running:  # fmt: skip
+    board_options = ["--board", "colorlight-i5", "--fold", "2,1", "--fold", "1,1", "--json"]
+
+    def done(*arguments):
+        found = subprocess.run([*command, *arguments, *board_options], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        return json.loads(found.stdout) if found.returncode == 0 else found.stderr
+
+    emulate = [*command, "emulate", "small.npz", "--link", "spi", "--programming", *board_options]
+    with subprocess.Popen(emulate, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         try:
             lines = []
             while not lines or lines[-1] != "}\n":
                 lines.append(running.stdout.readline())
             port = json.loads("".join(lines))["port"]
-            arguments = ["run", "small.npz", "--port", port, "--images", "20", "--json"]
-            done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+            first = done("run", "small.npz", "--port", port, "--images", "20")
+            loaded = done("load", "other.npz", "--port", port, "--faults", "faults.npz")
+            second = done("run", "other.npz", "--port", port, "--images", "20", "--faults", "faults.npz")
+            refused = done("run", "small.npz", "--port", port, "--images", "20")
         finally:
             running.terminate()
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["mismatches"] == 0
+    assert port.startswith("spi:/dev/pts/")
+    assert (first["mismatches"], first["retries"], first["features"]) == (0, 0, ["programming", "spi"])
+    assert (loaded["failing"], loaded["wrong_weights"]) == (0, faults.count)
+    assert second["mismatches"] == 0
+    assert "register NETWORK must be" in refused
 
 
 # The command line
 
 
-@pytest.mark.parametrize("command", ["build", "emulate", "run", "check", "fuzz"])
+@pytest.mark.parametrize("command", ["build", "emulate", "run", "load", "selftest", "check", "fuzz"])
 def test_help_has_an_example(command):
     result = CliRunner().invoke(app, ["fpga", command, "--help"])
     assert result.exit_code == 0
@@ -247,6 +452,15 @@ SENTENCES = {
                  "--interval must be 1 or more, not 0"),
     "both": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--interval", "9", "--fold", "1,1"],
              "--interval and --fold must not be given together: each of them decides the folding"),
+    "link": (["emulate", "mnist-tfc", "--link", "i2c"], "--link must be uart or spi, not 'i2c'"),
+    "spi baud": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--link", "spi", "--baud", "9600"],
+                 "--baud must not be given with --link spi: the host makes the clock of SPI"),
+    "spi bits": (["emulate", "mnist-tfc", "--link", "spi", "--bit-cycles", "4"], "--bit-cycles must be in [8, 65535], not 4"),
+    "read ber": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--read-ber", "2"],
+                 "read error rate must be in [0, 0.999985], not 2"),
+    "load port": (["load", "mnist-tfc", "--port", "/dev/nowhere"], "--port /dev/nowhere: cannot be opened (No such file or directory)"),
+    "extras of a port": (["fuzz", "mnist-tfc", "--port", "/dev/nowhere", "--programming"],
+                         "--fault-injector and --programming must not be given with --port: the board says what it has"),
     "bits": (["emulate", "mnist-tfc", "--bit-cycles", "3"], "--bit-cycles must be in [4, 65535], not 3"),
     "images": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--images", "0"], "images must be in [1, 10000], not 0"),
     "port": (["run", "mnist-tfc", "--port", "/dev/nowhere"], "--port /dev/nowhere: cannot be opened (No such file or directory)"),

@@ -1,6 +1,7 @@
 """Host link at the level of bytes, in the Amaranth simulator: the answers that the protocol's model gives, and no others."""
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from oxnor.hw.link import Link
 from oxnor.hw.link_protocol import (
     END,
     ESC,
+    IDLE,
+    READ_FLAG,
     Command,
     Identity,
     Status,
@@ -23,10 +26,14 @@ from oxnor.hw.link_protocol import (
     unslip,
     with_crc,
 )
+from oxnor.hw.registers import INDEX
 from oxnor.hw.uart import UartReceiver, UartTransmitter
 
 CONFIG = EngineConfig((LayerConfig("scores", 40, 10, 16, 40, 1, 1),), 16, False)
 IDENTITY = Identity(1, 1, 6, 24, 30_000_000, 30, "test-board")
+#: The same with a programming controller.
+PROGRAMMABLE = replace(CONFIG, programming=True), replace(IDENTITY, payload_max=48, features=("programming",))
+PROG_COMMAND, PROG_STATUS = 4 * INDEX["PROG_COMMAND"], 4 * INDEX["PROG_STATUS"]
 #: Clock cycles to a byte on the line: more than the nine that the link needs.
 BYTE_CYCLES = 10
 
@@ -42,6 +49,8 @@ class Engine:
         self.pauses = pauses
         self.registers = {0: 0x4F584E52, 4: 1}
         self.images = []
+        self.busy = 0  # reads of PROG_STATUS in which the programming controller is busy still
+        self.accesses = []
 
     async def streams(self, ctx):
         link = self.link
@@ -80,6 +89,10 @@ class Engine:
                 ctx.set(link.m_axil_bvalid, 0)
             if ar:
                 known = araddr in self.registers
+                self.accesses.append(araddr)
+                if araddr == PROG_STATUS and self.busy:
+                    self.busy -= 1
+                    self.registers[araddr] = 1 if self.busy else 2
                 ctx.set(link.m_axil_rdata, self.registers.get(araddr, 0))
                 ctx.set(link.m_axil_rresp, OKAY if known else SLVERR)
                 ctx.set(link.m_axil_rvalid, 1)
@@ -87,17 +100,20 @@ class Engine:
             value = wdata if w else value
             if address is not None and value is not None:
                 known = address in self.registers
+                self.accesses.append((address, value))
                 if known:
                     self.registers[address] = value
+                    self.busy = value if address == PROG_COMMAND else self.busy
                 ctx.set(link.m_axil_bresp, OKAY if known else SLVERR)
                 ctx.set(link.m_axil_bvalid, 1)
                 address = value = None
 
 
-def talk(pieces, *, pause=600, pauses=None):
+def talk(pieces, *, pause=600, pauses=None, of=(CONFIG, IDENTITY), registers=()):
     """Send each piece of bytes, wait until the link is silent, and return (responses to each, engine)."""
-    link, heard = Link(CONFIG, IDENTITY), []
+    link, heard = Link(*of), []
     engine = Engine(link, pauses)
+    engine.registers |= dict(registers)
 
     async def host(ctx):
         for piece in pieces:
@@ -133,6 +149,7 @@ def talk(pieces, *, pause=600, pauses=None):
         frames = bytes(d for n, d in spoken if n == k).split(bytes([END]))
         answers.append([parse_response(f) for f in frames if f])
     assert all(a is not None for group in answers for a in group), "a response is damaged"
+    talk.spoken = [bytes(d for n, d in spoken if n == k) for k in range(len(pieces))]
     return [[(a.sequence, Status(a.status), a.payload) for a in group] for group in answers], engine
 
 
@@ -203,12 +220,64 @@ def test_bad_requests_are_answered_and_change_nothing():
         assert [a[:2] for a in answers[2 * k]] == [wanted], name
         assert [(a[0], a[1], a[2][:1]) for a in answers[2 * k + 1]] == [(3, Status.OK, b"\x05")], f"after {name}"
         if wanted[1] is not Status.BUS_ERROR:
-            assert judge(wire[1:-1], IDENTITY.payload_max, IDENTITY.image_bytes) == wanted[1], name
+            assert judge(wire[1:-1], IDENTITY) == wanted[1], name
     executed = sum(status is Status.BUS_ERROR for _, (_, status) in BAD.values()) + len(BAD) + 1
     rejected = sum(status is not Status.BUS_ERROR for _, (_, status) in BAD.values())
     assert answers[-1][0][2] == executed.to_bytes(4, "little") + rejected.to_bytes(4, "little")
     assert engine.registers == {0: 0x4F584E52, 4: 1}
     assert len(engine.images) == len(BAD)
+
+
+def entries(*accesses):
+    """Return the payload of WRITE and ACCESS: (address, value), value None for a read."""
+    return b"".join(
+        (a | READ_FLAG * (v is None)).to_bytes(2, "little") + (v or 0).to_bytes(4, "little") for a, v in accesses
+    )
+
+
+def test_access_reads_and_writes_in_order_and_waits_for_the_controller():
+    registers = {PROG_COMMAND: 0, PROG_STATUS: 2}
+    mixed = entries((0, None), (4, 0xC0DBDCDD), (4, None), (PROG_COMMAND, 5), (PROG_STATUS, None), (4, 8), (4, None))
+    pieces = [
+        request(Command.ACCESS, 1, mixed),
+        request(Command.WRITE, 2, entries((PROG_COMMAND, 3), (4, 9))),
+        request(Command.ACCESS, 3, entries((PROG_COMMAND, 3))),
+        request(Command.ACCESS, 4, entries((4, None), (0x44, None), (4, 1))),
+        request(Command.WRITE, 5, entries((4, None))),
+        request(Command.ACCESS, 6, mixed[:-1]),
+        request(Command.READ, 7, b"\4\0"),
+    ]
+    answers, engine = talk(pieces, of=PROGRAMMABLE, registers=registers)
+    numbers = [int.from_bytes(answers[0][0][2][4 * k : 4 * k + 4], "little") for k in range(4)]
+    assert (answers[0][0][:2], numbers) == ((1, Status.OK), [0x4F584E52, 0xC0DBDCDD, 2, 8])
+    assert answers[1] == [(2, Status.OK, b"")]
+    assert answers[2] == [(3, Status.OK, b"")]
+    assert answers[3] == [(4, Status.BUS_ERROR, bytes([9, 0, 0, 0]))]  # up to the one that fails
+    assert answers[4] == [(5, Status.BUS_ERROR, b"")]  # WRITE does not read
+    assert answers[5] == [(6, Status.BAD_PAYLOAD, b"")]
+    assert answers[6][0][2] == bytes([9, 0, 0, 0])
+    # Polled until the command was done, and nothing in between.
+    first = engine.accesses[: engine.accesses.index((4, 8))]
+    assert first == [0, (4, 0xC0DBDCDD), 4, (PROG_COMMAND, 5), *[PROG_STATUS] * 6]
+    answers, _ = talk([request(Command.ACCESS, 1, entries((0, None)))])
+    assert answers == [[(1, Status.UNKNOWN_COMMAND, b"")]]
+    assert judge(pieces[2][1:-1], IDENTITY) == Status.UNKNOWN_COMMAND
+    assert judge(pieces[2][1:-1], PROGRAMMABLE[1]) == Status.OK
+
+
+def test_a_controller_that_hangs_does_not_hang_the_link(monkeypatch):
+    monkeypatch.setattr("oxnor.hw.link.RUN_TIMEOUT_BITS", 6)
+    pieces = [request(Command.WRITE, 1, entries((PROG_COMMAND, 1000), (4, 9))), request(Command.READ, 2, b"\4\0")]
+    answers, _ = talk(pieces, of=PROGRAMMABLE, registers={PROG_COMMAND: 0, PROG_STATUS: 2})
+    assert answers == [[(1, Status.TIMEOUT, b"")], [(2, Status.OK, bytes([1, 0, 0, 0]))]]
+
+
+def test_over_spi_idle_is_escaped_too():
+    identity = replace(IDENTITY, clock_hz=0xFFDEDBC0, features=("spi",))
+    answers, _ = talk([request(Command.IDENTITY, 0xFF)], of=(CONFIG, identity))
+    assert answers == [[(0xFF, Status.OK, identity.to_bytes())]]
+    assert Identity.from_bytes(identity.to_bytes()) == identity
+    assert all(IDLE not in group for group in talk.spoken)
 
 
 def test_requests_that_come_too_early_are_lost_and_counted():

@@ -22,7 +22,7 @@ from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.sim.inputs import inputs_for
 from oxnor.sim.results import ALL_LAYERS, Key, Results
-from oxnor.sim.sweep import Evaluator, SweepParams, parse_rates, sweep, work_for
+from oxnor.sim.sweep import Evaluator, SweepParams, errors_of, parse_rates, sweep, work_for
 from oxnor.sim.sweep_page import Story, build_page
 
 RATES = (0.001, 0.01, 0.1)
@@ -121,10 +121,10 @@ def test_read_errors_are_those_of_the_golden_model(tmp_path, network, inputs):
     assert len(found) == 1 + 2 * 2 * 2
     for key, trial in found.items():
         if key.layer == ALL_LAYERS:
-            predicted = golden.predict(network, inputs.images, read_errors=evaluator.errors(key))
+            predicted = golden.predict(network, inputs.images, read_errors=errors_of(evaluator.work, key))
             assert trial.correct == np.count_nonzero(predicted == right)
     key = Key(1, params.rates[1], 0)
-    before, wrong = golden.layer_outputs(network, inputs.images)[0], evaluator.errors(key).layer(1)
+    before, wrong = golden.layer_outputs(network, inputs.images)[0], errors_of(evaluator.work, key).layer(1)
     scores = network.layers[1].evaluate(pack_words(before), "numpy", wrong)
     assert found[key].correct == np.count_nonzero(golden.argmax(scores) == right)
     with pytest.raises(InputError, match=r"^read error rate must be 0 or at least 7\.6e-06, not 1e-06$"):
@@ -143,7 +143,7 @@ def test_device_errors_have_the_rate_of_the_axis_and_come_in_columns(tmp_path, r
     for rate in params.rates:
         assert np.mean([share for r, share in found if r == rate]) == pytest.approx(rate, rel=0.3)
     evaluator = Evaluator(work_for(wide, inputs_for(wide, 20), params))
-    flips = evaluator.errors(Key(ALL_LAYERS, 0.03, 0)).flips[0]
+    flips = errors_of(evaluator.work, Key(ALL_LAYERS, 0.03, 0)).flips[0]
     columns = np.bincount(flips // 300 // 64 * 300 + flips % 300, minlength=5 * 300)
     assert np.var(columns) > 3 * np.mean(columns)  # independent errors: about equal
     other = dataclasses.replace(params, device=dataclasses.replace(device, lrs_sigma=0.5))

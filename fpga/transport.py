@@ -1,0 +1,159 @@
+"""Ways to a board's serial line: a UART by pyserial, SPI by spidev, and SPI of a virtual board."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from oxnor.hw.link_protocol import END, IDLE
+from oxnor.models.errors import InputError
+
+#: What stands before the name of a port that is SPI.
+SPI = "spi:"
+#: Bytes that a driver of SPI takes at once, and those that are clocked to hear whether there is an answer.
+CHUNK, LISTEN = 4096, 64
+
+
+class Transport(Protocol):
+    """Bytes to and from a board."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def read(self) -> bytes:
+        """Return what has come; waits a little if nothing has."""
+
+    def close(self) -> None:
+        """Give the port back."""
+
+
+def is_simulation(port: str) -> bool:
+    """Return whether a virtual board is behind a port: a pseudo-terminal, which keeps no bit rate."""
+    return "/pts/" in port
+
+
+def _serial(port: str, path: str, rate: int) -> Any:
+    """Return an open serial port."""
+    try:
+        import serial
+    except ModuleNotFoundError:
+        raise InputError('pyserial is needed to talk to a board: pip install "oxnor[fpga]"') from None
+    try:
+        return serial.Serial(path, rate, timeout=0.05, write_timeout=30)
+    except (serial.SerialException, ValueError, OSError) as e:
+        raise _cannot_open(port, e) from None
+
+
+def _cannot_open(port: str, e: Exception) -> InputError:
+    number = getattr(e, "errno", None)
+    what = os.strerror(number) if number else str(e)
+    return InputError(f"--port {port}: cannot be opened ({what})")
+
+
+class Uart:
+    """A serial port.
+
+    Parameters
+    ----------
+    port : str
+        Its name.
+    rate : int
+        Bits a second.
+    """
+
+    def __init__(self, port: str, rate: int):
+        self._serial = _serial(port, port, rate)
+
+    def write(self, data: bytes) -> None:  # noqa: D102
+        self._serial.write(data)
+
+    def read(self) -> bytes:  # noqa: D102
+        return self._serial.read(max(1, self._serial.in_waiting))
+
+    def close(self) -> None:  # noqa: D102
+        self._serial.close()
+
+
+class Spi:
+    """A controller of SPI: every byte that is sent brings one back, and END bytes are sent to hear.
+
+    Parameters
+    ----------
+    exchange : callable
+        Sends at most :data:`CHUNK` bytes with the board selected, and returns as many that have come meanwhile.
+    close : callable
+        Gives the port back.
+    """
+
+    def __init__(self, exchange: Callable[[bytes], bytes], close: Callable[[], object]):
+        self._exchange, self._close = exchange, close
+        self._heard = bytearray()
+
+    def write(self, data: bytes) -> None:  # noqa: D102
+        for first in range(0, len(data), CHUNK):
+            came = self._exchange(data[first : first + CHUNK])
+            self._heard += came.replace(bytes([IDLE]), b"")
+
+    def read(self) -> bytes:  # noqa: D102
+        if not self._heard:
+            self.write(bytes([END]) * LISTEN)
+        found = bytes(self._heard)
+        self._heard.clear()
+        return found
+
+    def close(self) -> None:  # noqa: D102
+        self._close()
+
+
+def _spidev(port: str, path: str, rate: int) -> Spi:
+    try:
+        import spidev
+    except ModuleNotFoundError:
+        raise InputError('spidev is needed for SPI of this machine: pip install "oxnor[spi]"') from None
+    device = spidev.SpiDev()
+    try:
+        device.open_path(path)
+        device.mode, device.max_speed_hz = 0, rate
+    except OSError as e:
+        raise _cannot_open(port, e) from None
+    return Spi(lambda data: bytes(device.xfer2(list(data))), device.close)
+
+
+def _simulated_spi(port: str, path: str, rate: int) -> Spi:
+    """Return SPI of a virtual board: the bytes of both ways go through a pseudo-terminal."""
+    line = _serial(port, path, rate)
+
+    def exchange(data: bytes) -> bytes:
+        came = bytearray()
+        for first in range(0, len(data), LISTEN):
+            part = data[first : first + LISTEN]
+            line.write(part)
+            wanted = len(came) + len(part)
+            while len(came) < wanted:
+                came += line.read(wanted - len(came))
+        return bytes(came)
+
+    return Spi(exchange, line.close)
+
+
+def open_transport(port: str, rate: int) -> Transport:
+    """Return the way to a board.
+
+    Parameters
+    ----------
+    port : str
+        A serial port; or, for SPI, ``spi:`` and a device of Linux (``/dev/spidev0.0``) or the terminal of a virtual
+        board.
+    rate : int
+        Bits a second.
+
+    Raises
+    ------
+    InputError
+        If the port cannot be opened or its driver is not installed.
+    """
+    if not port.startswith(SPI):
+        return Uart(port, rate)
+    path = port.removeprefix(SPI)
+    return _simulated_spi(port, path, rate) if is_simulation(port) else _spidev(port, path, rate)
