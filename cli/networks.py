@@ -7,6 +7,7 @@ from typing import Any
 from .console import print_json, print_table
 from .options import (
     AsJson,
+    Dataflow,
     Fold,
     Macro,
     NetworkName,
@@ -48,6 +49,7 @@ def info(
     target: TargetName = "sim",
     macro: Macro = None,
     fold: Fold = None,
+    dataflow: Dataflow = None,
     stream_width: StreamWidth = None,
     no_scores: NoScores = False,
     as_json: AsJson = False,
@@ -60,7 +62,8 @@ def info(
     from oxnor.sim.report import facts
 
     loaded = load_any_network(network)
-    found = flow_of(loaded).describe(loaded, engine_config(loaded, target, macro, fold, stream_width, no_scores))
+    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, dataflow)
+    found = flow_of(loaded).describe(loaded, config)
     if as_json:
         print_json(found)
         return
