@@ -65,7 +65,7 @@ class SerialArray(SynapseArray):
         """Sense a row of every macro; count the agreeing bits of each neuron in all lanes."""
         c = self.config
         in_last = c.n_in - (c.reads - 1) * c.groups  # lanes that hold a synapse in the last row
-        agree: list[list[Any]] = []
+        agree: list[Signal] = []
         for v in range(c.groups):
             lane = []
             for h in range(c.across):
@@ -76,9 +76,9 @@ class SerialArray(SynapseArray):
                 m.d.comb += [tile.en.eq(self.en), tile.sense.eq(valid), tile.row.eq(row), tile.x.eq(bits[v])]
                 if self.extras.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
-                counts = tile.counts.as_value()
-                lane.append(counts if v < in_last else counts & ~last_read.replicate(neurons))
-            agree.append(list(Cat(*lane)))
+                lane.append(tile.counts.as_value())
+            agree.append(Signal(c.n_out, name=f"agree_v{v}"))
+            m.d.comb += agree[v].eq(Cat(*lane) if v < in_last else Mux(last_read, 0, Cat(*lane)))
         if c.groups == 1:
             m.d.comb += [self.partials[n].eq(agree[0][n]) for n in range(c.n_out)]
             return
