@@ -136,9 +136,12 @@ class LayerConfig:
             if not low <= value <= high:
                 raise InputError(f"layer {self.n_in} to {self.n_out}: {name} must be in [{low}, {high}], not {value}")
         if self.reads > self.rows:
+            what = f"{self.slices} slices of {self.passes} passes"
+            if self.is_serial:
+                what = f"{self.n_in} inputs, {self.groups} to a read"
             raise InputError(
-                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.reads} rows for {self.slices}"
-                f" slices of {self.passes} passes, not {self.rows}: fold it less, or take larger macros"
+                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.reads} rows for {what},"
+                f" not {self.rows}: fold it less, or take larger macros"
             )
 
     @property
