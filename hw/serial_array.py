@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from .array import SynapseArray
 from .coefficient_word import CoefficientWord
-from .popcount import Popcount
+from .column_count import ColumnCount
 from .program_bus import fan_out
 from .serial_tile import SerialTile
 from .unit import place
@@ -62,10 +62,11 @@ class SerialArray(SynapseArray):
         return x[: c.groups], busy
 
     def _read_rows(self, m: Module, platform: Any, valid: Any, row: Signal, bits: Any, last_read: Signal) -> None:
-        """Sense a row of every macro; count the agreeing bits of each neuron in all lanes."""
+        """Sense a row of every macro; count the agreeing bits of each neuron over the lanes."""
         c = self.config
         in_last = c.n_in - (c.reads - 1) * c.groups  # lanes that hold a synapse in the last row
-        agree: list[Signal] = []
+        count = ColumnCount(c.groups, c.n_out)
+        place(m, platform, "column_count", count)
         for v in range(c.groups):
             lane = []
             for h in range(c.across):
@@ -77,17 +78,13 @@ class SerialArray(SynapseArray):
                 if self.extras.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 lane.append(tile.counts.as_value())
-            agree.append(Signal(c.n_out, name=f"agree_v{v}"))
-            m.d.comb += agree[v].eq(Cat(*lane) if v < in_last else Mux(last_read, 0, Cat(*lane)))
-        if c.groups == 1:
-            m.d.comb += [self.partials[n].eq(agree[0][n]) for n in range(c.n_out)]
-            return
-        for n in range(c.n_out):
-            popcount = Popcount(c.groups)
-            place(m, platform, f"popcount{n}", popcount)
-            m.d.comb += popcount.i.eq(Cat(*(lane[n] for lane in agree)))
+            m.d.comb += count.i[v].eq(Cat(*lane) if v < in_last else Mux(last_read, 0, Cat(*lane)))
+        planes: list[Any] = list(count.o)
+        if c.groups > 1:
+            planes = [Signal(c.n_out, name=f"plane{b}") for b in range(len(planes))]
             with m.If(self.en):
-                m.d.sync += self.partials[n].eq(popcount.o)
+                m.d.sync += [plane.eq(bits) for plane, bits in zip(planes, count.o, strict=True)]
+        m.d.comb += [self.partials[n].eq(Cat(*(plane[n] for plane in planes))) for n in range(c.n_out)]
 
     def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
         if self.extras.program is not None:
