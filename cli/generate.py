@@ -11,6 +11,7 @@ from .console import note, print_json, print_table, progress
 from .options import (
     DEVICE_PANEL,
     AsJson,
+    Dataflow,
     Device,
     DeviceCycles,
     DeviceSeconds,
@@ -34,6 +35,7 @@ def generate(
     target: TargetName = "sim",
     macro: Macro = None,
     fold: Fold = None,
+    dataflow: Dataflow = None,
     stream_width: StreamWidth = None,
     no_scores: NoScores = False,
     fault_injector: FaultInjector = False,
@@ -63,7 +65,7 @@ def generate(
     loaded = load_any_network(network)
     model = load_device(device, cycles, seconds)
     extras = {"fault_injector": fault_injector, "programming": programming}
-    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, **extras)
+    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, dataflow, **extras)
     with progress() as tell:
         tell(f"writing {output}", 0, 0)
         draw = DeviceDraw(model, cycles, seconds, seed, trial) if model else None

@@ -7,6 +7,7 @@ from typing import Any
 from .console import print_json, print_table
 from .options import (
     AsJson,
+    Dataflow,
     Fold,
     Macro,
     NetworkName,
@@ -48,6 +49,7 @@ def info(
     target: TargetName = "sim",
     macro: Macro = None,
     fold: Fold = None,
+    dataflow: Dataflow = None,
     stream_width: StreamWidth = None,
     no_scores: NoScores = False,
     as_json: AsJson = False,
@@ -60,7 +62,8 @@ def info(
     from oxnor.sim.report import facts
 
     loaded = load_any_network(network)
-    found = flow_of(loaded).describe(loaded, engine_config(loaded, target, macro, fold, stream_width, no_scores))
+    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, dataflow)
+    found = flow_of(loaded).describe(loaded, config)
     if as_json:
         print_json(found)
         return
@@ -84,7 +87,7 @@ def info(
 
 def _layer_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the table of a network's layers: columns that all layers have, then those of its kind of engine."""
-    extra = {"H x V": "H x V", "slices": "slices", "reads": "reads", "latency": "latency"}
+    extra = ("dataflow", "H x V", "slices", "reads", "latency")
     spiking = {"theta": "theta", "v_bits": "bits of V", "refractory": "refractory"}
     rows = []
     for k, (y, e) in enumerate(zip(found["layers"], found["engine"]["layers"], strict=True)):
@@ -93,7 +96,7 @@ def _layer_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
         if "neuron" in y:
             rows.append((*row, *(str(y["neuron"][name]) for name in spiking)))
         else:
-            values = (f"{e['across']} x {e['groups']}", *(str(e[name]) for name in ("slices", "reads", "latency")))
+            values = (e["dataflow"], f"{e['across']} x {e['groups']}", *(str(e[name]) for name in extra[2:]))
             rows.append((*row, *values))
     head = ("layer", "kind", "inputs", "neurons", "coefficients", "macros")
-    return head + tuple((spiking if "neuron" in found["layers"][0] else extra).values()), rows
+    return head + (tuple(spiking.values()) if "neuron" in found["layers"][0] else extra), rows

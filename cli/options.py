@@ -51,6 +51,16 @@ Fold = Annotated[
         rich_help_panel=_ENGINE,
     ),
 ]
+Dataflow = Annotated[
+    str | None,
+    typer.Option(
+        "--dataflow",
+        metavar="FLOW",
+        help="parallel (inputs on the columns), serial (inputs select rows), alternate, or one for each layer:"
+        " parallel,serial,parallel.",
+        rich_help_panel=_ENGINE,
+    ),
+]
 StreamWidth = Annotated[
     int | None,
     typer.Option(
@@ -232,6 +242,7 @@ def engine_config(
     fold: list[str] | None = None,
     stream_width: int | None = None,
     no_scores: bool = False,
+    dataflow: str | None = None,
     **extras: bool,
 ) -> Any:
     """Return the engine structure that the options ask for: that of the network's kind."""
@@ -244,6 +255,8 @@ def engine_config(
         given |= _macro(macro)
     if fold:
         given["folding"] = [pair("--fold", text, ",", "1,16", 1) for text in fold]
+    if dataflow is not None:
+        given["dataflow"] = dataflow
     if no_scores:
         given["with_scores"] = False
     given |= {name: True for name, wanted in extras.items() if wanted}

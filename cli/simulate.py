@@ -13,6 +13,7 @@ from .console import note, print_json, print_table, progress
 from .options import (
     AsJson,
     Data,
+    Dataflow,
     Device,
     DeviceCycles,
     DeviceSeconds,
@@ -78,6 +79,7 @@ def simulate(
     target: TargetName = "sim",
     macro: Macro = None,
     fold: Fold = None,
+    dataflow: Dataflow = None,
     stream_width: StreamWidth = None,
     no_scores: NoScores = False,
     fault_injector: FaultInjector = False,
@@ -110,7 +112,7 @@ def simulate(
 
     loaded = load_any_network(network)
     extras = {"fault_injector": fault_injector, "programming": programming}
-    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, **extras)
+    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, dataflow, **extras)
     read_errors = ReadErrors.from_ber(read_ber, seed) if read_ber else None
     inputs = inputs_for(loaded, images, seed=seed, data=data)
     fault_map = FaultMap.load(faults) if faults is not None else None

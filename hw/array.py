@@ -35,6 +35,8 @@ class SynapseArray(Unit):
         Bits of the coefficients of one neuron; 0 if there are none.
     extras : Extras
         What the engine has beside.
+    takes_groups : bool
+        Whether inputs come V at a time instead of whole vectors; for an input-serial layer.
 
     Members
     -------
@@ -48,26 +50,34 @@ class SynapseArray(Unit):
         It is the first, the last slice of its neurons.
     first_pass, last_pass : ``Out(1)``
         It belongs to the first, the last pass over the vector.
-    partials : ``Out(ArrayLayout(bits_for(n_in), V))``
+    partials : ``Out(ArrayLayout(bits_for(n_in), neurons))``
         Partial counts, a lane a neuron.
-    coefficients : ``Out(V * coefficient_width)``
+    coefficients : ``Out(neurons * coefficient_width)``
         Coefficients of the pass, lane 0 in the low bits; not there if they have no bits.
     errors, program
         See :class:`oxnor.hw.extras.Extras`.
     """
 
-    def __init__(self, config: LayerConfig, index: int, coefficient_width: int, extras: Extras = NO_EXTRAS):
+    def __init__(
+        self,
+        config: LayerConfig,
+        index: int,
+        coefficient_width: int,
+        extras: Extras = NO_EXTRAS,
+        takes_groups: bool = False,
+    ):
         self.config = config
         self.index = index
         self.coefficient_width = coefficient_width
         self.extras = extras
+        self.takes_groups = takes_groups
         members: dict[str, Any] = {
             "en": In(1),
-            "i": In(stream.Signature(config.n_in)),
-            "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.groups)),
+            "i": In(stream.Signature(config.groups if takes_groups else config.n_in)),
+            "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.neurons)),
         }
         if coefficient_width:
-            members["coefficients"] = Out(config.groups * coefficient_width)
+            members["coefficients"] = Out(config.neurons * coefficient_width)
         flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass")
         super().__init__(members | {k: Out(1) for k in flags} | extras.members)
 
@@ -196,7 +206,7 @@ class SynapseArray(Unit):
 
     def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
         c = self.config
-        sizes = c.passes, c.groups * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem"
+        sizes = c.passes, c.neurons * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem"
         if self.extras.program is None:
             rom = CoefficientRom(*sizes)
             place(m, platform, "coefficient_rom", rom)

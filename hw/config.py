@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -20,6 +21,15 @@ FORMAT_VERSION = 1
 SUM_MAX = 6
 #: What an engine may have beside its inference, and by default has not.
 EXTRAS = ("fault_injector", "programming")
+#: By the name of a dataflow: how the number of a neuron, and that of an input, are made of a layer's sizes, the first
+#: counting slowest. A synapse lies in macro (groups, across), row passes * S + slices, column cols.
+DATAFLOWS = {
+    "parallel": (("passes", "groups"), ("slices", "across", "cols")),
+    "serial": (("across", "cols"), ("slices", "groups")),
+}
+DEFAULT_DATAFLOW = next(iter(DATAFLOWS))
+#: What gives each layer the other dataflow than the layer before it.
+ALTERNATE = "alternate"
 
 
 @dataclass(frozen=True)
@@ -68,8 +78,11 @@ TARGETS = {
 class LayerConfig:
     """One layer on macros of `rows` x `cols`, `across` (H) side by side and `groups` (V) at once.
 
-    Neuron n is lane n % V of pass n // V. Input i is column i % C of macro (i // C) % H in slice i // (H * C).
-    Row pass * S + slice of a macro holds that slice of its lane's neuron.
+    Input-parallel: neuron n is lane n % V of pass n // V. Input i is column i % C of macro (i // C) % H in slice
+    i // (H * C). Row pass * S + slice of a macro holds that slice of its lane's neuron.
+
+    Input-serial: neuron n is column n % C of macro n // C across. Input i is row i // V of the macros of lane i % V:
+    a read takes V inputs, and every neuron is there in every read.
 
     Parameters
     ----------
@@ -80,9 +93,9 @@ class LayerConfig:
     rows, cols : int
         Size of a macro.
     across : int
-        H, macros side by side, in [1, ceil(n_in / cols)].
+        H, macros side by side, in [1, ceil(n_in / cols)]; ceil(n_out / cols) if the layer is input-serial.
     groups : int
-        V, neurons at once, in [1, n_out].
+        V, neurons at once, in [1, n_out]; if the layer is input-serial inputs at once, in [1, n_in].
     scale_width, offset_width : int
         Bits of the output layer's scales and offsets, two's complement; both 0 if a score is the popcount itself.
     macro_kind : str
@@ -91,6 +104,8 @@ class LayerConfig:
         A register between XNOR and popcount, and split sums: for hardware whose memories are slow against its logic.
     split_sums : bool
         A register in the sum over more than :data:`SUM_MAX` macros.
+    dataflow : str
+        A key of :data:`DATAFLOWS`.
 
     Raises
     ------
@@ -110,36 +125,59 @@ class LayerConfig:
     macro_kind: str = DEFAULT_KIND
     pipelined: bool = False
     split_sums: bool = False
+    dataflow: str = DEFAULT_DATAFLOW
 
     def __post_init__(self) -> None:
+        if self.dataflow not in DATAFLOWS:
+            raise InputError(f"dataflow must be one of {', '.join(DATAFLOWS)}, not {self.dataflow!r}")
         if self.macro_kind not in MACRO_KINDS:
             raise InputError(f"macro kind must be one of {', '.join(MACRO_KINDS)}, not {self.macro_kind!r}")
+        on_columns, on_groups = (self.n_out, self.n_in) if self.is_serial else (self.n_in, self.n_out)
+        across = -(-on_columns // self.cols)
         ranges = {
-            "across (H)": (self.across, 1, -(-self.n_in // self.cols)),
-            "groups (V)": (self.groups, 1, self.n_out),
+            "across (H)": (self.across, across if self.is_serial else 1, across),
+            "groups (V)": (self.groups, 1, on_groups),
         }
         for name, (value, low, high) in ranges.items():
             if not low <= value <= high:
                 raise InputError(f"layer {self.n_in} to {self.n_out}: {name} must be in [{low}, {high}], not {value}")
         if self.reads > self.rows:
+            what = f"{self.slices} slices of {self.passes} passes"
+            if self.is_serial:
+                what = f"{self.n_in} inputs, {self.groups} to a read"
             raise InputError(
-                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.reads} rows for {self.slices}"
-                f" slices of {self.passes} passes, not {self.rows}: fold it less, or take larger macros"
+                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.reads} rows for {what},"
+                f" not {self.rows}: fold it less, or take larger macros"
             )
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether inputs select rows, and neurons are columns."""
+        return self.dataflow == "serial"
+
+    @property
+    def inputs(self) -> int:
+        """Inputs to a read: H * C, or V where the layer is input-serial."""
+        return math.prod(getattr(self, name) for name in DATAFLOWS[self.dataflow][1] if name != "slices")
+
+    @property
+    def neurons(self) -> int:
+        """Neurons to a read: V, or all where the layer is input-serial."""
+        return min(math.prod(getattr(self, n) for n in DATAFLOWS[self.dataflow][0] if n != "passes"), self.n_out)
 
     @property
     def slices(self) -> int:
         """S, reads to a neuron."""
-        return -(-self.n_in // (self.across * self.cols))
+        return -(-self.n_in // self.inputs)
 
     @property
     def passes(self) -> int:
-        """Groups of V neurons, one after the other."""
-        return -(-self.n_out // self.groups)
+        """Groups of neurons, one after the other; 1 where the layer is input-serial."""
+        return -(-self.n_out // self.neurons)
 
     @property
     def reads(self) -> int:
-        """Reads to an image: S * ceil(n_out / V), the layer's initiation interval in cycles."""
+        """Reads to an image: S * passes, the layer's initiation interval in cycles."""
         return self.slices * self.passes
 
     @property
@@ -149,7 +187,13 @@ class LayerConfig:
 
     @property
     def sense_latency(self) -> int:
-        """Cycles from a read to the partial count of all H macros: sense, tile popcount, and their sum if H > 1."""
+        """Cycles from a read to the partial count of all its macros.
+
+        Input-parallel: sense, tile popcount, and the sum of H macros if H > 1. Input-serial: sense, and the popcount
+        of V lanes if V > 1.
+        """
+        if self.is_serial:
+            return 1 + self.pipelined + (self.groups > 1)
         return 2 + self.pipelined + self.sum_stages
 
     @property
@@ -190,17 +234,25 @@ def _layer_config(
     macro: tuple[int, int] | None,
     fold: tuple[int, int] | None,
     macro_kind: str,
+    dataflow: str,
+    before: LayerConfig | None,
 ) -> LayerConfig:
-    rows, cols = macro or (target.rows, target.cols or layer.n_in)
+    is_serial = dataflow == "serial"
+    rows, cols = macro or (target.rows, target.cols or (layer.n_out if is_serial else layer.n_in))
     if rows < 1 or cols < 1:
         raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
     options: dict[str, Any] = {
         "macro_kind": macro_kind,
         "pipelined": target.pipelined,
         "split_sums": target.split_sums,
+        "dataflow": dataflow,
     }
     if isinstance(layer, ScoreLayer) and layer.is_affine:
         options |= {"scale_width": _signed_bits(layer.scales), "offset_width": _signed_bits(layer.offsets)}
+    if fold is None and is_serial:
+        # The groups of the layer before, as they come; else as many inputs at once as the read limit asks for.
+        groups = before.groups if before and not before.is_serial else -(-layer.n_in // min(target.reads_max, rows))
+        fold = (-(-layer.n_out // cols), groups)
     if fold is None:
         # As few macros as the read limit allows: first the neurons in sequence, then slices of each.
         reads_max = min(target.reads_max, rows)
@@ -209,6 +261,21 @@ def _layer_config(
         slices = min(reads_max // passes, -(-layer.n_in // cols))
         fold = (-(-layer.n_in // (slices * cols)), groups)
     return LayerConfig(layer.kind, layer.n_in, layer.n_out, rows, cols, *fold, **options)
+
+
+def _dataflows(text: str, layers: int) -> list[str]:
+    """Return the dataflow of each layer."""
+    names = [name.strip() for name in text.split(",")]
+    if names == [ALTERNATE]:
+        return [list(DATAFLOWS)[k % len(DATAFLOWS)] for k in range(layers)]
+    if len(names) == 1:
+        names *= layers
+    if len(names) != layers or not set(names) <= set(DATAFLOWS):
+        raise InputError(
+            f"dataflow must be {', '.join(DATAFLOWS)} or {ALTERNATE}, or one of {' and '.join(DATAFLOWS)} for each of"
+            f" {layers} layers, not {text!r}"
+        )
+    return names
 
 
 @dataclass(frozen=True)
@@ -235,7 +302,8 @@ class EngineConfig:
     Raises
     ------
     InputError
-        If the stream width is not a positive multiple of 8, or the layers have macros of different kinds.
+        If the stream width is not a positive multiple of 8, the layers have macros of different kinds, or errors of
+        single reads are asked of an input-serial layer.
     """
 
     top: ClassVar[str] = "oxnor_engine"
@@ -253,6 +321,29 @@ class EngineConfig:
         kinds = {y.macro_kind for y in self.layers}
         if len(kinds) != 1:
             raise InputError(f"all layers must have macros of one kind, not {', '.join(sorted(kinds))}")
+        serial = [k for k, y in enumerate(self.layers) if y.is_serial]
+        if self.fault_injector and serial:
+            raise InputError(
+                "fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow:"
+                f" layer {serial[0]} is one"
+            )
+
+    def takes_groups(self, index: int) -> bool:
+        """Whether layer `index` takes the neurons of the one before as they come, group by group, without a buffer."""
+        layers = self.layers
+        return (
+            index > 0
+            and layers[index].is_serial
+            and not layers[index - 1].is_serial
+            and layers[index].groups == layers[index - 1].groups
+        )
+
+    def gives_groups(self, index: int) -> bool:
+        """Whether layer `index` hands its neurons over as they come, straight from the comparison.
+
+        An input-parallel layer does if the next one takes them so; an input-serial one has them all at once.
+        """
+        return index + 1 < len(self.layers) and (self.layers[index].is_serial or self.takes_groups(index + 1))
 
     @property
     def macro_kind(self) -> str:
@@ -300,6 +391,8 @@ class EngineConfig:
             for option in ("pipelined", "split_sums"):
                 if not layer[option]:
                     del layer[option]
+            if layer["dataflow"] == DEFAULT_DATAFLOW:
+                del layer["dataflow"]
         text = json.dumps({"version": FORMAT_VERSION, **described}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -312,6 +405,7 @@ class EngineConfig:
         macro: tuple[int, int] | None = None,
         macro_kind: str = DEFAULT_KIND,
         folding: Sequence[tuple[int, int]] | None = None,
+        dataflow: str = DEFAULT_DATAFLOW,
         stream_width: int | None = None,
         with_scores: bool | None = None,
         fault_injector: bool = False,
@@ -330,6 +424,9 @@ class EngineConfig:
             A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
         folding : sequence of (H, V), one a layer, optional
             Macros side by side, and groups at once.
+        dataflow : str
+            A key of :data:`DATAFLOWS` for all layers, :data:`ALTERNATE`, which begins with `parallel`, or a key for
+            each layer, with commas between them.
         stream_width : int, optional
             Bits a beat of the input stream.
         with_scores : bool, optional
@@ -345,9 +442,12 @@ class EngineConfig:
             raise InputError(f"folding must be {len(network.layers)} pairs (H, V), one a layer, not {len(folding)}")
         t = TARGETS[target]
         folds: Sequence[tuple[int, int] | None] = folding or [None] * len(network.layers)
-        layers = tuple(_layer_config(y, t, macro, f, macro_kind) for y, f in zip(network.layers, folds, strict=True))
+        layers: list[LayerConfig] = []
+        for layer, fold, flow in zip(network.layers, folds, _dataflows(dataflow, len(network.layers)), strict=True):
+            before = layers[-1] if layers else None
+            layers.append(_layer_config(layer, t, macro, fold, macro_kind, flow, before))
         return cls(
-            layers,
+            tuple(layers),
             stream_width or t.stream_width or -(-network.n_in // 8) * 8,
             t.with_scores if with_scores is None else with_scores,
             fault_injector,

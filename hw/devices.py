@@ -113,8 +113,10 @@ class LayerDevices:
     ) -> NDArray[np.int32]:
         """Return the popcounts of images read in this order after power-on; `w` is in the devices."""
         c = self.config
-        inputs = np.zeros((len(x), c.slices * c.across * c.cols), bool)
+        inputs = np.zeros((len(x), c.slices * c.inputs), bool)
         inputs[:, :n_in] = unpack_words(x, n_in)
+        if c.is_serial:
+            return self._columns(inputs)
         split = inputs.reshape(-1, c.slices, c.across, c.cols).swapaxes(1, 2)
         ends = [c.used_columns(h) for h in range(c.across)]
         used = np.array([[first] * (c.slices - 1) + [last] for first, last in ends])
@@ -129,6 +131,23 @@ class LayerDevices:
         )
         lanes = counts.reshape(c.groups, c.across, len(x), c.passes).sum(axis=1)
         return lanes.transpose(1, 2, 0).reshape(len(x), -1)[:, : c.n_out].astype(np.int32)
+
+    def _columns(self, inputs: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Return the popcounts of an input-serial layer: a column counts by itself, like a macro of one column."""
+        c = self.config
+        split = inputs.reshape(-1, c.slices, c.groups, 1).swapaxes(1, 2)
+        number = np.arange(c.slices) * c.groups + np.arange(c.groups)[:, None]  # (groups, reads)
+        columns = c.across * c.cols * c.groups
+        counts = count_reads(
+            self.tables,
+            np.ascontiguousarray(self.margins.transpose(1, 3, 0, 2)).reshape(columns, -1, 1),
+            np.zeros((columns, 1), np.uint8),
+            self.noise.transpose(1, 2, 0).reshape(columns, 1).copy(),
+            np.ascontiguousarray(split),
+            (number < c.n_in).astype(np.int64),
+        )
+        neurons = counts.reshape(-1, c.groups, len(inputs)).sum(axis=1)
+        return neurons.T[:, : c.n_out].astype(np.int32)
 
     def fire(
         self,

@@ -174,7 +174,8 @@ def emit_separately(config: EngineConfig) -> dict[str, str]:
 def describe(config: EngineConfig) -> dict[str, Any]:
     """Return the engine's structure and timing as a JSON-able dict."""
     s = schedule(config)
-    names = ("kind", "n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")
+    sizes = ("n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")
+    names = ("kind", "dataflow", *sizes)
     layers = [
         {n: getattr(y, n) for n in names} | {"latency": t}
         for y, t in zip(config.layers, s.layer_latencies, strict=True)

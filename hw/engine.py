@@ -193,7 +193,7 @@ class Engine(Unit):
     ) -> dict[str, Any]:
         """Give the controller the layers' memories and the input stream's ready; return what its registers read as."""
         controller = Programming(
-            tuple(Memories(c, c.groups * u.coefficient_width) for c, u in zip(self.config.layers, layers, strict=True))
+            tuple(Memories(c, c.neurons * u.coefficient_width) for c, u in zip(self.config.layers, layers, strict=True))
         )
         place(m, platform, "programming", controller)
         own = slice(INDEX[NAMES[0]], INDEX[NAMES[-1]] + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,26 +14,51 @@ from oxnor.models.errors import InputError
 from oxnor.models.files import write_text
 from oxnor.models.network import Network
 
-from .config import EngineConfig, LayerConfig
+from .config import DATAFLOWS, EngineConfig, LayerConfig
 from .layers import UNITS
 from .macros import MACRO_KINDS
+
+#: Order in which the synapses of a layer are stored: macro, then row, then column.
+_STORED = ("groups", "across", "passes", "slices", "cols")
+
+
+def _split(config: LayerConfig) -> tuple[tuple[int, int], list[int], list[int]]:
+    """Return (neurons, inputs) with what fills the macros, the sizes that make them up, and their order when stored."""
+    parts = DATAFLOWS[config.dataflow]
+    neurons, inputs = (math.prod(getattr(config, name) for name in names) for names in parts)
+    names = [name for part in parts for name in part]
+    order = [names.index(name) for name in _STORED if name in names]
+    return (neurons, inputs), [getattr(config, name) for name in names], order
 
 
 def arrange(values: NDArray, config: LayerConfig, fill: Any) -> NDArray:
     """Return values of synapses, shape (n_out, n_in), by macro: (groups, across, reads, cols), `fill` elsewhere."""
     c = config
-    padded = np.full((c.passes * c.groups, c.slices * c.across * c.cols), fill, values.dtype)
+    whole, sizes, order = _split(c)
+    padded = np.full(whole, fill, values.dtype)
     padded[: c.n_out, : c.n_in] = values
-    # neuron = (pass, lane), input = (slice, macro, column)  ->  (lane, macro, pass, slice, column)
-    split = padded.reshape(c.passes, c.groups, c.slices, c.across, c.cols).transpose(1, 3, 0, 2, 4)
+    split = padded.reshape(sizes).transpose(order)
     return np.ascontiguousarray(split).reshape(c.groups, c.across, c.reads, c.cols)
 
 
 def gather(stored: NDArray, config: LayerConfig) -> NDArray:
     """Undo :func:`arrange`: return the values of the synapses, shape (n_out, n_in)."""
+    whole, sizes, order = _split(config)
+    split = stored.reshape([sizes[k] for k in order]).transpose(np.argsort(order))
+    return split.reshape(whole)[: config.n_out, : config.n_in]
+
+
+def synapse_at(config: LayerConfig, macro: int, row: int, column: int) -> tuple[int, int] | None:
+    """Return the neuron and the input of the synapse that a pair holds, None if it holds none."""
     c = config
-    split = stored.reshape(c.groups, c.across, c.passes, c.slices, c.cols).transpose(2, 0, 3, 1, 4)
-    return split.reshape(c.passes * c.groups, -1)[: c.n_out, : c.n_in]
+    if row >= c.reads:
+        return None
+    at = dict(zip(_STORED, (*divmod(macro, c.across), *divmod(row, c.slices), column), strict=True))
+    neuron, number = (
+        int(np.ravel_multi_index([at[name] for name in names], [getattr(c, name) for name in names]))
+        for names in DATAFLOWS[c.dataflow]
+    )
+    return (neuron, number) if neuron < c.n_out and number < c.n_in else None
 
 
 def macro_bits(weights: NDArray[np.bool_], config: LayerConfig) -> NDArray[np.bool_]:
@@ -76,7 +102,7 @@ def _coefficient_words(fields: list[tuple[NDArray[np.int64], int]], config: Laye
     """Yield one word a pass: lane 0 in the low bits, and in a lane the first field."""
     for p in range(config.passes):
         word, position = 0, 0
-        for n in range(p * config.groups, (p + 1) * config.groups):
+        for n in range(p * config.neurons, (p + 1) * config.neurons):
             for values, width in fields:
                 value = int(values[n]) if n < config.n_out else 0
                 word |= (value & ((1 << width) - 1)) << position
@@ -106,7 +132,7 @@ def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArr
             )
     if not fields:
         return np.zeros((0, 0), bool)
-    width = config.groups * sum(w for _, w in fields)
+    width = config.neurons * sum(w for _, w in fields)
     words = _coefficient_words(fields, config)
     return np.array([[w >> b & 1 for b in range(width)] for w in words], bool)
 
@@ -152,7 +178,7 @@ def image_texts(
                 texts[f"layer{k}_v{v}_h{h}.mem"] = hex_rows(stored[v, h], c.rows)
         fields = UNITS[layer.kind].coefficients(layer, c)
         if fields:
-            width = c.groups * sum(w for _, w in fields)
+            width = c.neurons * sum(w for _, w in fields)
             texts[f"layer{k}_coefficients.mem"] = _integer_rows(_coefficient_words(fields, c), width)
     return texts
 

@@ -49,6 +49,10 @@ def _score_coefficients(layer: ScoreLayer, config: LayerConfig) -> list[tuple[ND
 
 #: By the ``kind`` of a layer.
 UNITS = {
-    "dense": LayerUnit(lambda e, k: Dense(e.layers[k], k, Extras.of(e)), 1, _dense_coefficients),
-    "scores": LayerUnit(lambda e, k: Scores(e.layers[k], k, e.with_scores, Extras.of(e)), 2, _score_coefficients),
+    "dense": LayerUnit(
+        lambda e, k: Dense(e.layers[k], k, Extras.of(e), e.takes_groups(k), e.gives_groups(k)), 1, _dense_coefficients
+    ),
+    "scores": LayerUnit(
+        lambda e, k: Scores(e.layers[k], k, e.with_scores, Extras.of(e), e.takes_groups(k)), 2, _score_coefficients
+    ),
 }

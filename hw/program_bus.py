@@ -60,6 +60,27 @@ def fan_out(m: Module, source: Any, targets: Sequence[tuple[Any, Any]]) -> None:
     m.d.comb += [getattr(source, name).eq(value) for name, value in back.items()]
 
 
+def connect_macro(m: Module, bus: Any, macro: Any) -> None:
+    """Let the bus have a macro while it is active: what was assigned before holds otherwise."""
+    with m.If(bus.active):
+        m.d.comb += [
+            macro.sense.eq(bus.select & bus.sense),
+            macro.row.eq(bus.row),
+            macro.x.eq(bus.x.replicate(macro.cols)),
+            macro.flip.eq(0),
+        ]
+    m.d.comb += [
+        macro.prog_valid.eq(bus.select & bus.valid),
+        macro.prog_op.eq(bus.op),
+        macro.prog_side.eq(bus.side),
+        macro.prog_row.eq(bus.row),
+        macro.prog_col.eq(bus.column),
+        bus.ready.eq(bus.select & macro.prog_ready),
+        bus.done.eq(bus.select & macro.prog_done),
+    ]
+    word_of(m, bus, macro.q)
+
+
 def word_of(m: Module, bus: Any, q: Any) -> None:
     """Give the selected word of `q` back on the bus, 0 if the unit is not selected."""
     words = -(-len(q) // WORD)

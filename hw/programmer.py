@@ -16,7 +16,7 @@ from oxnor.models.network import Network
 from oxnor.models.self_test import SelfTestReport, classify, march
 
 from .config import EngineConfig
-from .images import check_shape, coefficient_rows, macro_bits
+from .images import check_shape, coefficient_rows, macro_bits, synapse_at
 from .programming import COMMANDS
 from .registers import as_dicts
 
@@ -302,9 +302,9 @@ class Programmer:
                 for row, (status, wrong) in enumerate(await self._commands(k, macro, steps)):
                     columns = np.flatnonzero(wrong).tolist() if status & 8 else []
                     if macro == self.config.layers[k].macros:
-                        groups = self.config.layers[k].groups
-                        lanes = {column * groups // width for column in columns}
-                        failing += [Synapse(k, row * groups + lane, -1) for lane in lanes]
+                        neurons = self.config.layers[k].neurons
+                        lanes = {column * neurons // width for column in columns}
+                        failing += [Synapse(k, row * neurons + lane, -1) for lane in lanes]
                     else:
                         failing += [s for column in columns if (s := self.synapse(k, macro, row, column))]
                 if progress:
@@ -313,11 +313,8 @@ class Programmer:
 
     def synapse(self, layer: int, macro: int, row: int, column: int) -> Synapse | None:
         """Return the weight that a pair holds, or None if it holds none."""
-        c = self.config.layers[layer]
-        v, h = divmod(macro, c.across)
-        pass_, slice_ = divmod(row, c.slices)
-        neuron, at = pass_ * c.groups + v, (slice_ * c.across + h) * c.cols + column
-        return Synapse(layer, neuron, at) if row < c.reads and neuron < c.n_out and at < c.n_in else None
+        place = synapse_at(self.config.layers[layer], macro, row, column)
+        return Synapse(layer, *place) if place else None
 
     async def self_test(
         self, progress: Callable[[int, int], object] | None = None, *, form: bool = False

@@ -19,7 +19,7 @@ class Schedule:
     initiation_interval : int
         Clock edges from image to image.
     layer_latencies : tuple of int
-        Clock edges from a layer's input transfer to its output transfer.
+        Clock edges from a layer's input transfer, the last one if there are several, to its last output transfer.
     """
 
     latency: int
@@ -39,10 +39,17 @@ class Schedule:
 def schedule(config: EngineConfig) -> Schedule:
     """Return the timing of an engine.
 
-    A layer takes its reads, then ``sense_latency`` cycles to the last partial count, then its output stages. Layers
-    are pipelined, so the slowest one, or the beats of an image if they are more, sets the initiation interval.
+    A layer takes its reads, then ``sense_latency`` cycles to the last partial count, then its output stages. The reads
+    of a layer that takes the groups of the one before as they come lie within the reads of that one, and a layer that
+    hands its neurons over as they come has no output stages. Layers are pipelined, so the slowest one, or the beats of
+    an image if they are more, sets the initiation interval.
     """
-    layers = tuple(y.reads + y.sense_latency + UNITS[y.kind].output_stages for y in config.layers)
+    layers = tuple(
+        (0 if config.takes_groups(k) else y.reads)
+        + y.sense_latency
+        + (0 if config.gives_groups(k) else UNITS[y.kind].output_stages)
+        for k, y in enumerate(config.layers)
+    )
     return Schedule(
         latency=config.beats + sum(layers),
         initiation_interval=max(config.beats, *(y.reads for y in config.layers)),

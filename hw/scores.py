@@ -9,18 +9,19 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .argmax import Argmax
-from .array import SynapseArray
 from .config import LayerConfig
+from .dataflow import ARRAYS
 from .extras import NO_EXTRAS, Extras
 from .threshold import Threshold
 from .unit import Unit, bits_for, place
 
 
 class Scores(Unit):
-    """Input-parallel output layer: score = scale * popcount + offset, class = argmax.
+    """Output layer of either dataflow: score = scale * popcount + offset, class = argmax.
 
     Latency from input transfer to output transfer is ``reads + sense_latency + 2`` cycles, the initiation interval is
-    ``reads`` cycles. While an output waits the layer stands still and nothing is lost.
+    ``reads`` cycles. While an output waits the layer stands still and nothing is lost. ``takes_groups`` is that of
+    :class:`oxnor.hw.dense.Dense`.
 
     Parameters
     ----------
@@ -31,11 +32,13 @@ class Scores(Unit):
         Whether ``o.payload.scores`` is there.
     extras : Extras
         What the engine has beside.
+    takes_groups : bool
+        As in :class:`oxnor.hw.config.EngineConfig`.
 
     Members
     -------
     i : ``In(stream.Signature(n_in))``
-        Input vectors.
+        Input vectors; with ``takes_groups`` V bits of them, the lowest first.
     o : ``Out(stream.Signature(StructLayout({"index": ..., "scores": ...})))``
         The class, and the scores (``ArrayLayout(signed(score_width), n_out)``) if they are wanted.
     errors, program
@@ -46,16 +49,25 @@ class Scores(Unit):
     oxnor.models.layers.ScoreLayer : bit-true model.
     """
 
-    def __init__(self, config: LayerConfig, index: int, with_scores: bool, extras: Extras = NO_EXTRAS):
+    def __init__(
+        self,
+        config: LayerConfig,
+        index: int,
+        with_scores: bool,
+        extras: Extras = NO_EXTRAS,
+        takes_groups: bool = False,
+    ):
         self.config = config
         self.index = index
         self.with_scores = with_scores
         self.coefficient_width = config.scale_width + config.offset_width
         self.extras = extras
+        self.takes_groups = takes_groups
         payload: dict[str, Any] = {"index": bits_for(config.n_out - 1)}
         if with_scores:
             payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
-        streams = {"i": In(stream.Signature(config.n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
+        n_in = config.groups if takes_groups else config.n_in
+        streams = {"i": In(stream.Signature(n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
         super().__init__(streams | extras.members)
 
     @property
@@ -65,8 +77,8 @@ class Scores(Unit):
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        array = SynapseArray(c, self.index, self.coefficient_width, self.extras)
-        argmax = Argmax(c.n_out, c.groups, c.score_width)
+        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.extras, self.takes_groups)
+        argmax = Argmax(c.n_out, c.neurons, c.score_width)
         place(m, platform, "array", array)
         place(m, platform, "argmax", argmax)
         connect(m, flipped(self.i), array.i)
@@ -79,7 +91,7 @@ class Scores(Unit):
             argmax.en.eq(en & valid),
             self.o.payload.index.eq(argmax.index),
         ]
-        scores = [self._score(m, platform, array, en, v) for v in range(c.groups)]
+        scores = [self._score(m, platform, array, en, v) for v in range(c.neurons)]
         m.d.comb += [argmax.scores[v].eq(score) for v, score in enumerate(scores)]
         with m.If(en):
             m.d.sync += [
@@ -90,13 +102,13 @@ class Scores(Unit):
             ]
         if self.with_scores:
             # Shifted in from the top: after the last pass the score of neuron n is word n.
-            kept = Signal(c.passes * c.groups * c.score_width)
+            kept = Signal(c.passes * c.neurons * c.score_width)
             with m.If(en & valid):
-                m.d.sync += kept.eq(Cat(kept[c.groups * c.score_width :], *scores))
+                m.d.sync += kept.eq(Cat(kept[c.neurons * c.score_width :], *scores))
             m.d.comb += self.o.payload.scores.eq(kept)
         return m
 
-    def _score(self, m: Module, platform: Any, array: SynapseArray, en: Signal, v: int) -> Signal:
+    def _score(self, m: Module, platform: Any, array: Any, en: Signal, v: int) -> Signal:
         """Return the registered score of lane `v`."""
         c = self.config
         neuron = Threshold(c.n_in, c.slices)

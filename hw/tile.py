@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from .extras import NO_EXTRAS, Extras
 from .macros import DEFAULT_KIND
 from .popcount import Popcount
-from .program_bus import word_of
+from .program_bus import connect_macro
 from .rram_macro import RramMacro
 from .unit import Unit, bits_for, place
 
@@ -120,28 +120,7 @@ class Tile(Unit):
         if self.extras.errors:
             m.d.comb += macro.flip.eq(self.flip)
         if self.extras.program:
-            self._program(m, macro)
+            connect_macro(m, self.program, macro)
         with m.If(self.en):
             m.d.sync += self.count.eq(popcount.o)
         return m
-
-    def _program(self, m: Module, macro: RramMacro) -> None:
-        """Let the bus have the macro while it is active: what was assigned above holds otherwise."""
-        bus = self.program
-        with m.If(bus.active):
-            m.d.comb += [
-                macro.sense.eq(bus.select & bus.sense),
-                macro.row.eq(bus.row),
-                macro.x.eq(bus.x.replicate(self.cols)),
-                macro.flip.eq(0),
-            ]
-        m.d.comb += [
-            macro.prog_valid.eq(bus.select & bus.valid),
-            macro.prog_op.eq(bus.op),
-            macro.prog_side.eq(bus.side),
-            macro.prog_row.eq(bus.row),
-            macro.prog_col.eq(bus.column),
-            bus.ready.eq(bus.select & macro.prog_ready),
-            bus.done.eq(bus.select & macro.prog_done),
-        ]
-        word_of(m, bus, macro.q)

@@ -49,21 +49,21 @@ def _layer(svg: Svg, x: float, k: int, layer: LayerConfig, latency: int, last: b
     _macros(svg, x + 16, _TOP + 52, _LAYER - 32, 116, layer)
     y = _TOP + 184
     svg.text(middle, y, f"{_count(layer.macros, 'RRAM macro')} of {layer.rows} × {layer.cols}", size=12, bold=True)
-    folding = f"H = {layer.across} side by side · V = {_count(layer.groups, 'group')}"
+    folding = f"H = {layer.across} side by side · V = {_count(layer.groups, 'input' if layer.is_serial else 'group')}"
     svg.text(middle, y + 16, folding, size=11, colour="muted")
     # Popcount: a trapezium that gets narrower as bits become a number.
     top, bottom = y + 26, y + 60
     outline = f"M{x + 22:g} {top:g}H{x + _LAYER - 22:g}L{x + _LAYER - 62:g} {bottom:g}H{x + 62:g}Z"
     svg.path(outline, line="green", fill="green-fill")
-    width = min(layer.cols * layer.across, layer.n_in)
+    width = min(layer.inputs, layer.n_in)
     svg.text(middle, top + 15, f"popcount of {width:,} XNOR bits", size=11)
-    svg.text(middle, top + 28, f"0 … {width:,} in {bits_for(width)} bits, × {layer.groups}", size=10)
+    svg.text(middle, top + 28, f"0 … {width:,} in {bits_for(width)} bits, × {layer.neurons}", size=10)
     svg.rect(x + 22, y + 70, _LAYER - 44, 42, fill="orange-fill", line="orange")
     if last:
-        svg.text(middle, y + 87, _count(layer.groups, "score unit"), size=12)
+        svg.text(middle, y + 87, _count(layer.neurons, "score unit"), size=12)
         svg.text(middle, y + 103, f"argmax over {_count(layer.n_out, 'class', 'classes')}", size=11)
     else:
-        svg.text(middle, y + 87, _count(layer.groups, "integrate-and-fire neuron"), size=12)
+        svg.text(middle, y + 87, _count(layer.neurons, "integrate-and-fire neuron"), size=12)
         svg.text(middle, y + 103, f"{layer.n_out:,} thresholds, p ≥ T", size=11)
     product = f"{_count(layer.slices, 'slice')} × {_count(layer.passes, 'pass', 'passes')}"
     svg.text(middle, y + 140, f"{product} = {_count(layer.reads, 'read')}", size=12, bold=True)

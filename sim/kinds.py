@@ -18,6 +18,7 @@ from .describe import describe, describe_spiking
 #: What the engine options of the command line are called there.
 _OPTIONS = {
     "folding": "--fold",
+    "dataflow": "--dataflow",
     "with_scores": "--no-scores",
     "macro_kind": "--macro with a kind",
     "fault_injector": "--fault-injector",

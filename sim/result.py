@@ -58,6 +58,8 @@ class SimulationResult:
         A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     shape, macro, folding : tuple
         Sizes of the layers; (rows, cols) and (H, V) of each.
+    dataflow : tuple of str
+        Of each layer, a key of :data:`oxnor.hw.config.DATAFLOWS`.
     waves : str or None
         Path of the waveform file.
     classes, golden_classes : ndarray of int64, shape (n,)
@@ -96,6 +98,7 @@ class SimulationResult:
     macro_kind: str
     macro: tuple[tuple[int, int], ...]
     folding: tuple[tuple[int, int], ...]
+    dataflow: tuple[str, ...]
     waves: str | None
     classes: NDArray[np.int64]
     scores: NDArray[np.int64] | None

@@ -344,6 +344,7 @@ def simulate(
         macro_kind=config.macro_kind,
         macro=tuple((y.rows, y.cols) for y in config.layers),
         folding=tuple((y.across, y.groups) for y in config.layers),
+        dataflow=tuple(y.dataflow for y in config.layers),
         waves=str(directory / f"dump.{waves}") if waves else None,
         classes=classes,
         scores=scores,

@@ -131,6 +131,14 @@ def test_info_json(network_file):
     assert found["engine"]["latency"] > found["engine"]["initiation_interval"]
 
 
+def test_info_of_alternating_dataflows(network_file):
+    found = json.loads(run("info", network_file, "--dataflow", "alternate", "--json").stdout)["engine"]
+    assert [y["dataflow"] for y in found["layers"]] == ["parallel", "serial"]
+    plain = json.loads(run("info", network_file, "--json").stdout)["engine"]
+    assert found["latency"] < plain["latency"]
+    assert "serial" in run("info", network_file, "--dataflow", "parallel,serial").stdout
+
+
 def test_info_table(network_file):
     result = run("info", network_file)
     assert result.exit_code == 0

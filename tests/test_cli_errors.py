@@ -88,6 +88,16 @@ OPTIONS = {
     "fold-word": (["--fold", "1"], "--fold must be two positive integers, for example 1,16, not '1'"),
     "fold-count": (["--fold", "1,1"], "folding must be 2 pairs (H, V), one a layer, not 1"),
     "fold-range": (["--fold", "9,1", "--fold", "1,1"], "layer 37 to 13: across (H) must be in [1, 1], not 9"),
+    "dataflow": (
+        ["--dataflow", "serial,both"],
+        ("dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers,"
+        " not 'serial,both'"),
+    ),
+    "dataflow-and-read-errors": (
+        ["--dataflow", "alternate", "--read-ber", "0.01"],
+        ("fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow:"
+        " layer 1 is one"),
+    ),
     "stream": (["--stream-width", 12], "--stream-width must be a positive multiple of 8, not 12"),
     "stream-zero": (["--stream-width", 0], "--stream-width must be a positive multiple of 8, not 0"),
     "faults-missing": (["--faults", "none.npz"], "none.npz: no such file"),

@@ -36,6 +36,9 @@ CASES = {
     "37-13-5, one beat, affine": Case((37, 13, 5), affine=True),
     "single layer, one neuron": Case((9, 1), structure={"stream_width": 8}),
     "single layer at once": Case((20, 3), structure={"folding": [(1, 3)], "stream_width": 24}),
+    "alternating, 8-bit stream": Case(
+        (20, 37, 13, 5), affine=True, structure={"macro": (40, 5), "dataflow": "alternate", "stream_width": 8}
+    ),
     "four layers, ice40": Case((40, 12, 7, 11, 4), structure={"target": "ice40"}),
 }
 

@@ -36,12 +36,24 @@ class LayerBench(UnitBench):
         return super().sources(directory)
 
 
-def layer_bench(network, index, *, cols, fold, images=25, target="sim"):
-    """Return the bench of layer `index` on macros of `cols` columns; the other layers are folded to one macro."""
-    folding = [(1, 1)] * len(network.layers)
-    folding[index] = fold
+def layer_bench(network, index, *, cols, fold, images=25, target="sim", flows=None):
+    """Return the bench of layer `index` on macros of `cols` columns; the other layers are folded to one macro.
+
+    With dataflows `fold` is the V of all layers, or as much of it as they take.
+    """
     rows = max(n_out * -(-n_in // cols) for n_in, n_out in zip(network.shape, network.shape[1:], strict=False))
-    config = EngineConfig.for_network(network, target=target, macro=(rows, cols), folding=folding, with_scores=True)
+    if flows:
+        folds = zip(network.shape, network.shape[1:], flows, strict=False)
+        folding = [
+            (-(-b // cols), min(fold, a)) if flow == "serial" else (1, min(fold, b)) for a, b, flow in folds
+        ]
+        more = {"dataflow": ",".join(flows)}
+    else:
+        folding, more = [(1, 1)] * len(network.layers), {}
+        folding[index] = fold
+    config = EngineConfig.for_network(
+        network, target=target, macro=(rows, cols), folding=folding, with_scores=True, **more
+    )
     layer = config.layers[index]
     bits = np.random.default_rng(7).random((images, network.n_in)) < 0.5
     outputs = [bits, *golden.layer_outputs(network, bits)]
@@ -50,6 +62,8 @@ def layer_bench(network, index, *, cols, fold, images=25, target="sim"):
         "latency": schedule(config).layer_latencies[index],
         "score_width": layer.score_width,
         "index_width": bits_for(layer.n_out - 1),
+        "takes": layer.groups if config.takes_groups(index) else layer.n_in,
+        "gives": layer.neurons if config.gives_groups(index) else layer.n_out,
     }
     unit = UNITS[layer.kind].unit(config, index)
     arrays = {"inputs": outputs[index], "expected": outputs[index + 1]}
@@ -103,6 +117,55 @@ def test_pipelined(case, random_network, tmp_path):
     shape, index, cols, fold = case
     bench = layer_bench(random_network(shape), index, cols=cols, fold=fold, target="ecp5")
     bench.run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+#: (shape, layer, macro's columns, V of all layers, affine, target, dataflows), by where inputs come from and go to.
+SERIAL = {
+    "vectors, one input a read": ((37, 13, 5), 0, 13, 1, False, "sim", ("serial", "parallel")),
+    "vectors, five inputs a read, three across": ((37, 13, 5), 0, 5, 5, False, "sim", ("serial", "serial")),
+    "vectors, all inputs in one read": ((9, 7, 2), 0, 4, 9, False, "sim", ("serial", "parallel")),
+    "groups of four": ((20, 37, 13, 5), 1, 5, 4, False, "sim", ("parallel", "serial", "parallel")),
+    "groups of one": ((20, 9, 13, 5), 1, 16, 1, False, "sim", ("parallel", "serial", "parallel")),
+    "groups of four, pipelined": ((20, 37, 13, 5), 1, 5, 4, False, "ecp5", ("parallel", "serial", "serial")),
+    "scores of groups": ((20, 37, 5), 1, 3, 4, True, "sim", ("parallel", "serial")),
+    "scores of vectors": ((20, 9, 5), 1, 5, 2, False, "ecp5", ("serial", "serial")),
+    "parallel that gives groups of slices": ((37, 13, 5), 0, 8, 3, False, "sim", ("parallel", "serial")),
+    "1-1": ((1, 1, 1), 0, 4, 1, False, "sim", ("serial", "serial")),
+}
+
+
+def serial_bench(random_network, case):
+    shape, index, cols, lanes, affine, target, flows = case
+    return layer_bench(
+        random_network(shape, affine=affine), index, cols=cols, fold=lanes, target=target, flows=flows
+    )
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", SERIAL.values(), ids=SERIAL)
+def test_serial(case, random_network, tmp_path):
+    serial_bench(random_network, case).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+#: What the bench must find in a serial layer that takes groups: text in the Verilog, what it becomes.
+BREAKS = {
+    "another row": ("r  <= mem[row]", "r  <= mem[0]"),
+    "idle cycles count": ("sensed <= \\$4", "sensed <= 1'h1"),
+    "lanes beyond the last input count": ("last_slice_1 ? 13'h0000", "1'h0 ? 13'h0000"),
+    "the vector before counts": (".first(first_slice)", ".first(1'h0)"),
+    "inputs taken while it stands still": ("assign i__ready = en", "assign i__ready = 1'h1"),
+    "thresholds of others": ("assign q = mem[0]", "assign q = mem[0] >> 6"),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS)
+def test_bench_finds_a_broken_serial_layer(change, random_network, tmp_path):
+    case = ((20, 37, 13, 5), 1, 13, 4, False, "sim", ("parallel", "serial", "parallel"))
+    bench = serial_bench(random_network, case)
+    object.__setattr__(bench, "change", change)
+    with pytest.raises(SimulationError, match=r"output vector number \d+ is|payload changed"):
+        bench.run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["37-13 on 16, two across, four at once", "scores 13-5 affine"])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oxnor.hw.config import TARGETS, EngineConfig, LayerConfig
-from oxnor.hw.images import hex_rows, image_texts, macro_bits
+from oxnor.hw.images import arrange, gather, hex_rows, image_texts, macro_bits, synapse_at
 from oxnor.hw.schedule import schedule
 from oxnor.models.errors import InputError
 from oxnor.models.network import Network
@@ -21,6 +21,39 @@ def foldings(draw):
     across = draw(st.integers(1, -(-n_in // cols)))
     groups = draw(st.integers(1, n_out))
     return LayerConfig("dense", n_in, n_out, 60 * 30, cols, across, groups)
+
+
+@st.composite
+def serial_foldings(draw):
+    n_in, n_out, cols = draw(st.integers(1, 60)), draw(st.integers(1, 30)), draw(st.integers(1, 20))
+    groups = draw(st.integers(1, n_in))
+    return LayerConfig("dense", n_in, n_out, 60, cols, -(-n_out // cols), groups, dataflow="serial")
+
+
+@settings(max_examples=200, deadline=None)
+@given(c=serial_foldings())
+def test_every_synapse_of_a_serial_layer_has_one_place(c):
+    """As above: an input is a row, a neuron is a column."""
+    g = np.random.default_rng([c.n_in, c.n_out])
+    weights = g.random((c.n_out, c.n_in)) < 0.5
+    stored = macro_bits(weights, c)
+    assert stored.shape == (c.groups, c.across, c.reads, c.cols)
+    assert (c.reads, c.passes, c.neurons, c.inputs) == (-(-c.n_in // c.groups), 1, c.n_out, c.groups)
+    assert stored.sum() == weights.sum()
+    n, i = np.indices(weights.shape)
+    np.testing.assert_array_equal(stored[i % c.groups, n // c.cols, i // c.groups, n % c.cols], weights)
+
+
+@settings(max_examples=100, deadline=None)
+@given(c=st.one_of(foldings(), serial_foldings()))
+def test_a_pair_knows_its_synapse(c):
+    numbers = np.arange(c.n_out * c.n_in).reshape(c.n_out, c.n_in)
+    stored = arrange(numbers, c, -1)
+    np.testing.assert_array_equal(gather(stored, c), numbers)
+    places = {synapse_at(c, v * c.across + h, row, column): number for (v, h, row, column), number in np.ndenumerate(stored)}
+    assert places.pop(None, -1) == -1
+    assert places == {(n, i): n * c.n_in + i for n, i in np.ndindex(c.n_out, c.n_in)}
+    assert synapse_at(c, 0, c.reads, 0) is None
 
 
 @settings(max_examples=200, deadline=None)
@@ -40,17 +73,40 @@ def test_every_synapse_has_one_place(c):
     assert all(1 <= first <= c.cols and 0 <= last <= first for first, last in used)
 
 
+@pytest.mark.parametrize("dataflow", ["parallel", "serial", "alternate"])
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("shape", [(784, 64, 64, 64, 10), (784, 1024, 1024, 10), (37, 13, 5), (1, 1), (3, 2000, 2)])
-def test_presets_fit_any_shape(shape, target):
+def test_presets_fit_any_shape(shape, target, dataflow):
     weights = [np.zeros((b, a), bool) for a, b in itertools.pairwise(shape)]
     network = Network.from_arrays(weights, [*(np.zeros(len(w), int) for w in weights[:-1]), None])
-    config = EngineConfig.for_network(network, target=target)
+    config = EngineConfig.for_network(network, target=target, dataflow=dataflow)
     t = TARGETS[target]
     for layer in config.layers:
         assert layer.reads <= min(t.rows, t.reads_max)
         assert layer.macros * layer.rows * layer.cols >= layer.n_in * layer.n_out
     assert schedule(config).initiation_interval <= max(t.reads_max, config.beats)
+
+
+def test_alternating_layers_have_no_buffer(random_network):
+    network = random_network((37, 13, 9, 11, 5))
+    config = EngineConfig.for_network(network, target="asic", dataflow="alternate")
+    assert [y.dataflow for y in config.layers] == ["parallel", "serial", "parallel", "serial"]
+    assert [config.takes_groups(k) for k in range(4)] == [False, True, False, True]
+    assert [config.gives_groups(k) for k in range(4)] == [True, True, True, False]
+    # Another folding of the serial layer: whole vectors go on, by way of registers.
+    folding = [(y.across, y.groups) for y in config.layers]
+    folding[1] = (1, 2)
+    buffered = EngineConfig.for_network(network, target="asic", dataflow="alternate", folding=folding)
+    assert [buffered.takes_groups(k) for k in range(4)] == [False, False, False, True]
+    assert [buffered.gives_groups(k) for k in range(4)] == [False, True, True, False]
+    assert schedule(buffered).latency > schedule(config).latency
+
+
+def test_digest_is_of_the_dataflow_only_where_it_is_another(random_network):
+    network = random_network((37, 13, 5))
+    plain, serial = (EngineConfig.for_network(network, **o) for o in ({}, {"dataflow": "serial,parallel"}))
+    assert EngineConfig.for_network(network, dataflow="parallel").digest == plain.digest != serial.digest
+    assert plain.digest.startswith("a1e6a3f30112eba3")
 
 
 def test_ice40_preset_fills_the_up5k():
@@ -72,6 +128,14 @@ def test_ice40_preset_fills_the_up5k():
         ({"folding": [(1, 1)]}, "folding must be 2 pairs (H, V), one a layer, not 1"),
         ({"macro": (8, 16), "folding": [(1, 1), (1, 1)]},
          "layer 37 to 13: macros must have at least 39 rows for 3 slices of 13 passes, not 8: fold it less, or take larger macros"),
+        ({"dataflow": "crossbar"}, "dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers, not 'crossbar'"),
+        ({"dataflow": "serial,serial,serial"}, "dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers, not 'serial,serial,serial'"),
+        ({"dataflow": "serial", "macro": (8, 4), "folding": [(4, 4), (2, 2)]},
+         "layer 37 to 13: macros must have at least 10 rows for 37 inputs, 4 to a read, not 8: fold it less, or take larger macros"),
+        ({"dataflow": "serial", "macro": (64, 4), "folding": [(1, 4), (2, 2)]}, "layer 37 to 13: across (H) must be in [4, 4], not 1"),
+        ({"dataflow": "serial", "macro": (64, 4), "folding": [(4, 38), (2, 2)]}, "layer 37 to 13: groups (V) must be in [1, 37], not 38"),
+        ({"dataflow": "alternate", "fault_injector": True},
+         "fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow: layer 1 is one"),
         ({"macro": (64, 16), "folding": [(4, 1), (1, 1)]}, "layer 37 to 13: across (H) must be in [1, 3], not 4"),
         ({"macro": (64, 16), "folding": [(1, 14), (1, 1)]}, "layer 37 to 13: groups (V) must be in [1, 13], not 14"),
         ({"macro": (0, 16)}, "macro must have at least 1 row and 1 column, not 0x16"),

@@ -93,15 +93,17 @@ def test_standalone_picture_has_size_and_theme(curve):
     assert "prefers-color-scheme:dark" in svg
 
 
+@pytest.mark.parametrize("dataflow", ["parallel", "alternate"])
 @pytest.mark.parametrize("target", ["sim", "ice40", "ecp5", "asic"])
 @pytest.mark.parametrize("shape", [(784, 64, 64, 64, 10), (37, 13, 5), (8, 2)], ids=str)
-def test_diagram_says_the_sizes_of_the_engine(random_network, shape, target):
-    config = EngineConfig.for_network(random_network(shape), target=target)
+def test_diagram_says_the_sizes_of_the_engine(random_network, shape, target, dataflow):
+    config = EngineConfig.for_network(random_network(shape), target=target, dataflow=dataflow)
     shown = texts(engine_svg(config, "Engine"))
     for k, layer in enumerate(config.layers):
         assert f"layer {k}: {layer.n_in:,} → {layer.n_out:,}" in shown
         assert any(t.endswith(f"of {layer.rows} × {layer.cols}") and t.startswith(f"{layer.macros:,} ") for t in shown)
         assert any(f"= {layer.reads:,} read" in t for t in shown)
+        assert any(re.fullmatch(f"{layer.neurons:,} (score unit|integrate-and-fire neuron)s?", t) for t in shown)
     assert any(f"{config.stream_width} bits a beat" in t for t in shown)
 
 

@@ -47,6 +47,7 @@ STRUCTURES = {
     "slices, not across": (SHAPE, {"macro": (64, 8), "folding": [(1, 5), (1, 1)], "stream_width": 24}),
     "single layer at once": ((9, 3), {"folding": [(1, 3)]}),
     "four layers, class alone": ((40, 12, 7, 11, 4), {"target": "ice40"}),
+    "alternating dataflows": ((40, 12, 7, 11, 4), {"target": "asic", "dataflow": "alternate"}),
 }
 
 
@@ -62,6 +63,19 @@ def test_cycles_are_the_predicted_ones(shape, structure, count, random_network):
     assert (result.latency, result.cycles) == (predicted.latency, predicted.cycles(count))
     assert result.initiation_interval == (predicted.initiation_interval if count > 1 else None)
     assert result.ok
+
+
+@pytest.mark.cosim
+def test_faults_are_the_same_in_both_dataflows(network):
+    """One map, the same wrong synapses, wherever they lie; a wrong one in the RTL alone is found."""
+    faults = FaultMap.draw(network, ber=0.05).merge(FaultMap.draw(network, ber=0.1, kind="stuck", layer=1))
+    expected = golden.scores(faults.apply(network), images_for(network))
+    assert not np.array_equal(expected, golden.scores(network, images_for(network)))
+    config = EngineConfig.for_network(network, macro=(8, 4), folding=[(4, 5), (2, 3)], dataflow="serial")
+    found = simulate(network, images_for(network), faults=faults, config=config)
+    assert found.ok
+    np.testing.assert_array_equal(found.scores, expected)
+    assert simulate(network, images_for(network), corrupt_rtl=1, config=config).mismatches == 40
 
 
 @pytest.mark.cosim
