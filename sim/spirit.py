@@ -14,12 +14,10 @@ from oxnor.models.encoders import encode
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.spiking import SpikingNetwork
-from oxnor.models.spiking_golden import REASONS, PlainRun
+from oxnor.models.spiking_golden import ENERGY_J, REASONS, PlainRun
 
 from .plots import Plot
 
-#: Energy of a synaptic event, in joules, as published for the synapse and the neuron (see :data:`SOURCES`).
-ENERGY_J = 3.6e-12
 #: What the chip's authors published: ours are measured on the same 10,000 test images.
 PUBLISHED: Mapping[str, Any] = {
     "inputs": 144,

@@ -114,12 +114,15 @@ def test_run_is_encode_then_run_events(kind):
     network = zoo.load_any("mnist-spirit")
     network = replace(network, encoder=replace(network.encoder, kind=kind), decision=replace(network.decision, window=200))
     images, _ = load_mnist()
-    readout = spiking_golden.run(network, images[:4], with_spikes=True)
+    readout = spiking_golden.run(network, images[:4], with_spikes=True, with_log=True)
     for k, values in enumerate(network.inputs(images[:4])):
         plain_run = PlainRun(network, encode(network.encoder, values, 200))
         assert readout.counts[k].tolist() == plain_run.counts
         assert readout.used[k].tolist() == plain_run.used
         assert (readout.spikes.image == k).sum() == len(plain_run.spikes)
+    inputs = np.concatenate([encode(network.encoder, v, 200).addresses[: readout.used[k, 0]]
+                             for k, v in enumerate(network.inputs(images[:4]))])
+    assert (readout.log[:, 2] == inputs).all()
 
 
 def test_words_and_order():

@@ -64,6 +64,12 @@ def same(readout, k, plain):
     mine = s.image == k
     found = zip(*(getattr(s, f)[mine].tolist() for f in ("event", "tick", "neuron", "negative")), strict=True)
     assert list(found) == plain.spikes
+    events = readout.used.sum(axis=1)
+    log = readout.log[events[:k].sum() : events[: k + 1].sum()]
+    assert np.bincount(log[:, 0], minlength=len(plain.used)).tolist() == plain.used
+    last = log[log[:, 0] == len(plain.used) - 1]
+    assert last[:, 1:3].tolist() == [list(x) for x in plain.inputs]
+    assert last[:, 3].sum() == len(plain.spikes)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
