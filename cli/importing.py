@@ -124,10 +124,10 @@ def _show(report: dict[str, Any]) -> None:
 
 def _show_spiking(report: dict[str, Any], title: str) -> None:
     print_table(
-        ("layer", "from", "operators", "neuron", "inputs", "neurons", "largest weight", "theta", "largest error", "rounded"),
+        ("layer", "from", "operators", "says", "inputs", "neurons", "weights up to", "theta", "error", "rounded"),
         [
             (str(k), y["node"], ", ".join(y["operators"]), y["from"], str(y["n_in"]), str(y["n_out"]),
-             str(y["neuron"]["weight_max"]), str(y["neuron"]["theta"]), f"{y['error']:.2g}", str(y["rounded"]))
+             str(y["neuron"]["weight_max"]), str(y["neuron"]["theta"]), f"{y['error']:.2g} steps", str(y["rounded"]))
             for k, y in enumerate(report["layers"])
         ],
         left=4,

@@ -123,15 +123,16 @@ def test_cycles_of_layers_behind_an_encoder(tmp_path):
     """Leak, refractory periods, a chain; images decided before the next is collected, and others that run to the end."""
     encoder = Encoder(kind="burst", lanes=4, seed=7)
     neurons = [Neuron(theta=3, leak=2, v_bits=6), Neuron(theta=5, refractory=2), Neuron(theta=2, leak=1)]
-    network = drawn((10, 6, 5, 3), neurons, Decision(delta_s=1, window=40), encoder)
+    network = drawn((40, 6, 5, 3), neurons, Decision(delta_s=1, window=40), encoder)
     config = SpikingConfig.for_network(network, stream_width=8)
-    images = np.random.default_rng(5).integers(0, 256, (60, 10), dtype=np.uint8)
-    images[::7] = 0
-    result = simulate_spiking(network, images, config=config, simulator="icarus", build_dir=tmp_path)
+    images = np.random.default_rng(5).integers(0, 256, (60, 40), dtype=np.uint8)
+    images[::7] //= 16
+    result = simulate_spiking(network, images, config=config, build_dir=tmp_path)
     assert result.ok, result.difference
-    assert 0 < result.undecided < 1
-    assert min(np.diff(result.times)) == config.beats + 1  # as soon as it was there
     assert result.schedule.latencies[0] == result.times[0]
+    short = result.schedule.latencies < 2 * config.beats - 1
+    assert short.any()
+    assert not short.all()
 
 
 def test_wrong_prediction_is_found(monkeypatch, tmp_path):

@@ -99,7 +99,7 @@ def import_network(
         if isinstance(source, NirGraph):
             imported = _from_nir(source, name or _name_of(path), spiking, {"--input": coding, "--check": check})
         elif spiking:
-            raise InputError(f"--neuron, --decision, --encoder and --round must not be given: they are for NIR, not {source.kind}")
+            raise InputError(f"--neuron, --decision, --encoder, --round must not be given for {source.kind}")
         else:
             imported = from_graph(
                 source.graph,

@@ -1,7 +1,8 @@
-"""Our spiking networks as NIR; what NIR cannot say stands in the file's metadata, so that importing gives the same bits."""
+"""Our spiking networks as NIR; what it cannot say stands in the metadata, so that importing gives the same bits."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +37,7 @@ def to_graph(network: SpikingNetwork) -> Any:
     nodes["output"] = nir.Output(np.array([network.n_out]))
     names = list(nodes)
     whole = told(decision=asdict(network.decision), encoder=asdict(network.encoder), view=network.view)
-    return nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)), metadata=whole)
+    return nir.NIRGraph(nodes, list(itertools.pairwise(names)), metadata=whole)
 
 
 def warnings_of(network: SpikingNetwork) -> list[str]:

@@ -1,8 +1,9 @@
-"""NIR files, of Norse, Sinabs, snnTorch, Lava and others, become spiking networks; the package ``nir`` is not needed."""
+"""NIR files, of Norse, Sinabs, snnTorch and others, become spiking networks; the package ``nir`` is not needed."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -41,8 +42,8 @@ REFUSED: Mapping[str, str] = {
     "NIRGraph": "graphs inside the graph are not supported: write one flat graph",
 }
 _LIF = (
-    "it decays by exp(-t / tau), which leaves every grid of integers; oxnor loses V / 2**leak a tick, rounded towards 0,"
-    " and takes only the LIF nodes that it has exported itself: use IF"
+    "it decays by exp(-t / tau), which leaves every grid of integers; oxnor's leak is V / 2**leak a tick, rounded"
+    " towards 0, and only LIF nodes that it has exported itself are taken: use IF"
 )
 
 
@@ -98,12 +99,11 @@ def settings_of(kind: type, text: str | None, option: str, without: tuple[str, .
         name, _, value = part.strip().partition("=")
         if name not in known:
             raise InputError(f"{option}: must be FIELD=VALUE,... with fields {', '.join(known)}, not {part.strip()!r}")
+        found[name] = value  # of another type it is refused where it is used
         if isinstance(known[name], bool):
             found[name] = {"true": True, "false": False}.get(value, value)
-        elif isinstance(known[name], int):
-            found[name] = int(value) if value.removeprefix("-").isascii() and value.removeprefix("-").isdigit() else value
-        else:
-            found[name] = value
+        elif isinstance(known[name], int) and re.fullmatch(r"-?[0-9]{1,18}", value):
+            found[name] = int(value)
     return found
 
 
@@ -137,7 +137,7 @@ def _metadata(texts: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
     except (ValueError, TypeError, RecursionError):
         found = None
     if not isinstance(found, dict) or found.get("version") != METADATA_VERSION:
-        raise InputError(f"{path} must be JSON of version {METADATA_VERSION}: the file is damaged or from another release")
+        raise InputError(f"{path} must be JSON of version {METADATA_VERSION}: it is damaged or from another release")
     return found
 
 
@@ -258,7 +258,8 @@ class _Folder:
             raise InputError(f"{node.label}: {e}") from None
         self.layers.append(layer)
         self.told.append({
-            "node": node.name, "operators": [n.kind for n in (*self.via, node)], "n_in": layer.n_in, "n_out": layer.n_out,
+            "node": node.name, "operators": [n.kind for n in (*self.via, node)],
+            "n_in": layer.n_in, "n_out": layer.n_out,
             "neuron": asdict(made.neuron), "from": "NIR" if node.metadata is None else "metadata",
             "step": made.step, "error": made.error, "checked": made.weights.size, "rounded": made.rounded,
         })  # fmt: skip
@@ -300,8 +301,8 @@ def network_of(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spi
     sizes = {view: ((28 - 2 * cut) // square) ** 2 for view, (cut, square) in VIEWS.items()}
     view = whole.get("view", next((v for v, size in sizes.items() if size == n_in), "whole"))
     notes = [
-        f"IF '{y['node']}' does as NIR says: it fires above its threshold, is then reset to a value, and has no negative"
-        " spikes; --neuron says otherwise"
+        f"IF '{y['node']}' does as NIR says: it fires above its threshold, is reset to a value, has no negative spikes"
+        " (--neuron to change that)"
         for y in folder.told
         if y["from"] == "NIR" and not options.neuron
     ]
@@ -313,7 +314,7 @@ def network_of(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spi
     rounded = sum(y["rounded"] for y in folder.told)
     if rounded:
         error = max(y["error"] for y in folder.told)
-        notes.append(f"{rounded:,} weights are rounded, by {error:.2g} of a step at most: the network differs from its source")
+        notes.append(f"{rounded:,} weights are rounded, by {error:.2g} of a step at most: it is another network")
     info = {"origin": "imported from NIR", "imported": {"notes": notes}}
     network = SpikingNetwork(name, tuple(folder.layers), decision, encoder, view, info)
     return network, {

@@ -1,8 +1,8 @@
-"""Our neurons in NIR's terms and back: real weights, a threshold to be exceeded, a reset to a value, no negative spikes.
+"""Our neurons in NIR's terms and back: real weights, a threshold to be exceeded, a reset to a value.
 
 NIR's integrate-and-fire node adds r * w at a spike of weight w, fires when v > v_threshold, and then has v = v_reset.
-On a grid of integers v > t is v >= floor(t) + 1, so such a node is a :class:`oxnor.models.spiking.Neuron` if its weights
-lie on a grid. Decay, with which NIR's other nodes lose potential, is not: it leaves every grid.
+On a grid of integers v > t is v >= floor(t) + 1, so such a node is a :class:`oxnor.models.spiking.Neuron` if its
+weights lie on a grid. Decay, with which NIR's other nodes lose potential, leaves every grid.
 """
 
 from __future__ import annotations
