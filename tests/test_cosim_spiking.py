@@ -178,11 +178,12 @@ def test_two_layers_on_verilator():
 
 
 @pytest.mark.slow
-def test_all_digits_on_verilator():
+@pytest.mark.parametrize("name", ["mnist-spirit", "mnist-spirit-tanh"])
+def test_all_digits_on_verilator(name):
     images, labels = load_mnist()
-    result = simulate_spiking(zoo.load_any("mnist-spirit"), images, labels=labels)
+    result = simulate_spiking(zoo.load_any(name), images, labels=labels)
     assert result.ok, result.difference
-    assert result.accuracy == zoo.load_any("mnist-spirit").info["accuracy"]
+    assert result.accuracy == zoo.load_any(name).info["accuracy"]
 
 
 #: What must be found: (file, pattern in its Verilog, what it becomes, what is raised or compared).
