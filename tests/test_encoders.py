@@ -134,6 +134,7 @@ def test_words_and_order():
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: Encoder(rate_bits=7), "encoder: rate_bits must be an integer in [8, 16], not 7"),
     (lambda: Encoder(kind="poisson"), "encoder: kind must be one of jittered, periodic, bernoulli, burst, external, not 'poisson'"),
+    (lambda: Encoder(kind=[]), "encoder: kind must be one of jittered, periodic, bernoulli, burst, external, not []"),
     (lambda: encode(Encoder(kind="external"), VALUES, 5), "encoder: kind must not be external to encode an image: give events"),
     (lambda: Events.make([-1], [0]), "events: ticks must be 0 or more, not -1"),
     (lambda: Events.make([1, 2], [0]), "events: ticks, addresses and signs must be as many, not 2, 1, 1"),

@@ -99,10 +99,12 @@ def settings_of(kind: type, text: str | None, option: str, without: tuple[str, .
         name, _, value = part.strip().partition("=")
         if name not in known:
             raise InputError(f"{option}: must be FIELD=VALUE,... with fields {', '.join(known)}, not {part.strip()!r}")
-        found[name] = value  # of another type it is refused where it is used
+        found[name] = value  # a wrong one is refused where it is used
         if isinstance(known[name], bool):
             found[name] = {"true": True, "false": False}.get(value, value)
-        elif isinstance(known[name], int) and re.fullmatch(r"-?[0-9]{1,18}", value):
+        elif isinstance(known[name], int):
+            if not re.fullmatch(r"-?[0-9]{1,18}", value):
+                raise InputError(f"{option}: {name} must be a whole number, not {value!r}")
             found[name] = int(value)
     return found
 
@@ -124,7 +126,8 @@ def parse(arrays: Mapping[str, NDArray], texts: Mapping[str, Any]) -> NirGraph:
         own = {path.removeprefix(start): a for path, a in arrays.items() if path.startswith(start)}
         nodes[name] = NirNode(name, kind, own, _metadata(texts, f"{start}metadata/{METADATA}"))
     edges = texts.get("node/edges", [])
-    if not isinstance(edges, list) or not all(isinstance(e, list) and len(e) == 2 for e in edges):
+    pairs = isinstance(edges, list) and all(isinstance(e, list) and len(e) == 2 for e in edges)
+    if not pairs or not all(isinstance(name, str) for e in edges for name in e):
         raise InputError("edges must be pairs of names of nodes")
     return NirGraph(_chain(nodes, edges), _metadata(texts, f"node/metadata/{METADATA}"))
 
@@ -200,8 +203,8 @@ class _Folder:
         """Take a node; raises InputError with its name if that cannot be."""
         if node.kind == "Input":
             sizes = _numbers(node, "shape").reshape(-1)
-            if not 1 <= np.prod(sizes) <= 1 << 20:
-                raise InputError(f"{node.label}: shape must be of at most 1,048,576 values")
+            if (sizes != np.rint(sizes)).any() or (sizes < 1).any() or np.prod(sizes) > 1 << 20:
+                raise InputError(f"{node.label}: shape must be whole numbers from 1, of at most 1,048,576 values")
             self.size = int(np.prod(sizes))
             self.events = self.size * self.window
         elif node.kind in ("Linear", "Affine"):
@@ -224,6 +227,8 @@ class _Folder:
         weight = _numbers(node, "weight", 2)
         if weight.shape[1] != self.size or not len(weight):
             raise InputError(f"{node.label}: weight must have shape (n, {self.size}), not {weight.shape}")
+        if weight.size > CELLS_MAX // Neuron().cells:
+            raise InputError(f"{node.label}: must have at most {CELLS_MAX // Neuron().cells:,} weights")
         if node.kind == "Affine" and _numbers(node, "bias").any():
             raise InputError(
                 f"{node.label}: bias must be 0: oxnor works on events, and a bias is a current between them:"
@@ -289,6 +294,8 @@ def network_of(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spi
     # NIR says nothing of a decision: then the whole window counts.
     decision, encoder = Decision(delta_s=0), Encoder()
     if graph.metadata is not None:
+        if not isinstance(whole.get("view"), str):
+            raise InputError(f"metadata.view must be a text, not {whole.get('view')!r}")
         decision = read_settings(Decision, whole.get("decision"), "metadata.decision")
         encoder = read_settings(Encoder, whole.get("encoder"), "metadata.encoder")
     decision, encoder = replace(decision, **options.decision), replace(encoder, **options.encoder)

@@ -106,6 +106,7 @@ def fit(
     InputError
         If there is no such layer.
     """
+    Neuron(**{name: given[name] for name in ("compare", "weight_max") if name in given})  # refuses wrong ones
     subtract = given.get("reset") == "subtract"
     start = np.zeros(len(weights)) if subtract else -reset
     height = threshold + start
