@@ -8,12 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from .console import note, print_json, print_table, progress
-from .options import AsJson, NetworkName, load_network
+from .options import AsJson, NetworkName, load_any_network
+
+_SPIKING = "Spiking networks (NIR)"
 
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="ONNX, QONNX, Keras or Larq (.h5, .keras), PyTorch state dict, .npz.")
+        Path,
+        typer.Argument(metavar="FILE", help="ONNX, QONNX, Keras or Larq (.h5, .keras), PyTorch state dict, .npz, NIR."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="NET.npz", help="Network file to write.")],
     check: Annotated[
@@ -30,6 +33,29 @@ def import_(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the network. Default: the file's.")] = None,
+    neuron: Annotated[
+        str | None,
+        typer.Option(
+            "--neuron",
+            metavar="FIELD=VALUE,...",
+            help="What neurons do otherwise than the file says: reset=subtract,compare=ge,bipolar=true and others.",
+            rich_help_panel=_SPIKING,
+        ),
+    ] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option("--decision", metavar="FIELD=VALUE,...", help="window, delta_s ...", rich_help_panel=_SPIKING),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", metavar="FIELD=VALUE,...", help="kind, rate_bits ...", rich_help_panel=_SPIKING),
+    ] = None,
+    rounding: Annotated[
+        bool,
+        typer.Option(
+            "--round", help="Take the nearest weights if they lie on no grid of integers.", rich_help_panel=_SPIKING
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring your own network: one that Brevitas, Larq, PyTorch or anything that writes ONNX has trained.
@@ -38,12 +64,21 @@ def import_(
     float arithmetic, and whole networks on random images, on digits if they fit, and on those given. What cannot be
     imported is refused with every node by name. Exit code 1 if an output differs; then nothing is written.
 
+    NIR files give spiking networks: IF neurons with Linear or Affine weights on a grid of integers.
+
     Example: [bold]oxnor import tfc.onnx -o tfc.npz[/]
     """
+    from oxnor.models.encoders import Encoder
     from oxnor.models.importers.importing import import_network
+    from oxnor.models.importers.nir_file import SpikingOptions, settings_of
+    from oxnor.models.spiking import Decision, Neuron
 
+    spiking = SpikingOptions(
+        settings_of(Neuron, neuron, "--neuron", without=("theta", "v_init")),
+        settings_of(Decision, decision, "--decision"), settings_of(Encoder, encoder, "--encoder"), rounding,
+    )  # fmt: skip
     with progress() as tell:
-        imported = import_network(file, coding=coding, name=name, check=check, tell=tell)
+        imported = import_network(file, coding=coding, name=name, check=check, spiking=spiking, tell=tell)
     if imported.ok:
         imported.network.save(output)
     if as_json:
@@ -58,6 +93,10 @@ def import_(
 
 def _show(report: dict[str, Any]) -> None:
     shape, source = "-".join(map(str, report["shape"])), report["source"]
+    title = f"{report['name']}: {shape}, {report['weights']:,} weights, from {source['file']} ({source['format']})"
+    if report.get("kind") == "spiking":
+        _show_spiking(report, title)
+        return
     print_table(
         ("layer", "from", "operators", "inputs", "neurons", "weights", "popcounts checked", "differ", "by rounding"),
         [
@@ -66,7 +105,7 @@ def _show(report: dict[str, Any]) -> None:
             for k, y in enumerate(report["layers"])
         ],
         left=3,
-        title=f"{report['name']}: {shape}, {report['weights']:,} weights, from {source['file']} ({source['format']})",
+        title=title,
     )  # fmt: skip
     print_table(
         ("outputs compared on", "with the source by", "images", "values", "differ", "by rounding"),
@@ -83,20 +122,38 @@ def _show(report: dict[str, Any]) -> None:
         print_table(("", ""), rows, left=2)
 
 
+def _show_spiking(report: dict[str, Any], title: str) -> None:
+    print_table(
+        ("layer", "from", "operators", "says", "inputs", "neurons", "weights up to", "theta", "error", "rounded"),
+        [
+            (str(k), y["node"], ", ".join(y["operators"]), y["from"], str(y["n_in"]), str(y["n_out"]),
+             str(y["neuron"]["weight_max"]), str(y["neuron"]["theta"]), f"{y['error']:.2g} steps", str(y["rounded"]))
+            for k, y in enumerate(report["layers"])
+        ],
+        left=4,
+        title=title,
+    )  # fmt: skip
+    if report["notes"]:
+        print_table(("", ""), [("note", text) for text in report["notes"]], left=2)
+
+
 def export(
     network: NetworkName,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="QONNX file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="QONNX file to write; NIR of a spiking network.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Give a network to other tools, as QONNX; importing it again gives the same bits.
+    """Give a network to other tools, as QONNX or, a spiking one, as NIR; importing it again gives the same bits.
 
-    Example: [bold]oxnor export mnist-tfc -o mnist-tfc.onnx[/]
+    Example: [bold]oxnor export mnist-tfc -o mnist-tfc.onnx[/], [bold]oxnor export mnist-spirit -o mnist-spirit.nir[/]
     """
-    from oxnor.models.importers.export import export_qonnx
+    from oxnor.models.importers.exporting import export_network
 
-    loaded = load_network(network)
-    written = export_qonnx(loaded, output)
+    written = export_network(load_any_network(network), output)
     if as_json:
         print_json({"file": str(output)} | written)
     else:
+        for warning in written.get("warnings", ()):
+            note(f"warning: {warning}")
         note(f"Written to {output}: {written['nodes']} nodes, {written['bytes']:,} bytes.")

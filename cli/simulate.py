@@ -91,6 +91,10 @@ def simulate(
     adder_tree: Annotated[
         bool, typer.Option("--adder-tree", help="Simulate the popcounts as they are synthesised; slower.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.csv", help="Also write a row for each image there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Trust it: the emitted Verilog in Verilator against the golden model, bit for bit.
@@ -98,7 +102,7 @@ def simulate(
     Streams images through the engine's AXI ports by cocotb and compares every class and score, and the number of
     cycles with the schedule. Networks with 784 inputs get MNIST test images, others random bits. The build is cached:
     other images or errors do not build again. Exit code 1 if a single bit or cycle differs. Of a spiking network every
-    output spike and its tick are compared, with the decision on each image.
+    output spike and its tick are compared, with the decision on each image and the cycle in which it came.
 
     With --device both devices of every synapse are drawn, and --macro twin puts them behind every read of the RTL:
     fixed-point ln R, sense offsets, read noise. Macros of kind bits hold what such devices read without noise.
@@ -142,6 +146,10 @@ def simulate(
             adder_tree=adder_tree,
             progress=lambda done, total: tell(what, done, total),
         )
+    if output is not None:
+        from oxnor.sim.per_image import write_csv
+
+        write_csv(output, result, inputs.labels)
     found = result.to_json() | {"inputs": inputs.source}
     if as_json:
         print_json(found)
@@ -172,6 +180,8 @@ def _rows(found: dict) -> list[tuple[str, str]]:
             text = "none"
         elif key.endswith("accuracy"):
             text = f"{100 * value:.2f} %"
+        elif key == "energy_j":
+            text = f"{1e9 * value:.2f} nJ (synaptic events x the published 3.6 pJ: computed)"
         elif isinstance(value, float):
             text = f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
         elif isinstance(value, int) and not isinstance(value, bool):

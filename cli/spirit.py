@@ -27,12 +27,13 @@ def spirit(
 ) -> None:
     """See the spiking mode on the SPIRIT chip's task: the published figures beside ours.
 
-    Accuracy and input spikes at Delta S = 10, the curves against Delta S and against wrong cells, and one digit event
-    by event until its decision. Everything comes from the golden model, which the RTL equals on every spike
-    ([bold]oxnor simulate mnist-spirit[/]).
+    Accuracy and input spikes at Delta S = 10, the curves against Delta S, against wrong cells and, beside a network
+    that is trained for them, against refractory periods, and one digit event by event until its decision. Everything
+    comes from the golden model, which the RTL equals on every spike ([bold]oxnor simulate mnist-spirit[/]).
 
     Example: [bold]oxnor spirit --pictures build/spirit[/]
     """
+    from oxnor.models import zoo
     from oxnor.models.kinds import only
     from oxnor.models.spiking import SpikingNetwork
     from oxnor.sim import spirit as task
@@ -45,9 +46,11 @@ def spirit(
 
         raise InputError(f"network {loaded.name!r}: must take digits of 28 x 28 pixels for this command")
     task.check(images, trials, image)
+    beside = zoo.load_any("mnist-spirit-tanh")
     with progress() as tell:
         found = task.spirit(
             loaded, inputs.images, inputs.labels, trials=trials, seed=seed, image=image,
+            beside=beside if beside.digest != loaded.digest else None,
             progress=lambda done, total: tell(loaded.name, done, total),
         )  # fmt: skip
         if pictures is not None:
@@ -66,5 +69,8 @@ def spirit(
     cells = [(f"{c['rate']:g}", f"{100 * c['accuracy']:.2f} %", f"{100 * c['low']:.2f} to {100 * c['high']:.2f} %")
              for c in found.cells]  # fmt: skip
     print_table(("wrong cells", "accuracy", f"range of {trials} trials"), cells)
+    periods = zip(task.REFRACTORIES, *found.refractory.values(), strict=True)
+    rows = [(str(ticks), *(f"{100 * a:.2f} %" for a in accuracy)) for ticks, *accuracy in periods]
+    print_table(("refractory ticks", *found.refractory), rows)
     for source in task.SOURCES:
         note(source)

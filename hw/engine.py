@@ -17,7 +17,7 @@ from .pace import Pace
 from .program_bus import fan_out
 from .programming import NAMES, Memories, Programming
 from .queue import Queue
-from .registers import INDEX, INTERFACE_VERSION, MAGIC, register_map
+from .registers import INDEX, INTERFACE_VERSION, count_events, identity_values, register_map
 from .schedule import schedule
 from .skid import Skid
 from .unit import Unit, place
@@ -125,7 +125,6 @@ class Engine(Unit):
         connect_axi_lite(m, self, "s_axil_", lite)
         taken = collector.o.valid & collector.o.ready
         given = self.m_axis_tvalid & self.m_axis_tready
-        clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]
         if pace is None:
             inside = Signal(range(4 * len(self.config.layers) + 8))
             m.d.sync += inside.eq(inside + taken - given)
@@ -135,24 +134,9 @@ class Engine(Unit):
             m.d.comb += [pace.taken.eq(taken), pace.given.eq(given)]
         busy = (inside != 0) | collector.o.valid
         m.d.comb += identity.en.eq(1)
-        values: dict[str, Any] = {
-            "MAGIC": MAGIC,
-            "VERSION": INTERFACE_VERSION,
-            "STRUCTURE": int(self.config.digest[:8], 16),
-            "NETWORK": identity.q,
-            "N_IN": self.config.n_in,
-            "N_OUT": self.config.n_out,
-            "STATUS": busy,
-            "FRAMES": self._counter(m, "frames", taken, clear),
-            "DROPPED": self._counter(m, "dropped", collector.dropped, clear),
-            "RESULTS": self._counter(m, "results", given, clear),
-            "STALLS": self._counter(m, "stalls", self.m_axis_tvalid & ~self.m_axis_tready, clear),
-        }
-        cycles = self._counter(m, "cycles", 1, clear, width=64)
-        latched = Signal(32)
-        with m.If(lite.read[INDEX["CYCLES_LO"]]):
-            m.d.sync += latched.eq(cycles[32:])
-        values |= {"CYCLES_LO": cycles[:32], "CYCLES_HI": latched}
+        waits = self.m_axis_tvalid & ~self.m_axis_tready
+        values = identity_values(self.config, INTERFACE_VERSION, identity.q) | {"STATUS": busy}
+        values |= count_events(m, lite, INDEX, taken, collector.dropped, given, waits)
         refused: list[Any] = []
         if self.config.fault_injector:
             values |= self._fault_injector(m, lite, busy, layers, refused)
@@ -225,13 +209,3 @@ class Engine(Unit):
         with m.If(Cat(*events).any()):
             m.d.sync += refused.eq(1)
         return refused
-
-    @staticmethod
-    def _counter(m: Module, name: str, event: Any, clear: Any, width: int = 32) -> Signal:
-        counter = Signal(width, name=name)
-        # The events end long paths, the ready of the last layer to that of the first: they are counted one cycle later.
-        happened = Signal(name=f"{name}_event")
-        m.d.sync += [happened.eq(event), counter.eq(counter + happened)]
-        with m.If(clear):
-            m.d.sync += counter.eq(0)
-        return counter

@@ -1,11 +1,14 @@
-"""The engine's register map: the one source for gateware, sidecar, benches and host."""
+"""The engine's register map, the one source for gateware, sidecar, benches and host; what all engines count."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .axi_lite import Register
+from amaranth.hdl import Module, Signal
+
+from .axi_lite import AxiLite, Register
 from .config import EngineConfig
 
 MAGIC = int.from_bytes(b"OXNR", "big")
@@ -91,3 +94,55 @@ def as_markdown() -> str:
     for registers, extra in ((REGISTERS, ""), *((r, f" ({name})") for name, r in BY_EXTRA.items())):
         rows += [f"| 0x{4 * INDEX[r.name]:02X} | {r.name} | {r.access}{extra} | {r.description} |" for r in registers]
     return "\n".join(rows) + "\n"
+
+
+def identity_values(config: Any, version: int, network: Any) -> dict[str, Any]:
+    """Return what an engine says of itself and of the network in its memories, by the names of its registers."""
+    return {
+        "MAGIC": MAGIC,
+        "VERSION": version,
+        "STRUCTURE": int(config.digest[:8], 16),
+        "NETWORK": network,
+        "N_IN": config.n_in,
+        "N_OUT": config.n_out,
+    }
+
+
+def count_events(
+    m: Module, lite: AxiLite, index: Mapping[str, int], frames: Any, dropped: Any, results: Any, stalls: Any
+) -> dict[str, Any]:
+    """Count what happens in an engine, and its clock cycles, until CONTROL bit 0 is written.
+
+    Parameters
+    ----------
+    m : Module
+        Of the engine.
+    lite : AxiLite
+        Its registers.
+    index : mapping
+        The numbers of them by name.
+    frames, dropped, results, stalls : Value
+        1 in a cycle in which it happens.
+
+    Returns
+    -------
+    dict
+        What the counting registers read as, by name.
+    """
+    clear = lite.written[index["CONTROL"]] & lite.value_written[0]
+
+    def counter(name: str, event: Any, width: int = 32) -> Signal:
+        count = Signal(width, name=name)
+        # The events end long paths, the ready of the last layer to that of the first: they are counted one cycle later.
+        happened = Signal(name=f"{name}_event")
+        m.d.sync += [happened.eq(event), count.eq(count + happened)]
+        with m.If(clear):
+            m.d.sync += count.eq(0)
+        return count
+
+    events = {"FRAMES": frames, "DROPPED": dropped, "RESULTS": results, "STALLS": stalls}
+    values: dict[str, Any] = {name: counter(name.lower(), event) for name, event in events.items()}
+    cycles, latched = counter("cycles", 1, 64), Signal(32)
+    with m.If(lite.read[index["CYCLES_LO"]]):
+        m.d.sync += latched.eq(cycles[32:])
+    return values | {"CYCLES_LO": cycles[:32], "CYCLES_HI": latched}

@@ -13,7 +13,7 @@ from .collector import Collector
 from .event_input import EventInput
 from .rate_encoder import RateEncoder
 from .readout import REASON_WINDOW, Readout
-from .registers import MAGIC
+from .registers import count_events, identity_values
 from .skid import Skid
 from .spike_serializer import SpikeSerializer
 from .spiking_config import FLAG_BITS, NUMBER_BITS, WINNER_BITS, SpikingConfig
@@ -216,27 +216,10 @@ class SpikingEngine(Unit):
             values[name] = held
         given = self.m_axis_tvalid & self.m_axis_tready
         waits = self.m_axis_tvalid & ~self.m_axis_tready | self.m_spike_tvalid & ~self.m_spike_tready
-        clear = lite.written[INDEX["CONTROL"]] & lite.value_written[0]
         inside = Signal(16)
         m.d.comb += identity.en.eq(1)
         m.d.sync += inside.eq(inside + taken - given)
-        values |= {
-            "MAGIC": MAGIC,
-            "VERSION": INTERFACE_VERSION | SPIKING_BIT,
-            "STRUCTURE": int(self.config.digest[:8], 16),
-            "NETWORK": identity.q,
-            "N_IN": self.config.n_in,
-            "N_OUT": self.config.n_out,
-            "STATUS": inside != 0,
-        }
-        events = {"FRAMES": taken, "DROPPED": dropped, "RESULTS": given, "STALLS": waits, "CYCLES": 1}
-        counters = {name: Signal(64 if name == "CYCLES" else 32, name=name.lower()) for name in events}
-        for name, counter in counters.items():
-            m.d.sync += counter.eq(counter + events[name])
-            with m.If(clear):
-                m.d.sync += counter.eq(0)
-        cycles, latched = counters.pop("CYCLES"), Signal(32)
-        with m.If(lite.read[INDEX["CYCLES_LO"]]):
-            m.d.sync += latched.eq(cycles[32:])
-        values |= counters | {"CYCLES_LO": cycles[:32], "CYCLES_HI": latched}
+        values |= identity_values(self.config, INTERFACE_VERSION | SPIKING_BIT, identity.q)
+        values["STATUS"] = inside != 0
+        values |= count_events(m, lite, INDEX, taken, dropped, given, waits)
         m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]

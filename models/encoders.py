@@ -58,7 +58,7 @@ class Encoder:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
             raise InputError(f"encoder: kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
         for name, (low, high) in {"rate_bits": (8, 16), "lanes": (1, 64), "seed": (0, (1 << 48) - 1)}.items():
             value = getattr(self, name)

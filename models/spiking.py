@@ -367,8 +367,8 @@ class SpikingNetwork(Chain):
                 if not isinstance(header.get(name), kind):
                     raise InputError(f"header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
             layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
-            decision = _settings_of(Decision, header.get("decision"), "decision")
-            encoder = _settings_of(Encoder, header.get("encoder"), "encoder")
+            decision = read_settings(Decision, header.get("decision"), "header.decision")
+            encoder = read_settings(Encoder, header.get("encoder"), "header.encoder")
             return cls(header["name"], layers, decision, encoder, header["view"], header["info"])
 
 
@@ -382,10 +382,11 @@ def through_view(images: NDArray[np.uint8], view: str) -> NDArray[np.uint8]:
     return ((sums + area // 2) // area).astype(np.uint8).reshape(len(grey), -1)
 
 
-def _settings_of(kind: Any, found: Any, where: str) -> Any:
+def read_settings(kind: Any, found: Any, where: str) -> Any:
+    """Return a Neuron, Decision or Encoder from a mapping that is not trusted; `where` names it in errors."""
     names = {f.name for f in fields(kind)}
     if not isinstance(found, dict) or set(found) != names:
-        raise InputError(f"header.{where} must have exactly the fields {', '.join(sorted(names))}, not {found!r}")
+        raise InputError(f"{where} must have exactly the fields {', '.join(sorted(names))}, not {found!r}")
     return kind(**found)
 
 
@@ -393,5 +394,5 @@ def _read_layer(source: NpzReader, i: int, entry: Any) -> SpikingLayer:
     if not isinstance(entry, dict) or entry.get("kind") != SpikingLayer.kind:
         raise InputError(f"header.layers[{i}].kind must be {SpikingLayer.kind!r}, not {entry!r:.80}")
     n_out, n_in = read_sizes(entry, f"header.layers[{i}]")
-    neuron = _settings_of(Neuron, entry.get("neuron"), f"layers[{i}].neuron")
+    neuron = read_settings(Neuron, entry.get("neuron"), f"header.layers[{i}].neuron")
     return SpikingLayer(source.bits(f"layer{i}.cells", n_in, n_out * neuron.cells), neuron)

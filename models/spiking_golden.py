@@ -22,6 +22,8 @@ from .spiking import SpikingNetwork
 #: Why an image ended, by number.
 REASONS = ("window", "delta", "maximum")
 _WINDOW, _DELTA, _MAXIMUM = range(3)
+#: Energy of a synaptic event, in joules, as published for the SPIRIT chip (130 nm): synapse and neuron (reference 14).
+ENERGY_J = 3.6e-12
 # Columns of the integer parameters of a layer.
 _LIMIT, _THETA, _BIPOLAR, _ZERO, _REFRACTORY, _HOLDS, _LEAK, _INIT, _LOW, _HIGH = range(10)
 
@@ -63,6 +65,9 @@ class Readout:
         Tick of the event at which it stopped; the window if it ran to its end.
     spikes : Spikes or None
         Output spikes, if asked for.
+    log : ndarray of int32, shape (k, 4), or None
+        Every event of every layer, image by image in the order in which they are worked off, if asked for: layer, tick,
+        address, and how many neurons fired. An image has as many rows as `used` says.
     """
 
     winners: NDArray[np.int64]
@@ -71,6 +76,7 @@ class Readout:
     reasons: NDArray[np.int8]
     ticks: NDArray[np.int32]
     spikes: Spikes | None
+    log: NDArray[np.int32] | None = None
 
     @property
     def undecided(self) -> NDArray[np.bool_]:
@@ -94,8 +100,8 @@ def _decay(v, leak, steps):
 
 @numba.njit(cache=True, boundscheck=False)
 def _layer_event(p, weights, negative, tick, steps, v, until, fired):
-    """One event on all neurons of a layer; `fired` gets 1, -1 or 0 each. Returns whether any fired."""
-    some = False
+    """One event on all neurons of a layer; `fired` gets 1, -1 or 0 each. Returns how many fired."""
+    some = 0
     limit, theta, bipolar, holds = p[_LIMIT], p[_THETA], p[_BIPOLAR], p[_HOLDS]
     low, high = p[_LOW], p[_HIGH]
     for j in range(len(v)):
@@ -113,7 +119,7 @@ def _layer_event(p, weights, negative, tick, steps, v, until, fired):
                 fired[j] = -1
                 now = 0 if p[_ZERO] else now + theta
             if fired[j]:
-                some = True
+                some += 1
                 until[j] = tick + p[_REFRACTORY]
         elif not holds:
             now = 0
@@ -137,8 +143,11 @@ def _stops(counts, delta_s, terminate_max):
 
 
 @numba.njit(cache=True, boundscheck=False)
-def _input_event(net, address, negative, tick, state, counts, used, spikes, n_spikes, keep):
-    """Take one input event through all layers; returns (why it stops or 0, spikes so far)."""
+def _input_event(net, address, negative, tick, state, counts, used, spikes, log, made):
+    """Take one input event through all layers; returns why it stops, or 0.
+
+    `made` counts output spikes and events; those for which `spikes` and `log` have room are written there.
+    """
     sizes, offsets, params, weights, decision = net
     v, until, fired, last, queue, head, tail = state
     layers = len(sizes) - 1
@@ -161,6 +170,10 @@ def _input_event(net, address, negative, tick, state, counts, used, spikes, n_sp
             v[start : start + n], until[start : start + n], out,
         )
         last[k] = tick
+        if made[1] < len(log):
+            log[made[1], 0], log[made[1], 1] = k, tick
+            log[made[1], 2], log[made[1], 3] = (-code - 1 if minus else code), some
+        made[1] += 1
         if not some:
             continue
         if k < layers - 1:
@@ -175,14 +188,14 @@ def _input_event(net, address, negative, tick, state, counts, used, spikes, n_sp
         for j in range(n):
             if out[j]:
                 counts[j] = min(max(counts[j] + out[j], -decision[2]), decision[2])
-                if keep:
-                    spikes[n_spikes, 0], spikes[n_spikes, 1] = used[k], tick
-                    spikes[n_spikes, 2] = j if out[j] > 0 else -j - 1
-                n_spikes += 1
+                if made[0] < len(spikes):
+                    spikes[made[0], 0], spikes[made[0], 1] = used[k], tick
+                    spikes[made[0], 2] = j if out[j] > 0 else -j - 1
+                made[0] += 1
         why = _stops(counts, decision[0], decision[1])
         if why:
-            return why, n_spikes
-    return 0, n_spikes
+            return why
+    return 0
 
 
 @numba.njit(cache=True)
@@ -206,8 +219,7 @@ def _state(net):
 
 
 @numba.njit(cache=True, parallel=True, boundscheck=False)
-def _run_images(net, kind, rate_bits, window, values, seeds, counts, used, reasons, ticks, n_spikes, starts, spikes):
-    keep = len(spikes) > 0
+def _run_images(net, kind, rate_bits, window, values, seeds, counts, used, reasons, ticks, made, starts, spikes, log):
     n = len(values)
     blocks = min(n, 64)
     for block in numba.prange(blocks):
@@ -217,37 +229,34 @@ def _run_images(net, kind, rate_bits, window, values, seeds, counts, used, reaso
         for i in range(block, n, blocks):
             _fresh(net, state)
             encoder_start(kind, rate_bits, window, values[i], seeds, lfsr, acc)
-            why, made, tick = 0, 0, 0
-            mine = spikes[starts[i] : starts[i + 1]]
+            why, tick = 0, 0
+            mine, my_log = spikes[starts[i, 0] : starts[i + 1, 0]], log[starts[i, 1] : starts[i + 1, 1]]
             while tick < window and not why:
                 found = encoder_tick(kind, rate_bits, tick, values[i], lfsr, acc, buffer)
                 for e in range(found):
-                    why, made = _input_event(
-                        net, buffer[e], False, tick, state, counts[i], used[i], mine, made, keep
+                    why = _input_event(
+                        net, buffer[e], False, tick, state, counts[i], used[i], mine, my_log, made[i]
                     )
                     if why:
                         break
                 if not why:
                     tick += 1
-            reasons[i], ticks[i], n_spikes[i] = why, tick, made
+            reasons[i], ticks[i] = why, tick
 
 
 @numba.njit(cache=True)
-def _run_events(net, window, event_ticks, addresses, negative, counts, used, spikes, keep):
+def _run_events(net, window, event_ticks, addresses, negative, counts, used, spikes, log, made):
     state = _state(net)
     _fresh(net, state)
-    made = 0
     for e in range(len(event_ticks)):
         if event_ticks[e] >= window:
             break
         if addresses[e] < 0 or addresses[e] >= net[0][0]:
             continue
-        why, made = _input_event(
-            net, addresses[e], negative[e], event_ticks[e], state, counts, used, spikes, made, keep
-        )
+        why = _input_event(net, addresses[e], negative[e], event_ticks[e], state, counts, used, spikes, log, made)
         if why:
-            return why, event_ticks[e], made
-    return 0, window, made
+            return why, event_ticks[e]
+    return 0, window
 
 
 def _packed(network: SpikingNetwork) -> tuple:
@@ -273,7 +282,7 @@ def winners(network: SpikingNetwork, counts: NDArray) -> NDArray[np.int64]:
     return counts.shape[-1] - 1 - np.argmax(counts[..., ::-1], axis=-1)
 
 
-def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False) -> Readout:
+def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False, with_log: bool = False) -> Readout:
     """Return what a network with an encoder says of images.
 
     Parameters
@@ -283,6 +292,8 @@ def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False) -> R
         As for :meth:`SpikingNetwork.inputs`.
     with_spikes : bool
         Keep every output spike.
+    with_log : bool
+        Keep every event of every layer: 16 bytes each.
 
     Raises
     ------
@@ -294,18 +305,19 @@ def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False) -> R
     values = network.inputs(images)
     net, n, e = _packed(network), len(values), network.encoder
     counts, used = np.zeros((n, network.n_out), np.int32), np.zeros((n, len(network.layers)), np.int32)
-    reasons, ticks, made = np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros(n, np.int64)
+    reasons, ticks, made = np.zeros(n, np.int8), np.zeros(n, np.int32), np.zeros((n, 2), np.int64)
     fixed = (net, KINDS[e.kind], e.rate_bits, network.decision.window, values, e.lane_seeds())
-    _run_images(*fixed, counts, used, reasons, ticks, made, np.zeros(n + 1, np.int64), np.empty((0, 3), np.int32))
-    spikes = None
-    if with_spikes:
-        starts = np.concatenate([[0], np.cumsum(made)])
-        # One row more: an array of none means that none are kept.
-        raw = np.empty((int(starts[-1]) + 1, 3), np.int32)
-        counts[:], used[:] = 0, 0
-        _run_images(*fixed, counts, used, reasons, ticks, made, starts, raw)
-        spikes = _spikes(raw[:-1], np.repeat(np.arange(n, dtype=np.int32), made))
-    return Readout(winners(network, counts), counts, used, reasons, ticks, spikes)
+    none, spikes, log = np.empty((0, 4), np.int32), None, None
+    _run_images(*fixed, counts, used, reasons, ticks, made, np.zeros((n + 1, 2), np.int64), none, none)
+    if with_spikes or with_log:
+        starts = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(made, axis=0)]) * (with_spikes, with_log)
+        raw, kept = (np.empty((int(size), 4), np.int32) for size in starts[-1])
+        spiked = made[:, 0].copy()
+        counts[:], used[:], made[:] = 0, 0, 0
+        _run_images(*fixed, counts, used, reasons, ticks, made, starts, raw, kept)
+        spikes = _spikes(raw, np.repeat(np.arange(n, dtype=np.int32), spiked)) if with_spikes else None
+        log = kept if with_log else None
+    return Readout(winners(network, counts), counts, used, reasons, ticks, spikes, log)
 
 
 def _spikes(raw: NDArray[np.int32], image: NDArray[np.int32]) -> Spikes:
@@ -315,24 +327,25 @@ def _spikes(raw: NDArray[np.int32], image: NDArray[np.int32]) -> Spikes:
 
 
 def run_events(network: SpikingNetwork, streams: Sequence[Events]) -> Readout:
-    """Return what a network says of given events, one stream an image; every output spike is kept.
+    """Return what a network says of given events, one stream an image; every output spike and every event is kept.
 
     Events at addresses that the network does not have are passed over; those from the window on are not looked at.
     """
     net, n = _packed(network), len(streams)
     counts, used = np.zeros((n, network.n_out), np.int32), np.zeros((n, len(network.layers)), np.int32)
     reasons, ticks = np.zeros(n, np.int8), np.zeros(n, np.int32)
-    found = []
+    found, logs = [np.empty((0, 4), np.int32)], [np.empty((0, 4), np.int32)]
     for i, s in enumerate(streams):
         given = (net, network.decision.window, s.ticks, s.addresses, s.negative)
-        none = np.empty((0, 3), np.int32)
-        _, _, made = _run_events(*given, counts[i].copy(), used[i].copy(), none, False)
-        raw = np.empty((made, 3), np.int32)
-        reasons[i], ticks[i], _ = _run_events(*given, counts[i], used[i], raw, True)
+        none, made = np.empty((0, 4), np.int32), np.zeros(2, np.int64)
+        _run_events(*given, counts[i].copy(), used[i].copy(), none, none, made)
+        raw, log = (np.empty((int(size), 4), np.int32) for size in made)
+        reasons[i], ticks[i] = _run_events(*given, counts[i], used[i], raw, log, np.zeros(2, np.int64))
         found.append(raw)
-    image = np.repeat(np.arange(n, dtype=np.int32), [len(f) for f in found])
-    spikes = _spikes(np.concatenate(found) if found else np.empty((0, 3), np.int32), image)
-    return Readout(winners(network, counts), counts, used, reasons, ticks, spikes)
+        logs.append(log)
+    image = np.repeat(np.arange(n, dtype=np.int32), [len(f) for f in found[1:]])
+    spikes = _spikes(np.concatenate(found), image)
+    return Readout(winners(network, counts), counts, used, reasons, ticks, spikes, np.concatenate(logs))
 
 
 @dataclass

@@ -127,7 +127,8 @@ def train(
     ----------
     params : SpikingTrainParams
     images, labels : ndarray of uint8, shapes (n, 784) and (n,)
-        Training images; `params.validation` of them are kept out to choose the best epoch, by the rate network.
+        Training images; `params.validation` of them are kept out to choose the best epoch: by the rate network, or by
+        the spiking one if its outputs saturate.
     name : str
         Of the network.
     progress : callable, optional
@@ -174,21 +175,30 @@ def train(
                 for w in weights:
                     w.clamp_(-1, 1)
             total += loss.item() * len(part)
-        with torch.no_grad():
-            said = _forward(held_in, weights, levels).argmax(1).numpy()
+        if params.loss == "tanh-mse":
+            said = spiking_golden.run(_network(params, name, weights), images[held]).winners
+        else:
+            with torch.no_grad():
+                said = _forward(held_in, weights, levels).argmax(1).numpy()
         accuracy = float(np.mean(said == labels[held]))
         if accuracy > best:
             best, best_epoch, best_weights = accuracy, epoch + 1, [w.detach().clone() for w in weights]
         tell(Progress("network", epoch + 1, params.epochs, total / len(x), accuracy, best))
-    layers = tuple(
-        SpikingLayer.from_weights((w * p.weight_max).round().to(torch.int64).numpy(), p)
-        for w, p in zip(best_weights, params.neurons, strict=True)
-    )
-    made = SpikingNetwork(name, layers, params.decision, params.encoder, params.view)
+    made = _network(params, name, best_weights)
     spiking = float(np.mean(spiking_golden.run(made, images[held]).winners == labels[held]))
-    told = {"epoch": best_epoch, "epochs": params.epochs, "rate_network_validation_accuracy": best,
-            "validation_accuracy": spiking}  # fmt: skip
-    return replace(made, info={"training": told})
+    told: dict[str, Any] = {"epoch": best_epoch, "epochs": params.epochs}
+    if params.loss == "cross-entropy":
+        told["rate_network_validation_accuracy"] = best
+    return replace(made, info={"training": told | {"validation_accuracy": spiking}})
+
+
+def _network(params: SpikingTrainParams, name: str, weights: list[Any]) -> SpikingNetwork:
+    """Return the spiking network of weights in training."""
+    layers = tuple(
+        SpikingLayer.from_weights((w.detach() * p.weight_max).round().to(import_torch().int64).numpy(), p)
+        for w, p in zip(weights, params.neurons, strict=True)
+    )
+    return SpikingNetwork(name, layers, params.decision, params.encoder, params.view)
 
 
 def describe(params: SpikingTrainParams) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from oxnor.hw.spiking_config import SpikingConfig
 from oxnor.hw.spiking_emit import emit_spiking_engine, write_spiking_images
+from oxnor.hw.spiking_schedule import SpikingSchedule, spiking_schedule
 from oxnor.models import spiking_golden
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.spiking import SpikingNetwork
-from oxnor.models.spiking_golden import Readout, Spikes
+from oxnor.models.spiking_golden import REASONS, Readout, Spikes
 
 from . import runner
 from .simulate import WAVE_IMAGES, EngineBuild, emitted, run_directory
@@ -129,12 +130,28 @@ class SpikingResult:
         Mean to an image.
     undecided : float
         Part of the images that ran to the end of their window.
-    cycles, cycles_per_image : int, float
-        Clock edges from the first input transfer to the last result's.
+    latency_ticks, latency_cycles : float
+        Mean time of an image: until its decision in ticks of its spikes, and in clock edges from its first transfer to
+        its result's if it finds the engine free.
+    energy_j : float
+        Mean of an image: its synaptic events at the published :data:`oxnor.models.spiking_golden.ENERGY_J` each, in
+        joules. Computed, not measured.
+    cycles, predicted_cycles : int
+        Clock edges from the first input transfer to the last result's; none is predicted for a run with pauses.
+    cycle_mismatches : int
+        Images whose result came in another cycle than the predicted one.
+    cycles_per_image : float
+        cycles / images.
     build_s, build_cached, sim_s, images_per_s, simulator, shape, macro, waves
         As in :class:`oxnor.sim.result.SimulationResult`.
     readout, golden : Readout
         What the RTL and the golden model said.
+    synapses : ndarray of int64, shape (n,)
+        Synaptic events of each image.
+    times : ndarray of int64, shape (n,)
+        Clock edges from the first input transfer to each result's.
+    schedule : SpikingSchedule or None
+        The same as predicted.
     registers : dict
         Registers of the engine after the run.
     """
@@ -154,7 +171,12 @@ class SpikingResult:
     input_spikes: float
     synaptic_events: float
     undecided: float
+    latency_ticks: float
+    latency_cycles: float | None
+    energy_j: float
     cycles: int
+    predicted_cycles: int | None
+    cycle_mismatches: int
     cycles_per_image: float
     build_s: float
     build_cached: bool
@@ -166,12 +188,15 @@ class SpikingResult:
     waves: str | None
     readout: Readout
     golden: Readout
+    times: NDArray[np.int64]
+    schedule: SpikingSchedule | None
+    synapses: NDArray[np.int64]
     registers: dict[str, int]
 
     @property
     def ok(self) -> bool:
-        """Whether the RTL is right: no image and no output spike differs."""
-        return self.mismatches == 0 and self.spike_mismatches == 0
+        """Whether the RTL is right: no image and no output spike differs, and every cycle is the predicted one."""
+        return self.mismatches == 0 and self.spike_mismatches == 0 and self.cycle_mismatches == 0
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -181,11 +206,25 @@ class SpikingResult:
     @property
     def difference(self) -> str:
         """How far the RTL is from what it should give, in words."""
-        return f"{self.mismatches:,} mismatches, {self.spike_mismatches:,} of {self.spikes:,} output spikes"
+        return (
+            f"{self.mismatches:,} mismatches, {self.spike_mismatches:,} of {self.spikes:,} output spikes,"
+            f" {self.cycle_mismatches:,} images in another cycle than predicted"
+        )
+
+    def columns(self) -> dict[str, Any]:
+        """Return what is told of each image, by column: see :func:`oxnor.sim.per_image.write_csv`."""
+        found: dict[str, Any] = {"class": self.readout.winners, "golden_class": self.golden.winners}
+        found |= {"reason": [REASONS[r] for r in self.readout.reasons], "latency_ticks": self.readout.ticks}
+        found |= {f"events_{k}": column for k, column in enumerate(self.readout.used.T)}
+        found |= {"synaptic_events": self.synapses, "energy_j": self.synapses * spiking_golden.ENERGY_J}
+        found |= {"result_cycle": self.times}
+        if self.schedule:
+            found |= {"predicted_result_cycle": self.schedule.results, "latency_cycles": self.schedule.latencies}
+        return found | {f"count_{k}": column for k, column in enumerate(self.readout.counts.T)}
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""
-        left_out = ("readout", "golden", "registers")
+        left_out = ("readout", "golden", "times", "schedule", "synapses", "registers")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out} | {"ok": self.ok}
 
 
@@ -206,7 +245,7 @@ def simulate_spiking(
     build_dir: str | Path | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> SpikingResult:
-    """Run images through the emitted engine in Verilator and compare every output spike with the golden model.
+    """Run images through the emitted engine in Verilator; compare every output spike and every cycle with the model.
 
     Parameters
     ----------
@@ -288,7 +327,9 @@ def simulate_spiking(
         times = np.load(directory / "times.npy")
         registers = json.loads((directory / "registers.json").read_text())
     mismatches, spike_mismatches = compare(rtl, wanted)
-    n, cycles = len(images), int(times[-1] - times[0])
+    n, since = len(images), times[1:] - times[0]
+    cycles, synapses = int(since[-1]), rtl.synaptic_events(network)
+    schedule = None if pauses else spiking_schedule(config, faulty, images)
     assert wanted.spikes is not None
     return SpikingResult(
         network=network.name,
@@ -304,9 +345,14 @@ def simulate_spiking(
         accuracy=None if labels is None else float(np.mean(rtl.winners == labels)),
         golden_accuracy=None if labels is None else float(np.mean(wanted.winners == labels)),
         input_spikes=float(rtl.used[:, 0].mean()),
-        synaptic_events=float(rtl.synaptic_events(network).mean()),
+        synaptic_events=float(synapses.mean()),
         undecided=float(rtl.undecided.mean()),
+        latency_ticks=float(rtl.ticks.mean()),
+        latency_cycles=float(schedule.latencies.mean()) if schedule else None,
+        energy_j=float(synapses.mean()) * spiking_golden.ENERGY_J,
         cycles=cycles,
+        predicted_cycles=int(schedule.results[-1]) if schedule else None,
+        cycle_mismatches=int(np.count_nonzero(since != schedule.results)) if schedule else 0,
         cycles_per_image=round(cycles / n, 1),
         build_s=round(engine.build.seconds, 3),
         build_cached=engine.build.cached,
@@ -318,6 +364,9 @@ def simulate_spiking(
         waves=str(directory / f"dump.{waves}") if waves else None,
         readout=rtl,
         golden=wanted,
+        times=since,
+        schedule=schedule,
+        synapses=synapses,
         registers=registers,
     )
 

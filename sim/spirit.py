@@ -14,12 +14,10 @@ from oxnor.models.encoders import encode
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.spiking import SpikingNetwork
-from oxnor.models.spiking_golden import REASONS, PlainRun
+from oxnor.models.spiking_golden import ENERGY_J, REASONS, PlainRun
 
 from .plots import Plot
 
-#: Energy of a synaptic event, in joules, as published for the synapse and the neuron (see :data:`SOURCES`).
-ENERGY_J = 3.6e-12
 #: What the chip's authors published: ours are measured on the same 10,000 test images.
 PUBLISHED: Mapping[str, Any] = {
     "inputs": 144,
@@ -38,6 +36,9 @@ SOURCES = (
 )
 DELTAS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
 CELL_RATES = (1e-3, 3e-3, 1e-2, 2e-2, 5e-2, 1e-1)
+REFRACTORIES = (0, 4, 8, 12, 16, 24, 32)
+#: Bits of V in periods in which it does not fire: wide enough for any.
+_V_BITS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,8 @@ class Spirit:
         The same at each of :data:`DELTAS`.
     cells : list of dict
         ``rate`` of wrong cells, ``accuracy`` (mean), ``low`` and ``high`` (of the trials), ``trials``.
+    refractory : dict
+        By network: accuracy with each of :data:`REFRACTORIES` in ticks, V having as many bits as it needs.
     run : PlainRun
         One image, event by event.
     label : int
@@ -67,6 +70,7 @@ class Spirit:
     summary: dict[str, Any]
     deltas: list[dict[str, Any]]
     cells: list[dict[str, Any]]
+    refractory: dict[str, list[float]]
     run: PlainRun
     label: int
 
@@ -80,6 +84,7 @@ class Spirit:
             "energy": f"synaptic events x the published {ENERGY_J * 1e12:g} pJ: computed, not measured",
             "accuracy_against_delta_s": self.deltas,
             "accuracy_against_wrong_cells": self.cells,
+            "accuracy_against_refractory": {"ticks": list(REFRACTORIES)} | self.refractory,
             "sources": list(SOURCES),
         }
 
@@ -114,6 +119,7 @@ def spirit(
     trials: int = 5,
     seed: int = 0,
     image: int = 0,
+    beside: SpikingNetwork | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Spirit:
     """Measure a spiking network on the chip's task.
@@ -130,12 +136,15 @@ def spirit(
         Keys the draws.
     image : int
         Which image to keep event by event.
+    beside : SpikingNetwork, optional
+        Another network, to compare in refractory periods.
     progress : callable, optional
         Called with (steps done, steps).
     """
     check(len(images), trials, image)
     values, labels = network.inputs(images), np.asarray(labels)
-    steps, done = 1 + len(DELTAS) + len(CELL_RATES) * trials, 0
+    compared = [n for n in (network, beside) if n]
+    steps, done = 1 + len(DELTAS) + len(CELL_RATES) * trials + len(REFRACTORIES) * len(compared), 0
 
     def tell() -> None:
         nonlocal done
@@ -158,8 +167,22 @@ def spirit(
             tell()
         row = {"rate": rate, "accuracy": float(np.mean(found)), "low": min(found), "high": max(found)}
         cells.append(row | {"trials": trials})
+    refractory: dict[str, list[float]] = {}
+    for other in compared:
+        refractory[other.name] = []
+        for ticks in REFRACTORIES:
+            held = spiking_golden.run(_held(other, ticks), other.inputs(images))
+            refractory[other.name].append(float(np.mean(held.winners == labels)))
+            tell()
     run = PlainRun(network, encode(network.encoder, values[image], network.decision.window))
-    return Spirit(network.name, len(values), summary, deltas, cells, run, int(labels[image]))
+    return Spirit(network.name, len(values), summary, deltas, cells, refractory, run, int(labels[image]))
+
+
+def _held(network: SpikingNetwork, ticks: int) -> SpikingNetwork:
+    """Return a network with another refractory period in its last layer."""
+    last = network.layers[-1]
+    neuron = replace(last.neuron, refractory=ticks, v_bits=max(_V_BITS, last.neuron.v_bits))
+    return replace(network, layers=(*network.layers[:-1], replace(last, neuron=neuron)))
 
 
 def delta_plot(found: Spirit) -> Plot:
@@ -209,6 +232,22 @@ def cells_plot(found: Spirit) -> Plot:
     return Plot(f"Accuracy of {found.network} against wrong cells", (10.5, 4.6), draw)
 
 
+def refractory_plot(found: Spirit) -> Plot:
+    """Return accuracy against the refractory period of the outputs."""
+
+    def draw(figure: Any, colours: Mapping[str, str]) -> None:
+        axes = figure.add_subplot()
+        for (name, accuracy), colour in zip(found.refractory.items(), ("blue", "orange"), strict=False):
+            percent = [100 * a for a in accuracy]
+            axes.plot(REFRACTORIES, percent, color=colours[colour], lw=2, marker="o", ms=5, label=name)
+        axes.axvline(4096 / 255, color=colours["line"], ls="--", lw=1, label="shortest period of an input")
+        axes.set(xlabel="refractory period (ticks)", ylabel="accuracy (%)")
+        axes.grid(True, lw=0.5, alpha=0.4)
+        axes.legend(loc="lower left")
+
+    return Plot("Accuracy against the refractory period of the output neurons", (10.5, 4.6), draw)
+
+
 def raster_plot(found: Spirit) -> Plot:
     """Return input spikes, membranes and signed counts of one image until its decision."""
     run = found.run
@@ -252,7 +291,8 @@ def raster_plot(found: Spirit) -> Plot:
 
 def plots(found: Spirit) -> dict[str, Plot]:
     """Return the pictures by the stem of their file."""
-    return {"spirit-delta": delta_plot(found), "spirit-cells": cells_plot(found), "spirit-raster": raster_plot(found)}
+    return {"spirit-delta": delta_plot(found), "spirit-cells": cells_plot(found),
+            "spirit-refractory": refractory_plot(found), "spirit-raster": raster_plot(found)}  # fmt: skip
 
 
 def table(found: Spirit) -> Sequence[tuple[str, str, str]]:

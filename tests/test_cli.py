@@ -188,8 +188,10 @@ SIMULATE_FIELDS = {
 
 
 @pytest.mark.cosim
-def test_simulate_json(network_file):
-    result = run("simulate", network_file, "--images", 50, "--ber", 0.1, "--seed", 7, "--macro", "64x16", "--json")
+def test_simulate_json(network_file, tmp_path):
+    table = tmp_path / "images.csv"
+    options = ["--ber", 0.1, "--seed", 7, "--macro", "64x16", "--json", "-o", table]
+    result = run("simulate", network_file, "--images", 50, *options)
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found.keys() >= SIMULATE_FIELDS
@@ -198,6 +200,9 @@ def test_simulate_json(network_file):
     assert found["bit_errors"] > 0
     assert found["accuracy"] is None
     assert found["inputs"].startswith("random bits, seed 7 (no labels")
+    rows = table.read_text().splitlines()
+    assert rows[0].startswith("image,class,golden_class,score_0,")
+    assert len(rows) == 51
 
 
 @pytest.mark.cosim

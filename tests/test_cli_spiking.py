@@ -1,5 +1,6 @@
 """The commands on spiking networks."""
 
+import csv
 import json
 
 import numpy as np
@@ -51,12 +52,21 @@ def test_generate(tmp_path):
 @pytest.mark.cosim
 def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path):
     monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "build"))
-    result = run("simulate", network_file, "--images", 30, "--ber", 0.05, "--json")
+    table = tmp_path / "images.csv"
+    result = run("simulate", network_file, "--images", 30, "--ber", 0.05, "--json", "-o", table)
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["ok"]
     assert found["spikes"] > 30
     assert (found["mismatches"], found["spike_mismatches"], found["accuracy"]) == (0, 0, None)
+    assert found["cycles"] == found["predicted_cycles"]
+    assert found["cycle_mismatches"] == 0
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == 30
+    assert int(rows[-1]["result_cycle"]) == found["cycles"]
+    for key in ("synaptic_events", "energy_j", "latency_ticks", "latency_cycles"):
+        assert np.mean([float(r[key]) for r in rows]) == pytest.approx(found[key])
+    assert float(rows[0]["energy_j"]) == pytest.approx(int(rows[0]["synaptic_events"]) * 3.6e-12)
     broken = run("simulate", network_file, "--images", 30, "--corrupt-rtl", 2, "--json")
     assert broken.exit_code == 1
     assert json.loads(broken.stdout)["spike_mismatches"] > 0
@@ -97,8 +107,12 @@ def test_spirit(tmp_path):
     assert found["published"]["input_spikes"] == 136
     assert found["ours"]["energy_j"] == pytest.approx(found["ours"]["synaptic_events"] * 3.6e-12)
     assert [d["delta_s"] for d in found["accuracy_against_delta_s"]] == list(task.DELTAS)
+    curves = found["accuracy_against_refractory"]
+    assert curves.pop("ticks") == list(task.REFRACTORIES)
+    assert {name: len(curve) for name, curve in curves.items()} == {"mnist-spirit": 7, "mnist-spirit-tanh": 7}
+    assert curves["mnist-spirit"][0] == found["ours"]["accuracy"]
     assert {p.name for p in tmp_path.iterdir()} == {
-        f"spirit-{k}.{end}" for k in ("delta", "cells", "raster") for end in ("svg", "png")
+        f"spirit-{k}.{end}" for k in ("delta", "cells", "refractory", "raster") for end in ("svg", "png")
     }
 
 

@@ -80,6 +80,11 @@ def test_corner(name, tmp_path):
     # A stream without events is sent as a word that is none.
     wrong = sum(int((s.addresses >= shape[0]).sum()) if len(s.ticks) else 1 for s in streams)
     assert result.registers["DROPPED"] == wrong
+    if name != "SPIRIT":  # without pauses every cycle is predicted
+        assert result.predicted_cycles is None
+        result = simulate_spiking(network, streams, config=config, simulator="icarus", build_dir=tmp_path)
+        assert result.ok, result.difference
+    assert result.cycles == result.predicted_cycles
 
 
 @st.composite
@@ -108,9 +113,41 @@ def test_encoder_on_chip(kind, tmp_path):
     network = drawn((10, 3), [Neuron()], Decision(delta_s=6, window=30), encoder)
     config = SpikingConfig.for_network(network, stream_width=24)
     images = np.random.default_rng(5).integers(0, 256, (25, 10), dtype=np.uint8)
-    result = simulate_spiking(network, images, config=config, pauses=kind == "burst", build_dir=tmp_path)
+    for pauses in [False, True] if kind == "burst" else [False]:
+        result = simulate_spiking(network, images, config=config, pauses=pauses, build_dir=tmp_path)
+        assert result.ok, result.difference
+        assert result.spikes > 20
+
+
+def test_cycles_of_layers_behind_an_encoder(tmp_path):
+    """Leak, refractory periods, a chain; images decided before the next is collected, and others that run to the end."""
+    encoder = Encoder(kind="burst", lanes=4, seed=7)
+    neurons = [Neuron(theta=3, leak=2, v_bits=6), Neuron(theta=5, refractory=2), Neuron(theta=2, leak=1)]
+    network = drawn((40, 6, 5, 3), neurons, Decision(delta_s=1, window=40), encoder)
+    config = SpikingConfig.for_network(network, stream_width=8)
+    images = np.random.default_rng(5).integers(0, 256, (60, 40), dtype=np.uint8)
+    images[::7] //= 16
+    result = simulate_spiking(network, images, config=config, build_dir=tmp_path)
     assert result.ok, result.difference
-    assert result.spikes > 20
+    assert result.schedule.latencies[0] == result.times[0]
+    short = result.schedule.latencies < 2 * config.beats - 1
+    assert short.any()
+    assert not short.all()
+
+
+def test_wrong_prediction_is_found(monkeypatch, tmp_path):
+    predict = module.spiking_schedule
+
+    def late(*given):
+        found = predict(*given)
+        found.results[3] += 1
+        return found
+
+    network = drawn((6, 4), [Neuron()], Decision(delta_s=3, window=70))
+    monkeypatch.setattr(module, "spiking_schedule", late)
+    result = simulate_spiking(network, random_streams(6, 10, 5), simulator="icarus", build_dir=tmp_path)
+    assert (result.ok, result.mismatches, result.spike_mismatches, result.cycle_mismatches) == (False, 0, 0, 1)
+    assert result.difference.endswith("1 images in another cycle than predicted")
 
 
 def test_digits_on_verilator():
@@ -141,11 +178,12 @@ def test_two_layers_on_verilator():
 
 
 @pytest.mark.slow
-def test_all_digits_on_verilator():
+@pytest.mark.parametrize("name", ["mnist-spirit", "mnist-spirit-tanh"])
+def test_all_digits_on_verilator(name):
     images, labels = load_mnist()
-    result = simulate_spiking(zoo.load_any("mnist-spirit"), images, labels=labels)
+    result = simulate_spiking(zoo.load_any(name), images, labels=labels)
     assert result.ok, result.difference
-    assert result.accuracy == zoo.load_any("mnist-spirit").info["accuracy"]
+    assert result.accuracy == zoo.load_any(name).info["accuracy"]
 
 
 #: What must be found: (file, pattern in its Verilog, what it becomes, what is raised or compared).

@@ -114,12 +114,15 @@ def test_run_is_encode_then_run_events(kind):
     network = zoo.load_any("mnist-spirit")
     network = replace(network, encoder=replace(network.encoder, kind=kind), decision=replace(network.decision, window=200))
     images, _ = load_mnist()
-    readout = spiking_golden.run(network, images[:4], with_spikes=True)
+    readout = spiking_golden.run(network, images[:4], with_spikes=True, with_log=True)
     for k, values in enumerate(network.inputs(images[:4])):
         plain_run = PlainRun(network, encode(network.encoder, values, 200))
         assert readout.counts[k].tolist() == plain_run.counts
         assert readout.used[k].tolist() == plain_run.used
         assert (readout.spikes.image == k).sum() == len(plain_run.spikes)
+    inputs = np.concatenate([encode(network.encoder, v, 200).addresses[: readout.used[k, 0]]
+                             for k, v in enumerate(network.inputs(images[:4]))])
+    assert (readout.log[:, 2] == inputs).all()
 
 
 def test_words_and_order():
@@ -131,6 +134,7 @@ def test_words_and_order():
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: Encoder(rate_bits=7), "encoder: rate_bits must be an integer in [8, 16], not 7"),
     (lambda: Encoder(kind="poisson"), "encoder: kind must be one of jittered, periodic, bernoulli, burst, external, not 'poisson'"),
+    (lambda: Encoder(kind=[]), "encoder: kind must be one of jittered, periodic, bernoulli, burst, external, not []"),
     (lambda: encode(Encoder(kind="external"), VALUES, 5), "encoder: kind must not be external to encode an image: give events"),
     (lambda: Events.make([-1], [0]), "events: ticks must be 0 or more, not -1"),
     (lambda: Events.make([1, 2], [0]), "events: ticks, addresses and signs must be as many, not 2, 1, 1"),

@@ -19,7 +19,7 @@ SHAPES = {
     "mnist-mlp": (784, 1024, 1024, 10),
     "mnist-mlp-robust": (784, 1024, 1024, 10),
 }
-SPIKING = {"mnist-spirit": (144, 10), "mnist-spirit-deep": (784, 128, 10)}
+SPIKING = {"mnist-spirit": (144, 10), "mnist-spirit-deep": (784, 128, 10), "mnist-spirit-tanh": (144, 10)}
 NAMES = ", ".join(sorted(SHAPES | SPIKING))
 #: Fraction of the 10,000 test images that a fully binarized network of the shape should get right.
 REACH = {"mnist-tfc": 0.945, "mnist-sfc": 0.98, "mnist-mlp": 0.986, "mnist-mlp-robust": 0.98}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,10 @@ _SECONDS = 4
 _TEXT_MAX = 1 << 24
 
 
-def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray]]:
-    """Return the text of attribute ``model_config`` (or "") and every dataset by its path.
+def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray], dict[str, Any]]:
+    """Return the text of attribute ``model_config`` (or ""), and by their paths every array and every text.
+
+    Texts, or nested lists of them, are read from NIR files alone, which are told by their group ``node``.
 
     Raises
     ------
@@ -34,7 +37,7 @@ def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray]]:
     try:
         import h5py  # noqa: F401
     except ImportError:
-        raise InputError("reading Keras files needs the package h5py: pip install 'oxnor[import]'") from None
+        raise InputError("reading HDF5 files needs the package h5py: pip install 'oxnor[import]'") from None
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         command = [sys.executable, "-W", "ignore", "-m", "oxnor.models.importers.h5_child", str(path.resolve())]
         try:
@@ -57,13 +60,15 @@ def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray]]:
                     arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
                         io.BytesIO(member.read()), allow_pickle=False
                     )
-    return arrays.pop("@config").tobytes().decode("utf-8", "replace"), arrays
+    config = arrays.pop("@config").tobytes().decode("utf-8", "replace")
+    return config, arrays, json.loads(arrays.pop("@texts").tobytes())
 
 
 def _collect(path: str) -> dict[str, NDArray]:
     import h5py
 
     found: dict[str, Any] = {"@config": np.zeros(0, np.uint8)}
+    texts: dict[str, Any] = {}
     left = FILE_MAX
     with h5py.File(path, "r") as source:
         config = source.attrs.get("model_config", "")
@@ -71,6 +76,7 @@ def _collect(path: str) -> dict[str, NDArray]:
         if len(config) > _TEXT_MAX:
             raise InputError(f"model_config must have at most {_TEXT_MAX:,} bytes, not {len(config):,}")
         found["@config"] = np.frombuffer(config, np.uint8)
+        with_texts, text_left = "node" in source, _TEXT_MAX
         waiting = [("", source)]
         seen = 0
         while waiting:
@@ -91,12 +97,22 @@ def _collect(path: str) -> dict[str, NDArray]:
                         raise InputError("groups must be at most 16 levels deep")
                     waiting.append((here + "/", item))
                 elif isinstance(item, h5py.Dataset):
+                    if with_texts and item.shape is not None and h5py.check_string_dtype(item.dtype):
+                        text_left -= 8 * item.size
+                        if text_left >= 0:
+                            text = np.asarray(item.asstr()[()], object)
+                            text_left -= sum(len(t) for t in text.reshape(-1))
+                        if text_left < 0:
+                            raise InputError(f"its texts must have at most {_TEXT_MAX:,} bytes together")
+                        texts[here] = text.tolist()
+                        continue
                     if item.dtype.kind not in "fiub" or item.shape is None:
                         continue
                     left -= item.size * item.dtype.itemsize
                     if left < 0:
                         raise InputError(f"its arrays must have at most {FILE_MAX:,} bytes together")
                     found[here] = item[()]
+    found["@texts"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
     return found
 
 

@@ -16,12 +16,14 @@ from oxnor.models import golden
 from oxnor.models.datasets import load_mnist
 from oxnor.models.errors import InputError
 from oxnor.models.network import Network
+from oxnor.models.spiking import SpikingNetwork
 
 from .build import Built, build
 from .check import Source, as_images, compare, own_source, random_images
 from .graph import FILE_MAX, Graph, Unsupported
 from .inputs import meaning
 from .kinds import read
+from .nir_file import NirGraph, SpikingOptions, network_of
 from .reference import CannotRun
 
 #: Random images that every import is compared on.
@@ -37,13 +39,13 @@ class Imported:
 
     Parameters
     ----------
-    network : Network
+    network : Network or SpikingNetwork
         Its info has the record of where it comes from.
     report : dict
         JSON-able: source, input, layers, thresholds checked, outputs compared, notes.
     """
 
-    network: Network
+    network: Network | SpikingNetwork
     report: dict[str, Any]
 
     @property
@@ -58,6 +60,7 @@ def import_network(
     coding: str | None = None,
     name: str | None = None,
     check: str | Path | None = None,
+    spiking: SpikingOptions | None = None,
     tell: Tell | None = None,
 ) -> Imported:
     """Read a network that another tool trained, fold it into integers, and compare it with its source.
@@ -65,13 +68,15 @@ def import_network(
     Parameters
     ----------
     path : path
-        ONNX or QONNX, Keras ``.h5`` or ``.keras`` (also of Larq), PyTorch state dict, ``.npz`` of arrays.
+        ONNX or QONNX, Keras ``.h5`` or ``.keras`` (also of Larq), PyTorch state dict, ``.npz`` of arrays, NIR.
     coding : str, optional
         How the source takes images: see :data:`oxnor.models.importers.inputs.CODINGS`.
     name : str, optional
         Of the network; default: the file's.
     check : path, optional
         ``.npz`` with ``images`` (uint8, bool, or what the source takes) and optional ``labels`` to compare on as well.
+    spiking : SpikingOptions, optional
+        For NIR alone.
     tell : callable, optional
         Told of (what is done, steps done, steps in all).
 
@@ -91,22 +96,36 @@ def import_network(
     tell(f"reading {path.name}", 0, 0)
     try:
         source = read(path)
-        imported = from_graph(
-            source.graph,
-            source.kind,
-            name or _name_of(path),
-            coding=coding or _coding_of(check, source.graph),
-            check=check,
-            reference=source.reference,
-            tell=tell,
-        )
+        if isinstance(source, NirGraph):
+            imported = _from_nir(source, name or _name_of(path), spiking, {"--input": coding, "--check": check})
+        elif spiking:
+            raise InputError(f"--neuron, --decision, --encoder, --round must not be given for {source.kind}")
+        else:
+            imported = from_graph(
+                source.graph,
+                source.kind,
+                name or _name_of(path),
+                coding=coding or _coding_of(check, source.graph),
+                check=check,
+                reference=source.reference,
+                tell=tell,
+            )
     except Unsupported as e:
         raise _named(path, e) from None
     except InputError as e:
         text = str(e)
         raise e if text.startswith((f"{path}:", f"{check}:")) else InputError(f"{path}: {text}") from None
     digest = _digest(path)
-    return _with_record(imported, {"file": path.name, "sha256": digest, "format": source.kind})
+    kind = "NIR" if isinstance(source, NirGraph) else source.kind
+    return _with_record(imported, {"file": path.name, "sha256": digest, "format": kind})
+
+
+def _from_nir(graph: NirGraph, name: str, spiking: SpikingOptions | None, given: dict[str, Any]) -> Imported:
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(f"{option} must not be given for NIR: a spiking network takes grey values or events")
+    network, report = network_of(graph, name, spiking or SpikingOptions())
+    return Imported(network, {"name": name, "source": {"format": "NIR"}} | report)
 
 
 def _digest(path: Path) -> str:

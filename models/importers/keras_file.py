@@ -32,9 +32,8 @@ _ACTIVATIONS = {
 _CONFIG_MAX = 1 << 24
 
 
-def read_h5(path: Path) -> Graph:
-    """Return the graph of a Keras model in one HDF5 file."""
-    config, arrays = read_h5_file(path)
+def from_h5(config: str, arrays: Mapping[str, NDArray]) -> Graph:
+    """Return the graph of a Keras model in one HDF5 file, of which :func:`read_h5_file` gave these."""
     if not config:
         raise InputError("must be a whole model, saved with model.save(), not weights alone")
     weights: dict[str, dict[str, NDArray]] = {}
@@ -51,7 +50,7 @@ def read_keras(path: Path) -> Graph:
         config = _member(archive, "config.json", _CONFIG_MAX)
         inner = Path(folder) / "model.weights.h5"
         inner.write_bytes(_member(archive, "model.weights.h5", FILE_MAX))
-        _, arrays = read_h5_file(inner)
+        _, arrays, _ = read_h5_file(inner)
     weights: dict[str, dict[str, NDArray]] = {}
     for name, array in arrays.items():
         parts = name.split("/")

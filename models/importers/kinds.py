@@ -10,8 +10,10 @@ from typing import Any
 
 from oxnor.models.errors import InputError
 
+from . import nir_file
 from .build import Built
 from .graph import Graph
+from .nir_file import NirGraph
 
 #: The first bytes of what torch.save wrote before it wrote archives.
 _TORCH_BEFORE_1_6 = b"\x80\x02\x8a\x0a"
@@ -35,14 +37,19 @@ class SourceFile:
     reference: Callable[[Built], Any] | None = None
 
 
-def read(path: Path) -> SourceFile:
+def read(path: Path) -> SourceFile | NirGraph:
     """Return the graph of a file of any supported format."""
     with path.open("rb") as source:
         start = source.read(8)
     if start == b"\x89HDF\r\n\x1a\n":
-        from .keras_file import read_h5
+        from .h5_child import read_h5_file
 
-        return SourceFile(read_h5(path), "Keras .h5")
+        config, arrays, texts = read_h5_file(path)
+        if any(name.startswith("node/") for name in texts):
+            return nir_file.parse(arrays, texts)
+        from .keras_file import from_h5
+
+        return SourceFile(from_h5(config, arrays), "Keras .h5")
     if start[:2] == b"PK":
         return _archive(path)
     if start[:4] == _TORCH_BEFORE_1_6:
@@ -91,5 +98,5 @@ def _archive(path: Path) -> SourceFile:
 
         return SourceFile(read_arrays(path), "arrays .npz")
     raise InputError(
-        "must be ONNX, Keras (.h5, .keras), a PyTorch state dict or an .npz of arrays, and is another archive"
+        "must be ONNX, NIR, Keras (.h5, .keras), a PyTorch state dict or an .npz of arrays, and is another archive"
     )
