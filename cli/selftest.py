@@ -10,6 +10,7 @@ import typer
 from .console import note, print_json, print_table, progress
 from .options import (
     AsJson,
+    Dataflow,
     Device,
     Fold,
     Macro,
@@ -38,6 +39,7 @@ def selftest(
     target: TargetName = "sim",
     macro: Macro = None,
     fold: Fold = None,
+    dataflow: Dataflow = None,
     stream_width: StreamWidth = None,
     device: Device = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the drawn devices.")] = 0,
@@ -52,7 +54,7 @@ def selftest(
     Example: [bold]oxnor selftest mnist-tfc --target asic[/]
     """
     loaded = load_network(network)
-    config = engine_config(loaded, target, macro, fold, stream_width, programming=True)
+    config = engine_config(loaded, target, macro, fold, stream_width, dataflow=dataflow, programming=True)
     model = load_device(device, 0, 0.0)
     from oxnor.hw.devices import DeviceDraw
 

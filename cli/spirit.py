@@ -70,7 +70,7 @@ def spirit(
              for c in found.cells]  # fmt: skip
     print_table(("wrong cells", "accuracy", f"range of {trials} trials"), cells)
     periods = zip(task.REFRACTORIES, *found.refractory.values(), strict=True)
-    rows = [(str(ticks), *(f"{100 * a:.2f} %" for a in accuracy)) for ticks, *accuracy in periods]
-    print_table(("refractory ticks", *found.refractory), rows)
+    held = [(str(ticks), *(f"{100 * a:.2f} %" for a in accuracy)) for ticks, *accuracy in periods]
+    print_table(("refractory ticks", *found.refractory), held)
     for source in task.SOURCES:
         note(source)

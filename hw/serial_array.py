@@ -79,12 +79,13 @@ class SerialArray(SynapseArray):
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 lane.append(tile.counts.as_value())
             m.d.comb += count.i[v].eq(Cat(*lane) if v < in_last else Mux(last_read, 0, Cat(*lane)))
-        planes: list[Any] = list(count.o)
-        if c.groups > 1:
-            planes = [Signal(c.n_out, name=f"plane{b}") for b in range(len(planes))]
-            with m.If(self.en):
-                m.d.sync += [plane.eq(bits) for plane, bits in zip(planes, count.o, strict=True)]
-        m.d.comb += [self.partials[n].eq(Cat(*(plane[n] for plane in planes))) for n in range(c.n_out)]
+        for n in range(c.n_out):
+            partial = Cat(*(plane[n] for plane in count.o))
+            if c.groups == 1:
+                m.d.comb += self.partials[n].eq(partial)
+            else:
+                with m.If(self.en):
+                    m.d.sync += self.partials[n].eq(partial)
 
     def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
         if self.extras.program is not None:

@@ -120,8 +120,9 @@ class SimulationResult:
     def columns(self) -> dict[str, Any]:
         """Return what is told of each image, by column: see :func:`oxnor.sim.per_image.write_csv`."""
         found = {"class": self.classes, "golden_class": self.golden_classes}
-        scores = [] if self.scores is None else self.scores.T
-        return found | {f"score_{k}": column for k, column in enumerate(scores)}
+        if self.scores is not None:
+            found |= {f"score_{k}": column for k, column in enumerate(self.scores.T)}
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""

@@ -152,7 +152,7 @@ BREAKS = {
     "another row": ("r  <= mem[row]", "r  <= mem[0]"),
     "idle cycles count": ("sensed <= \\$4", "sensed <= 1'h1"),
     "lanes beyond the last input count": ("last_slice_1 ? 13'h0000", "1'h0 ? 13'h0000"),
-    "the vector before counts": (".first(first_slice)", ".first(1'h0)"),
+    "the vector before counts": ("= first ? ", "= 1'h0 ? "),
     "inputs taken while it stands still": ("assign i__ready = en", "assign i__ready = 1'h1"),
     "thresholds of others": ("assign q = mem[0]", "assign q = mem[0] >> 6"),
 }

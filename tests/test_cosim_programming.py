@@ -57,6 +57,14 @@ def test_folded_engine(random_network, tmp_path):
     assert (again.directory, done.tests) == (build.directory, TESTS)
 
 
+@pytest.mark.slow
+def test_alternating_dataflows(random_network, tmp_path):
+    """Also rows of inputs, and the thresholds of all neurons in one word."""
+    network = random_network((20, 13, 9, 5), affine=True)
+    structure = {"macro": (16, 8), "dataflow": "alternate", "stream_width": 8}
+    run(network, config_of(network, structure), tmp_path, names="(loads|failing|interleaved)", expected_tests=3)
+
+
 def test_wide_macros_and_the_injector_too(random_network, tmp_path):
     network = random_network((70, 6, 3))
     structure = {"macro": (16, 70), "stream_width": 72}

@@ -127,7 +127,9 @@ STRUCTURES = {
     "one macro a layer": {},
     "slices, across, groups": {"macro": (16, 8), "folding": [(2, 4), (1, 2)], "stream_width": 8},
     "class alone": {"target": "ice40"},
-    "serial": {"macro": (16, 8), "folding": [(2, 4), (1, 2)], "dataflow": "serial"},
+    "serial": pytest.param(
+        {"macro": (16, 8), "folding": [(2, 4), (1, 2)], "dataflow": "serial"}, marks=pytest.mark.slow
+    ),
 }
 
 

@@ -139,7 +139,9 @@ def fit(
     step, here, rest = on(levels)
     distance = np.abs(here - np.rint(here))
     top = 1 / step
-    top = round(top) if abs(top - round(top)) <= ROUNDING * max(1, top) else top
+    if abs(top - round(top)) <= max(ROUNDING, 1e-7 * top):
+        top = round(top)
+    own: dict[str, Any]
     if subtract:
         own = {"theta": max(1, round(top)), "compare": "gt"}
     else:
@@ -147,8 +149,8 @@ def fit(
         own = {"theta": max(1, math.ceil(top) if given.get("compare") == "ge" else math.floor(top) + 1)}
         given = {k: v for k, v in given.items() if k != "compare"} | {"compare": "ge"}
     first = int(np.rint(rest[0]))
-    reach = events * levels + abs(first) + own["theta"]  # type: ignore[operator]
+    reach = events * levels + abs(first) + own["theta"]
     own |= {"reset": "zero", "bipolar": False, "weight_max": levels, "v_init": first,
-            "v_bits": min(31, int(reach).bit_length() + 1)}  # fmt: skip
+            "v_bits": min(31, reach.bit_length() + 1)}  # fmt: skip
     neuron = Neuron(**(own | dict(given)))
     return Fitted(np.rint(here).astype(np.int64), neuron, step, off(levels), int((distance > ROUNDING).sum()))

@@ -19,7 +19,7 @@ from oxnor.models.errors import InputError
 from .build import Built
 from .check import Source
 from .importing import Imported, from_graph
-from .kinds import read
+from .kinds import SourceFile, read
 
 
 def import_brevitas(
@@ -70,6 +70,7 @@ def _import(model: Any, example: Any, name: str, kind: str, export: Any, coding:
             warnings.simplefilter("ignore")  # the exporters' own
             export(model, example, str(path))
         source = read(path)
+    assert isinstance(source, SourceFile)
 
     def reference(built: Built) -> Source | None:
         if built.output.name != source.graph.outputs[0]:
