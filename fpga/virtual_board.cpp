@@ -158,6 +158,7 @@ int main(int argc, char** argv) {
   const auto top = std::make_unique<Voxnor_top>(context.get());
   Line line;
   top->clk_pin = 0;
+  top->eval();  // Verilator shows large netlists only those changes of a pin that come after the first evaluation
   line.start(*top);
   for (unsigned cycle = 0; cycle < kStart; ++cycle) {
     top->clk_pin = 1;
