@@ -32,10 +32,15 @@ LINE_FLAGS = {"uart": "", "spi": " -DOXNOR_SPI"}
 
 
 def build_program(
-    sources: list[Path], *, root: Path | None = None, defines: tuple[str, ...] = (), link: str = "uart"
+    sources: list[Path],
+    *,
+    root: Path | None = None,
+    defines: tuple[str, ...] = (),
+    link: str = "uart",
+    cxx_flags: str = CXX_FLAGS,
 ) -> Path:
     """Return the compiled virtual board of Verilog sources, built once for the same bytes."""
-    flags = CXX_FLAGS + LINE_FLAGS[link]
+    flags = cxx_flags + LINE_FLAGS[link]
     toolchain.require_compiler()
     tool = toolchain.find_verilator()
     main = Path(str(files("oxnor.fpga").joinpath("virtual_board.cpp")))
@@ -54,13 +59,14 @@ def build_program(
             command = [
                 str(tool.path), "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--x-initial", "fast",
                 "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", flags,
-                "-o", "virtual_board", "--Mdir", "obj", *(f"+define+{d}" for d in defines),
+                "-o", "virtual_board", "--Mdir", "obj", "--build-jobs", str(os.cpu_count() or 1),
+                *(f"+define+{d}" for d in defines),
                 *sorted({f"+incdir+{p.parent}" for p in sources}),
                 *map(str, sources), str(main),
             ]  # fmt: skip
             log = folder / f"{target.name}.log"
             with log.open("w") as f:
-                code = execute(command, work, {**os.environ, **tool.env}, f, time.monotonic() + 1800, None)
+                code = execute(command, work, {**os.environ, **tool.env}, f, time.monotonic() + 3600, None)
             if code:
                 raise SimulationError(f"building the virtual board failed; see {log}, which ends\n{tail(log)}")
             target.mkdir()

@@ -90,7 +90,8 @@ class NetlistBoard(VirtualBoard):
         missing = [str(p) for p in models if not p.is_file()]
         if missing:
             raise InputError(f"{missing[0]}: Yosys' model of the cells is not there")
-        self._program = build_program([self.directory / "netlist.v", *models], root=root)
+        # -O1: a netlist is ten times the code of its RTL, and takes longer to compile than to run.
+        self._program = build_program([self.directory / "netlist.v", *models], root=root, cxx_flags="-O1")
         self._bit_cycles = BIT_CYCLES
         self.port = ""
 
