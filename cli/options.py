@@ -47,7 +47,8 @@ Fold = Annotated[
     typer.Option(
         "--fold",
         metavar="H,V",
-        help="Macros side by side (H) and groups of neurons at once (V) of a layer; once for each layer, in order.",
+        help="Macros side by side (H) and groups of neurons (inputs if it is serial) at once (V) of a layer; once"
+        " for each layer, in order.",
         rich_help_panel=_ENGINE,
     ),
 ]

@@ -33,3 +33,14 @@ def test_digits(name, target, count, ber, adder_tree):
     assert (result.bit_errors > 0) == (ber > 0)
     if not ber and count == len(images):
         assert result.accuracy == network.info["accuracy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "dataflow"), [("mnist-tfc", "serial"), ("mnist-mlp", "alternate")])
+def test_all_digits_in_other_dataflows(name, dataflow):
+    network = zoo.load(name)
+    images, labels = datasets.load_mnist()
+    config = EngineConfig.for_network(network, dataflow=dataflow)
+    result = simulate(network, images, labels=labels, config=config)
+    assert result.ok
+    assert result.accuracy == network.info["accuracy"]

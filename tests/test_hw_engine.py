@@ -161,7 +161,7 @@ def test_scores_with_pauses(case, pauses):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(case=engines())
 def test_scores_and_cycles_of_many(case):
     check(case, 0.0)
