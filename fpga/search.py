@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from oxnor.hw.config import TARGETS, EngineConfig
 from oxnor.hw.link import WORD
@@ -107,7 +108,7 @@ def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Fol
     return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), round(luts))
 
 
-def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: bool) -> EngineConfig:
+def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: Any) -> EngineConfig:
     return EngineConfig.for_network(
         network, target=chip.target, folding=folds, stream_width=WORD, with_scores=False, **extras
     )
