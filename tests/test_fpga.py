@@ -111,6 +111,24 @@ def test_what_does_not_fit_says_by_how_much():
     assert str(e.value).endswith("; take a larger board")
 
 
+def test_extras_take_logic():
+    """What the search allows for them is what synthesis has made of them, within a tenth."""
+    small, measured = layers_of(70, 20, 10), {}
+    for name, extra in (("icebreaker", "programming"), ("icebreaker", "fault_injector"), ("ulx3s-85f", "programming")):
+        chip = board(name).chip
+        with_it, without = (folding_for(small, chip, 20, **extras) for extras in ({extra: True}, {}))
+        assert with_it.folds == without.folds
+        measured[name, extra] = with_it.luts - without.luts
+    assert measured == pytest.approx(
+        {("icebreaker", "programming"): 1941, ("icebreaker", "fault_injector"): 14860, ("ulx3s-85f", "programming"): 1721}, rel=0.1
+    )
+    config = search(zoo.resolve("mnist-tfc"), board("ulx3s-85f").chip, fault_injector=True, programming=True).config
+    assert config.fault_injector
+    assert config.programming
+    with pytest.raises(InputError, match="network 'mnist-tfc' does not fit on iCE40 UP5K"):
+        search(zoo.resolve("mnist-tfc"), board("icebreaker").chip, fault_injector=True)
+
+
 def test_bound_is_all_block_rams_in_every_cycle():
     chip = board("ulx3s-85f").chip
     config = search(zoo.resolve("mnist-mlp"), chip).config
@@ -178,7 +196,7 @@ def test_board_is_the_golden_model(small, virtual):
 def test_another_network_is_seen(small, virtual):
     """The check itself: a golden model with other weights must differ, and a board of another network is refused."""
     other = layers_of(70, 20, 10, seed=2)
-    with pytest.raises(LinkError, match=r"register NETWORK must be .*: another bitstream is on this board"):
+    with pytest.raises(LinkError, match=r"register NETWORK must be .*: another network is on this board"):
         run_images(other, virtual.design.config, inputs_for(other, 10), virtual.port, 1_000_000)
     with pytest.raises(LinkError, match="must be a ulx3s-85f, but says that it is a icebreaker"):
         run_images(small, virtual.design.config, inputs_for(small, 1), virtual.port, 1_000_000, board="ulx3s-85f")
