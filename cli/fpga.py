@@ -48,7 +48,7 @@ fpga = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 def _engine(
-    network: Network, board: BoardSpec, fold: list[str] | None, interval: int | None, **extras: bool
+    network: Network, board: BoardSpec, fold: list[str] | None, interval: int | None, **extras: Any
 ) -> tuple[EngineConfig, tuple[str, ...]]:
     """Return the engine for a board, and why."""
     from oxnor.fpga.search import search

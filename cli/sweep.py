@@ -205,7 +205,7 @@ def sweep(
         sweeps.parse_rates(ber), trials, kind, options, _layers(layer, len(loaded.layers)), seed,
         adaptive / 100 if adaptive else 0.0, max_trials, model,
     )  # fmt: skip
-    sweeps.check(loaded, params, jobs, backend)
+    sweeps.check(loaded, params, jobs, backend, on is not None)
     _check_names(plot, export, limit, verify)
     inputs = inputs_for(loaded, images, seed=seed, data=data)
     path = output or Path(f"{loaded.name}.sqlite")

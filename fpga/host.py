@@ -243,9 +243,10 @@ class Host:
         wanted = {"MAGIC": MAGIC} | {name: int(d[:8], 16) for name, d in digests.items() if d}
         for name, value in wanted.items():
             if found[name] != value:
+                what = "network" if name == "NETWORK" else "bitstream"
                 raise LinkError(
                     f"{self.port}: register {name} must be {value:08x} for this network and folding, not"
-                    f" {found[name]:08x}: another bitstream is on this board"
+                    f" {found[name]:08x}: another {what} is on this board"
                 )
         return identity
 

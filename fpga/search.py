@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from oxnor.hw.config import TARGETS, EngineConfig
+from oxnor.hw.error_mask import block_count
 from oxnor.hw.link import WORD
 from oxnor.models.errors import InputError
 from oxnor.models.network import Network
@@ -19,11 +21,11 @@ LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
 LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
 LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}
 LUTS_BASE = {"ice40": 1930, "ecp5": 1200}
-#: What the extras of an engine add: a fault injector per column that is read in a cycle, a programming controller per
-#: macro and for itself.
-LUTS_INJECTOR = {"ice40": 9.0, "ecp5": 9.0}
-LUTS_PROGRAMMED = {"ice40": 40, "ecp5": 40}
-LUTS_CONTROLLER = {"ice40": 900, "ecp5": 900}
+#: What the extras of an engine add: the fault injector for each block of 64 columns of a lane and each layer's key, the
+#: programming controller for itself and each macro. From the synthesis of small networks.
+LUTS_PER_BLOCK, LUTS_PER_KEY = 2750, 3300
+LUTS_CONTROLLER = {"ice40": 1500, "ecp5": 1450}
+LUTS_PER_PROGRAMMED = {"ice40": 75, "ecp5": 90}
 #: Share of a chip's logic that placement can use.
 USABLE = {"ice40": 0.98, "ecp5": 0.85}
 
@@ -100,14 +102,14 @@ def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Fol
     for y in config.layers:
         luts += LUTS_PER_BIT[f] * y.macros * y.cols + LUTS_PER_MACRO[f] * y.macros
         luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols
-        luts += config.fault_injector * LUTS_INJECTOR[f] * y.macros * y.cols
-        luts += config.programming * LUTS_PROGRAMMED[f] * y.macros
+        luts += config.fault_injector * (LUTS_PER_KEY + LUTS_PER_BLOCK * y.groups * block_count(y))
+        luts += config.programming * LUTS_PER_PROGRAMMED[f] * y.macros
     luts += config.programming * LUTS_CONTROLLER[f]
     interval = max(config.beats, *(y.reads for y in config.layers))
     return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), round(luts))
 
 
-def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: bool) -> EngineConfig:
+def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: Any) -> EngineConfig:
     return EngineConfig.for_network(
         network, target=chip.target, folding=folds, stream_width=WORD, with_scores=False, **extras
     )

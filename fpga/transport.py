@@ -48,7 +48,7 @@ def _serial(port: str, path: str, rate: int) -> Any:
 def _cannot_open(port: str, e: Exception) -> InputError:
     number = getattr(e, "errno", None)
     what = os.strerror(number) if number else str(e)
-    return InputError(f"--port {port}: cannot be opened ({what})")
+    return InputError(f"port {port}: cannot be opened ({what})")
 
 
 class Uart:

@@ -185,6 +185,12 @@ class ErrorBlock(Unit):
         return m
 
 
+def block_count(config: LayerConfig) -> int:
+    """Return how many blocks of 64 inputs the widest window of a read touches: the :class:`ErrorBlock` of a lane."""
+    width = config.across * config.cols
+    return max(-(-(s + 1) * width // BLOCK) - s * width // BLOCK for s in range(config.slices))
+
+
 class ErrorMask(Unit):
     """Errors of the columns of one lane: the mask of the read that was sensed one enabled clock edge before.
 
@@ -233,14 +239,13 @@ class ErrorMask(Unit):
         c = self.config
         width = c.across * c.cols
         firsts = [s * width // BLOCK for s in range(c.slices)]
-        blocks = max(-(-(s + 1) * width // BLOCK) - first for s, first in enumerate(firsts))
         state = []
         for w, name in enumerate(STATE):
             word = Signal(BLOCK, name=f"neuron_{name}")
             m.d.comb += word.eq(getattr(self, name) ^ _selected("neuron", self.neuron, w))
             state.append(word)
         found = []
-        for k in range(blocks):
+        for k in range(block_count(c)):
             block = ErrorBlock()
             place(m, platform, f"block{k}", block)
             m.d.comb += [block.en.eq(self.en), block.rate.eq(self.rate)]

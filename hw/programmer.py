@@ -345,7 +345,9 @@ class Programmer:
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """Return what was written to a macro and what it answered with inputs 1 and 0, (patterns, rows, cols) each."""
         c = self.config.layers[layer]
-        expected, plain, inverted = [], [], []
+        expected: list[NDArray[np.bool_]] = []
+        plain: list[NDArray[np.bool_]] = []
+        inverted: list[NDArray[np.bool_]] = []
         for step in march(c.rows, c.cols):
             order = range(c.rows) if step.upwards else range(c.rows - 1, -1, -1)
             names = ("FORM", "PROGRAM") if form and step.expected is None else ("PROGRAM",)

@@ -211,8 +211,12 @@ class Evaluator:
         return confusion(w.labels, golden.argmax(x), w.network.n_out)
 
 
-def check(network: Network, params: SweepParams, jobs: int | None = None, backend: str = "cpu") -> None:
-    """Raise InputError if there is no such layer, backend or number of threads."""
+def check(
+    network: Network, params: SweepParams, jobs: int | None = None, backend: str = "cpu", on_board: bool = False
+) -> None:
+    """Raise InputError if there is no such layer, backend or number of threads, or a board cannot do it."""
+    if on_board and (params.kind != "read" or params.layers != (ALL_LAYERS,)):
+        raise InputError("on a board the kind must be read, in all layers at once: --kind read, and no --layer")
     if backend not in BACKENDS:
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
     if jobs is not None and not 1 <= jobs <= 4096:
@@ -309,9 +313,7 @@ def sweep(
     int
         Trials computed.
     """
-    check(network, params, jobs, backend)
-    if classify and (params.kind != "read" or params.layers != (ALL_LAYERS,)):
-        raise InputError("on a board the kind must be read, in all layers at once: --kind read, and no --layer")
+    check(network, params, jobs, backend, classify is not None)
     work = work_for(network, inputs, params, backend)
     computed = 0
     with Results(path, header(network, inputs, params, work, command)) as results:

@@ -111,6 +111,24 @@ def test_what_does_not_fit_says_by_how_much():
     assert str(e.value).endswith("; take a larger board")
 
 
+def test_extras_take_logic():
+    """What the search allows for them is what synthesis has made of them, within a tenth."""
+    small, measured = layers_of(70, 20, 10), {}
+    for name, extra in (("icebreaker", "programming"), ("icebreaker", "fault_injector"), ("ulx3s-85f", "programming")):
+        chip = board(name).chip
+        with_it, without = (folding_for(small, chip, 20, **extras) for extras in ({extra: True}, {}))
+        assert with_it.folds == without.folds
+        measured[name, extra] = with_it.luts - without.luts
+    assert measured == pytest.approx(
+        {("icebreaker", "programming"): 1941, ("icebreaker", "fault_injector"): 14860, ("ulx3s-85f", "programming"): 1721}, rel=0.1
+    )
+    config = search(zoo.resolve("mnist-tfc"), board("ulx3s-85f").chip, fault_injector=True, programming=True).config
+    assert config.fault_injector
+    assert config.programming
+    with pytest.raises(InputError, match="network 'mnist-tfc' does not fit on iCE40 UP5K"):
+        search(zoo.resolve("mnist-tfc"), board("icebreaker").chip, fault_injector=True)
+
+
 def test_bound_is_all_block_rams_in_every_cycle():
     chip = board("ulx3s-85f").chip
     config = search(zoo.resolve("mnist-mlp"), chip).config
@@ -178,7 +196,7 @@ def test_board_is_the_golden_model(small, virtual):
 def test_another_network_is_seen(small, virtual):
     """The check itself: a golden model with other weights must differ, and a board of another network is refused."""
     other = layers_of(70, 20, 10, seed=2)
-    with pytest.raises(LinkError, match=r"register NETWORK must be .*: another bitstream is on this board"):
+    with pytest.raises(LinkError, match=r"register NETWORK must be .*: another network is on this board"):
         run_images(other, virtual.design.config, inputs_for(other, 10), virtual.port, 1_000_000)
     with pytest.raises(LinkError, match="must be a ulx3s-85f, but says that it is a icebreaker"):
         run_images(small, virtual.design.config, inputs_for(small, 1), virtual.port, 1_000_000, board="ulx3s-85f")
@@ -312,6 +330,37 @@ def test_sweep_on_a_board_gives_the_rows_of_the_software(small, virtual, tmp_pat
     assert len({str(matrix) for *_, matrix in rows["software"]}) > 3
 
 
+@pytest.mark.cosim
+def test_command_sweep_on_a_port(small, virtual, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small.save("small.npz")
+    trials = ["sweep", "small.npz", "--ber", "0.05", "--images", "30", "--json", "-o", "s.sqlite", "--trials"]
+    found = CliRunner().invoke(app, [*trials, "2", "--on", virtual.port])
+    assert (found.exit_code, json.loads(found.stdout)["computed"]) == (0, 3), found.stderr
+    found = CliRunner().invoke(app, [*trials, "3", "--kind", "read"])
+    assert (found.exit_code, json.loads(found.stdout)["computed"]) == (0, 1), found.stderr
+
+
+SWEEP_SENTENCES = {
+    "kind": (["--on", "/dev/nowhere", "--kind", "stuck"],
+             "on a board the kind must be read, in all layers at once: --kind read, and no --layer"),
+    "layer": (["--on", "/dev/nowhere", "--layer", "1"],
+              "on a board the kind must be read, in all layers at once: --kind read, and no --layer"),
+    "jobs": (["--on", "/dev/nowhere", "--jobs", "2"], "--jobs and --on must not be given together: the board computes"),
+    "baud": (["--baud", "9600"], "--baud must come with --on"),
+    "port": (["--on", "/dev/nowhere"], "port /dev/nowhere: cannot be opened (No such file or directory)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), SWEEP_SENTENCES.values(), ids=SWEEP_SENTENCES)
+def test_bad_sweep_on_a_board_is_one_sentence(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["sweep", "mnist-tfc", "--images", "10", *arguments])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [s for s in result.stderr.splitlines() if s.startswith("oxnor: ")] == [f"oxnor: {sentence}"]
+    assert not list(tmp_path.iterdir())
+
+
 class Deaf(Host):
     """A board that only says what it is."""
 
@@ -373,7 +422,7 @@ def test_host_on_spi_of_linux(monkeypatch):
         for _ in range(3):
             assert host.identity() == Spidev.identity
         assert host.retries == 0
-    with pytest.raises(InputError, match=r"--port spi:/dev/spidev0.9: cannot be opened \(No such file or directory\)"):
+    with pytest.raises(InputError, match=r"port spi:/dev/spidev0.9: cannot be opened \(No such file or directory\)"):
         Host("spi:/dev/spidev0.9", 2_000_000)
     monkeypatch.setitem(sys.modules, "spidev", None)
     with pytest.raises(InputError, match=r'spidev is needed for SPI of this machine: pip install "oxnor\[spi\]"'):
@@ -394,7 +443,7 @@ def test_pins_of_spi(name, small, tmp_path):
 
 @pytest.mark.cosim
 def test_no_port():
-    with pytest.raises(InputError, match=r"--port /dev/nowhere: cannot be opened \(No such file or directory\)"):
+    with pytest.raises(InputError, match=r"port /dev/nowhere: cannot be opened \(No such file or directory\)"):
         Host("/dev/nowhere")
 
 
@@ -458,12 +507,12 @@ SENTENCES = {
     "spi bits": (["emulate", "mnist-tfc", "--link", "spi", "--bit-cycles", "4"], "--bit-cycles must be in [8, 65535], not 4"),
     "read ber": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--read-ber", "2"],
                  "read error rate must be in [0, 0.999985], not 2"),
-    "load port": (["load", "mnist-tfc", "--port", "/dev/nowhere"], "--port /dev/nowhere: cannot be opened (No such file or directory)"),
+    "load port": (["load", "mnist-tfc", "--port", "/dev/nowhere"], "port /dev/nowhere: cannot be opened (No such file or directory)"),
     "extras of a port": (["fuzz", "mnist-tfc", "--port", "/dev/nowhere", "--programming"],
                          "--fault-injector and --programming must not be given with --port: the board says what it has"),
     "bits": (["emulate", "mnist-tfc", "--bit-cycles", "3"], "--bit-cycles must be in [4, 65535], not 3"),
     "images": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--images", "0"], "images must be in [1, 10000], not 0"),
-    "port": (["run", "mnist-tfc", "--port", "/dev/nowhere"], "--port /dev/nowhere: cannot be opened (No such file or directory)"),
+    "port": (["run", "mnist-tfc", "--port", "/dev/nowhere"], "port /dev/nowhere: cannot be opened (No such file or directory)"),
     "frames": (["fuzz", "mnist-tfc", "--frames", "0"], "--frames must be 1 or more, not 0"),
 }  # fmt: skip
 
