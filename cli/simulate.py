@@ -181,12 +181,12 @@ def _rows(found: dict) -> list[tuple[str, str]]:
         elif key.endswith("accuracy"):
             text = f"{100 * value:.2f} %"
         elif key == "energy_j":
-            text = f"{1e9 * value:.2f} nJ (synaptic events x the published 3.6 pJ: computed)"
+            text = f"{1e9 * value:.2f} nJ"
         elif isinstance(value, float):
             text = f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
         elif isinstance(value, int) and not isinstance(value, bool):
             text = f"{value:,}"
         else:
             text = str(value)
-        rows.append((key.replace("_", " "), text))
+        rows.append((key.removesuffix("_j").replace("_", " "), text))
     return rows

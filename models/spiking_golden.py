@@ -24,6 +24,7 @@ REASONS = ("window", "delta", "maximum")
 _WINDOW, _DELTA, _MAXIMUM = range(3)
 #: Energy of a synaptic event, in joules, as published for the SPIRIT chip (130 nm): synapse and neuron (reference 14).
 ENERGY_J = 3.6e-12
+ENERGY_TEXT = f"synaptic events x the published {ENERGY_J * 1e12:g} pJ: computed, not measured"
 # Columns of the integer parameters of a layer.
 _LIMIT, _THETA, _BIPOLAR, _ZERO, _REFRACTORY, _HOLDS, _LEAK, _INIT, _LOW, _HIGH = range(10)
 

@@ -121,7 +121,7 @@ def train(
     name: str = "network",
     progress: Callable[[Progress], None] | None = None,
 ) -> SpikingNetwork:
-    """Train a spiking network; deterministic for the parameters, the images, the version of torch and its threads.
+    """Train a spiking network; deterministic for the parameters, images, processor, torch's version and its threads.
 
     Parameters
     ----------

@@ -225,7 +225,8 @@ class SpikingResult:
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""
         left_out = ("readout", "golden", "times", "schedule", "synapses", "registers")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out} | {"ok": self.ok}
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
+        return found | {"energy": spiking_golden.ENERGY_TEXT, "ok": self.ok}
 
 
 def simulate_spiking(

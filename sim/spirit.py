@@ -14,7 +14,7 @@ from oxnor.models.encoders import encode
 from oxnor.models.errors import InputError
 from oxnor.models.faults import FaultMap
 from oxnor.models.spiking import SpikingNetwork
-from oxnor.models.spiking_golden import ENERGY_J, REASONS, PlainRun
+from oxnor.models.spiking_golden import ENERGY_J, ENERGY_TEXT, REASONS, PlainRun
 
 from .plots import Plot
 
@@ -81,7 +81,7 @@ class Spirit:
             "images": self.images,
             "published": dict(PUBLISHED),
             "ours": self.summary,
-            "energy": f"synaptic events x the published {ENERGY_J * 1e12:g} pJ: computed, not measured",
+            "energy": ENERGY_TEXT,
             "accuracy_against_delta_s": self.deltas,
             "accuracy_against_wrong_cells": self.cells,
             "accuracy_against_refractory": {"ticks": list(REFRACTORIES)} | self.refractory,
@@ -240,7 +240,8 @@ def refractory_plot(found: Spirit) -> Plot:
         for (name, accuracy), colour in zip(found.refractory.items(), ("blue", "orange"), strict=False):
             percent = [100 * a for a in accuracy]
             axes.plot(REFRACTORIES, percent, color=colours[colour], lw=2, marker="o", ms=5, label=name)
-        axes.axvline(4096 / 255, color=colours["line"], ls="--", lw=1, label="shortest period of an input")
+        period = 2**found.run.network.encoder.rate_bits / 255
+        axes.axvline(period, color=colours["line"], ls="--", lw=1, label="shortest period of an input")
         axes.set(xlabel="refractory period (ticks)", ylabel="accuracy (%)")
         axes.grid(True, lw=0.5, alpha=0.4)
         axes.legend(loc="lower left")

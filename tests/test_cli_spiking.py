@@ -61,6 +61,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path
     assert (found["mismatches"], found["spike_mismatches"], found["accuracy"]) == (0, 0, None)
     assert found["cycles"] == found["predicted_cycles"]
     assert found["cycle_mismatches"] == 0
+    assert found["energy"] == "synaptic events x the published 3.6 pJ: computed, not measured"
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert len(rows) == 30
     assert int(rows[-1]["result_cycle"]) == found["cycles"]

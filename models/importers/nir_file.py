@@ -311,7 +311,7 @@ def network_of(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spi
         f"IF '{y['node']}' does as NIR says: it fires above its threshold, is reset to a value, has no negative spikes"
         " (--neuron to change that)"
         for y in folder.told
-        if y["from"] == "NIR" and not options.neuron
+        if y["from"] == "NIR" and not {"reset", "compare", "bipolar"} & set(options.neuron)
     ]
     if graph.metadata is None:
         notes.append(
