@@ -112,6 +112,13 @@ PIPELINED = {
 
 
 @needs_icarus
+def test_split_sums(random_network, tmp_path):
+    layer_bench(random_network((37, 13, 5)), 0, cols=3, fold=(13, 1), target="ice40").run(
+        tmp_path, simulator="icarus", root=tmp_path
+    )
+
+
+@needs_icarus
 @pytest.mark.parametrize("case", PIPELINED.values(), ids=PIPELINED)
 def test_pipelined(case, random_network, tmp_path):
     shape, index, cols, fold = case
