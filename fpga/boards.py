@@ -49,9 +49,10 @@ class Chip:
         return self.family == "ice40"
 
 
+_ECP5_PNR = ("--package", "CABGA381", "--speed", "6")
 UP5K = Chip("iCE40 UP5K", "ice40", "ice40", 5280, 30, 16, 4, 8192, ("--up5k", "--package", "sg48"))
-ECP5_25 = Chip("ECP5 LFE5U-25F", "ecp5", "ecp5", 24288, 56, 36, 0, 1024, ("--25k", "--package", "CABGA381"))
-ECP5_85 = Chip("ECP5 LFE5U-85F", "ecp5", "ecp5", 83640, 208, 36, 0, 1024, ("--85k", "--package", "CABGA381"))
+ECP5_25 = Chip("ECP5 LFE5U-25F", "ecp5", "ecp5", 24288, 56, 36, 0, 1024, ("--25k", *_ECP5_PNR))
+ECP5_85 = Chip("ECP5 LFE5U-85F", "ecp5", "ecp5", 83640, 208, 36, 0, 1024, ("--85k", *_ECP5_PNR))
 
 
 @dataclass(frozen=True)

@@ -225,11 +225,12 @@ def build(
         script = synthesis_script(board, sources, memory_style(config, board.chip))
         write_text(work / "synth.ys", script)
         described = {"tools": {k: t.name for k, t in found.items()}, "seed": seed, "freq": design.freq_mhz}
+        described["pnr"] = pnr = _pnr(board.chip, config)
         key = netlist_key(work, described)
         target = cache / key
         with locked(cache / f"{key}.lock"):
             if not (target / REPORT).is_file():
-                _run_tools(design, found, work, seed, tell)
+                _run_tools(design, found, work, pnr, seed, tell)
                 made = report(design, work, {k: t.name for k, t in found.items()}, seed)
                 write_text(work / DESCRIPTION, json.dumps(description(design), indent=2) + "\n")
                 write_text(work / REPORT, json.dumps(made, indent=2) + "\n")
@@ -259,19 +260,28 @@ def _packer(board: BoardSpec) -> str:
     return "icepack" if board.chip.family == "ice40" else "ecppack"
 
 
-def _run_tools(design: Design, found: dict[str, tools.FpgaTool], work: Path, seed: int, tell: Progress) -> None:
+def _pnr(chip: Chip, config: EngineConfig) -> list[str]:
+    """Return the arguments of nextpnr that depend on the chip and the engine."""
+    crowded = chip.family == "ecp5" and sum(y.macros for y in config.layers) > chip.block_rams / 2
+    # Where most block RAMs are in use the default router rips up as much as it routes; elsewhere its clock is faster.
+    return [*chip.pnr, *(("--router", "router2") if crowded else ())]
+
+
+def _run_tools(
+    design: Design, found: dict[str, tools.FpgaTool], work: Path, pnr: list[str], seed: int, tell: Progress
+) -> None:
     chip = design.board.chip
     tell("synthesis", 1, 4)
     tools.run(found["yosys"], ["synth.ys"], work, "yosys.log")
     tell("place and route", 2, 4)
     link = "spi" if "spi" in design.identity.features else "uart"
     name, _ = pin_file(design.board, link)
-    arguments = [*chip.pnr, "--json", "design.json", "--freq", f"{design.freq_mhz:g}", "--seed", str(seed)]
+    arguments = [*pnr, "--json", "design.json", "--freq", f"{design.freq_mhz:g}", "--seed", str(seed)]
     arguments += ["--report", "nextpnr.json", "--timing-allow-fail"]
     if chip.family == "ice40":
         arguments += ["--pcf", name, "--asc", "routed.asc"]
     else:
-        arguments += ["--speed", "6", "--lpf", name, "--textcfg", "routed.config"]
+        arguments += ["--lpf", name, "--textcfg", "routed.config"]
     code = tools.run(found[f"nextpnr-{chip.family}"], arguments, work, "nextpnr.log", check=False)
     if code:
         log = (work / "nextpnr.log").read_text(errors="replace")
