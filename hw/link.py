@@ -86,6 +86,7 @@ class Link(Unit):
         self.written = Signal(32)
         self.cycles = Signal(RUN_TIMEOUT_BITS + 1)
         self.index = Signal(bits_for(max(IDENTITY_BYTES, words)))  # words of the buffer, bytes, counters: where we are
+        self.more = Signal()  # words of the payload are left: a register, as a long way depends on it
         self.position = Signal(2)  # byte of a number that is sent
         r, s, b, crc = self.receiver, self.sender, self.buffer, self.crc
         m.d.comb += [
@@ -111,6 +112,8 @@ class Link(Unit):
             self.m_axil_wdata.eq(self.written),
             self.m_axil_wstrb.eq(15),
         ]
+        # A cycle late wherever nothing else is said: there the index stands for several cycles.
+        m.d.sync += self.more.eq(self.index != r.words)
         self.counters = [Signal(COUNTER_WIDTH, name=name) for name in COUNTERS]
         self.busy_answer = Signal()
         with m.If(r.lost):
@@ -178,7 +181,7 @@ class Link(Unit):
 
     def _say(self, m: Module) -> None:
         """Send the identity, numbers of four bytes, the status."""
-        r, s = self.receiver, self.sender
+        s = self.sender
         with m.State("IDENTITY"):
             text = Array(self.identity.to_bytes())
             m.d.comb += [s.valid.eq(1), s.data.eq(text[self.index[: (IDENTITY_BYTES - 1).bit_length()]])]
@@ -201,7 +204,7 @@ class Link(Unit):
                                 m.next = "COUNTER"
                         elif state == "DATA":
                             m.d.comb += self.m_axil_rready.eq(1)
-                            with m.If(self.index != r.words):
+                            with m.If(self.more):
                                 m.next = "FETCH"
         with m.State("STATUS"):
             m.d.comb += [s.valid.eq(1), s.last.eq(1), s.data.eq(self.status)]
@@ -238,11 +241,11 @@ class Link(Unit):
                 m.d.sync += results.eq(results + 1)
                 with m.If(full & ~taken):
                     # The word that waits at the memory's output is lost with the write: it is read again.
-                    m.d.sync += [full.eq(0), self.index.eq(self.index - 1)]
-            with m.Elif((~full | taken) & (self.index != r.words)):
+                    m.d.sync += [full.eq(0), self.index.eq(self.index - 1), self.more.eq(1)]
+            with m.Elif((~full | taken) & self.more):
                 m.d.comb += b.read.eq(1)
-                m.d.sync += [full.eq(1), self.index.eq(self.index + 1)]
-            with m.If(given & (inside == 1) & ~full & (self.index == r.words)):
+                m.d.sync += [full.eq(1), self.index.eq(self.index + 1), self.more.eq(self.index + 1 != r.words)]
+            with m.If(given & (inside == 1) & ~full & ~self.more):
                 m.d.sync += self.index.eq(0)
                 m.next = "RESULT"
             with m.Elif(self.cycles[RUN_TIMEOUT_BITS]):
@@ -328,7 +331,7 @@ class Link(Unit):
             m.d.sync += [address_sent.eq(0), data_sent.eq(0)]
             with m.If(self.m_axil_bvalid):
                 m.next = "FETCH"
-                with m.If(self.index == r.words):
+                with m.If(~self.more):
                     m.next = "STATUS"
                 if self.config.programming:
                     with m.If(address == 4 * INDEX["PROG_COMMAND"]):
@@ -359,5 +362,5 @@ class Link(Unit):
                     m.next = "STATUS"
                 with m.Elif(~self.m_axil_rdata[0]):
                     m.next = "FETCH"
-                    with m.If(self.index == self.receiver.words):
+                    with m.If(~self.more):
                         m.next = "STATUS"
