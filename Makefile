@@ -12,7 +12,7 @@ export OXNOR_BUILD ?= $(CURDIR)/build
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint types bench pictures clean
+.PHONY: demo test test-slow lint types bench boards pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
@@ -51,6 +51,13 @@ pictures: $(VENV)/.installed
 	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg
+
+# The reports of docs/boards.md. mnist-mlp takes most of the time.
+boards: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/oxnor fpga build mnist-tfc --board icebreaker -o build/boards/mnist-tfc-icebreaker
+	$(BIN)/oxnor fpga build mnist-tfc --board ulx3s-85f --interval 64 -o build/boards/mnist-tfc-ulx3s-85f
+	$(BIN)/oxnor fpga build mnist-mlp --board ulx3s-85f --interval 342 --freq 50 -o build/boards/mnist-mlp-ulx3s-85f
+	for d in build/boards/*/; do cp $$d/report.json docs/boards/$$(basename $$d).json || exit; done
 
 clean:
 	rm -rf build $(VENV)
