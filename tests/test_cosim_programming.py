@@ -94,6 +94,7 @@ BL_HRS, BL_LRS, BLB_HRS, BLB_LRS = 1, 3, 4, 12
 AMPLIFIER_0, AMPLIFIER_1, COLUMN_0, COLUMN_1 = 1, 3, 4, 12
 
 
+@pytest.mark.slow
 def test_power_cut_with_devices(monkeypatch, random_network, tmp_path):
     """With both devices modelled and programming of three cycles: a pair cut in the middle cannot be decided."""
     network = random_network((37, 13, 5), affine=True)

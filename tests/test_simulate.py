@@ -162,6 +162,7 @@ def test_vcd(network, config):
     assert "tile_v0_h0" in text
 
 
+@pytest.mark.slow
 @pytest.mark.cosim
 @pytest.mark.skipif(not toolchain.fst_possible(), reason=f"FST needs lz4 and zlib: {toolchain.GET_FST}")
 def test_fst(network, config):
