@@ -254,11 +254,14 @@ class Link(Unit):
         with m.State("RESULT"):
             m.d.comb += b.read.eq(1)
             m.d.sync += [self.index.eq(self.index + 1), fed_any.eq(0)]
+            m.next = "RESULT_KEPT"
+        with m.State("RESULT_KEPT"):  # block RAM is slow: nothing is sent straight from it
+            m.d.sync += self.written[:WORD].eq(b.q)
             m.next = "RESULT_0"
         size = self.config.result_width // 8
         for k in range(size):
             with m.State(f"RESULT_{k}"):
-                m.d.comb += [s.valid.eq(1), s.data.eq(b.q[8 * k : 8 * k + 8])]
+                m.d.comb += [s.valid.eq(1), s.data.eq(self.written.word_select(k, 8))]
                 with m.If(s.ready):
                     if k < size - 1:
                         m.next = f"RESULT_{k + 1}"
