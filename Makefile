@@ -52,11 +52,10 @@ pictures: $(VENV)/.installed
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg
 
-# The reports of docs/boards.md. mnist-mlp takes most of the time.
+# The reports of docs/boards.md.
 boards: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/oxnor fpga build mnist-tfc --board icebreaker -o build/boards/mnist-tfc-icebreaker
 	$(BIN)/oxnor fpga build mnist-tfc --board ulx3s-85f --interval 64 -o build/boards/mnist-tfc-ulx3s-85f
-	$(BIN)/oxnor fpga build mnist-mlp --board ulx3s-85f --interval 360 --freq 50 -o build/boards/mnist-mlp-ulx3s-85f
 	for d in build/boards/*/; do cp $$d/report.json docs/boards/$$(basename $$d).json || exit; done
 
 clean:
