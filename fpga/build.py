@@ -263,9 +263,9 @@ def _packer(board: BoardSpec) -> str:
 def _pnr(chip: Chip, config: EngineConfig) -> list[str]:
     """Return the arguments of nextpnr that depend on the chip and the engine."""
     crowded = chip.family == "ecp5" and sum(y.macros for y in config.layers) > chip.block_rams / 2
-    # Where most block RAMs are in use the default router rips up as much as it routes, and needs room between cells;
-    # elsewhere its clock is faster.
-    return [*chip.pnr, *(("--router", "router2", "--placer-heap-beta", "0.5") if crowded else ())]
+    # The default placer packs cells as close as they go, and where most block RAMs are in use no router can then reach
+    # them all: the other one spreads them. On a chip with room the default gives the faster clock.
+    return [*chip.pnr, *(("--placer", "static", "--router", "router2") if crowded else ())]
 
 
 def _run_tools(

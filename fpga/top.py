@@ -71,12 +71,13 @@ module {TOP} (
   // In reset for 16 cycles after the clock is there. Registers of an FPGA start from their initial values.
   reg [1:0] locked_in = 2'b00;
   reg [4:0] waited = 5'd0;
+  reg rst = 1'b1;
   always @(posedge clk) begin
     locked_in <= {{locked_in[0], locked}};
     if (!locked_in[1]) waited <= 5'd0;
     else if (!waited[4]) waited <= waited + 5'd1;
+    rst <= !waited[4];
   end
-  wire rst = !waited[4];
 
   wire busy;
   assign led = {"!" if board.led_inverted else ""}busy;

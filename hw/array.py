@@ -90,7 +90,7 @@ class SynapseArray(Unit):
         c = self.config
         self.programmed: list[tuple[Any, Any]] = []
         width = c.across * c.cols
-        x = Signal(c.slices * width)
+        x = Signal(c.slices * width, reset_less=True)
         busy = Signal()
         row = Signal(range(c.rows))
         slice_ = Signal(range(c.slices))
@@ -195,11 +195,10 @@ class SynapseArray(Unit):
             if c.across == 1:
                 m.d.comb += self.partials[v].eq(counts[0])
             else:
-                with m.If(self.en):
-                    m.d.sync += self.partials[v].eq(sum_tree(counts))
+                m.d.comb += self.partials[v].eq(self._register(m, sum_tree(counts)))
 
     def _register(self, m: Module, value: Any) -> Signal:
-        register = Signal(len(value))
+        register = Signal(len(value), reset_less=True)
         with m.If(self.en):
             m.d.sync += register.eq(value)
         return register

@@ -57,7 +57,7 @@ class Collector(Unit):
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
         beats = -(-self.n_in // self.width)
-        bits = Signal(beats * self.width)
+        bits = Signal(beats * self.width, reset_less=True)
         beat = Signal(range(beats))
         too_long = Signal()
         right = Signal()

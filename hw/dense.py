@@ -99,7 +99,7 @@ class Dense(Unit):
             m.d.comb += [self.o.valid.eq(array.valid & array.last_slice), self.o.payload.eq(Cat(*fires))]
             return m
         # The bits of a pass are shifted in from the top: after the last pass neuron n is bit n.
-        bits = Signal(c.passes * c.groups)
+        bits = Signal(c.passes * c.groups, reset_less=True)
         with m.If(en):
             m.d.sync += self.o.valid.eq(array.valid & array.last_slice & array.last_pass)
             with m.If(array.valid & array.last_slice):

@@ -88,6 +88,7 @@ class Link(Unit):
         self.index = Signal(bits_for(max(IDENTITY_BYTES, words)))  # words of the buffer, bytes, counters: where we are
         self.more = Signal()  # words of the payload are left: a register, as a long way depends on it
         self.position = Signal(2)  # byte of a number that is sent
+        self.stuck = Signal()  # a RUN timed out: what the engine would say now belongs to none that comes
         r, s, b, crc = self.receiver, self.sender, self.buffer, self.crc
         m.d.comb += [
             # The two ways take turns: one CRC serves both.
@@ -139,6 +140,7 @@ class Link(Unit):
                 m.next = "COUNT"
         with m.State("CHECK"):
             m.next = "COUNT"
+            m.d.sync += self.cycles.eq(0)
             allowed = {
                 Command.IDENTITY: r.words == 0,
                 Command.COUNTERS: r.words == 0,
@@ -154,6 +156,8 @@ class Link(Unit):
                         m.d.sync += self.status.eq(Status.BAD_PAYLOAD)
                 with m.Default():
                     m.d.sync += self.status.eq(Status.UNKNOWN_COMMAND)
+            with m.If(self.stuck & (self.status == Status.OK) & (r.command == Command.RUN)):
+                m.d.sync += self.status.eq(Status.TIMEOUT)
         accepted, rejected = self.counters
         with m.State("COUNT"):
             with m.If(self.status == Status.OK):
@@ -249,7 +253,7 @@ class Link(Unit):
                 m.d.sync += self.index.eq(0)
                 m.next = "RESULT"
             with m.Elif(self.cycles[RUN_TIMEOUT_BITS]):
-                m.d.sync += self.status.eq(Status.TIMEOUT)
+                m.d.sync += [self.status.eq(Status.TIMEOUT), self.stuck.eq(1)]
                 m.next = "STATUS"
         with m.State("RESULT"):
             m.d.comb += b.read.eq(1)

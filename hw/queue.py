@@ -43,7 +43,7 @@ class Queue(Unit):
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
         # Newest first: what comes in pushes the others on, and the oldest is number level - 1.
-        kept = [Signal(self.width, name=f"kept_{k}") for k in range(self.depth)]
+        kept = [Signal(self.width, name=f"kept_{k}", reset_less=True) for k in range(self.depth)]
         level = Signal(bits_for(self.depth))
         push = Signal()
         pop = Signal()

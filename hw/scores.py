@@ -102,7 +102,7 @@ class Scores(Unit):
             ]
         if self.with_scores:
             # Shifted in from the top: after the last pass the score of neuron n is word n.
-            kept = Signal(c.passes * c.neurons * c.score_width)
+            kept = Signal(c.passes * c.neurons * c.score_width, reset_less=True)
             with m.If(en & valid):
                 m.d.sync += kept.eq(Cat(kept[c.neurons * c.score_width :], *scores))
             m.d.comb += self.o.payload.scores.eq(kept)
@@ -118,7 +118,7 @@ class Scores(Unit):
         if c.is_affine:
             word = array.coefficients.word_select(v, c.scale_width + c.offset_width)
             total = word[: c.scale_width].as_signed() * total + word[c.scale_width :].as_signed()
-        score = Signal(signed(c.score_width), name=f"score{v}")
+        score = Signal(signed(c.score_width), name=f"score{v}", reset_less=True)
         with m.If(en):
             m.d.sync += score.eq(total)
         return score

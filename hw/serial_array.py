@@ -51,7 +51,7 @@ class SerialArray(SynapseArray):
         if self.takes_groups:
             m.d.comb += self.i.ready.eq(self.en)
             return self.i.payload, self.i.valid
-        x = Signal(c.n_in)
+        x = Signal(c.n_in, reset_less=True)
         busy = Signal()
         m.d.comb += self.i.ready.eq(self.en & (~busy | at_end))
         with m.If(self.en):

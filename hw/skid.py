@@ -37,7 +37,7 @@ class Skid(Unit):
 
     def elaborate(self, platform: Any) -> Module:  # noqa: D102
         m = Module()
-        kept = Signal(self.width)
+        kept = Signal(self.width, reset_less=True)
         full = Signal()
         m.d.comb += [
             self.i.ready.eq(~full),

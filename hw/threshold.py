@@ -70,7 +70,7 @@ class Threshold(Unit):
         if self.slices == 1:
             m.d.comb += self.total.eq(self.partial)
         else:
-            integrated = Signal(bits_for(self.n_in))
+            integrated = Signal(bits_for(self.n_in), reset_less=True)
             m.d.comb += self.total.eq(self.partial + Mux(self.first, 0, integrated))
             with m.If(self.en):
                 m.d.sync += integrated.eq(self.total)

@@ -112,7 +112,7 @@ class Tile(Unit):
             macro.x.eq(self.x),
         ]
         if self.pipelined:
-            registered = Signal(self.used)
+            registered = Signal(self.used, reset_less=True)
             with m.If(self.en):
                 m.d.sync += registered.eq(agree)
             agree = registered
@@ -121,6 +121,8 @@ class Tile(Unit):
             m.d.comb += macro.flip.eq(self.flip)
         if self.extras.program:
             connect_macro(m, self.program, macro)
+        count = Signal.like(self.count, reset_less=True)
+        m.d.comb += self.count.eq(count)
         with m.If(self.en):
-            m.d.sync += self.count.eq(popcount.o)
+            m.d.sync += count.eq(popcount.o)
         return m

@@ -159,7 +159,8 @@ BREAKS = {
     "another row": ("r  <= mem[row]", "r  <= mem[0]"),
     "idle cycles count": ("sensed <= \\$4", "sensed <= 1'h1"),
     "lanes beyond the last input count": ("last_slice_1 ? 13'h0000", "1'h0 ? 13'h0000"),
-    "the vector before counts": ("= first ? ", "= 1'h0 ? "),
+    # A sum has no reset: only what is unknown is forgotten.
+    "the vector before counts": ("= first ? ", "= ^integrated === 1'bx ? "),
     "inputs taken while it stands still": ("assign i__ready = en", "assign i__ready = 1'h1"),
     "thresholds of others": ("assign q = mem[0]", "assign q = mem[0] >> 6"),
 }

@@ -51,12 +51,15 @@ class Engine:
         self.images = []
         self.busy = 0  # reads of PROG_STATUS in which the programming controller is busy still
         self.accesses = []
+        self.asleep = 0  # cycles in which it neither takes nor gives
 
     async def streams(self, ctx):
         link = self.link
         words, results = [], []
         while True:
             ready, answers = (1, 1) if self.pauses is None else (int(v) for v in self.pauses.integers(0, 2, 2))
+            if self.asleep:
+                self.asleep, ready, answers = self.asleep - 1, 0, 0
             ctx.set(link.m_axis_tready, ready)
             ctx.set(link.s_axis_tvalid, int(bool(results) and answers))
             ctx.set(link.s_axis_tdata, results[0] if results else 0)
@@ -109,11 +112,12 @@ class Engine:
                 address = value = None
 
 
-def talk(pieces, *, pause=600, pauses=None, of=(CONFIG, IDENTITY), registers=()):
+def talk(pieces, *, pause=600, pauses=None, of=(CONFIG, IDENTITY), registers=(), asleep=0):
     """Send each piece of bytes, wait until the link is silent, and return (responses to each, engine)."""
     link, heard = Link(*of), []
     engine = Engine(link, pauses)
     engine.registers |= dict(registers)
+    engine.asleep = asleep
 
     async def host(ctx):
         for piece in pieces:
@@ -270,6 +274,17 @@ def test_a_controller_that_hangs_does_not_hang_the_link(monkeypatch):
     pieces = [request(Command.WRITE, 1, entries((PROG_COMMAND, 1000), (4, 9))), request(Command.READ, 2, b"\4\0")]
     answers, _ = talk(pieces, of=PROGRAMMABLE, registers={PROG_COMMAND: 0, PROG_STATUS: 2})
     assert answers == [[(1, Status.TIMEOUT, b"")], [(2, Status.OK, bytes([1, 0, 0, 0]))]]
+
+
+@pytest.mark.parametrize("cycles", [300, 2000])
+def test_an_engine_that_hangs_does_not_hang_the_link(cycles, monkeypatch):
+    """Results that come too late are no other image's: no image is run until the board is reset."""
+    monkeypatch.setattr("oxnor.hw.link.RUN_TIMEOUT_BITS", 6)
+    runs = [request(Command.RUN, k, image(k)) for k in (1, 2, 3)]
+    pieces = [*runs[:2], request(Command.WRITE, 7, entries((PROG_COMMAND, 3))), runs[2], request(Command.READ, 8, b"\4\0")]
+    answers, engine = talk(pieces, of=PROGRAMMABLE, registers={PROG_COMMAND: 0, PROG_STATUS: 2}, asleep=cycles)
+    assert [status for [(_, status, _)] in answers] == [Status.TIMEOUT] * 2 + [Status.OK, Status.TIMEOUT, Status.OK]
+    assert len(engine.images) <= 1
 
 
 def test_over_spi_idle_is_escaped_too():
