@@ -124,7 +124,8 @@ class SynapseArray(Unit):
         flips = None
         if self.extras.errors:
             flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
-        self._read(m, platform, busy, row, x[:width], delayed["last_slice"][1], flips)
+        sensed = [self._spread(m, value) for value in (busy, row, x[:width])]
+        self._read(m, platform, *sensed, delayed["last_slice"][c.is_spread + 1], flips)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.extras.program:
@@ -153,6 +154,8 @@ class SynapseArray(Unit):
         with m.If(self.errors.restart):
             m.d.sync += image.eq(0)
         flips = []
+        pass_, slice_ = self._spread(m, pass_), self._spread(m, slice_)
+        kept = {name: self._spread(m, value) for name, value in kept.items()}
         for v in range(c.groups):
             mask = ErrorMask(c)
             place(m, platform, f"error_mask_v{v}", mask)
@@ -161,13 +164,13 @@ class SynapseArray(Unit):
                 mask.rate.eq(self.errors.rate),
                 mask.neuron.eq(pass_ * c.groups + v),
                 mask.slice.eq(slice_),
-                *(getattr(mask, name).eq(kept[name]) for name in STATE),
+                *(getattr(mask, name).eq(value) for name, value in kept.items()),
             ]
             flips.append(mask.flip)
         return flips
 
     def _read(
-        self, m: Module, platform: Any, busy: Signal, row: Signal, x: Any, last_sensed: Signal, flips: list[Any] | None
+        self, m: Module, platform: Any, busy: Any, row: Any, x: Any, last_sensed: Signal, flips: list[Any] | None
     ) -> None:
         c = self.config
         for v in range(c.groups):
@@ -196,6 +199,10 @@ class SynapseArray(Unit):
                 m.d.comb += self.partials[v].eq(counts[0])
             else:
                 m.d.comb += self.partials[v].eq(self._register(m, sum_tree(counts)))
+
+    def _spread(self, m: Module, value: Any) -> Any:
+        """Return what the macros are told of `value`."""
+        return self._register(m, value) if self.config.is_spread else value
 
     def _register(self, m: Module, value: Any) -> Signal:
         register = Signal(len(value), reset_less=True)

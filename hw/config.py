@@ -19,6 +19,8 @@ from .unit import bits_for
 FORMAT_VERSION = 1
 #: Most counts that are summed in one cycle where sums are split.
 SUM_MAX = 6
+#: Most macros of a layer that word lines and inputs reach in the cycle of the read, where layers are pipelined.
+SPREAD_MAX = 64
 #: What an engine may have beside its inference, and by default has not.
 EXTRAS = ("fault_injector", "programming")
 #: By the name of a dataflow: how the number of a neuron, and that of an input, are made of a layer's sizes, the first
@@ -101,7 +103,8 @@ class LayerConfig:
     macro_kind : str
         A key of :data:`oxnor.hw.macros.MACRO_KINDS`.
     pipelined : bool
-        A register between XNOR and popcount, and split sums: for hardware whose memories are slow against its logic.
+        A register between XNOR and popcount, one before the macros if there are more than :data:`SPREAD_MAX`, and split
+        sums: for hardware whose memories are slow against its logic.
     split_sums : bool
         A register in the sum over more than :data:`SUM_MAX` macros.
     dataflow : str
@@ -189,12 +192,17 @@ class LayerConfig:
     def sense_latency(self) -> int:
         """Cycles from a read to the partial count of all its macros.
 
-        Input-parallel: sense, tile popcount, and the sum of H macros if H > 1. Input-serial: sense, and the popcount
-        of V lanes if V > 1.
+        Input-parallel: the way to the macros if they are many, sense, tile popcount, and the sum of H macros if H > 1.
+        Input-serial: sense, and the popcount of V lanes if V > 1.
         """
         if self.is_serial:
             return 1 + self.pipelined + (self.groups > 1)
-        return 2 + self.pipelined + self.sum_stages
+        return self.is_spread + 2 + self.pipelined + self.sum_stages
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether word lines and inputs cross so much of the chip that they take a cycle for it."""
+        return self.pipelined and not self.is_serial and self.macros > SPREAD_MAX
 
     @property
     def sum_stages(self) -> int:

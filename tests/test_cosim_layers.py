@@ -101,13 +101,15 @@ def test_on_icarus(case, random_network, tmp_path):
     case_bench(random_network, case).run(tmp_path, simulator="icarus", root=tmp_path)
 
 
-#: With registers between XNOR and popcount: one macro, a sum in one cycle, a sum in two.
+#: With registers between XNOR and popcount: one macro, a sum in one cycle, a sum in two, more macros than a cycle reaches.
 PIPELINED = {
     "37-13 whole": ((37, 13, 5), 0, 37, (1, 1)),
     "37-13 on 16, three across, four at once": ((37, 13, 5), 0, 16, (3, 4)),
     "37-13 on 5, slices of seven": ((72, 13, 5), 0, 5, (7, 2)),
     "37-13 on 3, thirteen across": ((37, 13, 5), 0, 3, (13, 1)),
     "scores 13-5 on 1, ten across": ((37, 13, 5), 1, 1, (10, 1)),
+    "37-13 on 3, thirteen across, five at once": ((37, 13, 5), 0, 3, (13, 5)),
+    "70-17 on 3, slices of twelve, seventeen at once": ((70, 17, 5), 0, 3, (4, 17)),
 }
 
 
