@@ -188,8 +188,8 @@ def _compile(
 ) -> None:
     """Compile into `work`, leaving only what a run needs.
 
-    Most of the time that a small design takes goes into Verilator's own runtime, so its objects are kept beside the
-    builds, one set for each set of flags.
+    Most of the time that a small design takes goes into Verilator's own runtime, so its objects are kept in
+    :func:`build_root`, one set for each set of flags, wherever the builds are.
     """
     runner = make_runner(made.simulator)
     runner.extra_env = tool.env
@@ -201,7 +201,7 @@ def _compile(
         extra = [work / "control.vlt"]
         extra[0].write_text(described["control"])
     flags = {"cxx": CXX_FLAGS, **{k: described[k] for k in ("tool", "waves")}}
-    runtime = work.parent / f"runtime-{_key([], flags)}"
+    runtime = build_root() / "sim" / f"runtime-{_key([], flags)}"
     # make wants them newer than the makefile, which Verilator has written when its command ends.
     runner.after_first = lambda: [shutil.copy(path, work) for path in runtime.glob("*.o")]
     try:
@@ -223,8 +223,11 @@ def _compile(
         raise SimulationError(f"building {made.top} with {made.tool} failed; see {log}, which ends\n{tail(log)}")
     for path in work.glob("verilated*.o"):
         if not (runtime / path.name).is_file():
-            runtime.mkdir(exist_ok=True)
-            path.rename(runtime / path.name)
+            # It may be another file system, and other processes take what has its name.
+            runtime.mkdir(parents=True, exist_ok=True)
+            part = runtime / f"{path.name}.{os.getpid()}"
+            shutil.copy(path, part)
+            part.rename(runtime / path.name)
     # Objects and precompiled headers are a hundred times the size of the program.
     keep = {product, work / "cmds.f", work / "control.vlt", work / "cocotb_iverilog_dump.v"}
     for path in work.iterdir():

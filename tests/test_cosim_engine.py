@@ -40,6 +40,7 @@ CASES = {
         (20, 37, 13, 5), affine=True, structure={"macro": (40, 5), "dataflow": "alternate", "stream_width": 8}
     ),
     "four layers, ice40": Case((40, 12, 7, 11, 4), structure={"target": "ice40"}),
+    "two layers, ice40": Case((24, 6, 3), structure={"target": "ice40"}),
 }
 
 
@@ -122,7 +123,7 @@ def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
 
     monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
     paced = name in ("pace", "queue")
-    network, config = CASES["four layers, ice40" if paced else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
+    network, config = CASES["two layers, ice40" if paced else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
         run_engine_bench(
             network, config, tmp_path, simulator="icarus", root=tmp_path, test_filter=rf"\.{test}$", expected_tests=1

@@ -168,6 +168,7 @@ def test_digits_on_verilator():
     assert corrupted.spike_mismatches > 0
 
 
+@pytest.mark.slow
 def test_two_layers_on_verilator():
     """784-128-10: hidden spikes become events of the second layer."""
     network = zoo.load_any("mnist-spirit-deep")
