@@ -31,6 +31,8 @@ from .top import PLL, TOP, divisor, pin_file, pll_text, top_text
 
 #: What a build leaves in its folder beside sources and logs.
 REPORT, DESCRIPTION = "report.json", "oxnor-board.json"
+#: Most macros around which cells are packed.
+MACROS_PACKED = 100
 Progress = Callable[[str, int, int], object]
 
 
@@ -262,10 +264,10 @@ def _packer(board: BoardSpec) -> str:
 
 def _pnr(chip: Chip, config: EngineConfig) -> list[str]:
     """Return the arguments of nextpnr that depend on the chip and the engine."""
-    crowded = chip.family == "ecp5" and sum(y.macros for y in config.layers) > chip.block_rams / 2
-    # The default placer packs cells as close as they go, and where most block RAMs are in use no router can then reach
-    # them all: the other one spreads them. On a chip with room the default gives the faster clock.
-    return [*chip.pnr, *(("--placer", "static", "--router", "router2") if crowded else ())]
+    # The default placer packs cells as close as they go. Around a hundred block RAMs that share inputs no router can
+    # then reach them all: the other one spreads them. With fewer the default gives the faster clock.
+    spread = chip.family == "ecp5" and sum(y.macros for y in config.layers) > MACROS_PACKED
+    return [*chip.pnr, *(("--placer", "static", "--router", "router2") if spread else ())]
 
 
 def _run_tools(
