@@ -124,8 +124,8 @@ class SynapseArray(Unit):
         flips = None
         if self.extras.errors:
             flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
-        sensed = [self._spread(m, value) for value in (busy, row, x[:width])]
-        self._read(m, platform, *sensed, delayed["last_slice"][c.is_spread + 1], flips)
+        told = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
+        self._read(m, platform, *told, delayed["last_slice"][c.is_spread + 1], flips)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.extras.program:
