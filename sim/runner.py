@@ -19,6 +19,7 @@ from cocotb_tools import config as cocotb_config
 from cocotb_tools.check_results import get_results
 
 from oxnor.models.errors import InputError
+from oxnor.models.files import whole_file
 
 from . import toolchain
 from .process import make_runner
@@ -223,11 +224,9 @@ def _compile(
         raise SimulationError(f"building {made.top} with {made.tool} failed; see {log}, which ends\n{tail(log)}")
     for path in work.glob("verilated*.o"):
         if not (runtime / path.name).is_file():
-            # It may be another file system, and other processes take what has its name.
-            runtime.mkdir(parents=True, exist_ok=True)
-            part = runtime / f"{path.name}.{os.getpid()}"
-            shutil.copy(path, part)
-            part.rename(runtime / path.name)
+            # Other builds take what has its name, and it may be on another file system.
+            with whole_file(runtime / path.name) as part:
+                shutil.copy(path, part)
     # Objects and precompiled headers are a hundred times the size of the program.
     keep = {product, work / "cmds.f", work / "control.vlt", work / "cocotb_iverilog_dump.v"}
     for path in work.iterdir():

@@ -109,7 +109,7 @@ def test_networks_json():
         assert {"name", "shape", "weights", "accuracy"} <= entry.keys()
         sizes = entry["shape"]
         assert entry["weights"] == sum(a * b for a, b in itertools.pairwise(sizes))
-        assert 0.89 < entry["accuracy"] <= 1
+        assert (0.89 if entry["name"] == "mnist-spirit-tanh" else 0.9) < entry["accuracy"] <= 1
 
 
 def test_networks_table():
