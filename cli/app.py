@@ -11,29 +11,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from oxnor.models.errors import InputError
+from oxnor.models.base.errors import InputError
 
-from . import (
-    bench,
-    demo,
-    device,
-    doctor,
-    faults,
-    fpga,
-    generate,
-    importing,
-    networks,
-    selftest,
-    simulate,
-    spirit,
-    sweep,
-    train,
-    vectors,
-)
+from .errors import device, faults, sweep
+from .hardware import fpga, generate, selftest, simulate
+from .networks import exchange as importing
+from .networks import train
+from .start import demo, doctor, networks
+from .study import spirit
+from .tools import benchmark as bench
+from .tools import vectors
 
 #: Errors that are said in their own words, with exit code 1.
 _FAILURES = {
-    "oxnor.sim.runner": "SimulationError",
+    "oxnor.sim.runner.runner": "SimulationError",
     "oxnor.fpga.tools": "ToolError",
     "oxnor.fpga.host": "LinkError",
 }

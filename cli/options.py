@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oxnor.models.errors import InputError
+from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
-    from oxnor.models.device import DeviceModel
-    from oxnor.models.network import Network
+    from oxnor.models.devices.model import DeviceModel
+    from oxnor.models.networks.binarized import Network
 
 _ENGINE = "Engine"
 
@@ -169,7 +169,7 @@ def load_device(name: str | None, cycles: int, seconds: float) -> DeviceModel | 
         if cycles or seconds:
             raise InputError("--cycles and --seconds are of a device: give --device too")
         return None
-    from oxnor.models import device
+    from oxnor.models.devices import model as device
 
     return device.load(name)
 
@@ -220,7 +220,7 @@ def kind_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
 
 def _macro(text: str) -> dict[str, Any]:
     """Return the kind and the size that ``--macro`` asks for, each only if it is there."""
-    from oxnor.hw.macros import MACRO_KINDS
+    from oxnor.hw.params.macro_kinds import MACRO_KINDS
 
     given: dict[str, Any] = {}
     kind, colon, size = text.strip().partition(":")
@@ -247,7 +247,7 @@ def engine_config(
     **extras: bool,
 ) -> Any:
     """Return the engine structure that the options ask for: that of the network's kind."""
-    from oxnor.sim.kinds import flow_of
+    from oxnor.sim.verify.flows import flow_of
 
     if stream_width is not None and (stream_width < 8 or stream_width % 8):
         raise InputError(f"--stream-width must be a positive multiple of 8, not {stream_width}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oxnor.models.errors import InputError
+from oxnor.models.base.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Chip:
     family : str
         "ice40" or "ecp5".
     target : str
-        A key of ``oxnor.hw.config.TARGETS``: the shape of its block RAM.
+        A key of ``oxnor.hw.params.engine.TARGETS``: the shape of its block RAM.
     luts : int
         4-input look-up tables (iCE40: logic cells).
     block_rams : int

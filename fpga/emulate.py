@@ -12,16 +12,16 @@ from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 
-from oxnor.hw.config import EngineConfig
-from oxnor.hw.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
-from oxnor.models.network import Network
-from oxnor.sim import toolchain
-from oxnor.sim.process import execute
-from oxnor.sim.runner import SimulationError, build_root, locked, tail
-from oxnor.sim.verilator_options import CXX_FLAGS
+from oxnor.hw.blocks.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models.networks.binarized import Network
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.process import execute
+from oxnor.sim.runner.runner import SimulationError, build_root, locked, tail
+from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
+from .bitstream import Design, write_design
 from .boards import BoardSpec
-from .build import Design, write_design
 from .top import TOP
 from .transport import SPI
 
@@ -87,7 +87,7 @@ class VirtualBoard:
     bit_cycles : int, optional
         Clock cycles to a bit. Default: the fewest.
     link : str
-        Kind of the serial line, a key of :data:`oxnor.hw.board.LINES`.
+        Kind of the serial line, a key of :data:`oxnor.hw.link.board.LINES`.
     root : Path, optional
         Folder for the compiled program.
 

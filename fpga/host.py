@@ -10,8 +10,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.config import EngineConfig
-from oxnor.hw.link_protocol import (
+from oxnor.hw.host.beats import pack_beats
+from oxnor.hw.host.programmer import Access, Programmer, at_once
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.link_protocol import (
     COUNTERS,
     END,
     ENTRY_BYTES,
@@ -24,11 +26,9 @@ from oxnor.hw.link_protocol import (
     parse_response,
     request,
 )
-from oxnor.hw.programmer import Access, Programmer, at_once
-from oxnor.hw.registers import INDEX, MAGIC
-from oxnor.models.errors import InputError
-from oxnor.models.read_errors import ReadErrors
-from oxnor.sim.streams import pack_beats
+from oxnor.hw.params.registers import INDEX, MAGIC
+from oxnor.models.base.errors import InputError
+from oxnor.models.faults.read_errors import ReadErrors
 
 from .transport import is_simulation, open_transport
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from oxnor.hw.config import EngineConfig
-from oxnor.hw.link_protocol import Identity
-from oxnor.hw.programmer import EngineError, Programmer, run_now
-from oxnor.models.errors import InputError
-from oxnor.models.faults import FaultMap
-from oxnor.models.network import Network
-from oxnor.models.self_test import SelfTestReport
+from oxnor.hw.host.programmer import EngineError, Programmer, run_now
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.link_protocol import Identity
+from oxnor.models.base.errors import InputError
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.march import SelfTestReport
+from oxnor.models.networks.binarized import Network
 
 from .host import TRIES, Host, LinkError
 

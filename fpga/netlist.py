@@ -9,16 +9,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from oxnor.hw.config import EngineConfig
-from oxnor.models.errors import InputError
-from oxnor.models.files import write_text
-from oxnor.models.network import Network
-from oxnor.sim.inputs import Inputs
-from oxnor.sim.runner import build_root, locked
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import write_text
+from oxnor.models.networks.binarized import Network
+from oxnor.sim.runner.runner import build_root, locked
+from oxnor.sim.verify.inputs import Inputs
 
 from . import tools
+from .bitstream import memory_style, netlist_key, synthesis_script, write_design
 from .boards import BoardSpec
-from .build import memory_style, netlist_key, synthesis_script, write_design
 from .emulate import BIT_CYCLES, VirtualBoard, build_program
 from .report import cells
 from .session import run_images

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oxnor.hw.config import EngineConfig
-from oxnor.hw.schedule import schedule
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.schedule import schedule
 
 from .boards import Chip
 
 if TYPE_CHECKING:
-    from .build import Design
+    from .bitstream import Design
 
 #: What each family's tools call the same things.
 CELLS: dict[str, dict[str, tuple[str, ...]]] = {

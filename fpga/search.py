@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oxnor.hw.config import TARGETS, EngineConfig
-from oxnor.hw.error_mask import block_count
-from oxnor.hw.link import WORD
-from oxnor.models.errors import InputError
-from oxnor.models.network import Network
+from oxnor.hw.link.engine_access import WORD
+from oxnor.hw.macros.fault_injector import block_count
+from oxnor.hw.params.engine import TARGETS, EngineConfig
+from oxnor.models.base.errors import InputError
+from oxnor.models.networks.binarized import Network
 
 from .boards import Chip
 from .report import bound_cycles
@@ -86,7 +86,7 @@ def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int,
 def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Folding | None:
     """Return the smallest folding whose layers take at most `reads` reads each, None if there is none.
 
-    `extras` are those of :class:`oxnor.hw.config.EngineConfig`; they take logic.
+    `extras` are those of :class:`oxnor.hw.params.engine.EngineConfig`; they take logic.
     """
     target = TARGETS[chip.target]
     assert target.cols is not None
@@ -125,7 +125,7 @@ def search(network: Network, chip: Chip, interval: int | None = None, **extras: 
     interval : int, optional
         Clock cycles from image to image that are enough.
     **extras : bool
-        Those of :class:`oxnor.hw.config.EngineConfig`.
+        Those of :class:`oxnor.hw.params.engine.EngineConfig`.
 
     Raises
     ------

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.config import EngineConfig
-from oxnor.hw.link_protocol import Identity
-from oxnor.hw.schedule import schedule
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.link_protocol import Identity
+from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden
-from oxnor.models.network import Network
-from oxnor.models.read_errors import ReadErrors
-from oxnor.sim.inputs import Inputs
-from oxnor.sim.workers import Classify
+from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.networks.binarized import Network
+from oxnor.sim.sweeps.workers import Classify
+from oxnor.sim.verify.inputs import Inputs
 
 from .host import TRIES, Host, LinkError
 

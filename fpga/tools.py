@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oxnor.models.errors import InputError
-from oxnor.sim.process import execute
-from oxnor.sim.runner import tail
-from oxnor.sim.toolchain import version_tuple
+from oxnor.models.base.errors import InputError
+from oxnor.sim.runner.process import execute
+from oxnor.sim.runner.runner import tail
+from oxnor.sim.runner.toolchain import version_tuple
 
 GET = 'pip install "oxnor[fpga]"'
 #: Oldest native versions that are used: what the scripts and reports here need.

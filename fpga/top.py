@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oxnor.hw.board import LINES
-from oxnor.models.errors import InputError
+from oxnor.hw.link.board import LINES
+from oxnor.models.base.errors import InputError
 
 from . import tools
 from .boards import BoardSpec
@@ -24,7 +24,7 @@ def divisor(freq_mhz: float, baud: int) -> int:
     InputError
         If the clock cannot make that bit rate.
     """
-    from oxnor.hw.uart import DIVISOR_MIN
+    from oxnor.hw.blocks.uart import DIVISOR_MIN
 
     cycles = max(1, round(freq_mhz * 1e6 / baud))
     if cycles < DIVISOR_MIN or abs(freq_mhz * 1e6 / cycles / baud - 1) > BAUD_TOLERANCE:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from oxnor.hw.link_protocol import END, IDLE
-from oxnor.models.errors import InputError
+from oxnor.hw.params.link_protocol import END, IDLE
+from oxnor.models.base.errors import InputError
 
 #: What stands before the name of a port that is SPI.
 SPI = "spi:"

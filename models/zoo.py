@@ -13,14 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from . import kinds, spiking_golden, train_spiking
-from .augment import Deformation
-from .datasets import DownloadProgress, load_mnist
-from .errors import InputError
-from .network import Network
-from .spiking import Decision, Neuron, SpikingNetwork
-from .train import Progress, TrainParams, train
-from .train_spiking import SpikingTrainParams
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.mnist import DownloadProgress, load_mnist
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
+from oxnor.models.training.binarized import Progress, TrainParams, train
+from oxnor.models.training.deform import Deformation
+from oxnor.models.training.spiking import SpikingTrainParams
+
+from .golden import registry as kinds
+from .golden import spiking as spiking_golden
+from .training import spiking as train_spiking
 
 LICENCE = "MIT"
 DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), pixel >= 128 is 1"
@@ -65,7 +68,7 @@ CARD_FIELDS = ("origin", "licence", "data", "command", "validation_accuracy", "t
 
 
 def _folder() -> Path:
-    return Path(str(resources.files(__package__))) / "data" / "networks"
+    return Path(str(resources.files("oxnor.models"))) / "data" / "networks"
 
 
 def names() -> list[str]:
@@ -211,9 +214,9 @@ def make(
     command : str
         Command line that does the same, for the card.
     data_dir, download_progress
-        As for :func:`oxnor.models.datasets.load_mnist`.
+        As for :func:`oxnor.models.datasets.mnist.load_mnist`.
     checkpoint, resume, progress
-        As for :func:`oxnor.models.train.train`; a spiking network has no checkpoints.
+        As for :func:`oxnor.models.training.binarized.train`; a spiking network has no checkpoints.
     """
     images, labels = load_mnist("train", data_dir, download_progress)
     if isinstance(params, SpikingTrainParams):

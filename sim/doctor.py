@@ -9,9 +9,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from oxnor.models.errors import InputError
+from oxnor.models.base.errors import InputError
 
-from . import toolchain
+from .runner import toolchain
 
 PYTHON_MIN = (3, 11)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from oxnor.models.network import Network
+from oxnor.models.networks.binarized import Network
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,7 @@
 //
 // The ports of `rram_macro`, with the devices behind them: ln R of both devices of every pair in fixed point, the
 // offset of each column's sense amplifier, noise in each read, programming that draws a new ln R, and endurance
-// counters. Integers only: models/twin.py repeats every bit. All in steps of 2**-10 of ln(R / ohm).
+// counters. Integers only: models/devices/device_macro.py repeats every bit. All in steps of 2**-10 of ln(R / ohm).
 //
 //   decision   w = ln R(BLb) - ln R(BL) + offset + noise > 0: a tie reads as 0. The offset is referred to the bit
 //              lines, so that it inverts the stored weight whatever x is; q = XNOR(w, x) ^ flip.

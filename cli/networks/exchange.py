@@ -1,0 +1,159 @@
+"""``oxnor import`` and ``oxnor export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.options import AsJson, NetworkName, load_any_network
+
+_SPIKING = "Spiking networks (NIR)"
+
+
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="ONNX, QONNX, Keras or Larq (.h5, .keras), PyTorch state dict, .npz, NIR."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="NET.npz", help="Network file to write.")],
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", metavar="IMAGES.npz", help="Also compare on these images (and their labels)."),
+    ] = None,
+    coding: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="CODING",
+            help="How the source takes a pixel: unit (0 to 1), byte, signed (-1 to 1), MEAN,STD, or as bits: bipolar, "
+            "binary. Default: told from the source.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of the network. Default: the file's.")] = None,
+    neuron: Annotated[
+        str | None,
+        typer.Option(
+            "--neuron",
+            metavar="FIELD=VALUE,...",
+            help="What neurons do otherwise than the file says: reset=subtract,compare=ge,bipolar=true and others.",
+            rich_help_panel=_SPIKING,
+        ),
+    ] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option("--decision", metavar="FIELD=VALUE,...", help="window, delta_s ...", rich_help_panel=_SPIKING),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", metavar="FIELD=VALUE,...", help="kind, rate_bits ...", rich_help_panel=_SPIKING),
+    ] = None,
+    rounding: Annotated[
+        bool,
+        typer.Option(
+            "--round", help="Take the nearest weights if they lie on no grid of integers.", rich_help_panel=_SPIKING
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring your own network: one that Brevitas, Larq, PyTorch or anything that writes ONNX has trained.
+
+    Batch norm, scales and signs become integer thresholds. Each is checked at every popcount against the source's
+    float arithmetic, and whole networks on random images, on digits if they fit, and on those given. What cannot be
+    imported is refused with every node by name. Exit code 1 if an output differs; then nothing is written.
+
+    NIR files give spiking networks: IF neurons with Linear or Affine weights on a grid of integers.
+
+    Example: [bold]oxnor import tfc.onnx -o tfc.npz[/]
+    """
+    from oxnor.models.exchange.import_network import import_network
+    from oxnor.models.exchange.nir.reader import SpikingOptions, settings_of
+    from oxnor.models.networks.encoders import Encoder
+    from oxnor.models.networks.spiking import Decision, Neuron
+
+    spiking = SpikingOptions(
+        settings_of(Neuron, neuron, "--neuron", without=("theta", "v_init")),
+        settings_of(Decision, decision, "--decision"), settings_of(Encoder, encoder, "--encoder"), rounding,
+    )  # fmt: skip
+    with progress() as tell:
+        imported = import_network(file, coding=coding, name=name, check=check, spiking=spiking, tell=tell)
+    if imported.ok:
+        imported.network.save(output)
+    if as_json:
+        print_json(imported.report | {"output": str(output) if imported.ok else None})
+    else:
+        _show(imported.report)
+    if not imported.ok:
+        note("oxnor: the network differs from its source: nothing is written")
+        raise typer.Exit(1)
+    note(f"Written to {output}.")
+
+
+def _show(report: dict[str, Any]) -> None:
+    shape, source = "-".join(map(str, report["shape"])), report["source"]
+    title = f"{report['name']}: {shape}, {report['weights']:,} weights, from {source['file']} ({source['format']})"
+    if report.get("kind") == "spiking":
+        _show_spiking(report, title)
+        return
+    print_table(
+        ("layer", "from", "operators", "inputs", "neurons", "weights", "popcounts checked", "differ", "by rounding"),
+        [
+            (str(k), y["node"], ", ".join(y["operators"]), str(y["n_in"]), str(y["n_out"]), y["weights"],
+             f"{y['checked']:,}", str(y["differ"]), str(y["rounding"]))
+            for k, y in enumerate(report["layers"])
+        ],
+        left=3,
+        title=title,
+    )  # fmt: skip
+    print_table(
+        ("outputs compared on", "with the source by", "images", "values", "differ", "by rounding"),
+        [
+            (c["on"], c["by"], f"{c['images']:,}", f"{c['values']:,}", str(c["differ"]), str(c["rounding"]))
+            for c in report["outputs"]
+        ],
+        left=2,
+    )
+    rows = [("note", text) for text in report["notes"]]
+    if report["accuracy"] is not None:
+        rows.append(("accuracy", f"{100 * report['accuracy']:.2f} % of the given images"))
+    if rows:
+        print_table(("", ""), rows, left=2)
+
+
+def _show_spiking(report: dict[str, Any], title: str) -> None:
+    print_table(
+        ("layer", "from", "operators", "says", "inputs", "neurons", "weights up to", "theta", "error", "rounded"),
+        [
+            (str(k), y["node"], ", ".join(y["operators"]), y["from"], str(y["n_in"]), str(y["n_out"]),
+             str(y["neuron"]["weight_max"]), str(y["neuron"]["theta"]), f"{y['error']:.2g} steps", str(y["rounded"]))
+            for k, y in enumerate(report["layers"])
+        ],
+        left=4,
+        title=title,
+    )  # fmt: skip
+    if report["notes"]:
+        print_table(("", ""), [("note", text) for text in report["notes"]], left=2)
+
+
+def export(
+    network: NetworkName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="QONNX file to write; NIR of a spiking network.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Give a network to other tools, as QONNX or, a spiking one, as NIR; importing it again gives the same bits.
+
+    Example: [bold]oxnor export mnist-tfc -o mnist-tfc.onnx[/], [bold]oxnor export mnist-spirit -o mnist-spirit.nir[/]
+    """
+    from oxnor.models.exchange.export_network import export_network
+
+    written = export_network(load_any_network(network), output)
+    if as_json:
+        print_json({"file": str(output)} | written)
+    else:
+        for warning in written.get("warnings", ()):
+            note(f"warning: {warning}")
+        note(f"Written to {output}: {written['nodes']} nodes, {written['bytes']:,} bytes.")

@@ -1,0 +1,108 @@
+"""``oxnor train``: train a binarized network on MNIST."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from oxnor.models.base.errors import InputError
+
+if TYPE_CHECKING:
+    from oxnor.models.training.binarized import Progress as Step
+    from oxnor.models.training.binarized import TrainParams
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Return the numbers of a text such as ``64,64,64``."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--hidden must be whole numbers with commas between them, not {text!r}") from None
+
+
+def command_line(name: str, options: dict[str, object]) -> str:
+    """Return the command that trains the same network."""
+    given = [f"--{key.replace('_', '-')} {value}" for key, value in options.items() if value is not None]
+    return " ".join(["oxnor", "train", name, *given])
+
+
+class Bars:
+    """Progress bars on standard error: one for downloads, one for each stage of training."""
+
+    def __init__(self, console: Console):
+        self.progress = Progress(
+            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(), console=console,
+        )
+        self._tasks: dict[str, object] = {}
+
+    def _show(self, what: str, done: int, total: int, note: str) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self.progress.add_task(what, total=total or None, note=note)
+        self.progress.update(self._tasks[what], completed=done, note=note)  # type: ignore[arg-type]
+
+    def step(self, step: Step) -> None:
+        """Show an epoch."""
+        note = f"loss {step.loss:.4f}"
+        if not math.isnan(step.accuracy):
+            note += f"  validation {100 * step.accuracy:.2f} %  best {100 * step.best:.2f} %"
+        self._show(step.stage, step.epoch, step.epochs, note)
+
+    def download(self, name: str, done: int, total: int) -> None:
+        """Show the bytes of a download."""
+        self._show(name, done, total, "bytes")
+
+
+def train(
+    name: Annotated[str, typer.Argument(help="A shipped network to train anew, or a new name with --hidden.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: build/NAME.npz.")] = None,
+    hidden: Annotated[str | None, typer.Option(help="Sizes of the hidden layers, for example 64,64,64.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Keys every random draw.")] = None,
+    lr: Annotated[float | None, typer.Option(help="First learning rate of Adam.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
+    views: Annotated[int | None, typer.Option(help="Deformed copies of the training images; 0 for none.")] = None,
+    teacher_epochs: Annotated[int | None, typer.Option(help="Epochs of the float teacher; 0 for none.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a gain; 0: never.")] = None,
+    ber: Annotated[float | None, typer.Option(help="Bit error rate to train for, drawn anew each step.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Hinge loss with this lead of the right class's score; 0: cross entropy.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with the MNIST files.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="File to keep the state in after each epoch.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Train a binarized network on MNIST; the test images are looked at once, at the end.
+
+    Example: [bold]oxnor train mnist-tfc --epochs 40[/]
+    """
+    from oxnor.models import zoo
+
+    options: dict[str, object] = {
+        "hidden": hidden, "epochs": epochs, "seed": seed, "lr": lr, "batch": batch, "views": views,
+        "teacher_epochs": teacher_epochs, "patience": patience, "ber": ber, "margin": margin,
+    }  # fmt: skip
+    params: TrainParams = zoo.preset(name, options | {"hidden": sizes(hidden) if hidden else None})
+    output = output or Path("build") / f"{name}.npz"
+    bars = Bars(Console(stderr=True, quiet=as_json))
+    with bars.progress:
+        network = zoo.make(
+            name, params, command=command_line(name, options), data_dir=data, checkpoint=checkpoint, resume=resume,
+            progress=bars.step, download_progress=bars.download,
+        )
+    network.save(output)
+    if as_json:
+        result = {"name": name, "file": str(output), "shape": list(network.shape), "weights": network.n_weights}
+        print(json.dumps(result | dict(network.info)))
+        return
+    Console().print(
+        f"{output}: {'-'.join(map(str, network.shape))}, test accuracy {100 * network.info['accuracy']:.2f} %,"
+        f" validation {100 * network.info['validation_accuracy']:.2f} % (epoch {network.info['training']['epoch']})"
+    )

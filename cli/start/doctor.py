@@ -1,0 +1,40 @@
+"""``oxnor doctor``."""
+
+from __future__ import annotations
+
+import typer
+
+from oxnor.cli.console import print_json, print_table
+from oxnor.cli.options import AsJson
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check every tool that is needed and say how to get what is missing.
+
+    Exit code 1 if something that is required is missing or too old.
+
+    Example: [bold]oxnor doctor[/]
+    """
+    from dataclasses import asdict
+
+    from oxnor.sim.doctor import checks
+
+    found = checks()
+    ok = all(c.ok for c in found if c.required)
+    if as_json:
+        print_json({"ok": ok, "checks": [asdict(c) for c in found]})
+    else:
+        rows = [
+            (
+                "✓" if c.ok else "✗" if c.required else "–",
+                c.name,
+                "required" if c.required else "optional",
+                str(c.found or "not found"),
+                str(c.needed or ""),
+                "" if c.ok else str(c.fix or ""),
+            )
+            for c in found
+        ]
+        print_table(("", "tool", "", "found", "needed", "how to get it"), rows, left=6)
+    if not ok:
+        raise typer.Exit(1)

@@ -1,0 +1,102 @@
+"""``oxnor networks`` and ``oxnor info``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oxnor.cli.console import print_json, print_table
+from oxnor.cli.options import (
+    AsJson,
+    Dataflow,
+    Fold,
+    Macro,
+    NetworkName,
+    NoScores,
+    StreamWidth,
+    TargetName,
+    engine_config,
+    load_any_network,
+)
+
+
+def networks(as_json: AsJson = False) -> None:
+    """See what is shipped: trained networks, their sizes and their accuracy.
+
+    Example: [bold]oxnor networks --json[/]
+    """
+    from oxnor.models import zoo
+
+    entries = zoo.entries()
+    if as_json:
+        print_json(entries)
+        return
+    rows = [
+        (
+            e["name"],
+            e["kind"],
+            "-".join(map(str, e["shape"])),
+            f"{e['weights']:,}",
+            "none" if e["accuracy"] is None else f"{100 * e['accuracy']:.2f} %",
+            e["licence"] or "none",
+        )
+        for e in entries
+    ]
+    print_table(("name", "kind", "shape", "weights", "accuracy", "licence"), rows, left=3)
+
+
+def info(
+    network: NetworkName,
+    target: TargetName = "sim",
+    macro: Macro = None,
+    fold: Fold = None,
+    dataflow: Dataflow = None,
+    stream_width: StreamWidth = None,
+    no_scores: NoScores = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look into a network: its layers, its card, and the engine that it would become.
+
+    Example: [bold]oxnor info mnist-mlp --target ice40 --macro 4096x16[/]
+    """
+    from oxnor.sim.drawing.html import facts
+    from oxnor.sim.verify.flows import flow_of
+
+    loaded = load_any_network(network)
+    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, dataflow)
+    found = flow_of(loaded).describe(loaded, config)
+    if as_json:
+        print_json(found)
+        return
+    shape = "-".join(map(str, found["shape"]))
+    title = f"{found['name']}: {shape}, {found['weights']:,} weights"
+    print_table(*_layer_rows(found), title=title)
+    engine = found["engine"]
+    beats = engine["stream"]["beats"]
+    rows = [
+        ("stream in", f"{engine['stream']['width']} bits a beat, {beats or 'any number of'} beats an image"),
+        ("result", f"{engine['result']['width']} bits"),
+        *((key.replace("_", " "), f"{engine[key]:,} cycles") for key in ("latency", "initiation_interval")
+          if key in engine),
+        ("digest", found["digest"]),
+        *((key.replace("_", " "), str(found[key])) for key in ("input_threshold", "view") if key in found),
+        *((key, ", ".join(f"{k} {v}" for k, v in engine[key].items())) for key in ("decision", "encoder")
+          if key in engine),
+    ]  # fmt: skip
+    print_table(("", ""), rows + facts(found["info"]), left=2)
+
+
+def _layer_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the table of a network's layers: columns that all layers have, then those of its kind of engine."""
+    extra = ("dataflow", "H x V", "slices", "reads", "latency")
+    spiking = {"theta": "theta", "v_bits": "bits of V", "refractory": "refractory"}
+    rows = []
+    for k, (y, e) in enumerate(zip(found["layers"], found["engine"]["layers"], strict=True)):
+        ranges = ", ".join(f"{name} {low} to {high}" for name, (low, high) in y["ranges"].items())
+        row = (str(k), y["kind"], str(y["n_in"]), str(y["n_out"]), ranges, f"{e['macros']} of {e['rows']}x{e['cols']}")
+        if "neuron" in y:
+            rows.append((*row, *(str(y["neuron"][name]) for name in spiking)))
+        else:
+            values = (e["dataflow"], f"{e['across']} x {e['groups']}", *(str(e[name]) for name in extra[2:]))
+            rows.append((*row, *values))
+    head = ("layer", "kind", "inputs", "neurons", "coefficients", "macros")
+    return head + (tuple(spiking.values()) if "neuron" in found["layers"][0] else extra), rows

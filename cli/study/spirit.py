@@ -1,0 +1,76 @@
+"""``oxnor spirit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.options import AsJson, Data, load_any_network
+
+
+def spirit(
+    network: Annotated[
+        str, typer.Option("--network", metavar="NETWORK", help="A spiking network with an encoder.")
+    ] = "mnist-spirit",
+    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
+    trials: Annotated[int, typer.Option("--trials", metavar="N", help="Draws of wrong cells at each rate.")] = 5,
+    image: Annotated[int, typer.Option("--image", metavar="K", help="Which digit to draw event by event.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the drawn errors.")] = 0,
+    pictures: Annotated[
+        Path | None, typer.Option("--pictures", metavar="DIR", help="Also write the pictures there, as SVG and PNG.")
+    ] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """See the spiking mode on the SPIRIT chip's task: the published figures beside ours.
+
+    Accuracy and input spikes at Delta S = 10, the curves against Delta S, against wrong cells and, beside a network
+    that is trained for them, against refractory periods, and one digit event by event until its decision. Everything
+    comes from the golden model, which the RTL equals on every spike ([bold]oxnor simulate mnist-spirit[/]).
+
+    Example: [bold]oxnor spirit --pictures build/spirit[/]
+    """
+    from oxnor.models import zoo
+    from oxnor.models.golden.registry import only
+    from oxnor.models.networks.spiking import SpikingNetwork
+    from oxnor.sim.studies import spirit as task
+    from oxnor.sim.verify.inputs import inputs_for
+
+    loaded = only(load_any_network(network), SpikingNetwork, "for this command")
+    inputs = inputs_for(loaded, images, data=data)
+    if inputs.labels is None:
+        from oxnor.models.base.errors import InputError
+
+        raise InputError(f"network {loaded.name!r}: must take digits of 28 x 28 pixels for this command")
+    task.check(images, trials, image)
+    beside = zoo.load_any("mnist-spirit-tanh")
+    with progress() as tell:
+        found = task.spirit(
+            loaded, inputs.images, inputs.labels, trials=trials, seed=seed, image=image,
+            beside=beside if beside.digest != loaded.digest else None,
+            progress=lambda done, total: tell(loaded.name, done, total),
+        )  # fmt: skip
+        if pictures is not None:
+            for name, plot in task.plots(found).items():
+                plot.save(pictures / f"{name}.svg")
+                plot.save(pictures / f"{name}.png")
+    if as_json:
+        print_json(found.to_json())
+        return
+    print_table(("", "published", "oxnor"), task.table(found))
+    rows = [
+        (f"{d['delta_s']}", f"{100 * d['accuracy']:.2f} %", f"{d['input_spikes']:.1f}", f"{100 * d['undecided']:.1f} %")
+        for d in found.deltas
+    ]
+    print_table(("Delta S", "accuracy", "input spikes", "undecided"), rows)
+    cells = [(f"{c['rate']:g}", f"{100 * c['accuracy']:.2f} %", f"{100 * c['low']:.2f} to {100 * c['high']:.2f} %")
+             for c in found.cells]  # fmt: skip
+    print_table(("wrong cells", "accuracy", f"range of {trials} trials"), cells)
+    periods = zip(task.REFRACTORIES, *found.refractory.values(), strict=True)
+    held = [(str(ticks), *(f"{100 * a:.2f} %" for a in accuracy)) for ticks, *accuracy in periods]
+    print_table(("refractory ticks", *found.refractory), held)
+    for source in task.SOURCES:
+        note(source)

@@ -1,0 +1,1 @@
+"""Small units that know nothing of networks."""

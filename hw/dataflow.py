@@ -1,9 +1,0 @@
-"""The array of each dataflow, in one table."""
-
-from __future__ import annotations
-
-from .array import SynapseArray
-from .serial_array import SerialArray
-
-#: By the name of a dataflow, a key of :data:`oxnor.hw.config.DATAFLOWS`. All have the same ports.
-ARRAYS: dict[str, type[SynapseArray]] = {"parallel": SynapseArray, "serial": SerialArray}

@@ -1,0 +1,1 @@
+"""Verilog, and everything that is written beside it."""

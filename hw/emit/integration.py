@@ -1,0 +1,244 @@
+"""What an integrator needs beside the Verilog: core file, example benches with golden vectors, documentation."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+import re
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.engine.engine import Engine
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.registers import MAGIC
+from oxnor.models import golden
+from oxnor.models.base.files import write_text
+from oxnor.models.base.rng import stream
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.networks.binarized import Network
+
+#: Images of the example benches.
+IMAGES = 16
+#: What the example bench connects to the engine's inputs; every other input is tied to 0.
+_DRIVEN = {
+    "clk": "clk", "rst": "rst", "s_axis_tdata": "beats[sent < IMAGES * BEATS ? sent : 0]", "s_axis_tvalid": "valid",
+    "s_axis_tready": "ready", "s_axis_tlast": "sent % BEATS == BEATS - 1", "m_axis_tdata": "out_data",
+    "m_axis_tvalid": "out_valid", "m_axis_tready": "out_ready", "s_axil_arvalid": "arvalid",
+    "s_axil_arready": "arready", "s_axil_rdata": "rdata", "s_axil_rvalid": "rvalid", "s_axil_rready": "1'b1",
+}  # fmt: skip
+
+
+def example_images(network: Network) -> NDArray[np.bool_]:
+    """Return the bits of the example images, shape (IMAGES, n_in): digits if they fit, else drawn ones."""
+    if network.n_in == 784:
+        return golden.binarize(network, load_mnist("test")[0][:IMAGES])
+    g = stream("vectors", seed=0, layer=0, trial=0)
+    return g.integers(0, 2, size=(IMAGES, network.n_in), dtype=np.uint8).astype(bool)
+
+
+def beat_words(bits: NDArray[np.bool_], width: int) -> list[int]:
+    """Return images (n, n_in) as beats of the input stream: bit i of an image is bit i % width of beat i // width."""
+    words = []
+    for row in bits:
+        whole = int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
+        for _ in range(-(-len(row) // width)):
+            words.append(whole & ((1 << width) - 1))
+            whole >>= width
+    return words
+
+
+def result_words(scores: NDArray[np.int64], config: EngineConfig) -> list[int]:
+    """Return the words of the output stream for scores of shape (n, n_out)."""
+    mask = (1 << config.score_width) - 1
+    words = []
+    for row in scores:
+        word = int(np.argmax(row))
+        if config.with_scores:
+            for k, s in enumerate(row):
+                word |= (int(s) & mask) << (config.class_width + k * config.score_width)
+        words.append(word)
+    return words
+
+
+def _hex(words: list[int], width: int) -> str:
+    return "".join(f"{w:0{-(-width // 4)}x}\n" for w in words)
+
+
+def _filled(name: str, values: dict[str, Any]) -> str:
+    text = files("oxnor.hw").joinpath("examples", f"{name}.in").read_text(encoding="utf-8")
+    return re.sub(r"@([A-Z]+)@", lambda m: str(values[m[1]]), text)
+
+
+def _connections(ports: list[dict[str, Any]]) -> str:
+    lines = []
+    for port in ports:
+        tied = "" if port["direction"] == "output" else f"{port['width']}'h0"
+        lines.append(f"      .{port['name']}({_DRIVEN.get(port['name'], tied)})")
+    return ",\n".join(lines)
+
+
+def core_file(network: Network, sidecar: dict[str, Any], images: list[str]) -> str:
+    """Return the FuseSoC core description (CAPI2)."""
+    top = sidecar["top"]
+
+    def listed(names: list[str]) -> str:
+        return "".join(f"      - {n}\n" for n in names)
+
+    def copied(names: list[str]) -> str:
+        return "".join(f"      - {n}: {{copyto: {n}}}\n" for n in names)
+
+    return (
+        "CAPI=2:\n"
+        f"name: oxnor:engine:{re.sub(r'[^A-Za-z0-9_]', '_', network.name)}:{version('oxnor')}\n"
+        f"description: Binarized neural network {'-'.join(map(str, network.shape))} on differential RRAM macros\n\n"
+        "filesets:\n"
+        "  rtl:\n    files:\n"
+        + listed([f"rtl/{n}" for n in sidecar["sources"]])
+        + "    file_type: systemVerilogSource\n"
+        "  mem:\n    files:\n" + copied([f"mem/{n}" for n in images]) + "    file_type: user\n"
+        "  bench:\n    files:\n"
+        "      - examples/bench.sv: {file_type: systemVerilogSource}\n"
+        "      - examples/images.mem: {copyto: examples/images.mem, file_type: user}\n"
+        "      - examples/expected.mem: {copyto: examples/expected.mem, file_type: user}\n\n"
+        "targets:\n"
+        f"  default:\n    filesets: [rtl, mem]\n    toplevel: {top}\n"
+        "  sim:\n    filesets: [rtl, mem, bench]\n    toplevel: bench\n    default_tool: icarus\n    tools:\n"
+        "      icarus:\n        iverilog_options: [-g2012]\n"
+        "      verilator:\n        mode: binary\n"
+        "        verilator_options: [--timing, -CFLAGS, -fcoroutines, -Wno-fatal]\n"
+    )
+
+
+def _members(unit: type) -> dict[str, str]:
+    """Return what the docstring of a unit says of its ports: pattern to text."""
+    doc = inspect.getdoc(unit) or ""
+    section = re.search(r"^Members\n-+\n(.*?)(?:\n\n\S|\Z)", doc, flags=re.M | re.S)
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in (section[1] if section else "").splitlines():
+        if line[:1].strip():
+            names = [n.strip("` ") for n in line.split(" : ")[0].split(",")]
+        elif line.strip():
+            for n in names:
+                found[n] = f"{found.get(n, '')} {line.strip()}".strip()
+    return found
+
+
+def readme(network: Network, config: EngineConfig, sidecar: dict[str, Any]) -> str:
+    """Return the documentation of the folder; ports, registers and timing are those of the hardware's own source."""
+    members = _members(Engine)
+
+    said: set[str] = set()
+
+    def told(name: str) -> str:
+        """Return what a port is; of ports described together, the first says it."""
+        text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), _CLOCK.get(name, ""))
+        text = text.replace("if ``config.with_scores``,", "if it has scores,")
+        text = re.sub(r"``config\.(\w+)``", lambda m: str(getattr(config, m[1])), text)
+        text = text.replace("``oxnor.hw.params.registers.REGISTERS``", "below").replace("``", "`")
+        new = text not in said
+        said.add(text)
+        return text if new else ""
+
+    ports = "".join(
+        f"| `{p['name']}` | {p['direction']} | {p['width']} | {told(p['name'])} |\n" for p in sidecar["ports"]
+    )
+    registers = "".join(
+        f"| 0x{r['offset']:02X} | `{r['name']}` | {r['access']} | {r['description']} |\n" for r in sidecar["registers"]
+    )
+    layers = "".join(
+        f"| {k} | {y['kind']} | {y['n_in']} | {y['n_out']} | {y['macros']} of {y['rows']} x {y['cols']} |"
+        f" {y['reads']} | {y['latency']} |\n"
+        for k, y in enumerate(sidecar["layers"])
+    )
+    top, width = sidecar["top"], config.stream_width
+    verilate = f"verilator --binary --timing -CFLAGS -fcoroutines -Wno-fatal --top bench -f {top}.f examples/bench.sv"
+    score_bits = f", scores of {config.score_width} bits each above it" if config.with_scores else ""
+    return f"""# {top}: {network.name}
+
+A binarized neural network, {"-".join(map(str, network.shape))}, generated by oxnor {version("oxnor")}.
+`oxnor.json` says the same as this page to programs.
+
+| what | where |
+|---|---|
+| Verilog, one module a file; `rtl/rram_macro.sv` is to be replaced by a real macro on a chip | `rtl/` |
+| weights, thresholds and identity for `$readmemh`, read relative to this folder | `mem/` |
+| file list | `{top}.f` |
+| FuseSoC core file | `{top}.core` |
+| example benches, {IMAGES} images and the results of the golden model | `examples/` |
+
+## Run the examples
+
+From this folder, without oxnor:
+
+    iverilog -g2012 -s bench -o bench.vvp -c {top}.f examples/bench.sv && vvp bench.vvp
+    {verilate} && obj_dir/Vbench
+    python examples/test_engine.py icarus        # cocotb 2
+    python examples/test_engine.py verilator
+    fusesoc --cores-root . run --target sim oxnor:engine:{re.sub(r"[^A-Za-z0-9_]", "_", network.name)}
+
+The Verilog benches print `PASS` or `FAIL`; the cocotb bench ends with exit code 0 or 1.
+
+## Ports
+
+| port | direction | bits | what |
+|---|---|---|---|
+{ports}
+An image is {config.n_in} bits in {config.beats} beats of {width}: bit i is bit i % {width} of beat i // {width},
+and `s_axis_tlast` goes with the last beat. A grey pixel is 1 iff it is {network.input_threshold} or more.
+A result is one beat: the class in the low {config.class_width} bits{score_bits}.
+
+## Registers
+
+AXI4-Lite, 32 bits wide.
+
+| address | name | access | what |
+|---|---|---|---|
+{registers}
+## Structure and timing
+
+| layer | kind | inputs | neurons | macros | reads | latency |
+|---|---|---|---|---|---|---|
+{layers}
+Latency {sidecar["latency"]} cycles, one image every {sidecar["initiation_interval"]} cycles.
+Structure {sidecar["structure"][:16]}, network {network.digest[:16]}.
+"""
+
+
+_CLOCK = {"clk": "clock, rising edge", "rst": "reset, synchronous, high"}
+
+
+def write_package(
+    network: Network, config: EngineConfig, sidecar: dict[str, Any], images: list[str], directory: Path
+) -> None:
+    """Write core file, documentation, and example benches with their vectors.
+
+    Parameters
+    ----------
+    network : Network
+    config : EngineConfig
+    sidecar : dict
+        Of the emitted engine.
+    images : list of str
+        Names of the memory images.
+    directory : path
+        The folder of the engine.
+    """
+    bits = example_images(network)
+    limit = 8 * (sidecar["latency"] + IMAGES * (sidecar["initiation_interval"] + config.beats)) + 1000
+    values = {
+        "TOP": sidecar["top"], "WIDTH": config.stream_width, "RESULT": config.result_width, "BEATS": config.beats,
+        "IMAGES": IMAGES, "LIMIT": limit, "MAGIC": f"{MAGIC:08X}", "PORTS": _connections(sidecar["ports"]),
+    }  # fmt: skip
+    write_text(directory / "examples" / "bench.sv", _filled("bench.sv", values))
+    write_text(directory / "examples" / "test_engine.py", _filled("test_engine.py", values))
+    write_text(directory / "examples" / "images.mem", _hex(beat_words(bits, config.stream_width), config.stream_width))
+    expected = result_words(golden.scores(network, bits), config)
+    write_text(directory / "examples" / "expected.mem", _hex(expected, config.result_width))
+    write_text(directory / f"{sidecar['top']}.core", core_file(network, sidecar, images))
+    write_text(directory / "README.md", readme(network, config, sidecar))

@@ -1,0 +1,213 @@
+"""The engine: streams in and out, the layers in a pipeline, and the registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.lib.wiring import In, Out, connect
+
+from oxnor.hw.blocks.admission import Pace
+from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
+from oxnor.hw.blocks.fifo import Queue
+from oxnor.hw.blocks.frame_assembler import Collector
+from oxnor.hw.blocks.register_slice import Skid
+from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.layers.table import UNITS
+from oxnor.hw.macros.coefficient_ram import CoefficientRam
+from oxnor.hw.macros.coefficient_rom import CoefficientRom
+from oxnor.hw.macros.program_bus import fan_out
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.registers import INDEX, INTERFACE_VERSION, count_events, identity_values, register_map
+from oxnor.hw.params.schedule import schedule
+
+from .controller import NAMES, Memories, Programming
+
+
+class Engine(Unit):
+    """A whole network: images in over AXI4-Stream, classes out over AXI4-Stream, identity and counters over AXI4-Lite.
+
+    Timing is what :func:`oxnor.hw.params.schedule.schedule` says. A frame of the wrong length is counted and
+    dropped. While a result waits, at most one image a layer and one in the collector are held; then
+    ``s_axis_tready`` falls. If ``config.paced``, as many images are held as there are places for results, and one in
+    the collector.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
+        Images, ``config.stream_width`` bits a beat; bit i of an image is bit i % width of beat i // width, the last
+        beat is padded with anything.
+    m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast
+        Results, one beat each: the class in the low ``config.class_width`` bits; above it, if ``config.with_scores``,
+        score k in ``config.score_width`` bits, two's complement.
+    s_axil_*
+        AXI4-Lite, 32 bits wide; the map is ``oxnor.hw.params.registers.REGISTERS``.
+
+    See Also
+    --------
+    oxnor.models.golden.binarized.scores : bit-true model.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__(
+            {
+                "s_axis_tdata": In(config.stream_width),
+                "s_axis_tvalid": In(1),
+                "s_axis_tready": Out(1),
+                "s_axis_tlast": In(1),
+                "m_axis_tdata": Out(config.result_width),
+                "m_axis_tvalid": Out(1),
+                "m_axis_tready": In(1),
+                "m_axis_tlast": Out(1),
+            }
+            | axi_lite_ports("s_axil_")
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return self.config.top
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        config = self.config
+        collector = Collector(config.n_in, config.stream_width)
+        place(m, platform, "collector", collector)
+        m.d.comb += [
+            collector.tdata.eq(self.s_axis_tdata),
+            collector.tvalid.eq(self.s_axis_tvalid),
+            collector.tlast.eq(self.s_axis_tlast),
+            self.s_axis_tready.eq(collector.tready),
+        ]
+        pace = Pace(schedule(config).initiation_interval, schedule(config).places) if config.paced else None
+        source = collector.o
+        layers: list[Any] = []
+        for k, layer in enumerate(config.layers):
+            unit: Any = UNITS[layer.kind].unit(config, k)
+            place(m, platform, f"layer{k}", unit)
+            if pace is None:
+                connect(m, source, unit.i)
+            else:  # the unit is ready when anything comes
+                go = C(1) if k else pace.go
+                m.d.comb += [
+                    unit.i.valid.eq(source.valid & go),
+                    unit.i.payload.eq(source.payload),
+                    source.ready.eq(go),
+                ]
+            source = unit.o
+            layers.append(unit)
+        out = Skid(config.result_width) if pace is None else Queue(config.result_width, pace.places)
+        place(m, platform, "skid" if pace is None else "queue", out)
+        m.d.comb += [
+            out.i.valid.eq(source.valid),
+            source.ready.eq(out.i.ready if pace is None else 1),
+            out.i.payload[: config.class_width].eq(source.payload.index),
+            self.m_axis_tdata.eq(out.o.payload),
+            self.m_axis_tvalid.eq(out.o.valid),
+            self.m_axis_tlast.eq(1),
+            out.o.ready.eq(self.m_axis_tready),
+        ]
+        if config.with_scores:
+            m.d.comb += out.i.payload[config.class_width :].eq(source.payload.scores.as_value())
+        self._registers(m, platform, collector, layers, pace)
+        return m
+
+    def _registers(
+        self, m: Module, platform: Any, collector: Collector, layers: list[Any], pace: Pace | None
+    ) -> None:
+        lite = AxiLite(register_map(self.config))
+        memory = CoefficientRam if self.config.programming else CoefficientRom
+        identity: Any = memory(1, 32, "mem/network.mem")
+        place(m, platform, "axi_lite", lite)
+        place(m, platform, "identity", identity)
+        connect_axi_lite(m, self, "s_axil_", lite)
+        taken = collector.o.valid & collector.o.ready
+        given = self.m_axis_tvalid & self.m_axis_tready
+        if pace is None:
+            inside = Signal(range(4 * len(self.config.layers) + 8))
+            m.d.sync += inside.eq(inside + taken - given)
+        else:
+            inside = pace.inside
+            place(m, platform, "pace", pace)
+            m.d.comb += [pace.taken.eq(taken), pace.given.eq(given)]
+        busy = (inside != 0) | collector.o.valid
+        m.d.comb += identity.en.eq(1)
+        waits = self.m_axis_tvalid & ~self.m_axis_tready
+        values = identity_values(self.config, INTERFACE_VERSION, identity.q) | {"STATUS": busy}
+        values |= count_events(m, lite, INDEX, taken, collector.dropped, given, waits)
+        refused: list[Any] = []
+        if self.config.fault_injector:
+            values |= self._fault_injector(m, lite, busy, layers, refused)
+        if self.config.programming:
+            values |= self._programming(m, platform, lite, busy, collector, layers, identity, refused)
+        if refused:
+            values["STATUS"] = Cat(busy, self._refused(m, lite, refused))
+        m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]
+
+    def _fault_injector(
+        self, m: Module, lite: AxiLite, busy: Any, layers: list[Any], refused: list[Any]
+    ) -> dict[str, Any]:
+        """Let the registers control the layers' errors; return what they read as."""
+        kept = {"ERROR_SEED": Signal(32, name="error_seed"), "ERROR_RATE": Signal(16, name="error_rate")}
+        for name, signal in kept.items():
+            written = lite.written[INDEX[name]]
+            refused.append(written & busy)
+            with m.If(written & ~busy):
+                m.d.sync += signal.eq(lite.value_written)
+        for layer in layers:
+            m.d.comb += [
+                layer.errors.seed.eq(kept["ERROR_SEED"]),
+                layer.errors.rate.eq(kept["ERROR_RATE"]),
+                layer.errors.restart.eq(lite.written[INDEX["ERROR_SEED"]] & ~busy),
+            ]
+        return dict(kept)
+
+    def _programming(
+        self,
+        m: Module,
+        platform: Any,
+        lite: AxiLite,
+        busy: Any,
+        collector: Collector,
+        layers: list[Any],
+        identity: CoefficientRam,
+        refused: list[Any],
+    ) -> dict[str, Any]:
+        """Give the controller the layers' memories and the input stream's ready; return what its registers read as."""
+        controller = Programming(
+            tuple(Memories(c, c.neurons * u.coefficient_width) for c, u in zip(self.config.layers, layers, strict=True))
+        )
+        place(m, platform, "programming", controller)
+        own = slice(INDEX[NAMES[0]], INDEX[NAMES[-1]] + 1)
+        network = lite.written[INDEX["NETWORK"]]
+        m.d.comb += [
+            controller.idle.eq(~busy),
+            controller.written.eq(lite.written[own]),
+            controller.read.eq(lite.read[own]),
+            controller.value.eq(lite.value_written),
+            identity.write.eq(network & ~busy),
+            identity.data.eq(lite.value_written),
+        ]
+        refused += [controller.refused, network & busy]
+        fan_out(m, controller.bus, [(u.program, controller.layer == k) for k, u in enumerate(layers)])
+        # No beat is taken while the controller or the host holds the stream, and no image goes on into the layers
+        # while the controller is busy. The last assignment wins.
+        with m.If(controller.hold):
+            m.d.comb += [self.s_axis_tready.eq(0), collector.tvalid.eq(0)]
+        with m.If(controller.bus.active):
+            m.d.comb += [layers[0].i.valid.eq(0), collector.o.ready.eq(0)]
+        return {name: controller.values[k] for k, name in enumerate(NAMES)}
+
+    @staticmethod
+    def _refused(m: Module, lite: AxiLite, events: list[Any]) -> Signal:
+        """Return whether a write was refused since CONTROL bit 1 was written."""
+        refused = Signal()
+        with m.If(lite.written[INDEX["CONTROL"]] & lite.value_written[1]):
+            m.d.sync += refused.eq(0)
+        with m.If(Cat(*events).any()):
+            m.d.sync += refused.eq(1)
+        return refused

@@ -1,0 +1,1 @@
+"""What a host does over registers and streams; no gateware."""

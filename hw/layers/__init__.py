@@ -1,0 +1,1 @@
+"""Layers of binarized engines, and the table of them."""

@@ -1,0 +1,48 @@
+"""What an engine may have beside its inference: ports that layers and arrays get only if it was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib.wiring import In, connect, flipped
+
+from oxnor.hw.macros.fault_injector import ErrorControl
+from oxnor.hw.macros.program_bus import ProgramBus
+from oxnor.hw.params.engine import EngineConfig
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Ports of the extras; none of them by default.
+
+    Parameters
+    ----------
+    errors : ErrorControl or None
+        Fault injector (``EngineConfig.fault_injector``).
+    program : ProgramBus or None
+        Programming (``EngineConfig.programming``).
+    """
+
+    errors: ErrorControl | None = None
+    program: ProgramBus | None = None
+
+    @classmethod
+    def of(cls, config: EngineConfig) -> Extras:
+        """Return the extras of an engine."""
+        return cls(ErrorControl() if config.fault_injector else None, ProgramBus() if config.programming else None)
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Ports of a layer and of its array."""
+        found = {"errors": self.errors, "program": self.program}
+        return {name: In(signature) for name, signature in found.items() if signature is not None}
+
+    def pass_on(self, m: Module, outer: Any, inner: Any) -> None:
+        """Connect the ports of a unit to those of a unit in it."""
+        for name in self.members:
+            connect(m, flipped(getattr(outer, name)), getattr(inner, name))
+
+
+NO_EXTRAS = Extras()

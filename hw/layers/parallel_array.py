@@ -1,0 +1,234 @@
+"""Synapse array: a layer's macros, read row by row while the inputs stand on their columns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from oxnor.hw.blocks.unit import Unit, bits_for, place, sum_tree
+from oxnor.hw.macros.coefficient_ram import CoefficientRam
+from oxnor.hw.macros.coefficient_rom import CoefficientRom
+from oxnor.hw.macros.fault_injector import IMAGE_BITS, STATE, ErrorKey, ErrorMask
+from oxnor.hw.macros.program_bus import fan_out, word_of
+from oxnor.hw.params.engine import LayerConfig
+
+from .options import NO_EXTRAS, Extras
+from .tile import Tile
+
+
+class SynapseArray(Unit):
+    """The macros of an input-parallel layer, with their popcount trees and the coefficients of each pass.
+
+    An input vector is taken into a register and rotated by one slice a read, so that slice s stands on the columns
+    while row pass * S + s is sensed. Reads follow each other without a gap, also from one vector to the next.
+    Outputs belong to the read ``config.sense_latency`` enabled cycles before. While ``en`` is 0 all holds.
+
+    Parameters
+    ----------
+    config : LayerConfig
+    index : int
+        Number of the layer, for the names of its memory images.
+    coefficient_width : int
+        Bits of the coefficients of one neuron; 0 if there are none.
+    extras : Extras
+        What the engine has beside.
+    takes_groups : bool
+        Whether inputs come V at a time instead of whole vectors; for an input-serial layer.
+
+    Members
+    -------
+    en : ``In(1)``
+        Advance.
+    i : ``In(stream.Signature(n_in))``
+        Input vectors.
+    valid : ``Out(1)``
+        The outputs belong to a read.
+    first_slice, last_slice : ``Out(1)``
+        It is the first, the last slice of its neurons.
+    first_pass, last_pass : ``Out(1)``
+        It belongs to the first, the last pass over the vector.
+    partials : ``Out(ArrayLayout(bits_for(n_in), neurons))``
+        Partial counts, a lane a neuron.
+    coefficients : ``Out(neurons * coefficient_width)``
+        Coefficients of the pass, lane 0 in the low bits; not there if they have no bits.
+    errors, program
+        See :class:`oxnor.hw.layers.options.Extras`.
+    """
+
+    def __init__(
+        self,
+        config: LayerConfig,
+        index: int,
+        coefficient_width: int,
+        extras: Extras = NO_EXTRAS,
+        takes_groups: bool = False,
+    ):
+        self.config = config
+        self.index = index
+        self.coefficient_width = coefficient_width
+        self.extras = extras
+        self.takes_groups = takes_groups
+        members: dict[str, Any] = {
+            "en": In(1),
+            "i": In(stream.Signature(config.groups if takes_groups else config.n_in)),
+            "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.neurons)),
+        }
+        if coefficient_width:
+            members["coefficients"] = Out(config.neurons * coefficient_width)
+        flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass")
+        super().__init__(members | {k: Out(1) for k in flags} | extras.members)
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_engine_layer{self.index}_array"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        c = self.config
+        self.programmed: list[tuple[Any, Any]] = []
+        width = c.across * c.cols
+        x = Signal(c.slices * width, reset_less=True)
+        busy = Signal()
+        row = Signal(range(c.rows))
+        slice_ = Signal(range(c.slices))
+        pass_ = Signal(range(c.passes))
+        at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
+        m.d.comb += [
+            self.i.ready.eq(self.en & (~busy | at_end)),
+        ]
+        with m.If(self.en):
+            with m.If(at_end | ~busy):
+                m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), x.eq(self.i.payload)]
+                m.d.sync += at_end.eq(c.reads == 1)
+            with m.Else():
+                m.d.sync += [row.eq(row + 1), at_end.eq(row == c.reads - 2)]
+                if c.slices > 1:
+                    m.d.sync += x.eq(Cat(x[width:], x[:width]))
+                with m.If(slice_ == c.slices - 1):
+                    m.d.sync += [slice_.eq(0), pass_.eq(pass_ + 1)]
+                with m.Else():
+                    m.d.sync += slice_.eq(slice_ + 1)
+        flags = {
+            "valid": busy,
+            "first_slice": slice_ == 0,
+            "last_slice": slice_ == c.slices - 1,
+            "first_pass": pass_ == 0,
+            "last_pass": pass_ == c.passes - 1,
+        }
+        delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
+        for name, stages in delayed.items():
+            m.d.comb += getattr(self, name).eq(stages[-1])
+        flips = None
+        if self.extras.errors:
+            flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
+        told = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
+        self._read(m, platform, *told, delayed["last_slice"][c.is_spread + 1], flips)
+        if self.coefficient_width:
+            self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
+        if self.extras.program:
+            fan_out(m, self.program, self.programmed)
+        return m
+
+    def _delay(self, m: Module, name: str, value: Any, depth: int) -> list[Any]:
+        """Return `value` after 0, 1, ... `depth` reads."""
+        stages = [value]
+        for k in range(1, depth + 1):
+            stages.append(Signal(len(value), name=f"{name}_{k}"))
+            with m.If(self.en):
+                m.d.sync += stages[k].eq(stages[k - 1])
+        return stages
+
+    def _errors(self, m: Module, platform: Any, taken: Any, pass_: Signal, slice_: Signal) -> list[Any]:
+        """Return the error mask of each lane, for the row that was sensed one edge before."""
+        c = self.config
+        image = Signal(IMAGE_BITS)
+        key = ErrorKey()
+        place(m, platform, "error_key", key)
+        kept = {name: Signal(n, name=f"key_{name}") for name, n in STATE.items()}
+        m.d.comb += [key.seed.eq(self.errors.seed), key.layer.eq(self.index), key.image.eq(image)]
+        with m.If(taken):
+            m.d.sync += [image.eq(image + 1), *(kept[name].eq(getattr(key, name)) for name in STATE)]
+        with m.If(self.errors.restart):
+            m.d.sync += image.eq(0)
+        flips = []
+        pass_, slice_ = self._spread(m, pass_), self._spread(m, slice_)
+        kept = {name: self._spread(m, value) for name, value in kept.items()}
+        for v in range(c.groups):
+            mask = ErrorMask(c)
+            place(m, platform, f"error_mask_v{v}", mask)
+            m.d.comb += [
+                mask.en.eq(self.en),
+                mask.rate.eq(self.errors.rate),
+                mask.neuron.eq(pass_ * c.groups + v),
+                mask.slice.eq(slice_),
+                *(getattr(mask, name).eq(value) for name, value in kept.items()),
+            ]
+            flips.append(mask.flip)
+        return flips
+
+    def _read(
+        self, m: Module, platform: Any, busy: Any, row: Any, x: Any, last_sensed: Signal, flips: list[Any] | None
+    ) -> None:
+        c = self.config
+        for v in range(c.groups):
+            counts = []
+            for h in range(c.across):
+                image = f"mem/layer{self.index}_v{v}_h{h}.mem"
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind, self.extras, c.pipelined)
+                place(m, platform, f"tile_v{v}_h{h}", tile)
+                if flips is not None:
+                    m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])
+                m.d.comb += [
+                    tile.en.eq(self.en),
+                    tile.sense.eq(busy),
+                    tile.row.eq(row),
+                    tile.x.eq(x[h * c.cols : (h + 1) * c.cols]),
+                    tile.last.eq(last_sensed),
+                ]
+                if self.extras.program:
+                    self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
+                counts.append(tile.count)
+            if c.sum_stages == 2:
+                # Sums of as many counts as there are sums.
+                size = math.isqrt(c.across - 1) + 1
+                counts = [self._register(m, sum_tree(counts[k : k + size])) for k in range(0, c.across, size)]
+            if c.across == 1:
+                m.d.comb += self.partials[v].eq(counts[0])
+            else:
+                m.d.comb += self.partials[v].eq(self._register(m, sum_tree(counts)))
+
+    def _spread(self, m: Module, value: Any) -> Any:
+        """Return what the macros are told of `value`."""
+        return self._register(m, value) if self.config.is_spread else value
+
+    def _register(self, m: Module, value: Any) -> Signal:
+        register = Signal(len(value), reset_less=True)
+        with m.If(self.en):
+            m.d.sync += register.eq(value)
+        return register
+
+    def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
+        c = self.config
+        sizes = c.passes, c.neurons * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem"
+        if self.extras.program is None:
+            rom = CoefficientRom(*sizes)
+            place(m, platform, "coefficient_rom", rom)
+            m.d.comb += [rom.en.eq(self.en), rom.row.eq(row), self.coefficients.eq(rom.q)]
+            return
+        ram = CoefficientRam(*sizes)
+        place(m, platform, "coefficient_ram", ram)
+        bus = self.extras.program.flip().create(path=("coefficient_bus",))
+        self.programmed.append((bus, self.program.macro == c.macros))
+        m.d.comb += [
+            ram.en.eq(Mux(bus.active, bus.select & bus.sense, self.en)),
+            ram.row.eq(Mux(bus.active, bus.row, row)),
+            ram.write.eq(bus.select & bus.write),
+            ram.word.eq(bus.word),
+            ram.data.eq(bus.data),
+            self.coefficients.eq(ram.q),
+        ]
+        word_of(m, bus, ram.q)

@@ -1,0 +1,125 @@
+"""Output layer: synapse array, scores, and the class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from oxnor.hw.blocks.argmax import Argmax
+from oxnor.hw.blocks.unit import Unit, bits_for, place
+from oxnor.hw.params.engine import LayerConfig
+
+from .arrays import ARRAYS
+from .neuron import Threshold
+from .options import NO_EXTRAS, Extras
+
+
+class Scores(Unit):
+    """Output layer of either dataflow: score = scale * popcount + offset, class = argmax.
+
+    Latency from input transfer to output transfer is ``reads + sense_latency + 2`` cycles, the initiation interval is
+    ``reads`` cycles. While an output waits the layer stands still and nothing is lost. ``takes_groups`` is that of
+    :class:`oxnor.hw.layers.dense.Dense`.
+
+    Parameters
+    ----------
+    config : LayerConfig
+    index : int
+        Number of the layer, for the names of its modules and memory images.
+    with_scores : bool
+        Whether ``o.payload.scores`` is there.
+    extras : Extras
+        What the engine has beside.
+    takes_groups : bool
+        As in :class:`oxnor.hw.params.engine.EngineConfig`.
+
+    Members
+    -------
+    i : ``In(stream.Signature(n_in))``
+        Input vectors; with ``takes_groups`` V bits of them, the lowest first.
+    o : ``Out(stream.Signature(StructLayout({"index": ..., "scores": ...})))``
+        The class, and the scores (``ArrayLayout(signed(score_width), n_out)``) if they are wanted.
+    errors, program
+        See :class:`oxnor.hw.layers.options.Extras`.
+
+    See Also
+    --------
+    oxnor.models.networks.layers.scores.ScoreLayer : bit-true model.
+    """
+
+    def __init__(
+        self,
+        config: LayerConfig,
+        index: int,
+        with_scores: bool,
+        extras: Extras = NO_EXTRAS,
+        takes_groups: bool = False,
+    ):
+        self.config = config
+        self.index = index
+        self.with_scores = with_scores
+        self.coefficient_width = config.scale_width + config.offset_width
+        self.extras = extras
+        self.takes_groups = takes_groups
+        payload: dict[str, Any] = {"index": bits_for(config.n_out - 1)}
+        if with_scores:
+            payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
+        n_in = config.groups if takes_groups else config.n_in
+        streams = {"i": In(stream.Signature(n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
+        super().__init__(streams | extras.members)
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return f"oxnor_engine_layer{self.index}"
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        c = self.config
+        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.extras, self.takes_groups)
+        argmax = Argmax(c.n_out, c.neurons, c.score_width)
+        place(m, platform, "array", array)
+        place(m, platform, "argmax", argmax)
+        connect(m, flipped(self.i), array.i)
+        self.extras.pass_on(m, self, array)
+        en = Signal()
+        valid = Signal()
+        m.d.comb += [
+            en.eq(~self.o.valid | self.o.ready),
+            array.en.eq(en),
+            argmax.en.eq(en & valid),
+            self.o.payload.index.eq(argmax.index),
+        ]
+        scores = [self._score(m, platform, array, en, v) for v in range(c.neurons)]
+        m.d.comb += [argmax.scores[v].eq(score) for v, score in enumerate(scores)]
+        with m.If(en):
+            m.d.sync += [
+                valid.eq(array.valid & array.last_slice),
+                argmax.first.eq(array.first_pass),
+                argmax.last.eq(array.last_pass),
+                self.o.valid.eq(valid & argmax.last),
+            ]
+        if self.with_scores:
+            # Shifted in from the top: after the last pass the score of neuron n is word n.
+            kept = Signal(c.passes * c.neurons * c.score_width, reset_less=True)
+            with m.If(en & valid):
+                m.d.sync += kept.eq(Cat(kept[c.neurons * c.score_width :], *scores))
+            m.d.comb += self.o.payload.scores.eq(kept)
+        return m
+
+    def _score(self, m: Module, platform: Any, array: Any, en: Signal, v: int) -> Signal:
+        """Return the registered score of lane `v`."""
+        c = self.config
+        neuron = Threshold(c.n_in, c.slices)
+        place(m, platform, f"neuron{v}", neuron)
+        m.d.comb += [neuron.en.eq(en), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
+        total = neuron.total
+        if c.is_affine:
+            word = array.coefficients.word_select(v, c.scale_width + c.offset_width)
+            total = word[: c.scale_width].as_signed() * total + word[c.scale_width :].as_signed()
+        score = Signal(signed(c.score_width), name=f"score{v}", reset_less=True)
+        with m.If(en):
+            m.d.sync += score.eq(total)
+        return score

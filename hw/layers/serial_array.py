@@ -1,0 +1,98 @@
+"""Synapse array of the input-serial dataflow: inputs select rows, and every column is a neuron."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+
+from oxnor.hw.blocks.column_count import ColumnCount
+from oxnor.hw.blocks.unit import place
+from oxnor.hw.macros.coefficient_word import CoefficientWord
+from oxnor.hw.macros.program_bus import fan_out
+
+from .parallel_array import SynapseArray
+from .serial_tile import SerialTile
+
+
+class SerialArray(SynapseArray):
+    """The macros of an input-serial layer: a read takes V inputs, one to each lane of macros, to all neurons at once.
+
+    Ports, and what they mean, are those of :class:`oxnor.hw.layers.parallel_array.SynapseArray`; every read is a
+    slice of one pass over all neurons. With ``takes_groups`` each transfer of V inputs is read in its own cycle, at
+    most one a cycle, and no input is kept. Without, a vector is taken into a register and shifted out, without a gap
+    to the next one.
+
+    ``partials`` is 0 where no read belongs to it, so that neurons may integrate in every enabled cycle.
+    """
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        c = self.config
+        self.programmed: list[tuple[Any, Any]] = []
+        row = Signal(range(c.rows))
+        at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
+        bits, valid = self._inputs(m, at_end)
+        with m.If(self.en & valid):
+            m.d.sync += [row.eq(Mux(at_end, 0, row + 1)), at_end.eq(1 if c.reads == 1 else row == c.reads - 2)]
+        flags = {"valid": valid, "first_slice": row == 0, "last_slice": at_end}
+        delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
+        for name, stages in delayed.items():
+            m.d.comb += getattr(self, name).eq(stages[-1])
+        m.d.comb += [self.first_pass.eq(1), self.last_pass.eq(1)]
+        self._read_rows(m, platform, valid, row, bits, delayed["last_slice"][1 + c.pipelined])
+        if self.coefficient_width:
+            self._coefficients(m, platform, Const(0))
+        if self.extras.program:
+            fan_out(m, self.program, self.programmed)
+        return m
+
+    def _inputs(self, m: Module, at_end: Signal) -> tuple[Any, Any]:
+        """Return the V inputs of the present read, and whether they are there."""
+        c = self.config
+        if self.takes_groups:
+            m.d.comb += self.i.ready.eq(self.en)
+            return self.i.payload, self.i.valid
+        x = Signal(c.n_in, reset_less=True)
+        busy = Signal()
+        m.d.comb += self.i.ready.eq(self.en & (~busy | at_end))
+        with m.If(self.en):
+            with m.If(~busy | at_end):
+                m.d.sync += [busy.eq(self.i.valid), x.eq(self.i.payload)]
+            with m.Else():
+                m.d.sync += x.eq(x[c.groups :])
+        return x[: c.groups], busy
+
+    def _read_rows(self, m: Module, platform: Any, valid: Any, row: Signal, bits: Any, last_read: Signal) -> None:
+        """Sense a row of every macro; count the agreeing bits of each neuron over the lanes."""
+        c = self.config
+        in_last = c.n_in - (c.reads - 1) * c.groups  # lanes that hold a synapse in the last row
+        count = ColumnCount(c.groups, c.n_out)
+        place(m, platform, "column_count", count)
+        for v in range(c.groups):
+            lane = []
+            for h in range(c.across):
+                image = f"mem/layer{self.index}_v{v}_h{h}.mem"
+                neurons = min(c.cols, c.n_out - h * c.cols)
+                tile = SerialTile(c.rows, c.cols, neurons, 0, image, c.macro_kind, self.extras, c.pipelined)
+                place(m, platform, f"tile_v{v}_h{h}", tile)
+                m.d.comb += [tile.en.eq(self.en), tile.sense.eq(valid), tile.row.eq(row), tile.x.eq(bits[v])]
+                if self.extras.program:
+                    self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
+                lane.append(tile.counts.as_value())
+            m.d.comb += count.i[v].eq(Cat(*lane) if v < in_last else Mux(last_read, 0, Cat(*lane)))
+        for n in range(c.n_out):
+            partial = Cat(*(plane[n] for plane in count.o))
+            if c.groups == 1:
+                m.d.comb += self.partials[n].eq(partial)
+            else:
+                with m.If(self.en):
+                    m.d.sync += self.partials[n].eq(partial)
+
+    def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
+        if self.extras.program is not None:
+            super()._coefficients(m, platform, row)
+            return
+        word = CoefficientWord(len(self.coefficients), f"mem/layer{self.index}_coefficients.mem")
+        place(m, platform, "coefficient_word", word)
+        m.d.comb += self.coefficients.eq(word.q)

@@ -1,0 +1,1 @@
+"""RRAM macros, the memories of coefficients, and what is wired to them."""

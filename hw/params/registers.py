@@ -1,0 +1,149 @@
+"""The engine's register map, the one source for gateware, sidecar, benches and host; what all engines count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+
+from oxnor.hw.blocks.axi_lite import AxiLite, Register
+
+from .engine import EngineConfig
+
+MAGIC = int.from_bytes(b"OXNR", "big")
+INTERFACE_VERSION = 1
+
+REGISTERS = (
+    Register("MAGIC", "r", "0x4F584E52, 'OXNR'"),
+    Register("VERSION", "r", "version of the ports and of this register map"),
+    Register("STRUCTURE", "r", "first 32 bits of the digest of the engine's structure"),
+    Register("NETWORK", "r", "first 32 bits of the digest of the network in the memory images"),
+    Register("N_IN", "r", "bits of an image"),
+    Register("N_OUT", "r", "number of classes"),
+    Register("STATUS", "r", "bit 0: an image is in the engine; bit 1: a write was refused because of that"),
+    Register("CONTROL", "rw", "write 1 to bit 0 to clear the counters, to bit 1 to clear STATUS bit 1; reads as 0"),
+    Register("FRAMES", "r", "frames of the right length taken since the counters were cleared"),
+    Register("DROPPED", "r", "frames of the wrong length dropped"),
+    Register("RESULTS", "r", "results handed over"),
+    Register("STALLS", "r", "cycles in which a result waited for the consumer"),
+    Register("CYCLES_LO", "r", "clock cycles, low word; reading it latches CYCLES_HI"),
+    Register("CYCLES_HI", "r", "clock cycles, high word, as of the last read of CYCLES_LO"),
+)
+#: Of an engine with a fault injector. Refused while an image is in the engine.
+INJECTOR_REGISTERS = (
+    Register("ERROR_SEED", "rw", "seed of the per-read errors; writing it makes the next image number 0"),
+    Register("ERROR_RATE", "rw", "bits 15:0: each read is wrong with probability rate / 65536; 0 after reset"),
+)
+#: Of an engine with a programming controller. While it is busy all writes but that of PROG_HOLD are refused.
+PROGRAMMING_REGISTERS = (
+    Register("PROG_HOLD", "rw", "bit 0: hold the input stream (s_axis_tready = 0), so that the engine becomes free"),
+    Register("PROG_LAYER", "rw", "number of the layer"),
+    Register("PROG_MACRO", "rw", "v * H + h of the macro; V * H is the memory of the layer's coefficients"),
+    Register("PROG_ROW", "rw", "row of the macro, or pass of the coefficients"),
+    Register("PROG_WORD", "rw", "which 32 bits of the row PROG_DATA holds; counts up at each access of PROG_DATA"),
+    Register("PROG_DATA", "rw", "writes: the data of the row; reads: what READ has read, or which bits failed"),
+    Register("PROG_RETRIES", "rw", "how often MEND may program again, 0 to 255"),
+    Register(
+        "PROG_COMMAND",
+        "rw",
+        "starts, in this order: bit 0 CLEAR counts and addresses, 1 FORM, 2 PROGRAM, 3 VERIFY, 4 MEND what fails,"
+        " 5 READ, 6 READ_INVERTED (inputs 0); refused while an image is in the engine; reads as 0",
+    ),
+    Register(
+        "PROG_STATUS",
+        "r",
+        "bit 0: busy; 1: the last command is done; 2: there is no such row; 3: it left failing pairs;"
+        " 4: PROG_FAIL has an address; 5: addresses were lost, there were too many",
+    ),
+    Register("PROG_FAILURES", "r", "failing pairs since CLEAR"),
+    Register("PROG_FAIL_MACRO", "r", "layer (31:24) and macro (23:0) of the oldest address"),
+    Register("PROG_FAIL", "r", "row (31:16) and column (15:0) of the oldest address; reading it takes it away"),
+    Register("PROG_PULSES", "r", "operations on single devices since CLEAR"),
+)
+#: Registers of each extra in the order of the map; where an extra is not generated its addresses are empty.
+BY_EXTRA = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS}
+INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for extra in BY_EXTRA.values() for r in extra)))}
+
+
+def register_map(config: EngineConfig | None = None) -> tuple[Register | None, ...]:
+    """Return the registers of an engine, number k at byte address 4 * k; by default of one without extras."""
+    found: list[Register | None] = list(REGISTERS)
+    if config and config.programming:
+        network = REGISTERS[INDEX["NETWORK"]]
+        found[INDEX["NETWORK"]] = replace(network, access="rw", description=f"{network.description}, or as written")
+    for name, registers in BY_EXTRA.items():
+        found += registers if config and getattr(config, name) else [None] * len(registers)
+    while found[-1] is None:
+        found.pop()
+    return tuple(found)
+
+
+def as_dicts(config: EngineConfig | None = None) -> list[dict[str, Any]]:
+    """Return the map as JSON-able dicts with name, offset (bytes), access and description."""
+    return [
+        {"name": r.name, "offset": 4 * k, "access": r.access, "description": r.description}
+        for k, r in enumerate(register_map(config))
+        if r
+    ]
+
+
+def as_markdown() -> str:
+    """Return the whole map, with all extras, as the table of docs/programming.md."""
+    rows = ["| offset | register | access | what |", "|---|---|---|---|"]
+    for registers, extra in ((REGISTERS, ""), *((r, f" ({name})") for name, r in BY_EXTRA.items())):
+        rows += [f"| 0x{4 * INDEX[r.name]:02X} | {r.name} | {r.access}{extra} | {r.description} |" for r in registers]
+    return "\n".join(rows) + "\n"
+
+
+def identity_values(config: Any, version: int, network: Any) -> dict[str, Any]:
+    """Return what an engine says of itself and of the network in its memories, by the names of its registers."""
+    return {
+        "MAGIC": MAGIC,
+        "VERSION": version,
+        "STRUCTURE": int(config.digest[:8], 16),
+        "NETWORK": network,
+        "N_IN": config.n_in,
+        "N_OUT": config.n_out,
+    }
+
+
+def count_events(
+    m: Module, lite: AxiLite, index: Mapping[str, int], frames: Any, dropped: Any, results: Any, stalls: Any
+) -> dict[str, Any]:
+    """Count what happens in an engine, and its clock cycles, until CONTROL bit 0 is written.
+
+    Parameters
+    ----------
+    m : Module
+        Of the engine.
+    lite : AxiLite
+        Its registers.
+    index : mapping
+        The numbers of them by name.
+    frames, dropped, results, stalls : Value
+        1 in a cycle in which it happens.
+
+    Returns
+    -------
+    dict
+        What the counting registers read as, by name.
+    """
+    clear = lite.written[index["CONTROL"]] & lite.value_written[0]
+
+    def counter(name: str, event: Any, width: int = 32) -> Signal:
+        count = Signal(width, name=name)
+        # The events end long paths, the ready of the last layer to that of the first: they are counted one cycle later.
+        happened = Signal(name=f"{name}_event")
+        m.d.sync += [happened.eq(event), count.eq(count + happened)]
+        with m.If(clear):
+            m.d.sync += count.eq(0)
+        return count
+
+    events = {"FRAMES": frames, "DROPPED": dropped, "RESULTS": results, "STALLS": stalls}
+    values: dict[str, Any] = {name: counter(name.lower(), event) for name, event in events.items()}
+    cycles, latched = counter("cycles", 1, 64), Signal(32)
+    with m.If(lite.read[index["CYCLES_LO"]]):
+        m.d.sync += latched.eq(cycles[32:])
+    return values | {"CYCLES_LO": cycles[:32], "CYCLES_HI": latched}

@@ -1,0 +1,58 @@
+"""When each thing happens: the engine's latency and initiation interval, to the cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oxnor.hw.layers.table import UNITS
+
+from .engine import EngineConfig
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Predicted timing of an engine without pauses on its streams.
+
+    Parameters
+    ----------
+    latency : int
+        Clock edges from the transfer of an image's first beat to the transfer of its result.
+    initiation_interval : int
+        Clock edges from image to image.
+    layer_latencies : tuple of int
+        Clock edges from a layer's input transfer, the last one if there are several, to its last output transfer.
+    """
+
+    latency: int
+    initiation_interval: int
+    layer_latencies: tuple[int, ...]
+
+    @property
+    def places(self) -> int:
+        """Images that must be allowed inside the layers at once, so that none waits for the place of a result."""
+        return sum(self.layer_latencies) // self.initiation_interval + 1
+
+    def cycles(self, images: int) -> int:
+        """Return the clock edges from the first beat's transfer to the last result's, for `images` in a row."""
+        return self.latency + (images - 1) * self.initiation_interval
+
+
+def schedule(config: EngineConfig) -> Schedule:
+    """Return the timing of an engine.
+
+    A layer takes its reads, then ``sense_latency`` cycles to the last partial count, then its output stages. The reads
+    of a layer that takes the groups of the one before as they come lie within the reads of that one, and a layer that
+    hands its neurons over as they come has no output stages. Layers are pipelined, so the slowest one, or the beats of
+    an image if they are more, sets the initiation interval.
+    """
+    layers = tuple(
+        (0 if config.takes_groups(k) else y.reads)
+        + y.sense_latency
+        + (0 if config.gives_groups(k) else UNITS[y.kind].output_stages)
+        for k, y in enumerate(config.layers)
+    )
+    return Schedule(
+        latency=config.beats + sum(layers),
+        initiation_interval=max(config.beats, *(y.reads for y in config.layers)),
+        layer_latencies=layers,
+    )

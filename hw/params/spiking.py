@@ -1,0 +1,210 @@
+"""The structure of a spiking engine: macros, neurons, encoder. Made once, used by hardware, images and benches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from oxnor.hw.blocks.unit import bits_for
+from oxnor.models.base.errors import InputError
+from oxnor.models.networks.encoders import Encoder
+from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
+
+from .engine import TARGETS
+
+FORMAT_VERSION = 1
+#: Bits of a tick, of an event's number, and of an address-event word.
+TICK_BITS, NUMBER_BITS, WORD_BITS = 16, 32, 32
+#: Bits of a result before the counts: winner and flags (16 each), tick, then the events of each layer.
+WINNER_BITS, FLAG_BITS = 16, 16
+
+
+@dataclass(frozen=True)
+class SpikingLayerConfig:
+    """One spiking layer on macros of `rows` x `cols`, in the input-serial dataflow.
+
+    Input i is row i % R of the macros number i // R downwards. Neuron n has the cells of group n % G in macro n // G
+    across, where G = C // (2 * weight_max) whole neurons fit on a word line.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Sizes.
+    rows, cols : int
+        R, C: size of a macro; C must hold the cells of a neuron at least.
+    neuron : Neuron
+    """
+
+    n_in: int
+    n_out: int
+    rows: int
+    cols: int
+    neuron: Neuron
+
+    def __post_init__(self) -> None:
+        if self.cols < self.neuron.cells:
+            raise InputError(
+                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.neuron.cells} columns,"
+                f" the cells of a neuron, not {self.cols}"
+            )
+
+    @property
+    def per_macro(self) -> int:
+        """G, neurons on a word line."""
+        return min(self.cols // self.neuron.cells, self.n_out)
+
+    @property
+    def across(self) -> int:
+        """Macros side by side."""
+        return -(-self.n_out // self.per_macro)
+
+    @property
+    def down(self) -> int:
+        """Macros one below the other."""
+        return -(-self.n_in // self.rows)
+
+    @property
+    def macros(self) -> int:
+        """Number of macros."""
+        return self.across * self.down
+
+    def neurons_of(self, across: int) -> int:
+        """Return how many neurons macro `across` has."""
+        return min(self.per_macro, self.n_out - across * self.per_macro)
+
+
+@dataclass(frozen=True)
+class SpikingConfig:
+    """Everything that shapes the Verilog of a spiking engine, and nothing else.
+
+    Parameters
+    ----------
+    layers : tuple of SpikingLayerConfig
+        From the input to the output.
+    decision : Decision
+        Its delta_s and terminate_max are what the registers hold after reset.
+    encoder : Encoder
+        With seed 0: the seeds of the LFSRs are in a memory image.
+    stream_width : int
+        Bits a beat of the input stream: a multiple of 8; an address-event word if there is no encoder.
+
+    Raises
+    ------
+    InputError
+        If the stream width does not suit.
+    """
+
+    top: ClassVar[str] = "oxnor_spiking_engine"
+
+    layers: tuple[SpikingLayerConfig, ...]
+    decision: Decision
+    encoder: Encoder
+    stream_width: int
+
+    def __post_init__(self) -> None:
+        if self.external and self.stream_width != WORD_BITS:
+            raise InputError(f"stream width must be {WORD_BITS} for address events, not {self.stream_width}")
+        if self.stream_width < 8 or self.stream_width % 8:
+            raise InputError(f"stream width must be a positive multiple of 8, not {self.stream_width}")
+
+    @property
+    def external(self) -> bool:
+        """Whether address events come in, not images."""
+        return self.encoder.kind == "external"
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self.layers[0].n_in
+
+    @property
+    def n_out(self) -> int:
+        """Number of classes."""
+        return self.layers[-1].n_out
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of an input's address."""
+        return bits_for(self.n_in - 1)
+
+    @property
+    def beats(self) -> int:
+        """Beats of the input stream to an image; 0 for address events, of which an image has any number."""
+        return 0 if self.external else -(-8 * self.n_in // self.stream_width)
+
+    @property
+    def words(self) -> int:
+        """Groups of ``lanes`` pixels to an image, which the encoder handles in a cycle each."""
+        return -(-self.n_in // self.encoder.lanes)
+
+    @property
+    def count_width(self) -> int:
+        """Bits of a count in a result, a multiple of 8."""
+        return -(-self.decision.count_bits // 8) * 8
+
+    @property
+    def result_width(self) -> int:
+        """Bits of a result."""
+        head = WINNER_BITS + FLAG_BITS + NUMBER_BITS * (1 + len(self.layers))
+        return head + self.n_out * self.count_width
+
+    @property
+    def spike_width(self) -> int:
+        """Bits of an output spike word: tick and event number (32 each), then fired and sign of each output."""
+        return 2 * NUMBER_BITS + -(-2 * self.n_out // 8) * 8
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the structure."""
+        text = json.dumps({"version": FORMAT_VERSION, "kind": "spiking", **asdict(self)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def for_network(
+        cls,
+        network: SpikingNetwork,
+        *,
+        target: str = "sim",
+        macro: tuple[int, int] | None = None,
+        stream_width: int | None = None,
+    ) -> SpikingConfig:
+        """Return the structure that suits `network`.
+
+        Parameters
+        ----------
+        network : SpikingNetwork
+        target : str
+            A key of ``oxnor.hw.params.engine.TARGETS``; ``sim`` takes one macro a layer.
+        macro : (rows, cols), optional
+            Size of a macro, the same in all layers.
+        stream_width : int, optional
+            Bits a beat of the input stream.
+        """
+        if target not in TARGETS:
+            raise InputError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+        t = TARGETS[target]
+        layers = []
+        for layer in network.layers:
+            whole = (layer.n_in, layer.cells.shape[1])
+            rows, cols = macro or (whole if t.cols is None else (t.rows, t.cols))
+            if rows < 1 or cols < 1:
+                raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
+            layers.append(SpikingLayerConfig(layer.n_in, layer.n_out, rows, cols, layer.neuron))
+        encoder = Encoder(**{**asdict(network.encoder), "seed": 0})
+        width = WORD_BITS if encoder.kind == "external" else t.stream_width or 8 * network.n_in
+        return cls(tuple(layers), network.decision, encoder, stream_width or width)
+
+
+def result_layout(config: SpikingConfig) -> dict[str, Any]:
+    """Return where the fields of a result lie, for sidecar, benches and hosts."""
+    return {
+        "width": config.result_width,
+        "winner": WINNER_BITS,
+        "flags": {"width": FLAG_BITS, "reason": [0, 1], "undecided": 2},
+        "tick": NUMBER_BITS,
+        "events": {"width": NUMBER_BITS, "layers": len(config.layers)},
+        "count_width": config.count_width,
+        "counts": config.n_out,
+    }

@@ -1,0 +1,1 @@
+"""Which synapse lies where, and the memory files; no gateware."""

@@ -1,0 +1,231 @@
+"""The devices of an engine: what a device model leaves in each macro, its memory images and its golden results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.params.engine import EngineConfig, LayerConfig
+from oxnor.models import golden
+from oxnor.models.base import rng
+from oxnor.models.base.bits import pack_words, unpack_words
+from oxnor.models.base.errors import InputError
+from oxnor.models.devices.device_macro import TOP, TwinTables, count_reads, image_words, margins, normal_table, seeds
+from oxnor.models.devices.model import DeviceModel
+from oxnor.models.faults.fault_map import FaultMap, check_key
+from oxnor.models.networks.binarized import Network
+
+from .memory_files import arrange, gather, hex_rows, word_bits
+
+
+@dataclass(frozen=True)
+class DeviceDraw:
+    """Which devices an engine gets.
+
+    Parameters
+    ----------
+    device : DeviceModel
+    cycles : int
+        SET/RESET cycles that every device has done.
+    seconds : float
+        Time between programming and reading, in seconds.
+    seed, trial : int
+        Key of the draw, each in [0, 2**63).
+    """
+
+    device: DeviceModel
+    cycles: int = 0
+    seconds: float = 0.0
+    seed: int = 0
+    trial: int = 0
+
+    def __post_init__(self) -> None:
+        check_key("seed", self.seed)
+        check_key("trial", self.trial)
+
+    def tables(self) -> TwinTables:
+        """Return the statistics in fixed point."""
+        return TwinTables.from_device(self.device, self.cycles, self.seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerDevices:
+    """The devices of a layer's macros; it reads them as :mod:`oxnor.models.networks.kernels` reads ideal synapses.
+
+    Parameters
+    ----------
+    config : LayerConfig
+    tables : TwinTables
+    pairs : ndarray of uint16, shape (2, groups, across, reads, cols)
+        ln R of BL and BLb; where there is no synapse the pair is not formed.
+    offsets : ndarray of int64, shape (groups, across, cols)
+    noise : ndarray of uint32, shape (groups, across, cols)
+        States of the noise generators before the first image.
+    generators : ndarray of uint32, shape (groups, across)
+        States of the generators of programming.
+    """
+
+    config: LayerConfig
+    tables: TwinTables
+    pairs: NDArray[np.uint16]
+    offsets: NDArray[np.int64]
+    noise: NDArray[np.uint32]
+    generators: NDArray[np.uint32]
+
+    @classmethod
+    def draw(cls, weights: NDArray[np.bool_], config: LayerConfig, tables: TwinTables, key: Any) -> LayerDevices:
+        """Draw the devices that hold `weights`; `key` is (seed, trial, index of the layer).
+
+        The two devices of a synapse depend on the synapse, wherever it lies; offset and noise belong to a column.
+        """
+        seed, trial, layer = key
+        numbers = rng.stream("pairs", seed=seed, layer=layer, trial=trial)
+        u = numbers.integers(0, 1 << 32, (2, 2, *weights.shape), dtype=np.uint32)
+        pairs = np.stack([arrange(side, config, TOP) for side in tables.programmed(weights, u)])
+        numbers = rng.stream("columns", seed=seed, layer=layer, trial=trial)
+        u = numbers.integers(0, 1 << 32, (config.groups, config.across, 2 * config.cols + 1), dtype=np.uint32)
+        offsets = tables.offsets(np.ascontiguousarray(u[..., : config.cols]))
+        return cls(config, tables, pairs, offsets, seeds(u[..., config.cols : -1]), seeds(u[..., -1]))
+
+    @property
+    def margins(self) -> NDArray[np.int32]:
+        """Decision of each pair without noise, shape (groups, across, reads, cols)."""
+        return margins(self.pairs, self.offsets)
+
+    def weights(self) -> NDArray[np.bool_]:
+        """Return what each synapse reads as without noise, shape (n_out, n_in)."""
+        return gather(self.margins > 0, self.config)
+
+    def text(self, group: int, across: int) -> str:
+        """Return the memory image of one macro."""
+        c = self.config
+        pairs = np.full((2, c.rows, c.cols), TOP, np.uint16)
+        pairs[:, : c.reads] = self.pairs[:, group, across]
+        flags = np.zeros(c.cols, np.uint8)
+        generator = np.full(c.cols, self.generators[group, across], np.uint32)
+        words = image_words(pairs, self.offsets[group, across], flags, self.noise[group, across], generator)
+        return hex_rows(word_bits(words, 32), len(words))
+
+    def popcounts(
+        self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
+    ) -> NDArray[np.int32]:
+        """Return the popcounts of images read in this order after power-on; `w` is in the devices."""
+        c = self.config
+        inputs = np.zeros((len(x), c.slices * c.inputs), bool)
+        inputs[:, :n_in] = unpack_words(x, n_in)
+        if c.is_serial:
+            return self._columns(inputs)
+        split = inputs.reshape(-1, c.slices, c.across, c.cols).swapaxes(1, 2)
+        ends = [c.used_columns(h) for h in range(c.across)]
+        used = np.array([[first] * (c.slices - 1) + [last] for first, last in ends])
+        flat = (c.groups * c.across, -1, c.cols)
+        counts = count_reads(
+            self.tables,
+            self.margins.reshape(flat),
+            np.zeros((flat[0], c.cols), np.uint8),
+            self.noise.reshape(-1, c.cols).copy(),
+            np.ascontiguousarray(split),
+            used,
+        )
+        lanes = counts.reshape(c.groups, c.across, len(x), c.passes).sum(axis=1)
+        return lanes.transpose(1, 2, 0).reshape(len(x), -1)[:, : c.n_out].astype(np.int32)
+
+    def _columns(self, inputs: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Return the popcounts of an input-serial layer: a column counts by itself, like a macro of one column."""
+        c = self.config
+        split = inputs.reshape(-1, c.slices, c.groups, 1).swapaxes(1, 2)
+        number = np.arange(c.slices) * c.groups + np.arange(c.groups)[:, None]  # (groups, reads)
+        columns = c.across * c.cols * c.groups
+        counts = count_reads(
+            self.tables,
+            np.ascontiguousarray(self.margins.transpose(1, 3, 0, 2)).reshape(columns, -1, 1),
+            np.zeros((columns, 1), np.uint8),
+            self.noise.transpose(1, 2, 0).reshape(columns, 1).copy(),
+            np.ascontiguousarray(split),
+            (number < c.n_in).astype(np.int64),
+        )
+        neurons = counts.reshape(-1, c.groups, len(inputs)).sum(axis=1)
+        return neurons.T[:, : c.n_out].astype(np.int32)
+
+    def fire(
+        self,
+        x: NDArray[np.uint64],
+        w: NDArray[np.uint64],
+        thresholds: NDArray[np.int64],
+        n_in: int,
+        backend: str = "numba",
+    ) -> NDArray[np.uint64]:
+        """Return packed bits popcount >= threshold."""
+        return pack_words(self.popcounts(x, w, n_in) >= thresholds)
+
+
+@dataclass(frozen=True, eq=False)
+class EngineDevices:
+    """The devices of all macros of an engine that holds a network.
+
+    Parameters
+    ----------
+    network : Network
+        What was programmed.
+    layers : tuple of LayerDevices
+    """
+
+    network: Network
+    layers: tuple[LayerDevices, ...] = field(repr=False)
+
+    @classmethod
+    def draw(cls, network: Network, config: EngineConfig, draw: DeviceDraw) -> EngineDevices:
+        """Draw the devices of every synapse and the sense amplifiers of every column."""
+        tables = draw.tables()
+        layers = [
+            LayerDevices.draw(layer.weights, c, tables, (draw.seed, draw.trial, k))
+            for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True))
+        ]
+        return cls(network, tuple(layers))
+
+    @property
+    def tables(self) -> TwinTables:
+        """Statistics in fixed point, the same in all layers."""
+        return self.layers[0].tables
+
+    def faults(self) -> FaultMap:
+        """Return the synapses that read wrong without noise."""
+        weights = [y.weights for y in self.network.layers]
+        wrong = {k: np.flatnonzero(y.weights() != w) for k, (y, w) in enumerate(zip(self.layers, weights, strict=True))}
+        return FaultMap(tuple(w.shape for w in weights), wrong)
+
+    def static_faults(self) -> FaultMap:
+        """Return the wrong synapses as all there is to know: a fault map for macros that hold bits.
+
+        Raises
+        ------
+        InputError
+            If reads are noisy.
+        """
+        if self.tables.noise_sigma:
+            raise InputError(
+                "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time:"
+                " use macros of kind twin"
+            )
+        return self.faults()
+
+    def scores(self, images: NDArray) -> NDArray[np.int64]:
+        """Return the scores of images that the engine reads in this order after power-on, shape (n, n_out)."""
+        x: NDArray = pack_words(golden.binarize(self.network, images))
+        for layer, reads in zip(self.network.layers, self.layers, strict=True):
+            x = layer.evaluate(x, "numba", reads)
+        return x
+
+    def texts(self) -> dict[str, str]:
+        """Return the memory images of all macros, and what they have in common, by file name."""
+        texts = {
+            "twin_normal.mem": hex_rows(word_bits(normal_table()[:, None], 16), 1024),
+            "twin_device.mem": hex_rows(word_bits(self.tables.words()[:, None], 32), 128),
+        }
+        for k, layer in enumerate(self.layers):
+            for v, h in np.ndindex(layer.config.groups, layer.config.across):
+                texts[f"layer{k}_v{v}_h{h}.mem"] = layer.text(v, h)
+        return texts

@@ -1,0 +1,1 @@
+"""The spiking engine and its units."""

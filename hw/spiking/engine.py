@@ -1,0 +1,226 @@
+"""The spiking engine: images or address events in, decided images and output spikes out, and the registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib.wiring import In, Out, connect
+
+from oxnor.hw.blocks.axi_lite import AxiLite, Register, axi_lite_ports, connect_axi_lite
+from oxnor.hw.blocks.frame_assembler import Collector
+from oxnor.hw.blocks.register_slice import Skid
+from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.macros.coefficient_rom import CoefficientRom
+from oxnor.hw.params.registers import count_events, identity_values
+from oxnor.hw.params.spiking import FLAG_BITS, NUMBER_BITS, WINNER_BITS, SpikingConfig
+
+from .aer_input import EventInput
+from .aer_output import SpikeSerializer
+from .layer import SpikingLayer
+from .rate_encoder import RateEncoder
+from .readout import REASON_WINDOW, Readout
+
+INTERFACE_VERSION = 1
+
+REGISTERS = (
+    Register("MAGIC", "r", "0x4F584E52, 'OXNR'"),
+    Register("VERSION", "r", "bits 15 to 0: version of the ports and of this register map; bit 16: a spiking engine"),
+    Register("STRUCTURE", "r", "first 32 bits of the digest of the engine's structure"),
+    Register("NETWORK", "r", "first 32 bits of the digest of the network in the memory images"),
+    Register("N_IN", "r", "inputs"),
+    Register("N_OUT", "r", "number of classes"),
+    Register("STATUS", "r", "bit 0: an image is in the engine"),
+    Register("CONTROL", "rw", "write 1 to bit 0 to clear the counters; reads as 0"),
+    Register("DELTA_S", "rw", "lead of the winner that decides an image; 0: none does"),
+    Register("TERMINATE_MAX", "rw", "count that decides an image; 0: none does"),
+    Register("FRAMES", "r", "images taken since the counters were cleared"),
+    Register("DROPPED", "r", "frames of the wrong length, or words that are no event, dropped"),
+    Register("RESULTS", "r", "results handed over"),
+    Register("STALLS", "r", "cycles in which a result or an output spike waited for its consumer"),
+    Register("CYCLES_LO", "r", "clock cycles, low word; reading it latches CYCLES_HI"),
+    Register("CYCLES_HI", "r", "clock cycles, high word, as of the last read of CYCLES_LO"),
+)
+INDEX = {r.name: k for k, r in enumerate(REGISTERS)}
+#: Bit of VERSION that tells a spiking engine.
+SPIKING_BIT = 1 << 16
+
+
+class SpikingEngine(Unit):
+    """A whole spiking network; one image after the other.
+
+    Parameters
+    ----------
+    config : SpikingConfig
+
+    Members
+    -------
+    s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
+        Grey images, 8 bits a pixel, pixel 0 in the low bits of the first beat; or address-event words (see
+        :class:`oxnor.hw.spiking.aer_input.EventInput`), a frame an image.
+    m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast
+        Results, one beat each: winner (16 bits); flags (16: reason in bits 0 and 1, undecided in bit 2); tick (32); the
+        events that each layer took (32 each); the counts, ``config.count_width`` bits each, two's complement.
+    m_spike_tdata, m_spike_tvalid, m_spike_tready, m_spike_tlast
+        Output spikes, a beat for each event at which an output fired: tick (32), number of the event of the last layer
+        (32), then a bit for each output that fired and a bit for each of those whose spike is negative. A consumer that
+        does not want them ties ready to 1.
+    s_axil_*
+        AXI4-Lite, 32 bits wide; the map is :data:`REGISTERS`.
+
+    See Also
+    --------
+    oxnor.models.golden.spiking.run : bit-true model.
+    """
+
+    def __init__(self, config: SpikingConfig):
+        self.config = config
+        super().__init__(
+            {
+                "s_axis_tdata": In(config.stream_width),
+                "s_axis_tvalid": In(1),
+                "s_axis_tready": Out(1),
+                "s_axis_tlast": In(1),
+                "m_axis_tdata": Out(config.result_width),
+                "m_axis_tvalid": Out(1),
+                "m_axis_tready": In(1),
+                "m_axis_tlast": Out(1),
+                "m_spike_tdata": Out(config.spike_width),
+                "m_spike_tvalid": Out(1),
+                "m_spike_tready": In(1),
+                "m_spike_tlast": Out(1),
+            }
+            | axi_lite_ports("s_axil_")
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        return self.config.top
+
+    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+        m = Module()
+        config = self.config
+        clear = Signal()
+        source, taken, dropped = self._events(m, platform, clear) if config.external else self._images(
+            m, platform, clear
+        )
+        readout: Any = Readout(config.n_out, len(config.layers), config.decision)
+        for k, layer in enumerate(config.layers):
+            unit: Any = SpikingLayer(layer, k)
+            place(m, platform, f"layer{k}", unit)
+            connect(m, source, unit.i)
+            m.d.comb += unit.clear.eq(clear)
+            source = unit.o
+            if k + 1 < len(config.layers):
+                serializer: Any = SpikeSerializer(layer.n_out, k)
+                place(m, platform, f"serializer{k}", serializer)
+                connect(m, source, serializer.i)
+                m.d.comb += serializer.clear.eq(clear)
+                source = serializer.o
+        place(m, platform, "readout", readout)
+        connect(m, source, readout.i)
+        m.d.comb += clear.eq(readout.clear)
+        self._spikes_out(m, platform, readout)
+        self._results_out(m, platform, readout)
+        self._registers(m, platform, readout, taken, dropped)
+        return m
+
+    def _images(self, m: Module, platform: Any, clear: Signal) -> tuple[Any, Any, Any]:
+        """Return the stream of events made from images, and when one is taken or dropped."""
+        config = self.config
+        collector = Collector(8 * config.n_in, config.stream_width)
+        encoder: Any = RateEncoder(config)
+        seeds = CoefficientRom(1, 32 * config.encoder.lanes, "mem/encoder_seeds.mem")
+        place(m, platform, "collector", collector)
+        place(m, platform, "encoder", encoder)
+        place(m, platform, "seeds", seeds)
+        connect(m, collector.o, encoder.i)
+        m.d.comb += [
+            collector.tdata.eq(self.s_axis_tdata),
+            collector.tvalid.eq(self.s_axis_tvalid),
+            collector.tlast.eq(self.s_axis_tlast),
+            self.s_axis_tready.eq(collector.tready),
+            seeds.en.eq(1),
+            encoder.seeds.eq(seeds.q),
+            encoder.clear.eq(clear),
+        ]
+        return encoder.o, collector.o.valid & collector.o.ready, collector.dropped
+
+    def _events(self, m: Module, platform: Any, clear: Signal) -> tuple[Any, Any, Any]:
+        """Return the stream of events from outside, and when an image begins or a word is dropped."""
+        events: Any = EventInput(self.config)
+        place(m, platform, "events", events)
+        m.d.comb += [
+            events.tdata.eq(self.s_axis_tdata),
+            events.tvalid.eq(self.s_axis_tvalid),
+            events.tlast.eq(self.s_axis_tlast),
+            self.s_axis_tready.eq(events.tready),
+            events.clear.eq(clear),
+        ]
+        return events.o, events.begun, events.dropped
+
+    def _spikes_out(self, m: Module, platform: Any, readout: Any) -> None:
+        config = self.config
+        skid = Skid(config.spike_width)
+        place(m, platform, "spike_skid", skid)
+        spikes = readout.spikes
+        word = skid.i.payload[2 * NUMBER_BITS :]
+        m.d.comb += [
+            skid.i.valid.eq(spikes.valid),
+            spikes.ready.eq(skid.i.ready),
+            skid.i.payload[:NUMBER_BITS].eq(spikes.payload.tick),
+            skid.i.payload[NUMBER_BITS : 2 * NUMBER_BITS].eq(spikes.payload.numbers[len(config.layers) - 1]),
+            word[: config.n_out].eq(spikes.payload.fired),
+            word[config.n_out : 2 * config.n_out].eq(spikes.payload.negative),
+            self.m_spike_tdata.eq(skid.o.payload),
+            self.m_spike_tvalid.eq(skid.o.valid),
+            self.m_spike_tlast.eq(1),
+            skid.o.ready.eq(self.m_spike_tready),
+        ]
+
+    def _results_out(self, m: Module, platform: Any, readout: Any) -> None:
+        config, given = self.config, readout.o.payload
+        skid = Skid(config.result_width)
+        place(m, platform, "skid", skid)
+        head = WINNER_BITS + FLAG_BITS
+        fields = [(0, given.winner), (WINNER_BITS, given.reason), (WINNER_BITS + 2, given.reason == REASON_WINDOW)]
+        m.d.comb += [
+            skid.i.valid.eq(readout.o.valid),
+            readout.o.ready.eq(skid.i.ready),
+            self.m_axis_tdata.eq(skid.o.payload),
+            self.m_axis_tvalid.eq(skid.o.valid),
+            self.m_axis_tlast.eq(1),
+            skid.o.ready.eq(self.m_axis_tready),
+        ]
+        fields += [(head, given.tick)]
+        fields += [(head + NUMBER_BITS * (1 + k), given.numbers[k]) for k in range(len(config.layers))]
+        m.d.comb += [skid.i.payload[at : at + len(value)].eq(value) for at, value in fields]
+        at = head + NUMBER_BITS * (1 + len(config.layers))
+        for k in range(config.n_out):
+            # Assigned to the whole word, so that the sign is extended.
+            m.d.comb += skid.i.payload[at + k * config.count_width :][: config.count_width].eq(given.counts[k])
+
+    def _registers(self, m: Module, platform: Any, readout: Any, taken: Any, dropped: Any) -> None:
+        lite = AxiLite(REGISTERS)
+        identity = CoefficientRom(1, 32, "mem/network.mem")
+        place(m, platform, "axi_lite", lite)
+        place(m, platform, "identity", identity)
+        connect_axi_lite(m, self, "s_axil_", lite)
+        d = self.config.decision
+        settings = {"DELTA_S": d.delta_s, "TERMINATE_MAX": d.terminate_max}
+        values: dict[str, Any] = {}
+        for name, reset in settings.items():
+            held = Signal(d.count_bits, init=reset, name=name.lower())
+            with m.If(lite.written[INDEX[name]]):
+                m.d.sync += held.eq(lite.value_written)
+            m.d.comb += getattr(readout, name.lower()).eq(held)
+            values[name] = held
+        given = self.m_axis_tvalid & self.m_axis_tready
+        waits = self.m_axis_tvalid & ~self.m_axis_tready | self.m_spike_tvalid & ~self.m_spike_tready
+        inside = Signal(16)
+        m.d.comb += identity.en.eq(1)
+        m.d.sync += inside.eq(inside + taken - given)
+        values |= identity_values(self.config, INTERFACE_VERSION | SPIKING_BIT, identity.q)
+        values["STATUS"] = inside != 0
+        values |= count_events(m, lite, INDEX, taken, dropped, given, waits)
+        m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]

@@ -1,0 +1,1 @@
+"""RRAM devices: resistance statistics, fits, error rates, and the device macro's integers."""

@@ -1,0 +1,249 @@
+"""Devices drawn at random: pairs of a network and their bit errors, and Monte Carlo of every closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from oxnor.models.base import rng
+from oxnor.models.base.errors import InputError
+from oxnor.models.faults.fault_map import MACRO, FaultMap, check_key, shapes_of
+from oxnor.models.networks.binarized import Network
+
+from .codes import CODES, Secded
+from .error_rates import ErrorRates, best_reference, device_rates, equal_reference
+from .model import UNFORMED_OHM, DeviceModel
+from .states import Statistics
+
+#: Devices that are held in memory at once.
+_CHUNK = 1 << 21
+#: Largest number of Monte Carlo trials of one closed form.
+TRIALS_MAX = 10**9
+
+
+def log_resistance(
+    lrs: NDArray[np.bool_], formed: NDArray[np.bool_] | None, z: NDArray[np.float64], stats: Statistics
+) -> NDArray[np.float64]:
+    """Return ln(R / ohm) of devices from standard normal numbers.
+
+    Parameters
+    ----------
+    lrs : ndarray of bool
+        Which devices were programmed to LRS; the others are HRS.
+    formed : ndarray of bool, optional
+        Which formed. Default: all. The others are at :data:`UNFORMED_OHM`, with the spread of HRS.
+    z : ndarray of float
+        One number a device; the same number at another age of the device gives the same device, aged.
+    stats : Statistics
+    """
+    mu = np.where(lrs, stats.lrs_mu, stats.hrs_mu)
+    sigma = np.where(lrs, stats.lrs_sigma, stats.hrs_sigma)
+    if formed is not None:
+        mu = np.where(formed, mu, math.log(UNFORMED_OHM))
+        sigma = np.where(formed, sigma, stats.hrs_sigma)
+    return mu + sigma * z
+
+
+def _pair_bits(
+    weights: NDArray[np.bool_], formed: NDArray[np.bool_] | None, z: NDArray[np.float64], offset: NDArray[np.float64],
+    stats: Statistics,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Return the bits that pairs read as; the last axis of `formed` and `z` is (BL, BLb)."""
+    pair = np.stack([weights, ~weights], axis=-1)  # bit 1: BL in LRS, BLb in HRS
+    ln_r = log_resistance(pair, formed, z, stats)
+    return ln_r[..., 1] - ln_r[..., 0] + offset > 0
+
+
+def draw_faults(
+    network: Network,
+    device: DeviceModel,
+    *,
+    seed: int = 0,
+    trial: int = 0,
+    cycles: float = 0.0,
+    seconds: float = 0.0,
+    macro: tuple[int, int] = MACRO,
+) -> FaultMap:
+    """Return the errors of a network whose weights are pairs of `device`, each programmed once.
+
+    A pair reads as 1 iff ln R_BLb - ln R_BL + offset > 0. Where that is not its weight, the synapse is flipped; a pair
+    with an unformed device is stuck at what it reads. The offset is that of the sense amplifier of the pair's column in
+    its macro, referred to the bit lines: it acts in the same direction for both inputs, so that an error is an inverted
+    weight.
+
+    Parameters
+    ----------
+    network : Network
+    device : DeviceModel
+    seed, trial : int
+        Key of the draw, each in [0, 2**63). Another age or another offset with the same key gives the same devices.
+    cycles, seconds : float
+        Age of every device, as for :meth:`DeviceModel.at`.
+    macro : (rows, cols)
+        The synapse of neuron j and input i is in macro (j // rows, i // cols), column i % cols.
+
+    Raises
+    ------
+    InputError
+        If the device does not hold at that age, or a key or the size of the macros is out of its range.
+    """
+    check_key("seed", seed)
+    check_key("trial", trial)
+    rows, cols = macro
+    if rows < 1 or cols < 1:
+        raise InputError(f"macro must be two positive integers, not {macro!r}")
+    stats = device.at(cycles, seconds)
+    flips, stuck_0, stuck_1 = {}, {}, {}
+    for i, layer in enumerate(network.layers):
+        weights = np.asarray(layer.weights, bool)
+        n_out, n_in = weights.shape
+        z, forming, offsets = (
+            rng.stream(kind, seed=seed, layer=i, trial=trial) for kind in ("device", "forming", "offset")
+        )
+        offset = device.offset_sigma * offsets.standard_normal((math.ceil(n_out / rows), n_in))
+        wrong: list[NDArray[np.int64]] = []
+        zeros: list[NDArray[np.int64]] = []
+        ones: list[NDArray[np.int64]] = []
+        step = max(1, _CHUNK // (2 * n_in))
+        for start in range(0, n_out, step):
+            block = weights[start : start + step]
+            shape = (*block.shape, 2)
+            formed = forming.random(shape) < device.forming_yield if device.forming_yield < 1 else None
+            at = offset[np.arange(start, start + len(block)) // rows]
+            bits = _pair_bits(block, formed, z.standard_normal(shape), at, stats)
+            stuck = np.zeros(block.shape, bool) if formed is None else ~formed.all(axis=-1)
+            for mask, into in (((bits != block) & ~stuck, wrong), (stuck & ~bits, zeros), (stuck & bits, ones)):
+                into.append(np.flatnonzero(mask) + start * n_in)
+        flips[i], stuck_0[i], stuck_1[i] = (np.concatenate(parts) for parts in (wrong, zeros, ones))
+    return FaultMap(shapes_of(network), flips, stuck_0, stuck_1)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An error rate by Monte Carlo.
+
+    Parameters
+    ----------
+    errors, trials : int
+        Bits that were wrong, and bits that were drawn.
+    low, high : float
+        Ends of the 99 % confidence interval of the rate.
+    exact : float
+        The rate in closed form.
+    agrees : bool
+        True unless the closed form is outside the 99.9999 % interval: by chance that is once in a million.
+    """
+
+    errors: int
+    trials: int
+    low: float
+    high: float
+    exact: float
+    agrees: bool
+
+    @property
+    def rate(self) -> float:
+        """Share of wrong bits."""
+        return self.errors / self.trials
+
+
+def interval(errors: float, trials: float, confidence: float = 0.99) -> tuple[float, float]:
+    """Return the confidence interval of a rate from independent trials (Clopper and Pearson)."""
+    half = (1 - confidence) / 2
+    low = float(betaincinv(errors, trials - errors + 1, half)) if errors else 0.0
+    high = float(betaincinv(errors + 1, trials - errors, 1 - half)) if errors < trials else 1.0
+    return low, high
+
+
+def check_trials(trials: int) -> None:
+    """Raise InputError unless `trials` is a number of Monte Carlo trials."""
+    if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= TRIALS_MAX:
+        raise InputError(f"Monte Carlo trials must be in [1, {TRIALS_MAX}], not {trials!r}")
+
+
+def monte_carlo(
+    device: DeviceModel,
+    trials: int,
+    *,
+    cycles: float = 0.0,
+    seconds: float = 0.0,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Estimate]:
+    """Return every rate of :class:`ErrorRates` by drawing devices, reading them, and running the decoders.
+
+    Parameters
+    ----------
+    device : DeviceModel
+    trials : int
+        Bits for each rate, in [1, 1e9]; for a code, rounded up to whole words.
+    cycles, seconds : float
+        Age of the devices.
+    seed : int
+        Key of the draws.
+    progress : callable, optional
+        Told of (bits drawn, bits in all).
+    """
+    check_trials(trials)
+    check_key("seed", seed)
+    stats, exact = device.at(cycles, seconds), device_rates(device, cycles, seconds)
+    found: dict[str, Estimate] = {}
+    names = [f.name for f in fields(ErrorRates)]
+    for k, name in enumerate(names):
+        code = {f"secded_{c.n}_{c.k}": c for c in CODES}.get(name)
+        words = -(-trials // (code.k if code else 1))
+        step = _CHUNK // (2 * (code.n if code else 1))
+        wrong = squares = 0
+        for chunk in range(-(-words // step)):
+            g = rng.stream("monte-carlo", seed=seed, layer=k, trial=chunk)
+            count = min(step, words - chunk * step)
+            errors = _code_errors(g, count, code, device, stats) if code else _bit_errors(g, count, name, device, stats)
+            wrong += int(errors.sum())
+            squares += int((errors * errors).sum())
+            if progress:
+                progress(k * trials + min((chunk + 1) * step * trials // words, trials), len(names) * trials)
+        # Wrong bits of one word come together: they count for as many independent trials as their variance says.
+        bits = code.k if code else 1
+        cluster = squares / wrong if wrong else float(bits)
+        low, high = interval(wrong / cluster, words * bits / cluster)
+        widest = interval(wrong / cluster, words * bits / cluster, 1 - 1e-6)
+        value = getattr(exact, name)
+        found[name] = Estimate(wrong, words * bits, low, high, value, widest[0] <= value <= widest[1])
+    return found
+
+
+def _formed(g: np.random.Generator, shape: tuple[int, ...], device: DeviceModel) -> NDArray[np.bool_] | None:
+    return g.random(shape) < device.forming_yield if device.forming_yield < 1 else None
+
+
+def _bit_errors(
+    g: np.random.Generator, count: int, name: str, device: DeviceModel, stats: Statistics,
+    stored: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return 1 for each of `count` bits that is read wrong, else 0; the bits are drawn if they are not given."""
+    bits = g.random(count) < 0.5 if stored is None else stored
+    if name.startswith("ber_1t1r"):
+        reference = equal_reference(stats) if name.endswith("equal") else best_reference(stats)
+        ln_r = log_resistance(bits, _formed(g, (count,), device), g.standard_normal(count), stats)
+        return ((ln_r < reference) != bits).astype(np.int64)
+    offset = np.zeros(count)
+    if name != "ber_2t2r":
+        offset += device.offset_sigma * g.standard_normal(count)
+    if name == "ber_2t2r_read":
+        offset += device.read_noise_sigma * g.standard_normal(count)
+    formed = _formed(g, (count, 2), device)
+    return (_pair_bits(bits, formed, g.standard_normal((count, 2)), offset, stats) != bits).astype(np.int64)
+
+
+def _code_errors(
+    g: np.random.Generator, count: int, code: Secded, device: DeviceModel, stats: Statistics
+) -> NDArray[np.int64]:
+    """Return the number of wrong data bits of each of `count` words of single devices, after the decoder."""
+    stored = code.encode(g.random((count, code.k)) < 0.5)
+    wrong = _bit_errors(g, count * code.n, "ber_1t1r", device, stats, stored.ravel()).reshape(stored.shape)
+    return (code.decode(stored ^ wrong.astype(bool)) ^ stored)[:, : code.k].sum(axis=1)

@@ -1,0 +1,120 @@
+"""What ``oxnor device`` tells, as JSON objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from . import model as devices
+from .codes import CODES
+from .draws import Estimate
+from .error_rates import (
+    ErrorRates,
+    best_reference,
+    comparison,
+    device_rates,
+    equal_reference,
+    separation_for,
+    separations,
+    wear_curve,
+)
+from .model import DeviceModel
+
+#: What each field of :class:`ErrorRates` is, and how many devices it stores a bit in.
+KINDS: dict[str, tuple[str, float]] = {
+    "ber_1t1r": ("1T1R, best reference", 1.0),
+    "ber_1t1r_equal": ("1T1R, equalising reference", 1.0),
+    "ber_2t2r": ("2T2R, ideal amplifier", 2.0),
+    "ber_2t2r_offset": ("2T2R with offset", 2.0),
+    "ber_2t2r_read": ("2T2R with offset and read noise", 2.0),
+    **{f"secded_{c.n}_{c.k}": (f"1T1R with {c.name}", c.redundancy) for c in CODES},
+}
+assert tuple(KINDS) == tuple(f.name for f in fields(ErrorRates))
+
+
+def presets() -> list[dict[str, Any]]:
+    """Return one object a shipped preset."""
+    found = []
+    for name in devices.names():
+        model = devices.load(name)
+        rates = device_rates(model)
+        found.append(
+            {
+                "name": name,
+                "description": model.description,
+                "ber_1t1r": rates.ber_1t1r,
+                "ber_2t2r_offset": rates.ber_2t2r_offset,
+                "wears": model.wear.changes,
+            }
+        )
+    return found
+
+
+def table(target: float | None = None) -> dict[str, Any]:
+    """Return the comparison for states of one sigma and ideal amplifiers, which needs no device.
+
+    Parameters
+    ----------
+    target : float, optional
+        A wanted error rate: adds the separation, in sigmas, at which each kind of storage reaches it.
+    """
+    found: dict[str, Any] = {"error_rates": comparison(), "separations": separations()}
+    return found | ({} if target is None else {"target": _target(target)})
+
+
+def describe(
+    model: DeviceModel,
+    *,
+    cycles: float = 0.0,
+    seconds: float = 0.0,
+    target: float | None = None,
+) -> dict[str, Any]:
+    """Return what a device is and how often it errs.
+
+    Parameters
+    ----------
+    model : DeviceModel
+    cycles, seconds : float
+        Its age.
+    target : float, optional
+        A wanted error rate: adds the separation at which the device, with its sigmas, would reach it.
+    """
+    stats = model.at(cycles, seconds)
+    found: dict[str, Any] = {
+        "device": model.name,
+        "description": model.description,
+        "cycles": cycles,
+        "seconds": seconds,
+        "states": {
+            "lrs_median": math.exp(stats.lrs_mu),
+            "hrs_median": math.exp(stats.hrs_mu),
+            "lrs_sigma": stats.lrs_sigma,
+            "hrs_sigma": stats.hrs_sigma,
+            "ratio": math.exp(stats.separation),
+        },
+        "reference": {
+            "best": math.exp(best_reference(stats)),
+            "equalising": math.exp(equal_reference(stats)),
+        },
+        "error_rates": asdict(device_rates(model, cycles, seconds)),
+    }
+    if target is not None:
+        aged = {"lrs_sigma": stats.lrs_sigma, "hrs_sigma": stats.hrs_sigma, "forming_yield": model.forming_yield}
+        aged |= {"offset_sigma": model.offset_sigma, "noise_sigma": model.read_noise_sigma}
+        found["target"] = _target(target, **aged)
+    if model.wear.changes:
+        curve = wear_curve(model, seconds=seconds)
+        found["wear_curve"] = {"cycles": curve.cycles.tolist()} | {k: v.tolist() for k, v in curve.rates.items()}
+    return found | {"preset": model.to_json()}
+
+
+def monte_carlo(drawn: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Return the part of the report about a Monte Carlo."""
+    return {"monte_carlo": {key: asdict(e) | {"rate": e.rate} for key, e in drawn.items()}}
+
+
+def _target(target: float, **sigmas: float) -> dict[str, Any]:
+    kinds = [k for k in KINDS if sigmas or k not in ("ber_1t1r_equal", "ber_2t2r_offset", "ber_2t2r_read")]
+    return {"error_rate": target} | {k: asdict(separation_for(target, k, **sigmas)) for k in kinds}

@@ -1,0 +1,102 @@
+"""Which reader takes a file: told by its first bytes, not by its name."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.exchange.folding.build import Built
+from oxnor.models.exchange.folding.graph import Graph
+from oxnor.models.exchange.nir.reader import NirGraph
+
+from .nir import reader as nir_file
+
+#: The first bytes of what torch.save wrote before it wrote archives.
+_TORCH_BEFORE_1_6 = b"\x80\x02\x8a\x0a"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """What a reader gives.
+
+    Parameters
+    ----------
+    graph : Graph
+    kind : str
+        The format in words.
+    reference : callable, optional
+        Gives another implementation of the source, for the comparison.
+    """
+
+    graph: Graph
+    kind: str
+    reference: Callable[[Built], Any] | None = None
+
+
+def read(path: Path) -> SourceFile | NirGraph:
+    """Return the graph of a file of any supported format."""
+    with path.open("rb") as source:
+        start = source.read(8)
+    if start == b"\x89HDF\r\n\x1a\n":
+        from oxnor.models.exchange.readers.h5_child import read_h5_file
+
+        config, arrays, texts = read_h5_file(path)
+        if any(name.startswith("node/") for name in texts):
+            return nir_file.parse(arrays, texts)
+        from oxnor.models.exchange.readers.keras_file import from_h5
+
+        return SourceFile(from_h5(config, arrays), "Keras .h5")
+    if start[:2] == b"PK":
+        return _archive(path)
+    if start[:4] == _TORCH_BEFORE_1_6:
+        from oxnor.models.exchange.readers.torch_file import read_torch
+
+        return read_torch(path)
+    if start[4:8] == b"TFL3":
+        raise InputError("is a TensorFlow Lite file: save the Keras model itself, as .keras or .h5")
+    if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
+        raise InputError(
+            "is a pickle, which could run any program and is never loaded: save a state dict with torch.save"
+        )
+    return _onnx(path)
+
+
+def _onnx(path: Path) -> SourceFile:
+    from oxnor.models.exchange.readers.onnx_file import from_model, read_model
+    from oxnor.models.exchange.readers.reference import evaluator
+
+    model = read_model(path)
+    external = any(t.data_location == 1 for t in model.graph.initializer)
+    graph = from_model(model, path.parent)
+
+    def reference(built: Built) -> Any:
+        return None if external else evaluator(model, built.output.name, graph.input)
+
+    return SourceFile(graph, "ONNX", reference)
+
+
+def _archive(path: Path) -> SourceFile:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise InputError("is no archive that can be read, or is cut short") from None
+    if "config.json" in names and "model.weights.h5" in names:
+        from oxnor.models.exchange.readers.keras_file import read_keras
+
+        return SourceFile(read_keras(path), "Keras .keras")
+    if any(n.endswith("/data.pkl") or n == "data.pkl" for n in names):
+        from oxnor.models.exchange.readers.torch_file import read_torch
+
+        return read_torch(path)
+    if any(n.endswith(".npy") for n in names):
+        from oxnor.models.exchange.readers.arrays_file import read_arrays
+
+        return SourceFile(read_arrays(path), "arrays .npz")
+    raise InputError(
+        "must be ONNX, NIR, Keras (.h5, .keras), a PyTorch state dict or an .npz of arrays, and is another archive"
+    )

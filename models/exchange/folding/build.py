@@ -1,0 +1,168 @@
+"""A graph becomes a network with integer thresholds, and the record of how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.networks.binarized import Network
+
+from .graph import Graph
+from .inputs import CODINGS, GREY, levels, meaning
+from .interpret import InputLevels, Interpreter
+from .scores import decision_threshold, fit_scores
+from .table import Levels, Stage, Table, to_bits
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network and what was found on the way.
+
+    Parameters
+    ----------
+    network : Network
+        Without info.
+    coding : str
+        How the source takes images (see :mod:`oxnor.models.exchange.folding.inputs`).
+    assumed : bool
+        Whether the coding was guessed.
+    layers : tuple of dict
+        One a layer: node, operators folded, pairs checked, how many differ, how many hang on rounding.
+    output : Table
+        Of the last layer, before what keeps the class.
+    order : ndarray of int64, shape (n_out,)
+        Neuron of the last layer that is each class.
+    head : str
+        The operator that ends the source with a class, or empty.
+    pair : bool
+        One output became two classes: no and yes.
+    notes : tuple of str
+        For the report.
+    masks : tuple of (ndarray of bool, shape (n_in + 1, n_out)) or None
+        For each hidden layer, where the bit at a popcount of the folded weights hangs on rounding.
+    """
+
+    network: Network
+    coding: str
+    assumed: bool
+    layers: tuple[dict[str, Any], ...]
+    output: Table
+    order: NDArray[np.int64]
+    head: str
+    pair: bool
+    notes: tuple[str, ...]
+    masks: tuple[NDArray[np.bool_] | None, ...] = ()
+
+
+def build(graph: Graph, coding: str | None = None, name: str = "network") -> Built:
+    """Fold a source graph into a network.
+
+    Parameters
+    ----------
+    graph : Graph
+    coding : str, optional
+        How the source takes images; default: what it says itself, else the first of unit, byte and signed under which
+        its own input threshold lies among the grey levels.
+    name : str
+
+    Raises
+    ------
+    Unsupported
+        Naming every node that cannot be imported.
+    """
+    wanted = coding or graph.input_kind
+    tried = (wanted,) if wanted else GREY
+    for guess in tried:
+        walk = Interpreter(graph, levels(guess), guess=not wanted)
+        try:
+            return _assemble(graph, walk, walk.run(), guess, not wanted, name)
+        except InputLevels:
+            continue
+    listed = "; ".join(f"{k}: {CODINGS[k]}" for k in tried)
+    raise InputError(
+        f"the input must become bits of both values at some grey level, and does not ({listed}): see --input"
+    )
+
+
+def _record(stage: Stage, sensitive: int) -> dict[str, Any]:
+    assert stage.weights is not None
+    return {
+        "node": stage.label, "n_in": stage.weights.shape[1], "n_out": stage.size, "weights": stage.scaling or "-1, +1",
+        "operators": list(stage.ops), "checked": stage.rows * stage.size, "differ": 0, "rounding": sensitive,
+    }  # fmt: skip
+
+
+def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed: bool, name: str) -> Built:
+    weights, thresholds, records = [], [], []
+    masks: list[NDArray[np.bool_] | None] = []
+    notes = [*graph.notes]
+    # bits[k] are those that stage k gives, in the order in which the next product takes them
+    for k, stage in enumerate(walk.stages[1:-1], start=1):
+        found, elements = walk.bits[k], walk.elements[k]
+        t = found.thresholds(stage.rows)
+        records.append(_record(stage, found.sensitive) | walk.records[k])
+        assert stage.weights is not None
+        back = np.argsort(elements)
+        weights.append(stage.weights ^ found.falling[back][:, None])
+        thresholds.append(t[back])
+        masks.append(_columns(walk.masks[k], back))
+    head, final = out.head, out.before or out
+    stage = out.stage
+    assert stage.weights is not None
+    order = final.elements
+    if stage is not walk.stages[-1]:
+        raise InputError(f"the output must come from the last product, {walk.stages[-1].label}, not from {stage.label}")
+    if len(order) != stage.size or len(np.unique(order)) != stage.size:
+        raise InputError(f"the output must have all {stage.size} neurons of {stage.label}, each once")
+    value, low, high = (final.columns(v) for v in (final.value, final.low, final.high))
+    wide = value.astype(np.float64) if final.wide is None else final.columns(final.wide)
+    last = stage.weights[order]
+    pair = stage.size == 1
+    if pair:
+        limit, falls = decision_threshold(wide[:, 0], _decides(final))
+        scales, offsets = np.array([0, 2]), np.array([2 * limit - 1, 0])
+        last, sensitive = np.repeat(last ^ falls, 2, axis=0), 0
+        notes.append("one output: class 1 where it says yes (above 0, or bit 1), else class 0")
+    else:
+        if _is_bits(final):
+            raise InputError("the output must be scores, not one bit a class: leave the last sign out")
+        scores = fit_scores(value, low, high, wide, graph.exact_scores)
+        scales, offsets, sensitive = scores.scales, scores.offsets, scores.sensitive
+        last = last ^ scores.inverted[:, None]
+    records.append(_record(stage, sensitive))
+    if head:
+        notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
+    weights.append(last)
+    threshold = 128
+    if walk.stages[0].rows == 256:
+        threshold = int(walk.bits[0].switch[0])
+        taken = f", taking the source's input to be {meaning(coding)}" if assumed else ""
+        notes.append(f"input: pixel >= {threshold} is 1{taken}")
+    network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_threshold=threshold)
+    return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(masks))
+
+
+def _columns(mask: NDArray[np.bool_] | None, order: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    return None if mask is None else mask[:, order]
+
+
+def _is_bits(t: Table) -> bool:
+    if t.stage.rows <= 2:
+        return False
+    try:
+        to_bits(t)
+    except (Levels, InputError):
+        return False
+    return True
+
+
+def _decides(t: Table) -> NDArray[np.bool_] | None:
+    """Return yes or no a popcount where a single output is already two-valued."""
+    if not _is_bits(t):
+        return None
+    value = t.columns(t.value)[:, 0]
+    return np.asarray(value > value.min())

@@ -1,0 +1,150 @@
+"""Whole networks compared: the source's float arithmetic against the golden model, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models import golden
+from oxnor.models.base.bits import pack_words
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.rng import stream
+from oxnor.models.networks import kernels
+
+from .build import Built
+from .execute import execute, prepared
+from .graph import Graph
+from .inputs import levels
+
+#: Images in one run of the source.
+_BATCH = 256
+#: Gives the outputs of a source for inputs of shape (n, ...).
+Source = Callable[[NDArray], NDArray]
+
+
+def random_images(n_in: int, count: int) -> NDArray[np.uint8]:
+    """Return grey images, shape (count, n_in): one half of all levels, the other of black and white."""
+    g = stream("import", seed=0, layer=0, trial=0)
+    grey = g.integers(0, 256, size=(count, n_in), dtype=np.uint8)
+    grey[count // 2 :] = np.where(grey[count // 2 :] >= 128, 255, 0)
+    return grey
+
+
+def source_inputs(built: Built, graph: Graph, images: NDArray) -> NDArray:
+    """Return grey images (uint8) or bits (bool), shape (n, ...), as the source takes them."""
+    values = levels(built.coding)
+    if images.dtype == bool:
+        rows = images.astype(np.int64) * (len(values) - 1)
+    else:
+        rows = (
+            images.astype(np.int64)
+            if len(values) == 256
+            else (images >= built.network.input_threshold).astype(np.int64)
+        )
+    shape = [len(images), *(int(n) for n in graph.input_shape[1:] if n is not None)]
+    return values[rows].reshape(shape)
+
+
+def as_images(built: Built, given: NDArray) -> NDArray:
+    """Return given images as uint8 or bool, shape (n, n_in); float ones must be what the source takes.
+
+    Raises
+    ------
+    InputError
+        If a value is none that the source's input can have.
+    """
+    given = np.asarray(given)
+    n = int(np.prod(given.shape[1:], dtype=object)) if given.ndim > 1 else 0
+    if given.ndim < 2 or n != built.network.n_in or not len(given):
+        raise InputError(f"images: shape must be (n, {built.network.n_in}), not {given.shape}")
+    given = given.reshape(len(given), n)
+    if given.dtype in (np.uint8, np.bool_):
+        return given
+    if given.dtype.kind not in "fi":
+        raise InputError(f"images: dtype must be uint8, bool or float, not {given.dtype}")
+    values = levels(built.coding, np.float64)
+    x = given.astype(np.float64)
+    row = np.clip(np.searchsorted((values[1:] + values[:-1]) / 2, x), 0, len(values) - 1)
+    if not (np.abs(values[row] - x) <= 1e-5 * max(1.0, float(np.abs(values).max()))).all():
+        raise InputError(f"images: values must be those of the input coding {built.coding!r}, and some are not")
+    return row.astype(np.uint8) if len(values) == 256 else row.astype(bool)
+
+
+def own_source(built: Built, graph: Graph) -> Source:
+    """Return the source as this package runs it: float32, many images at once."""
+    ready = prepared(replace(graph, outputs=(built.output.name,)))
+
+    def run(x: NDArray) -> NDArray:
+        parts = [execute(ready, x[k : k + _BATCH]) for k in range(0, len(x), _BATCH)]
+        axis = built.output.axis
+        if any(part.ndim <= axis for part in parts) or sum(part.shape[axis] for part in parts) != len(x):
+            raise InputError("the source must give the same outputs for any number of images")
+        rows = [_by_image(built, part) for part in parts]
+        if len({row.shape[1] for row in rows}) > 1:
+            raise InputError("the source must give the same outputs for any number of images")
+        return np.concatenate(rows)
+
+    return run
+
+
+def _by_image(built: Built, y: NDArray) -> NDArray:
+    """Return outputs as (n, classes)."""
+    y = np.moveaxis(y, built.output.axis, 0) if y.ndim > built.output.axis else y
+    return y.reshape(len(y), -1)
+
+
+def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict[str, Any]:
+    """Compare every output of every image.
+
+    The source's value must be the one that the table of the last layer has at the popcount of the golden model
+    (within what rounding in another order can do), and the classes must be equal.
+
+    Returns
+    -------
+    dict
+        ``images``, ``values``, ``differ`` (images with a wrong value or class) and ``rounding`` (images that differ
+        where the source's own rounding decides).
+    """
+    y = np.asarray(source(source_inputs(built, graph, images)))
+    x = golden.layer_outputs(built.network, images)
+    bits = x[-2] if len(x) > 1 else golden.binarize(built.network, images)
+    stage = built.output.stage
+    assert stage.weights is not None
+    p = kernels.popcounts(pack_words(bits), pack_words(stage.weights[built.order]), bits.shape[1], "numba")
+    low, high = (built.output.columns(v) for v in (built.output.low, built.output.high))
+    neurons = np.arange(p.shape[1])
+    if y.shape != p.shape:
+        raise InputError(f"the source must give {p.shape[1]} outputs an image, not shape {y.shape[1:]}")
+    y, low, high = (np.asarray(v, np.float64) for v in (y, low[p, neurons], high[p, neurons]))
+    wide = 1e-6 * np.abs(y)  # a product of the source may add in any order
+    wrong = ((y < low - wide) | (y > high + wide)).any(axis=1)
+    found = golden.argmax(x[-1])
+    if built.pair:
+        wrong_class = np.zeros(len(y), bool)
+    else:
+        best = y.argmax(axis=1)
+        rows = np.arange(len(y))
+        wrong_class = (best != found) & (high[rows, found] < low[rows, best])
+    wrong |= wrong_class
+    excused = wrong & _rounding(built, images)
+    return {
+        "images": len(images), "values": int(y.size), "differ": int(np.count_nonzero(wrong & ~excused)),
+        "rounding": int(np.count_nonzero(excused)),
+    }  # fmt: skip
+
+
+def _rounding(built: Built, images: NDArray) -> NDArray[np.bool_]:
+    """Return which images meet a popcount whose bit hangs on how the source rounds."""
+    met = np.zeros(len(images), bool)
+    if not any(m is not None for m in built.masks):
+        return met
+    bits = [golden.binarize(built.network, images), *golden.layer_outputs(built.network, images)[:-1]]
+    for x, mask, layer in zip(bits, built.masks, built.network.layers, strict=False):
+        if mask is not None:
+            p = kernels.popcounts(pack_words(x), pack_words(layer.weights), layer.n_in, "numba")
+            met |= mask[p, np.arange(layer.n_out)].any(axis=1)
+    return met

@@ -1,0 +1,400 @@
+"""The operators: each as numpy arithmetic in the type of its inputs, every step rounded as the ONNX text has it.
+
+The same functions run the source network on images and, row by row, on the table of all popcounts of a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+
+from .graph import check_elements
+
+Inputs = Sequence[Any]
+Attrs = Mapping[str, Any]
+#: Dtypes by the number that ONNX gives them.
+DTYPES = {
+    1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_,
+    10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64,
+}  # fmt: skip
+
+
+def _sum(x: Inputs, a: Attrs) -> Any:
+    total = x[0]
+    for other in x[1:]:
+        total = total + other
+    return total
+
+
+def _divide(x: Inputs, a: Attrs) -> Any:
+    if np.asarray(x[0]).dtype.kind in "iu":
+        return (np.fix(np.asarray(x[0], np.float64) / x[1])).astype(x[0].dtype)  # towards zero, as C does
+    return x[0] / x[1]
+
+
+def _clip(x: Inputs, a: Attrs) -> Any:
+    low = x[1] if len(x) > 1 and x[1] is not None else a.get("min")
+    high = x[2] if len(x) > 2 and x[2] is not None else a.get("max")
+    y = x[0]
+    if low is not None:
+        y = np.maximum(y, np.asarray(low, y.dtype))
+    if high is not None:
+        y = np.minimum(y, np.asarray(high, y.dtype))
+    return y
+
+
+def text(value: Any) -> str:
+    """Return an attribute that is a text."""
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _rounded(x: Any, mode: str) -> Any:
+    modes: dict[str, Callable[[Any], Any]] = {
+        "ROUND": np.rint, "HALF_EVEN": np.rint, "CEIL": np.ceil, "FLOOR": np.floor,
+        "ROUND_TO_ZERO": np.trunc, "DOWN": np.trunc, "UP": lambda v: np.sign(v) * np.ceil(np.abs(v)),
+        "HALF_UP": lambda v: np.sign(v) * np.floor(np.abs(v) + 0.5),
+        "HALF_DOWN": lambda v: np.sign(v) * np.ceil(np.abs(v) - 0.5),
+    }  # fmt: skip
+    if mode.upper() not in modes:
+        raise InputError(f"rounding_mode must be one of {', '.join(modes)}, not {mode!r}")
+    return modes[mode.upper()](x)
+
+
+def quant_range(bits: float, signed: bool, narrow: bool) -> tuple[float, float]:
+    """Return the smallest and largest integer of a quantiser."""
+    if signed:
+        return -(2.0 ** (bits - 1)) + narrow, 2.0 ** (bits - 1) - 1
+    return 0.0, 2.0**bits - 1 - narrow
+
+
+def _quant(x: Inputs, a: Attrs) -> Any:
+    v, scale, zero, bits = x[0], np.asarray(x[1], x[0].dtype), np.asarray(x[2], x[0].dtype), float(np.ravel(x[3])[0])
+    signed, narrow = bool(a.get("signed", 1)), bool(a.get("narrow", 0))
+    y = v / scale + zero
+    if signed and bits == 1:  # one signed bit is bipolar, as in QONNX
+        y = np.where(y >= 0, v.dtype.type(1), v.dtype.type(-1))
+    else:
+        low, high = quant_range(bits, signed, narrow)
+        y = np.clip(y, v.dtype.type(low), v.dtype.type(high))
+        y = _rounded(y, text(a.get("rounding_mode", "ROUND")))
+    return (y - zero) * scale
+
+
+def _multithreshold(x: Inputs, a: Attrs) -> Any:
+    v, t = x[0], np.asarray(x[1])
+    if t.ndim != 2:
+        raise InputError(f"thresholds must have 2 dimensions, not {t.ndim}")
+    layout = text(a.get("data_layout", "")) or {3: "NWC"}.get(v.ndim, "NC")
+    axis = layout.index("C") if "C" in layout else 1
+    if axis >= v.ndim:
+        raise InputError(f"data_layout must fit {v.ndim} dimensions, not {layout!r}")
+    if t.shape[0] not in (1, v.shape[axis]):
+        raise InputError(f"thresholds must have 1 or {v.shape[axis]} rows, not {t.shape[0]}")
+    shape = [1] * v.ndim
+    shape[axis] = t.shape[0]
+    count = np.zeros(v.shape, v.dtype)
+    for k in range(t.shape[1]):
+        count += v >= t[:, k].reshape(shape)
+    return count * v.dtype.type(a.get("out_scale", 1.0)) + v.dtype.type(a.get("out_bias", 0.0))
+
+
+def channels(value: Any, x: NDArray) -> NDArray:
+    """Return a constant a channel, shaped for axis 1 of `x`."""
+    value = np.asarray(value, x.dtype)
+    if x.ndim < 2 or value.size not in (1, x.shape[1]):
+        raise InputError(f"parameters must have {x.shape[1] if x.ndim > 1 else 1} values, not {value.size}")
+    return value.reshape([-1 if k == 1 else 1 for k in range(x.ndim)]) if value.size > 1 else value.reshape(())
+
+
+def batch_norm_parts(x: Inputs, a: Attrs) -> tuple[NDArray, NDArray, NDArray]:
+    """Return mean, factor and beta of a BatchNormalization node, shaped for its input."""
+    gamma, beta, mean, variance = (channels(v, x[0]) for v in x[1:5])
+    if (variance < 0).any():
+        raise InputError("variance must be at least 0")
+    return mean, gamma / np.sqrt(variance + x[0].dtype.type(a.get("epsilon", 1e-5))), beta
+
+
+def _batch_norm(x: Inputs, a: Attrs) -> Any:
+    mean, factor, beta = batch_norm_parts(x, a)
+    return (x[0] - mean) * factor + beta
+
+
+def _cast(x: Inputs, a: Attrs) -> Any:
+    to = a.get("to", 1)
+    if isinstance(to, bytes):  # before opset 6
+        to = {b"FLOAT": 1, b"INT64": 7, b"INT32": 6, b"BOOL": 9, b"DOUBLE": 11, b"UINT8": 2, b"INT8": 3}.get(to, 0)
+    if to == 16:
+        raise InputError("a cast to bfloat16 is not known")
+    if to not in DTYPES:
+        raise InputError(f"a cast to type {to} is not known")
+    kept = np.asarray(x[0])
+    if kept.dtype == np.float64 and to == 1:
+        return kept  # the run in float64 stays there
+    return kept.astype(DTYPES[to])
+
+
+def _where(x: Inputs, a: Attrs) -> Any:
+    return np.where(x[0], x[1], x[2])
+
+
+def _quantize_linear(x: Inputs, a: Attrs) -> Any:
+    zero = np.asarray(x[2] if len(x) > 2 and x[2] is not None else np.uint8(0))
+    scale = np.asarray(x[1], x[0].dtype)
+    if scale.ndim == 1 and scale.size > 1:
+        axis = int(a.get("axis", 1)) % x[0].ndim
+        shape = [-1 if k == axis else 1 for k in range(x[0].ndim)]
+        scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.size > 1 else zero
+    info = np.iinfo(zero.dtype)
+    return np.clip(np.rint(x[0] / scale) + zero.astype(x[0].dtype), info.min, info.max).astype(zero.dtype)
+
+
+def _dequantize_linear(x: Inputs, a: Attrs) -> Any:
+    scale = np.asarray(x[1])
+    zero = np.asarray(x[2] if len(x) > 2 and x[2] is not None else 0)
+    if scale.ndim == 1 and scale.size > 1:
+        axis = int(a.get("axis", 1)) % np.ndim(x[0])
+        shape = [-1 if k == axis else 1 for k in range(np.ndim(x[0]))]
+        scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.size > 1 else zero
+    return (np.asarray(x[0]).astype(np.int64) - zero.astype(np.int64)).astype(scale.dtype) * scale
+
+
+def _hard_sigmoid(x: Inputs, a: Attrs) -> Any:
+    t = x[0].dtype.type
+    return np.clip(t(a.get("alpha", 0.2)) * x[0] + t(a.get("beta", 0.5)), t(0), t(1))
+
+
+def _prelu(x: Inputs, a: Attrs) -> Any:
+    return np.where(x[0] >= 0, x[0], x[0] * np.asarray(x[1], x[0].dtype))
+
+
+def _leaky(x: Inputs, a: Attrs) -> Any:
+    return np.where(x[0] >= 0, x[0], x[0] * x[0].dtype.type(a.get("alpha", 0.01)))
+
+
+def _thresholded_relu(x: Inputs, a: Attrs) -> Any:
+    return np.where(x[0] > x[0].dtype.type(a.get("alpha", 1.0)), x[0], x[0].dtype.type(0))
+
+
+#: Operators that act on each element, and keep the order of images and neurons.
+ELEMENTWISE: dict[str, Callable[[Inputs, Attrs], Any]] = {
+    "Add": lambda x, a: x[0] + x[1],
+    "Sub": lambda x, a: x[0] - x[1],
+    "Mul": lambda x, a: x[0] * x[1],
+    "Div": _divide,
+    "Sum": _sum,
+    "Pow": lambda x, a: np.power(x[0], np.asarray(x[1], x[0].dtype)),
+    "Sqrt": lambda x, a: np.sqrt(x[0]),
+    "Reciprocal": lambda x, a: 1 / x[0],
+    "Neg": lambda x, a: -x[0],
+    "Abs": lambda x, a: np.abs(x[0]),
+    "Exp": lambda x, a: np.exp(x[0]),
+    "Log": lambda x, a: np.log(x[0]),
+    "BatchNormalization": _batch_norm,
+    "Clip": _clip,
+    "Min": lambda x, a: np.minimum(x[0], x[1]) if len(x) > 1 else x[0],
+    "Max": lambda x, a: np.maximum(x[0], x[1]) if len(x) > 1 else x[0],
+    "Relu": lambda x, a: np.maximum(x[0], x[0].dtype.type(0)),
+    "LeakyRelu": _leaky,
+    "PRelu": _prelu,
+    "ThresholdedRelu": _thresholded_relu,
+    "HardSigmoid": _hard_sigmoid,
+    "Tanh": lambda x, a: np.tanh(x[0]),
+    "Sigmoid": lambda x, a: 1 / (1 + np.exp(-x[0])),
+    "Softsign": lambda x, a: x[0] / (1 + np.abs(x[0])),
+    "Sign": lambda x, a: np.sign(x[0]),
+    "Floor": lambda x, a: np.floor(x[0]),
+    "Ceil": lambda x, a: np.ceil(x[0]),
+    "Round": lambda x, a: np.rint(x[0]),
+    "Greater": lambda x, a: x[0] > x[1],
+    "GreaterOrEqual": lambda x, a: x[0] >= x[1],
+    "Less": lambda x, a: x[0] < x[1],
+    "LessOrEqual": lambda x, a: x[0] <= x[1],
+    "Equal": lambda x, a: x[0] == x[1],
+    "Not": lambda x, a: ~np.asarray(x[0], bool),
+    "And": lambda x, a: np.logical_and(x[0], x[1]),
+    "Or": lambda x, a: np.logical_or(x[0], x[1]),
+    "Xor": lambda x, a: np.logical_xor(x[0], x[1]),
+    "Where": _where,
+    "Cast": _cast,
+    "CastLike": lambda x, a: x[0] if x[0].dtype == np.float64 else x[0].astype(np.asarray(x[1]).dtype),
+    "Identity": lambda x, a: x[0],
+    "Dropout": lambda x, a: x[0],
+    "StopGradient": lambda x, a: x[0],
+    "BipolarQuant": lambda x, a: np.where(x[0] >= 0, np.asarray(x[1], x[0].dtype), -np.asarray(x[1], x[0].dtype)),
+    "Quant": _quant,
+    "IntQuant": _quant,
+    "MultiThreshold": _multithreshold,
+    "QuantizeLinear": _quantize_linear,
+    "DequantizeLinear": _dequantize_linear,
+}
+
+#: Elementwise operators whose result is rounded, and so depends on the order in which a runtime computes.
+ROUNDED = frozenset({
+    "Add", "Sub", "Mul", "Div", "Sum", "Pow", "Sqrt", "Reciprocal", "Exp", "Log", "BatchNormalization", "LeakyRelu",
+    "PRelu", "HardSigmoid", "Tanh", "Sigmoid", "Softsign",
+})  # fmt: skip
+#: What keeps the class: left out of the scores when it comes last.
+HEADS = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})
+#: Matrix products.
+PRODUCTS = frozenset({"MatMul", "Gemm", "XnorPopcountMatMul"})
+#: Shapes.
+SHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Shape"})
+
+
+def _gather(x: Inputs, a: Attrs) -> Any:
+    return np.take(x[0], np.asarray(x[1], np.int64), axis=int(a.get("axis", 0)))
+
+
+def _slice(x: Inputs, a: Attrs) -> Any:
+    data = np.asarray(x[0])
+    starts = list(np.ravel(x[1] if len(x) > 1 else a["starts"]))
+    ends = list(np.ravel(x[2] if len(x) > 2 else a["ends"]))
+    axes = x[3] if len(x) > 3 and x[3] is not None else a.get("axes")
+    axes = list(range(len(starts))) if axes is None else list(np.ravel(axes))
+    steps = list(np.ravel(x[4])) if len(x) > 4 and x[4] is not None else [1] * len(starts)
+    index: list[Any] = [slice(None)] * data.ndim
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        if int(step) <= 0:
+            raise InputError("a slice must have a positive step")
+        index[int(axis)] = slice(int(start), int(end), int(step))
+    return data[tuple(index)]
+
+
+def _constant_of_shape(x: Inputs, a: Attrs) -> Any:
+    check_elements([int(n) for n in np.ravel(x[0])], "ConstantOfShape")
+    value = np.asarray(a.get("value", np.zeros(1, np.float32))).ravel()
+    return np.full([int(n) for n in np.ravel(x[0])], value[0], value.dtype)
+
+
+def _expand(x: Inputs, a: Attrs) -> Any:
+    shape = np.broadcast_shapes(np.shape(x[0]), tuple(int(n) for n in np.ravel(x[1])))
+    check_elements(shape, "Expand")
+    return np.broadcast_to(x[0], shape)
+
+
+def _reduce(function: Callable[..., Any]) -> Callable[[Inputs, Attrs], Any]:
+    def reduce(x: Inputs, a: Attrs) -> Any:
+        axes = x[1] if len(x) > 1 and x[1] is not None else a.get("axes")
+        axis = None if axes is None else tuple(int(n) for n in np.ravel(axes))
+        return function(x[0], axis=axis, keepdims=bool(a.get("keepdims", 1)))
+
+    return reduce
+
+
+def _range(x: Inputs, a: Attrs) -> Any:
+    start, limit, delta = (np.asarray(v).ravel()[0] for v in x)
+    if delta == 0:
+        raise InputError("a range must have a step that is not 0")
+    check_elements([max(0, int((float(limit) - float(start)) / float(delta)) + 1)], "Range")
+    return np.arange(start, limit, delta)
+
+
+#: Operators known on constants alone: they make weights, scales and shapes.
+CONSTANT_ONLY: dict[str, Callable[[Inputs, Attrs], Any]] = {
+    "Gather": _gather,
+    "Slice": _slice,
+    "Concat": lambda x, a: np.concatenate([np.asarray(v) for v in x], axis=int(a.get("axis", 0))),
+    "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
+    "ReduceMean": _reduce(np.mean),
+    "ReduceSum": _reduce(np.sum),
+    "ReduceProd": _reduce(np.prod),
+    "ReduceMax": _reduce(np.max),
+    "ReduceMin": _reduce(np.min),
+    "Size": lambda x, a: np.int64(np.size(x[0])),
+    "Range": _range,
+}
+
+
+def constant_value(attrs: Attrs) -> NDArray:
+    """Return the tensor of a Constant node."""
+    for key, dtype in (("value", None), ("value_float", np.float32), ("value_floats", np.float32),
+                       ("value_int", np.int64), ("value_ints", np.int64)):  # fmt: skip
+        if key in attrs:
+            return np.asarray(attrs[key], dtype)
+    raise InputError("a Constant must have a value of numbers")
+
+
+def axes_of(x: Inputs, a: Attrs) -> list[int] | None:
+    """Return the axes of a Squeeze, Unsqueeze or reduction: an input in new opsets, an attribute in old ones."""
+    axes = x[1] if len(x) > 1 and x[1] is not None else a.get("axes")
+    return None if axes is None else [int(n) for n in np.ravel(axes)]
+
+
+def target_shape(found: Sequence[int], wanted: Sequence[int], batch: int | None, allowzero: bool = False) -> list[int]:
+    """Return the shape that a Reshape asks for, with a batch that was fixed at export replaced by the actual one."""
+    shape = [found[k] if n == 0 and not allowzero and k < len(found) else int(n) for k, n in enumerate(wanted)]
+    if len(shape) > 1 and batch is not None and shape[0] == batch and found and found[0] != batch:
+        shape[0] = int(found[0])
+    return shape
+
+
+def run_shape(op: str, x: Inputs, a: Attrs, batch: int | None) -> NDArray:
+    """Return the result of one of :data:`SHAPES` on plain arrays.
+
+    Parameters
+    ----------
+    batch : int or None
+        The batch that the source has fixed, usually 1; any other number of images may be given.
+    """
+    v = np.asarray(x[0])
+    if op == "Reshape":
+        shape = x[1] if len(x) > 1 else a["shape"]
+        return v.reshape(target_shape(v.shape, [int(n) for n in np.ravel(shape)], batch, bool(a.get("allowzero", 0))))
+    if op == "Flatten":
+        axis = int(a.get("axis", 1)) % (v.ndim + 1) if int(a.get("axis", 1)) < 0 else int(a.get("axis", 1))
+        return v.reshape(int(np.prod(v.shape[:axis], dtype=np.int64)), -1)
+    if op == "Squeeze":
+        axes = axes_of(x, a)
+        return np.squeeze(v, None if axes is None else tuple(axes))
+    if op == "Unsqueeze":
+        axes = axes_of(x, a) or []
+        return np.expand_dims(v, tuple(axes))
+    if op == "Transpose":
+        return np.transpose(v, a.get("perm"))
+    shape = list(v.shape)
+    start, end = a.get("start"), a.get("end")
+    return np.array(shape[slice(start, end)], np.int64)
+
+
+def run_product(op: str, x: Inputs, a: Attrs) -> NDArray:
+    """Return the result of one of :data:`PRODUCTS` on plain arrays."""
+    if op == "MatMul":
+        return np.matmul(x[0], x[1])
+    if op == "XnorPopcountMatMul":
+        n = x[0].shape[-1]
+        return (np.matmul(2 * x[0] - 1, 2 * np.asarray(x[1], x[0].dtype) - 1) + n) / 2
+    left = x[0].T if a.get("transA", 0) else x[0]
+    right = x[1].T if a.get("transB", 0) else x[1]
+    y = np.matmul(left, right)
+    if a.get("alpha", 1.0) != 1.0:
+        y = y * y.dtype.type(a["alpha"])
+    if len(x) > 2 and x[2] is not None:
+        bias = np.asarray(x[2])
+        y = y + (bias if a.get("beta", 1.0) == 1.0 else bias * y.dtype.type(a["beta"]))
+    return y
+
+
+def run_head(op: str, x: Inputs, a: Attrs) -> list[NDArray]:
+    """Return the results of one of :data:`HEADS` on plain arrays."""
+    v = np.asarray(x[0])
+    if op in ("Softmax", "LogSoftmax"):
+        axis = int(a.get("axis", -1))
+        shifted = v - v.max(axis=axis, keepdims=True)
+        total = np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+        return [np.exp(shifted - total) if op == "Softmax" else shifted - total]
+    axis = int(a.get("axis", -1 if op == "TopK" else 0))
+    if op == "ArgMax":
+        y = np.argmax(v, axis=axis)
+        return [np.expand_dims(y, axis) if a.get("keepdims", 1) else y]
+    k = int(np.ravel(x[1] if len(x) > 1 else a["k"])[0])
+    if not 1 <= k <= v.shape[axis]:
+        raise InputError(f"TopK: k must be in [1, {v.shape[axis]}], not {k}")
+    order = np.argsort(-v, axis=axis, kind="stable")
+    order = np.take(order, np.arange(k), axis=axis)
+    return [np.take_along_axis(v, order, axis), order]

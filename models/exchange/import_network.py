@@ -1,0 +1,249 @@
+"""``oxnor import``: any supported file becomes a network, with the report that proves it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models import golden
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.exchange.folding.build import Built, build
+from oxnor.models.exchange.folding.check import Source, as_images, compare, own_source, random_images
+from oxnor.models.exchange.folding.graph import FILE_MAX, Graph, Unsupported
+from oxnor.models.exchange.folding.inputs import meaning
+from oxnor.models.exchange.nir.reader import NirGraph, SpikingOptions, network_of
+from oxnor.models.exchange.readers.reference import CannotRun
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.spiking import SpikingNetwork
+
+from .detect import read
+
+#: Random images that every import is compared on.
+RANDOM_IMAGES = 1000
+#: Images for the reference evaluator, which may take them one by one.
+_REFERENCE_IMAGES = 16
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import gives.
+
+    Parameters
+    ----------
+    network : Network or SpikingNetwork
+        Its info has the record of where it comes from.
+    report : dict
+        JSON-able: source, input, layers, thresholds checked, outputs compared, notes.
+    """
+
+    network: Network | SpikingNetwork
+    report: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.report["thresholds"]["differ"] and not any(c["differ"] for c in self.report["outputs"])
+
+
+def import_network(
+    path: str | Path,
+    *,
+    coding: str | None = None,
+    name: str | None = None,
+    check: str | Path | None = None,
+    spiking: SpikingOptions | None = None,
+    tell: Tell | None = None,
+) -> Imported:
+    """Read a network that another tool trained, fold it into integers, and compare it with its source.
+
+    Parameters
+    ----------
+    path : path
+        ONNX or QONNX, Keras ``.h5`` or ``.keras`` (also of Larq), PyTorch state dict, ``.npz`` of arrays, NIR.
+    coding : str, optional
+        How the source takes images: see :data:`oxnor.models.exchange.folding.inputs.CODINGS`.
+    name : str, optional
+        Of the network; default: the file's.
+    check : path, optional
+        ``.npz`` with ``images`` (uint8, bool, or what the source takes) and optional ``labels`` to compare on as well.
+    spiking : SpikingOptions, optional
+        For NIR alone.
+    tell : callable, optional
+        Told of (what is done, steps done, steps in all).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used, naming it and every node that is not supported.
+    """
+    path = Path(path)
+    tell = tell or (lambda *_: None)
+    if path.is_dir():
+        raise InputError(f"{path}: must be a file; save a Keras model as .keras or .h5, not as a folder")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size > FILE_MAX:
+        raise InputError(f"{path}: must have at most {FILE_MAX:,} bytes, not {path.stat().st_size:,}")
+    tell(f"reading {path.name}", 0, 0)
+    try:
+        source = read(path)
+        if isinstance(source, NirGraph):
+            imported = _from_nir(source, name or _name_of(path), spiking, {"--input": coding, "--check": check})
+        elif spiking:
+            raise InputError(f"--neuron, --decision, --encoder, --round must not be given for {source.kind}")
+        else:
+            imported = from_graph(
+                source.graph,
+                source.kind,
+                name or _name_of(path),
+                coding=coding or _coding_of(check, source.graph),
+                check=check,
+                reference=source.reference,
+                tell=tell,
+            )
+    except Unsupported as e:
+        raise _named(path, e) from None
+    except InputError as e:
+        text = str(e)
+        raise e if text.startswith((f"{path}:", f"{check}:")) else InputError(f"{path}: {text}") from None
+    digest = _digest(path)
+    kind = "NIR" if isinstance(source, NirGraph) else source.kind
+    return _with_record(imported, {"file": path.name, "sha256": digest, "format": kind})
+
+
+def _from_nir(graph: NirGraph, name: str, spiking: SpikingOptions | None, given: dict[str, Any]) -> Imported:
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(f"{option} must not be given for NIR: a spiking network takes grey values or events")
+    network, report = network_of(graph, name, spiking or SpikingOptions())
+    return Imported(network, {"name": name, "source": {"format": "NIR"}} | report)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _named(path: Path, e: Unsupported) -> InputError:
+    error = InputError(f"{path}: {e}")
+    error.problems = e.problems  # type: ignore[attr-defined]
+    return error
+
+
+def _name_of(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-.") or "imported"
+
+
+def _coding_of(check: str | Path | None, graph: Graph) -> str | None:
+    """Return the coding that given images show, if they are bits in the source's own values."""
+    if check is None or graph.input_kind:
+        return None
+    images, _ = read_images(check)
+    if images.dtype.kind != "f" or images.size == 0:
+        return None
+    levels = np.unique(images[:64])
+    return {(-1.0, 1.0): "bipolar"}.get(tuple(levels.tolist()))
+
+
+def read_images(path: str | Path) -> tuple[NDArray, NDArray | None]:
+    """Return ``images`` and ``labels`` (or None) of an ``.npz`` file, which is not trusted."""
+    from oxnor.models.base.files import NpzReader
+
+    with NpzReader(path) as source:
+        if "images" not in source.names:
+            raise InputError(f"{path}: must hold an array 'images'")
+        images = source.any_array("images", ["|u1", "|b1", "<f4", "<f8"], 5, FILE_MAX)
+        labels = None
+        if "labels" in source.names:
+            labels = source.any_array("labels", ["|u1", "<i8", "<i4"], 1, FILE_MAX)
+            if len(labels) != len(images):
+                raise InputError(f"{path}: labels must be {len(images)}, one an image, not {len(labels)}")
+    return images, labels
+
+
+def from_graph(
+    graph: Graph,
+    kind: str,
+    name: str,
+    *,
+    coding: str | None = None,
+    check: str | Path | None = None,
+    reference: Callable[[Built], Source | None] | None = None,
+    by: str = "reference evaluator",
+    tell: Tell | None = None,
+) -> Imported:
+    """Fold a graph and compare it with its source; arguments as :func:`import_network`.
+
+    `reference` gives another implementation of the source, where there is one, and `by` is its name.
+    """
+    tell = tell or (lambda *_: None)
+    tell("folding and checking every popcount", 0, 0)
+    built = build(graph, coding, name)
+    source = own_source(built, graph)
+    images = random_images(built.network.n_in, RANDOM_IMAGES)
+    outputs = []
+    tell("comparing outputs", 0, 0)
+    outputs.append({"on": "random images", "by": "float32"} | compare(built, graph, images, source))
+    notes = list(built.notes)
+    other = reference(built) if reference else None
+    if other is not None:
+        part = np.concatenate([images[: _REFERENCE_IMAGES // 2], images[-_REFERENCE_IMAGES // 2 :]])
+        try:
+            outputs.append({"on": "random images", "by": by} | compare(built, graph, part, other))
+        except CannotRun as e:
+            notes.append(f"the {by} does not run this model ({e})")
+    accuracy = None
+    if check is not None:
+        given, labels = read_images(check)
+        try:
+            found = as_images(built, given)
+        except InputError as e:
+            raise InputError(f"{check}: {e}") from None
+        outputs.append({"on": Path(check).name, "by": "float32"} | compare(built, graph, found, source))
+        if labels is not None:
+            accuracy = float(np.mean(golden.predict(built.network, found) == labels))
+    elif built.network.n_in == 784 and not _is_bits_only(built):
+        digits = load_mnist("test")[0][:RANDOM_IMAGES].reshape(-1, 784)
+        outputs.append({"on": "MNIST test images", "by": "float32"} | compare(built, graph, digits, source))
+    checked = {k: sum(y[k] for y in built.layers) for k in ("checked", "differ", "rounding")}
+    report: dict[str, Any] = {
+        "shape": list(built.network.shape), "weights": built.network.n_weights, "digest": built.network.digest,
+        "input": {"coding": built.coding, "meaning": meaning(built.coding), "assumed": built.assumed,
+                  "threshold": built.network.input_threshold},
+        "layers": list(built.layers), "thresholds": checked, "outputs": outputs, "accuracy": accuracy,
+        "notes": notes,
+    }  # fmt: skip
+    network = replace(built.network, info=_info(built, kind, report))
+    return Imported(network, {"name": name, "source": {"format": kind}} | report)
+
+
+def _is_bits_only(built: Built) -> bool:
+    return built.coding in ("bipolar", "binary")
+
+
+def _info(built: Built, kind: str, report: dict[str, Any]) -> dict[str, Any]:
+    layers = {
+        str(k): f"{y['node']}: {', '.join(y['operators'])}; weights {y['weights']}; {y['checked']:,} popcounts checked"
+        for k, y in enumerate(built.layers)
+    }
+    info = {
+        "origin": f"imported from {kind}",
+        "imported": {"input": f"{built.coding}: {meaning(built.coding)}", "layers": layers},
+    }
+    return info if report["accuracy"] is None else info | {"accuracy_on_given_images": report["accuracy"]}
+
+
+def _with_record(imported: Imported, source: dict[str, str]) -> Imported:
+    """Add where the network comes from to its header and to the report."""
+    info = dict(imported.network.info)
+    info["imported"] = {"source": source} | info["imported"]
+    return Imported(replace(imported.network, info=info), imported.report | {"source": source})

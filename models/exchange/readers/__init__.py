@@ -1,0 +1,1 @@
+"""Files of other tools, each read into one graph."""

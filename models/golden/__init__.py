@@ -1,0 +1,8 @@
+"""The golden model: what the hardware must compute, bit for bit.
+
+The functions here are those of binarized networks; :mod:`oxnor.models.golden.spiking` has those of spiking ones.
+"""
+
+from .binarized import argmax, binarize, layer_outputs, popcount, popcount_threshold, predict, scores
+
+__all__ = ["argmax", "binarize", "layer_outputs", "popcount", "popcount_threshold", "predict", "scores"]

@@ -1,0 +1,99 @@
+"""Golden vectors: what goes in, what every layer gives, and what comes out, for any testbench."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.bits import pack_words
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import write_npz, write_text
+from oxnor.models.networks.binarized import Network
+
+from . import binarized as golden
+
+#: Bits of a score in the text files, two's complement.
+SCORE_WIDTH = 64
+
+
+def hex_lines(bits: NDArray[np.bool_]) -> str:
+    """Return bits (n, width) as n lines of hexadecimal for ``$readmemh``, element 0 rightmost."""
+    digits = -(-bits.shape[1] // 4)
+    packed = np.packbits(bits, axis=1, bitorder="little")[:, ::-1]
+    return "".join(f"{row.tobytes().hex()[-digits:]}\n" for row in packed)
+
+
+def vectors(network: Network, images: NDArray) -> dict[str, NDArray]:
+    """Return arrays by name.
+
+    Parameters
+    ----------
+    network, images
+        As for :func:`oxnor.models.golden.binarized.binarize`.
+
+    Returns
+    -------
+    dict
+        ``input``, bool (n, n_in); ``layerK``, bool (n, n_out), for each hidden layer; ``popcounts``, int32, of the
+        output layer; ``scores``, int64 (n, n_out); ``classes``, int64 (n,).
+    """
+    bits = golden.binarize(network, images)
+    outputs = golden.layer_outputs(network, images)
+    last = outputs[-2] if len(outputs) > 1 else bits
+    found = {"input": bits} | {f"layer{k}": y for k, y in enumerate(outputs[:-1])}
+    found["popcounts"] = network.layers[-1].popcounts(pack_words(last), "numba")
+    return found | {"scores": outputs[-1], "classes": golden.argmax(outputs[-1])}
+
+
+def write_vectors(
+    network: Network, images: NDArray, directory: str | Path, *, labels: NDArray | None = None
+) -> dict[str, Any]:
+    """Write golden vectors to a new or empty folder, or over earlier ones, whole or not at all.
+
+    ``vectors.npz`` has the arrays of :func:`vectors` (and ``images``, ``labels``). For ``$readmemh``: ``input.mem`` and
+    ``layerK.mem``, one image a line, element 0 in bit 0; ``scores.mem``, one score a line, image by image, 64 bits
+    two's complement; ``classes.mem``, 32 bits.
+
+    Returns
+    -------
+    dict
+        ``images``, their number, ``files`` and the network's ``digest``.
+
+    Raises
+    ------
+    InputError
+        If the folder has other files in it, or cannot be written.
+    """
+    directory = Path(directory)
+    found = vectors(network, images)
+    texts = {f"{k}.mem": hex_lines(v) for k, v in found.items() if v.dtype == bool}
+    texts["scores.mem"] = "".join(f"{int(s) & (1 << SCORE_WIDTH) - 1:016x}\n" for s in found["scores"].ravel())
+    texts["classes.mem"] = "".join(f"{int(c):08x}\n" for c in found["classes"])
+    arrays = {"images": np.asarray(images)} | found
+    if labels is not None:
+        arrays["labels"] = np.asarray(labels)
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: must be a folder, not a file")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / "vectors.npz").is_file():
+        raise InputError(f"{directory}: must be empty or hold earlier vectors, and has other files in it")
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except OSError as e:
+        raise InputError(f"{directory}: cannot be written ({e.strerror})") from None
+    try:
+        temporary.chmod(0o755)
+        write_npz(temporary / "vectors.npz", arrays)
+        for name, text in texts.items():
+            write_text(temporary / name, text)
+        if directory.exists():
+            shutil.rmtree(directory)
+        temporary.rename(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return {"images": len(found["input"]), "files": ["vectors.npz", *sorted(texts)], "digest": network.digest}

@@ -1,0 +1,168 @@
+"""What a network is, and the file that holds one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import NpzReader, naming, write_npz
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.table import LAYER_TYPES
+
+from .base import Chain, read_sizes
+
+FORMAT = "oxnor-network"
+FORMAT_VERSION = 1
+
+@dataclass(frozen=True, eq=False)
+class Network(Chain):
+    """A binarized network: hidden layers that give bits, then one layer that gives scores.
+
+    Parameters
+    ----------
+    name : str
+        Short name, of letters, digits, ``-``, ``_`` and ``.``.
+    layers : tuple of DenseLayer and ScoreLayer
+        In order; each has as many inputs as the one before has neurons. Only the last gives scores.
+    input_threshold : int
+        A grey pixel becomes 1 iff pixel >= input_threshold. Range [0, 256].
+    info : mapping
+        Anything that JSON can hold: origin, licence, accuracy as measured, how it was trained.
+
+    Raises
+    ------
+    InputError
+        If the layers do not fit each other or a field is out of its range.
+    """
+
+    name: str
+    layers: tuple[DenseLayer | ScoreLayer, ...]
+    input_threshold: int = 128
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.check_name()
+        if isinstance(self.input_threshold, bool) or not isinstance(self.input_threshold, int | np.integer):
+            raise InputError(f"network: input_threshold must be an integer, not {self.input_threshold!r}")
+        if not 0 <= self.input_threshold <= 256:
+            raise InputError(f"network: input_threshold must be in [0, 256], not {self.input_threshold}")
+        self.check_layers()
+        for i, layer in enumerate(self.layers):
+            if layer.gives_scores != (i == len(self.layers) - 1):
+                raise InputError(f"network: the last layer and no other must give scores, not layer {i} ({layer.kind})")
+        self.check_info()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything that the network computes with; name and info are left out."""
+        h = hashlib.sha256(f"{FORMAT} {FORMAT_VERSION} {self.input_threshold}".encode())
+        for layer in self.layers:
+            h.update(f"{layer.kind} {layer.weights.shape}".encode())
+            h.update(np.packbits(layer.weights, axis=1, bitorder="little").tobytes())
+            for name, array in layer.to_arrays().items():
+                h.update(name.encode() + array.tobytes())
+        return h.hexdigest()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        weights: Sequence[Any],
+        thresholds: Sequence[Any],
+        offsets: Any = None,
+        scales: Any = None,
+        *,
+        name: str = "network",
+        input_threshold: int = 128,
+        info: Mapping[str, Any] | None = None,
+    ) -> Network:
+        """Make a network from anybody's weights.
+
+        Parameters
+        ----------
+        weights : sequence of ndarray of bool, shape (n_out, n_in)
+            One array a layer; True is +1.
+        thresholds : sequence of ndarray of int, shape (n_out,), the last one None
+            A hidden neuron fires iff its popcount >= threshold; range [0, n_in + 1].
+        offsets, scales : ndarray of int, shape (n_out of the last layer,), optional
+            score = scale * popcount + offset. Default 0 and 1.
+
+        Raises
+        ------
+        InputError
+            If anything does not fit.
+        """
+        if len(weights) != len(thresholds):
+            raise InputError(f"network: thresholds must be {len(weights)} arrays, one a layer, not {len(thresholds)}")
+        if not len(weights) or thresholds[-1] is not None:
+            raise InputError("network: the last of thresholds must be None: the output layer gives scores")
+        layers: list[DenseLayer | ScoreLayer] = []
+        for i, (w, t) in enumerate(zip(weights, thresholds, strict=True)):
+            try:
+                if t is None and i < len(weights) - 1:
+                    raise InputError("thresholds must be given for every layer but the last")
+                layers.append(ScoreLayer(w, scales, offsets) if t is None else DenseLayer(w, t))
+            except InputError as e:
+                raise InputError(f"layer {i}: {e}") from None
+        return cls(name, tuple(layers), input_threshold, info or {})
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to an ``.npz`` file, whole or not at all; equal networks give equal bytes."""
+        header = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "name": self.name,
+            "input_threshold": int(self.input_threshold),
+            "layers": [{"kind": y.kind, "n_in": y.n_in, "n_out": y.n_out} for y in self.layers],
+            "info": dict(self.info),
+        }
+        arrays: dict[str, NDArray] = {"header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)}
+        for i, layer in enumerate(self.layers):
+            arrays[f"layer{i}.weights"] = np.packbits(layer.weights, axis=1, bitorder="little")
+            arrays |= {f"layer{i}.{k}": v for k, v in layer.to_arrays().items()}
+        write_npz(path, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Network:
+        """Read a network; nothing in the file is trusted.
+
+        Raises
+        ------
+        InputError
+            Naming the file, the field and the rule that it breaks.
+        """
+        with NpzReader(path) as source, naming(path):
+            header = _read_header(source)
+            layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
+            return cls(header["name"], layers, header["input_threshold"], header["info"])
+
+
+def _read_header(source: NpzReader) -> dict[str, Any]:
+    header = source.json_header(FORMAT, FORMAT_VERSION)
+    for name, kind in {"name": str, "input_threshold": int, "layers": list, "info": dict}.items():
+        if not isinstance(header.get(name), kind):
+            raise InputError(f"{source.path}: header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
+    return header
+
+
+def _read_layer(source: NpzReader, i: int, entry: Any) -> DenseLayer | ScoreLayer:
+    where = f"{source.path}: header.layers[{i}]"
+    if not isinstance(entry, dict) or entry.get("kind") not in LAYER_TYPES:
+        kind = entry.get("kind") if isinstance(entry, dict) else entry
+        raise InputError(f"{where}.kind must be one of {', '.join(LAYER_TYPES)}, not {kind!r}")
+    n_out, n_in = read_sizes(entry, where)
+    weights = source.bits(f"layer{i}.weights", n_out, n_in)
+    try:
+        return LAYER_TYPES[entry["kind"]].from_arrays(weights, source, f"layer{i}")
+    except InputError as e:
+        text = str(e)
+        raise InputError(text if text.startswith(str(source.path)) else f"{source.path}: layer {i}: {text}") from None

@@ -1,0 +1,156 @@
+"""XNOR-popcount on packed bits: numba kernels and their plain numpy twins, equal on every bit.
+
+Inputs are uint64 words, element i in bit i % 64 of word i // 64, with unused high bits 0 in both operands. XOR of
+two such rows counts the *disagreeing* bits, and the padding never disagrees: popcount = n_in - disagreements.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from oxnor.models.base.bits import pack_words
+
+BACKENDS = ("numba", "numpy")
+_CHUNK = 256
+
+
+@intrinsic
+def _ctpop(typingctx: Any, x: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)])
+        function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)], kind)
+        return builder.call(function, args)
+
+    return types.uint64(types.uint64), codegen
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def _count_image(x, w, n_in, out):
+    for j in range(w.shape[0]):
+        differ = np.uint64(0)
+        for k in range(x.shape[0]):
+            differ += _ctpop(x[k] ^ w[j, k])
+        out[j] = n_in - np.int64(differ)
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def _fire_image(x, w, limit, out):
+    m = w.shape[0]
+    for word in range(out.shape[0]):
+        bits = np.uint64(0)
+        for b in range(min(64, m - 64 * word)):
+            j = 64 * word + b
+            differ = np.uint64(0)
+            for k in range(x.shape[0]):
+                differ += _ctpop(x[k] ^ w[j, k])
+            # p >= T is the same as n_in - T >= number of disagreeing bits
+            if np.int64(differ) <= limit[j]:
+                bits |= np.uint64(1) << np.uint64(b)
+        out[word] = bits
+
+
+@numba.njit(parallel=True, cache=True, boundscheck=False)
+def _popcounts_numba(x, w, n_in, out):
+    for i in numba.prange(x.shape[0]):
+        _count_image(x[i], w, n_in, out[i])
+
+
+@numba.njit(parallel=True, cache=True, boundscheck=False)
+def _fire_numba(x, w, limit, out):
+    for i in numba.prange(x.shape[0]):
+        _fire_image(x[i], w, limit, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def fire_some(x, w, limit, neurons, out):
+    """Write the bits of `neurons` alone into packed `out`, in the caller's thread; `limit` is n_in - thresholds."""
+    words = x.shape[1]
+    for i in range(x.shape[0]):
+        for j in neurons:
+            differ = np.uint64(0)
+            for k in range(words):
+                differ += _ctpop(x[i, k] ^ w[j, k])
+            bit = np.uint64(1) << np.uint64(j & 63)
+            if np.int64(differ) <= limit[j]:
+                out[i, j >> 6] |= bit
+            else:
+                out[i, j >> 6] &= ~bit
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def fire_serial(x, w, limit, out):
+    """As :func:`fire`, in the caller's thread; `limit` is n_in - thresholds."""
+    for i in range(x.shape[0]):
+        _fire_image(x[i], w, limit, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def popcounts_serial(x, w, n_in, out):
+    """As :func:`popcounts`, in the caller's thread."""
+    for i in range(x.shape[0]):
+        _count_image(x[i], w, n_in, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def toggle(w, n_in, flips, stuck_0, stuck_1):
+    """Change the named synapses (flat indices, neuron * n_in + input) of packed weights in place."""
+    for f in flips:
+        w[f // n_in, (f % n_in) >> 6] ^= np.uint64(1) << np.uint64((f % n_in) & 63)
+    for f in stuck_0:
+        w[f // n_in, (f % n_in) >> 6] &= ~(np.uint64(1) << np.uint64((f % n_in) & 63))
+    for f in stuck_1:
+        w[f // n_in, (f % n_in) >> 6] |= np.uint64(1) << np.uint64((f % n_in) & 63)
+
+
+def _popcounts_numpy(x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int) -> NDArray[np.int32]:
+    out = np.empty((len(x), len(w)), np.int32)
+    for start in range(0, len(x), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        differ = np.bitwise_count(x[rows, None, :] ^ w[None, :, :]).sum(axis=2, dtype=np.int32)  # (rows, n_out)
+        out[rows] = n_in - differ
+    return out
+
+
+def popcounts(x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba") -> NDArray[np.int32]:
+    """Return the number of agreeing bits of each input with each weight row.
+
+    Parameters
+    ----------
+    x : ndarray of uint64, shape (n, words)
+    w : ndarray of uint64, shape (n_out, words)
+    n_in : int
+        Number of bits in a row; words = ceil(n_in / 64).
+    backend : str
+        One of :data:`BACKENDS`.
+
+    Returns
+    -------
+    ndarray of int32, shape (n, n_out), range [0, n_in]
+    """
+    if backend == "numpy":
+        return _popcounts_numpy(x, w, n_in)
+    out = np.empty((len(x), len(w)), np.int32)
+    _popcounts_numba(x, w, n_in, out)
+    return out
+
+
+def fire(
+    x: NDArray[np.uint64],
+    w: NDArray[np.uint64],
+    thresholds: NDArray[np.int64],
+    n_in: int,
+    backend: str = "numba",
+) -> NDArray[np.uint64]:
+    """Return packed bits popcount >= threshold, shape (n, ceil(n_out / 64)); arguments as :func:`popcounts`."""
+    if backend == "numpy":
+        return pack_words(_popcounts_numpy(x, w, n_in) >= thresholds)
+    out = np.empty((len(x), -(-len(w) // 64)), np.uint64)
+    _fire_numba(x, w, n_in - thresholds, out)
+    return out

@@ -1,0 +1,1 @@
+"""Layer types, one file each, and the table of them."""

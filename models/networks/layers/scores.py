@@ -1,0 +1,82 @@
+"""Output layer: integer scores of popcounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.networks import kernels
+
+from .base import OFFSET_MAX, SCALE_MAX, ArraySource, Layer, Reads, check_integers, check_weights
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreLayer(Layer):
+    """The output layer: score = scale * popcount + offset, in integers.
+
+    Parameters
+    ----------
+    weights : ndarray of bool, shape (n_out, n_in)
+        See :class:`Layer`.
+    scales : ndarray of int64, shape (n_out,), optional
+        Range (-2**31, 2**31). Default 1.
+    offsets : ndarray of int64, shape (n_out,), optional
+        Range (-2**52, 2**52). Default 0.
+
+    Raises
+    ------
+    InputError
+        If a shape, dtype or range is wrong.
+    """
+
+    kind: ClassVar[str] = "scores"
+    gives_scores: ClassVar[bool] = True
+
+    scales: NDArray[np.int64] = None  # type: ignore[assignment]  # an array once made
+    offsets: NDArray[np.int64] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        where = f"{self.kind} layer"
+        weights = check_weights(self.weights, where)
+        n_out = len(weights)
+        scales = np.ones(n_out, np.int64) if self.scales is None else self.scales
+        offsets = np.zeros(n_out, np.int64) if self.offsets is None else self.offsets
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "scales", check_integers(scales, n_out, 1 - SCALE_MAX, SCALE_MAX - 1, where, "scales"))
+        offsets = check_integers(offsets, n_out, 1 - OFFSET_MAX, OFFSET_MAX - 1, where, "offsets")
+        object.__setattr__(self, "offsets", offsets)
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether a score is more than the popcount itself."""
+        return bool(np.any(self.scales != 1) or np.any(self.offsets != 0))
+
+    def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int64]:
+        """Return the scores, shape (n, n_out), of packed inputs (n, words)."""
+        return self.from_popcounts(self.popcounts(x, backend, reads))
+
+    def from_popcounts(self, counts: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return the scores of popcounts, both of shape (n, n_out)."""
+        return self.scales * counts + self.offsets
+
+    def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int64]:  # noqa: D102
+        counts = np.empty((len(x), self.n_out), np.int32)
+        kernels.popcounts_serial(x, w, self.n_in, counts)
+        return self.from_popcounts(counts)
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Return what is stored beside the weights."""
+        return {"scales": self.scales.astype("<i8"), "offsets": self.offsets.astype("<i8")}
+
+    @classmethod
+    def from_arrays(cls, weights: NDArray[np.bool_], source: ArraySource, prefix: str) -> ScoreLayer:
+        """Undo :meth:`to_arrays`."""
+        n_out = len(weights)
+        return cls(
+            weights,
+            source.array(f"{prefix}.scales", "<i8", (n_out,)),
+            source.array(f"{prefix}.offsets", "<i8", (n_out,)),
+        )

@@ -1,0 +1,16 @@
+"""The table of layer types.
+
+A new type is a frozen dataclass with the methods of :class:`oxnor.models.networks.layers.base.Layer`, one entry in
+:data:`LAYER_TYPES`, and one entry in the hardware's own table (``oxnor.hw.layers.table.table.UNITS``). Nothing else
+asks for a type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .dense import DenseLayer
+from .scores import ScoreLayer
+
+#: Every layer type by its name in a network file.
+LAYER_TYPES: Mapping[str, type[DenseLayer] | type[ScoreLayer]] = {c.kind: c for c in (DenseLayer, ScoreLayer)}

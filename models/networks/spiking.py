@@ -1,0 +1,399 @@
+"""Spiking networks: integrate-and-fire layers with signed weights in single-level RRAM cells, and the file of one.
+
+The neuron is that of the SPIRIT chip and of N2D2's spiking cells (docs/references.md): bipolar, reset by subtraction,
+refractory periods in which it goes on integrating, and a decision as soon as the leading output is far enough ahead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import NpzReader, naming, write_npz
+from oxnor.models.networks.layers.base import SIZE_MAX
+
+from .base import Chain, read_sizes
+from .encoders import WINDOW_MAX, Encoder
+
+FORMAT = "oxnor-spiking-network"
+FORMAT_VERSION = 1
+
+
+def _check(where: str, values: Any, ranges: Mapping[str, tuple[int, int]], choices: Mapping[str, tuple]) -> None:
+    for name, (low, high) in ranges.items():
+        value = getattr(values, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise InputError(f"{where}: {name} must be an integer in [{low}, {high}], not {value!r}")
+    for name, allowed in choices.items():
+        value = getattr(values, name)
+        if not any(value is a or (isinstance(a, str) and value == a) for a in allowed):
+            told = ", ".join(str(a).lower() if isinstance(a, bool) else a for a in allowed)
+            raise InputError(f"{where}: {name} must be one of {told}, not {value!r}")
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """The integrate-and-fire neurons of a layer.
+
+    An event with sign s at weight w: V <- saturate(V + s * w), at any time. Then, if V >= theta (or, bipolar,
+    -V >= theta) outside a refractory period, the neuron fires once: V loses theta of its sign (or becomes 0), and
+    a refractory period begins.
+
+    Parameters
+    ----------
+    weight_max : int
+        Weights are in [-weight_max, weight_max]: each bank has so many cells. Range [1, 15].
+    theta : int
+        Threshold. Range [1, 2**(v_bits - 1) - 1].
+    bipolar : bool
+        Whether the neuron fires negative spikes too.
+    reset : str
+        ``subtract``, or ``zero``.
+    compare : str
+        ``ge`` (fires at theta) or ``gt`` (above it).
+    refractory : int
+        Ticks after a spike in which the neuron cannot fire: a spike at tick t blocks ticks below t + refractory.
+    refractory_integrate : bool
+        Whether it integrates in them; if not, V is held at 0.
+    leak : int
+        At each tick V loses V / 2**leak, rounded towards 0; 0: no leak. Range [0, 31].
+    v_init : int
+        V at the start of an image.
+    v_bits : int
+        Bits of V, two's complement; V saturates. Range [2, 31].
+    """
+
+    weight_max: int = 4
+    theta: int = 4
+    bipolar: bool = True
+    reset: str = "subtract"
+    compare: str = "ge"
+    refractory: int = 0
+    refractory_integrate: bool = True
+    leak: int = 0
+    v_init: int = 0
+    v_bits: int = 12
+
+    def __post_init__(self) -> None:
+        _check("neuron", self, {"weight_max": (1, 15), "v_bits": (2, 31), "leak": (0, 31)}, {
+            "bipolar": (True, False), "refractory_integrate": (True, False),
+            "reset": ("subtract", "zero"), "compare": ("ge", "gt"),
+        })  # fmt: skip
+        limits = {"theta": (1, self.v_max), "refractory": (0, WINDOW_MAX), "v_init": (self.v_min, self.v_max)}
+        _check("neuron", self, limits, {})
+
+    @property
+    def v_min(self) -> int:
+        """Smallest membrane value."""
+        return -(1 << (self.v_bits - 1))
+
+    @property
+    def v_max(self) -> int:
+        """Largest membrane value."""
+        return (1 << (self.v_bits - 1)) - 1
+
+    @property
+    def limit(self) -> int:
+        """The neuron fires iff V (or -V) reaches this."""
+        return self.theta + (self.compare == "gt")
+
+    @property
+    def cells(self) -> int:
+        """Cells to a weight: a positive and a negative bank."""
+        return 2 * self.weight_max
+
+
+@dataclass(frozen=True)
+class Decision:
+    """When an image is decided, and for what.
+
+    Tested once for each event of the last layer at which an output fired, after all outputs are updated.
+
+    Parameters
+    ----------
+    delta_s : int
+        Stop when the leading signed count is so far ahead of the next; 0: never.
+    terminate_max : int
+        Stop when the leading count reaches this; 0: never.
+    window : int
+        Ticks to an image: later events are not looked at. Range [1, 32768].
+    tie : str
+        Which of equal counts wins: the ``lowest`` or the ``highest`` index.
+    count_bits : int
+        Bits of a count, two's complement; counts saturate. Range [2, 31].
+    """
+
+    delta_s: int = 10
+    terminate_max: int = 0
+    window: int = 640
+    tie: str = "lowest"
+    count_bits: int = 16
+
+    def __post_init__(self) -> None:
+        _check("decision", self, {"count_bits": (2, 31)}, {"tie": ("lowest", "highest")})
+        top = self.count_max
+        limits = {"delta_s": (0, top), "terminate_max": (0, top), "window": (1, WINDOW_MAX)}
+        _check("decision", self, limits, {})
+
+    @property
+    def count_max(self) -> int:
+        """Largest count; the smallest is its negative."""
+        return (1 << (self.count_bits - 1)) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingLayer:
+    """A layer of integrate-and-fire neurons on an array of single-level cells.
+
+    Parameters
+    ----------
+    cells : ndarray of bool, shape (n_in, n_out * 2 * weight_max)
+        The array as it lies: an input event selects a row; neuron n has columns n * 2 * weight_max and on, first its
+        positive, then its negative bank. A weight is the number of cells that are on in the positive bank less that
+        in the negative one.
+    neuron : Neuron
+
+    Raises
+    ------
+    InputError
+        If the shape or dtype is wrong.
+    """
+
+    kind: ClassVar[str] = "spiking"
+
+    cells: NDArray[np.bool_]
+    neuron: Neuron = field(default_factory=Neuron)
+
+    def __post_init__(self) -> None:
+        cells = np.asarray(self.cells)
+        if cells.dtype != bool:
+            raise InputError(f"spiking layer: cells must be bool (True is on), not {cells.dtype}")
+        width = self.neuron.cells
+        if cells.ndim != 2 or not 1 <= len(cells) < SIZE_MAX or not cells.shape[1] or cells.shape[1] % width:
+            raise InputError(
+                f"spiking layer: cells must have shape (n_in, n_out * {width}), n_in below {SIZE_MAX},"
+                f" not {cells.shape}"
+            )
+        if cells.shape[1] // width > SIZE_MAX:
+            raise InputError(f"spiking layer: n_out must be in [1, {SIZE_MAX}], not {cells.shape[1] // width}")
+        cells = cells.copy()
+        cells.setflags(write=False)
+        object.__setattr__(self, "cells", cells)
+
+    @property
+    def weights(self) -> NDArray[np.bool_]:
+        """What the macros store and faults act on: the cells."""
+        return self.cells
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return len(self.cells)
+
+    @property
+    def n_out(self) -> int:
+        """Number of neurons."""
+        return int(self.cells.shape[1]) // self.neuron.cells
+
+    @cached_property
+    def matrix(self) -> NDArray[np.int8]:
+        """The signed weights, shape (n_in, n_out), as the cells read."""
+        banks = self.cells.reshape(self.n_in, self.n_out, 2, self.neuron.weight_max).sum(axis=3, dtype=np.int8)
+        return np.ascontiguousarray(banks[:, :, 0] - banks[:, :, 1])
+
+    def with_weights(self, weights: NDArray[np.bool_]) -> SpikingLayer:
+        """Return the same layer with other cells of the same shape."""
+        return replace(self, cells=weights)
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Return what is stored beside the cells: nothing but numbers in the header."""
+        return {}
+
+    @classmethod
+    def from_weights(cls, weights: Any, neuron: Neuron | None = None) -> SpikingLayer:
+        """Return a layer with thermometer-coded weights.
+
+        Parameters
+        ----------
+        weights : ndarray of int, shape (n_out, n_in)
+            Each in [-weight_max, weight_max].
+        neuron : Neuron, optional
+        """
+        neuron, array = neuron or Neuron(), np.asarray(weights)
+        top = neuron.weight_max
+        if array.dtype.kind not in "iu" or array.ndim != 2:
+            raise InputError(
+                f"spiking layer: weights must be integers of shape (n_out, n_in), not {array.dtype} {array.shape}"
+            )
+        wrong = array[(array < -top) | (array > top)]
+        if wrong.size:
+            raise InputError(f"spiking layer: weights must be in [{-top}, {top}], not {int(wrong[0])}")
+        level = np.arange(top)
+        signed = array.T.astype(np.int64)[:, :, None]
+        cells = np.stack([signed > level, -signed > level], axis=2)
+        return cls(cells.reshape(len(signed), -1), neuron)
+
+
+#: How an image of 28 x 28 becomes the inputs: by name, (pixels cut off at each side, side of the averaged squares).
+VIEWS: Mapping[str, tuple[int, int]] = {"whole": (0, 1), "crop24-mean2": (2, 2)}
+_SIDE = 28
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingNetwork(Chain):
+    """Spiking layers in a chain, an encoder before them, and a decision after them.
+
+    Parameters
+    ----------
+    name : str
+        Short name, of letters, digits, ``-``, ``_`` and ``.``.
+    layers : tuple of SpikingLayer
+    decision : Decision
+    encoder : Encoder
+    view : str
+        A key of :data:`VIEWS`: how a 28 x 28 image becomes the inputs.
+    info : mapping
+        Anything that JSON can hold.
+
+    Raises
+    ------
+    InputError
+        If the layers do not fit each other or a field is out of its range.
+    """
+
+    kind: ClassVar[str] = "spiking"
+
+    name: str
+    layers: tuple[SpikingLayer, ...]
+    decision: Decision = field(default_factory=Decision)
+    encoder: Encoder = field(default_factory=Encoder)
+    view: str = "whole"
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.check_name()
+        self.check_layers()
+        if self.n_out < 2:
+            raise InputError(f"network: the last layer must have at least 2 neurons, not {self.n_out}")
+        if self.view not in VIEWS:
+            raise InputError(f"network: view must be one of {', '.join(VIEWS)}, not {self.view!r}")
+        self.check_info()
+
+    @property
+    def n_cells(self) -> int:
+        """Number of RRAM cells."""
+        return sum(layer.cells.size for layer in self.layers)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of an image before the view: 784 if the view makes the inputs of that many, else the inputs."""
+        cut, square = VIEWS[self.view]
+        return _SIDE * _SIDE if self.n_in == ((_SIDE - 2 * cut) // square) ** 2 else self.n_in
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "layers": [{"kind": y.kind, "n_in": y.n_in, "n_out": y.n_out, "neuron": asdict(y.neuron)}
+                       for y in self.layers],
+            "decision": asdict(self.decision),
+            "encoder": asdict(self.encoder),
+            "view": self.view,
+        }  # fmt: skip
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything that the network computes with; name and info are left out."""
+        h = hashlib.sha256(f"{FORMAT} {FORMAT_VERSION} {json.dumps(self._settings(), sort_keys=True)}".encode())
+        for layer in self.layers:
+            h.update(np.packbits(layer.cells, axis=1, bitorder="little").tobytes())
+        return h.hexdigest()
+
+    def inputs(self, images: Any) -> NDArray[np.uint8]:
+        """Return grey images as the network's inputs, shape (n, n_in).
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, 784), (n, 28, 28) or (n, n_in)
+            28 x 28 images go through the view: cropped, then averaged in squares, halves rounded up.
+
+        Raises
+        ------
+        InputError
+            If the dtype or the size is another.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8:
+            raise InputError(f"images: dtype must be uint8 (grey), not {images.dtype}")
+        size = int(np.prod(images.shape[1:]))
+        if images.ndim < 2 or size not in (self.n_in, _SIDE * _SIDE):
+            raise InputError(
+                f"images: shape must be (n, {self.n_in}) for network {self.name!r}, not {images.shape}"
+            )
+        if size == self.n_in:
+            return np.ascontiguousarray(images.reshape(len(images), size))
+        viewed = through_view(images, self.view)
+        if viewed.shape[1] != self.n_in:
+            raise InputError(f"network: view must give {self.n_in} inputs, not the {viewed.shape[1]} of {self.view!r}")
+        return viewed
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to an ``.npz`` file, whole or not at all; equal networks give equal bytes."""
+        header = {"format": FORMAT, "version": FORMAT_VERSION, "name": self.name, "info": dict(self.info)}
+        text = json.dumps(header | self._settings(), sort_keys=True)
+        arrays: dict[str, NDArray] = {"header": np.frombuffer(text.encode(), np.uint8)}
+        for i, layer in enumerate(self.layers):
+            arrays[f"layer{i}.cells"] = np.packbits(layer.cells, axis=1, bitorder="little")
+        write_npz(path, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> SpikingNetwork:
+        """Read a network; nothing in the file is trusted.
+
+        Raises
+        ------
+        InputError
+            Naming the file, the field and the rule that it breaks.
+        """
+        with NpzReader(path) as source, naming(path):
+            header = source.json_header(FORMAT, FORMAT_VERSION)
+            for name, kind in {"name": str, "layers": list, "info": dict, "view": str}.items():
+                if not isinstance(header.get(name), kind):
+                    raise InputError(f"header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
+            layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
+            decision = read_settings(Decision, header.get("decision"), "header.decision")
+            encoder = read_settings(Encoder, header.get("encoder"), "header.encoder")
+            return cls(header["name"], layers, decision, encoder, header["view"], header["info"])
+
+
+def through_view(images: NDArray[np.uint8], view: str) -> NDArray[np.uint8]:
+    """Return 28 x 28 images, shape (n, 784) or (n, 28, 28), as :data:`VIEWS` says, shape (n, k)."""
+    cut, square = VIEWS[view]
+    grey = images.reshape(len(images), _SIDE, _SIDE)[:, cut : _SIDE - cut, cut : _SIDE - cut].astype(np.uint32)
+    side = grey.shape[1] // square
+    sums = grey.reshape(len(grey), side, square, side, square).sum(axis=(2, 4))
+    area = square * square
+    return ((sums + area // 2) // area).astype(np.uint8).reshape(len(grey), -1)
+
+
+def read_settings(kind: Any, found: Any, where: str) -> Any:
+    """Return a Neuron, Decision or Encoder from a mapping that is not trusted; `where` names it in errors."""
+    names = {f.name for f in fields(kind)}
+    if not isinstance(found, dict) or set(found) != names:
+        raise InputError(f"{where} must have exactly the fields {', '.join(sorted(names))}, not {found!r}")
+    return kind(**found)
+
+
+def _read_layer(source: NpzReader, i: int, entry: Any) -> SpikingLayer:
+    if not isinstance(entry, dict) or entry.get("kind") != SpikingLayer.kind:
+        raise InputError(f"header.layers[{i}].kind must be {SpikingLayer.kind!r}, not {entry!r:.80}")
+    n_out, n_in = read_sizes(entry, f"header.layers[{i}]")
+    neuron = read_settings(Neuron, entry.get("neuron"), f"header.layers[{i}].neuron")
+    return SpikingLayer(source.bits(f"layer{i}.cells", n_in, n_out * neuron.cells), neuron)

@@ -1,0 +1,68 @@
+"""What a network in training sees: deformed copies of the training images, as bits, with the teacher's answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .deform import Deformation, deform, generator, import_torch
+from .teacher import Teacher, load_state, save_state
+
+_VIEW_KEY = 3
+#: Index of the view that is the images as they are.
+PLAIN = -1
+
+
+def as_input(packed: NDArray[np.uint8]) -> Any:
+    """Return packed bits (n, 98) as a float32 tensor (n, 784) of -1 and +1."""
+    torch = import_torch()
+    return torch.from_numpy(np.unpackbits(packed, axis=1)).float().mul_(2).sub_(1)
+
+
+class Views:
+    """Copies of the training images, each deformed in its own way and made when first used.
+
+    Parameters
+    ----------
+    images : torch tensor of uint8, shape (n, 784)
+    teacher : Teacher or None
+    how : Deformation
+    cache : path, optional
+        Folder to keep copies in, with the teacher's answers; files are named by all that decides them.
+    """
+
+    def __init__(self, images: Any, teacher: Teacher | None, how: Deformation, cache: Path | None):
+        self._grey, self._teacher, self._how, self._cache = images, teacher, how, cache
+        self._views: dict[int, tuple[NDArray[np.uint8], Any]] = {}
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Any]:
+        """Return packed bits (n, 98) and the teacher's logits (n, 10), or None, of a view."""
+        if index not in self._views:
+            self._views[index] = self._cached(index)
+        return self._views[index]
+
+    def _cached(self, index: int) -> tuple[NDArray[np.uint8], Any]:
+        if self._cache is None or self._teacher is None:
+            return self._make(index)
+        key = json.dumps([self._teacher.digest, asdict(self._how), index])
+        path = self._cache / f"view-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pt"
+        if path.is_file():
+            state = load_state(path)
+            return state["bits"].numpy(), state["answers"]
+        bits, taught = self._make(index)
+        save_state(path, {"bits": import_torch().from_numpy(bits), "answers": taught})
+        return bits, taught
+
+    def _make(self, index: int) -> tuple[NDArray[np.uint8], Any]:
+        grey = self._grey
+        if index != PLAIN:
+            source = generator(_VIEW_KEY, index)
+            grey = import_torch().cat([deform(part, self._how, source) for part in grey.split(1000)])
+        bits = np.packbits(grey.numpy() >= 128, axis=1)
+        return bits, self._teacher.answers(grey) if self._teacher else None

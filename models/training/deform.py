@@ -1,0 +1,102 @@
+"""Random small deformations of grey digits, many images at once, repeatable from a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from oxnor.models.base.errors import InputError
+
+SIDE = 28
+
+
+def import_torch() -> Any:
+    """Return the torch module, or raise InputError that says how to get it."""
+    try:
+        import torch
+    except ImportError:
+        raise InputError('training needs PyTorch, which is not installed: pip install "oxnor[train]"') from None
+    return torch
+
+
+def generator(*key: int) -> Any:
+    """Return a torch generator keyed by integers in [0, 2**31): any one can be made again alone."""
+    torch = import_torch()
+    import numpy as np
+
+    state = np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) >> 1)
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """How far an image may be deformed; each draw is uniform in [-range, +range] unless said otherwise.
+
+    Parameters
+    ----------
+    shift : float
+        Pixels. Range [0, 14].
+    rotation : float
+        Degrees. Range [0, 90].
+    scale : float
+        Relative size, drawn for each axis. Range [0, 0.5].
+    shear : float
+        Tangent of the slant. Range [0, 1].
+    elastic : float
+        Pixels, standard deviation of a smooth displacement field (normal draws on a 6 x 6 grid, made smooth by
+        bicubic interpolation), after Simard, Steinkraus and Platt, ICDAR 2003. Range [0, 4].
+    """
+
+    shift: float = 1.5
+    rotation: float = 10.0
+    scale: float = 0.10
+    shear: float = 0.12
+    elastic: float = 0.5
+
+    def __post_init__(self) -> None:
+        limits = {"shift": 14, "rotation": 90, "scale": 0.5, "shear": 1, "elastic": 4}
+        for name, high in limits.items():
+            value = getattr(self, name)
+            if not 0 <= value <= high:
+                raise InputError(f"deformation: {name} must be in [0, {high}], not {value}")
+
+    def __mul__(self, factor: float) -> Deformation:
+        """Return a deformation `factor` times as strong."""
+        return Deformation(*(factor * v for v in (self.shift, self.rotation, self.scale, self.shear, self.elastic)))
+
+
+def deform(images: Any, how: Deformation, source: Any) -> Any:
+    """Return deformed images.
+
+    Parameters
+    ----------
+    images : torch tensor of uint8, shape (n, 784)
+    how : Deformation
+    source : torch.Generator
+
+    Returns
+    -------
+    torch tensor of uint8, shape (n, 784)
+    """
+    torch = import_torch()
+    n = len(images)
+
+    def draw(*shape: int) -> Any:
+        return torch.rand(n, *shape, generator=source) * 2 - 1
+
+    angle = draw() * (how.rotation * torch.pi / 180)
+    size_x, size_y = 1 + how.scale * draw(), 1 + how.scale * draw()
+    slant = how.shear * draw()
+    move = draw(2) * (2 * how.shift / SIDE)
+    cos, sin = angle.cos(), angle.sin()
+    top = [cos / size_x, (slant * cos - sin) / size_y, move[:, 0]]
+    bottom = [sin / size_x, (slant * sin + cos) / size_y, move[:, 1]]
+    matrix = torch.stack(top + bottom, dim=1).view(n, 2, 3)
+    grid = torch.nn.functional.affine_grid(matrix, [n, 1, SIDE, SIDE], align_corners=False)
+    if how.elastic:
+        field = torch.randn(n, 2, 6, 6, generator=source) * (2 * how.elastic / SIDE)
+        field = torch.nn.functional.interpolate(field, size=(SIDE, SIDE), mode="bicubic", align_corners=True)
+        grid = grid + field.permute(0, 2, 3, 1)
+    grey = images.view(n, 1, SIDE, SIDE).float()
+    out = torch.nn.functional.grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return out.round_().clamp_(0, 255).to(torch.uint8).view(n, SIDE * SIDE)

@@ -1,0 +1,133 @@
+"""Batch norm and sign become one integer threshold, proved on every popcount."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalization of pre-activations z = 2p - n_in, in float32.
+
+    Parameters
+    ----------
+    gamma, beta, mean, variance : ndarray of float32, shape (n_out,)
+        Finite; variance >= 0.
+    eps : float
+        Added to the variance. Range (0, 1).
+
+    Raises
+    ------
+    InputError
+        If a shape or a range is wrong.
+    """
+
+    gamma: NDArray[np.float32]
+    beta: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name in ("gamma", "beta", "mean", "variance"):
+            array = np.asarray(getattr(self, name), dtype=np.float32)
+            if array.ndim != 1 or array.shape != np.shape(self.gamma):
+                raise InputError(f"batch norm: {name} must have shape {np.shape(self.gamma)}, not {array.shape}")
+            if not np.isfinite(array).all():
+                raise InputError(f"batch norm: {name} must be finite, not {array[~np.isfinite(array)][0]}")
+            object.__setattr__(self, name, array)
+        if (self.variance < 0).any():
+            raise InputError(f"batch norm: variance must be at least 0, not {self.variance.min()}")
+        if not 0 < self.eps < 1:
+            raise InputError(f"batch norm: eps must be in (0, 1), not {self.eps}")
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """Factor gamma / sqrt(variance + eps), each step rounded to float32."""
+        with np.errstate(over="ignore", under="ignore"):
+            return self.gamma / np.sqrt(self.variance + np.float32(self.eps))
+
+    def __call__(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (z - mean) * scale + beta for z of shape (n, n_out), each step rounded to float32.
+
+        For one neuron this is monotone in z, because rounding is; overflow to infinity keeps that.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            return (np.asarray(z, dtype=np.float32) - self.mean) * self.scale + self.beta
+
+
+def fires(norm: BatchNorm, n_in: int) -> NDArray[np.bool_]:
+    """Return the truth table of each neuron, shape (n_in + 1, n_out): row p is sign(norm(2p - n_in)), sign(0) = +1."""
+    z = (2 * np.arange(n_in + 1) - n_in).astype(np.float32)
+    return norm(z[:, None]) >= 0
+
+
+def fold(weights: NDArray[np.bool_], norm: BatchNorm) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return weights and thresholds that give the bits of sign(norm(z)) for every popcount.
+
+    A neuron with negative gamma has its weight row inverted, so that its popcount becomes n_in - p;
+    gamma = 0 gives a constant: threshold 0 (always) or n_in + 1 (never). The rule is that of section 4.3 of
+    FINN's streamlining and of Larq's compute engine, with the threshold counted from the truth table
+    instead of solved for, so that equality and rounding follow float32.
+
+    Parameters
+    ----------
+    weights : ndarray of bool, shape (n_out, n_in)
+        True is +1.
+    norm : BatchNorm
+        Of n_out neurons.
+
+    Returns
+    -------
+    weights : ndarray of bool, shape (n_out, n_in)
+    thresholds : ndarray of int64, shape (n_out,), range [0, n_in + 1]
+
+    Raises
+    ------
+    InputError
+        If the shapes do not agree, the scale is not finite, or the result differs from the float32
+        batch norm at any popcount.
+    """
+    weights = np.asarray(weights, dtype=bool)
+    if weights.ndim != 2 or len(weights) != len(norm.gamma):
+        raise InputError(f"batch norm: weights must have shape ({len(norm.gamma)}, n_in), not {weights.shape}")
+    if not np.isfinite(norm.scale).all():
+        raise InputError("batch norm: gamma / sqrt(variance + eps) must be finite in float32")
+    n_in = weights.shape[1]
+    table = fires(norm, n_in)
+    negative = norm.scale < 0
+    thresholds = n_in + 1 - np.count_nonzero(table, axis=0)
+    check_fold(table, negative, thresholds)
+    return weights ^ negative[:, None], thresholds.astype(np.int64)
+
+
+def check_fold(table: NDArray[np.bool_], inverted: NDArray[np.bool_], thresholds: NDArray[np.int64]) -> None:
+    """Compare thresholds with the truth table at every popcount of every neuron.
+
+    Parameters
+    ----------
+    table : ndarray of bool, shape (n_in + 1, n_out)
+        From :func:`fires`; row p is popcount p of the weights before folding.
+    inverted : ndarray of bool, shape (n_out,)
+        Neurons whose weight row is inverted.
+    thresholds : ndarray of int64, shape (n_out,)
+
+    Raises
+    ------
+    InputError
+        Naming the first neuron and popcount that differ.
+    """
+    p = np.arange(len(table))[:, None]
+    folded = np.where(inverted, len(table) - 1 - p, p) >= thresholds
+    wrong = np.argwhere((folded != table).T)
+    if len(wrong):
+        neuron, popcount = (int(v) for v in wrong[0])
+        raise InputError(
+            f"batch norm: the threshold of neuron {neuron} must give bit {int(table[popcount, neuron])}"
+            f" at popcount {popcount}, as float32 does, not {int(folded[popcount, neuron])}"
+        )

@@ -1,0 +1,1 @@
+"""Accuracy under drawn errors, and what the trials say together."""

@@ -1,0 +1,183 @@
+"""What trials say: means, what is chance of the draw and what of the test set, and the rate a network stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base import rng
+
+#: Accuracy that may be lost at the knee, unless said otherwise: half a point.
+LIMIT = 0.005
+_LEVEL = 0.95
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Point:
+    """The trials at one error rate.
+
+    Parameters
+    ----------
+    rate : float
+        Error rate.
+    trials : int
+        Draws of errors.
+    mean : float
+        Mean accuracy, in [0, 1].
+    sd : float or None
+        Standard deviation between trials (n - 1); None for a single one.
+    mean_low, mean_high : float or None
+        95 % confidence interval of the mean over all draws (Student's t).
+    band_low, band_high : float or None
+        95 % band between trials: where one more trial would fall, if they are normal.
+    test_se : float
+        Binomial standard error of the mean for a test set of this size: what other images would have changed.
+        It is not part of the other two, which hold for these images.
+    """
+
+    rate: float
+    trials: int
+    mean: float
+    sd: float | None
+    mean_low: float | None
+    mean_high: float | None
+    band_low: float | None
+    band_high: float | None
+    test_se: float
+
+
+@dataclass(frozen=True)
+class Knee:
+    """The largest error rate at which the mean accuracy has lost no more than a limit.
+
+    Parameters
+    ----------
+    rate : float or None
+        The rate; None if it lies outside the rates that were tried.
+    low, high : float or None
+        95 % interval from resampled trials (bootstrap); None where an end lies outside.
+    limit : float
+        Accuracy that may be lost, in [0, 1].
+    smallest, largest : float
+        The rates that were tried.
+    below : bool
+        Where `rate` is None: whether the knee is below the smallest rate, or above the largest.
+    """
+
+    rate: float | None
+    low: float | None
+    high: float | None
+    limit: float
+    smallest: float
+    largest: float
+    below: bool = False
+
+    def __str__(self) -> str:
+        if self.rate is None:
+            return f"below {self.smallest:.2g}" if self.below else f"above {self.largest:.2g}"
+        low = f"below {self.smallest:.2g}" if self.low is None else f"{self.low:.2g}"
+        high = f"above {self.largest:.2g}" if self.high is None else f"{self.high:.2g}"
+        return f"{self.rate:.2g} ({low} to {high})"
+
+
+def point(rate: float, accuracy: NDArray[np.float64], images: int) -> Point:
+    """Return the statistics of the trials at one rate; `accuracy` has shape (trials,), values in [0, 1]."""
+    n, mean = len(accuracy), float(np.mean(accuracy))
+    se = float(np.sqrt(mean * (1 - mean) / images))
+    if n < 2:
+        return Point(rate, n, mean, None, None, None, None, None, se)
+    from scipy import stats
+
+    sd = float(np.std(accuracy, ddof=1))
+    t = float(stats.t.ppf(0.5 + _LEVEL / 2, n - 1))
+    half, band = t * sd / np.sqrt(n), t * sd * np.sqrt(1 + 1 / n)
+    a, b, c, d = (float(np.clip(mean + x, 0, 1)) for x in (-half, half, -band, band))
+    return Point(float(rate), n, mean, sd, a, b, c, d, se)
+
+
+def _crossing(rates: NDArray[np.float64], means: NDArray[np.float64], floor: float) -> float:
+    """Return the rate where the means first fall below `floor`, 0 if at once, inf if never.
+
+    Between two rates the mean is taken as linear in the logarithm of the rate.
+    """
+    under = np.flatnonzero(means < floor)
+    if not under.size:
+        return np.inf
+    k = int(under[0])
+    if k == 0:
+        return 0.0
+    share = (means[k - 1] - floor) / (means[k - 1] - means[k])
+    low, high = np.log(rates[k - 1 : k + 1])
+    return float(np.exp(low + share * (high - low)))
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Accuracy against error rate: the trials of one network and one kind of error.
+
+    Parameters
+    ----------
+    label : str
+        What it is of.
+    accuracy : mapping of float to ndarray of float, shape (trials,)
+        By error rate, each above 0; values in [0, 1]. At least one rate.
+    clean : float
+        Accuracy without errors.
+    images : int
+        Test images.
+    """
+
+    label: str
+    accuracy: Mapping[float, NDArray[np.float64]]
+    clean: float
+    images: int
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """The statistics at each rate, rising."""
+        return tuple(point(rate, np.asarray(self.accuracy[rate]), self.images) for rate in sorted(self.accuracy))
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """The rates, rising."""
+        return np.array(sorted(self.accuracy))
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """The mean accuracy at each rate."""
+        return np.array([p.mean for p in self.points])
+
+    def knee(self, limit: float = LIMIT) -> Knee:
+        """Return the largest rate whose mean accuracy is at most `limit` below that without errors."""
+        rates, floor = self.rates, self.clean - limit
+        ends = {"limit": limit, "smallest": float(rates[0]), "largest": float(rates[-1])}
+        found = _crossing(rates, self.means, floor)
+        g = rng.stream("bootstrap", seed=0, layer=0, trial=0)
+        draws = np.empty((_RESAMPLES, len(rates)))
+        for k, rate in enumerate(rates):
+            values = np.asarray(self.accuracy[rate])
+            draws[:, k] = values[g.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
+        crossings = np.sort([_crossing(rates, row, floor) for row in draws])
+        tail = (1 - _LEVEL) / 2
+        low, high = crossings[int(tail * _RESAMPLES)], crossings[int((1 - tail) * _RESAMPLES) - 1]
+
+        def inside(rate: float) -> float | None:
+            return float(rate) if 0 < rate < np.inf else None
+
+        return Knee(inside(found), inside(low), inside(high), below=found == 0, **ends)
+
+    def to_json(self, limit: float = LIMIT) -> dict[str, Any]:
+        """Return the statistics as a JSON-able dict."""
+        return {
+            "label": self.label,
+            "clean": self.clean,
+            "images": self.images,
+            "knee": vars(self.knee(limit)) | {"text": str(self.knee(limit))},
+            "points": [vars(p) for p in self.points],
+        }

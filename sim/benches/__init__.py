@@ -1,0 +1,1 @@
+"""cocotb testbenches, by package of the gateware."""

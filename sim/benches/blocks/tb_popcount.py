@@ -1,0 +1,23 @@
+"""Bench of the popcount: every vector of the run's file against numpy's count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import Timer
+
+from oxnor.sim.benches.support import Scoreboard, known
+
+
+@cocotb.test()
+async def counts(dut: Any) -> None:
+    """Each row of ``vectors.npy`` (bool, shape (n, width)) gives its number of ones."""
+    vectors = np.load("vectors.npy")
+    board = Scoreboard("popcount")
+    for row in vectors:
+        dut.i.value = int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
+        await Timer(1, "ns")
+        board.check(known(dut.o), int(np.count_nonzero(row)))
+    board.finish(len(vectors))

@@ -1,0 +1,1 @@
+"""Testbenches of layers and their parts."""

@@ -1,0 +1,1 @@
+"""How a testbench of a unit or an engine is built and run."""

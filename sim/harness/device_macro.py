@@ -1,0 +1,142 @@
+"""The macro made of devices in its bench: images from a twin's state, and afterwards every bit against the twin."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.params.macro_kinds import TWIN_FILES
+from oxnor.hw.placement.memory_files import word_bits
+from oxnor.models.devices.device_macro import Twin, normal_table
+from oxnor.sim.runner import runner
+
+from .unit import UnitBench
+
+
+def twin_memory(twin: Twin) -> dict[str, NDArray[np.bool_]]:
+    """Return the memory images of ``rram_macro_twin`` in the state of `twin`, by name, for :class:`UnitBench`.
+
+    Raises
+    ------
+    ValueError
+        If its devices have had operations: the macro counts those since it was loaded.
+    """
+    if twin.operations.any():
+        raise ValueError("The macro can start only with devices that have had no operations here")
+    return {
+        "macro": word_bits(twin.words(), 32),
+        "twin_normal": word_bits(normal_table()[:, None], 16),
+        "twin_device": word_bits(twin.tables.words()[:, None], 32),
+    }
+
+
+def twin_parameters(twin: Twin) -> dict[str, object]:
+    """Return the Verilog parameters of ``rram_macro_twin`` for `twin` and its images."""
+    rows, cols = twin.pairs.shape[1:]
+    files = {name: f'"{path}"' for name, path in {"INIT_FILE": "mem/macro.mem", **TWIN_FILES}.items()}
+    return {"ROWS": rows, "COLS": cols, "COUNT_BITS": twin.count_bits, **files}
+
+
+def bits_of(words: NDArray[np.uint8], cols: int) -> NDArray[np.bool_]:
+    """Return rows of bytes, least significant first, as (n, cols) bits."""
+    return np.unpackbits(words, axis=1, bitorder="little")[:, :cols].astype(bool)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a run compared.
+
+    Parameters
+    ----------
+    bits, reads, operations : int
+        Bits of q, reads of a row, and operations that wrote.
+    """
+
+    bits: int
+    reads: int
+    operations: int
+
+
+def compare(twin: Twin, record: Mapping[str, NDArray]) -> Compared:
+    """Do with `twin` what the bench did with the RTL, which `record` holds (see ``tb_rram_macro_twin``).
+
+    Raises
+    ------
+    oxnor.sim.runner.runner.SimulationError
+        At the first bit that differs.
+    """
+    cols = twin.pairs.shape[2]
+    rows, x, programs = record["rows"], bits_of(record["x"], cols), record["programs"]
+    expected = np.empty(x.shape, bool)
+    # Operations between the same two reads together.
+    before = np.unique(programs[:, 0]).tolist()
+    parts = np.split(programs[:, 1:], np.searchsorted(programs[:, 0], before[1:]))
+    for k, (a, b) in enumerate(itertools.pairwise([0, *before, len(rows)])):
+        expected[a:b] = twin.read(rows[a:b], x[a:b])
+        if k < len(before):
+            twin.program_many(parts[k])
+    at, got = record["shown"], bits_of(record["q"], cols)
+    wrong = np.argwhere(got != expected[at] ^ bits_of(record["flips"], cols))
+    if len(wrong):
+        read, column = int(at[wrong[0][0]]), int(wrong[0][1])
+        raise runner.SimulationError(
+            f"{len(wrong):,} of {got.size:,} bits differ, first column {column} of read {read:,}, of row {rows[read]}"
+        )
+    return Compared(got.size, len(rows), len(programs))
+
+
+@dataclass(frozen=True)
+class TwinBench:
+    """A bench of ``rram_macro_twin`` that starts in the state of a twin.
+
+    Parameters
+    ----------
+    twin : Twin
+    cycles : int
+        Clock edges.
+    sensing, programming : float
+        Probability of a read, and of an offered operation, at each edge.
+    errors : bool
+        Whether the error mask is random.
+    """
+
+    twin: Twin
+    cycles: int
+    sensing: float = 0.9
+    programming: float = 0.5
+    errors: bool = True
+
+    def unit(self) -> UnitBench:
+        """Return it as the bench of a unit, without the comparison."""
+        rows, cols = self.twin.pairs.shape[1:]
+        told: dict[str, Any] = {n: getattr(self, n) for n in ("cycles", "sensing", "programming", "errors")}
+        return UnitBench(
+            "macros.tb_rram_macro_twin",
+            1,
+            "rram_macro_twin",
+            job={"rows": rows, "cols": cols, **told},
+            memory=twin_memory(self.twin),
+            parameters=twin_parameters(self.twin),
+        )
+
+    def run(
+        self, directory: Path, *, change: tuple[str, str] | None = None, simulator: str = "icarus", **options: Any
+    ) -> Compared:
+        """Run the bench and compare; `change` as for :meth:`UnitBench.broken`, the others as for its ``run``.
+
+        Raises
+        ------
+        oxnor.sim.runner.runner.SimulationError
+            If the bench fails or a bit differs.
+        """
+        bench = self.unit()
+        bench = bench.broken(*change) if change else bench
+        bench.run(directory, simulator=simulator, **options)
+        with np.load(directory / "record.npz") as record:
+            return compare(self.twin, record)

@@ -1,0 +1,105 @@
+"""cocotb's runners as a library needs them: a time limit, a log file, and a run that ends where it was started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from cocotb_tools import runner as cocotb_runner
+
+from oxnor.models.base.errors import InputError
+
+SIMULATORS = ("verilator", "icarus")
+#: Seconds between two looks at a running simulation.
+POLL_S = 0.1
+
+
+class Watched:
+    """Mixin for cocotb's runners: a time limit, a log file, and no settings from the caller's environment.
+
+    cocotb lets WAVES, GUI and every COCOTB_ variable of the environment win over its arguments, waits without limit,
+    and under pytest leaves by ``sys.exit``; a library must do none of these.
+    """
+
+    extra_env: Mapping[str, str] = {}
+    wanted_waves = False
+    timeout_s: float = 3600
+    poll: Callable[[], object] | None = None
+    after_first: Callable[[], object] | None = None
+    executable_path: Path | None = None
+    returncode = 0
+
+    def _simulator_in_path_build_only(self) -> None:
+        self.executable = str(self.executable_path)
+
+    def _build_command(self) -> Any:
+        self.waves = self.wanted_waves
+        return super()._build_command()  # type: ignore[misc]
+
+    def _test_command(self) -> Any:
+        self.waves, self.gui = self.wanted_waves, False
+        return super()._test_command()  # type: ignore[misc]
+
+    def _execute_cmds(self, cmds: Sequence[Sequence[str]], cwd: Any, stdout: IO[str] | None = None) -> None:
+        inherited = {k for k, v in os.environ.items() if k.startswith("COCOTB_") and self.env.get(k) == v}  # type: ignore[attr-defined]
+        env = {k: v for k, v in self.env.items() if k not in inherited} | dict(self.extra_env)  # type: ignore[attr-defined]
+        deadline = time.monotonic() + self.timeout_s
+        for command in cmds:
+            self.returncode = execute(command, Path(cwd), env, stdout, deadline, self.poll)
+            if self.returncode:
+                return
+            if self.after_first and command is cmds[0]:
+                self.after_first()
+
+
+def execute(
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    log: IO[str] | None,
+    deadline: float,
+    poll: Callable[[], object] | None,
+) -> int:
+    """Run a command as a process group of its own and return its exit code; raise TimeoutError at the deadline."""
+    if log:
+        log.write("$ " + " ".join(command) + "\n")
+        log.flush()
+    process = subprocess.Popen(
+        command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        while True:
+            try:
+                return process.wait(POLL_S)
+            except subprocess.TimeoutExpired:
+                if poll:
+                    poll()
+                if time.monotonic() > deadline:
+                    raise TimeoutError from None
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class WatchedVerilator(Watched, cocotb_runner.Verilator):
+    """cocotb's Verilator runner, watched."""
+
+
+class WatchedIcarus(Watched, cocotb_runner.Icarus):
+    """cocotb's Icarus runner, watched."""
+
+
+def make_runner(simulator: str) -> Any:
+    """Return a watched runner by the name of its simulator."""
+    if simulator not in SIMULATORS:
+        raise InputError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    return WatchedVerilator() if simulator == "verilator" else WatchedIcarus()

@@ -1,0 +1,348 @@
+"""Builds simulations once and runs cocotb benches in them, counting what ran."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cocotb_tools import config as cocotb_config
+from cocotb_tools.check_results import get_results
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import whole_file
+
+from . import toolchain
+from .process import make_runner
+from .verilator_options import CXX_FLAGS, control_text, verilator_arguments
+
+TIMESCALE = ("1ns", "1ps")
+
+
+class SimulationError(RuntimeError):
+    """A build or a run that went wrong; the text names the log and shows its last lines."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A simulation that is ready to run.
+
+    Parameters
+    ----------
+    simulator : str
+        "verilator" or "icarus".
+    tool : str
+        Simulator and version, for reports.
+    top : str
+        Top module.
+    directory : Path
+        Where it lies; nothing in there changes any more.
+    waves : str or None
+        "vcd" or "fst" if it can record waves.
+    seconds : float
+        Time that building took, in seconds.
+    cached : bool
+        Whether it had been built before.
+    """
+
+    simulator: str
+    tool: str
+    top: str
+    directory: Path
+    waves: str | None
+    seconds: float
+    cached: bool
+
+
+def build_root() -> Path:
+    """Return the folder for everything that is built: ``$OXNOR_BUILD``, else ``build`` in the working directory."""
+    return Path(os.environ.get("OXNOR_BUILD") or "build").resolve()
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, indented."""
+    text = log.read_text(errors="replace").rstrip() if log.is_file() else "(no log)"
+    return "\n".join("    " + line[:300] for line in text.split("\n")[-lines:])
+
+
+def find_tool(simulator: str) -> toolchain.Tool:
+    """Return the simulator by name, or raise InputError saying how to get it."""
+    if simulator == "verilator":
+        toolchain.require_compiler()
+        return toolchain.find_verilator()
+    icarus = toolchain.find_icarus()
+    if icarus is None:
+        raise InputError(f"Icarus Verilog (iverilog and vvp) is not on PATH: {toolchain.GET_ICARUS}")
+    return icarus
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes; the system lets go of it even if the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def _key(sources: Sequence[Path], described: Mapping[str, Any]) -> str:
+    h = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for path in sources:
+        h.update(f"\n{path.name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return h.hexdigest()[:24]
+
+
+def build(
+    sources: Sequence[Path],
+    top: str,
+    *,
+    simulator: str = "verilator",
+    defines: Mapping[str, object] | None = None,
+    parameters: Mapping[str, object] | None = None,
+    public: bool = False,
+    waves: str | None = None,
+    root: Path | None = None,
+    timeout_s: float = 1800,
+) -> Build:
+    """Build a simulation of `top`, or return the one that was built from the same bytes with the same tools.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Verilog sources. Their bytes and names are part of the key of the cache, their folders are not.
+    top : str
+        Top module.
+    simulator : str
+        "verilator" or "icarus".
+    defines, parameters : mapping, optional
+        Verilog defines, and parameters of the top.
+    public : bool
+        Whether the bench can reach every signal, not the top's ports alone; several times slower. Verilator only.
+    waves : str, optional
+        "vcd" or "fst": the build can record waves; slower.
+    root : Path, optional
+        Folder of the cache. Default :func:`build_root`.
+    timeout_s : float
+        Limit, in seconds.
+
+    Raises
+    ------
+    InputError
+        If the simulator is missing or too old.
+    SimulationError
+        If the build fails; the text names the log.
+    """
+    tool = find_tool(simulator)
+    sources = [Path(s).resolve() for s in sources]
+    if waves not in (None, "vcd", "fst") or (waves == "vcd" and simulator == "icarus"):
+        raise InputError(f"waves must be 'vcd' or 'fst' (Icarus: 'fst' only), not {waves!r}")
+    if waves == "fst" and simulator == "verilator" and not toolchain.fst_possible():
+        raise InputError(f"FST waves need the headers of lz4 and zlib: {toolchain.GET_FST}; VCD needs nothing")
+    arguments = verilator_arguments(public, waves) if simulator == "verilator" else []
+    described = {
+        "tool": [str(tool), str(tool.path)],
+        "cocotb": [version("cocotb"), str(cocotb_config.libs_dir)],
+        "top": top,
+        "defines": {k: str(v) for k, v in (defines or {}).items()},
+        "parameters": {k: str(v) for k, v in (parameters or {}).items()},
+        "arguments": arguments,
+        "control": control_text(sources, top, public) if simulator == "verilator" else None,
+        "waves": waves,
+    }
+    folder = (root or build_root()) / "sim"
+    key = _key(sources, described)
+    target = folder / key
+    with locked(folder / f"{key}.lock"):
+        if not (target / "build.json").is_file():
+            work = folder / f"{key}.tmp"
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(target, ignore_errors=True)
+            work.mkdir()
+            made = Build(simulator, str(tool), top, target, waves, 0.0, False)
+            started = time.monotonic()
+            _compile(made, tool, sources, described, work, folder / f"{key}.log", timeout_s)
+            made = replace(made, seconds=time.monotonic() - started)
+            (work / "build.json").write_text(json.dumps({"seconds": made.seconds, **described}, indent=1))
+            work.rename(target)
+            return made
+    stored = json.loads((target / "build.json").read_text())
+    return Build(simulator, str(tool), top, target, waves, stored["seconds"], True)
+
+
+def _compile(
+    made: Build,
+    tool: toolchain.Tool,
+    sources: Sequence[Path],
+    described: Mapping[str, Any],
+    work: Path,
+    log: Path,
+    timeout_s: float,
+) -> None:
+    """Compile into `work`, leaving only what a run needs.
+
+    Most of the time that a small design takes goes into Verilator's own runtime, so its objects are kept in
+    :func:`build_root`, one set for each set of flags, wherever the builds are.
+    """
+    runner = make_runner(made.simulator)
+    runner.extra_env = tool.env
+    runner.executable_path = tool.path
+    runner.wanted_waves = made.waves is not None
+    runner.timeout_s = timeout_s
+    extra = []
+    if described["control"]:
+        extra = [work / "control.vlt"]
+        extra[0].write_text(described["control"])
+    flags = {"cxx": CXX_FLAGS, **{k: described[k] for k in ("tool", "waves")}}
+    runtime = build_root() / "sim" / f"runtime-{_key([], flags)}"
+    # make wants them newer than the makefile, which Verilator has written when its command ends.
+    runner.after_first = lambda: [shutil.copy(path, work) for path in runtime.glob("*.o")]
+    try:
+        runner.build(
+            sources=[*extra, *sources],
+            hdl_toplevel=made.top,
+            defines=described["defines"],
+            parameters=described["parameters"],
+            build_args=list(described["arguments"]),
+            timescale=TIMESCALE,
+            build_dir=work,
+            always=True,
+            log_file=log,
+        )
+    except TimeoutError:
+        raise SimulationError(f"building {made.top} took more than {timeout_s:.0f} s; see {log}") from None
+    product = work / (made.top if made.simulator == "verilator" else "sim.vvp")
+    if runner.returncode or not product.is_file():
+        raise SimulationError(f"building {made.top} with {made.tool} failed; see {log}, which ends\n{tail(log)}")
+    for path in work.glob("verilated*.o"):
+        if not (runtime / path.name).is_file():
+            # Other builds take what has its name, and it may be on another file system.
+            with whole_file(runtime / path.name) as part:
+                shutil.copy(path, part)
+    # Objects and precompiled headers are a hundred times the size of the program.
+    keep = {product, work / "cmds.f", work / "control.vlt", work / "cocotb_iverilog_dump.v"}
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path not in keep:
+            path.unlink()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that passed.
+
+    Parameters
+    ----------
+    directory : Path
+        Its working directory, with everything that it wrote.
+    log : Path
+        What it printed.
+    tests : int
+        Number of tests that ran.
+    seconds : float
+        Wall-clock time, in seconds.
+    """
+
+    directory: Path
+    log: Path
+    tests: int
+    seconds: float
+
+
+def progress_file(
+    directory: Path, total: int, progress: Callable[[int, int], object] | None
+) -> Callable[[], None] | None:
+    """Return a `poll` for :func:`run` that passes on the number which a bench keeps in its file ``progress``."""
+    if progress is None:
+        return None
+
+    def poll() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            progress(min(total, int((directory / "progress").read_text() or 0)), total)
+
+    return poll
+
+
+def run(
+    build: Build,
+    test_module: str,
+    run_dir: Path,
+    *,
+    expected_tests: int,
+    env: Mapping[str, str] | None = None,
+    test_filter: str | None = None,
+    seed: int = 1,
+    timeout_s: float = 600,
+    poll: Callable[[], object] | None = None,
+) -> Run:
+    """Run the cocotb tests of a module, with `run_dir` as the working directory.
+
+    Parameters
+    ----------
+    build : Build
+        What to run.
+    test_module : str
+        Full name of the module that holds the tests.
+    run_dir : Path
+        Working directory: memory images are read relative to it.
+    expected_tests : int
+        How many tests must have run: a filter that matches nothing must not pass.
+    env : mapping, optional
+        Environment variables for the bench.
+    test_filter : str, optional
+        Regular expression on the tests' names.
+    seed : int
+        Seed of Python's ``random`` in the bench.
+    timeout_s : float
+        Limit, in seconds of wall-clock time.
+    poll : callable, optional
+        Called now and then while the simulation runs.
+
+    Raises
+    ------
+    SimulationError
+        If a test fails, another number of tests runs, or time is up; the text names the log.
+    """
+    run_dir = Path(run_dir).resolve()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    name = test_module.rsplit(".", 1)[-1]
+    log, results = run_dir / f"{name}.log", run_dir / f"{name}.xml"
+    runner = make_runner(build.simulator)
+    runner.poll, runner.timeout_s, runner.wanted_waves = poll, timeout_s, build.waves is not None
+    runner.extra_env = {"COCOTB_RANDOM_SEED": str(seed), "COCOTB_ANSI_OUTPUT": "0", **(env or {})}
+    if test_filter:
+        runner.extra_env["COCOTB_TEST_FILTER"] = test_filter
+    plusargs = [f"+dumpfile_path={run_dir / build.top}.fst"] if build.simulator == "icarus" and build.waves else []
+    started = time.monotonic()
+    try:
+        runner.test(
+            test_module=test_module,
+            hdl_toplevel=build.top,
+            hdl_toplevel_lang="verilog",
+            build_dir=build.directory,
+            test_dir=run_dir,
+            results_xml=str(results),
+            plusargs=plusargs,
+            timescale=TIMESCALE,
+            log_file=log,
+        )
+    except TimeoutError:
+        raise SimulationError(f"{name} took more than {timeout_s:.0f} s; see {log}, which ends\n{tail(log)}") from None
+    except SystemExit:
+        pass  # cocotb's way to fail under pytest; the results file says more
+    ran, failed = get_results(results) if results.is_file() else (0, 0)
+    if failed or ran != expected_tests or runner.returncode:
+        what = f"{failed} of {ran} tests failed" if failed else f"{ran} tests ran instead of {expected_tests}"
+        if not failed and ran == expected_tests:
+            what = f"the simulator ended with code {runner.returncode}"
+        raise SimulationError(f"{name}: {what}; see {log}, which ends\n{tail(log, 40)}")
+    return Run(run_dir, log, ran, time.monotonic() - started)

@@ -1,0 +1,1 @@
+"""Whole stories: the demo, the SPIRIT task, wear, benchmarks."""

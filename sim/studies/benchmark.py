@@ -1,0 +1,353 @@
+"""Speed and size, each against a baseline in the same run: ``oxnor bench``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from oxnor.hw.emit.verilog import emit_engine, emit_separately
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models import golden, zoo
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets import mnist as datasets
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.base import Layer
+from oxnor.models.trials.binarized import Trials
+
+#: Seconds between two looks at a child's memory.
+_POLL_S = 0.05
+#: Images of the slow baseline: enough that starting it does not count.
+_BASELINE_IMAGES = 300
+
+_SIMULATE = """
+import json, sys
+from oxnor.models import datasets, zoo
+from oxnor.sim.simulate import simulate
+images, labels = datasets.load_mnist()
+n, slow = int(sys.argv[2]), sys.argv[3] == "slow"
+r = simulate(zoo.load(sys.argv[1]), images[:n], labels=labels[:n], adder_tree=slow, public=slow)
+print(json.dumps(r.to_json()))
+"""
+
+_SIMULATE_KIND = """
+import json, sys
+from oxnor.hw.config import EngineConfig
+from oxnor.models import datasets, device, zoo
+from oxnor.sim.simulate import simulate
+network = zoo.load("mnist-tfc")
+config = EngineConfig.for_network(network, macro_kind=sys.argv[1])
+made = device.load("weak-3.3e-2") if sys.argv[1] == "twin" else None
+images, _ = datasets.load_mnist()
+print(json.dumps(simulate(network, images[: int(sys.argv[2])], config=config, device=made).to_json()))
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Parameters
+    ----------
+    what : str
+        What was measured.
+    measured : float
+        In `unit`.
+    unit : str
+        "s", "images/s", "trials/s", "GiB".
+    baseline : float or None
+        The same of the baseline, in the same unit; None where there is none.
+    ratio : float or None
+        How many times better than the baseline.
+    reach : str
+        What is asked.
+    reached : bool or None
+        Whether it is reached; None if nothing is asked.
+    note : str
+        What the baseline is, and how far the machine's limit is.
+    """
+
+    what: str
+    measured: float
+    unit: str
+    baseline: float | None
+    ratio: float | None
+    reach: str
+    reached: bool | None
+    note: str
+
+
+def _best(function: Callable[[], object], times: int) -> float:
+    """Return the shortest of some runs, in seconds: the one that others disturbed least."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def measured(command: Sequence[str], env: dict[str, str]) -> tuple[str, float, float]:
+    """Run a command; return what it printed, its seconds, and the peak of its tree's memory in GiB.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails.
+    """
+    start = time.perf_counter()
+    process = psutil.Popen(command, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    peak = 0
+
+    def watch() -> None:
+        nonlocal peak
+        while process.is_running():
+            total = 0
+            try:
+                for p in [process, *process.children(recursive=True)]:
+                    total += p.memory_info().rss
+            except psutil.Error:
+                pass
+            peak = max(peak, total)
+            time.sleep(_POLL_S)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    out, err = process.communicate()
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)[:80]} failed: {err[-1000:]}")
+    return out, seconds, peak / 2**30
+
+
+def _float_network(network: Network) -> list[tuple[NDArray[np.float32], Layer]]:
+    return [(np.where(y.weights, np.float32(1), np.float32(-1)).T.copy(), y) for y in network.layers]
+
+
+def _blas_scores(layers: list[tuple[NDArray[np.float32], Any]], x: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the scores of a network by float32 matrix products of +-1, which are exact."""
+    for weights, layer in layers:
+        z = x @ weights
+        if layer.gives_scores:
+            return layer.scales * ((z.astype(np.int64) + layer.n_in) // 2) + layer.offsets
+        x = np.where(z >= (2 * layer.thresholds - layer.n_in).astype(np.float32), np.float32(1), np.float32(-1))
+    raise AssertionError("a network ends with scores")
+
+
+def bench_golden(network: Network, images: NDArray) -> Row:
+    """Golden model against float32 BLAS."""
+    bits = golden.binarize(network, images)
+    layers = _float_network(network)
+    signed = np.where(bits, np.float32(1), np.float32(-1))
+    if not np.array_equal(golden.scores(network, bits), _blas_scores(layers, signed)):
+        raise RuntimeError("the float32 baseline computes something else")
+    fast = _best(lambda: golden.scores(network, bits), 5)
+    blas = _best(lambda: _blas_scores(layers, signed), 3)
+    rate = len(images) * network.n_weights / fast / 1e9
+    return Row(
+        f"golden model, {network.name}, {len(images):,} images",
+        fast, "s", blas, blas / fast, ">= 3x", blas / fast >= 3,
+        f"baseline: float32 BLAS; {rate:.0f} G XNOR/s",
+    )  # fmt: skip
+
+
+def _torch_scores(network: Network) -> Callable[[FaultMap], NDArray[np.int64]] | None:
+    """Return PyTorch's CPU for one trial, None without PyTorch."""
+    try:
+        from oxnor.models.trials.torch import TorchTrials
+    except InputError:
+        return None
+    images, labels = datasets.load_mnist()
+    return TorchTrials(network, images, labels, device="cpu").scores
+
+
+def bench_sweep(name: str, folder: Path) -> list[Row]:
+    """A whole sweep as a command; its trials against the faster of numpy's and PyTorch's float32 products."""
+    rates, draws = 13, 20
+    command = [sys.executable, "-m", "oxnor.cli", "sweep", name, "-o", str(folder / "sweep.sqlite"), "--json"]
+    out, seconds, memory = measured([*command, "--ber", f"1e-5:1e-1:{rates}", "--trials", str(draws)], {})
+    found = json.loads(out)
+    assert found["computed"] == rates * draws + 1
+    network, (images, labels) = zoo.load(name), datasets.load_mnist()
+    per_trial = seconds / found["computed"]
+    faults = FaultMap.draw(network, ber=1e-3)
+    trials = Trials(network, images, labels)
+    scores = trials.scores(faults)
+    signed = np.where(golden.binarize(network, images), np.float32(1), np.float32(-1))
+    floats: dict[str, Callable[[], object]] = {
+        "numpy": lambda: _blas_scores(_float_network(faults.apply(network)), signed)
+    }
+    torch = _torch_scores(network)
+    if torch is not None:
+        if not np.array_equal(torch(faults), scores):
+            raise RuntimeError("PyTorch computes something else")
+        floats["PyTorch"] = lambda: torch(faults)
+    times = {which: _best(function, 3) for which, function in floats.items()}
+    best = min(times, key=lambda which: times[which])
+    drawing = _best(lambda: FaultMap.draw(network, ber=1e-3, trial=1), 20)
+    alone = _best(lambda: trials.scores(faults), 5)
+    toggling = _best(lambda: trials.weights(faults), 20)
+    share = (drawing + toggling) / alone
+    rate = found["computed"] * len(images) * network.n_weights / seconds / 1e9
+    return [
+        Row(f"oxnor sweep {name}, {rates} rates x {draws} trials x {len(images):,} images", seconds, "s",
+            times[best] * found["computed"], times[best] / per_trial, "<= 30 s", seconds <= 30,
+            f"baseline: as many trials in float32 by {best}; {rate:.0f} G XNOR/s"),
+        Row("the same, trials", 1 / per_trial, "trials/s", 1 / times[best], times[best] / per_trial, ">= 4x",
+            times[best] / per_trial >= 4, f"baseline: the faster of {' and '.join(times)}, all cores"),
+        Row("the same, memory", memory, "GiB", None, None, "<= 1 GiB", memory <= 1, "peak of all processes"),
+        Row("drawing and applying a fault map at 1e-3", drawing + toggling, "s", alone, alone / (drawing + toggling),
+            "<= 5 % of a trial", share <= 0.05, f"{100 * share:.1f} % of a trial in one thread, the baseline"),
+    ]  # fmt: skip
+
+
+def bench_generate(name: str, folder: Path) -> list[Row]:
+    """``oxnor generate`` against one run of Yosys for each module."""
+    command = [sys.executable, "-m", "oxnor.cli", "generate", name, "-o", str(folder / "generated"), "--json"]
+    _, seconds, memory = measured(command, {})
+    config = EngineConfig.for_network(zoo.load(name))
+    together = _best(lambda: emit_engine(config, folder / "together"), 2)
+    separate = _best(lambda: emit_separately(config), 2)
+    return [
+        Row(f"oxnor generate {name}", seconds, "s", None, None, "<= 20 s", seconds <= 20, "the whole command"),
+        Row(f"oxnor generate {name}, memory", memory, "GiB", None, None, "<= 1 GiB", memory <= 1,
+            "peak of all processes"),
+        Row("emission of its Verilog", together, "s", separate, separate / together, "", None,
+            "baseline: a run of Yosys for each module"),
+    ]  # fmt: skip
+
+
+def bench_simulation(name: str, images: int, folder: Path) -> list[Row]:
+    """Build and simulation against the same bench with every signal public and the adder tree."""
+
+    def run(count: int, kind: str) -> tuple[dict[str, Any], float]:
+        command = [sys.executable, "-c", _SIMULATE, name, str(count), kind]
+        out, _, memory = measured(command, {"OXNOR_BUILD": str(folder)})
+        result = json.loads(out)
+        if not result["ok"]:
+            raise RuntimeError(f"the RTL differs from the golden model: {result}")
+        return result, memory
+
+    first, memory = run(1, "fast")
+    fast, _ = run(images, "fast")
+    slow_first, slow_memory = run(1, "slow")
+    slow, _ = run(_BASELINE_IMAGES, "slow")
+    rate, slow_rate = fast["images_per_s"], slow["images_per_s"]
+    weights = zoo.load(name).n_weights
+    public = "baseline: every signal public, adder tree"
+    allowed = 20 * images / 10_000
+    return [
+        Row(f"oxnor simulate {name}, {images:,} images, simulation", fast["sim_s"], "s", None, None,
+            f"<= {allowed:g} s", fast["sim_s"] <= allowed,
+            f"bit-exact; {rate * weights / 1e9:.1f} G XNOR/s in one thread"),
+        Row("the same", rate, "images/s", slow_rate, rate / slow_rate, ">= 10x", rate / slow_rate >= 10, public),
+        Row(f"Verilator build of {name}, nothing cached", first["build_s"], "s", slow_first["build_s"],
+            slow_first["build_s"] / first["build_s"], "<= 90 s", first["build_s"] <= 90, public),
+        Row("the same, memory", memory, "GiB", slow_memory, slow_memory / memory, "<= 3 GiB", memory <= 3,
+            "peak of all processes"),
+    ]  # fmt: skip
+
+
+def bench_twin(images: int, folder: Path) -> Row:
+    """Simulation with the devices of every synapse against simulation with bits, on the small network."""
+    rates = {}
+    for kind in ("bits", "twin"):
+        for count in (1, images):  # the first builds
+            command = [sys.executable, "-c", _SIMULATE_KIND, kind, str(count)]
+            result = json.loads(measured(command, {"OXNOR_BUILD": str(folder)})[0])
+            if not result["ok"]:
+                raise RuntimeError(f"the RTL differs from the golden model: {result}")
+            rates[kind] = result["images_per_s"]
+    return Row(
+        f"mnist-tfc with macros made of devices, {images:,} images", rates["twin"], "images/s", rates["bits"],
+        rates["twin"] / rates["bits"], "", None, "baseline: macros of bits; both bit-exact",
+    )  # fmt: skip
+
+
+def bench_demo(folder: Path) -> list[Row]:
+    """``oxnor demo`` for the second time, against the first time with nothing built."""
+    command = [sys.executable, "-m", "oxnor.cli", "demo", "--json"]
+    first = measured(command, {"OXNOR_BUILD": str(folder)})[1]
+    second = measured(command, {"OXNOR_BUILD": str(folder)})[1]
+    return [
+        Row("oxnor demo, second time", second, "s", first, first / second, "<= 60 s", second <= 60,
+            "baseline: the first time, with the build of the engine"),
+    ]  # fmt: skip
+
+
+def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
+    """The spiking golden model against its plain twin, and the RTL against the golden model on every output spike."""
+    from oxnor.models.golden import spiking as spiking_golden
+    from oxnor.models.networks.encoders import encode
+    from oxnor.sim.verify.spiking import simulate_spiking
+
+    network = zoo.load_any("mnist-spirit")
+    values, few = network.inputs(images), 20
+    spiking_golden.run(network, values[:1])  # compiled
+    fast = _best(lambda: spiking_golden.run(network, values), 3)
+    window = network.decision.window
+    events = [encode(network.encoder, v, window) for v in values[:few]]
+    plain = _best(lambda: [spiking_golden.PlainRun(network, e) for e in events], 2)
+    simulate_spiking(network, images[:1], build_dir=folder)
+    found = simulate_spiking(network, images, build_dir=folder)
+    if not found.ok:
+        raise RuntimeError(f"the RTL differs from the golden model: {found.difference}")
+    ratio = plain / few * len(images) / fast
+    return [
+        Row(f"spiking golden model, {network.name}, {len(images):,} images",
+            fast, "s", plain / few * len(images), ratio, "<= 30 s", fast <= 30,
+            f"baseline: plain Python, {few} images"),
+        Row(f"oxnor simulate {network.name}, {len(images):,} images, simulation",
+            found.sim_s, "s", None, None, "<= 120 s", found.sim_s <= 120,
+            f"{found.spikes:,} output spikes equal, {found.cycles:,} cycles"),
+    ]  # fmt: skip
+
+
+def run(quick: bool = False, progress: Callable[[str], object] | None = None) -> list[dict[str, Any]]:
+    """Measure everything and return the rows as dicts; see :class:`Row`.
+
+    Parameters
+    ----------
+    quick : bool
+        The small network, fewer images, no demo.
+    progress : callable, optional
+        Called with what is measured next.
+    """
+    tell = progress or (lambda _: None)
+    name = "mnist-tfc" if quick else "mnist-mlp"
+    images, _ = datasets.load_mnist()
+    count = 2_000 if quick else len(images)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tell("golden model")
+        rows.append(bench_golden(zoo.load(name), images))
+        tell("sweep")
+        rows += bench_sweep(name, folder)
+        tell("generate")
+        rows += bench_generate(name, folder)
+        tell("simulation: two builds, two runs each")
+        rows += bench_simulation(name, count, folder / "simulation")
+        tell("macros made of devices: two builds")
+        rows.append(bench_twin(2_000, folder / "twin"))
+        tell("spiking")
+        rows += bench_spiking(images[: 500 if quick else len(images)], folder / "spiking")
+        if not quick:
+            tell("demo: two runs")
+            rows += bench_demo(folder / "demo")
+    if quick:  # what is asked is asked of the large network
+        rows = [replace(r, reach="", reached=None) for r in rows]
+    return [asdict(r) for r in rows]

@@ -1,0 +1,198 @@
+"""The demonstration: a trained network on real digits through RTL, clean and with bit errors, as a page."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models import zoo
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import write_text
+from oxnor.models.networks.binarized import Network
+from oxnor.models.trials.curves import Curve
+from oxnor.sim.drawing.svg import standalone
+from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
+from oxnor.sim.sweeps.run import SweepParams, work_for
+from oxnor.sim.sweeps.store import Trial
+from oxnor.sim.sweeps.workers import cores, threads
+from oxnor.sim.verify.inputs import IMAGES_MAX, Inputs, inputs_for
+from oxnor.sim.verify.simulate import WAVE_IMAGES, SimulationResult, simulate
+
+from .demo_page import KNEE_LIMIT, build_page, pictures
+
+#: Bit error rates that go through the RTL.
+RATES = (0.0, 1e-3, 1e-2, 5e-2)
+#: Rates and trials of the golden model's curve; the rates of the RTL are added.
+SWEEP_RATES = tuple(np.geomspace(1e-4, 0.2, 9))
+SWEEP_TRIALS = 5
+#: The network whose reads are drawn: its layers are narrow enough to be read by eye.
+WAVE_NETWORK = "mnist-tfc"
+
+#: Told of (what is done, steps done, steps in all or 0 if not known).
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Demo:
+    """What the demonstration found.
+
+    Parameters
+    ----------
+    network : Network
+    config : EngineConfig
+    inputs : Inputs
+        The digits.
+    runs : tuple of SimulationResult
+        One for each of the bit error rates, in their order.
+    curve : Curve
+        The golden model at more rates.
+    waveform : Waveform
+        Real reads of a hidden layer.
+    wave_network : str
+        Name of the network that they belong to.
+    seconds : float
+        Wall time of all of it.
+    """
+
+    network: Network
+    config: EngineConfig
+    inputs: Inputs
+    runs: tuple[SimulationResult, ...]
+    curve: Curve
+    waveform: Waveform
+    wave_network: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run agreed with the golden model on every bit and with the schedule on every cycle."""
+        return all(run.ok for run in self.runs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as a JSON-able dict."""
+        return {
+            "network": self.network.name,
+            "images": len(self.inputs.images),
+            "ok": self.ok,
+            "runs": [run.to_json() for run in self.runs],
+            "sweep": self.curve.to_json(KNEE_LIMIT),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def golden_curve(
+    network: Network, inputs: Inputs, rates: Sequence[float], trials: int, *, seed: int, progress: Progress
+) -> Curve:
+    """Return the golden model's accuracy at each of `rates`, in `trials` independent draws of errors."""
+    params = SweepParams(tuple(rates), trials, seed=seed)
+    done: list[Trial] = []
+    keys = params.keys()
+    with threads(work_for(network, inputs, params), cores()) as compute:
+        for trial in compute(keys):
+            done.append(trial)
+            progress("golden model at more bit error rates", len(done), len(keys))
+    found: dict[float, list[float]] = {}
+    for trial in sorted(done, key=lambda t: t.key):
+        found.setdefault(trial.key.rate, []).append(trial.accuracy)
+    clean = found.pop(0.0)[0]
+    return Curve(network.name, {r: np.array(v) for r, v in found.items()}, clean, len(inputs.images))
+
+
+def capture_read(network: Network, images: NDArray, build_dir: Path | None = None) -> Waveform:
+    """Simulate a few images with waves on and return some reads of a hidden layer; the narrowest one is shown."""
+    config = EngineConfig.for_network(network)
+    layer = min(range(max(1, len(config.layers) - 1)), key=lambda k: config.layers[k].n_in)
+    result = simulate(network, images[:WAVE_IMAGES], config=config, waves="vcd", build_dir=build_dir)
+    assert result.waves is not None
+    try:
+        return one_read(read_vcd(result.waves, layer, config.layers[layer].sense_latency))
+    finally:
+        # The reads are kept in the page; a run with waves leaves its folder behind, and each demo would add one.
+        shutil.rmtree(Path(result.waves).parent, ignore_errors=True)
+
+
+def run_demo(
+    network: Network,
+    *,
+    count: int = IMAGES_MAX,
+    rates: Sequence[float] = RATES,
+    wave_network: Network | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Demo:
+    """Run everything that the page shows.
+
+    Parameters
+    ----------
+    network : Network
+        Takes digits: 784 inputs.
+    count : int
+        Test images, in [1, 10000].
+    rates : sequence of float
+        Bit error rates for the RTL; the first must be 0.
+    wave_network : Network, optional
+        Whose reads are drawn. Default: the shipped ``mnist-tfc``.
+    seed : int
+        Key of the bit errors.
+    progress : callable, optional
+        Told what goes on.
+
+    Raises
+    ------
+    InputError
+        If the network does not take digits, or a tool is missing.
+    """
+    start = time.perf_counter()
+    tell = progress or (lambda what, done, total: None)
+    inputs = inputs_for(network, count)
+    if inputs.labels is None:
+        raise InputError(f"the demo needs digits: network {network.name!r} must have 784 inputs, not {network.n_in}")
+    config = EngineConfig.for_network(network)
+    runs = []
+    for rate in rates:
+        what = f"RTL at bit error rate {rate:g}" if rate else "Verilator build, RTL without errors"
+        tell(what, 0, 0)
+        runs.append(
+            simulate(
+                network,
+                inputs.images,
+                labels=inputs.labels,
+                ber=rate,
+                seed=seed,
+                config=config,
+                progress=lambda done, total, what=what: tell(what, done, total),  # type: ignore[misc]
+            )
+        )
+    sweep_rates = {*SWEEP_RATES, *(r for r in rates if r)}
+    curve = golden_curve(network, inputs, sorted(sweep_rates), SWEEP_TRIALS, seed=seed, progress=tell)
+    shown = wave_network or zoo.load(WAVE_NETWORK)
+    tell("waveform of a read", 0, 0)
+    waveform = capture_read(shown, inputs.images)
+    tell("waveform of a read", 1, 1)
+    seconds = time.perf_counter() - start
+    return Demo(network, config, inputs, tuple(runs), curve, waveform, shown.name, seconds)
+
+
+def write_page(demo: Demo, directory: str | Path) -> Path:
+    """Write ``index.html`` into `directory` and return its path."""
+    path = Path(directory) / "index.html"
+    write_text(path, build_page(demo))
+    return path
+
+
+def write_pictures(demo: Demo, directory: str | Path) -> list[Path]:
+    """Write the pictures as SVG files of their own into `directory`."""
+    paths = []
+    for name, svg in pictures(demo).items():
+        path = Path(directory) / f"{name}.svg"
+        write_text(path, standalone(svg))
+        paths.append(path)
+    return paths

@@ -1,0 +1,193 @@
+"""The page of the demonstration."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from oxnor.sim.drawing.diagram import engine_svg
+from oxnor.sim.drawing.html import digit_card, facts, figure, machine, page, table, tiles
+from oxnor.sim.drawing.plots import accuracy_plot, image_png
+from oxnor.sim.drawing.waveform import waveform_svg
+
+if TYPE_CHECKING:
+    from oxnor.sim.verify.simulate import SimulationResult
+
+    from .demo import Demo
+
+_CARDS = 6
+#: Accuracy that is lost at the rate which the page names: one point.
+KNEE_LIMIT = 0.01
+
+
+def percent(value: float | None) -> str:
+    """Return an accuracy in [0, 1] as text."""
+    return "none" if value is None else f"{100 * value:.2f} %"
+
+
+def run_row(run: SimulationResult) -> tuple[str, ...]:
+    """Return what the table on screen and the one in the page say of one run; the columns are :data:`RUN_HEAD`."""
+    same = "=" if run.cycles == run.predicted_cycles else "≠"
+    return (
+        f"{run.ber:g}",
+        f"{run.bit_errors:,}",
+        percent(run.accuracy),
+        percent(run.golden_accuracy),
+        f"{run.mismatches:,}",
+        f"{run.cycles:,} {same} {run.predicted_cycles:,}",
+        f"{run.images_per_s:,.0f}",
+    )
+
+
+RUN_HEAD = (
+    "bit error rate",
+    "wrong weights",
+    "accuracy, RTL",
+    "accuracy, golden",
+    "mismatches",
+    "cycles, measured and predicted",
+    "images/s simulated",
+)
+
+
+def pictures(demo: Demo) -> dict[str, str]:
+    """Return the inline ``svg`` elements by name: engine, waveform, accuracy."""
+    points = [(run.ber, run.accuracy) for run in demo.runs if run.accuracy is not None]
+    return {
+        "engine": engine_svg(demo.config, f"Block diagram of the engine of {demo.network.name}"),
+        "waveform": waveform_svg(demo.waveform, f"Timing diagram of reads in layer {demo.waveform.layer}"),
+        "accuracy": accuracy_plot(
+            [demo.curve], "Accuracy against bit error rate", points=points, limit=KNEE_LIMIT
+        ).svg(),
+    }
+
+
+def _cards(demo: Demo, run: SimulationResult, chosen: np.ndarray, note: str = "") -> str:
+    assert demo.inputs.labels is not None
+    assert run.scores is not None
+    cards = []
+    for k in chosen[:_CARDS]:
+        side = int(np.sqrt(demo.inputs.images.shape[1]))
+        png = image_png(demo.inputs.images[k].reshape(side, side))
+        text = f"image {k}{note}"
+        cards.append(digit_card(png, run.scores[k], int(run.classes[k]), int(demo.inputs.labels[k]), text))
+    return f'<div class="digits">{"".join(cards)}</div>' if cards else '<p class="muted">There are none.</p>'
+
+
+def _digits(demo: Demo) -> str:
+    labels = demo.inputs.labels
+    assert labels is not None
+    clean, worst = demo.runs[0], demo.runs[-1]
+    right = np.flatnonzero(clean.classes == labels)
+    # One of each class, as far as there are some, so that the row does not repeat itself.
+    _, first = np.unique(labels[right], return_index=True)
+    lost = np.flatnonzero((clean.classes == labels) & (worst.classes != labels))
+    kept = np.setdiff1d(right, lost)
+    _, still = np.unique(labels[kept], return_index=True)
+    rate = f"{worst.ber:g}"
+    parts = [
+        "<h2>Digits and what the engine made of them</h2>",
+        "<p>Beside each digit, the scores of the RTL. Filled bar: the class it chose; line: the right one.</p>",
+        "<h3>Right, without errors</h3>",
+        _cards(demo, clean, right[first]),
+        "<h3>Wrong, without errors: the network's own mistakes</h3>",
+        _cards(demo, clean, np.flatnonzero(clean.classes != labels)),
+        f"<h3>Still right with a bit error rate of {rate} ({worst.bit_errors:,} wrong weights)</h3>",
+        _cards(demo, worst, kept[still][-_CARDS:]),
+        f"<h3>Lost to that bit error rate: right before, wrong now ({len(lost):,} of {len(labels):,})</h3>",
+        _cards(demo, worst, lost),
+    ]
+    return "\n".join(parts)
+
+
+def _read_sentence(demo: Demo) -> str:
+    """Return in words what the marked read did."""
+    w = demo.waveform
+    row, p, t = w.value("row"), w.value("sum p"), w.value("threshold T")
+    text = (
+        f"Layer {w.layer} of {demo.wave_network}, lane 0, as Verilator wrote it. Word line {row} is selected at t;"
+        " after the next edge its sense amplifiers show the XNOR of its weights with the inputs; then come the popcount"
+        " and the decision."
+    )
+    if p is not None and t is not None:
+        text += f" Here p = {p} and T = {t}: the neuron {'fires' if p >= t else 'stays silent'}."
+    return text + " A new row is read in every cycle."
+
+
+def _commands(demo: Demo) -> str:
+    name, n = demo.network.name, len(demo.inputs.images)
+    lines = ["make demo                                     # this page again"]
+    lines += [
+        f"oxnor simulate {name} --images {n}{f' --ber {run.ber:g} --seed {run.seed}' if run.ber else ''}"
+        for run in demo.runs
+    ]
+    lines += [
+        f"oxnor simulate {demo.wave_network} --images 4 --waves vcd   # waves, to look at in GTKWave or Surfer",
+        f"oxnor simulate {name} --images {n} --corrupt-rtl 1   # the check can fail: one weight wrong in the RTL alone",
+        f"oxnor generate {name} -o build/{name}          # the Verilog",
+        f"oxnor info {name}                              # its layers, card and engine",
+    ]
+    return f"<pre><code>{escape(chr(10).join(lines))}</code></pre>"
+
+
+def build_page(demo: Demo) -> str:
+    """Return the whole page."""
+    clean, drawn = demo.runs[0], pictures(demo)
+    n = len(demo.inputs.images)
+    bad = sum(run.mismatches for run in demo.runs)
+    late = sum(run.cycles != run.predicted_cycles for run in demo.runs)
+    verdict = (
+        '<span class="good">✓ Every class and score agrees with the golden model, every cycle with the schedule.</span>'
+        if demo.ok
+        else f'<span class="bad">✗ {bad:,} results differ from the golden model, {late} runs from the schedule.</span>'
+    )
+    outputs = n * len(demo.runs)
+    knee = demo.curve.knee(KNEE_LIMIT)
+    shape = " → ".join(f"{s:,}" for s in demo.network.shape)
+    intro = (
+        f"A binarized network, {shape}, {demo.network.n_weights:,} weights, compiled into a"
+        " differential-RRAM XNOR engine. Its Verilog ran in Verilator, driven by cocotb over the engine's own AXI"
+        f" ports, on {n:,} test images."
+    )
+    versions = machine() | {"simulator": clean.simulator}
+    body = [
+        f"<h1>{escape(demo.network.name)} through RTL</h1>",
+        f'<p class="muted">{escape(intro)}</p>',
+        f"<p>{verdict}</p>",
+        tiles(
+            {
+                "accuracy of the RTL, no errors": percent(clean.accuracy),
+                f"mismatches in {outputs:,} results": f"{bad:,}",
+                "images/s in one simulation": f"{clean.images_per_s:,.0f}",
+                "cycles from image to image": f"{clean.predicted_initiation_interval:,}",
+                "bit error rate that costs 1 point": f"{knee.rate:.2g}" if knee.rate else str(knee),
+            }
+        ),
+        "<h2>RTL against golden model</h2>",
+        "<p>The same map of wrong weights went to the golden model and into the RRAM macros of the RTL.</p>",
+        table(RUN_HEAD, [run_row(run) for run in demo.runs]),
+        "<h2>How many errors it stands</h2>",
+        figure(
+            drawn["accuracy"],
+            f"Accuracy on {n:,} test images against the share of weights that are wrong. Line: golden model,"
+            f" {demo.curve.points[0].trials} draws of errors a rate. Diamonds: the RTL, one draw each.",
+        ),
+        "<h2>The engine</h2>",
+        figure(
+            drawn["engine"],
+            "Each blue box is an RRAM macro with its word lines: one is sensed in a cycle, and XNOR happens in the"
+            " sense amplifiers. Weights never move.",
+        ),
+        "<h2>One read</h2>",
+        figure(drawn["waveform"], _read_sentence(demo)),
+        _digits(demo),
+        "<h2>The network's card</h2>",
+        table((), facts(demo.network.info), plain=True) if demo.network.info else "<p>It has none.</p>",
+        "<h2>Do it again</h2>",
+        _commands(demo),
+        f'<p class="muted">All of it took {demo.seconds:.0f} s on the machine below.</p>',
+        table((), list(versions.items()), plain=True),
+    ]
+    return page(f"oxnor: {demo.network.name} through RTL", body)

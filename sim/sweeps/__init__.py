@@ -1,0 +1,1 @@
+"""Accuracy against bit error rate, resumable."""

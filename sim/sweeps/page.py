@@ -1,0 +1,241 @@
+"""The page of one or more results files, and what the terminal says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.trials.curves import LIMIT, Curve, Point
+from oxnor.sim.drawing.html import facts, figure, machine, page, table, tiles
+from oxnor.sim.drawing.plots import Plot, accuracy_plot, confusion_plot, layers_plot
+
+from .store import ALL_LAYERS, Key, Results
+
+#: What the rates of a kind are the share of.
+AXES = {
+    "static": "bit error rate of the weights",
+    "read": "bit error rate of single reads",
+    "asymmetric": "bit error rate of the weights, mean of both directions",
+    "stuck": "share of stuck pairs",
+    "cluster": "share of failed lines",
+    "device": "bit error rate of pairs, closed form",
+}
+_CONFUSIONS = 3
+POINT_HEAD = ("error rate", "trials", "mean", "95 % interval of mean", "95 % band of trials", "sd", "test set ±1 se")
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """What a results file says.
+
+    Parameters
+    ----------
+    path : Path
+    header : dict
+        Of the file.
+    curves : dict
+        By layer.
+    confusions : dict
+        Matrices summed over the trials of each rate.
+    checks : dict
+        Mismatches of the trials that went through the RTL.
+    seconds : float
+        Sum over the trials.
+    limit : float
+        Accuracy lost at the knee.
+    """
+
+    path: Path
+    header: dict[str, Any]
+    curves: dict[int, Curve]
+    confusions: dict[float, NDArray[np.int64]]
+    checks: dict[Key, int]
+    seconds: float
+    limit: float = LIMIT
+
+    @classmethod
+    def read(cls, path: str | Path, limit: float = LIMIT) -> Story:
+        """Read a results file; raises InputError if it holds no trial with errors."""
+        if not 0 < limit < 1:
+            raise InputError(f"limit must be above 0 and below 1, not {limit}")
+        with Results(path) as results:
+            curves = results.curves()
+            if not curves:
+                raise InputError(f"{path}: holds no trial with errors yet")
+            seconds = sum(trial.seconds for trial in results.trials())
+            return cls(Path(path), results.header, curves, results.confusions(), results.checks(), seconds, limit)
+
+    @property
+    def curve(self) -> Curve:
+        """The curve with errors in all layers, or else in the first that has one."""
+        return self.curves.get(ALL_LAYERS) or next(iter(self.curves.values()))
+
+    @property
+    def layers(self) -> dict[str, Curve]:
+        """The curves with errors in one layer alone, by its name, and that of all layers beside them."""
+        found = {f"layer {k}": c for k, c in self.curves.items() if k != ALL_LAYERS}
+        if found and ALL_LAYERS in self.curves:
+            found["all layers"] = self.curves[ALL_LAYERS]
+        return found
+
+    @property
+    def axis(self) -> str:
+        """What the rates are."""
+        return AXES.get(self.header["kind"], "error rate")
+
+    @cached_property
+    def plots(self) -> dict[str, Plot]:
+        """The pictures by name."""
+        name = self.header["network"]
+        title = f"Accuracy of {name} against error rate"
+        found = {"accuracy": accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)}
+        if self.layers:
+            found["layers"] = layers_plot(self.layers, f"Sensitivity of the layers of {name}", limit=self.limit)
+        chosen = chosen_rates(self)
+        if self.header["classes"] <= 64:
+            shown = {rate: self.confusions[rate] for rate in chosen}
+            found["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}")
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the trials as a JSON-able dict."""
+        names = {k: "all" if k == ALL_LAYERS else str(k) for k in self.curves}
+        return {
+            "file": str(self.path),
+            "network": self.header["network"],
+            "kind": self.header["kind"],
+            "options": self.header["options"],
+            "seed": self.header["seed"],
+            "images": self.header["images"],
+            "trials": sum(p.trials for c in self.curves.values() for p in c.points),
+            "trial_seconds": round(self.seconds, 3),
+            "curves": {names[k]: c.to_json(self.limit) for k, c in self.curves.items()},
+            "verified": len(self.checks),
+            "mismatches": sum(self.checks.values()),
+        }
+
+
+def chosen_rates(story: Story, wanted: Sequence[float] = ()) -> list[float]:
+    """Return the rates whose confusion matrices are shown: those wanted, else none, the one at the knee, the largest.
+
+    Raises
+    ------
+    InputError
+        If the file has no trial at a rate that is wanted.
+    """
+    there = list(story.confusions)
+    for rate in wanted:
+        if rate not in there:
+            raise InputError(f"{story.path}: holds no trial at rate {rate:g}")
+    if wanted:
+        return list(wanted)
+    knee = story.curve.knee(story.limit)
+    rates = np.array([r for r in there if r])
+    near = float(rates[np.argmin(np.abs(np.log(rates / (knee.rate or rates[len(rates) // 2]))))])
+    return sorted({0.0, near, float(rates[-1])})[:_CONFUSIONS]
+
+
+def point_row(p: Point) -> tuple[str, ...]:
+    """Return what the tables say of one rate; the columns are :data:`POINT_HEAD`."""
+
+    def percent(value: float | None) -> str:
+        return "none" if value is None else f"{100 * value:.2f} %"
+
+    def span(low: float | None, high: float | None) -> str:
+        return "none" if low is None or high is None else f"{100 * low:.2f} to {100 * high:.2f} %"
+
+    mean, band = span(p.mean_low, p.mean_high), span(p.band_low, p.band_high)
+    sd = "none" if p.sd is None else f"{100 * p.sd:.3f}"
+    return f"{p.rate:.3g}", str(p.trials), percent(p.mean), mean, band, sd, f"{100 * p.test_se:.2f}"
+
+
+def _section(story: Story) -> list[str]:
+    header, curve = story.header, story.curve
+    kind = header["kind"] + "".join(f", {k} {v}" for k, v in header["options"].items())
+    knee = curve.knee(story.limit)
+    interval = f" ({str(knee).split(' (')[1]}" if knee.rate else ""
+    parts = [
+        f"<h2>{escape(curve.label)}</h2>",
+        tiles(
+            {
+                "without errors": f"{100 * curve.clean:.2f} %",
+                f"costs {100 * story.limit:g} points{interval}": f"{knee.rate:.2g}" if knee.rate else str(knee),
+                "trials with errors": f"{sum(p.trials for c in story.curves.values() for p in c.points):,}",
+                "images each": f"{curve.images:,}",
+            }
+        ),
+        f"<p>Errors: {escape(kind)}; seed {header['seed']}; {escape(str(header.get('inputs', '')))}.</p>",
+        figure(
+            story.plots["accuracy"].svg(),
+            "Line: mean over the trials. Band: where 95 % of trials fall. Dotted: the knee, with the 95 % interval of"
+            " its rate from resampled trials.",
+        ),
+        table(POINT_HEAD, [point_row(p) for p in curve.points]),
+    ]
+    if "layers" in story.plots:
+        parts += [
+            "<h3>Sensitivity of the layers</h3>",
+            figure(story.plots["layers"].svg(), "Errors in one layer alone: the rate that costs the same accuracy."),
+        ]
+    if "confusion" in story.plots:
+        parts += [
+            "<h3>What is taken for what</h3>",
+            figure(story.plots["confusion"].svg(), "Percent of the images of each class, mean over the trials."),
+        ]
+    if story.checks:
+        rows = [
+            (f"{k.rate:.3g}", "all" if k.layer == ALL_LAYERS else str(k.layer), str(k.trial), str(n))
+            for k, n in story.checks.items()
+        ]
+        parts += [
+            "<h3>Through the RTL</h3>",
+            "<p>These trials ran in Verilator with the same wrong weights, every class and score compared.</p>",
+            table(("error rate", "layer", "trial", "results that differ"), rows),
+        ]
+    parts += [
+        "<h3>Do it again</h3>",
+        f"<pre><code>{escape(str(header.get('command', '')))}</code></pre>",
+        f'<p class="muted">{story.seconds:.0f} s of computing, made with:</p>',
+        table((), facts(header["made"] if isinstance(header.get("made"), dict) else {}), plain=True),
+    ]
+    return parts
+
+
+def build_page(stories: Sequence[Story]) -> str:
+    """Return the page of one or more results files, all on one axis first if they are several."""
+    names = ", ".join(story.header["network"] for story in stories)
+    body = [
+        "<h1>How many errors it stands</h1>",
+        f'<p class="muted">{escape(names)}: accuracy against the rate of wrong synapses.</p>',
+    ]
+    if len(stories) > 1:
+        body.append(figure(together(stories).svg(), "All of them; dotted: the knees."))
+    for story in stories:
+        body += _section(story)
+    command = " ".join(["oxnor report", *(story.path.name for story in stories)])
+    body += [
+        "<h2>This page</h2>",
+        f"<pre><code>{escape(command)}</code></pre>",
+        table((), list(machine().items()), plain=True),
+    ]
+    return page(f"oxnor: error tolerance of {names}", body)
+
+
+def together(stories: Sequence[Story]) -> Plot:
+    """Return the curves of several files on one axis."""
+    axes = {story.axis for story in stories}
+    axis = axes.pop() if len(axes) == 1 else "error rate"
+    labels = [story.curve.label for story in stories]
+    curves = []
+    for story, label in zip(stories, labels, strict=True):
+        extra = f", {story.header['kind']}" if labels.count(label) > 1 else ""
+        curves.append(Curve(label + extra, story.curve.accuracy, story.curve.clean, story.curve.images))
+    return accuracy_plot(curves, "Accuracy against error rate", limit=stories[0].limit, axis=axis)

@@ -1,0 +1,313 @@
+"""The file of a sweep: every trial in SQLite, written one by one, never lost and never computed twice."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import whole_file, write_text
+from oxnor.models.trials.curves import Curve
+
+FORMAT = "oxnor-sweep"
+FORMAT_VERSION = 1
+#: Stands for errors in all layers at once.
+ALL_LAYERS = -1
+#: What must be the same for trials to stand in one file, with the name that a user knows it by.
+IDENTITY = ("network", "network_digest", "images", "images_digest", "seed", "kind", "options")
+_COLUMNS = ("layer", "rate", "trial", "errors", "correct", "accuracy", "seconds")
+_CLASSES_MAX = 1 << 16
+
+_SCHEMA = """
+CREATE TABLE header (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trials (
+    layer INTEGER NOT NULL, rate REAL NOT NULL, trial INTEGER NOT NULL,
+    errors INTEGER NOT NULL, correct INTEGER NOT NULL, confusion BLOB NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (layer, rate, trial)
+) WITHOUT ROWID;
+CREATE TABLE checks (
+    layer INTEGER NOT NULL, rate REAL NOT NULL, trial INTEGER NOT NULL,
+    mismatches INTEGER NOT NULL, simulator TEXT NOT NULL,
+    PRIMARY KEY (layer, rate, trial)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """Which trial: in a layer (:data:`ALL_LAYERS` for all), at an error rate, the number of the draw."""
+
+    layer: int
+    rate: float
+    trial: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What one trial gave.
+
+    Parameters
+    ----------
+    key : Key
+    errors : int
+        Wrong synapses.
+    confusion : ndarray of int64, shape (n_classes, n_classes)
+        Images of a class (row) by the class that they were taken for (column).
+    seconds : float
+        Time that it took, draw included.
+    """
+
+    key: Key
+    errors: int
+    confusion: NDArray[np.int64]
+    seconds: float
+
+    @property
+    def correct(self) -> int:
+        """Images that were taken for their class."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that were taken for their class."""
+        return self.correct / int(self.confusion.sum())
+
+
+class Results:
+    """An open results file.
+
+    Trials are written in one transaction each, with a write-ahead log: a process that is killed loses those it was
+    computing, and no other.
+
+    Parameters
+    ----------
+    path : path
+    header : mapping, optional
+        What the trials are of: :data:`IDENTITY` and anything else. A new file is made with it; one that exists must
+        have the same identity. Without it, the file must exist and is only read.
+
+    Raises
+    ------
+    InputError
+        If the file is something else, is damaged, or holds trials of something else: by the name of the first
+        difference.
+    """
+
+    def __init__(self, path: str | Path, header: Mapping[str, Any] | None = None):
+        self.path = Path(path)
+        exists = self.path.is_file() and self.path.stat().st_size > 0
+        if not exists and header is None:
+            raise InputError(f"{self.path}: no such file")
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: is a folder, not a file")
+        if exists:
+            with open(self.path, "rb") as file:
+                if file.read(16) != b"SQLite format 3\0":
+                    raise InputError(f"{self.path}: is not a results file of oxnor sweep")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Readers write too: a log that a killed process left behind is taken in by whoever opens the file next.
+            self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        except (OSError, sqlite3.Error) as e:
+            raise InputError(f"{self.path}: cannot be opened ({e})") from None
+        try:
+            self._open(exists, header)
+        except sqlite3.Error as e:
+            self._db.close()
+            raise InputError(f"{self.path}: cannot be used as a results file ({e})") from None
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self, exists: bool, header: Mapping[str, Any] | None) -> None:
+        if header is not None:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        if not exists or not self._tables():
+            if header is None:
+                raise InputError(f"{self.path}: is not a results file of oxnor sweep")
+            with self._transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                full = {"format": FORMAT, "version": FORMAT_VERSION, **header}
+                rows = [(key, json.dumps(value, sort_keys=True)) for key, value in full.items()]
+                self._db.executemany("INSERT INTO header VALUES (?, ?)", rows)
+        self.header = self._read_header()
+        for key in IDENTITY if header is not None else ():
+            assert header is not None
+            mine, its = json.loads(json.dumps(header[key])), self.header.get(key)
+            if mine != its:
+                raise InputError(
+                    f"{self.path}: {key.replace('_', ' ')} must be {_short(its)} as in the file, not {_short(mine)}:"
+                    " give another file for other trials"
+                )
+
+    def _tables(self) -> bool:
+        names = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if names and not {"header", "trials", "checks"} <= names:
+            raise InputError(f"{self.path}: is not a results file of oxnor sweep")
+        return bool(names)
+
+    def _read_header(self) -> dict[str, Any]:
+        try:
+            found = {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM header")}
+        except (ValueError, TypeError):
+            raise InputError(f"{self.path}: header must be JSON texts") from None
+        if found.get("format") != FORMAT:
+            raise InputError(f"{self.path}: header.format must be {FORMAT!r}: this is some other file")
+        if found.get("version") != FORMAT_VERSION:
+            raise InputError(
+                f"{self.path}: header.version must be {FORMAT_VERSION}, not {found.get('version')!r}:"
+                " the file is from another release"
+            )
+        missing = [key for key in (*IDENTITY, "classes") if key not in found]
+        if missing:
+            raise InputError(f"{self.path}: header.{missing[0]} is missing")
+        for key in ("images", "classes"):
+            if type(found[key]) is not int or not 1 <= found[key] <= _CLASSES_MAX:
+                raise InputError(f"{self.path}: header.{key} must be in [1, {_CLASSES_MAX}], not {found[key]!r}")
+        return found
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def add(self, trial: Trial) -> None:
+        """Write one trial; one that is there already stays as it is."""
+        key = trial.key
+        blob = np.ascontiguousarray(trial.confusion, "<i4").tobytes()
+        row = (key.layer, key.rate, key.trial, trial.errors, trial.correct, blob, trial.seconds)
+        self._db.execute("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def add_check(self, key: Key, mismatches: int, simulator: str) -> None:
+        """Write what the RTL said of one trial."""
+        row = (key.layer, key.rate, key.trial, mismatches, simulator)
+        self._db.execute("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", row)
+
+    def checks(self) -> dict[Key, int]:
+        """Return the results that differed in the RTL, by trial that was checked."""
+        rows = self._db.execute("SELECT layer, rate, trial, mismatches FROM checks ORDER BY layer, rate, trial")
+        return {Key(*row[:3]): int(row[3]) for row in rows}
+
+    def done(self) -> set[Key]:
+        """Return which trials are there."""
+        return {Key(*row) for row in self._db.execute("SELECT layer, rate, trial FROM trials")}
+
+    def trials(self) -> Iterator[Trial]:
+        """Yield the trials, by layer, rate and number.
+
+        Raises
+        ------
+        InputError
+            If a row cannot be right.
+        """
+        n, images = self.header["classes"], self.header["images"]
+        query = "SELECT layer, rate, trial, errors, confusion, seconds FROM trials ORDER BY layer, rate, trial"
+        for layer, rate, trial, errors, blob, seconds in self._db.execute(query):
+            name = f"{self.path}: trial {trial} of layer {layer} at rate {rate}"
+            if not isinstance(blob, bytes) or len(blob) != 4 * n * n:
+                raise InputError(f"{name}: confusion must have {4 * n * n} bytes")
+            confusion = np.frombuffer(blob, "<i4").reshape(n, n).astype(np.int64)
+            if confusion.min() < 0 or confusion.sum() != images:
+                raise InputError(f"{name}: confusion must add up to the {images} images, not {confusion.sum()}")
+            if not isinstance(rate, float) or not 0 <= rate <= 1:
+                raise InputError(f"{name}: rate must be in [0, 1]")
+            yield Trial(Key(layer, rate, trial), errors, confusion, seconds)
+
+    def curves(self) -> dict[int, Curve]:
+        """Return accuracy against error rate by layer (:data:`ALL_LAYERS`: errors in all of them).
+
+        Raises
+        ------
+        InputError
+            If the trial without errors is missing.
+        """
+        by_layer: dict[int, dict[float, list[float]]] = {}
+        clean = None
+        for trial in self.trials():
+            if trial.key.rate == 0:
+                clean = trial.accuracy
+            else:
+                by_layer.setdefault(trial.key.layer, {}).setdefault(trial.key.rate, []).append(trial.accuracy)
+        if clean is None:
+            raise InputError(f"{self.path}: holds no trial without errors yet: run the sweep again, it goes on")
+        images, name = self.header["images"], str(self.header["network"])
+        return {
+            layer: Curve(
+                name if layer == ALL_LAYERS else f"{name}, layer {layer}",
+                {rate: np.array(values) for rate, values in rates.items()},
+                clean,
+                images,
+            )
+            for layer, rates in sorted(by_layer.items())
+        }
+
+    def confusions(self, layer: int = ALL_LAYERS) -> dict[float, NDArray[np.int64]]:
+        """Return the confusion matrices summed over the trials of each rate."""
+        found: dict[float, NDArray[np.int64]] = {}
+        for trial in self.trials():
+            if trial.key.layer == layer or trial.key.rate == 0:
+                found[trial.key.rate] = found.get(trial.key.rate, 0) + trial.confusion
+        return dict(sorted(found.items()))
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        for t in self.trials():
+            yield (t.key.layer, t.key.rate, t.key.trial, t.errors, t.correct, t.accuracy, t.seconds)
+
+    def export(self, path: str | Path) -> None:
+        """Write one row a trial as CSV or Parquet, by the end of the name; layer -1 stands for all layers.
+
+        Raises
+        ------
+        InputError
+            If the name ends in something else, or pyarrow is not installed for Parquet.
+        """
+        path = Path(path)
+        if path.suffix == ".csv":
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(_COLUMNS)
+            writer.writerows(self._rows())
+            write_text(path, text.getvalue())
+        elif path.suffix == ".parquet":
+            try:
+                import pyarrow
+                from pyarrow import parquet
+            except ImportError:
+                raise InputError(f"{path}: Parquet needs pyarrow: pip install 'oxnor[sweep]'") from None
+            columns = list(zip(*self._rows(), strict=True)) or [()] * len(_COLUMNS)
+            with whole_file(path) as temporary:
+                parquet.write_table(pyarrow.table(dict(zip(_COLUMNS, map(list, columns), strict=True))), temporary)
+        else:
+            raise InputError(f"{path}: the name must end in .csv or .parquet")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return f"{text[:16]}…" if len(text) == 64 and " " not in text else text

@@ -1,0 +1,1 @@
+"""The emitted Verilog against the golden model."""

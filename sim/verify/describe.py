@@ -1,0 +1,72 @@
+"""A network and its engine in numbers, for people and for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.spiking import SpikingConfig
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.spiking import SpikingNetwork
+
+
+def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
+    """Return a network's layers and card, and the structure and timing of its engine.
+
+    ``ranges`` of a layer has the least and the largest value of everything it stores beside its weights.
+    """
+    from oxnor.hw.emit.verilog import describe as engine
+
+    layers = [
+        {
+            "kind": layer.kind,
+            "n_in": layer.n_in,
+            "n_out": layer.n_out,
+            "positive": float(layer.weights.mean()),
+            "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items()},
+        }
+        for layer in network.layers
+    ]
+    return {
+        "name": network.name,
+        "shape": list(network.shape),
+        "weights": network.n_weights,
+        "accuracy": network.info.get("accuracy"),
+        "digest": network.digest,
+        "input_threshold": int(network.input_threshold),
+        "layers": layers,
+        "engine": engine(config),
+        "info": dict(network.info),
+    }
+
+
+def describe_spiking(network: SpikingNetwork, config: SpikingConfig) -> dict[str, Any]:
+    """Return a spiking network's layers and card, and the structure of its engine."""
+    from dataclasses import asdict
+
+    from oxnor.hw.emit.spiking import describe_spiking as engine
+
+    layers = [
+        {
+            "kind": layer.kind,
+            "n_in": layer.n_in,
+            "n_out": layer.n_out,
+            "cells": int(layer.cells.size),
+            "on": float(layer.cells.mean()),
+            "ranges": {"weights": [int(layer.matrix.min()), int(layer.matrix.max())]},
+            "neuron": asdict(layer.neuron),
+        }
+        for layer in network.layers
+    ]
+    return {
+        "name": network.name,
+        "shape": list(network.shape),
+        "weights": network.n_weights,
+        "cells": network.n_cells,
+        "accuracy": network.info.get("accuracy"),
+        "digest": network.digest,
+        "view": network.view,
+        "layers": layers,
+        "engine": engine(config),
+        "info": dict(network.info),
+    }

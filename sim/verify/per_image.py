@@ -1,0 +1,33 @@
+"""A row for each image of a simulation, as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.files import write_text
+
+
+def write_csv(path: str | Path, result: Any, labels: NDArray | None) -> None:
+    """Write what a simulation told of each image, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    result : SimulationResult or SpikingResult
+        Its ``columns()`` are written behind the image's number and, where there is one, its label.
+    labels : ndarray of int, shape (n,), or None
+    """
+    columns = result.columns()
+    count = len(columns["class"])
+    columns = {"image": range(count)} | ({} if labels is None else {"label": labels[:count]}) | columns
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(c.tolist() if isinstance(c, np.ndarray) else c for c in columns.values()), strict=True))
+    write_text(path, buffer.getvalue())

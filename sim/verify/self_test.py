@@ -1,0 +1,93 @@
+"""The self-test of an engine's macros in simulation."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
+from oxnor.hw.placement.memory_files import write_images
+from oxnor.models.base.errors import InputError
+from oxnor.models.faults.march import SelfTestReport, march
+from oxnor.models.networks.binarized import Network
+from oxnor.sim.runner import runner
+
+from .simulate import emitted, run_directory
+
+#: Cycles that an access of a register takes, and more than an operation on a device takes in any macro.
+ACCESS_CYCLES, PULSE_CYCLES = 8, 16
+
+
+def self_test(
+    network: Network,
+    config: EngineConfig | None = None,
+    *,
+    macro_file: str | Path | None = None,
+    memory: str | Path | None = None,
+    device: DeviceDraw | None = None,
+    build_dir: str | Path | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> SelfTestReport:
+    """March through all macros of a network's engine in Verilator and return what is broken.
+
+    Parameters
+    ----------
+    network : Network
+        What the macros hold at first.
+    config : EngineConfig, optional
+        Structure of the engine; its programming controller is generated in any case.
+    macro_file : path, optional
+        SystemVerilog with a module ``rram_macro`` that takes the place of oxnor's.
+    memory : path, optional
+        Folder of further files that this macro reads from ``mem/``.
+    device : DeviceDraw, optional
+        The devices in macros of kind `twin`; all are formed first.
+    build_dir : path, optional
+        Folder for builds and runs. Default ``$OXNOR_BUILD``, else ``build``.
+    progress : callable, optional
+        Called with (macros tested, macros).
+
+    Raises
+    ------
+    InputError
+        If a file or a tool is missing.
+    oxnor.sim.runner.runner.SimulationError
+        If the build fails or the engine hangs.
+    """
+    config = replace(config or EngineConfig.for_network(network), programming=True)
+    for path in (macro_file, memory):
+        if path is not None and not Path(path).exists():
+            raise InputError(f"{path}: must be there, and is not")
+    root = Path(build_dir).resolve() if build_dir else runner.build_root()
+    sources, top, _ = emitted(config, root, bare=False)
+    if macro_file is not None:
+        sources = [Path(macro_file) if p.name == "rram_macro.sv" else p for p in sources]
+    built = runner.build(sources, top, defines={"OXNOR_BEHAVIOURAL": 1}, root=root)
+    macros = sum(y.macros for y in config.layers)
+    cycles, steps = 0, len(list(march(1, 1)))
+    for y in config.layers:
+        words = -(-y.cols // 32)
+        cycles += y.macros * y.rows * steps * (ACCESS_CYCLES * 4 * (words + 20) + 4 * y.cols * PULSE_CYCLES)
+    with run_directory(root, f"{network.name}-selftest", keep=False) as directory:
+        devices = EngineDevices.draw(network, config, device).texts() if device else None
+        write_images(network, config, directory, devices)
+        if memory is not None:
+            shutil.copytree(memory, directory / "mem", dirs_exist_ok=True)
+        job = {"config": asdict(config), "cycle_limit": cycles + 10_000, "form": device is not None}
+        (directory / "job.json").write_text(json.dumps(job))
+
+        runner.run(
+            built,
+            "oxnor.sim.benches.engine.tb_self_test",
+            directory,
+            expected_tests=1,
+            timeout_s=600 + cycles / 5000,
+            poll=runner.progress_file(directory, macros, progress),
+        )
+        if progress:
+            progress(macros, macros)
+        return SelfTestReport.from_json(json.loads((directory / "report.json").read_text()))

@@ -1,0 +1,322 @@
+"""The command line: help, exit codes, JSON, and a start that loads nothing heavy."""
+
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from oxnor.cli.app import app
+from oxnor.models import zoo
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.networks.binarized import Network
+
+COMMANDS = (
+    "demo", "generate", "simulate", "selftest", "sweep", "report", "faults", "networks", "info", "device", "import",
+    "export", "vectors", "train", "doctor", "bench",
+    "spirit",
+)
+# What takes long to import, and what only one command needs.
+HEAVY = ("numba", "amaranth", "cocotb", "cocotb_tools", "matplotlib", "torch", "scipy", "vcdvcd", "numpy")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def process(*arguments, **options):
+    command = [sys.executable, "-m", "oxnor.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+@pytest.fixture
+def network_file(tmp_path, random_network):
+    path = tmp_path / "toy.npz"
+    random_network((37, 13, 5), name="toy").save(path)
+    return path
+
+
+def test_help_lists_every_command():
+    result = run("--help")
+    assert result.exit_code == 0
+    for command in COMMANDS:
+        assert f" {command} " in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "train"])
+def test_help_has_an_example(command):
+    assert f"Example: oxnor {command}" in run(command, "--help").stdout
+
+
+def test_no_command_prints_the_help():
+    result = run()
+    assert result.exit_code == 2
+    assert "Commands" in result.stdout + result.stderr
+
+
+def test_version():
+    from importlib.metadata import version
+
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"oxnor {version('oxnor')}\n")
+
+
+def test_start_loads_nothing_heavy():
+    code = "import sys, oxnor.cli.app; print([m for m in sys.argv[1:] if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["simulate"], ["nonsense"], ["simulate", "x", "--images", "many"], ["generate", "x"], ["--nonsense"]],
+    ids=["no-network", "unknown-command", "not-a-number", "no-output", "unknown-option"],
+)
+def test_wrong_usage_is_exit_code_2(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+def test_interrupt_is_exit_code_130(monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zoo, "names", interrupt)
+    result = run("networks")
+    assert result.exit_code == 130
+    assert result.stderr == "oxnor: interrupted\n"
+
+
+def test_networks_json():
+    result = run("networks", "--json")
+    assert result.exit_code == 0
+    entries = json.loads(result.stdout)
+    assert [e["name"] for e in entries] == zoo.names()
+    for entry in entries:
+        assert {"name", "shape", "weights", "accuracy"} <= entry.keys()
+        sizes = entry["shape"]
+        assert entry["weights"] == sum(a * b for a, b in itertools.pairwise(sizes))
+        assert (0.89 if entry["name"] == "mnist-spirit-tanh" else 0.9) < entry["accuracy"] <= 1
+
+
+def test_networks_table():
+    result = run("networks")
+    assert result.exit_code == 0
+    for name in zoo.names():
+        assert name in result.stdout
+
+
+def test_info_json(network_file):
+    result = run("info", network_file, "--macro", "8x16", "--fold", "3,7", "--fold", "1,5", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["name"], found["shape"], found["weights"]) == ("toy", [37, 13, 5], 37 * 13 + 13 * 5)
+    low, high = found["layers"][0]["ranges"]["thresholds"]
+    assert 0 <= low <= high <= 38
+    first = found["engine"]["layers"][0]
+    assert (first["macros"], first["slices"], first["passes"], first["reads"]) == (21, 1, 2, 2)
+    assert found["engine"]["latency"] > found["engine"]["initiation_interval"]
+
+
+def test_info_of_alternating_dataflows(network_file):
+    found = json.loads(run("info", network_file, "--dataflow", "alternate", "--json").stdout)["engine"]
+    assert [y["dataflow"] for y in found["layers"]] == ["parallel", "serial"]
+    plain = json.loads(run("info", network_file, "--json").stdout)["engine"]
+    assert found["latency"] < plain["latency"]
+    assert "serial" in run("info", network_file, "--dataflow", "parallel,serial").stdout
+
+
+def test_info_table(network_file):
+    result = run("info", network_file)
+    assert result.exit_code == 0
+    assert "toy: 37-13-5, 546 weights" in result.stdout
+
+
+def test_generate_json(network_file, tmp_path):
+    result = run("generate", network_file, "-o", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["top"] == "oxnor_engine"
+    assert found["network"]["shape"] == [37, 13, 5]
+    assert (tmp_path / "out" / "oxnor.json").is_file()
+    assert (tmp_path / "out" / "rtl" / "oxnor_engine.sv").is_file()
+
+
+def test_generate_without_scores(network_file, tmp_path):
+    result = run("generate", network_file, "-o", tmp_path / "out", "--no-scores", "--stream-width", 16, "--json")
+    found = json.loads(result.stdout)
+    assert found["result"] == {"width": 8, "class_width": 8, "score_width": 0, "scores": 0}
+    assert found["stream"] == {"width": 16, "beats": 3}
+
+
+def test_generate_again_replaces_and_prints_a_table(network_file, tmp_path):
+    for _ in range(2):
+        result = run("generate", network_file, "-o", tmp_path / "out")
+        assert result.exit_code == 0
+        assert "oxnor_engine" in result.stdout
+
+
+def test_stdout_has_the_json_alone(network_file):
+    done = process("info", network_file, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["name"] == "toy"
+
+
+def test_error_of_a_process_is_one_line():
+    done = process("info", "nothing.npz")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "oxnor: nothing.npz: no such file\n"
+
+
+SIMULATE_FIELDS = {
+    "network", "images", "ber", "seed", "trial", "bit_errors", "mismatches", "accuracy", "golden_accuracy", "cycles",
+    "predicted_cycles", "initiation_interval", "build_s", "sim_s", "images_per_s",
+}  # fmt: skip
+
+
+@pytest.mark.cosim
+def test_simulate_json(network_file, tmp_path):
+    table = tmp_path / "images.csv"
+    options = ["--ber", 0.1, "--seed", 7, "--macro", "64x16", "--json", "-o", table]
+    result = run("simulate", network_file, "--images", 50, *options)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found.keys() >= SIMULATE_FIELDS
+    assert (found["network"], found["images"], found["ber"], found["seed"]) == ("toy", 50, 0.1, 7)
+    assert (found["mismatches"], found["cycles"]) == (0, found["predicted_cycles"])
+    assert found["bit_errors"] > 0
+    assert found["accuracy"] is None
+    assert found["inputs"].startswith("random bits, seed 7 (no labels")
+    rows = table.read_text().splitlines()
+    assert rows[0].startswith("image,class,golden_class,score_0,")
+    assert len(rows) == 51
+
+
+@pytest.mark.cosim
+def test_simulate_on_digits_has_an_accuracy(tmp_path, random_network):
+    random_network((784, 10), name="digits").save(tmp_path / "digits.npz")
+    result = run("simulate", tmp_path / "digits.npz", "--images", 20, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["inputs"] == "MNIST test images"
+    assert found["accuracy"] == found["golden_accuracy"] in [k / 20 for k in range(21)]
+
+
+@pytest.mark.cosim
+def test_simulate_finds_a_weight_that_is_wrong_in_the_rtl_alone(network_file):
+    result = run("simulate", network_file, "--images", 20, "--corrupt-rtl", 1)
+    assert result.exit_code == 1
+    assert "oxnor: the RTL differs: " in result.stderr
+    assert "mismatches" in result.stdout
+
+
+@pytest.mark.cosim
+def test_simulate_with_faults_from_a_file(network_file, tmp_path):
+    faults = FaultMap.draw(Network.load(network_file), ber=0.2, seed=3)
+    faults.save(tmp_path / "faults.npz")
+    result = run("simulate", network_file, "--images", 20, "--faults", tmp_path / "faults.npz", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["bit_errors"] == faults.count
+
+
+@dataclass
+class Check:
+    """Stands in for :class:`oxnor.sim.doctor.Check`."""
+
+    name: str
+    ok: bool
+    required: bool
+    found: str
+    needed: str
+    fix: str
+
+
+@pytest.mark.parametrize(("ok", "required", "code"), [(True, True, 0), (False, True, 1), (False, False, 0)])
+def test_doctor(monkeypatch, ok, required, code):
+    check = Check("g++", ok, required, "", "any", "apt-get install g++")
+    monkeypatch.setitem(sys.modules, "oxnor.sim.doctor", SimpleNamespace(checks=lambda: [check]))
+    result = run("doctor", "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout) == {"ok": code == 0, "checks": [asdict(check)]}
+    table = run("doctor")
+    assert table.exit_code == code
+    assert ("apt-get install g++" in table.stdout) is not ok
+
+
+def test_bench(monkeypatch):
+    row = {
+        "what": "golden",
+        "measured": 5.0,
+        "unit": "img/s",
+        "baseline": 1.0,
+        "ratio": 5.0,
+        "reach": 3,
+        "reached": True,
+    }
+    monkeypatch.setitem(sys.modules, "oxnor.sim.studies.benchmark", SimpleNamespace(run=lambda quick, progress: [row]))
+    result = run("bench", "--quick", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"quick": True, "rows": [row]}
+    assert "golden" in run("bench").stdout
+
+
+def test_failed_simulation_is_exit_code_1_without_traceback(monkeypatch, network_file):
+    from oxnor.sim.runner import runner
+    from oxnor.sim.verify import simulate
+
+    def fail(*arguments, **options):
+        raise runner.SimulationError("building oxnor_engine failed; see x.log")
+
+    monkeypatch.setattr(simulate, "simulate", fail)
+    result = run("simulate", network_file)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "oxnor: building oxnor_engine failed; see x.log"
+
+
+def test_import_export_and_vectors(tmp_path, monkeypatch):
+    """There and back again; and vectors of what came back."""
+    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    monkeypatch.chdir(tmp_path)
+    assert run("export", "mnist-tfc", "-o", "a.onnx").exit_code == 0
+    result = run("import", "a.onnx", "-o", "a.npz", "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["digest"] == zoo.load("mnist-tfc").digest
+    assert report["thresholds"] == {"checked": 59210, "differ": 0, "rounding": 0}
+    assert [c["images"] for c in report["outputs"]] == [1000, 16, 1000]
+    assert report["output"] == "a.npz"
+    shown = run("import", "a.onnx", "-o", "b.npz", "--name", "mine")
+    assert shown.exit_code == 0
+    assert "mine: 784-64-64-64-10, 59,008 weights, from a.onnx (ONNX)" in shown.stdout
+    assert "imported" in run("info", "b.npz").stdout
+    result = run("vectors", "a.npz", "-o", "v", "--images", "3", "--json")
+    assert json.loads(result.stdout)["images"] == 3
+    assert len((tmp_path / "v" / "input.mem").read_text().split()) == 3
+
+
+def test_import_that_differs_writes_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    from oxnor.models.exchange import import_network as importing
+
+    monkeypatch.chdir(tmp_path)
+    assert run("export", "mnist-tfc", "-o", "a.onnx").exit_code == 0
+    compare = importing.compare
+    monkeypatch.setattr(importing, "compare", lambda *a: compare(*a) | {"differ": 1})
+    result = run("import", "a.onnx", "-o", "a.npz", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["output"] is None
+    assert "oxnor: the network differs from its source: nothing is written" in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["a.onnx"]

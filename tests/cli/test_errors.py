@@ -1,0 +1,264 @@
+"""Bad input on the command line: one sentence that names the file, the field and the rule, and exit code 2."""
+
+import gzip
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from oxnor.cli.app import app
+from oxnor.models import zoo
+from oxnor.models.faults.fault_map import FaultMap
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, random_network):
+    """Return a folder with a good network ``toy.npz``, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    random_network((37, 13, 5), name="toy").save("toy.npz")
+    return tmp_path
+
+
+def sentence(*arguments):
+    """Return the sentence that a command ends with, after a check that it says nothing else."""
+    result = run(*arguments)
+    assert result.exit_code == 2, (result.exit_code, result.stdout, result.stderr)
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if line.startswith("oxnor: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in result.stderr
+    return lines[0].removeprefix("oxnor: ")
+
+
+OPTIONS = {
+    "no-images": (["--images", 0], "images must be in [1, 10000], not 0"),
+    "too-many-images": (["--images", 10001], "images must be in [1, 10000], not 10001"),
+    "negative-rate": (["--ber=-0.1"], "--ber must be in [0, 0.5], not -0.1"),
+    "rate-of-one": (["--ber", 1], "--ber must be in [0, 0.5], not 1"),
+    "rate-nan": (["--ber", "nan"], "--ber must be in [0, 0.5], not nan"),
+    "negative-seed": (["--seed=-1"], "--seed must be in [0, 2**63), not -1"),
+    "large-trial": (["--trial", 1 << 63], f"--trial must be in [0, 2**63), not {1 << 63}"),
+    "corrupt": (["--corrupt-rtl=-1"], "--corrupt-rtl must be 0 or more, not -1"),
+    "waves": (["--waves", "svg"], "--waves must be vcd or fst, not 'svg'"),
+    "target": (["--target", "chip"], "target must be one of sim, ice40, ecp5, asic, not 'chip'"),
+    "macro-word": (
+        ["--macro", "big"],
+        "--macro must be a kind (bits, twin, blackbox), a size such as 64x64, or both as twin:64x64, not 'big'",
+    ),
+    "macro-kind": (
+        ["--macro", "tiwn:8x8"],
+        "--macro must be a kind (bits, twin, blackbox), a size such as 64x64, or both as twin:64x64, not 'tiwn:8x8'",
+    ),
+    "macro-size": (["--macro", "twin:8"], "--macro must be two positive integers, for example 64x64, not '8'"),
+    "macro-blackbox": (["--macro", "blackbox"], "macros of kind blackbox are ports alone and cannot be simulated"),
+    "macro-without-device": (["--macro", "twin"], "macros of kind twin need a device model (--device)"),
+    "noisy-bits": (
+        ["--device", "weak-3.3e-2"],
+        (
+            "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time:"
+            " use macros of kind twin"
+        ),
+    ),
+    "device-and-ber": (
+        ["--device", "calibrated-1e-2", "--ber", 0.1],
+        "wrong weights must come from a device, or from ber or a fault map, not from both",
+    ),
+    "device-none": (["--device", "x.json"], "x.json: no such file"),
+    "device-cycles": (
+        ["--device", "calibrated-1e-2", "--macro", "twin", "--cycles=-1"],
+        "cycles must be an integer in [0, 1099511627776), not -1",
+    ),
+    "device-range": (
+        ["--device", "wear-illustration", "--macro", "twin", "--seconds", "1e9"],
+        "seconds must be in [0, 1e+06] s, where 'wear-illustration' holds, not 1e+09",
+    ),
+    "cycles-alone": (["--cycles", 5], "--cycles and --seconds are of a device: give --device too"),
+    "macro-zero": (["--macro", "0x16"], "--macro must be two positive integers, for example 64x64, not '0x16'"),
+    "macro-rows": (
+        ["--macro", "2x16", "--fold", "1,1", "--fold", "1,1"],
+        (
+            "layer 37 to 13: macros must have at least 39 rows for 3 slices of 13 passes, not 2:"
+            " fold it less, or take larger macros"
+        ),
+    ),
+    "fold-word": (["--fold", "1"], "--fold must be two positive integers, for example 1,16, not '1'"),
+    "fold-count": (["--fold", "1,1"], "folding must be 2 pairs (H, V), one a layer, not 1"),
+    "fold-range": (["--fold", "9,1", "--fold", "1,1"], "layer 37 to 13: across (H) must be in [1, 1], not 9"),
+    "dataflow": (
+        ["--dataflow", "serial,both"],
+        ("dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers,"
+        " not 'serial,both'"),
+    ),
+    "dataflow-and-read-errors": (
+        ["--dataflow", "alternate", "--read-ber", "0.01"],
+        ("fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow:"
+        " layer 1 is one"),
+    ),
+    "stream": (["--stream-width", 12], "--stream-width must be a positive multiple of 8, not 12"),
+    "stream-zero": (["--stream-width", 0], "--stream-width must be a positive multiple of 8, not 0"),
+    "faults-missing": (["--faults", "none.npz"], "none.npz: no such file"),
+    "faults-foreign": (
+        ["--faults", "toy.npz"],
+        "toy.npz: header.format must be 'oxnor-faults': this is some other file",
+    ),
+    "data-missing": (["--data", "none"], "none: must be a folder with the MNIST test files, and is not there"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "text"), OPTIONS.values(), ids=OPTIONS.keys())
+def test_simulate_wrong_option(place, arguments, text):
+    assert sentence("simulate", "toy.npz", *arguments) == text
+
+
+def test_faults_of_another_network(place, random_network):
+    FaultMap.draw(random_network((8, 4)), ber=0.1).save("other.npz")
+    text = sentence("simulate", "toy.npz", "--faults", "other.npz")
+    assert text == "faults: the map is for weights of ((4, 8),), not ((13, 37), (5, 13)) as in 'toy'"
+
+
+def _cut(path, data):
+    path.write_bytes(data[: len(data) // 2])
+
+
+def _foreign(path, data):
+    np.savez(path, weights=np.zeros((2, 2)))
+
+
+def _text(path, data):
+    path.write_text("not a network")
+
+
+FILES = {
+    "missing": (lambda path, data: path.unlink(), "no such file"),
+    "cut": (_cut, "is not an .npz file, or is cut short"),
+    "text": (_text, "is not an .npz file, or is cut short"),
+    "empty": (lambda path, data: path.write_bytes(b""), "is not an .npz file, or is cut short"),
+    "foreign": (_foreign, "is not an oxnor-network file: it has no array 'header'"),
+}
+
+
+@pytest.mark.parametrize("command", [["simulate"], ["info"], ["generate", "-o", "out"]], ids=lambda c: c[0])
+@pytest.mark.parametrize(("spoil", "text"), FILES.values(), ids=FILES.keys())
+def test_network_file_that_is_none(place, command, spoil, text):
+    path = place / "bad.npz"
+    path.write_bytes((place / "toy.npz").read_bytes())
+    spoil(path, path.read_bytes())
+    assert sentence(command[0], "bad.npz", *command[1:]) == f"bad.npz: {text}"
+    assert not (place / "out").exists()
+
+
+def _rewrite(place, **changes):
+    with np.load(place / "toy.npz") as source:
+        arrays = dict(source) | {name.replace("__", "."): value for name, value in changes.items()}
+    np.savez(place / "bad.npz", **arrays)
+
+
+FIELDS = {
+    "weights-shape": (
+        {"layer0__weights": np.zeros((13, 4), np.uint8)},
+        "bad.npz: array 'layer0.weights' must have shape (13, 5), not (13, 4)",
+    ),
+    "thresholds-shape": (
+        {"layer0__thresholds": np.zeros(12, np.int32)},
+        "bad.npz: array 'layer0.thresholds' must have shape (13), not (12,)",
+    ),
+    "thresholds-range": (
+        {"layer0__thresholds": np.full(13, 39, np.int32)},
+        "bad.npz: layer 0: dense layer: thresholds must be in [0, 38], not 39 (neuron 0)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "text"), FIELDS.values(), ids=FIELDS.keys())
+def test_network_file_with_a_wrong_field(place, changes, text):
+    _rewrite(place, **changes)
+    assert sentence("info", "bad.npz") == text
+
+
+def test_unknown_network():
+    known = ", ".join(zoo.names())
+    text = sentence("info", "mnist-tcf")
+    assert text.startswith(f"network must be one of {known}, not 'mnist-tcf' (did you mean mnist-tfc")
+
+
+def test_data_with_images_of_another_size(place, random_network):
+    random_network((784, 5), name="digits").save("digits.npz")
+    header = bytes((0, 0, 8, 3)) + b"".join(n.to_bytes(4, "big") for n in (10_000, 14, 14))
+    folder = place / "mnist"
+    folder.mkdir()
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + bytes(10_000 * 14 * 14)))
+    text = sentence("simulate", "digits.npz", "--data", place)
+    assert text == f"{folder / 't10k-images-idx3-ubyte.gz'}: dimension 1 must be 28, not 14"
+
+
+def test_data_for_a_network_that_takes_no_digits(place):
+    (place / "data").mkdir()
+    text = sentence("simulate", "toy.npz", "--data", "data")
+    assert text == "data: images must have 37 pixels for network 'toy', not 784"
+
+
+def test_output_folder_that_is_not_ours(place):
+    (place / "out").mkdir()
+    (place / "out" / "thesis.tex").write_text("years of work")
+    text = sentence("generate", "toy.npz", "-o", "out")
+    assert text == "out: was not written by oxnor generate; use --force to replace all that is in it"
+    assert [p.name for p in (place / "out").iterdir()] == ["thesis.tex"]
+    assert run("generate", "toy.npz", "-o", "out", "--force").exit_code == 0
+    assert (place / "out" / "oxnor.json").is_file()
+
+
+def test_output_that_is_a_file(place):
+    (place / "out").write_text("")
+    assert sentence("generate", "toy.npz", "-o", "out") == "out: must be a folder, not a file"
+
+
+def test_demo_needs_digits(place):
+    text = sentence("demo", "--network", "toy.npz", "--output", "page")
+    assert text == "the demo needs digits: network 'toy' must have 784 inputs, not 37"
+    assert not (place / "page").exists()
+
+
+def test_demo_wrong_images(place):
+    assert sentence("demo", "--network", "toy.npz", "--images", 0) == "images must be in [1, 10000], not 0"
+
+
+def test_generate_twin_without_device(place):
+    assert sentence("generate", "toy.npz", "-o", "engine", "--macro", "twin") == (
+        "macros of kind twin need a device model (--device)"
+    )
+    assert not (place / "engine").exists()
+
+
+def test_generate_bits_with_device(place):
+    text = sentence("generate", "toy.npz", "-o", "engine", "--device", "calibrated-1e-2")
+    assert text == "macros of kind bits hold bits, not devices: --device needs macros of kind twin"
+    assert not (place / "engine").exists()
+
+
+def test_import_wrong_input(place):
+    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    assert sentence("import", "none.onnx", "-o", "n.npz") == "none.onnx: no such file"
+    assert sentence("import", "toy.npz", "-o", "n.npz") == "toy.npz: is a network of oxnor already: use it as it is"
+    (place / "text.onnx").write_text("hello")
+    assert sentence("import", "text.onnx", "-o", "n.npz") == "text.onnx: is not an ONNX file, or is cut short"
+    assert run("export", "toy.npz", "-o", "toy.onnx").exit_code == 0
+    assert sentence("import", "toy.onnx", "-o", "n.npz", "--check", "none.npz") == "none.npz: no such file"
+    assert sentence("import", "toy.onnx", "-o", "n.npz", "--input", "grey") == (
+        "toy.onnx: input coding must be one of unit, byte, signed, bipolar, binary, or MEAN,STD as 0.1307,0.3081, not 'grey'"
+    )
+    assert sentence("import", "toy.onnx", "-o", "n.npz", "--name", "a/b") == (
+        "toy.onnx: network: name must be letters, digits, '-', '_' and '.', not 'a/b'"
+    )
+    assert not (place / "n.npz").exists()
+
+
+def test_vectors_wrong_input(place):
+    assert sentence("vectors", "toy.npz", "-o", "v", "--images", 0) == "images must be in [1, 10000], not 0"
+    (place / "out").mkdir()
+    (place / "out" / "thesis.tex").write_text("years of work")
+    text = sentence("vectors", "toy.npz", "-o", "out")
+    assert text == "out: must be empty or hold earlier vectors, and has other files in it"

@@ -1,0 +1,130 @@
+"""The commands on spiking networks."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from oxnor.cli.app import app
+from oxnor.models import zoo
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.networks.encoders import Encoder
+from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork
+from oxnor.sim.studies import spirit as task
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def network_file(tmp_path):
+    g = np.random.default_rng(1)
+    layer = SpikingLayer.from_weights(g.integers(-4, 5, (3, 10)), Neuron())
+    network = SpikingNetwork("small", (layer,), Decision(delta_s=4, window=40), Encoder(kind="external"))
+    network.save(tmp_path / "small.npz")
+    return tmp_path / "small.npz"
+
+
+def test_info():
+    result = run("info", "mnist-spirit", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["cells"] == 144 * 10 * 8
+    assert found["engine"]["layers"][0]["macros"] == 1
+    asic = json.loads(run("info", "mnist-spirit", "--target", "asic", "--json").stdout)["engine"]["layers"][0]
+    assert (asic["across"], asic["down"], asic["per_macro"], asic["macros"]) == (2, 3, 8, 6)
+    assert "spiking" in run("info", "mnist-spirit").stdout
+
+
+def test_generate(tmp_path):
+    result = run("generate", "mnist-spirit", "-o", tmp_path / "engine", "--target", "asic", "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["top"] == "oxnor_spiking_engine"
+    assert len(told["images"]) == 6 + 2  # macros, seeds of the encoder, identity
+    assert (tmp_path / "engine" / "oxnor_spiking_engine.f").is_file()
+    assert told["network"]["digest"] == zoo.load_any("mnist-spirit").digest
+
+
+@pytest.mark.cosim
+def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path):
+    monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "build"))
+    table = tmp_path / "images.csv"
+    result = run("simulate", network_file, "--images", 30, "--ber", 0.05, "--json", "-o", table)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["ok"]
+    assert found["spikes"] > 30
+    assert (found["mismatches"], found["spike_mismatches"], found["accuracy"]) == (0, 0, None)
+    assert found["cycles"] == found["predicted_cycles"]
+    assert found["cycle_mismatches"] == 0
+    assert found["energy"] == "synaptic events x the published 3.6 pJ: computed, not measured"
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == 30
+    assert int(rows[-1]["result_cycle"]) == found["cycles"]
+    for key in ("synaptic_events", "energy_j", "latency_ticks", "latency_cycles"):
+        assert np.mean([float(r[key]) for r in rows]) == pytest.approx(found[key])
+    assert float(rows[0]["energy_j"]) == pytest.approx(int(rows[0]["synaptic_events"]) * 3.6e-12)
+    broken = run("simulate", network_file, "--images", 30, "--corrupt-rtl", 2, "--json")
+    assert broken.exit_code == 1
+    assert json.loads(broken.stdout)["spike_mismatches"] > 0
+    assert "oxnor: the RTL differs: " in broken.stderr
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["info", "mnist-spirit", "--fold", "1,1"], "--fold must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["info", "mnist-spirit", "--dataflow", "serial"], "--dataflow must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["generate", "mnist-spirit", "-o", "x", "--no-scores"], "--no-scores must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["generate", "mnist-spirit", "-o", "x", "--macro", "twin"], "--macro with a kind must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["simulate", "mnist-spirit", "--read-ber", "0.01"], "--read-ber must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["faults", "mnist-spirit", "--device", "weak-3.3e-2", "-o", "x.npz"], "network 'mnist-spirit': must be binarized for --device, not spiking"),
+    (["vectors", "mnist-spirit", "-o", "x"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
+    (["demo", "--network", "mnist-spirit"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
+    (["spirit", "--network", "mnist-tfc"], "network 'mnist-tfc': must be spiking for this command, not binarized"),
+    (["spirit", "--images", "5", "--image", "5"], "image must be in [0, 4], not 5"),
+    (["sweep", "mnist-spirit", "--kind", "read"], "network 'mnist-spirit': must be binarized for kind read on backend cpu, not spiking: its kinds are static, asymmetric, stuck, cluster, on cpu"),
+    (["info", "mnist-spirit", "--macro", "64x7"], "layer 144 to 10: macros must have at least 8 columns, the cells of a neuron, not 7"),
+    (["train", "mnist-spirit", "--ber", "0.1"], "--ber must not be given for a spiking network: mnist-spirit takes --epochs, --seed, --lr, --batch"),
+])  # fmt: skip
+def test_bad_input(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"oxnor: {message}\n")
+
+
+def test_sweep(tmp_path):
+    result = run("sweep", "mnist-spirit", "--images", 100, "--ber", "0.01,0.1", "--trials", 2, "-o", tmp_path / "s.sqlite", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["computed"] == 5
+
+
+def test_spirit(tmp_path):
+    result = run("spirit", "--images", 200, "--trials", 1, "--pictures", tmp_path, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["published"]["input_spikes"] == 136
+    assert found["ours"]["energy_j"] == pytest.approx(found["ours"]["synaptic_events"] * 3.6e-12)
+    assert [d["delta_s"] for d in found["accuracy_against_delta_s"]] == list(task.DELTAS)
+    curves = found["accuracy_against_refractory"]
+    assert curves.pop("ticks") == list(task.REFRACTORIES)
+    assert {name: len(curve) for name, curve in curves.items()} == {"mnist-spirit": 7, "mnist-spirit-tanh": 7}
+    assert curves["mnist-spirit"][0] == found["ours"]["accuracy"]
+    assert {p.name for p in tmp_path.iterdir()} == {
+        f"spirit-{k}.{end}" for k in ("delta", "cells", "refractory", "raster") for end in ("svg", "png")
+    }
+
+
+def test_raster_shows_the_decision():
+    """What is drawn is the golden model's run of that image, event by event."""
+    from oxnor.models.golden import spiking as spiking_golden
+
+    network = zoo.load_any("mnist-spirit")
+    images, labels = load_mnist()
+    found = task.spirit(network, images[:20], labels[:20], trials=1, image=3)
+    readout = spiking_golden.run(network, images[:20])
+    assert found.run.counts == readout.counts[3].tolist()
+    assert len(found.run.membranes) == readout.used[3, 0]
+    assert found.label == labels[3]

@@ -1,0 +1,98 @@
+"""Emitted folders: one file a component, the same bytes twice, nothing overwritten."""
+
+import hashlib
+import json
+import re
+
+import pytest
+
+from oxnor.hw.blocks.popcount import Popcount
+from oxnor.hw.emit.generate import generate
+from oxnor.hw.emit.verilog import emit_component
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.registers import REGISTERS
+from oxnor.models.base.errors import InputError
+
+
+def contents(directory):
+    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def test_same_inputs_give_the_same_bytes(tmp_path, random_network):
+    network = random_network((37, 13, 5))
+    config = EngineConfig.for_network(network, target="asic")
+    generate(network, tmp_path / "a", config)
+    generate(network, tmp_path / "b", config)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    # Another network of the same structure: the same Verilog, other images.
+    generate(random_network((37, 13, 5), seed=1), tmp_path / "c", config)
+    changed = {name for name, data in contents(tmp_path / "c").items() if contents(tmp_path / "a")[name] != data}
+    assert changed
+    assert all(name.startswith(("mem/", "examples/")) or name in ("oxnor.json", "README.md") for name in changed)
+    assert "examples/bench.sv" not in changed
+
+
+def test_sidecar_describes_what_is_there(tmp_path, random_network):
+    network = random_network((37, 13, 5))
+    sidecar = generate(network, tmp_path / "a")
+    assert json.loads((tmp_path / "a/oxnor.json").read_text()) == sidecar
+    for folder, names in (("rtl", sidecar["sources"]), ("mem", sidecar["images"])):
+        files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (tmp_path / "a" / folder).iterdir()}
+        assert files == names
+    assert (tmp_path / "a/oxnor_engine.f").read_text().split() == [f"rtl/{n}" for n in sidecar["sources"]]
+    top = (tmp_path / "a/rtl/oxnor_engine.sv").read_text()
+    for port in sidecar["ports"]:
+        width = f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
+        assert f"  {port['direction']} {width}{port['name']};" in top
+    assert [r["name"] for r in sidecar["registers"]] == [r.name for r in REGISTERS]
+    assert (sidecar["latency"], sidecar["initiation_interval"]) == (1 + 16 + 9, 13)
+
+
+def test_every_module_is_its_own_file_and_each_init_file_exists(tmp_path, random_network):
+    generate(random_network((100, 30, 5)), tmp_path / "a", EngineConfig.for_network(random_network((100, 30, 5)), target="asic"))
+    used = set()
+    for path in (tmp_path / "a/rtl").iterdir():
+        text = path.read_text()
+        modules = re.findall(r"^module (\w+)", text, flags=re.M)
+        assert modules[0] == path.stem
+        assert set(modules[1:]) <= {f"{path.stem}_tree"}
+        assert "always @*" not in text
+        assert "@INIT_FILE@" not in text
+        used |= set(re.findall(r'"(mem/[^"]+)"', text))
+    assert used == {f"mem/{p.name}" for p in (tmp_path / "a/mem").iterdir()}
+
+
+def test_component_alone(tmp_path):
+    emitted = emit_component(Popcount(100), tmp_path)
+    assert [p.name for p in emitted.sources] == ["oxnor_popcount_100.sv", "oxnor_popcount_36.sv", "oxnor_popcount_64.sv"]
+    assert emitted.top == "oxnor_popcount_100"
+
+
+def test_folders_that_are_not_ours_stay(tmp_path, random_network):
+    network = random_network((9, 4, 3))
+    (tmp_path / "a").mkdir()
+    generate(network, tmp_path / "a")
+    generate(network, tmp_path / "a")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError) as e:
+        generate(network, other)
+    assert str(e.value) == f"{other}: was not written by oxnor generate; use --force to replace all that is in it"
+    assert (other / "thesis.tex").read_text() == "years of work"
+    generate(network, other, force=True)
+    assert not (other / "thesis.tex").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="must be a folder, not a file"):
+        generate(network, tmp_path / "file")
+
+
+def test_nothing_is_left_of_a_failed_run(tmp_path, random_network, monkeypatch):
+    network = random_network((9, 4, 3))
+    generate(network, tmp_path / "a")
+    before = contents(tmp_path / "a")
+    monkeypatch.setattr("oxnor.hw.emit.generate.write_images", lambda *a: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        generate(network, tmp_path / "a")
+    assert contents(tmp_path / "a") == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

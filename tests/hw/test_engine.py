@@ -1,0 +1,167 @@
+"""Whole engines of drawn sizes, foldings and dataflows in the Amaranth simulator: every score, every cycle."""
+
+import itertools
+
+import numpy as np
+import pytest
+from amaranth.hdl import Const, Module, Signal
+from amaranth.lib.memory import Memory
+from amaranth.sim import Simulator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oxnor.hw.emit.integration import beat_words, result_words
+from oxnor.hw.engine.engine import Engine
+from oxnor.hw.layers.serial_tile import SerialTile
+from oxnor.hw.layers.tile import Tile
+from oxnor.hw.macros.coefficient_rom import CoefficientRom
+from oxnor.hw.macros.coefficient_word import CoefficientWord
+from oxnor.hw.macros.rram_macro import RramMacro
+from oxnor.hw.params.engine import DATAFLOWS, EngineConfig
+from oxnor.hw.params.schedule import schedule
+from oxnor.hw.placement.memory_files import image_texts
+from oxnor.models import golden
+from oxnor.models.networks.binarized import Network
+
+
+def with_images(texts):
+    """Return what the hand-written modules do, as methods that elaborate them, with their memory images.
+
+    A tile hands the name of its image down as a Verilog parameter: it is kept until the macro in it is elaborated.
+    """
+    handed_down = []
+
+    def stored(unit):
+        name = unit.verilog_parameters["INIT_FILE"]
+        if name == "@INIT_FILE@":
+            name = handed_down.pop()
+        return [int(line, 16) for line in texts[name.removeprefix("mem/")].split()]
+
+    def tile(elaborate):
+        def handing_down(unit, platform):
+            handed_down.append(unit.verilog_parameters["INIT_FILE"])
+            return elaborate(unit, platform)
+
+        return handing_down
+
+    def reader(m, unit, width, rows, en):
+        m.submodules.memory = memory = Memory(shape=width, depth=rows, init=stored(unit))
+        port = memory.read_port()
+        m.d.comb += [port.addr.eq(unit.row), port.en.eq(en)]
+        return port.data
+
+    def macro(unit, platform):
+        m = Module()
+        x = Signal(unit.cols)
+        with m.If(unit.sense):
+            m.d.sync += x.eq(unit.x)
+        m.d.comb += unit.q.eq(~(reader(m, unit, unit.cols, unit.rows, unit.sense) ^ x) ^ unit.flip)
+        return m
+
+    def rom(unit, platform):
+        m = Module()
+        m.d.comb += unit.q.eq(reader(m, unit, len(unit.q), unit.verilog_parameters["ROWS"], unit.en))
+        return m
+
+    def word(unit, platform):
+        m = Module()
+        m.d.comb += unit.q.eq(Const(stored(unit)[0], len(unit.q)))
+        return m
+
+    tiles = {unit: tile(unit.elaborate) for unit in (Tile, SerialTile)}
+    return tiles | {RramMacro: macro, CoefficientRom: rom, CoefficientWord: word}
+
+
+@st.composite
+def engines(draw):
+    """A network and its engine: dataflows at random, half of the serial layers with the groups of the layer before."""
+    shape = draw(st.lists(st.integers(1, 11), min_size=2, max_size=4))
+    rows, cols = 200, draw(st.integers(1, 6))
+    flows = [draw(st.sampled_from(list(DATAFLOWS))) for _ in shape[1:]]
+    folding = []
+    for (n_in, n_out), flow in zip(itertools.pairwise(shape), flows, strict=True):
+        if flow == "parallel":
+            folding.append((draw(st.integers(1, -(-n_in // cols))), draw(st.integers(1, n_out))))
+        else:
+            before = folding[-1][1] if folding and folding[-1][1] <= n_in and draw(st.booleans()) else 0
+            folding.append((-(-n_out // cols), before or draw(st.integers(1, n_in))))
+    g = np.random.default_rng(draw(st.integers(0, 999)))
+    weights = [g.random((b, a)) < 0.5 for a, b in itertools.pairwise(shape)]
+    affine = {"scales": g.integers(-3, 4, shape[-1]), "offsets": g.integers(-9, 9, shape[-1])} if draw(st.booleans()) else {}
+    network = Network.from_arrays(weights, [*(g.integers(0, w.shape[1] + 2, len(w)) for w in weights[:-1]), None], **affine)
+    target = draw(st.sampled_from(["sim", "ecp5"]))
+    return network, EngineConfig.for_network(
+        network, target=target, macro=(rows, cols), folding=folding, dataflow=",".join(flows), with_scores=True,
+        stream_width=draw(st.sampled_from([8, 16])),
+    )  # fmt: skip
+
+
+def results_of(network, config, bits, pauses, seed=1):
+    """Return the results of an engine and the cycle of each, counted from the first input transfer."""
+    words = beat_words(bits, config.stream_width)
+    engine = Engine(config)
+    found, times, began = [], [], []
+
+    async def source(ctx):
+        g = np.random.default_rng(seed)
+        for k, word in enumerate(words):
+            while g.random() < pauses:
+                await ctx.tick()
+            ctx.set(engine.s_axis_tdata, word)
+            ctx.set(engine.s_axis_tlast, k % config.beats == config.beats - 1)
+            ctx.set(engine.s_axis_tvalid, 1)
+            await ctx.tick().until(engine.s_axis_tready)
+            ctx.set(engine.s_axis_tvalid, 0)
+
+    async def sink(ctx):
+        g = np.random.default_rng(seed + 1)
+        for cycle in range(int((2 * schedule(config).cycles(len(bits)) + 50) / (1 - pauses) ** 2)):
+            ready = g.random() >= pauses
+            ctx.set(engine.m_axis_tready, ready)
+            _, _, valid, data, taken = await ctx.tick().sample(
+                engine.m_axis_tvalid, engine.m_axis_tdata, engine.s_axis_tvalid & engine.s_axis_tready
+            )
+            if taken and not began:
+                began.append(cycle)
+            if valid and ready:
+                found.append(data)
+                times.append(cycle - began[0])
+
+    simulator = Simulator(engine)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source, background=True)
+    simulator.add_testbench(sink)
+    simulator.run()
+    return found, times
+
+
+def check(case, pauses, images=6):
+    network, config = case
+    bits = np.random.default_rng(3).random((images, network.n_in)) < 0.5
+    with pytest.MonkeyPatch.context() as patch:
+        for unit, elaborate in with_images(image_texts(network, config)).items():
+            patch.setattr(unit, "elaborate", elaborate)
+        found, times = results_of(network, config, bits, pauses)
+    assert found == result_words(golden.scores(network, bits), config)
+    if not pauses:
+        timing = schedule(config)
+        assert times == [timing.latency + k * timing.initiation_interval for k in range(images)]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(case=engines())
+def test_scores_and_cycles(case):
+    check(case, 0.0)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(case=engines(), pauses=st.sampled_from([0.3, 0.7]))
+def test_scores_with_pauses(case, pauses):
+    check(case, pauses)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(case=engines())
+def test_scores_and_cycles_of_many(case):
+    check(case, 0.0)

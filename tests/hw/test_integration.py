@@ -1,0 +1,164 @@
+"""The integrator's package: its benches run in another place, without oxnor, on both simulators."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oxnor.hw.emit.generate import generate
+from oxnor.hw.emit.integration import IMAGES, example_images
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models import golden, zoo
+from oxnor.sim.runner import toolchain
+
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+SIMULATORS = [pytest.param("icarus", marks=needs_icarus), "verilator"]
+#: Verilator compiles longer than it runs.
+SMALL = {"shape": (12, 6, 3)}
+STRUCTURES = {"one beat": {}, "scores": {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}, "class alone": {"target": "ice40"}}
+
+
+@pytest.fixture
+def engine(random_network, tmp_path):
+    """Return a maker of engine folders."""
+
+    def make(structure, *, wrong=False, shape=(37, 13, 5)):
+        network = random_network(shape, affine=True, name="example")
+        folder = tmp_path / "engine"
+        generate(network, folder, EngineConfig.for_network(network, **STRUCTURES[structure]))
+        if wrong:
+            path = folder / "examples" / "expected.mem"
+            lines = path.read_text().splitlines()
+            lines[3] = f"{int(lines[3], 16) ^ 1:0{len(lines[3])}x}"
+            path.write_text("\n".join(lines) + "\n")
+        return folder
+
+    return make
+
+
+def environment(simulator):
+    """Return what a user's shell has: the simulator on PATH, and no oxnor."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OXNOR", "COCOTB", "PYTEST", "PYTHON"))}
+    return env | (dict(toolchain.find_verilator().env) if simulator == "verilator" else {})
+
+
+def run(command, folder, env):
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+
+
+def plain_bench(folder, simulator):
+    """Run the commands that README.md there gives, and return what the bench says."""
+    env = environment(simulator)
+    tool = {"icarus": "iverilog", "verilator": "verilator"}[simulator]
+    (command,) = re.findall(rf"^    ({tool} .*)$", (folder / "README.md").read_text(), flags=re.M)
+    done = run(["bash", "-c", command], folder, env)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.cosim
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_plain_bench(simulator, engine):
+    said = plain_bench(engine("one beat", **SMALL) if simulator == "verilator" else engine("scores"), simulator)
+    assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0 MAGIC 4f584e52" in said
+    assert "PASS" in said
+
+
+@pytest.mark.cosim
+@needs_icarus
+def test_plain_bench_finds_one_wrong_result(engine):
+    said = plain_bench(engine("class alone", wrong=True), "icarus")
+    assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 1" in said
+    assert "FAIL" in said
+
+
+# Outside of the repository nothing of Verilator's runtime is kept: it is compiled anew.
+@pytest.mark.cosim
+@pytest.mark.parametrize("simulator", [SIMULATORS[0], pytest.param("verilator", marks=pytest.mark.slow)])
+def test_cocotb_bench(simulator, engine, tmp_path):
+    """Run with an oxnor that cannot be imported."""
+    folder = engine("one beat", **SMALL) if simulator == "verilator" else engine("scores")
+    blocked = tmp_path / "blocked" / "oxnor"
+    blocked.mkdir(parents=True)
+    (blocked / "__init__.py").write_text("raise ImportError('this bench must not need oxnor')")
+    env = environment(simulator) | {"PYTHONPATH": str(blocked.parent)}
+    done = run([sys.executable, "examples/test_engine.py", simulator], folder, env)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "TESTS 2 FAILED 0" in done.stdout
+
+
+@pytest.mark.cosim
+@needs_icarus
+def test_cocotb_bench_finds_one_wrong_result(engine):
+    done = run([sys.executable, "examples/test_engine.py", "icarus"], engine("scores", wrong=True), environment("icarus"))
+    assert done.returncode == 1
+    assert "TESTS 2 FAILED 1" in done.stdout
+
+
+@pytest.mark.cosim
+@needs_icarus
+def test_core_file(engine):
+    pytest.importorskip("fusesoc", reason="needs the package fusesoc")
+    folder = engine("class alone")
+    fusesoc = Path(sys.executable).with_name("fusesoc")
+    command = [fusesoc, "--cores-root", ".", "run", "--target", "sim", "oxnor:engine:example"]
+    done = run(command, folder, environment("icarus"))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0" in done.stdout + done.stderr
+
+
+def test_documentation_is_that_of_the_hardware(engine):
+    folder = engine("scores")
+    text, sidecar = (folder / "README.md").read_text(), json.loads((folder / "oxnor.json").read_text())
+    for port in sidecar["ports"]:
+        assert f"| `{port['name']}` | {port['direction']} | {port['width']} |" in text
+    for register in sidecar["registers"]:
+        assert f"| 0x{register['offset']:02X} | `{register['name']}` | {register['access']} | {register['description']} |" in text
+    assert "config." not in text
+    assert "``" not in text
+    core = (folder / "oxnor_engine.core").read_text()
+    for name in sidecar["sources"]:
+        assert f"- rtl/{name}\n" in core
+    for name in sidecar["images"]:
+        assert f"- mem/{name}: {{copyto: mem/{name}}}\n" in core
+
+
+def test_vectors_are_the_golden_models(engine, random_network):
+    """Read back by hand: words of the stream, lowest bit first."""
+    folder = engine("scores")
+    sidecar = json.loads((folder / "oxnor.json").read_text())
+    beats = [int(line, 16) for line in (folder / "examples" / "images.mem").read_text().split()]
+    results = [int(line, 16) for line in (folder / "examples" / "expected.mem").read_text().split()]
+    width, per_image = sidecar["stream"]["width"], sidecar["stream"]["beats"]
+    assert (len(beats), len(results)) == (IMAGES * per_image, IMAGES)
+    images = [[beats[k * per_image + i // width] >> i % width & 1 for i in range(37)] for k in range(IMAGES)]
+    network = random_network((37, 13, 5), affine=True, name="example")
+    np.testing.assert_array_equal(np.array(images, bool), example_images(network))
+    layout = sidecar["result"]
+    for word, scores in zip(results, golden.scores(network, np.array(images, bool)), strict=True):
+        assert word & (1 << layout["class_width"]) - 1 == np.argmax(scores)
+        for k, s in enumerate(scores):
+            found = word >> layout["class_width"] + k * layout["score_width"] & (1 << layout["score_width"]) - 1
+            assert found == int(s) & (1 << layout["score_width"]) - 1
+
+
+def test_digits_are_digits():
+    network = zoo.load("mnist-tfc")
+    assert example_images(network).shape == (IMAGES, 784)
+    assert 50 < example_images(network).sum(axis=1).mean() < 200
+
+
+def test_generated_folder_needs_no_tool_to_look_at(engine):
+    folder = engine("class alone")
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "README.md", "examples", "mem", "oxnor.json", "oxnor_engine.core", "oxnor_engine.f", "rtl",
+    ]
+    assert sorted(p.name for p in (folder / "examples").iterdir()) == ["bench.sv", "expected.mem", "images.mem", "test_engine.py"]
+    assert "@" not in (folder / "examples" / "bench.sv").read_text().replace("@(posedge clk)", "")

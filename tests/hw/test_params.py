@@ -1,0 +1,178 @@
+"""Structure, schedule and memory images of an engine."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oxnor.hw.params.engine import TARGETS, EngineConfig, LayerConfig
+from oxnor.hw.params.schedule import schedule
+from oxnor.hw.placement.memory_files import arrange, gather, hex_rows, image_texts, macro_bits, synapse_at
+from oxnor.models.base.errors import InputError
+from oxnor.models.networks.binarized import Network
+
+
+@st.composite
+def foldings(draw):
+    n_in, n_out = draw(st.integers(1, 60)), draw(st.integers(1, 30))
+    cols = draw(st.integers(1, 20))
+    across = draw(st.integers(1, -(-n_in // cols)))
+    groups = draw(st.integers(1, n_out))
+    return LayerConfig("dense", n_in, n_out, 60 * 30, cols, across, groups)
+
+
+@st.composite
+def serial_foldings(draw):
+    n_in, n_out, cols = draw(st.integers(1, 60)), draw(st.integers(1, 30)), draw(st.integers(1, 20))
+    groups = draw(st.integers(1, n_in))
+    return LayerConfig("dense", n_in, n_out, 60, cols, -(-n_out // cols), groups, dataflow="serial")
+
+
+@settings(max_examples=200, deadline=None)
+@given(c=serial_foldings())
+def test_every_synapse_of_a_serial_layer_has_one_place(c):
+    """As above: an input is a row, a neuron is a column."""
+    g = np.random.default_rng([c.n_in, c.n_out])
+    weights = g.random((c.n_out, c.n_in)) < 0.5
+    stored = macro_bits(weights, c)
+    assert stored.shape == (c.groups, c.across, c.reads, c.cols)
+    assert (c.reads, c.passes, c.neurons, c.inputs) == (-(-c.n_in // c.groups), 1, c.n_out, c.groups)
+    assert stored.sum() == weights.sum()
+    n, i = np.indices(weights.shape)
+    np.testing.assert_array_equal(stored[i % c.groups, n // c.cols, i // c.groups, n % c.cols], weights)
+
+
+@settings(max_examples=100, deadline=None)
+@given(c=st.one_of(foldings(), serial_foldings()))
+def test_a_pair_knows_its_synapse(c):
+    numbers = np.arange(c.n_out * c.n_in).reshape(c.n_out, c.n_in)
+    stored = arrange(numbers, c, -1)
+    np.testing.assert_array_equal(gather(stored, c), numbers)
+    places = {synapse_at(c, v * c.across + h, row, column): number for (v, h, row, column), number in np.ndenumerate(stored)}
+    assert places.pop(None, -1) == -1
+    assert places == {(n, i): n * c.n_in + i for n, i in np.ndindex(c.n_out, c.n_in)}
+    assert synapse_at(c, 0, c.reads, 0) is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(c=foldings())
+def test_every_synapse_has_one_place(c):
+    """Column, macro, row and lane as the class describes them find each weight, and the rest is 0."""
+    g = np.random.default_rng([c.n_in, c.n_out])
+    weights = g.random((c.n_out, c.n_in)) < 0.5
+    stored = macro_bits(weights, c)
+    assert stored.shape == (c.groups, c.across, c.reads, c.cols)
+    assert stored.sum() == weights.sum()
+    n, i = np.indices(weights.shape)
+    rows = n // c.groups * c.slices + i // (c.across * c.cols)
+    np.testing.assert_array_equal(stored[n % c.groups, i // c.cols % c.across, rows, i % c.cols], weights)
+    used = [c.used_columns(h) for h in range(c.across)]
+    assert sum(first * (c.slices - 1) + last for first, last in used) == c.n_in
+    assert all(1 <= first <= c.cols and 0 <= last <= first for first, last in used)
+
+
+@pytest.mark.parametrize("dataflow", ["parallel", "serial", "alternate"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("shape", [(784, 64, 64, 64, 10), (784, 1024, 1024, 10), (37, 13, 5), (1, 1), (3, 2000, 2)])
+def test_presets_fit_any_shape(shape, target, dataflow):
+    weights = [np.zeros((b, a), bool) for a, b in itertools.pairwise(shape)]
+    network = Network.from_arrays(weights, [*(np.zeros(len(w), int) for w in weights[:-1]), None])
+    config = EngineConfig.for_network(network, target=target, dataflow=dataflow)
+    t = TARGETS[target]
+    for layer in config.layers:
+        assert layer.reads <= min(t.rows, t.reads_max)
+        assert layer.macros * layer.rows * layer.cols >= layer.n_in * layer.n_out
+    assert schedule(config).initiation_interval <= max(t.reads_max, config.beats)
+
+
+def test_alternating_layers_have_no_buffer(random_network):
+    network = random_network((37, 13, 9, 11, 5))
+    config = EngineConfig.for_network(network, target="asic", dataflow="alternate")
+    assert [y.dataflow for y in config.layers] == ["parallel", "serial", "parallel", "serial"]
+    assert [config.takes_groups(k) for k in range(4)] == [False, True, False, True]
+    assert [config.gives_groups(k) for k in range(4)] == [True, True, True, False]
+    # Another folding of the serial layer: whole vectors go on, by way of registers.
+    folding = [(y.across, y.groups) for y in config.layers]
+    folding[1] = (1, 2)
+    buffered = EngineConfig.for_network(network, target="asic", dataflow="alternate", folding=folding)
+    assert [buffered.takes_groups(k) for k in range(4)] == [False, False, False, True]
+    assert [buffered.gives_groups(k) for k in range(4)] == [False, True, True, False]
+    assert schedule(buffered).latency > schedule(config).latency
+
+
+def test_digest_is_of_the_dataflow_only_where_it_is_another(random_network):
+    network = random_network((37, 13, 5))
+    plain, serial = (EngineConfig.for_network(network, **o) for o in ({}, {"dataflow": "serial,parallel"}))
+    assert EngineConfig.for_network(network, dataflow="parallel").digest == plain.digest != serial.digest
+    assert plain.digest.startswith("a1e6a3f30112eba3")
+
+
+def test_ice40_preset_fills_the_up5k():
+    """784-64-64-64-10 takes the 30 block RAMs of an iCE40 UP5K and 128 reads."""
+    shape = (784, 64, 64, 64, 10)
+    weights = [np.zeros((b, a), bool) for a, b in itertools.pairwise(shape)]
+    network = Network.from_arrays(weights, [*(np.zeros(len(w), int) for w in weights[:-1]), None])
+    config = EngineConfig.for_network(network, target="ice40")
+    assert sum(y.macros for y in config.layers) == 30
+    assert [(y.across, y.slices) for y in config.layers] == [(25, 2), (2, 2), (2, 2), (1, 4)]
+    assert schedule(config).initiation_interval == 128
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "fpga"}, "target must be one of sim, ice40, ecp5, asic, not 'fpga'"),
+        ({"stream_width": 12}, "stream width must be a positive multiple of 8, not 12"),
+        ({"folding": [(1, 1)]}, "folding must be 2 pairs (H, V), one a layer, not 1"),
+        ({"macro": (8, 16), "folding": [(1, 1), (1, 1)]},
+         "layer 37 to 13: macros must have at least 39 rows for 3 slices of 13 passes, not 8: fold it less, or take larger macros"),
+        ({"dataflow": "crossbar"}, "dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers, not 'crossbar'"),
+        ({"dataflow": "serial,serial,serial"}, "dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers, not 'serial,serial,serial'"),
+        ({"dataflow": "serial", "macro": (8, 4), "folding": [(4, 4), (2, 2)]},
+         "layer 37 to 13: macros must have at least 10 rows for 37 inputs, 4 to a read, not 8: fold it less, or take larger macros"),
+        ({"dataflow": "serial", "macro": (64, 4), "folding": [(1, 4), (2, 2)]}, "layer 37 to 13: across (H) must be in [4, 4], not 1"),
+        ({"dataflow": "serial", "macro": (64, 4), "folding": [(4, 38), (2, 2)]}, "layer 37 to 13: groups (V) must be in [1, 37], not 38"),
+        ({"dataflow": "alternate", "fault_injector": True},
+         "fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow: layer 1 is one"),
+        ({"macro": (64, 16), "folding": [(4, 1), (1, 1)]}, "layer 37 to 13: across (H) must be in [1, 3], not 4"),
+        ({"macro": (64, 16), "folding": [(1, 14), (1, 1)]}, "layer 37 to 13: groups (V) must be in [1, 13], not 14"),
+        ({"macro": (0, 16)}, "macro must have at least 1 row and 1 column, not 0x16"),
+        ({"macro": (16, 0)}, "macro must have at least 1 row and 1 column, not 16x0"),
+    ],
+)  # fmt: skip
+def test_structure_wrong(random_network, options, message):
+    with pytest.raises(InputError) as e:
+        EngineConfig.for_network(random_network((37, 13, 5)), **options)
+    assert str(e.value) == message
+
+
+def test_images_are_for_one_structure(random_network):
+    config = EngineConfig.for_network(random_network((37, 13, 5)))
+    with pytest.raises(InputError) as e:
+        image_texts(random_network((37, 12, 5)), config)
+    assert str(e.value) == "network 'random': shape must be (37, 13, 5) for this engine, not (37, 12, 5)"
+
+
+def test_hex_rows_have_bit_0_rightmost():
+    bits = np.zeros((2, 10), bool)
+    bits[0, 0] = bits[1, 9] = True
+    assert hex_rows(bits, 3) == "001\n200\n000\n"
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_coefficient_words_hold_each_field(random_network, affine):
+    network = random_network((20, 7, 5), affine=affine)
+    config = EngineConfig.for_network(network, macro=(8, 20), folding=[(1, 2), (1, 3)])
+    texts = image_texts(network, config)
+    words = [int(line, 16) for line in texts["layer0_coefficients.mem"].split()]
+    assert [words[n // 2] >> (n % 2 * 5) & 31 for n in range(7)] == network.layers[0].thresholds.tolist()
+    assert ("layer1_coefficients.mem" in texts) == affine
+    if affine:
+        last, widths = network.layers[1], (config.layers[1].scale_width, config.layers[1].offset_width)
+        words = [int(line, 16) for line in texts["layer1_coefficients.mem"].split()]
+        for n in range(5):
+            field = words[n // 3] >> (n % 3 * sum(widths))
+            for value, width, shift in ((last.scales[n], widths[0], 0), (last.offsets[n], widths[1], widths[0])):
+                assert field >> shift & ((1 << width) - 1) == int(value) & ((1 << width) - 1)

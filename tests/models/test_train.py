@@ -1,0 +1,219 @@
+"""Training: what it gives, that it is repeatable, and that a stopped training goes on to the same weights."""
+
+import dataclasses
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from oxnor.models import golden
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.training.binarized import TrainParams, split, train
+from oxnor.models.training.deform import Deformation, import_torch
+from oxnor.models.training.teacher import TeacherParams
+
+SMALL = TrainParams(hidden=(32, 24), epochs=3, clean_epochs=1, batch=64, views=2, validation=200, lr=1e-2,
+                    distill=0.5, teacher=TeacherParams(epochs=1, channels=(4, 8, 8), batch=16, lr=1e-2))
+
+
+def torch_or_skip():
+    return pytest.importorskip("torch", reason='training needs PyTorch: pip install "oxnor[train]"')
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_mnist()
+    return images[:1500], labels[:1500]
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    torch_or_skip()
+    told = []
+    return train(SMALL, *digits, name="small", progress=told.append), told
+
+
+def test_learns(trained, digits):
+    network, told = trained
+    assert network.shape == (784, 32, 24, 10)
+    images, labels = load_mnist()
+    assert np.mean(golden.predict(network, images[5000:]) == labels[5000:]) > 0.5
+    assert [(p.stage, p.epoch, p.epochs) for p in told] == [("teacher", 1, 1)] + [("network", e, 3) for e in (1, 2, 3)]
+    assert told[-1].best == max(p.accuracy for p in told[1:])
+
+
+def test_best_epoch_is_returned(trained, digits):
+    network, told = trained
+    _, held = split(1500, SMALL.validation)
+    images, labels = digits
+    best = max(told[1:], key=lambda p: p.accuracy)
+    training = network.info["training"]
+    assert training["epoch"] == best.epoch
+    assert training["validation_accuracy"] == best.accuracy
+    assert np.mean(golden.predict(network, images[held]) == labels[held]) == best.accuracy
+
+
+def test_same_seed_same_network_other_seed_another(trained, digits):
+    assert train(SMALL, *digits, name="small").digest == trained[0].digest
+    assert train(dataclasses.replace(SMALL, seed=2), *digits, name="small").digest != trained[0].digest
+
+
+class StopHere(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stop", [1, 2])
+def test_resumed_is_uninterrupted(stop, trained, digits, tmp_path):
+    def interrupt(p):
+        if p.stage == "network" and p.epoch == stop:
+            raise StopHere
+
+    path = tmp_path / "state.pt"
+    with pytest.raises(StopHere):
+        train(SMALL, *digits, name="small", checkpoint=path, progress=interrupt)
+    told = []
+    network = train(SMALL, *digits, name="small", checkpoint=path, resume=True, progress=told.append)
+    assert [(p.stage, p.epoch) for p in told] == [("network", e) for e in range(stop + 1, 4)]
+    assert network.digest == trained[0].digest
+    assert network.info == trained[0].info
+
+
+def test_checkpoint_of_another_training(digits, tmp_path):
+    torch_or_skip()
+    path = tmp_path / "state.pt"
+    plain = dataclasses.replace(SMALL, epochs=1, views=0, teacher=TeacherParams(epochs=0))
+    train(plain, *digits, checkpoint=path)
+    with pytest.raises(InputError) as caught:
+        train(dataclasses.replace(plain, lr=0.5), *digits, checkpoint=path, resume=True)
+    assert str(caught.value) == f"{path}: params must be those of this training, not of another"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=re.escape(f"{path}: must be a checkpoint of oxnor train")):
+        train(plain, *digits, checkpoint=path, resume=True)
+    with pytest.raises(InputError, match=r"^resume must come with a checkpoint file$"):
+        train(plain, *digits, resume=True)
+
+
+def test_patience_stops_early(digits):
+    torch_or_skip()
+    told = []
+    params = dataclasses.replace(SMALL, epochs=30, patience=1, views=0, teacher=TeacherParams(epochs=0))
+    network = train(params, *digits, progress=told.append)
+    assert len(told) < 30
+    assert network.info["training"]["epoch"] == len(told) - 1
+    assert network.info["training"]["epochs"] == len(told)
+
+
+def test_bfloat16_trains(digits):
+    torch_or_skip()
+    params = dataclasses.replace(SMALL, epochs=1, views=0, teacher=TeacherParams(epochs=0), bfloat16=True)
+    assert train(params, *digits).info["training"]["validation_accuracy"] > 0.3
+
+
+def test_training_with_errors_is_repeatable_and_another_network(digits):
+    torch_or_skip()
+    plain = dataclasses.replace(SMALL, epochs=1, views=0, teacher=TeacherParams(epochs=0))
+    found = [train(dataclasses.replace(plain, ber=ber), *digits).digest for ber in (0.0, 0.1, 0.1)]
+    assert found[0] != found[1] == found[2]
+    margin = train(dataclasses.replace(plain, margin=16.0), *digits)
+    assert margin.digest != found[0]
+    assert margin.info["training"]["validation_accuracy"] > 0.3
+
+
+def test_errors_are_drawn_anew_at_each_step_and_the_gradient_goes_straight_through():
+    torch = torch_or_skip()
+    from oxnor.models.training.student import Student
+
+    student = Student((300, 200, 10), 1, 2.0)
+    binary = student.binary_weights(torch.float32)
+    shares = []
+    for _ in range(30):
+        used = student.with_errors(binary, 0.2, 1)
+        flipped = [u.detach() != b.detach() for u, b in zip(used, binary, strict=True)]
+        shares.append(float(flipped[0].float().mean()))
+        assert abs(float(flipped[1].float().mean()) - shares[-1]) < 0.05
+        student.average(binary, 0.9)  # counts the step
+    # Rates are uniform in [0, 0.2].
+    assert max(shares) < 0.21
+    assert min(shares) < 0.05
+    assert max(shares) > 0.15
+    x = torch.sign(torch.randn(64, 300))
+    (student.scores(x, used, binary) * torch.arange(10.0)).sum().backward()
+    assert torch.equal(used[1].grad[0], torch.zeros(200))
+    assert float(used[0].grad.abs().sum()) > 0
+
+
+def test_statistics_of_the_clean_weights_are_used_with_errors():
+    """What is normalised is the faulty sum, by the mean and spread of the sum without errors."""
+    torch = torch_or_skip()
+    from oxnor.models.training.student import Student
+
+    student = Student((50, 20, 10), 1, 2.0)
+    binary = student.binary_weights(torch.float32)
+    x = torch.sign(torch.randn(200, 50, generator=torch.Generator().manual_seed(1)))
+    x[:, :40] = 1  # a mean far from 0, which errors move
+    flipped = [b.detach().clone() for b in binary]
+    flipped[0][:, :20] *= -1
+    clean, faulty = (x @ w.detach().T for w in (binary[0], flipped[0]))
+    expected = torch.where((faulty - clean.mean(0)) / clean.std(0, correction=0) >= 0, 1.0, -1.0) @ flipped[1].T
+    assert torch.equal(student.scores(x, flipped, binary).detach(), expected)
+    assert not torch.equal(student.scores(x, flipped).detach(), expected)
+
+
+def test_deformation_is_keyed_and_small(digits):
+    torch = torch_or_skip()
+    from oxnor.models.training.deform import deform, generator
+
+    images = torch.from_numpy(np.array(digits[0][:200]))
+    how = Deformation()
+    once, again, other = (deform(images, how, generator(7, key)) for key in (1, 1, 2))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    assert once.dtype == torch.uint8
+    assert once.shape == (200, 784)
+    assert torch.equal(deform(images, how * 0, generator(1)), images)
+    ink = once.float().mean() / images.float().mean()
+    assert 0.8 < ink < 1.2
+
+
+def test_split_is_fixed_and_disjoint():
+    kept, held = split(60_000, 5000)
+    assert len(held) == 5000
+    assert np.array_equal(np.sort(np.concatenate([kept, held])), np.arange(60_000))
+    assert np.array_equal(split(60_000, 5000)[1], held)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"hidden": ()}, "hidden must be one or more sizes in [1, 65536], not ()"),
+    ({"hidden": (64, 0)}, "hidden must be one or more sizes in [1, 65536], not (64, 0)"),
+    ({"epochs": 0}, "epochs must be in [1, 100000], not 0"),
+    ({"clean_epochs": 4}, "clean_epochs must be in [0, 3], not 4"),
+    ({"seed": -1}, "seed must be in [0, 2147483647], not -1"),
+    ({"lr": 0.0}, "lr must be in [1e-07, 1.0], not 0.0"),
+    ({"lr": float("nan")}, "lr must be in [1e-07, 1.0], not nan"),
+    ({"distill": 1.5}, "distill must be in [0, 1], not 1.5"),
+    ({"ber": 0.5}, "ber must be in [0, 0.499], not 0.5"),
+    ({"margin": -1.0}, "margin must be in [0, 65536], not -1.0"),
+])
+def test_parameter_errors(changes, message):
+    with pytest.raises(InputError) as caught:
+        dataclasses.replace(SMALL, **changes)
+    assert str(caught.value) == message
+
+
+def test_deformation_errors():
+    with pytest.raises(InputError, match=re.escape("deformation: scale must be in [0, 0.5], not 0.6")):
+        Deformation(scale=0.6)
+
+
+def test_too_large_validation(digits):
+    with pytest.raises(InputError, match=r"^validation must be less than the 1500 training images, not 1500$"):
+        split(1500, 1500)
+
+
+def test_without_torch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError) as caught:
+        import_torch()
+    assert str(caught.value) == 'training needs PyTorch, which is not installed: pip install "oxnor[train]"'

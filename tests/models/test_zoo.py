@@ -1,0 +1,171 @@
+"""The shipped networks: what their cards say is true, and what a wrong name gets."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from oxnor.models import golden, zoo
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.trials.binarized import Trials
+
+SHAPES = {
+    "mnist-tfc": (784, 64, 64, 64, 10),
+    "mnist-sfc": (784, 256, 256, 256, 10),
+    "mnist-mlp": (784, 1024, 1024, 10),
+    "mnist-mlp-robust": (784, 1024, 1024, 10),
+}
+SPIKING = {"mnist-spirit": (144, 10), "mnist-spirit-deep": (784, 128, 10), "mnist-spirit-tanh": (144, 10)}
+NAMES = ", ".join(sorted(SHAPES | SPIKING))
+#: Fraction of the 10,000 test images that a fully binarized network of the shape should get right.
+REACH = {"mnist-tfc": 0.945, "mnist-sfc": 0.98, "mnist-mlp": 0.986, "mnist-mlp-robust": 0.98}
+
+
+def test_names():
+    assert zoo.names() == sorted(SHAPES | SPIKING)
+    assert set(zoo.SPIKING_PRESETS) == set(SPIKING)
+    assert set(zoo.PRESETS) == set(SHAPES)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_accuracy_is_what_the_card_says(name):
+    network = zoo.load(name)
+    assert network.name == name
+    assert network.shape == SHAPES[name]
+    images, labels = load_mnist()
+    assert np.mean(golden.predict(network, images) == labels) == network.info["accuracy"]
+    assert network.info["accuracy"] >= REACH[name]
+
+
+def test_robust_network_stands_what_it_was_trained_for():
+    """At a bit error rate of 4e-2 it loses at most 1 point of its accuracy without errors, in the mean of trials."""
+    network = zoo.load("mnist-mlp-robust")
+    trials = Trials(network, *load_mnist())
+    faulty = [np.trace(trials.confusion(FaultMap.draw(network, ber=0.04, trial=t))) / 10_000 for t in range(8)]
+    assert np.mean(faulty) >= network.info["accuracy"] - 0.01
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_card(name):
+    info = zoo.load(name).info
+    assert info["command"] == f"oxnor train {name}"
+    assert info["licence"] == "MIT"
+    assert info["data"].startswith("MNIST")
+    assert 0.9 < info["validation_accuracy"] < 1
+    params = json.loads(json.dumps(zoo._plain(zoo.asdict(zoo.PRESETS[name]))))
+    assert info["training"]["params"] == params, "the preset is not the one that trained the shipped network"
+    assert info["training"]["epoch"] <= info["training"]["epochs"] <= params["epochs"]
+
+
+def test_scores_need_no_scale_or_offset():
+    for name in SHAPES:
+        last = zoo.load(name).layers[-1]
+        assert (last.scales == 1).all()
+        assert (last.offsets == 0).all()
+
+
+def test_entries():
+    entries = zoo.entries()
+    assert [e["name"] for e in entries] == sorted(SHAPES | SPIKING)
+    for entry in entries:
+        shape = (SHAPES | SPIKING)[entry["name"]]
+        assert entry["kind"] == ("spiking" if entry["name"] in SPIKING else "binarized")
+        assert entry["shape"] == list(shape)
+        assert entry["weights"] == sum(a * b for a, b in itertools.pairwise(shape))
+        assert 0.89 < entry["accuracy"] < 1
+        assert set(entry) == {"name", "kind", "shape", "weights", "accuracy", *zoo.CARD_FIELDS}
+    json.dumps(entries)
+
+
+@pytest.mark.parametrize(("name", "hint"), [
+    ("mnist-tcf", " (did you mean mnist-tfc"), ("mnist-ml", " (did you mean mnist-mlp"), ("cifar", None), ("", None),
+])
+def test_unknown_name(name, hint):
+    for find in (zoo.load, zoo.resolve):
+        with pytest.raises(InputError) as caught:
+            find(name)
+        start = f"network must be one of {NAMES}, not {name!r}"
+        assert str(caught.value).startswith(start + (hint or ""))
+        assert hint or str(caught.value) == start
+
+
+def test_resolve(tmp_path):
+    network = zoo.resolve("mnist-tfc")
+    path = tmp_path / "mine.npz"
+    network.save(path)
+    assert zoo.resolve(path).digest == zoo.resolve(str(path)).digest == network.digest
+    with pytest.raises(InputError) as caught:
+        zoo.resolve(tmp_path / "none.npz")
+    assert str(caught.value) == f"{tmp_path / 'none.npz'}: no such file"
+    with pytest.raises(InputError) as caught:
+        zoo.resolve(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: is a folder, not a file"
+
+
+def test_preset():
+    assert zoo.preset("mnist-tfc") == zoo.PRESETS["mnist-tfc"]
+    changed = zoo.preset("mnist-tfc", {"epochs": 2, "seed": None, "teacher_epochs": 0})
+    assert (changed.epochs, changed.seed, changed.teacher.epochs) == (2, zoo.PRESETS["mnist-tfc"].seed, 0)
+    assert zoo.preset("mine", {"hidden": (5,)}).hidden == (5,)
+    with pytest.raises(InputError) as caught:
+        zoo.preset("mnist-tcf")
+    assert str(caught.value).startswith(
+        f"without --hidden, the network must be one of {NAMES}, not 'mnist-tcf' (did you mean"
+    )
+
+
+@pytest.fixture
+def app(monkeypatch):
+    """The train command alone, with the test images in the place of the training images."""
+    import typer
+
+    from oxnor.cli.networks.train import train
+
+    pytest.importorskip("torch", reason='training needs PyTorch: pip install "oxnor[train]"')
+    images, labels = load_mnist()
+    monkeypatch.setattr(zoo, "load_mnist", lambda split="test", *_: (images, labels))
+    app = typer.Typer()
+    app.command()(train)
+    return app
+
+
+OPTIONS = ["--hidden", "16,12", "--epochs", "2", "--views", "0", "--teacher-epochs", "0", "--seed", "3"]
+
+
+def test_command_prints_one_json_object(app, tmp_path):
+    path = tmp_path / "out" / "mine.npz"
+    result = CliRunner().invoke(app, ["mine", *OPTIONS, "-o", str(path), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    network = zoo.resolve(path)
+    assert told == {"name": "mine", "file": str(path), "shape": [784, 16, 12, 10], "weights": network.n_weights} | dict(
+        network.info
+    )
+    assert told["command"] == "oxnor train mine " + " ".join(
+        ["--hidden 16,12", "--epochs 2", "--seed 3", "--views 0", "--teacher-epochs 0"]
+    )
+    assert told["accuracy"] == zoo.accuracy(network)
+
+
+def test_command_shows_progress(app, tmp_path):
+    path = tmp_path / "mine.npz"
+    result = CliRunner().invoke(app, ["mine", *OPTIONS, "-o", str(path)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "784-16-12-10, test accuracy" in result.stdout.replace("\n", " ")
+    assert path.is_file()
+
+
+def test_command_errors(app, tmp_path):
+    for options, message in [
+        (["mine"], f"without --hidden, the network must be one of {NAMES}, not 'mine'"),
+        (["mine", "--hidden", "64,x"], "--hidden must be whole numbers with commas between them, not '64,x'"),
+        (["mnist-tfc", "--epochs", "0"], "epochs must be in [1, 100000], not 0"),
+    ]:
+        with pytest.raises(InputError) as caught:
+            CliRunner().invoke(app, [*options, "-o", str(tmp_path / "x.npz")], catch_exceptions=False)
+        assert str(caught.value) == message
+    assert not list(tmp_path.iterdir())

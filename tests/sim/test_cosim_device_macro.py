@@ -1,0 +1,193 @@
+"""Emitted Verilog of the macro made of devices against its golden twin, alone and in whole engines."""
+
+import numpy as np
+import pytest
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
+from oxnor.models import golden
+from oxnor.models.base.errors import InputError
+from oxnor.models.devices.device_macro import BUCKETS, STUCK, Twin, TwinTables, seeds
+from oxnor.models.devices.model import DeviceModel
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.sim.harness.device_macro import TwinBench
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.runner import SimulationError
+from oxnor.sim.verify.simulate import simulate
+
+pytestmark = pytest.mark.cosim
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+NOISY = DeviceModel("noisy", 10_000.0, 40_000.0, 0.5, 0.6, 0.2, 0.3, 0.98)
+QUIET = DeviceModel("quiet", 10_000.0, 40_000.0, 0.5, 0.6, 0.2)
+
+
+def close_call(rows, cols, age=3, seed=1):
+    """A macro in which every bit of every number decides reads: both states alike, a few steps of spread and noise.
+
+    Each wear bucket has statistics of its own; devices are stuck, columns and amplifiers dead; a quarter of forming
+    fails, and the endurance counters saturate after 7 operations.
+    """
+    g = np.random.default_rng([seed, rows, cols])
+    tables = TwinTables(
+        10_000 + g.integers(-9, 10, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)),
+        noise_sigma=40, offset_sigma=40, form_fails=1 << 30, age=age,
+    )  # fmt: skip
+    pairs = tables.programmed(g.random((rows, cols)) < 0.5, g.integers(0, 1 << 32, (2, 2, rows, cols), np.uint32))
+    pairs |= np.where(g.random(pairs.shape) < 0.15, STUCK, 0).astype(np.uint16)
+    flags = np.zeros(cols, np.uint8)
+    if cols > 8:
+        flags[g.permutation(cols)[:4]] = (8, 12, 2, 3)
+    numbers = g.integers(0, 1 << 32, (2, cols), np.uint32)
+    return Twin(tables, pairs, tables.offsets(numbers[0]), flags, seeds(numbers[1]), 12345, count_bits=3)
+
+
+@needs_icarus
+@pytest.mark.parametrize(("rows", "cols", "cycles"), [(1, 1, 200), (2, 3, 500), (2, 9, 1600), (32, 32, 200)])
+def test_on_icarus(rows, cols, cycles, tmp_path):
+    found = TwinBench(close_call(rows, cols), cycles).run(tmp_path, root=tmp_path)
+    assert found.bits > cycles * cols // 2
+    assert found.operations > cycles // 10
+
+
+@pytest.mark.parametrize("age", [0, (1 << 40) - 3])
+def test_every_bit_of_a_million(age, tmp_path):
+    """32 x 32 pairs, reads and operations at any time."""
+    found = TwinBench(close_call(32, 32, age), 40_000).run(tmp_path, simulator="verilator")
+    assert found.bits >= 1_000_000
+    assert found.operations >= 1000
+
+
+@pytest.mark.parametrize("programming", [0.0, 1.0])
+def test_devices_of_a_model(programming, tmp_path):
+    """As an engine gets them: from a device model, whole counters; the macro drawn at once, and formed in place."""
+    tables = TwinTables.from_device(NOISY)
+    twin = Twin.unformed(tables, 16, 40)
+    if not programming:
+        g = np.random.default_rng(3)
+        twin.pairs = tables.programmed(g.random((16, 40)) < 0.5, g.integers(0, 1 << 32, (2, 2, 16, 40), np.uint32))
+        twin.offsets = tables.offsets(g.integers(0, 1 << 32, 40, np.uint32))
+    found = TwinBench(twin, 10_000, programming=programming).run(tmp_path, simulator="verilator")
+    assert found.reads > 8000
+    assert found.operations == 2500 * programming
+
+
+@pytest.mark.slow
+def test_a_million_row_reads(tmp_path):
+    """1e6 reads of 32 pairs among at least 1,000 operations."""
+    made = TwinBench(close_call(32, 32), 1_010_000, sensing=0.995, programming=0.01)
+    found = made.run(tmp_path, simulator="verilator")
+    assert found.reads >= 1_000_000
+    assert found.bits >= 32_000_000
+    assert found.operations >= 1000
+
+
+#: What the bench must find: text in the Verilog, what it becomes.
+BREAKS = {
+    "tie_reads_1": ("margin > 0", "margin >= 0"),
+    "no_offset": ("$signed(column[32*d+:16])", "20'sd0"),
+    "no_noise": (" + $signed(noise[18*d+:18])", ""),
+    "sides_swapped": ("r[32*d+16+:15]}) - $signed({1'b0, r[32*d+:15]", "r[32*d+:15]}) - $signed({1'b0, r[32*d+16+:15]"),
+    "dead_column_lives": ("column[32*d+17] ?", "1'b0 ?"),
+    "dead_amplifier_lives": ("column[32*d+19] ?", "1'b0 ?"),
+    "dead_amplifier_follows_x": ("? column[32*d+18]", "? column[32*d+18] ^ xr[d]"),
+    "xor": ("~(w ^ xr[d])", "w ^ xr[d]"),
+    "no_flip": ("agree ^ flip", "agree"),
+    "noise_steps_always": ("if (sense) begin", "if (1) begin"),
+    "noise_starts_again": ("seeded ? state", "1'b0 ? state"),
+    "xorshift": ("(step << 5)", "(step << 6)"),
+    "octave": ("place[9:6] = 30 - i", "place[9:6] = 31 - i"),
+    "noise_one_sided": ("s[31] ? -{1'b0, m}", "s[31] ? {1'b0, m}"),
+    "rounds_down": ("33'd16384", "33'd0"),
+    "stuck_changes": ("~stuck & (", "("),
+    "set_forms": ("op == OP_FORM & drawn", "drawn"),
+    "forming_never_fails": ("drawn >= form_fails", "1'b1"),
+    "reset_sets": ("{op == OP_RESET, bucket_of", "{1'b0, bucket_of"),
+    "no_wear": ("+ operations[COUNT_BITS-1:1]", ""),
+    "wear_each_operation": ("operations[COUNT_BITS-1:1])", "operations)"),
+    "counter_wraps": ("if (~&operations) ", ""),
+    "other_side": ("+ at_side;", "+ 1'b0;"),
+    "age_ignored": ("bucket_of({1'b0, age}", "bucket_of(41'd0"),
+    "other_row": ("mem[at_row][32*at_col+16*at_side+:15] <=", "mem[0][32*at_col+16*at_side+:15] <="),
+    "done_early": ("prog_done <= phase == WRITE", "prog_done <= phase == DRAW"),
+    "always_ready": ("prog_ready = phase == IDLE", "prog_ready = 1'b1"),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS)
+def test_bench_finds_broken_rtl(change, tmp_path):
+    with pytest.raises(SimulationError, match=r"1 of 1 tests failed|of [\d,]+ bits differ"):
+        TwinBench(close_call(2, 9), 1600).run(tmp_path, change=change, root=tmp_path)
+
+
+SHAPE = (37, 13, 5)
+STRUCTURES = {
+    "one macro a layer": {},
+    "slices, across, groups": {"macro": (16, 8), "folding": [(2, 4), (1, 2)], "stream_width": 8},
+    "class alone": {"target": "ice40"},
+    "serial": pytest.param(
+        {"macro": (16, 8), "folding": [(2, 4), (1, 2)], "dataflow": "serial"}, marks=pytest.mark.slow
+    ),
+}
+
+
+def images_for(network, count=60):
+    return np.random.default_rng(5).random((count, network.n_in)) < 0.5
+
+
+@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+def test_engine_of_twins(structure, random_network):
+    network = random_network(SHAPE, affine=True)
+    config = EngineConfig.for_network(network, macro_kind="twin", **structure)
+    images = images_for(network)
+    result = simulate(network, images, device=NOISY, seed=3, trial=2, config=config)
+    assert result.ok
+    found = result.to_json()
+    assert (found["device"], found["macro_kind"], found["bit_errors"]) == ("noisy", "twin", result.bit_errors)
+    # The noise is there: without it the same devices give other scores; and errors are, too.
+    faults = EngineDevices.draw(network, config, DeviceDraw(NOISY, seed=3, trial=2)).faults()
+    assert faults.count == result.bit_errors > 20
+    assert not np.array_equal(golden.scores(faults.apply(network), images), result.golden_scores)
+    other = simulate(network, images, device=NOISY, seed=3, trial=3, config=config)
+    assert other.ok
+    assert not np.array_equal(other.golden_scores, result.golden_scores)
+
+
+def test_quiet_devices_as_bits_are_the_twin(random_network):
+    network = random_network(SHAPE)
+    images = images_for(network)
+    results = [
+        simulate(network, images, device=QUIET, seed=4, config=EngineConfig.for_network(network, macro_kind=kind))
+        for kind in ("bits", "twin")
+    ]
+    assert all(r.ok for r in results)
+    assert results[0].bit_errors == results[1].bit_errors > 20
+    assert np.array_equal(results[0].scores, results[1].scores)
+
+
+def test_corrupt_twin_is_found(random_network):
+    network = random_network(SHAPE)
+    config = EngineConfig.for_network(network, macro_kind="twin")
+    result = simulate(network, images_for(network), device=QUIET, config=config, corrupt_rtl=2)
+    assert result.mismatches
+    assert not result.ok
+
+
+def test_refuses(random_network):
+    network = random_network(SHAPE)
+    twin, blackbox = (EngineConfig.for_network(network, macro_kind=kind) for kind in ("twin", "blackbox"))
+    cases = [
+        ({"config": twin}, "macros of kind twin need a device model (--device)"),
+        ({"config": blackbox}, "macros of kind blackbox are ports alone and cannot be simulated"),
+        ({"device": NOISY}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind twin"),
+        ({"device": QUIET, "ber": 0.1}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
+        ({"device": QUIET, "faults": FaultMap.draw(network, ber=0.1)}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
+        ({"device": QUIET, "device_cycles": -1}, "cycles must be an integer in [0, 1099511627776), not -1"),
+        ({"device": QUIET, "trial": -1}, "trial must be an integer in [0, 2**63), not -1"),
+    ]  # fmt: skip
+    for arguments, message in cases:
+        with pytest.raises(InputError) as e:
+            simulate(network, images_for(network), **arguments)
+        assert str(e.value) == message

@@ -1,0 +1,131 @@
+"""The whole emitted engine on its real ports, and proof that its bench finds what is broken."""
+
+import re
+from dataclasses import dataclass, field
+
+import pytest
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.sim.harness import engine as engine_bench
+from oxnor.sim.harness.engine import TESTS, run_engine_bench
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.runner import SimulationError
+
+pytestmark = pytest.mark.cosim
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    shape: tuple[int, ...]
+    affine: bool = False
+    structure: dict = field(default_factory=dict)
+
+    def make(self, random_network, seed=0):
+        network = random_network(self.shape, seed, affine=self.affine)
+        return network, EngineConfig.for_network(network, **self.structure)
+
+
+FOLDED = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+CASES = {
+    "37-13-5 on 8x16, 8-bit stream": Case((37, 13, 5), structure=FOLDED),
+    "37-13-5 on 8x16, 16-bit stream, class alone": Case(
+        (37, 13, 5), structure={**FOLDED, "stream_width": 16, "with_scores": False}
+    ),
+    "37-13-5, one beat, affine": Case((37, 13, 5), affine=True),
+    "single layer, one neuron": Case((9, 1), structure={"stream_width": 8}),
+    "single layer at once": Case((20, 3), structure={"folding": [(1, 3)], "stream_width": 24}),
+    "alternating, 8-bit stream": Case(
+        (20, 37, 13, 5), affine=True, structure={"macro": (40, 5), "dataflow": "alternate", "stream_width": 8}
+    ),
+    "four layers, ice40": Case((40, 12, 7, 11, 4), structure={"target": "ice40"}),
+    "two layers, ice40": Case((24, 6, 3), structure={"target": "ice40"}),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_on_icarus(case, random_network, tmp_path):
+    network, config = case.make(random_network)
+    _, run = run_engine_bench(network, config, tmp_path, simulator="icarus", root=tmp_path)
+    assert run.tests == TESTS
+
+
+def test_on_verilator_with_two_networks(random_network, tmp_path):
+    """A network is switched by its memory images alone: the second one runs in the build of the first."""
+    case = CASES["37-13-5 on 8x16, 8-bit stream"]
+    (one, config), (two, same) = case.make(random_network, 1), case.make(random_network, 2)
+    assert config == same
+    first, _ = run_engine_bench(one, config, tmp_path / "one", simulator="verilator")
+    second, _ = run_engine_bench(two, config, tmp_path / "two", simulator="verilator", seed=2)
+    assert second.directory == first.directory
+    assert second.cached
+
+
+def test_adder_tree_on_verilator(random_network, tmp_path):
+    network, config = CASES["37-13-5, one beat, affine"].make(random_network)
+    run_engine_bench(network, config, tmp_path, simulator="verilator", adder_tree=True)
+
+
+#: What the bench must find: (test that fails, file, pattern in its Verilog, what it becomes).
+BREAKS = {
+    "any length is right": ("wrong_lengths", "collector", r"assign right = .*?;", "assign right = 1'b1;"),
+    "long frames are forgotten": ("wrong_lengths_alone", "collector", r"too_long <= [^;]*;", "too_long <= 1'b0;"),
+    "reset keeps the beat": ("reset_in_mid_frame", "collector", r"beat <= ([^;]*);", r"beat <= rst ? beat : \1;"),
+    "reset keeps a vector": (
+        "reset_in_mid_computation",
+        "layer0_array",
+        r"busy <= ([^;]*);",
+        r"busy <= rst ? busy : \1;",
+    ),
+    "reset keeps a result": ("reset_in_mid_computation", "skid", r"full <= ([^;]*);", r"full <= rst ? full : \1;"),
+    "skid loses a result": ("stalled_consumer", "skid", r"o__payload = kept;", "o__payload = i__payload;"),
+    "results not counted": ("back_to_back", "oxnor_engine.sv", r"results <= [^;]*;", "results <= 0;"),
+    "counters not cleared": (
+        "counters_are_cleared",
+        "oxnor_engine.sv",
+        r"= written\[\d+\] & value_written\[0\];",
+        "= 1'b0;",
+    ),
+    "unmapped reads succeed": ("wrong_accesses", "axi_lite", r"rresp <= [^;]*;", "rresp <= 2'h0;"),
+    "refused writes succeed": ("wrong_accesses", "axi_lite", r"bresp <= [^;]*;", "bresp <= 2'h0;"),
+    "answers nobody asked for": ("silent_after_reset", "axi_lite", r"bvalid <= [^;]*;", "bvalid <= 1'b1;"),
+    "another engine": ("identity", "coefficient_rom", r"q <= mem\[row\];", "q <= mem[row] ^ 1;"),
+    "partial counts not integrated": ("back_to_back", "threshold_37_s", r"integrated <= [^;]*;", "integrated <= 0;"),
+    "no tlast on results": (
+        "back_to_back",
+        "oxnor_engine.sv",
+        r"assign m_axis_tlast = 1'h1;",
+        "assign m_axis_tlast = 0;",
+    ),
+    "offer changes while it waits": ("pauses_on_both_sides", "skid", r"o__payload = kept;", "o__payload = ~kept;"),
+    "more results than places": ("stalled_consumer", "pace", r"assign go = [^;]*;", "assign go = rested;"),
+    "images too soon": ("back_to_back", "pace", r"assign go = [^;]*;", "assign go = 1'b1;"),
+    "queue out of order": ("pauses_on_both_sides", "queue", r"kept_0 <= [^;]*;", "kept_0 <= kept_0;"),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", BREAKS.values(), ids=BREAKS)
+def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
+    test, name, pattern, replacement = case
+    emit = engine_bench.emit_engine
+
+    def emit_broken(config, directory):
+        emitted = emit(config, directory)
+        paths = [p for p in emitted.sources if name in p.name]
+        assert len(paths) == 1
+        text, changes = re.subn(pattern, replacement, paths[0].read_text())
+        assert changes >= 1, f"{pattern} is not in {paths[0]}"
+        paths[0].write_text(text)
+        return emitted
+
+    monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
+    paced = name in ("pace", "queue")
+    network, config = CASES["two layers, ice40" if paced else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
+    with pytest.raises(SimulationError, match="1 of 1 tests failed"):
+        run_engine_bench(
+            network, config, tmp_path, simulator="icarus", root=tmp_path, test_filter=rf"\.{test}$", expected_tests=1
+        )

@@ -1,0 +1,94 @@
+"""The fault injector in the emitted engine against the golden model, and proof that its bench finds what is broken."""
+
+import re
+
+import pytest
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.sim.harness import engine as engine_bench
+from oxnor.sim.harness.engine import TESTS, run_engine_bench
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.runner import SimulationError
+
+pytestmark = pytest.mark.cosim
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+INJECTOR_TESTS = 4
+FOLDED = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+#: Windows of columns that start anywhere in a block, end in the next one, hold several, or are narrower than one.
+CASES = {
+    "37-13-5 on 8x16, slices of 32": ((37, 13, 5), FOLDED),
+    "37-13-5, more macros than a cycle reaches": ((37, 13, 5), {"target": "ecp5", "macro": (64, 3), "folding": [(7, 10), (5, 1)], "stream_width": 40}),
+    "150-9-4, one slice of 150, class alone": ((150, 9, 4), {"stream_width": 152, "with_scores": False}),
+    "150-9-4 on 16x20, slices of 60": ((150, 9, 4), {"macro": (27, 20), "folding": [(3, 1), (1, 4)], "stream_width": 56}),
+    "260-6-3 on 24x70, slices of 70": ((260, 6, 3), {"macro": (24, 70), "folding": [(1, 2), (1, 1)], "stream_width": 264}),
+    "260-6-3 on 24x128, slices of 128": ((260, 6, 3), {"macro": (24, 128), "folding": [(1, 1), (1, 3)], "stream_width": 136}),
+}
+
+
+def config_of(network, structure):
+    return EngineConfig.for_network(network, **structure, fault_injector=True)
+
+
+@needs_icarus
+@pytest.mark.parametrize(
+    "case",
+    # The widest ones, and those of the most macros, take Icarus long.
+    [pytest.param(c, marks=[pytest.mark.slow] * (c[0][0] > 200 or "target" in c[1])) for c in CASES.values()],
+    ids=CASES,
+)
+def test_on_icarus(case, random_network, tmp_path):
+    shape, structure = case
+    network = random_network(shape)
+    _, run = run_engine_bench(
+        network, config_of(network, structure), tmp_path, bench="engine.tb_read_errors", expected_tests=INJECTOR_TESTS, root=tmp_path
+    )  # fmt: skip
+    assert run.tests == INJECTOR_TESTS
+
+
+def test_on_verilator(random_network, tmp_path):
+    network = random_network((37, 13, 5))
+    config = config_of(network, FOLDED)
+    directories = (tmp_path / "errors", tmp_path / "engine")
+    build, _ = run_engine_bench(
+        network, config, directories[0], bench="engine.tb_read_errors", expected_tests=INJECTOR_TESTS, simulator="verilator"
+    )  # fmt: skip
+    # It is still the engine that it was.
+    again, run = run_engine_bench(network, config, directories[1], simulator="verilator")
+    assert (again.directory, run.tests) == (build.directory, TESTS)
+
+
+#: What the bench must find: (test that fails, file, pattern in its Verilog, what it becomes).
+BREAKS = {
+    "counts frames, not images": ("images_are_counted", "layer1_array", r"image <= ([^;]*);", r"image <= rst ? 0 : image + errors__restart;"),
+    "goes on after a new seed": ("images_are_counted", "layer0_array", r"if \(errors__restart\)", "if (1'b0)"),
+    "writes are not refused": ("refused_while_an_image_is_inside", "oxnor_engine.sv", r"assign errors__restart = [^;]*;", "assign errors__restart = written[14];"),
+    "another layer's errors": ("off_until_asked", "layer1_array", r"\.layer\(16'h0001\)", ".layer(16'h0000)"),
+    "a tap is wrong": ("every_rate_bit", "error_planes", r"c\[9:0\], c\[63:10\]", "c[63:10], c[9:0]"),
+    "no errors": ("off_until_asked", "tile_8x16_16_5", r"\.flip\(flip\)", ".flip(16'd0)"),
+}  # fmt: skip
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", BREAKS.values(), ids=BREAKS)
+def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
+    test, name, pattern, replacement = case
+    emit = engine_bench.emit_engine
+
+    def emit_broken(config, directory):
+        emitted = emit(config, directory)
+        paths = [p for p in emitted.sources if name in p.name]
+        assert len(paths) == 1
+        text, changes = re.subn(pattern, replacement, paths[0].read_text())
+        assert changes >= 1, f"{pattern} is not in {paths[0]}"
+        paths[0].write_text(text)
+        return emitted
+
+    monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
+    network = random_network((37, 13, 5))
+    with pytest.raises(SimulationError, match="1 of 1 tests failed"):
+        run_engine_bench(
+            network, config_of(network, FOLDED), tmp_path, bench="engine.tb_read_errors", root=tmp_path, test_filter=rf"\.{test}$",
+            expected_tests=1,
+        )  # fmt: skip

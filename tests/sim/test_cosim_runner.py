@@ -1,0 +1,203 @@
+"""The runner: builds once, counts tests, stops what hangs, and says where the log is."""
+
+import concurrent.futures
+import json
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from oxnor.models.base.errors import InputError
+from oxnor.sim.runner import runner, toolchain
+from oxnor.sim.runner.runner import SimulationError
+from oxnor.sim.runner.verilator_options import control_text, port_directions, registered_reset
+
+SIMULATORS = [
+    "verilator",
+    pytest.param(
+        "icarus",
+        marks=pytest.mark.skipif(
+            toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+        ),
+    ),
+]
+DESIGN = """\
+module twice (input wire clk, input wire [15:0] i, // input ghost
+              output reg [16:0] o);
+  wire [16:0] inner = {1'b0, i} << 1;
+  always @(posedge clk) o <= inner;
+endmodule
+"""
+BENCH = '''\
+"""Bench of ``twice``."""
+import os
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge, Timer
+
+@cocotb.test()
+async def doubles(dut):
+    Clock(dut.clk, 2, "ns", impl="gpi").start()
+    dut.i.value = 21
+    await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    assert dut.o.value == 42
+
+@cocotb.test()
+async def inner_is_hidden(dut):
+    assert hasattr(dut, "inner") == (os.environ["SEE"] == "1")
+
+@cocotb.test(skip="WRONG" not in os.environ)
+async def wrong(dut):
+    assert False, "wrong on purpose"
+
+@cocotb.test(skip="HANG" not in os.environ)
+async def hangs(dut):
+    while True:
+        await Timer(1, "ns")
+'''
+
+
+@pytest.fixture
+def twice(tmp_path, monkeypatch):
+    path = tmp_path / "twice.sv"
+    path.write_text(DESIGN)
+    (tmp_path / "bench_of_twice.py").write_text(BENCH)
+    monkeypatch.syspath_prepend(tmp_path)
+    return path
+
+
+@pytest.mark.cosim
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_builds_once_and_counts(simulator, twice, tmp_path, monkeypatch):
+    # What the caller's environment says must not leak into the run.
+    monkeypatch.setenv("WAVES", "1")
+    monkeypatch.setenv("COCOTB_TEST_FILTER", "nothing")
+    first = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    second = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    assert (first.cached, second.cached) == (False, True)
+    assert second.seconds == first.seconds
+    see = {"SEE": "0" if simulator == "verilator" else "1"}
+    run_dir = tmp_path / "run"
+    skipped_too = 4
+    result = runner.run(first, "bench_of_twice", run_dir, expected_tests=skipped_too, env=see)
+    assert result.tests == skipped_too
+    with pytest.raises(SimulationError, match=r"4 tests ran instead of 3; see .*bench_of_twice.log"):
+        runner.run(first, "bench_of_twice", run_dir, expected_tests=3, env=see)
+    with pytest.raises(SimulationError, match="0 tests ran instead of 1"):
+        runner.run(first, "bench_of_twice", run_dir, expected_tests=1, env=see, test_filter="no_such_test")
+    with pytest.raises(SimulationError, match="1 of 4 tests failed") as error:
+        runner.run(first, "bench_of_twice", run_dir, expected_tests=4, env={**see, "WRONG": "1"})
+    assert "wrong on purpose" in str(error.value)
+    started = time.monotonic()
+    with pytest.raises(SimulationError, match=r"took more than 3 s; see .*bench_of_twice.log"):
+        runner.run(first, "bench_of_twice", run_dir, expected_tests=4, env={**see, "HANG": "1"}, timeout_s=3)
+    assert time.monotonic() - started < 30
+    twice.write_text(DESIGN.replace("<< 1", "<< 2"))
+    other = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    assert not other.cached
+    with pytest.raises(SimulationError, match="1 of 4 tests failed"):
+        runner.run(other, "bench_of_twice", run_dir, expected_tests=4, env=see)
+
+
+@pytest.mark.cosim
+def test_public_build_shows_all(twice, tmp_path):
+    build = runner.build([twice], "twice", public=True, root=tmp_path)
+    runner.run(build, "bench_of_twice", tmp_path / "run", expected_tests=4, env={"SEE": "1"})
+    plain = runner.build([twice], "twice", root=tmp_path)
+    assert plain.directory != build.directory
+
+
+@pytest.mark.cosim
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_failed_build_names_its_log(simulator, twice, tmp_path):
+    twice.write_text(DESIGN.replace("inner;", "nowhere[;"))
+    for _ in range(2):
+        with pytest.raises(SimulationError, match=r"building twice with .* failed; see .*\.log, which ends"):
+            runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    assert not list((tmp_path / "sim").glob("*/build.json"))
+    logs = list((tmp_path / "sim").glob("*.log"))
+    assert len(logs) == 1
+    assert "syntax error" in logs[0].read_text()
+
+
+@pytest.mark.cosim
+def test_concurrent_builds_share_one(twice, tmp_path):
+    """Processes that want the same build wait for the one that makes it."""
+    code = textwrap.dedent(f"""
+        from pathlib import Path
+        from oxnor.sim import runner
+        build = runner.build([Path({str(twice)!r})], "twice", root=Path({str(tmp_path)!r}))
+        print(int(build.cached), build.directory)
+    """)
+
+    def one(_):
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(one, range(3)))
+    assert sorted(cached for cached, _ in found) == ["0", "1", "1"]
+    assert len({directory for _, directory in found}) == 1
+    assert not list((tmp_path / "sim").glob("*.tmp"))
+
+
+@pytest.mark.cosim
+def test_interrupted_build_is_made_again(twice, tmp_path):
+    simulator = "icarus" if toolchain.find_icarus() else "verilator"
+    build = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    (build.directory / "build.json").unlink()
+    (tmp_path / "sim" / f"{build.directory.name}.tmp").mkdir()
+    again = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    assert (again.cached, again.directory) == (False, build.directory)
+    assert json.loads((again.directory / "build.json").read_text())["top"] == "twice"
+
+
+def test_refuses(twice, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="simulator must be one of verilator, icarus, not 'other'"):
+        runner.build([twice], "twice", simulator="other", root=tmp_path)
+    with pytest.raises(InputError, match="module thrice must be in one of the sources"):
+        runner.build([twice], "thrice", root=tmp_path)
+    monkeypatch.setattr(toolchain, "fst_possible", lambda: False)
+    with pytest.raises(InputError, match="FST waves need the headers of lz4 and zlib: apt-get install liblz4-dev"):
+        runner.build([twice], "twice", waves="fst", root=tmp_path)
+
+
+def test_root_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "elsewhere"))
+    assert runner.build_root() == tmp_path / "elsewhere"
+    monkeypatch.delenv("OXNOR_BUILD")
+    monkeypatch.chdir(tmp_path)
+    assert runner.build_root() == tmp_path / "build"
+
+
+def test_ports_are_found_in_header_and_body(tmp_path):
+    path = tmp_path / "ports.sv"
+    path.write_text(
+        "module other(input wire z); endmodule\n"
+        "module ports #(parameter A = 3) (input wire [A-1:0] a, b, output logic signed [3:0] c); endmodule\n"
+        "module old(x, y, k); input [7:0] x; wire [7:0] x; output y; reg y = 1'h0; inout k; endmodule\n"
+        "module none; endmodule\n"
+    )
+    assert port_directions([path], "ports") == {"a": "input", "b": "input", "c": "output"}
+    assert port_directions([path], "old") == {"x": "input", "y": "output", "k": "inout"}
+    text = control_text([path], "old", public=False)
+    assert 'public_flat_rw -module "old" -var "x"' in text
+    assert 'public_flat_rd -module "old" -var "y"' in text
+    assert "public" not in control_text([path], "old", public=True)
+    with pytest.raises(InputError, match="module none must have ports"):
+        port_directions([path], "none")
+
+
+def test_wrapper_registers_the_reset_alone():
+    ports = [
+        {"name": "rst", "direction": "input", "width": 1},
+        {"name": "clk", "direction": "input", "width": 1},
+        {"name": "q", "direction": "output", "width": 7},
+    ]
+    name, text = registered_reset(ports, "unit")
+    assert name == "unit_bench"
+    assert ".rst(rst_registered), .clk(clk), .q(q)" in text
+    assert "output wire [6:0] q" in text

@@ -1,0 +1,126 @@
+"""Emitted Verilog of each small unit against its model, on Icarus and on Verilator."""
+
+import numpy as np
+import pytest
+
+from oxnor.hw.blocks.argmax import Argmax
+from oxnor.hw.blocks.popcount import LEAF_WIDTH, Popcount
+from oxnor.hw.layers.neuron import Threshold
+from oxnor.hw.layers.tile import Tile
+from oxnor.sim.harness.unit import UnitBench
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.runner import SimulationError
+
+pytestmark = pytest.mark.cosim
+BEHAVIOURAL = {"OXNOR_BEHAVIOURAL": 1}
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+
+
+def vectors(width):
+    """All vectors if they are few, else the ends, one-hot ones and random ones of every density."""
+    if width <= 10:
+        return (np.arange(1 << width)[:, None] >> np.arange(width) & 1).astype(bool)
+    g = np.random.default_rng(width)
+    ends = np.array([np.zeros(width), np.ones(width)], bool)
+    return np.concatenate([ends, np.eye(width, dtype=bool), g.random((300, width)) < g.random((300, 1))])
+
+
+def popcount(width, defines):
+    return UnitBench("blocks.tb_popcount", 1, Popcount(width), arrays={"vectors": vectors(width)}, defines=defines)
+
+
+def macro(rows, cols, cycles=2000):
+    stored = np.random.default_rng([rows, cols]).random((rows, cols)) < 0.5
+    return UnitBench(
+        "macros.tb_rram_macro",
+        3,
+        "rram_macro",
+        job={"cycles": cycles},
+        arrays={"stored": stored},
+        memory={"macro": stored},
+        parameters={"ROWS": rows, "COLS": cols, "INIT_FILE": '"mem/macro.mem"'},
+    )
+
+
+def threshold(n_in, slices):
+    return UnitBench("layers.tb_neuron", 1, Threshold(n_in, slices), job={"n_in": n_in, "slices": slices})
+
+
+def tile(rows, cols, used, used_last):
+    stored = np.random.default_rng([rows, cols]).random((rows, cols)) < 0.5
+    return UnitBench(
+        "layers.tb_tile",
+        1,
+        Tile(rows, cols, used, used_last, "mem/tile.mem"),
+        job={"used": used, "used_last": used_last, "cycles": 1000},
+        arrays={"stored": stored},
+        memory={"tile": stored},
+        parameters={"INIT_FILE": '"mem/tile.mem"'},
+    )
+
+
+def argmax(count, lanes, width):
+    return UnitBench("blocks.tb_argmax", 1, Argmax(count, lanes, width), job={"count": count, "lanes": lanes, "width": width})
+
+
+ICARUS = {
+    **{f"popcount_{w}_{n}": (popcount, w, d)
+       for w in (1, 3, 10, LEAF_WIDTH, LEAF_WIDTH + 1, 784)
+       for n, d in {"tree": {}, "countones": BEHAVIOURAL}.items()},
+    **{f"macro_{r}x{c}": (macro, r, c) for r, c in [(1, 1), (2, 3), (7, 5), (64, 64), (256, 16)]},
+    **{f"threshold_{n}_{s}": (threshold, n, s) for n, s in [(1, 1), (9, 1), (9, 3), (37, 5), (784, 2)]},
+    **{f"tile_{'_'.join(map(str, t))}": (tile, *t) for t in [(1, 1, 1, 1), (7, 5, 4, 2), (8, 16, 16, 5), (5, 70, 70, 0)]},
+    **{f"argmax_{'_'.join(map(str, t))}": (argmax, *t) for t in [(1, 1, 2), (2, 1, 8), (10, 1, 16), (10, 3, 8), (5, 5, 2)]},
+}  # fmt: skip
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", ICARUS.values(), ids=ICARUS)
+def test_on_icarus(case, tmp_path):
+    make, *arguments = case
+    make(*arguments).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "bench",
+    [
+        popcount(130, {}),
+        popcount(130, BEHAVIOURAL),
+        macro(7, 5),
+        threshold(37, 5),
+        tile(8, 16, 16, 5),
+        argmax(10, 3, 8),
+    ],
+    ids=["popcount_tree", "popcount_countones", "macro", "threshold", "tile", "argmax"],
+)
+def test_on_verilator(bench, tmp_path):
+    bench.run(tmp_path, simulator="verilator")
+
+
+#: What a bench must find: (bench, text in the Verilog, what it becomes).
+BREAKS = {
+    "popcount_wrong_bit": (popcount(10, {}), "i[3]", "i[4]"),
+    "popcount_countones_of_another": (popcount(10, BEHAVIOURAL), "$countones(i)", "$countones(i | 1)"),
+    "macro_xor": (macro(7, 5), "~(r ^ xr) ^ flip", "(r ^ xr) ^ flip"),
+    "macro_no_flip": (macro(7, 5), "~(r ^ xr) ^ flip", "~(r ^ xr)"),
+    "macro_q_not_held": (macro(7, 5), "if (sense) begin", "begin"),
+    "macro_wrong_row": (macro(7, 5), "r  <= mem[row]", "r  <= mem[row ^ 1]"),
+    "macro_side_ignored": (macro(7, 5), "prog_side ^ (prog_op", "(prog_op"),
+    "macro_reset_sets": (macro(7, 5), "(prog_op != OP_RESET)", "1'b1"),
+    "threshold_strict": (threshold(9, 1), ">=", ">"),
+    "threshold_never_starts_again": (threshold(9, 3), "first ? ", "1'b0 ? "),
+    "tile_mask": (tile(8, 16, 16, 5), "16'h001f", "16'h003f"),
+    "tile_never_holds": (tile(8, 16, 16, 5), "if (en) begin", "begin"),
+    "tile_senses_while_it_holds": (tile(8, 16, 16, 5), "en & sense", "sense"),
+    "tile_senses_always": (tile(8, 16, 16, 5), "en & sense", "en"),
+    "argmax_last_wins": (argmax(10, 1, 16), "$signed", "$unsigned"),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", BREAKS.values(), ids=BREAKS)
+def test_bench_finds_broken_rtl(case, tmp_path):
+    with pytest.raises(SimulationError, match=r"1 of 1 tests failed|[123] of 3 tests failed"):
+        case[0].broken(*case[1:]).run(tmp_path, simulator="icarus", root=tmp_path)

@@ -1,0 +1,47 @@
+"""The shipped networks on real digits through their RTL, and once with the adder tree that synthesis takes."""
+
+import pytest
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models import zoo
+from oxnor.models.datasets import mnist as datasets
+from oxnor.sim.verify.simulate import simulate
+
+pytestmark = pytest.mark.cosim
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "count", "ber", "adder_tree"),
+    [
+        ("mnist-mlp", "sim", 10_000, 0.0, False),
+        ("mnist-mlp", "sim", 2_000, 0.01, False),
+        ("mnist-sfc", "sim", 10_000, 0.0, False),
+        ("mnist-tfc", "sim", 10_000, 0.0, False),
+        ("mnist-tfc", "ice40", 300, 0.02, True),
+        ("mnist-tfc", "ecp5", 300, 0.02, True),
+    ],
+)
+def test_digits(name, target, count, ber, adder_tree):
+    network = zoo.load(name)
+    images, labels = datasets.load_mnist()
+    config = EngineConfig.for_network(network, target=target)
+    result = simulate(
+        network, images[:count], labels=labels[:count], ber=ber, seed=7, config=config, adder_tree=adder_tree
+    )
+    assert result.ok
+    assert result.images == count
+    assert result.accuracy == result.golden_accuracy
+    assert (result.bit_errors > 0) == (ber > 0)
+    if not ber and count == len(images):
+        assert result.accuracy == network.info["accuracy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "dataflow"), [("mnist-tfc", "serial"), ("mnist-mlp", "alternate")])
+def test_all_digits_in_other_dataflows(name, dataflow):
+    network = zoo.load(name)
+    images, labels = datasets.load_mnist()
+    config = EngineConfig.for_network(network, dataflow=dataflow)
+    result = simulate(network, images, labels=labels, config=config)
+    assert result.ok
+    assert result.accuracy == network.info["accuracy"]

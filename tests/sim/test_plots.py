@@ -1,0 +1,233 @@
+"""Pictures: what is drawn, from which numbers, and that they are well-formed."""
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models.base.errors import InputError
+from oxnor.models.trials.curves import Curve
+from oxnor.sim.drawing.diagram import engine_svg
+from oxnor.sim.drawing.html import facts, page, score_bars, table
+from oxnor.sim.drawing.plots import accuracy_plot, confusion_plot, image_png, layers_plot
+from oxnor.sim.drawing.svg import THEME_CSS, standalone
+from oxnor.sim.drawing.waveform import SOURCES, Waveform, one_read, read_vcd, waveform_svg
+
+
+def texts(svg):
+    """Return every text in a picture, after a check that it is well-formed."""
+    return [e.text or "" for e in ET.fromstring(svg).iter() if e.tag.endswith("}text")]
+
+
+def colours(svg):
+    return set(re.findall(r"var\(--([a-z-]+)\)", svg))
+
+
+@pytest.fixture
+def curve():
+    return Curve("net", {1e-3: [0.98, 0.98], 1e-2: [0.96, 0.98], 1e-1: [0.7, 0.8]}, 0.98, 1000)
+
+
+def test_accuracy_plot_has_its_parts(curve):
+    svg = accuracy_plot([curve], "Accuracy", points=[(0.0, 0.98), (1e-2, 0.97)], limit=0.01).svg()
+    shown = " ".join(texts(svg))
+    for text in ("bit error rate", "accuracy", "mean of 2 trials", "RTL in Verilator", "1 point lost", "95 % band, 2 trials"):
+        assert text in shown
+    assert {"ink", "line", "blue", "orange"} <= colours(svg)
+    assert "10⁻³" in shown
+
+
+def test_accuracy_plot_is_the_same_twice(curve):
+    assert accuracy_plot([curve], "A").svg() == accuracy_plot([curve], "A").svg()
+
+
+def test_accuracy_plot_without_points_has_no_markers(curve):
+    assert "RTL in Verilator" not in " ".join(texts(accuracy_plot([curve], "A", points=[(0.0, 0.98)]).svg()))
+
+
+def test_several_curves_have_names_and_colours_of_their_own(curve):
+    other = Curve("other", {1e-2: [0.9], 1e-1: [0.5]}, 0.9, 1000)
+    svg = accuracy_plot([curve, other], "A").svg()
+    assert {"net", "other"} <= set(texts(svg))
+    assert {"blue", "orange"} <= colours(svg)
+    assert "purple" not in colours(svg)
+    with pytest.raises(InputError, match=r"^a plot takes 1 to 5 curves, not 6$"):
+        accuracy_plot([curve] * 6, "A")
+
+
+def test_layers_and_confusions_are_labelled(curve):
+    shown = texts(layers_plot({"layer 0": curve, "all layers": curve}, "L").svg())
+    assert {"layer 0", "all layers"} <= set(shown)
+    steep = Curve("steep", {1e-3: [0.5, 0.5]}, 0.98, 1000)
+    assert any("below 0.001" in t for t in texts(layers_plot({"layer 0": steep}, "L").svg()))
+    matrix = np.array([[9, 1], [0, 10]])
+    shown = texts(confusion_plot({0.0: matrix, 0.01: matrix}, "C").svg())
+    assert {"without errors", "error rate 0.01", "taken for", "class", "90", "100"} <= set(shown)
+
+
+def test_pictures_are_saved_by_the_end_of_the_name(curve, tmp_path):
+    plot = accuracy_plot([curve], "A")
+    plot.save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    plot.save(tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text().startswith("<svg")
+    with pytest.raises(InputError, match=r"a\.gif: a picture's name must end in \.svg or \.png$"):
+        plot.save(tmp_path / "a.gif")
+
+
+def test_colours_are_those_of_the_theme(curve, random_network):
+    config = EngineConfig.for_network(random_network((37, 13, 5)))
+    for svg in (accuracy_plot([curve] * 5, "A").svg(), engine_svg(config, "E")):
+        assert colours(svg) <= set(re.findall(r"--([a-z-]+):", THEME_CSS))
+
+
+def test_standalone_picture_has_size_and_theme(curve):
+    svg = standalone(accuracy_plot([curve], "A").svg())
+    root = ET.fromstring(svg)
+    assert float(root.attrib["width"]) > 0
+    assert float(root.attrib["height"]) > 0
+    assert "prefers-color-scheme:dark" in svg
+
+
+@pytest.mark.parametrize("dataflow", ["parallel", "alternate"])
+@pytest.mark.parametrize("target", ["sim", "ice40", "ecp5", "asic"])
+@pytest.mark.parametrize("shape", [(784, 64, 64, 64, 10), (37, 13, 5), (8, 2)], ids=str)
+def test_diagram_says_the_sizes_of_the_engine(random_network, shape, target, dataflow):
+    config = EngineConfig.for_network(random_network(shape), target=target, dataflow=dataflow)
+    shown = texts(engine_svg(config, "Engine"))
+    for k, layer in enumerate(config.layers):
+        assert f"layer {k}: {layer.n_in:,} → {layer.n_out:,}" in shown
+        assert any(t.endswith(f"of {layer.rows} × {layer.cols}") and t.startswith(f"{layer.macros:,} ") for t in shown)
+        assert any(f"= {layer.reads:,} read" in t for t in shown)
+        assert any(re.fullmatch(f"{layer.neurons:,} (score unit|integrate-and-fire neuron)s?", t) for t in shown)
+    assert any(f"{config.stream_width} bits a beat" in t for t in shown)
+
+
+def test_diagram_escapes_its_title(random_network):
+    svg = engine_svg(EngineConfig.for_network(random_network((8, 2))), 'a "<b>"')
+    assert ET.fromstring(svg).attrib["aria-label"] == 'a "<b>"'
+
+
+def vcd(reads=14, hide=()):
+    """Return a waveform file of one layer: row r is read in cycle r, and the pipeline follows."""
+    widths = {"row": 4, "sense": 1, "x": 8, "q": 8, "count": 4, "total": 4, "threshold": 4, "fire": 1}
+    paths = {"row": "macro", "sense": "macro", "x": "macro", "q": "macro", "count": "tile"}
+    names = [n for n in widths if n not in hide]
+    ids = {n: chr(40 + k) for k, n in enumerate(widths)}
+
+    def variables(scope):
+        return [f"$var wire {widths[n]} {ids[n]} {n} $end" for n in names if paths.get(n, "neuron") == scope]
+
+    lines = ["$timescale 1ps $end", "$scope module oxnor_engine $end", "$var wire 1 ! clk $end"]
+    lines += [
+        "$scope module layer1 $end",
+        "$scope module array $end",
+        "$scope module tile_v0_h0 $end",
+        *variables("tile"),
+    ]
+    lines += ["$scope module macro $end", *variables("macro"), "$upscope $end", "$upscope $end", "$upscope $end"]
+    lines += ["$scope module neuron0 $end", *variables("neuron"), "$upscope $end", "$upscope $end", "$upscope $end"]
+    lines += ["$enddefinitions $end", "#0", "0!"]
+    values = {"x": lambda k: 0b1010, "sense": lambda k: 1, "row": lambda k: k % 16, "q": lambda k: (k - 1) % 256}
+    values |= {"count": lambda k: (k - 2) % 16, "total": lambda k: (k - 2) % 16, "threshold": lambda k: 5}
+    values["fire"] = lambda k: int((k - 2) % 16 >= 5)
+    for k in range(reads):
+        lines += [f"#{10 * k + 5}", "1!"]
+        for name in names:
+            bits = f"{values[name](k):b}"
+            lines.append(f"{bits}{ids[name]}" if widths[name] == 1 else f"b{bits} {ids[name]}")
+        lines += [f"#{10 * k + 10}", "0!"]
+    return "\n".join(lines) + "\n"
+
+
+def test_vcd_is_read_by_cycle(tmp_path):
+    path = tmp_path / "waves.vcd"
+    path.write_text(vcd())
+    waveform = read_vcd(path, 1, 2)
+    tracks = {t.source.label: t for t in waveform.tracks}
+    assert list(tracks) == [s.label for s in SOURCES]
+    assert tracks["row"].values == tuple(range(13))
+    assert tracks["q = XNOR(w, x)"].values[1:] == tuple(range(12))
+    assert tracks["x (inputs)"].width == 8
+
+
+def test_one_read_shows_a_neuron_that_fires_and_its_neighbour_that_does_not(tmp_path):
+    path = tmp_path / "waves.vcd"
+    path.write_text(vcd())
+    read = one_read(read_vcd(path, 1, 2), cycles=6)
+    # Row 5 is the first whose count reaches the threshold of 5.
+    assert (read.value("row"), read.value("popcount"), read.value("sum p"), read.value("fire = p ≥ T")) == (5, 5, 5, 1)
+    assert read.value("q = XNOR(w, x)") == 5
+    shown = texts(waveform_svg(read, "Reads"))
+    assert {"clk", "row", "popcount", "threshold T", "t", "t+1", "t-2"} <= set(shown)
+
+
+def test_signals_that_are_not_in_the_file_are_left_out(tmp_path):
+    path = tmp_path / "waves.vcd"
+    path.write_text(vcd(hide=("threshold", "fire", "x")))
+    read = one_read(read_vcd(path, 1, 2), cycles=6)
+    assert read.value("fire = p ≥ T") is None
+    assert "threshold T" not in texts(waveform_svg(read, "Reads"))
+
+
+def test_waveform_of_another_layer(tmp_path):
+    path = tmp_path / "waves.vcd"
+    path.write_text(vcd())
+    with pytest.raises(InputError, match=r"waves\.vcd: must show the macros of layer 0, and does not$"):
+        read_vcd(path, 0, 2)
+
+
+def test_waveform_that_is_too_short(tmp_path):
+    path = tmp_path / "waves.vcd"
+    path.write_text(vcd(reads=5))
+    with pytest.raises(InputError, match=r"^the waveform of layer 1 must show 9 reads in a row, and does not$"):
+        one_read(read_vcd(path, 1, 2))
+
+
+def test_unknown_values_are_drawn_as_x(tmp_path):
+    path = tmp_path / "waves.vcd"
+    path.write_text(vcd())
+    read = one_read(read_vcd(path, 1, 2), cycles=6)
+    tracks = tuple(t if t.source.label != "popcount" else type(t)(t.source, 4, (None,) * 6) for t in read.tracks)
+    assert "X" in texts(waveform_svg(Waveform(1, tracks, 2, 2), "Reads"))
+
+
+def test_image_png_is_a_png():
+    assert image_png(np.zeros((28, 28), np.uint8)).startswith(b"\x89PNG")
+
+
+def test_score_bars_mark_the_chosen_and_the_right_class():
+    scores = np.array([3, 9, 5])
+    assert "green" in colours(score_bars(scores, 1, 1))
+    assert "orange" in colours(score_bars(scores, 1, 2))
+    assert "orange" in colours(score_bars(np.array([4, 4]), 0, 1))
+
+
+def test_page_loads_nothing_and_escapes_texts():
+    text = page("a <b>", [table(("x",), [("<script>",)])])
+    assert "<title>a &lt;b&gt;</title>" in text
+    assert "&lt;script&gt;" in text
+    assert "http" not in text
+
+
+def test_facts_are_flat():
+    params = {"lr": 0.1, "teacher": {"epochs": 3}}
+    card = {"test_accuracy": 0.9312, "hidden": [64, 64], "training": {"seed": 1, "note": None, "params": params}}
+    assert facts(card) == [
+        ("test accuracy", "93.12 %"),
+        ("hidden", "64-64"),
+        ("training: seed", "1"),
+        ("training: note", "none"),
+        ("training: params", "lr 0.1, teacher (epochs 3)"),
+    ]
+
+
+def test_reading_waves_leaves_broken_pipes_alone(tmp_path):
+    """The library that reads VCD would let any broken pipe kill the process from its import on."""
+    code = "import signal; from oxnor.sim import waveform; waveform._vcd_reader(); print(signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

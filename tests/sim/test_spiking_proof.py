@@ -1,0 +1,38 @@
+"""The spiking neuron's invariant, proved for any number of events; and a broken neuron, which is not."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.networks.spiking import Neuron
+from oxnor.sim.verify.proof import prove_neuron
+
+_WHERE = str(Path(sys.executable).parent)
+needs_tools = pytest.mark.skipif(
+    not (shutil.which("z3", path=_WHERE) and shutil.which("yowasp-sby", path=_WHERE)),
+    reason='SymbiYosys and z3 are not installed: pip install "oxnor[formal]"',
+)
+
+
+@needs_tools
+@pytest.mark.parametrize("neuron", [Neuron(), Neuron(theta=7, v_bits=5, refractory=3, v_init=-2, compare="gt")])
+def test_invariant_is_proved(neuron, tmp_path):
+    proof = prove_neuron(neuron, tmp_path)
+    assert proof.proved, proof.log
+    assert "successful proof by k-induction" in proof.log
+
+
+@needs_tools
+def test_broken_neuron_is_not_proved(tmp_path):
+    proof = prove_neuron(Neuron(), tmp_path, break_with=("- $signed(4'h4)", "- $signed(4'h3)"))
+    assert not proof.proved
+    assert "Assert failed" in proof.log or "failed assertion" in proof.log
+
+
+def test_no_invariant_to_prove(tmp_path):
+    with pytest.raises(InputError) as caught:
+        prove_neuron(Neuron(reset="zero"), tmp_path)
+    assert str(caught.value) == "neuron must reset by subtraction, integrate always and not leak for the invariant"
