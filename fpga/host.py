@@ -42,7 +42,7 @@ SIMULATION_PATIENCE_S = 60.0
 ACCESS_BYTES_MAX = 4096
 #: Seconds of silence after which a board that was out of step is taken to be at rest.
 SETTLE_S = 0.1
-#: What a request may be answered with that sending it again can mend.
+#: What a request may be answered with that sending it again can cure.
 AGAIN = (Status.BAD_CRC, Status.TOO_SHORT, Status.TOO_LONG, Status.BUSY)
 
 

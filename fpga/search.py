@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from oxnor.hw.link.engine_access import WORD
 from oxnor.hw.macros.fault_injector import block_count
 from oxnor.hw.params.engine import TARGETS, EngineConfig
+from oxnor.hw.params.link_protocol import WORD
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 

@@ -51,8 +51,8 @@ def _engine(
 ) -> tuple[EngineConfig, tuple[str, ...]]:
     """Return the engine for a board, and why."""
     from oxnor.fpga.search import search
-    from oxnor.hw.link.engine_access import WORD
     from oxnor.hw.params.engine import EngineConfig
+    from oxnor.hw.params.link_protocol import WORD
 
     if fold:
         if interval is not None:

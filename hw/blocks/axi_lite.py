@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
+
+from oxnor.hw.params.registers import Register
 
 from .unit import Unit
 
@@ -49,25 +50,6 @@ def connect_axi_lite(m: Module, source: Any, source_prefix: str, slave: Any, sla
     for name, member in AXI_LITE_PORTS.items():
         its, other = getattr(slave, f"{slave_prefix}{name}"), getattr(source, f"{source_prefix}{name}")
         m.d.comb += its.eq(other) if member.flow == In else other.eq(its)
-
-
-@dataclass(frozen=True)
-class Register:
-    """One 32-bit register.
-
-    Parameters
-    ----------
-    name : str
-        Upper-case name.
-    access : str
-        "r" or "rw".
-    description : str
-        What it holds.
-    """
-
-    name: str
-    access: str
-    description: str
 
 
 class AxiLite(Unit):

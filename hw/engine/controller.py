@@ -13,10 +13,8 @@ from amaranth.lib.wiring import In, Out
 from oxnor.hw.blocks.unit import Unit, bits_for
 from oxnor.hw.macros.program_bus import FORM, RESET, SET, WORD, ProgramBus
 from oxnor.hw.params.engine import LayerConfig
-from oxnor.hw.params.registers import PROGRAMMING_REGISTERS
+from oxnor.hw.params.registers import PROGRAMMING_COMMANDS, PROGRAMMING_REGISTERS
 
-#: Bits of PROG_COMMAND, done in this order.
-COMMANDS = {"CLEAR": 1, "FORM": 2, "PROGRAM": 4, "VERIFY": 8, "MEND": 16, "READ": 32, "READ_INVERTED": 64}
 #: Failing synapses that are kept with their addresses.
 FIFO_DEPTH = 8
 NAMES = tuple(r.name for r in PROGRAMMING_REGISTERS)
@@ -44,7 +42,7 @@ class Memories:
 
 
 class Programming(Unit):
-    """Carries out one command at a time on one row: form, program, verify, mend, read.
+    """Carries out one command at a time on one row: form, program, verify, repair, read.
 
     A pair is programmed by RESET of one device and then SET of the other, so that it is never left with both devices
     in LRS. It is verified by two reads, with all inputs 1 and all 0: a pair that holds its bit answers the bit and its
@@ -208,8 +206,8 @@ class Programming(Unit):
     def _sequence(self, m: Module) -> None:
         """The command, step by step; each step starts the next one that was asked for."""
         s, bus = self.status, self.bus
-        todo = {name: Signal(name=name.lower()) for name in COMMANDS}
-        self.forming, self.second, self.mending = Signal(), Signal(), Signal()
+        todo = {name: Signal(name=name.lower()) for name in PROGRAMMING_COMMANDS}
+        self.forming, self.second, self.repairing = Signal(), Signal(), Signal()
         attempt = Signal(8)
         inverted = Signal()
         word = Signal(16)
@@ -245,7 +243,7 @@ class Programming(Unit):
         def compare() -> None:
             m.d.sync += [inverted.eq(0), s["failing"].eq(0)]
 
-        verify = (todo["VERIFY"] | todo["MEND"], "SENSE", compare)
+        verify = (todo["VERIFY"] | todo["REPAIR"], "SENSE", compare)
         read = (todo["READ"] | todo["READ_INVERTED"], "READ_SENSE", None)
         program = (todo["PROGRAM"] & self.is_macro, "PULSE", pulses(0))
         write = (todo["PROGRAM"] & ~self.is_macro, "WRITE", None)
@@ -255,7 +253,7 @@ class Programming(Unit):
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [flag.eq(self.value[k]) for k, flag in enumerate(todo.values())]
                 m.d.sync += [s["busy"].eq(1), s["done"].eq(0), s["error"].eq(0), s["failing"].eq(0)]
-                m.d.sync += [self.mending.eq(0), attempt.eq(0)]
+                m.d.sync += [self.repairing.eq(0), attempt.eq(0)]
                 m.next = "START"
             with m.State("START"):
                 with m.If(self.exists):
@@ -284,8 +282,8 @@ class Programming(Unit):
                     with m.Else():
                         m.next = "JUDGE"
             with m.State("JUDGE"):
-                again = s["failing"] & todo["MEND"] & (attempt != self.retries)
-                m.d.sync += [attempt.eq(attempt + 1), self.forming.eq(0), self.mending.eq(1)]
+                again = s["failing"] & todo["REPAIR"] & (attempt != self.retries)
+                m.d.sync += [attempt.eq(attempt + 1), self.forming.eq(0), self.repairing.eq(1)]
                 with m.If(again & self.is_macro):
                     m.d.sync += [self.column.eq(0), self.second.eq(0)]
                     m.next = "PULSE"
@@ -333,7 +331,7 @@ class Programming(Unit):
                     then(verify, read)
 
         with m.State("PULSE"):
-            with m.If(self.mending & ~self._bit(self.result)):
+            with m.If(self.repairing & ~self._bit(self.result)):
                 advance()
             with m.Else():
                 m.d.comb += bus.valid.eq(1)

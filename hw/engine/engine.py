@@ -18,10 +18,11 @@ from oxnor.hw.macros.coefficient_ram import CoefficientRam
 from oxnor.hw.macros.coefficient_rom import CoefficientRom
 from oxnor.hw.macros.program_bus import fan_out
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import INDEX, INTERFACE_VERSION, count_events, identity_values, register_map
+from oxnor.hw.params.registers import INDEX, INTERFACE_VERSION, register_map
 from oxnor.hw.params.schedule import schedule
 
 from .controller import NAMES, Memories, Programming
+from .event_counters import Events, count_events, identity_values
 
 
 class Engine(Unit):
@@ -138,7 +139,7 @@ class Engine(Unit):
         m.d.comb += identity.en.eq(1)
         waits = self.m_axis_tvalid & ~self.m_axis_tready
         values = identity_values(self.config, INTERFACE_VERSION, identity.q) | {"STATUS": busy}
-        values |= count_events(m, lite, INDEX, taken, collector.dropped, given, waits)
+        values |= count_events(m, lite, INDEX, Events(taken, collector.dropped, given, waits))
         refused: list[Any] = []
         if self.config.fault_injector:
             values |= self._fault_injector(m, lite, busy, layers, refused)

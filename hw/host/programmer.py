@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.engine.controller import COMMANDS
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import as_dicts
+from oxnor.hw.params.registers import PROGRAMMING_COMMANDS, as_dicts
 from oxnor.hw.placement.memory_files import check_shape, coefficient_rows, macro_bits, synapse_at
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
@@ -47,7 +46,7 @@ class Step:
     ----------
     row : int
     names : tuple of str
-        Keys of :data:`oxnor.hw.engine.controller.COMMANDS`.
+        Keys of :data:`oxnor.hw.params.registers.PROGRAMMING_COMMANDS`.
     words : ndarray of uint32, optional
         The row's data.
     width : int
@@ -155,7 +154,7 @@ class Programmer:
         layer, macro, row : int
             Where; see the registers PROG_LAYER, PROG_MACRO and PROG_ROW.
         *names : str
-            Keys of :data:`oxnor.hw.engine.controller.COMMANDS`.
+            Keys of :data:`oxnor.hw.params.registers.PROGRAMMING_COMMANDS`.
         words : ndarray of uint32, optional
             The row's data.
         """
@@ -195,7 +194,7 @@ class Programmer:
         given: list[tuple[str, int | None]] = [("PROG_ROW", step.row)] if step.row != row else []
         if step.words is not None:
             given += [("PROG_WORD", 0), *(("PROG_DATA", int(w)) for w in step.words)]
-        given += [("PROG_COMMAND", sum(COMMANDS[n] for n in step.names)), ("PROG_STATUS", None)]
+        given += [("PROG_COMMAND", sum(PROGRAMMING_COMMANDS[n] for n in step.names)), ("PROG_STATUS", None)]
         if step.width:
             given += [("PROG_WORD", 0), *[("PROG_DATA", None)] * -(-step.width // 32)]
         return self._named(*given)
@@ -272,7 +271,7 @@ class Programmer:
         EngineError
             If the engine hangs.
         """
-        names = ("FORM",) * form + ("PROGRAM", "VERIFY", "MEND")
+        names = ("FORM",) * form + ("PROGRAM", "VERIFY", "REPAIR")
         return await self._network(network, faults, names, retries, progress)
 
     async def verify_network(self, network: Network, faults: FaultMap | None = None) -> list[Synapse]:

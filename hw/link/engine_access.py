@@ -17,6 +17,7 @@ from oxnor.hw.params.link_protocol import (
     IDENTITY_BYTES,
     READ_FLAG,
     RUN_TIMEOUT_BITS,
+    WORD,
     Command,
     Identity,
     Status,
@@ -28,8 +29,6 @@ from .buffer import LinkBuffer
 from .receiver import LinkReceiver
 from .sender import LinkSender
 
-#: Bits of a beat, and of a word of the buffer.
-WORD = 16
 #: Bits of the link's counters; they are sent as 32.
 COUNTER_WIDTH = 24
 

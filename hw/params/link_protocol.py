@@ -38,6 +38,8 @@ ENTRY_BYTES = 6
 READ_FLAG = 1 << 15
 #: Cycles after which a run is given up: the engine has not answered.
 RUN_TIMEOUT_BITS = 24
+#: Bits of a beat of the engine behind the link, and of a word of the link's buffer.
+WORD = 16
 
 
 class Command(IntEnum):

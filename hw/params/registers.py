@@ -1,16 +1,30 @@
-"""The engine's register map, the one source for gateware, sidecar, benches and host; what all engines count."""
+"""The engine's register map, the one source for gateware, sidecar, testbenches and host."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
-from amaranth.hdl import Module, Signal
-
-from oxnor.hw.blocks.axi_lite import AxiLite, Register
+from dataclasses import dataclass, replace
 
 from .engine import EngineConfig
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register.
+
+    Parameters
+    ----------
+    name : str
+        Upper-case name.
+    access : str
+        "r" or "rw".
+    description : str
+        What it holds.
+    """
+
+    name: str
+    access: str
+    description: str
+
 
 MAGIC = int.from_bytes(b"OXNR", "big")
 INTERFACE_VERSION = 1
@@ -44,11 +58,11 @@ PROGRAMMING_REGISTERS = (
     Register("PROG_ROW", "rw", "row of the macro, or pass of the coefficients"),
     Register("PROG_WORD", "rw", "which 32 bits of the row PROG_DATA holds; counts up at each access of PROG_DATA"),
     Register("PROG_DATA", "rw", "writes: the data of the row; reads: what READ has read, or which bits failed"),
-    Register("PROG_RETRIES", "rw", "how often MEND may program again, 0 to 255"),
+    Register("PROG_RETRIES", "rw", "how often REPAIR may program again, 0 to 255"),
     Register(
         "PROG_COMMAND",
         "rw",
-        "starts, in this order: bit 0 CLEAR counts and addresses, 1 FORM, 2 PROGRAM, 3 VERIFY, 4 MEND what fails,"
+        "starts, in this order: bit 0 CLEAR counts and addresses, 1 FORM, 2 PROGRAM, 3 VERIFY, 4 REPAIR what fails,"
         " 5 READ, 6 READ_INVERTED (inputs 0); refused while an image is in the engine; reads as 0",
     ),
     Register(
@@ -62,6 +76,10 @@ PROGRAMMING_REGISTERS = (
     Register("PROG_FAIL", "r", "row (31:16) and column (15:0) of the oldest address; reading it takes it away"),
     Register("PROG_PULSES", "r", "operations on single devices since CLEAR"),
 )
+#: Bits of PROG_COMMAND, carried out in this order.
+PROGRAMMING_COMMANDS = {
+    "CLEAR": 1, "FORM": 2, "PROGRAM": 4, "VERIFY": 8, "REPAIR": 16, "READ": 32, "READ_INVERTED": 64
+}  # fmt: skip
 #: Registers of each extra in the order of the map; where an extra is not generated its addresses are empty.
 BY_EXTRA = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS}
 INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for extra in BY_EXTRA.values() for r in extra)))}
@@ -69,18 +87,20 @@ INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for extra in BY_EXTRA.
 
 def register_map(config: EngineConfig | None = None) -> tuple[Register | None, ...]:
     """Return the registers of an engine, number k at byte address 4 * k; by default of one without extras."""
-    found: list[Register | None] = list(REGISTERS)
+    registers: list[Register | None] = list(REGISTERS)
     if config and config.programming:
         network = REGISTERS[INDEX["NETWORK"]]
-        found[INDEX["NETWORK"]] = replace(network, access="rw", description=f"{network.description}, or as written")
-    for name, registers in BY_EXTRA.items():
-        found += registers if config and getattr(config, name) else [None] * len(registers)
-    while found[-1] is None:
-        found.pop()
-    return tuple(found)
+        registers[INDEX["NETWORK"]] = replace(
+            network, access="rw", description=f"{network.description}, or as written"
+        )
+    for name, of_extra in BY_EXTRA.items():
+        registers += of_extra if config and getattr(config, name) else [None] * len(of_extra)
+    while registers[-1] is None:
+        registers.pop()
+    return tuple(registers)
 
 
-def as_dicts(config: EngineConfig | None = None) -> list[dict[str, Any]]:
+def as_dicts(config: EngineConfig | None = None) -> list[dict[str, str | int]]:
     """Return the map as JSON-able dicts with name, offset (bytes), access and description."""
     return [
         {"name": r.name, "offset": 4 * k, "access": r.access, "description": r.description}
@@ -95,55 +115,3 @@ def as_markdown() -> str:
     for registers, extra in ((REGISTERS, ""), *((r, f" ({name})") for name, r in BY_EXTRA.items())):
         rows += [f"| 0x{4 * INDEX[r.name]:02X} | {r.name} | {r.access}{extra} | {r.description} |" for r in registers]
     return "\n".join(rows) + "\n"
-
-
-def identity_values(config: Any, version: int, network: Any) -> dict[str, Any]:
-    """Return what an engine says of itself and of the network in its memories, by the names of its registers."""
-    return {
-        "MAGIC": MAGIC,
-        "VERSION": version,
-        "STRUCTURE": int(config.digest[:8], 16),
-        "NETWORK": network,
-        "N_IN": config.n_in,
-        "N_OUT": config.n_out,
-    }
-
-
-def count_events(
-    m: Module, lite: AxiLite, index: Mapping[str, int], frames: Any, dropped: Any, results: Any, stalls: Any
-) -> dict[str, Any]:
-    """Count what happens in an engine, and its clock cycles, until CONTROL bit 0 is written.
-
-    Parameters
-    ----------
-    m : Module
-        Of the engine.
-    lite : AxiLite
-        Its registers.
-    index : mapping
-        The numbers of them by name.
-    frames, dropped, results, stalls : Value
-        1 in a cycle in which it happens.
-
-    Returns
-    -------
-    dict
-        What the counting registers read as, by name.
-    """
-    clear = lite.written[index["CONTROL"]] & lite.value_written[0]
-
-    def counter(name: str, event: Any, width: int = 32) -> Signal:
-        count = Signal(width, name=name)
-        # The events end long paths, the ready of the last layer to that of the first: they are counted one cycle later.
-        happened = Signal(name=f"{name}_event")
-        m.d.sync += [happened.eq(event), count.eq(count + happened)]
-        with m.If(clear):
-            m.d.sync += count.eq(0)
-        return count
-
-    events = {"FRAMES": frames, "DROPPED": dropped, "RESULTS": results, "STALLS": stalls}
-    values: dict[str, Any] = {name: counter(name.lower(), event) for name, event in events.items()}
-    cycles, latched = counter("cycles", 1, 64), Signal(32)
-    with m.If(lite.read[index["CYCLES_LO"]]):
-        m.d.sync += latched.eq(cycles[32:])
-    return values | {"CYCLES_LO": cycles[:32], "CYCLES_HI": latched}

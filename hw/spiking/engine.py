@@ -7,12 +7,13 @@ from typing import Any
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out, connect
 
-from oxnor.hw.blocks.axi_lite import AxiLite, Register, axi_lite_ports, connect_axi_lite
+from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
 from oxnor.hw.blocks.frame_assembler import Collector
 from oxnor.hw.blocks.register_slice import Skid
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.engine.event_counters import Events, count_events, identity_values
 from oxnor.hw.macros.coefficient_rom import CoefficientRom
-from oxnor.hw.params.registers import count_events, identity_values
+from oxnor.hw.params.registers import Register
 from oxnor.hw.params.spiking import FLAG_BITS, NUMBER_BITS, WINNER_BITS, SpikingConfig
 
 from .aer_input import EventInput
@@ -222,5 +223,5 @@ class SpikingEngine(Unit):
         m.d.sync += inside.eq(inside + taken - given)
         values |= identity_values(self.config, INTERFACE_VERSION | SPIKING_BIT, identity.q)
         values["STATUS"] = inside != 0
-        values |= count_events(m, lite, INDEX, taken, dropped, given, waits)
+        values |= count_events(m, lite, INDEX, Events(taken, dropped, given, waits))
         m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]

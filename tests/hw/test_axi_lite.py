@@ -5,7 +5,8 @@ import itertools
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.blocks.axi_lite import OKAY, SLVERR, AxiLite, Register
+from oxnor.hw.blocks.axi_lite import OKAY, SLVERR, AxiLite
+from oxnor.hw.params.registers import Register
 
 REGISTERS = (Register("A", "r", "a"), Register("B", "rw", "b"), Register("C", "r", "c"))
 LIMIT = 50

@@ -233,7 +233,7 @@ async def failing_pairs_are_listed(dut: Any) -> None:
             assert not await host.get("PROG_STATUS") & WAITING
             # Only what differs is programmed, two operations a pair.
             await host.set("PROG_RETRIES", 2)
-            status = await host.command(layer, macro, row, "CLEAR", "MEND", words=as_words(other))
+            status = await host.command(layer, macro, row, "CLEAR", "REPAIR", words=as_words(other))
             assert status == DONE
             assert await host.get("PROG_PULSES") == 2 * len(columns)
             await host.command(layer, macro, row, "PROGRAM", words=as_words(stored))
@@ -295,7 +295,7 @@ async def power_cut_at_every_cycle(dut: Any) -> None:
         assert undecided.sum() <= 1
         assert np.array_equal((plain == old) | (plain == new), np.ones(len(old), bool))
         await host.set("PROG_RETRIES", 1)
-        assert await host.command(layer, macro, row, "CLEAR", "MEND", words=as_words(new)) == DONE
+        assert await host.command(layer, macro, row, "CLEAR", "REPAIR", words=as_words(new)) == DONE
         assert np.array_equal(await host.read_row(layer, macro, row), new)
         if right.all() and finished:
             break
