@@ -30,6 +30,17 @@ _FAILURES = {
 }
 
 
+#: Parameters of the library whose option has another name.
+_OPTIONS: dict[str, str] = {}
+
+
+def in_options(e: InputError) -> str:
+    """Return the sentence of an error with its parameter as the option of the command line."""
+    if e.parameter is None:
+        return str(e)
+    return f"--{_OPTIONS.get(e.parameter, e.parameter).replace('_', '-')} {e.message}"
+
+
 class Commands(TyperGroup):
     """Commands whose bad input ends in one sentence and exit code 2, and an interrupt in exit code 130."""
 
@@ -38,7 +49,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except InputError as e:
-            print(f"oxnor: {e}", file=sys.stderr)
+            print(f"oxnor: {in_options(e)}", file=sys.stderr)
             ctx.exit(2)
         except RuntimeError as e:
             # Typer's own exits are RuntimeErrors too; a module is loaded if it is it that has failed.

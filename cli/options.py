@@ -178,14 +178,14 @@ def load_network(name: str) -> Network:
     """Return the network called `name`, shipped or in a file."""
     from oxnor.models import zoo
 
-    return zoo.resolve(name)
+    return zoo.load_binarized(name)
 
 
 def load_any_network(name: str) -> Any:
     """Return the network called `name`, shipped or in a file, binarized or spiking."""
     from oxnor.models import zoo
 
-    return zoo.resolve_any(name)
+    return zoo.load(name)
 
 
 def pair(option: str, text: str, separator: str, example: str, low: int) -> tuple[int, int]:

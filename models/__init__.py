@@ -2,3 +2,20 @@
 
 if not __name__.startswith("oxnor."):
     raise ImportError("import this package as 'oxnor.models', or there will be two module objects of each file")
+
+from oxnor.models.base.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(__name__, {
+    "DataOptions": "oxnor.models.datasets.options",
+    "DeviceModel": "oxnor.models.devices.model",
+    "DeviceOptions": "oxnor.models.devices.options",
+    "ErrorOptions": "oxnor.models.faults.options",
+    "FaultMap": "oxnor.models.faults.fault_map",
+    "Network": "oxnor.models.networks.binarized",
+    "ReadErrors": "oxnor.models.faults.read_errors",
+    "SpikingNetwork": "oxnor.models.networks.spiking",
+    "export_network": "oxnor.models.exchange.export_network",
+    "golden": "oxnor.models.golden",
+    "import_network": "oxnor.models.exchange.import_network",
+    "load": "oxnor.models.zoo",
+})

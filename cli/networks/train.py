@@ -83,17 +83,17 @@ def train(
 
     Example: [bold]oxnor train mnist-tfc --epochs 40[/]
     """
-    from oxnor.models import zoo
+    from oxnor.models.training.presets import make, preset
 
     options: dict[str, object] = {
         "hidden": hidden, "epochs": epochs, "seed": seed, "lr": lr, "batch": batch, "views": views,
         "teacher_epochs": teacher_epochs, "patience": patience, "ber": ber, "margin": margin,
     }  # fmt: skip
-    params: TrainParams = zoo.preset(name, options | {"hidden": sizes(hidden) if hidden else None})
+    params: TrainParams = preset(name, options | {"hidden": sizes(hidden) if hidden else None})
     output = output or Path("build") / f"{name}.npz"
     bars = Bars(Console(stderr=True, quiet=as_json))
     with bars.progress:
-        network = zoo.make(
+        network = make(
             name, params, command=command_line(name, options), data_dir=data, checkpoint=checkpoint, resume=resume,
             progress=bars.step, download_progress=bars.download,
         )

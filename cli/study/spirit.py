@@ -46,7 +46,7 @@ def spirit(
 
         raise InputError(f"network {loaded.name!r}: must take digits of 28 x 28 pixels for this command")
     task.check(images, trials, image)
-    beside = zoo.load_any("mnist-spirit-tanh")
+    beside = zoo.load("mnist-spirit-tanh")
     with progress() as tell:
         found = task.spirit(
             loaded, inputs.images, inputs.labels, trials=trials, seed=seed, image=image,

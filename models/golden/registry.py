@@ -1,4 +1,7 @@
-"""The kinds of network: how each is read, what it takes, and what it says. Nothing else asks a network for its kind."""
+"""The types of network: how each is read, what its inputs are and what it predicts.
+
+Nothing else asks for the type of a network.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +15,36 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, json_format
-from oxnor.models.networks import binarized as network
-from oxnor.models.networks import spiking
+from oxnor.models.networks import binarized as binarized_networks
+from oxnor.models.networks import spiking as spiking_networks
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
-from . import binarized as golden
-from . import spiking as spiking_golden
+from . import binarized, spiking
 
 
 @dataclass(frozen=True)
-class NetworkKind:
-    """What is done with a network of one kind.
+class NetworkType:
+    """The functions of one type of network.
 
     Parameters
     ----------
     name : str
-        In words for people.
-    load : callable
-        Path to network.
+        For messages.
+    network : type
+        Class of its networks.
     inputs : callable
-        (network, images) to what its golden model computes on: bits, or grey inputs.
+        (network, images) to the inputs of its golden model: bits or grey values.
     predict : callable
         (network, images) to classes.
     pixels : callable
-        Network to the number of pixels of an image that it takes.
+        Network to the number of pixels of one of its images.
     levels : int
-        Number of values that an input has: 2 for bits, 256 for grey.
+        Number of values of an input: 2 for bits, 256 for grey values.
     """
 
     name: str
-    load: Callable[[str | Path], Any]
+    network: Any
     inputs: Callable[[Any, NDArray], NDArray]
     predict: Callable[[Any, NDArray], NDArray[np.int64]]
     pixels: Callable[[Any], int]
@@ -50,32 +52,40 @@ class NetworkKind:
 
 
 #: By the format named in the header of a network file.
-KINDS: Mapping[str, NetworkKind] = {
-    network.FORMAT: NetworkKind("binarized", Network.load, golden.binarize, golden.predict, lambda n: n.n_in, 2),
-    spiking.FORMAT: NetworkKind(
-        "spiking", SpikingNetwork.load, SpikingNetwork.inputs,
-        lambda n, images: spiking_golden.run(n, images).winners, lambda n: n.pixels, 256,
+NETWORK_TYPES: Mapping[str, NetworkType] = {
+    binarized_networks.FORMAT: NetworkType(
+        "binarized", Network, binarized.binarize, binarized.predict, lambda n: n.n_in, 2
+    ),
+    spiking_networks.FORMAT: NetworkType(
+        "spiking", SpikingNetwork, SpikingNetwork.inputs, lambda n, images: spiking.run(n, images).winners,
+        lambda n: n.pixels, 256,
     ),
 }
-_FORMATS: Mapping[type, str] = {Network: network.FORMAT, SpikingNetwork: spiking.FORMAT}
+_BY_CLASS = {entry.network: entry for entry in NETWORK_TYPES.values()}
 
 
-def kind_of(net: Any) -> NetworkKind:
-    """Return the kind of a network."""
-    return KINDS[_FORMATS[type(net)]]
+def type_of(network: Any) -> NetworkType:
+    """Return the type of a network."""
+    return _BY_CLASS[type(network)]
 
 
 def load(path: str | Path) -> Any:
-    """Read a network file of any kind."""
+    """Read a network file of any type."""
     with NpzReader(path) as source:
-        found = json_format(source)
-    # A file of no kind is refused by the first one, in its words.
-    return KINDS.get(found, KINDS[network.FORMAT]).load(path)
+        named = json_format(source)
+    # A file of an unknown format is refused by the reader of binarized networks, in its words.
+    return NETWORK_TYPES.get(named, NETWORK_TYPES[binarized_networks.FORMAT]).network.load(path)
 
 
-def only(net: Any, kind: type, what: str) -> Any:
-    """Return a network if it is of `kind` (a class), or raise InputError saying `what` it is wanted for."""
-    if not isinstance(net, kind):
-        wanted = KINDS[_FORMATS[kind]].name
-        raise InputError(f"network {net.name!r}: must be {wanted} {what}, not {kind_of(net).name}")
-    return net
+def only(network: Any, required: type, purpose: str) -> Any:
+    """Return a network if it is of class `required`; otherwise raise InputError that names the `purpose`."""
+    if not isinstance(network, required):
+        raise InputError(
+            f"network {network.name!r}: must be {_BY_CLASS[required].name} {purpose}, not {type_of(network).name}"
+        )
+    return network
+
+
+def accuracy(network: Any, images: NDArray, labels: NDArray) -> float:
+    """Return the fraction of images whose class the golden model predicts correctly."""
+    return float(np.mean(type_of(network).predict(network, images) == labels))

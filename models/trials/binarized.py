@@ -11,7 +11,7 @@ from oxnor.models import golden
 from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FIELDS, FaultMap
-from oxnor.models.golden.registry import kind_of
+from oxnor.models.golden.registry import type_of
 from oxnor.models.networks import kernels
 from oxnor.models.networks.binarized import Network
 
@@ -32,7 +32,7 @@ def labels_for(network: Network, images: NDArray, labels: NDArray | None) -> NDA
         If there are not as many labels as images, or one is not a class of the network.
     """
     if labels is None:
-        return kind_of(network).predict(network, images)
+        return type_of(network).predict(network, images)
     labels = np.asarray(labels).astype(np.int64)
     if len(labels) != len(images):
         raise InputError(f"labels must be as many as the images, {len(images)}, not {len(labels)}")

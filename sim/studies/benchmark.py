@@ -294,7 +294,7 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     from oxnor.models.networks.encoders import encode
     from oxnor.sim.verify.spiking import simulate_spiking
 
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     values, few = network.inputs(images), 20
     spiking_golden.run(network, values[:1])  # compiled
     fast = _best(lambda: spiking_golden.run(network, values), 3)

@@ -23,7 +23,7 @@ from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.fault_map import KINDS as STATIC_KINDS
 from oxnor.models.faults.fault_map import FaultMap, check_key, shapes_of
 from oxnor.models.faults.read_errors import SEED_MAX, ReadErrors
-from oxnor.models.golden.registry import kind_of
+from oxnor.models.golden.registry import type_of
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.trials.binarized import Trials, confusion, labels_for
@@ -234,7 +234,7 @@ def check(
 
 def work_for(network: Network, inputs: Inputs, params: SweepParams, backend: str = "cpu") -> workers.Work:
     """Return what workers need; without labels, right is what the network says without errors."""
-    bits = kind_of(network).inputs(network, inputs.images)
+    bits = type_of(network).inputs(network, inputs.images)
     labels = labels_for(network, bits, inputs.labels)
     return workers.Work(network, bits, labels, params, backend)
 

@@ -9,7 +9,7 @@ from typing import Any
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models.base.errors import InputError
-from oxnor.models.golden import registry as kinds
+from oxnor.models.golden import registry
 from oxnor.models.networks.encoders import Encoder, encode
 from oxnor.models.networks.spiking import SpikingNetwork
 
@@ -84,4 +84,4 @@ FLOWS: Mapping[str, Flow] = {
 
 def flow_of(network: Any) -> Flow:
     """Return what is done with `network`."""
-    return FLOWS[kinds.kind_of(network).name]
+    return FLOWS[registry.type_of(network).name]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.golden.registry import kind_of
+from oxnor.models.golden.registry import type_of
 
 #: Images in the MNIST test set, and most that one run takes.
 IMAGES_MAX = 10_000
@@ -65,7 +65,7 @@ def inputs_for(network: Any, count: int, *, seed: int = 0, data: str | Path | No
     """
     if not 1 <= count <= IMAGES_MAX:
         raise InputError(f"images must be in [1, {IMAGES_MAX}], not {count}")
-    kind = kind_of(network)
+    kind = type_of(network)
     if data is None and kind.pixels(network) != DIGIT_SIZE:
         g = np.random.Generator(np.random.Philox(key=[seed, _KEY]))
         drawn = g.integers(0, kind.levels, size=(count, network.n_in), dtype=np.uint8)

@@ -46,7 +46,7 @@ def test_generate(tmp_path):
     assert told["top"] == "oxnor_spiking_engine"
     assert len(told["images"]) == 6 + 2  # macros, seeds of the encoder, identity
     assert (tmp_path / "engine" / "oxnor_spiking_engine.f").is_file()
-    assert told["network"]["digest"] == zoo.load_any("mnist-spirit").digest
+    assert told["network"]["digest"] == zoo.load("mnist-spirit").digest
 
 
 @pytest.mark.cosim
@@ -121,7 +121,7 @@ def test_raster_shows_the_decision():
     """What is drawn is the golden model's run of that image, event by event."""
     from oxnor.models.golden import spiking as spiking_golden
 
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     images, labels = load_mnist()
     found = task.spirit(network, images[:20], labels[:20], trials=1, image=3)
     readout = spiking_golden.run(network, images[:20])

@@ -98,14 +98,14 @@ def host(virtual):
 )
 def test_search_finds_the_folding_of_the_reports(network, name, interval, cycles, macros):
     chip = board(name).chip
-    found = search(zoo.resolve(network), chip, interval)
+    found = search(zoo.load_binarized(network), chip, interval)
     assert (found.folding.interval, found.folding.macros) == (cycles, macros)
     assert found.folding.macros <= chip.block_rams
     assert found.steps[-1].endswith("times as many")
 
 
 def test_nothing_faster_fits():
-    network, chip = zoo.resolve("mnist-tfc"), board("icebreaker").chip
+    network, chip = zoo.load_binarized("mnist-tfc"), board("icebreaker").chip
     best = search(network, chip)
     for reads in range(1, best.folding.interval):
         faster = folding_for(network, chip, reads)
@@ -116,7 +116,7 @@ def test_nothing_faster_fits():
 
 def test_what_does_not_fit_says_by_how_much():
     with pytest.raises(InputError) as e:
-        search(zoo.resolve("mnist-mlp"), board("colorlight-i5").chip)
+        search(zoo.load_binarized("mnist-mlp"), board("colorlight-i5").chip)
     assert str(e.value).startswith(
         "network 'mnist-mlp' does not fit on ECP5 LFE5U-25F: at 512 cycles an image it needs 103 block RAMs of 56 and about"
     )
@@ -134,16 +134,16 @@ def test_extras_take_logic():
     assert measured == pytest.approx(
         {("icebreaker", "programming"): 1941, ("icebreaker", "fault_injector"): 14860, ("ulx3s-85f", "programming"): 1721}, rel=0.1
     )
-    config = search(zoo.resolve("mnist-tfc"), board("ulx3s-85f").chip, fault_injector=True, programming=True).config
+    config = search(zoo.load_binarized("mnist-tfc"), board("ulx3s-85f").chip, fault_injector=True, programming=True).config
     assert config.fault_injector
     assert config.programming
     with pytest.raises(InputError, match="network 'mnist-tfc' does not fit on iCE40 UP5K"):
-        search(zoo.resolve("mnist-tfc"), board("icebreaker").chip, fault_injector=True)
+        search(zoo.load_binarized("mnist-tfc"), board("icebreaker").chip, fault_injector=True)
 
 
 def test_bound_is_all_block_rams_in_every_cycle():
     chip = board("ulx3s-85f").chip
-    config = search(zoo.resolve("mnist-mlp"), chip).config
+    config = search(zoo.load_binarized("mnist-mlp"), chip).config
     assert bound_cycles(config, chip) == pytest.approx((784 * 1024 + 1024 * 1024 + 10240) / (208 * 36))
 
 
@@ -555,7 +555,7 @@ def test_netlist_of_vendor_cells_is_the_golden_model(name, small):
 @pytest.mark.cosim
 @pytest.mark.parametrize(("name", "interval"), [("icebreaker", None), ("ulx3s-85f", 64)])
 def test_netlist_of_the_shipped_network(name, interval):
-    network, spec = zoo.resolve("mnist-tfc"), board(name)
+    network, spec = zoo.load_binarized("mnist-tfc"), board(name)
     result = check(network, spec, search(network, spec.chip, interval).config, inputs_for(network, 500))
     assert (result["images"], result["mismatches"]) == (500, 0)
 
@@ -590,7 +590,7 @@ def test_models_of_plls_are_shipped():
 def test_thresholds_go_where_there_is_room():
     for name, style in {"icebreaker": "block", "ulx3s-85f": "distributed"}.items():
         chip = board(name).chip
-        assert memory_style(search(zoo.resolve("mnist-tfc"), chip).config, chip) == style
+        assert memory_style(search(zoo.load_binarized("mnist-tfc"), chip).config, chip) == style
     assert '"block"' in synthesis_script(board("icebreaker"), ["a.v"], "block")
     assert '"logic"' in synthesis_script(board("ulx3s-85f"), ["a.v"], "distributed")
 
@@ -603,7 +603,7 @@ REPORTS = {p.stem: json.loads(p.read_text()) for p in sorted(DOCS.glob("*.json")
 
 def reported_config(found):
     return EngineConfig.for_network(
-        zoo.resolve(found["network"]), target=board(found["board"]).chip.target, folding=found["folding"],
+        zoo.load_binarized(found["network"]), target=board(found["board"]).chip.target, folding=found["folding"],
         stream_width=16, with_scores=False,
     )  # fmt: skip
 
@@ -614,7 +614,7 @@ def test_report_is_of_this_network_and_structure(name):
     config = reported_config(found)
     assert found["fits"]
     assert found["structure"] == config.digest
-    assert found["network_digest"] == zoo.resolve(found["network"]).digest
+    assert found["network_digest"] == zoo.load_binarized(found["network"]).digest
     assert found["cycles_per_image"] == schedule(config).initiation_interval
     row = (f"{found['logic_cells_placed']:,}", f"{found['ff']:,}", f"{found['block_ram']} of {found['block_ram_available']}",
            f"{found['spram']}", f"{found['fmax_mhz']:g} MHz", f"{found['cycles_per_image']}",
@@ -629,7 +629,7 @@ def test_report_is_what_a_build_says_now(name, tmp_path):
     """The smallest of the builds every day; all of them are written anew by ``make boards``."""
     found = REPORTS[name]
     fresh = build(
-        zoo.resolve(found["network"]), board(found["board"]), reported_config(found), tmp_path / "board",
+        zoo.load_binarized(found["network"]), board(found["board"]), reported_config(found), tmp_path / "board",
         freq_mhz=found["freq_mhz"], seed=found["seed"],
     )  # fmt: skip
     for exact in ("fits", "block_ram", "spram", "cycles_per_image", "bound_cycles"):

@@ -112,7 +112,7 @@ def test_lfsr_has_the_longest_period():
 
 @pytest.mark.parametrize("kind", ON_CHIP)
 def test_run_is_encode_then_run_events(kind):
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     network = replace(network, encoder=replace(network.encoder, kind=kind), decision=replace(network.decision, window=200))
     images, _ = load_mnist()
     readout = spiking_golden.run(network, images[:4], with_spikes=True, with_log=True)

@@ -72,7 +72,7 @@ def test_export_and_import_give_the_same_network(neuron):
 
 @pytest.mark.parametrize("name", ["mnist-spirit", "mnist-spirit-deep"])
 def test_shipped_network_round_trip(name, tmp_path):
-    network = zoo.load_any(name)
+    network = zoo.load(name)
     told = export_nir(network, tmp_path / "net.nir")
     assert "negative spikes, reset by subtraction, firing at the threshold itself" in told["warnings"][-2]
     read = nir.read(tmp_path / "net.nir")
@@ -258,7 +258,7 @@ def test_refused(made, message):
 
 def test_damaged_files(tmp_path):
     """Bytes changed at random, or cut off: the same network, or one sentence that names the file."""
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     export_nir(network, tmp_path / "good.nir")
     good, g = (tmp_path / "good.nir").read_bytes(), np.random.default_rng(11)
     path = tmp_path / "bad.nir"

@@ -190,7 +190,7 @@ def test_fault_map_knows_cells():
 
 
 def test_trials_give_the_golden_models_classes():
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     images, labels = load_mnist()
     trials = SpikingTrials(network, images[:50], labels[:50])
     faults = FaultMap.draw(network, ber=0.02, seed=1)
@@ -209,7 +209,7 @@ def test_view():
 
 
 def test_file_round_trip(tmp_path):
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     network.save(tmp_path / "a.npz")
     again = SpikingNetwork.load(tmp_path / "a.npz")
     assert again.digest == network.digest
@@ -238,7 +238,7 @@ def _header(change):
 ])  # fmt: skip
 def test_bad_file(edit, message, tmp_path):
     path = tmp_path / "bad.npz"
-    zoo.load_any("mnist-spirit").save(path)
+    zoo.load("mnist-spirit").save(path)
     with np.load(path) as f:
         arrays = dict(f)
     edit(arrays)
@@ -257,7 +257,7 @@ def test_bad_file(edit, message, tmp_path):
     (lambda: network_of([[[1, 1], [1, 1]], [[1]]]), "network: layer 1 must have 2 inputs, as layer 0 has neurons, not 1"),
     (lambda: network_of([[[1, 1]]]), "network: the last layer must have at least 2 neurons, not 1"),
     (lambda: spiking_golden.run(network_of([[[1], [1]]]), np.zeros((1, 1), np.uint8)), "network 'test': encoder must not be external to run images"),
-    (lambda: zoo.load("mnist-spirit"), "network 'mnist-spirit': must be binarized here, not spiking"),
+    (lambda: zoo.load_binarized("mnist-spirit"), "network 'mnist-spirit': must be binarized for this command, not spiking"),
 ])  # fmt: skip
 def test_bad_input(make, message):
     with pytest.raises(InputError) as caught:
@@ -271,7 +271,7 @@ REACH = {"mnist-spirit": (0.90, 136), "mnist-spirit-deep": (0.96, None), "mnist-
 
 @pytest.mark.parametrize("name", REACH)
 def test_shipped_network(name):
-    network = zoo.load_any(name)
+    network = zoo.load(name)
     images, labels = load_mnist()
     readout = spiking_golden.run(network, images)
     accuracy, spikes = REACH[name]
@@ -286,20 +286,20 @@ def test_training_for_refractory_periods():
     images, labels = load_mnist()
     accuracy = {}
     for name in ("mnist-spirit", "mnist-spirit-tanh"):
-        network = zoo.load_any(name)
+        network = zoo.load(name)
         for ticks in (0, 16):
             layers = [replace(y, neuron=replace(y.neuron, refractory=ticks, v_bits=14)) for y in network.layers]
             winners = spiking_golden.run(replace(network, layers=tuple(layers)), images[:1000]).winners
             accuracy[name, ticks] = np.mean(winners == labels[:1000])
     assert accuracy["mnist-spirit-tanh", 16] > accuracy["mnist-spirit-tanh", 0] - 0.02
     assert accuracy["mnist-spirit", 16] < accuracy["mnist-spirit", 0] - 0.3
-    card = zoo.load_any("mnist-spirit-tanh").info
+    card = zoo.load("mnist-spirit-tanh").info
     assert card["accuracy_without_refractory"] > card["accuracy"] > card["accuracy_without_refractory"] - 0.02
 
 
 def test_equals_the_formal_network_without_early_stop():
     """The signed count is the exact dot product of the weights and the input spikes, over theta."""
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     network = replace(network, decision=replace(network.decision, delta_s=0, window=512))
     images, _ = load_mnist()
     readout = spiking_golden.run(network, images[:200])

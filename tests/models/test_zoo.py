@@ -11,6 +11,8 @@ from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.golden.registry import accuracy
+from oxnor.models.training import presets
 from oxnor.models.trials.binarized import Trials
 
 SHAPES = {
@@ -27,8 +29,8 @@ REACH = {"mnist-tfc": 0.945, "mnist-sfc": 0.98, "mnist-mlp": 0.986, "mnist-mlp-r
 
 def test_names():
     assert zoo.names() == sorted(SHAPES | SPIKING)
-    assert set(zoo.SPIKING_PRESETS) == set(SPIKING)
-    assert set(zoo.PRESETS) == set(SHAPES)
+    assert set(presets.SPIKING_PRESETS) == set(SPIKING)
+    assert set(presets.PRESETS) == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -56,7 +58,7 @@ def test_card(name):
     assert info["licence"] == "MIT"
     assert info["data"].startswith("MNIST")
     assert 0.9 < info["validation_accuracy"] < 1
-    params = json.loads(json.dumps(zoo._plain(zoo.asdict(zoo.PRESETS[name]))))
+    params = json.loads(json.dumps(presets._plain(presets.asdict(presets.PRESETS[name]))))
     assert info["training"]["params"] == params, "the preset is not the one that trained the shipped network"
     assert info["training"]["epoch"] <= info["training"]["epochs"] <= params["epochs"]
 
@@ -85,7 +87,7 @@ def test_entries():
     ("mnist-tcf", " (did you mean mnist-tfc"), ("mnist-ml", " (did you mean mnist-mlp"), ("cifar", None), ("", None),
 ])
 def test_unknown_name(name, hint):
-    for find in (zoo.load, zoo.resolve):
+    for find in (zoo.load, zoo.load_binarized):
         with pytest.raises(InputError) as caught:
             find(name)
         start = f"network must be one of {NAMES}, not {name!r}"
@@ -93,28 +95,29 @@ def test_unknown_name(name, hint):
         assert hint or str(caught.value) == start
 
 
-def test_resolve(tmp_path):
-    network = zoo.resolve("mnist-tfc")
+def test_load_binarized(tmp_path):
+    network = zoo.load_binarized("mnist-tfc")
     path = tmp_path / "mine.npz"
     network.save(path)
-    assert zoo.resolve(path).digest == zoo.resolve(str(path)).digest == network.digest
+    assert zoo.load_binarized(path).digest == zoo.load_binarized(str(path)).digest == network.digest
     with pytest.raises(InputError) as caught:
-        zoo.resolve(tmp_path / "none.npz")
+        zoo.load_binarized(tmp_path / "none.npz")
     assert str(caught.value) == f"{tmp_path / 'none.npz'}: no such file"
     with pytest.raises(InputError) as caught:
-        zoo.resolve(tmp_path)
+        zoo.load_binarized(tmp_path)
     assert str(caught.value) == f"{tmp_path}: is a folder, not a file"
 
 
 def test_preset():
-    assert zoo.preset("mnist-tfc") == zoo.PRESETS["mnist-tfc"]
-    changed = zoo.preset("mnist-tfc", {"epochs": 2, "seed": None, "teacher_epochs": 0})
-    assert (changed.epochs, changed.seed, changed.teacher.epochs) == (2, zoo.PRESETS["mnist-tfc"].seed, 0)
-    assert zoo.preset("mine", {"hidden": (5,)}).hidden == (5,)
+    assert presets.preset("mnist-tfc") == presets.PRESETS["mnist-tfc"]
+    changed = presets.preset("mnist-tfc", {"epochs": 2, "seed": None, "teacher_epochs": 0})
+    assert (changed.epochs, changed.seed, changed.teacher.epochs) == (2, presets.PRESETS["mnist-tfc"].seed, 0)
+    assert presets.preset("mine", {"hidden": (5,)}).hidden == (5,)
     with pytest.raises(InputError) as caught:
-        zoo.preset("mnist-tcf")
+        presets.preset("mnist-tcf")
+    assert caught.value.parameter == "hidden"
     assert str(caught.value).startswith(
-        f"without --hidden, the network must be one of {NAMES}, not 'mnist-tcf' (did you mean"
+        f"hidden must be given for a network that is none of {NAMES}: 'mnist-tcf' (did you mean"
     )
 
 
@@ -127,7 +130,7 @@ def app(monkeypatch):
 
     pytest.importorskip("torch", reason='training needs PyTorch: pip install "oxnor[train]"')
     images, labels = load_mnist()
-    monkeypatch.setattr(zoo, "load_mnist", lambda split="test", *_: (images, labels))
+    monkeypatch.setattr(presets, "load_mnist", lambda split="test", *_: (images, labels))
     app = typer.Typer()
     app.command()(train)
     return app
@@ -141,14 +144,14 @@ def test_command_prints_one_json_object(app, tmp_path):
     result = CliRunner().invoke(app, ["mine", *OPTIONS, "-o", str(path), "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     told = json.loads(result.stdout)
-    network = zoo.resolve(path)
+    network = zoo.load_binarized(path)
     assert told == {"name": "mine", "file": str(path), "shape": [784, 16, 12, 10], "weights": network.n_weights} | dict(
         network.info
     )
     assert told["command"] == "oxnor train mine " + " ".join(
         ["--hidden 16,12", "--epochs 2", "--seed 3", "--views 0", "--teacher-epochs 0"]
     )
-    assert told["accuracy"] == zoo.accuracy(network)
+    assert told["accuracy"] == accuracy(network, *load_mnist())
 
 
 def test_command_shows_progress(app, tmp_path):
@@ -161,7 +164,7 @@ def test_command_shows_progress(app, tmp_path):
 
 def test_command_errors(app, tmp_path):
     for options, message in [
-        (["mine"], f"without --hidden, the network must be one of {NAMES}, not 'mine'"),
+        (["mine"], f"hidden must be given for a network that is none of {NAMES}: 'mine'"),
         (["mine", "--hidden", "64,x"], "--hidden must be whole numbers with commas between them, not '64,x'"),
         (["mnist-tfc", "--epochs", "0"], "epochs must be in [1, 100000], not 0"),
     ]:

@@ -152,7 +152,7 @@ def test_wrong_prediction_is_found(monkeypatch, tmp_path):
 
 def test_digits_on_verilator():
     """The shipped network, clean, with wrong cells, and one wrong in the RTL alone, in one build."""
-    network = zoo.load_any("mnist-spirit")
+    network = zoo.load("mnist-spirit")
     images, labels = load_mnist()
     clean = simulate_spiking(network, images[:300], labels=labels[:300])
     assert clean.ok, clean.difference
@@ -171,7 +171,7 @@ def test_digits_on_verilator():
 @pytest.mark.slow
 def test_two_layers_on_verilator():
     """784-128-10: hidden spikes become events of the second layer."""
-    network = zoo.load_any("mnist-spirit-deep")
+    network = zoo.load("mnist-spirit-deep")
     images, labels = load_mnist()
     result = simulate_spiking(network, images[:20], labels=labels[:20])
     assert result.ok, result.difference
@@ -182,9 +182,9 @@ def test_two_layers_on_verilator():
 @pytest.mark.parametrize("name", ["mnist-spirit", "mnist-spirit-tanh"])
 def test_all_digits_on_verilator(name):
     images, labels = load_mnist()
-    result = simulate_spiking(zoo.load_any(name), images, labels=labels)
+    result = simulate_spiking(zoo.load(name), images, labels=labels)
     assert result.ok, result.difference
-    assert result.accuracy == zoo.load_any(name).info["accuracy"]
+    assert result.accuracy == zoo.load(name).info["accuracy"]
 
 
 #: What must be found: (file, pattern in its Verilog, what it becomes, what is raised or compared).

@@ -1,0 +1,193 @@
+"""How the shipped networks were trained, and training with these parameters."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oxnor.models.base.errors import InputError, near_names
+from oxnor.models.datasets.mnist import DownloadProgress, load_mnist
+from oxnor.models.golden import spiking as golden
+from oxnor.models.golden.registry import accuracy
+from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
+
+from . import binarized, spiking
+from .binarized import Progress, TrainParams
+from .deform import Deformation
+from .spiking import SpikingTrainParams
+
+LICENCE = "MIT"
+DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), pixel >= 128 is 1"
+SPIKING_DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), grey values as spike rates"
+ORIGIN = "trained by oxnor"
+
+#: How each shipped network was trained: ``oxnor train NAME`` uses these.
+PRESETS: dict[str, TrainParams] = {
+    "mnist-tfc": TrainParams(
+        hidden=(64, 64, 64), epochs=100, batch=512, lr=2e-2, lr_fall=1e-4, average=0.99, views=12,
+        deformation=Deformation() * 0.5,
+    ),
+    "mnist-sfc": TrainParams(
+        hidden=(256, 256, 256), epochs=80, batch=512, lr=2e-2, lr_fall=1e-4, average=0.995, views=16,
+        deformation=Deformation() * 0.6,
+    ),
+    "mnist-mlp": TrainParams(
+        hidden=(1024, 1024), epochs=40, batch=256, lr=1e-2, lr_fall=1e-4, average=0.998, views=16,
+        deformation=Deformation() * 0.6, bfloat16=True,
+    ),
+    "mnist-mlp-robust": TrainParams(
+        hidden=(1024, 1024), epochs=40, batch=256, lr=1e-2, lr_fall=1e-4, average=0.998, views=16,
+        deformation=Deformation() * 0.6, bfloat16=True, ber=0.06,
+    ),
+}
+
+#: The same for spiking networks.
+SPIKING_PRESETS: dict[str, SpikingTrainParams] = {
+    "mnist-spirit": SpikingTrainParams(epochs=30, lr=1e-2, batch=512, logit_scale=1.2),
+    # Refractory for the shortest period of an input, 2**12 / 255 ticks; V then goes beyond theta, and needs bits.
+    "mnist-spirit-tanh": SpikingTrainParams(
+        epochs=30, lr=1e-2, batch=512, logit_scale=1.2, loss="tanh-mse", neurons=(Neuron(refractory=16, v_bits=14),),
+    ),
+    "mnist-spirit-deep": SpikingTrainParams(
+        hidden=(128,), view="whole", epochs=12, lr=3e-3, batch=256, threads=2,
+        neurons=(Neuron(bipolar=False, theta=16, v_bits=16), Neuron(v_bits=16)), decision=Decision(delta_s=10),
+    ),
+}  # fmt: skip
+
+
+def preset(name: str, changes: Mapping[str, Any] | None = None) -> Any:
+    """Return the training parameters of a shipped network, or the defaults for another name, with changes.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`PRESETS`, or any other name if `changes` has ``hidden``.
+    changes : mapping, optional
+        Fields of TrainParams; None leaves a field as it is. ``teacher_epochs`` is that of the teacher.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown and no ``hidden`` is given, or a value is out of its range.
+    """
+    changes = {key: value for key, value in (changes or {}).items() if value is not None}
+    if name in SPIKING_PRESETS:
+        return _spiking_preset(name, changes)
+    if name in PRESETS:
+        params = PRESETS[name]
+    elif "hidden" in changes:
+        params = TrainParams()
+    else:
+        known = sorted([*PRESETS, *SPIKING_PRESETS])
+        raise InputError(
+            f"must be given for a network that is none of {', '.join(known)}: {name!r}{near_names(name, known)}",
+            parameter="hidden",
+        )
+    if "teacher_epochs" in changes:
+        changes["teacher"] = replace(params.teacher, epochs=changes.pop("teacher_epochs"))
+    if "epochs" in changes:
+        changes["clean_epochs"] = min(params.clean_epochs, changes["epochs"])
+    return replace(params, **changes)
+
+
+def _spiking_preset(name: str, changes: Mapping[str, Any]) -> SpikingTrainParams:
+    allowed = ("epochs", "seed", "lr", "batch")
+    for key in changes:
+        if key not in allowed:
+            raise InputError(
+                f"must not be given for a spiking network: {name} takes {', '.join(allowed)}", parameter=key
+            )
+    return replace(SPIKING_PRESETS[name], **changes)
+
+
+def make(
+    name: str,
+    params: TrainParams | SpikingTrainParams,
+    *,
+    command: str = "",
+    data_dir: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    download_progress: DownloadProgress | None = None,
+) -> Any:
+    """Train a network on MNIST, look at the test images once, and return it with its card in ``info``.
+
+    Parameters
+    ----------
+    name : str
+        Of the network.
+    params : TrainParams or SpikingTrainParams
+    command : str
+        Command line that does the same, for the card.
+    data_dir, download_progress
+        As for :func:`oxnor.models.datasets.mnist.load_mnist`.
+    checkpoint, resume, progress
+        As for :func:`oxnor.models.training.binarized.train`; a spiking network has no checkpoints.
+    """
+    images, labels = load_mnist("train", data_dir, download_progress)
+    if isinstance(params, SpikingTrainParams):
+        if checkpoint or resume:
+            raise InputError(
+                "must not be given for a spiking network: its training is short", parameter="checkpoint"
+            )
+        made = spiking.train(params, images.reshape(len(images), -1), labels, name=name, progress=progress)
+        return replace(made, info=spiking_card(made, params, command))
+    network = binarized.train(
+        params, images, labels, name=name, checkpoint=checkpoint, resume=resume, progress=progress
+    )
+    return replace(network, info=card(network, params, command))
+
+
+def spiking_card(network: SpikingNetwork, params: SpikingTrainParams, command: str) -> dict[str, Any]:
+    """Return the card of a spiking network just trained, with the mean number of events of an image.
+
+    If its outputs have a refractory period, the card also gives the accuracy without it.
+    """
+    images, labels = load_mnist("test")
+    run, without_refractory = golden.run(network, images), {}
+    last = network.layers[-1]
+    if last.neuron.refractory:
+        free = replace(network, layers=(*network.layers[:-1], replace(last, neuron=replace(last.neuron, refractory=0))))
+        without_refractory["accuracy_without_refractory"] = float(np.mean(golden.run(free, images).winners == labels))
+    return card(network, params, command) | without_refractory | {
+        "data": SPIKING_DATA,
+        "input_spikes": float(run.used[:, 0].mean()),
+        "synaptic_events": float(run.synaptic_events(network).mean()),
+        "undecided": float(run.undecided.mean()),
+    }
+
+
+def card(network: Any, params: TrainParams | SpikingTrainParams, command: str) -> dict[str, Any]:
+    """Return the card of a network just trained; the only place where the test images are looked at."""
+    import torch
+
+    training = dict(network.info["training"])
+    return {
+        "origin": ORIGIN,
+        "licence": LICENCE,
+        "data": DATA,
+        "command": command,
+        "accuracy": accuracy(network, *load_mnist("test")),
+        "test_images": 10_000,
+        "validation_accuracy": training.pop("validation_accuracy"),
+        "training": {
+            **training,
+            "seed": params.seed,
+            "params": _plain(asdict(params)),
+            "torch": torch.__version__.split("+")[0],
+            "machine": platform.machine(),
+        },
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` with tuples as lists, as JSON gives them back."""
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
