@@ -1,40 +1,18 @@
-"""Which reader takes a file: told by its first bytes, not by its name."""
+"""Which reader reads a file: its first bytes decide, not its name."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.build import Built
-from oxnor.models.exchange.folding.graph import Graph
-from oxnor.models.exchange.nir.reader import NirGraph
-
-from .nir import reader as nir_file
+from oxnor.models.exchange.nir.reader import NirGraph, parse
+from oxnor.models.exchange.readers.source import SourceFile
 
 #: The first bytes of what torch.save wrote before it wrote archives.
 _TORCH_BEFORE_1_6 = b"\x80\x02\x8a\x0a"
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """What a reader gives.
-
-    Parameters
-    ----------
-    graph : Graph
-    kind : str
-        The format in words.
-    reference : callable, optional
-        Gives another implementation of the source, for the comparison.
-    """
-
-    graph: Graph
-    kind: str
-    reference: Callable[[Built], Any] | None = None
 
 
 def read(path: Path) -> SourceFile | NirGraph:
@@ -46,7 +24,7 @@ def read(path: Path) -> SourceFile | NirGraph:
 
         config, arrays, texts = read_h5_file(path)
         if any(name.startswith("node/") for name in texts):
-            return nir_file.parse(arrays, texts)
+            return parse(arrays, texts)
         from oxnor.models.exchange.readers.keras_file import from_h5
 
         return SourceFile(from_h5(config, arrays), "Keras .h5")

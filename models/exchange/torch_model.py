@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.exchange.folding.build import Built
 from oxnor.models.exchange.folding.check import Source
-from oxnor.models.training.deform import import_torch
+from oxnor.models.exchange.readers.source import SourceFile
 
-from .detect import SourceFile, read
+from .detect import read
 from .import_network import Imported, from_graph
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .deform import Deformation, deform, generator, import_torch
-from .teacher import Teacher, load_state, save_state
+from oxnor.models.base.torch_loading import import_torch, load_state, save_state
+
+from .deform import Deformation, deform, generator
+from .teacher import Teacher
 
 _VIEW_KEY = 3
 #: Index of the view that is the images as they are.

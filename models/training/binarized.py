@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch, load_state, save_state
+from oxnor.models.datasets.splits import STATISTICS_IMAGES, split
 from oxnor.models.networks.binarized import Network
 
 from .augmented import PLAIN, Views, as_input
-from .deform import Deformation, generator, import_torch
+from .deform import Deformation, generator
 from .student import Student
-from .teacher import TeacherParams, load_state, save_state, train_teacher
+from .teacher import TeacherParams, train_teacher
 
 N_CLASSES = 10
-#: Training images, as they are, over which the batch norm's statistics are taken for the fold.
-_STATISTICS = 10_000
-_SPLIT_KEY, _ORDER_KEY = 1, 4
+_ORDER_KEY = 4
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,6 @@ class Progress:
     best: float = math.nan
 
 
-def split(n: int, validation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices for training and for validation, sorted, out of n training images."""
-    if validation >= n:
-        raise InputError(f"validation must be less than the {n} training images, not {validation}")
-    order = np.random.Generator(np.random.Philox(key=_SPLIT_KEY)).permutation(n)
-    return np.sort(order[validation:]), np.sort(order[:validation])
-
-
 def _loss(params: TrainParams, scores: Any, scale: Any, labels: Any, taught: Any) -> Any:
     functional = import_torch().nn.functional
     if params.margin:
@@ -251,7 +243,7 @@ def train(
     if resume and path is not None and path.is_file():
         run.restore(load_state(path), params, path)
     views = Views(grey, teacher, params.deformation, path.parent if path else None)
-    plain = as_input(np.packbits(images[kept[:_STATISTICS]] >= 128, axis=1))
+    plain = as_input(np.packbits(images[kept[:STATISTICS_IMAGES]] >= 128, axis=1))
     while run.epoch < params.epochs:
         if params.patience and run.epoch - run.best_epoch >= params.patience:
             break

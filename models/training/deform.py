@@ -6,17 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
 
 SIDE = 28
-
-
-def import_torch() -> Any:
-    """Return the torch module, or raise InputError that says how to get it."""
-    try:
-        import torch
-    except ImportError:
-        raise InputError('training needs PyTorch, which is not installed: pip install "oxnor[train]"') from None
-    return torch
 
 
 def generator(*key: int) -> Any:

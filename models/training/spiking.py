@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
+from oxnor.models.datasets.splits import split
 from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import VIEWS, Decision, Neuron, SpikingLayer, SpikingNetwork, through_view
 
-from .binarized import N_CLASSES, Progress, split
-from .deform import Deformation, deform, generator, import_torch
+from .binarized import N_CLASSES, Progress
+from .deform import Deformation, deform, generator
 
 LOSSES = ("cross-entropy", "tanh-mse")
 _INIT_KEY, _ORDER_KEY, _DEFORM_KEY = 21, 22, 23

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch
 from oxnor.models.networks.binarized import Network
 
-from .deform import generator, import_torch
+from .deform import generator
 from .fold import BatchNorm, fold
 
-EPS = 1e-5
 _START_KEY, _FLIP_KEY, _RATE_KEY = 2, 5, 6
 
 
@@ -71,12 +71,12 @@ class Student:
         sound = x
         for k, (gamma, beta) in enumerate(zip(self.gammas, self.betas, strict=True)):
             z = functional.linear(x.to(binary[k].dtype), binary[k]).float()
-            y = functional.batch_norm(z, None, None, gamma, beta, training=True, eps=EPS)
+            y = functional.batch_norm(z, None, None, gamma, beta, training=True, eps=BATCH_NORM_EPS)
             if clean is not None:
                 with torch.no_grad():
                     reference = functional.linear(sound.to(clean[k].dtype), clean[k]).float()
                     variance, mean = torch.var_mean(reference, dim=0, correction=0)
-                    scale = gamma / torch.sqrt(variance + EPS)
+                    scale = gamma / torch.sqrt(variance + BATCH_NORM_EPS)
                     sound = _hard_sign((reference - mean) * scale + beta)
                     moved = (z - mean) * scale + beta - y
                 y = y + moved
@@ -111,7 +111,7 @@ class Student:
             for w, gamma, beta in zip(signs, gammas, betas, strict=False):
                 z = torch.nn.functional.linear(x, _hard_sign(w))
                 variance, mean = torch.var_mean(z, dim=0, correction=0)
-                norm = BatchNorm(gamma.numpy(), beta.numpy(), mean.numpy(), variance.numpy(), EPS)
+                norm = BatchNorm(gamma.numpy(), beta.numpy(), mean.numpy(), variance.numpy(), BATCH_NORM_EPS)
                 bits, threshold = fold((w >= 0).numpy(), norm)
                 weights.append(bits)
                 thresholds.append(threshold)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import whole_file
+from oxnor.models.base.torch_loading import import_torch, load_state, save_state
 
-from .deform import SIDE, Deformation, deform, generator, import_torch
+from .deform import SIDE, Deformation, deform, generator
 
 _CHUNK = 500
 _DATA_KEY, _START_KEY = 11, 12
@@ -151,31 +151,3 @@ def _fit(teacher: Any, params: TeacherParams, images: Any, labels: Any, progress
             total += loss.item() * len(part)
         if progress:
             progress(epoch + 1, total / len(images))
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a dictionary of tensors and plain values, whole or not at all."""
-    torch = import_torch()
-    with whole_file(path) as temporary:
-        torch.save(state, temporary)
-
-
-def load_state(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_state` wrote; nothing but tensors and plain values is ever loaded.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is something else.
-    """
-    torch = import_torch()
-    try:
-        state = torch.load(path, weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except Exception as e:  # what the reader of pickles raises at bytes that are none is not written down anywhere
-        why = (str(e).splitlines() or [type(e).__name__])[0]
-        raise InputError(f"{path}: must be a checkpoint of oxnor train ({why})") from None
-    if not isinstance(state, dict):
-        raise InputError(f"{path}: must be a checkpoint of oxnor train, not {type(state).__name__}")
-    return state

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models import golden
+from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.faults.fault_map import FIELDS, FaultMap
 from oxnor.models.networks.binarized import Network
-from oxnor.models.training.deform import import_torch
 
 from .binarized import Trials
 

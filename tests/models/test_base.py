@@ -90,6 +90,8 @@ def test_a_public_name_is_not_hidden_by_its_submodule(tmp_path, first):
     ("import oxnor.models", ["numpy", "oxnor.models.networks"]),
     ("from oxnor.models import Network, load; load('mnist-tfc')", ["oxnor.models.training", "torch"]),
     ("import oxnor.models.zoo", ["oxnor.models.training", "torch"]),
+    ("from oxnor.models.exchange import detect, import_network, torch_model", ["oxnor.models.training", "torch"]),
+    ("from oxnor.models.exchange.readers import torch_file", ["oxnor.models.training", "torch"]),
 ])
 def test_what_an_import_loads(code, unwanted):
     program = f"import sys, json\n{code}\nprint(json.dumps(list(sys.modules)))"

@@ -9,9 +9,10 @@ import pytest
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.training.binarized import TrainParams, split, train
-from oxnor.models.training.deform import Deformation, import_torch
+from oxnor.models.training.deform import Deformation
 from oxnor.models.training.teacher import TeacherParams
 
 SMALL = TrainParams(hidden=(32, 24), epochs=3, clean_epochs=1, batch=64, views=2, validation=200, lr=1e-2,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch, load_state
+from oxnor.models.datasets import mnist
+from oxnor.models.datasets.splits import STATISTICS_IMAGES, split
 from oxnor.models.exchange.folding.graph import FILE_MAX, Graph, Node, Unsupported
 
-if TYPE_CHECKING:
-    from oxnor.models.exchange.detect import SourceFile
+from .source import SourceFile
 
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -27,9 +29,7 @@ def read_torch(path: Path) -> SourceFile:
     InputError
         If the file holds anything but tensors and plain values, or tensors that make no binarized network.
     """
-    from oxnor.models.exchange.detect import SourceFile
-    from oxnor.models.training.teacher import load_state
-
+    import_torch()
     total = 0
     if zipfile.is_zipfile(path):
         try:
@@ -41,14 +41,12 @@ def read_torch(path: Path) -> SourceFile:
         raise InputError(f"its parts must have at most {FILE_MAX:,} bytes together, not {total:,}")
     try:
         state = load_state(path)
-    except InputError as e:
-        if "torch" in str(e) and "pip" in str(e):
-            raise
+    except InputError:
         raise InputError(
             "must be a state dict saved with torch.save(model.state_dict(), ...), and holds something else"
         ) from None
     if "best_averages" in state and "params" in state:
-        return SourceFile(_own(state), "checkpoint of oxnor train")
+        return SourceFile(_from_checkpoint(state), "checkpoint of oxnor train")
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state.get(key), Mapping):
             state = state[key]
@@ -66,8 +64,7 @@ def from_state(state: Mapping[str, Any]) -> Graph:
     The weights are taken by their signs (0 is +1), each batch norm is followed by a sign (0 is +1), and the inputs are
     bits: pixel >= 128 is 1. A state dict holds none of that, so the report says that it was assumed.
     """
-    import torch
-
+    torch = import_torch()
     groups: dict[str, dict[str, NDArray]] = {}
     for key, value in state.items():
         if not isinstance(value, torch.Tensor):
@@ -107,7 +104,8 @@ def from_state(state: Mapping[str, Any]) -> Graph:
             for field in _NORM:
                 constants[f"{module}/{field}"] = fields[field]
             names = tuple(f"{module}/{field}" for field in _NORM)
-            nodes.append(Node(label, "BatchNormalization", (here, *names), (f"{module}/n",), {"epsilon": 1e-5}))
+            attrs = {"epsilon": BATCH_NORM_EPS}
+            nodes.append(Node(label, "BatchNormalization", (here, *names), (f"{module}/n",), attrs))
             here = f"{module}/n"
         else:
             shapes = ", ".join(f"{f} {v.shape}" for f, v in list(fields.items())[:4])
@@ -130,15 +128,9 @@ def from_state(state: Mapping[str, Any]) -> Graph:
     return Graph(tuple(nodes), constants, "x", (None, n_in), (here,), "bipolar", notes=notes)
 
 
-def _own(state: Mapping[str, Any]) -> Graph:
+def _from_checkpoint(state: Mapping[str, Any]) -> Graph:
     """Return the graph of a checkpoint of ``oxnor train``: batch statistics are taken over the training images."""
-    import torch
-
-    from oxnor.models.datasets.mnist import load_mnist
-    from oxnor.models.training.binarized import _STATISTICS as statistics
-    from oxnor.models.training.binarized import split
-    from oxnor.models.training.student import EPS
-
+    torch = import_torch()
     try:
         averages = [_array(v) for v in state["best_averages"]]
         validation = int(state["params"]["validation"])
@@ -154,9 +146,9 @@ def _own(state: Mapping[str, Any]) -> Graph:
         or [g.shape for g in (*gammas, *betas)] != [(s,) for s in sizes[:-1]] * 2
     ):
         raise InputError("must be a checkpoint of oxnor train after its first epoch, and is none")
-    images, _ = load_mnist("train")
+    images, _ = mnist.load_mnist("train")
     kept, _ = split(len(images), validation)
-    x = np.where(images[kept[:statistics]].reshape(-1, 784) >= 128, np.float32(1), np.float32(-1))
+    x = np.where(images[kept[:STATISTICS_IMAGES]].reshape(-1, 784) >= 128, np.float32(1), np.float32(-1))
     nodes: list[Node] = []
     constants: dict[str, NDArray] = {"one": np.ones((), np.float32)}
     here = "x"
@@ -169,9 +161,9 @@ def _own(state: Mapping[str, Any]) -> Graph:
         variance, mean = (v.numpy() for v in torch.var_mean(torch.from_numpy(z), dim=0, correction=0))
         names = (f"gamma{k}", f"beta{k}", f"mean{k}", f"variance{k}")
         constants |= dict(zip(names, (gammas[k], betas[k], mean, variance), strict=True))
-        nodes.append(Node(f"norm{k}", "BatchNormalization", (f"z{k}", *names), (f"y{k}",), {"epsilon": EPS}))
+        nodes.append(Node(f"norm{k}", "BatchNormalization", (f"z{k}", *names), (f"y{k}",), {"epsilon": BATCH_NORM_EPS}))
         nodes.append(Node(f"sign{k}", "BipolarQuant", (f"y{k}", "one"), (f"b{k}",)))
-        factor = constants[names[0]] / np.sqrt(constants[names[3]] + np.float32(EPS))
+        factor = constants[names[0]] / np.sqrt(constants[names[3]] + np.float32(BATCH_NORM_EPS))
         x = np.where((z - constants[names[2]]) * factor + constants[names[1]] >= 0, np.float32(1), np.float32(-1))
         here = f"b{k}"
     raise InputError("must be a checkpoint of oxnor train, and is damaged")

@@ -1,0 +1,55 @@
+"""PyTorch, which is optional: its import, and files of tensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+from .files import whole_file
+
+#: PyTorch's default of ``eps`` in batch norm.
+BATCH_NORM_EPS = 1e-5
+
+
+def import_torch() -> Any:
+    """Return the torch module.
+
+    Raises
+    ------
+    InputError
+        If PyTorch is not installed, with the command that installs it.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise InputError('training needs PyTorch, which is not installed: pip install "oxnor[train]"') from None
+    return torch
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a dictionary of tensors and plain values, whole or not at all."""
+    torch = import_torch()
+    with whole_file(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a dictionary that ``torch.save`` wrote; only tensors and plain values are ever loaded.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is something else.
+    """
+    torch = import_torch()
+    try:
+        state = torch.load(path, weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except Exception as e:  # torch documents no list of what it raises at damaged pickles
+        why = (str(e).splitlines() or [type(e).__name__])[0]
+        raise InputError(f"{path}: must be a checkpoint of oxnor train ({why})") from None
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: must be a checkpoint of oxnor train, not {type(state).__name__}")
+    return state
