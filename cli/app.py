@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from oxnor.models.base.errors import InputError
 
+from .console import sentence
 from .errors import device, faults, sweep
 from .hardware import fpga, generate, selftest, simulate
 from .networks import exchange as importing
@@ -30,17 +31,6 @@ _FAILURES = {
 }
 
 
-#: Parameters of the library whose option has another name.
-_OPTIONS: dict[str, str] = {}
-
-
-def in_options(e: InputError) -> str:
-    """Return the sentence of an error with its parameter as the option of the command line."""
-    if e.parameter is None:
-        return str(e)
-    return f"--{_OPTIONS.get(e.parameter, e.parameter).replace('_', '-')} {e.message}"
-
-
 class Commands(TyperGroup):
     """Commands whose bad input ends in one sentence and exit code 2, and an interrupt in exit code 130."""
 
@@ -49,7 +39,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except InputError as e:
-            print(f"oxnor: {in_options(e)}", file=sys.stderr)
+            print(f"oxnor: {sentence(e)}", file=sys.stderr)
             ctx.exit(2)
         except RuntimeError as e:
             # Typer's own exits are RuntimeErrors too; a module is loaded if it is it that has failed.

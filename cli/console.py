@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import typer
+
+from oxnor.models.base.errors import InputError
+
+#: Parameters of the library whose option has another name.
+OPTION_NAMES = {"coding": "input", "data_dir": "data", "rounding": "round"}
 
 
 class Tell(Protocol):
@@ -15,6 +21,21 @@ class Tell(Protocol):
 
     def __call__(self, what: str, done: int, total: int, found: str = "") -> None: ...  # noqa: D102
 
+
+
+def option(parameter: str) -> str:
+    """Return the option of a parameter of the library: ``stream_width`` is ``--stream-width``."""
+    return f"--{OPTION_NAMES.get(parameter, parameter).replace('_', '-')}"
+
+
+def in_options(text: str) -> str:
+    """Return a text of the library with its parameters, which are in backticks, as options."""
+    return re.sub(r"`([a-z][a-z0-9_]*)`", lambda match: option(match[1]), text)
+
+
+def sentence(e: InputError) -> str:
+    """Return an error's sentence with its parameters as options."""
+    return in_options(f"{option(e.parameter)} {e.message}" if e.parameter else str(e))
 
 
 def print_json(value: Any) -> None:

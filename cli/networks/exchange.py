@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.console import in_options, note, print_json, print_table, progress
 from oxnor.cli.options import AsJson, NetworkName, load_any_network
+
+from .fields import parse_fields
 
 _SPIKING = "Spiking networks (NIR)"
 
@@ -69,13 +71,13 @@ def import_(
     Example: [bold]oxnor import tfc.onnx -o tfc.npz[/]
     """
     from oxnor.models.exchange.import_network import import_network
-    from oxnor.models.exchange.nir.reader import SpikingOptions, settings_of
+    from oxnor.models.exchange.nir.network import SpikingOptions
     from oxnor.models.networks.encoders import Encoder
     from oxnor.models.networks.spiking import Decision, Neuron
 
     spiking = SpikingOptions(
-        settings_of(Neuron, neuron, "--neuron", without=("theta", "v_init")),
-        settings_of(Decision, decision, "--decision"), settings_of(Encoder, encoder, "--encoder"), rounding,
+        parse_fields(Neuron, neuron, "--neuron", without=("theta", "v_init")),
+        parse_fields(Decision, decision, "--decision"), parse_fields(Encoder, encoder, "--encoder"), rounding,
     )  # fmt: skip
     with progress() as tell:
         imported = import_network(file, coding=coding, name=name, check=check, spiking=spiking, tell=tell)
@@ -115,7 +117,7 @@ def _show(report: dict[str, Any]) -> None:
         ],
         left=2,
     )
-    rows = [("note", text) for text in report["notes"]]
+    rows = [("note", in_options(text)) for text in report["notes"]]
     if report["accuracy"] is not None:
         rows.append(("accuracy", f"{100 * report['accuracy']:.2f} % of the given images"))
     if rows:
@@ -134,7 +136,7 @@ def _show_spiking(report: dict[str, Any], title: str) -> None:
         title=title,
     )  # fmt: skip
     if report["notes"]:
-        print_table(("", ""), [("note", text) for text in report["notes"]], left=2)
+        print_table(("", ""), [("note", in_options(text)) for text in report["notes"]], left=2)
 
 
 def export(

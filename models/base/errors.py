@@ -18,7 +18,8 @@ class InputError(ValueError):
         The sentence, or its predicate if `parameter` is given: ``"must be in [0, 1], not 2"``.
     parameter : str, optional
         Name of the Python parameter that is wrong. The sentence begins with it; the command line replaces it
-        by its option: ``ber must be ...`` becomes ``--ber must be ...``.
+        by its option: ``ber must be ...`` becomes ``--ber must be ...``. Parameters named elsewhere in the sentence
+        are in backticks, which the command line replaces too.
 
     Members
     -------

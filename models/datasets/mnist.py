@@ -143,7 +143,7 @@ def _cache_dir() -> Path:
 
 def search_places(data_dir: str | Path | None = None) -> list[tuple[str, Path]]:
     """Return where training data is looked for, in order, as (what it is, folder)."""
-    places = [("--data", Path(data_dir))] if data_dir is not None else []
+    places = [("`data_dir`", Path(data_dir))] if data_dir is not None else []
     if os.environ.get(DATA_VARIABLE):
         places.append((f"${DATA_VARIABLE}", Path(os.environ[DATA_VARIABLE])))
     places.append(("../shared/data", Path.cwd().parent / "shared" / "data"))
@@ -246,6 +246,6 @@ def _locate(name: str, split: str, data_dir: str | Path | None, progress: Downlo
         looked = ", ".join(f"{what} ({folder})" for what, folder in places)
         raise InputError(
             f"{name}: must be in one of {looked}, and is not; downloads failed from {', '.join(failures)};"
-            f" put the MNIST files in a folder and name it with --data or ${DATA_VARIABLE}"
+            f" put the MNIST files in a folder and name it with `data_dir` or ${DATA_VARIABLE}"
         )
     return path

@@ -19,7 +19,8 @@ from oxnor.models.exchange.folding.build import Built, build
 from oxnor.models.exchange.folding.check import Source, as_images, compare, own_source, random_images
 from oxnor.models.exchange.folding.graph import FILE_MAX, Graph, Unsupported
 from oxnor.models.exchange.folding.inputs import meaning
-from oxnor.models.exchange.nir.reader import NirGraph, SpikingOptions, network_of
+from oxnor.models.exchange.nir.network import SpikingOptions, network_of
+from oxnor.models.exchange.nir.reader import NirGraph
 from oxnor.models.exchange.readers.reference import CannotRun
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
@@ -97,9 +98,9 @@ def import_network(
     try:
         source = read(path)
         if isinstance(source, NirGraph):
-            imported = _from_nir(source, name or _name_of(path), spiking, {"--input": coding, "--check": check})
+            imported = _from_nir(source, name or _name_of(path), spiking, coding, check)
         elif spiking:
-            raise InputError(f"--neuron, --decision, --encoder, --round must not be given for {source.kind}")
+            raise InputError(f"`neuron`, `decision`, `encoder`, `rounding` must not be given for {source.kind}")
         else:
             imported = from_graph(
                 source.graph,
@@ -120,10 +121,12 @@ def import_network(
     return _with_record(imported, {"file": path.name, "sha256": digest, "format": kind})
 
 
-def _from_nir(graph: NirGraph, name: str, spiking: SpikingOptions | None, given: dict[str, Any]) -> Imported:
-    for option, value in given.items():
+def _from_nir(
+    graph: NirGraph, name: str, spiking: SpikingOptions | None, coding: str | None, check: str | Path | None
+) -> Imported:
+    for parameter, value in {"coding": coding, "check": check}.items():
         if value is not None:
-            raise InputError(f"{option} must not be given for NIR: a spiking network takes grey values or events")
+            raise InputError(f"`{parameter}` must not be given for NIR: a spiking network takes grey values or events")
     network, report = network_of(graph, name, spiking or SpikingOptions())
     return Imported(network, {"name": name, "source": {"format": "NIR"}} | report)
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import oxnor.models
-from oxnor.cli.app import in_options
+from oxnor.cli.console import sentence
 from oxnor.models.base.errors import InputError
 
 #: Where the public names are defined.
@@ -32,13 +32,14 @@ OPTIONS = {"DataOptions", "DeviceOptions", "ErrorOptions"}
 def test_error_without_parameter():
     e = InputError("no such file")
     assert (str(e), e.parameter) == ("no such file", None)
-    assert in_options(e) == "no such file"
+    assert sentence(e) == "no such file"
 
 
 def test_error_names_its_parameter():
     e = InputError("must be in [0, 1], not 2", parameter="stream_width")
     assert str(e) == "stream_width must be in [0, 1], not 2"
-    assert in_options(e) == "--stream-width must be in [0, 1], not 2"
+    assert sentence(e) == "--stream-width must be in [0, 1], not 2"
+    assert sentence(InputError("m.onnx: see `coding`")) == "m.onnx: see --input"
     again = pickle.loads(pickle.dumps(e))
     assert (str(again), again.parameter) == (str(e), e.parameter)
 

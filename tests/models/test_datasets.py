@@ -113,7 +113,7 @@ def test_nowhere_names_every_place(empty_world):
         f" ../shared/data ({empty_world}/shared/data), user cache ({empty_world}/cache), and is not; downloads failed from"
     )
     assert all(mirror in text for mirror in datasets.MIRRORS)
-    assert text.endswith("put the MNIST files in a folder and name it with --data or $OXNOR_DATA")
+    assert text.endswith("put the MNIST files in a folder and name it with `data_dir` or $OXNOR_DATA")
     assert "\n" not in text
     left = empty_world / "cache" / "mnist"
     assert not left.exists() or not list(left.iterdir())

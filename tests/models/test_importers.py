@@ -158,7 +158,7 @@ def test_given_coding_decides():
     with pytest.raises(InputError) as caught:
         build(graph, "unit")
     assert str(caught.value) == (
-        "1 node cannot be imported\n  - MatMul 'n_MatMul_2': the input must become bits of both values, and some never change: see --input"
+        "1 node cannot be imported\n  - MatMul 'n_MatMul_2': the input must become bits of both values, and some never change: see `coding`"
     )
     with pytest.raises(InputError, match="input coding must be one of unit, byte, signed, bipolar, binary, or MEAN,STD"):
         levels("grey")
@@ -178,7 +178,7 @@ REFUSED = {
     ]),
     "grey input": (lambda: _grey(), [
         ("MatMul 'm': takes grey levels of the input (256 levels of 256), and the engine takes bits: binarise the input in the"
-        " network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if its images are bits already"),
+        " network (2x - 1, then BipolarQuant or a sign), or use `coding` bipolar or `coding` binary if its images are bits already"),
     ]),
     "float weights": (lambda: _float_weights(), [
         ("MatMul 'm': weights must be binary (one magnitude a neuron), and have 12 values: export them through their quantiser"

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from oxnor.cli.app import app
+from oxnor.cli.networks.fields import parse_fields
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.import_network import import_network
-from oxnor.models.exchange.nir.reader import METADATA, SpikingOptions, network_of, parse, settings_of
+from oxnor.models.exchange.nir.network import SpikingOptions, network_of
+from oxnor.models.exchange.nir.reader import METADATA, parse
 from oxnor.models.exchange.nir.writer import export_nir, to_graph
 from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.networks.encoders import Encoder, Events
@@ -193,10 +195,10 @@ def simple(weights=W, threshold=4 * ONE, reset=0 * ONE):
 
 
 def test_policy_and_rounding():
-    subtract = imported(simple(), neuron=settings_of(Neuron, "reset=subtract,compare=ge,bipolar=true,v_bits=9", "--neuron"))
+    subtract = imported(simple(), neuron=parse_fields(Neuron, "reset=subtract,compare=ge,bipolar=true,v_bits=9", "--neuron"))
     assert subtract.layers[0].neuron == Neuron(weight_max=2, theta=4, v_bits=9)
     graph = simple(np.array([[1.0, 0.3], [-0.71, 0.1]]))
-    with pytest.raises(InputError, match=r"IF 'if': weights and threshold must be whole .* \(--round takes the nearest\)"):
+    with pytest.raises(InputError, match=r"IF 'if': weights and threshold must be whole .* \(`rounding` takes the nearest\)"):
         imported(graph)
     made, report = network_of(parse(*content(graph)), "made", SpikingOptions(rounding=True))
     assert made.layers[0].matrix.T.tolist() == [[4, 1], [-3, 0]]
@@ -232,7 +234,7 @@ _META = f"node/nodes/neurons0/metadata/{METADATA}"
     (lambda: content(nir.NIRGraph.from_list(nir.Linear(W), nir.IF(ONE, ONE), nir.Linear(W))), "Output 'output': the network must end with the spikes of IF neurons"),
     (lambda: content(nir.NIRGraph.from_list(nir.IF(ONE, ONE))), "IF 'if': must have a Linear or Affine node before it"),
     (lambda: content(nir.NIRGraph.from_list(nir.Linear(W), nir.LIF(ONE, ONE, ONE, ONE), nir.Linear(W), nir.CubaLIF(ONE, ONE, ONE, ONE, ONE))),
-     ("2 nodes cannot be imported\n  - LIF 'lif': it decays by exp(-t / tau), which leaves every grid of integers; oxnor's leak is V / 2**leak a tick, rounded towards 0, and only LIF nodes that it has exported itself are taken: use IF\n"
+     ("2 nodes cannot be imported\n  - LIF 'lif': it decays by exp(-t / tau), which leaves every grid of integers; oxnor's leak is V / 2**leak a tick, rounded towards 0, and only LIF nodes that oxnor exported are accepted: use IF\n"
      "  - CubaLIF 'cubalif': synapses with a current of their own are not supported: train with IF")),
     (lambda: broken(lambda g: g.edges.append(("if", "linear"))), "2 nodes cannot be imported\n  - IF 'if': its output goes to several nodes, or back: only chains are supported\n  - Linear 'linear': it has several inputs: only chains are supported"),
     (lambda: broken(lambda g: g.edges.remove(("linear", "if"))), "2 nodes cannot be imported\n  - IF 'if': it is not between the input and the output\n  - Output 'output': it is not between the input and the output"),
@@ -246,7 +248,7 @@ _META = f"node/nodes/neurons0/metadata/{METADATA}"
     (lambda: ours(lambda a, t: t.update({_META: "{"})), f"{_META} must be JSON of version 1: it is damaged or from another release"),
     (lambda: ours(lambda a, t: t.update({_META: json.dumps({"version": 1, "neuron": {"theta": 4}})})), "IF 'neurons0': metadata.neuron must have exactly the fields"),
     (lambda: ours(lambda a, t: a["node/nodes/neurons0/v_threshold"].fill(5)), "IF 'neurons0': v_threshold must be 4, as its metadata says: remove the metadata if not"),
-    (lambda: ours(lambda a, t: a["node/nodes/linear0/weight"].fill(0.5)), "IF 'neurons0': weights must be integers, as its metadata says: the largest error is 0.5 (--round takes the nearest)"),
+    (lambda: ours(lambda a, t: a["node/nodes/linear0/weight"].fill(0.5)), "IF 'neurons0': weights must be integers, as its metadata says: the largest error is 0.5 (`rounding` takes the nearest)"),
     (lambda: ours(lambda a, t: a["node/nodes/linear0/weight"].fill(9)), "IF 'neurons0': spiking layer: weights must be in [-4, 4], not 9"),
     (lambda: ({}, {"node/type": "IF"}), "node/type must be 'NIRGraph', not 'IF'"),
 ])  # fmt: skip

@@ -84,7 +84,7 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
             continue
     listed = "; ".join(f"{k}: {CODINGS[k]}" for k in tried)
     raise InputError(
-        f"the input must become bits of both values at some grey level, and does not ({listed}): see --input"
+        f"the input must become bits of both values at some grey level, and does not ({listed}): see `coding`"
     )
 
 

@@ -492,11 +492,11 @@ class Interpreter:
             if bits.constant:
                 if self.guess:
                     raise InputLevels("the input never changes")
-                raise InputError("the input must become bits of both values, and some never change: see --input")
+                raise InputError("the input must become bits of both values, and some never change: see `coding`")
             if len(np.unique(bits.switch)) > 1:
                 raise InputError("the input must become bits at one grey level, not one a pixel")
         elif is_input and bits.constant:
-            raise InputError("the input must give bits of both values, and some never change: see --input")
+            raise InputError("the input must give bits of both values, and some never change: see `coding`")
         return bits
 
 
@@ -521,6 +521,6 @@ def _grey(rows: int, quantiser: str, e: Levels) -> str:
     levels = f"{what}{e.levels} levels of {rows}"
     return (
         f"takes grey levels of the input ({levels}), and the engine takes bits: binarise"
-        " the input in the network (2x - 1, then BipolarQuant or a sign), or say --input bipolar or --input binary if"
+        " the input in the network (2x - 1, then BipolarQuant or a sign), or use `coding` bipolar or `coding` binary if"
         " its images are bits already"
     )

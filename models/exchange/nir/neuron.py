@@ -133,7 +133,7 @@ def fit(
             best = min(range(1, most + 1), key=off)
             raise InputError(
                 f"weights and threshold must be whole multiples of one step, at most {most} of it: with {best} the"
-                f" largest error is {off(best):.2g} of a step (--round takes the nearest)"
+                f" largest error is {off(best):.2g} of a step (`rounding` takes the nearest)"
             )
         levels = given.get("weight_max", Neuron().weight_max)
     step, here, rest = on(levels)
