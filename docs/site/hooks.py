@@ -1,0 +1,72 @@
+"""Hooks of mkdocs: README as the front page, notebooks and the Python API as pages, and nothing from the net."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+from pathlib import Path
+
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("oxnor", "oxnor.models", "oxnor.hw", "oxnor.sim", "oxnor.fpga")
+
+#: Scripts, styles, fonts and pictures that a page would fetch from elsewhere.
+_REMOTE = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//[^>]*>""")
+
+
+def notebook_markdown(path: Path) -> str:
+    """Return a notebook as Markdown: its texts, and its code in fences."""
+    parts = []
+    for cell in json.loads(path.read_text())["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    return "\n\n".join([*parts, f'<a href="{path.name}" download>Download this notebook</a>']) + "\n"
+
+
+def readme_markdown() -> str:
+    """Return README.md with its links as seen from the site's root."""
+    return re.sub(r"\]\(docs/", "](", (ROOT / "README.md").read_text())
+
+
+def api_markdown(package: str) -> str:
+    """Return the page of a package: each public name, documented where it is defined."""
+    module = importlib.import_module(package)
+    parts = [f"# {package}", inspect.getdoc(module) or ""]
+    for name in module.__all__:
+        value = getattr(module, name)
+        if name.startswith("__"):
+            parts += [f"### `{package}.{name}`", f"`{value!r}`"]
+        elif inspect.ismodule(value):
+            names = [f"::: {value.__name__}.{n}" for n in value.__all__]
+            parts += [f"## {package}.{name}", inspect.getdoc(value) or "", *names]
+        else:
+            parts.append(f"::: {value.__module__}.{value.__qualname__}")
+    return "\n\n".join(parts) + "\n"
+
+
+def on_files(files: Files, config) -> Files:
+    """Add the pages that are made from other sources."""
+    pages = {"index.md": readme_markdown(), "LICENSE": (ROOT / "LICENSE").read_text()}
+    pages |= {"site.css": (Path(__file__).parent / "site.css").read_text()}
+    pages |= {f"notebooks/{p.stem}.md": notebook_markdown(p) for p in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))}
+    pages |= {f"api/{package.rpartition('.')[2]}.md": api_markdown(package) for package in PACKAGES}
+    for name, content in pages.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Let links to notebooks lead to their pages."""
+    return re.sub(r"\]\(((?:\.\./)*(?:notebooks/)?[\w-]+)\.ipynb\)", r"](\1.md)", markdown)
+
+
+def on_post_build(config) -> None:
+    """Refuse a site that loads anything from the net."""
+    for path in sorted(Path(config.site_dir).rglob("*.html")):
+        remote = [tag for tag in _REMOTE.findall(path.read_text()) if 'rel="canonical"' not in tag]
+        if remote:
+            raise PluginError(f"{path.relative_to(config.site_dir)} loads from the net: {remote[0]}")
