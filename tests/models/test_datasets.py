@@ -109,7 +109,7 @@ def test_nowhere_names_every_place(empty_world):
         datasets.load_mnist("train", empty_world / "given")
     text = str(caught.value)
     assert text.startswith(
-        f"train-images-idx3-ubyte: must be in one of --data ({empty_world}/given), $OXNOR_DATA ({empty_world}/variable),"
+        f"train-images-idx3-ubyte: must be in one of `data_dir` ({empty_world}/given), $OXNOR_DATA ({empty_world}/variable),"
         f" ../shared/data ({empty_world}/shared/data), user cache ({empty_world}/cache), and is not; downloads failed from"
     )
     assert all(mirror in text for mirror in datasets.MIRRORS)

@@ -13,9 +13,10 @@ from oxnor.models.networks.binarized import Network
 
 from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
-from .interpret import InputLevels, Interpreter
+from .layers import InputLevels, Layers
 from .scores import decision_threshold, fit_scores
 from .table import Levels, Stage, Table, to_bits
+from .walk import Walk
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
     wanted = coding or graph.input_kind
     tried = (wanted,) if wanted else GREY
     for guess in tried:
-        walk = Interpreter(graph, levels(guess), guess=not wanted)
+        walk = Walk(graph, levels(guess), guess=not wanted)
         try:
-            return _assemble(graph, walk, walk.run(), guess, not wanted, name)
+            return _assemble(graph, walk.layers, walk.run(), guess, not wanted, name)
         except InputLevels:
             continue
     listed = "; ".join(f"{k}: {CODINGS[k]}" for k in tried)
@@ -96,26 +97,27 @@ def _record(stage: Stage, sensitive: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed: bool, name: str) -> Built:
+def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bool, name: str) -> Built:
     weights, thresholds, records = [], [], []
     masks: list[NDArray[np.bool_] | None] = []
     notes = [*graph.notes]
     # bits[k] are those that stage k gives, in the order in which the next product takes them
-    for k, stage in enumerate(walk.stages[1:-1], start=1):
-        found, elements = walk.bits[k], walk.elements[k]
+    for k, stage in enumerate(layers.stages[1:-1], start=1):
+        found, elements = layers.bits[k], layers.elements[k]
         t = found.thresholds(stage.rows)
-        records.append(_record(stage, found.sensitive) | walk.records[k])
+        records.append(_record(stage, found.sensitive) | layers.records[k])
         assert stage.weights is not None
         back = np.argsort(elements)
         weights.append(stage.weights ^ found.falling[back][:, None])
         thresholds.append(t[back])
-        masks.append(_columns(walk.masks[k], back))
+        masks.append(_columns(layers.masks[k], back))
     head, final = out.head, out.before or out
     stage = out.stage
     assert stage.weights is not None
     order = final.elements
-    if stage is not walk.stages[-1]:
-        raise InputError(f"the output must come from the last product, {walk.stages[-1].label}, not from {stage.label}")
+    if stage is not layers.stages[-1]:
+        product = layers.stages[-1].label
+        raise InputError(f"the output must come from the last product, {product}, not from {stage.label}")
     if len(order) != stage.size or len(np.unique(order)) != stage.size:
         raise InputError(f"the output must have all {stage.size} neurons of {stage.label}, each once")
     value, low, high = (final.columns(v) for v in (final.value, final.low, final.high))
@@ -138,8 +140,8 @@ def _assemble(graph: Graph, walk: Interpreter, out: Table, coding: str, assumed:
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
     weights.append(last)
     threshold = 128
-    if walk.stages[0].rows == 256:
-        threshold = int(walk.bits[0].switch[0])
+    if layers.stages[0].rows == 256:
+        threshold = int(layers.bits[0].switch[0])
         taken = f", taking the source's input to be {meaning(coding)}" if assumed else ""
         notes.append(f"input: pixel >= {threshold} is 1{taken}")
     network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_threshold=threshold)

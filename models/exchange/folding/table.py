@@ -40,7 +40,7 @@ class Stage:
     weights: NDArray[np.bool_] | None = None
     scaling: str = ""
     ops: list[str] = field(default_factory=list)
-    taken_by: str = ""
+    consumer: str = ""
 
 
 @dataclass

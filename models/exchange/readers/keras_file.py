@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.graph import FILE_MAX, NODES_MAX, Graph, Node, needed_nodes
-from oxnor.models.exchange.folding.interpret import REFUSED
+from oxnor.models.exchange.folding.refusals import REFUSED
 
 from .h5_child import read_h5_file
 

@@ -1,0 +1,94 @@
+"""Operators on single elements, and those that end a network with a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+
+from . import ops, rounding
+from .graph import Node
+from .table import Table
+
+#: Operators that change no value.
+SAME = frozenset({"Identity", "Dropout", "Cast", "CastLike", "StopGradient"})
+#: Operators under which no two outputs change places: not needed at the end.
+_MONOTONE = frozenset({"Sigmoid", "Tanh", "Softsign", "HardSigmoid", "Exp"})
+
+
+def elementwise(node: Node, x: list[Any]) -> Table:
+    """Return the table of an elementwise operator, with bounds for what it rounds."""
+    tables = [v for v in x if isinstance(v, Table)]
+    t = _common(node, x, tables)
+    f = ops.ELEMENTWISE[node.op]
+
+    def apply(which: str) -> NDArray:
+        return np.asarray(f([getattr(v, which) if isinstance(v, Table) else v for v in x], node.attrs))
+
+    value = apply("value")
+    axis = t.axis + value.ndim - t.value.ndim
+    if value.size != t.value.size or value.shape[axis] != t.value.shape[t.axis]:
+        raise InputError("a constant must not have more elements than the activations")
+    low, high = value, value
+    if not all(v.exact for v in tables):
+        low, high = apply("low"), apply("high")
+        low, high = np.minimum(np.minimum(low, high), value), np.maximum(np.maximum(low, high), value)
+    rounds = rounding.rounds(node, f, x, value) if node.op in ops.ROUNDED and value.dtype.kind == "f" else None
+    if rounds is not None and low is not high:
+        rounds |= low != high
+    if rounds is not None and rounds.any():
+        slack = np.where(rounds, rounding.slack(node, x, value), 0)
+        low, high = (low - slack).astype(value.dtype), (high + slack).astype(value.dtype)
+    if low is not high and np.array_equal(low, high):
+        low = high = value
+    wide = None
+    if all(v.wide is not None for v in tables):
+        narrowing = node.op in ("Cast", "CastLike") and value.dtype.kind == "f"
+        wide = t.wide if narrowing else apply("wide")
+    if node.op not in SAME:
+        t.stage.ops.append(node.op)
+    before = (t.before or t) if node.op in _MONOTONE else t.before if node.op in SAME else None
+    return Table(value, low, high, wide, t.index.reshape(_row_shape(value, axis)), axis, t.stage, "",
+                 t.quantiser, "", before)  # fmt: skip
+
+
+def _common(node: Node, x: list[Any], tables: list[Table]) -> Table:
+    """Return the table with the shape of the result, or raise InputError if the tables do not belong together."""
+    t = max(tables, key=lambda v: v.value.ndim)
+    for other in tables:
+        if other.stage is not t.stage:
+            raise InputError(
+                f"it joins {other.stage.label} and {t.stage.label}: only chains of layers are supported"
+            )
+        if other.value.shape != t.value.shape or other.axis != t.axis or not np.array_equal(other.index, t.index):
+            raise InputError("it joins activations in another order")
+    if node.attrs.get("training_mode", 0) or (
+        node.op == "Dropout" and len(x) > 2 and x[2] is not None and np.any(x[2])
+    ):
+        raise InputError("it is in training mode: export the network in evaluation mode (model.eval())")
+    if node.op in ("BatchNormalization", "MultiThreshold") and t.axis != 0:
+        raise InputError("the images must be the first dimension")
+    return t
+
+
+def _row_shape(value: NDArray, axis: int) -> tuple[int, ...]:
+    return tuple(1 if k == axis else n for k, n in enumerate(value.shape))
+
+
+def head(node: Node, t: Table, opset: int) -> list[Any]:
+    """Return the outputs of an operator that ends the network with a class, which `t` still decides."""
+    axis = int(node.attrs.get("axis", 0 if node.op == "ArgMax" else -1)) % t.value.ndim
+    if node.op in ("Softmax", "LogSoftmax") and opset < 13 and "axis" not in node.attrs:
+        axis = t.value.ndim - 1
+    if axis == t.axis or t.value.shape[axis] != t.stage.size:
+        raise InputError("it must be taken over the classes of the last layer")
+    if node.op == "ArgMax" and node.attrs.get("select_last_index", 0):
+        raise InputError("select_last_index must be 0: the lowest index wins a tie")
+    if node.op == "TopK" and not node.attrs.get("largest", 1):
+        raise InputError("largest must be 1")
+    t = t.before or t
+    y = Table(t.value, t.low, t.high, t.wide, t.index, t.axis, t.stage, t.name, t.quantiser, node.op)
+    return [y] * len(node.outputs)

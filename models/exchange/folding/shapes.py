@@ -1,0 +1,93 @@
+"""Operators that change the shape of a tensor: the same is done to a table's values and to its index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+
+from . import ops
+from .graph import Node
+from .table import Table
+
+
+def mapped(t: Table, change: Callable[[NDArray], NDArray], index: NDArray[np.int64], axis: int) -> Table:
+    """Return a table whose arrays are changed by `change`, which moves the rows to `axis`."""
+    value = change(t.value)
+    low, high = (value, value) if t.exact else (change(t.low), change(t.high))
+    wide = None if t.wide is None else change(t.wide)
+    return Table(value, low, high, wide, index, axis, t.stage, "", t.quantiser, t.head, t.before)
+
+
+def transposed(v: Any) -> Any:
+    """Return the transpose of a table or a constant."""
+    if not isinstance(v, Table):
+        return np.asarray(v).T
+    if v.value.ndim != 2:
+        raise InputError("a transposed operand must be a matrix")
+    return mapped(v, np.transpose, v.index.T, 1 - v.axis)
+
+
+def reshaped(node: Node, x: list[Any], t: Table, batch: int | None) -> Any:
+    """Return the result of a node that changes the shape of table `t`, its first input.
+
+    Parameters
+    ----------
+    node : Node
+    x : list
+        Its inputs.
+    t : Table
+    batch : int or None
+        The batch size, if the source fixes it.
+
+    Raises
+    ------
+    InputError
+        If the images would not stay apart.
+    """
+    op, a = node.op, node.attrs
+    if op == "Shape":
+        return ops.run_shape(op, [t.value], a, None)
+    if len(x) > 1 and isinstance(x[1], Table):
+        raise InputError("its shape must not depend on the images")
+    axis = _axis_after(op, x, a, t)
+
+    def change(array: NDArray) -> NDArray:
+        y = ops.run_shape(op, [array, *x[1:]], a, batch)
+        if y.ndim <= axis or y.shape[axis] != array.shape[t.axis] or y.size != array.size:
+            raise InputError("it must keep the images apart")
+        return y
+
+    # An index has one row; it is changed as a stack of as many as the table has rows.
+    stacked = ops.run_shape(op, [np.broadcast_to(t.index, t.value.shape), *x[1:]], a, batch)
+    if stacked.ndim <= axis or stacked.shape[axis] != t.value.shape[t.axis]:
+        raise InputError("it must keep the images apart")
+    return mapped(t, change, np.take(stacked, [0], axis=axis).copy(), axis)
+
+
+def _axis_after(op: str, x: list[Any], a: Any, t: Table) -> int:
+    """Return the axis of the rows after the operator."""
+    nd, axis = t.value.ndim, t.axis
+    if op == "Transpose":
+        perm = [int(k) % nd for k in a.get("perm", range(nd)[::-1])]
+        if sorted(perm) != list(range(nd)):
+            raise InputError(f"perm must order {nd} dimensions, not {perm}")
+        return perm.index(axis)
+    if op == "Squeeze":
+        axes = ops.axes_of(x, a)
+        removed = [k for k in range(nd) if t.value.shape[k] == 1] if axes is None else [k % nd for k in axes]
+        if t.axis in removed:
+            raise InputError("it must not remove the dimension of the images")
+        return axis - sum(k < t.axis for k in removed)
+    if op == "Unsqueeze":
+        axes = ops.axes_of(x, a) or []
+        total = nd + len(axes)
+        added = {k % total for k in axes}
+        return [k for k in range(total) if k not in added][axis]
+    if axis != 0:
+        raise InputError("the images must be the first dimension")
+    return axis

@@ -1,0 +1,206 @@
+"""Reads a source graph as a binarized network: every tensor is a table over the popcounts of the layer before it.
+
+Between two matrix products a neuron's value depends on its popcount alone. So the source's own arithmetic is run on
+all n_in + 1 popcounts of all neurons at once, as if they were images, and the threshold is where the result changes.
+That is the fold and its proof in one; no rule for batch norm, scales, signs or equality is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+
+from . import ops
+from .elements import SAME, elementwise, head
+from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
+from .layers import ONE_BIT, InputLevels, Layers
+from .refusals import REFUSED, WHY
+from .shapes import reshaped
+from .table import Stage, Table
+
+#: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
+DOMAINS = frozenset({"", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
+#: A tensor that cannot be known because a node before it cannot be imported.
+UNKNOWN = object()
+_QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold", "QuantizeLinear", "BipolarQuant"})
+_QONNX = frozenset({"BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul"})
+_BINARY = frozenset({
+    "Add", "Sub", "Mul", "Div", "Sum", "Pow", "Where", "Min", "Max", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+    "Equal", "And", "Or", "Xor", "BipolarQuant",
+})  # fmt: skip
+
+
+class Walk:
+    """Walks through a graph once.
+
+    Parameters
+    ----------
+    graph : Graph
+    levels : ndarray, shape (256,) or (2,)
+        Values that an element of the input can have.
+    guess : bool
+        Raise :class:`InputLevels` where the levels give a constant first layer, so that others can be tried.
+    """
+
+    def __init__(self, graph: Graph, levels: NDArray, guess: bool = False):
+        self.graph = graph
+        self.layers = Layers(guess, {}, [])
+        self.values: dict[str, Any] = dict(graph.constants)
+        self.problems: list[str] = []
+        self.sizes: set[str] = set()
+        self.values[graph.input] = self._input(levels)
+
+    def _input(self, levels: NDArray) -> Table:
+        shape = self.graph.input_shape[1:]
+        if len(self.graph.input_shape) < 2 or any(n is None or n < 1 for n in shape):
+            raise InputError(
+                f"input {self.graph.input!r} must have a batch and fixed sizes, not {self.graph.input_shape}"
+            )
+        sizes = [int(n) for n in shape if n is not None]
+        n = int(np.prod(sizes, dtype=object))
+        if n > 1 << 16:
+            raise InputError(f"input {self.graph.input!r} must have at most {1 << 16} elements, not {n}")
+        value = np.broadcast_to(levels.reshape([-1] + [1] * len(sizes)), (len(levels), *sizes))
+        stage = Stage(f"input '{self.graph.input}'", len(levels), n)
+        self.layers.stages.append(stage)
+        index = np.arange(n).reshape(1, *sizes)
+        return Table(value, value, value, None, index, 0, stage, self.graph.input)
+
+    def run(self) -> Table:
+        """Return the table of the network's output.
+
+        Raises
+        ------
+        Unsupported
+            Naming every node that cannot be imported.
+        """
+        last = {name: k for k, node in enumerate(self.graph.nodes) for name in node.inputs}
+        for k, node in enumerate(self.graph.nodes):
+            try:
+                with np.errstate(all="ignore"):
+                    results = self._node(node)
+            except InputLevels:
+                raise
+            except InputError as e:
+                self.problems.append(f"{node.label}: {e}")
+                results = [UNKNOWN] * len(node.outputs)
+            except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, ZeroDivisionError,
+                    AttributeError) as e:  # fmt: skip
+                # What numpy says of shapes that do not fit.
+                self.problems.append(f"{node.label}: its inputs or attributes do not fit ({str(e)[:120]})")
+                results = [UNKNOWN] * len(node.outputs)
+            for name, value in zip(node.outputs, results, strict=False):
+                if isinstance(value, Table) and not value.head:
+                    value.name = name
+                self.values[name] = value
+            for name in node.inputs:  # tables are large
+                done = name and last[name] == k and name not in self.graph.outputs
+                if done and isinstance(self.values[name], Table):
+                    self.values[name] = None
+        if self.problems:
+            raise Unsupported(self.problems)
+        out = self.values[self.graph.outputs[0]]
+        if not isinstance(out, Table):
+            raise InputError(f"output {self.graph.outputs[0]!r} must depend on the input, and does not")
+        if out.stage.weights is None:
+            raise InputError("the network must have a matrix product (MatMul or Gemm) of its input, and has none")
+        return out
+
+    def _node(self, node: Node) -> list[Any]:
+        if node.op == "Constant":
+            return [ops.constant_value(node.attrs)]
+        x = [self.values[name] if name else None for name in node.inputs]
+        if node.domain == REFUSED:
+            raise InputError(ops.text(node.attrs.get("why", "is not supported")))
+        if node.domain not in DOMAINS:
+            raise InputError(f"operator domain must be one of {', '.join(sorted(DOMAINS - {''}))}, not {node.domain!r}")
+        if node.domain not in ("", "ai.onnx") and node.op not in _QONNX:
+            raise InputError(WHY.get(node.op, f"the operator is not known in domain {node.domain!r}"))
+        known = (node.op in ops.ELEMENTWISE or node.op in ops.SHAPES or node.op in ops.PRODUCTS
+                 or node.op in ops.HEADS or node.op in ops.CONSTANT_ONLY)  # fmt: skip
+        if not known:
+            raise InputError(WHY.get(node.op, "the operator is not supported"))
+        bits = self._bits_of(node, x)
+        if any(v is UNKNOWN for v in x):
+            if bits > 1 and node.op in ("Quant", "IntQuant", "MultiThreshold"):
+                raise InputError(f"{bits:g} bits: {ONE_BIT}")
+            if node.op in ops.PRODUCTS:
+                self.layers.check_weights(node, x)
+            return [UNKNOWN] * len(node.outputs)
+        if node.op == "Shape" or any(name in self.sizes for name in node.inputs):
+            self._follow_sizes(node, x)
+        if not any(isinstance(v, Table) for v in x):
+            return self._constant(node, x, bits)
+        if node.op in ops.PRODUCTS:
+            return [self.layers.product(node, x)]
+        return self._on_table(node, x, bits)
+
+    def _follow_sizes(self, node: Node, x: list[Any]) -> None:
+        """Keep the number of images, which shapes are made of, out of all arithmetic."""
+        tables = [v for v in x if isinstance(v, Table)]
+        if node.op == "Shape" or not tables:
+            self.sizes.update(node.outputs)
+        elif node.op not in ops.SHAPES:
+            rows = tables[0].stage.rows
+            for name, v in zip(node.inputs, x, strict=True):
+                if name in self.sizes and isinstance(v, np.ndarray) and (v == rows).any():
+                    raise InputError("it computes with the number of images")
+
+    def _on_table(self, node: Node, x: list[Any], bits: float) -> list[Any]:
+        t = next(v for v in x if isinstance(v, Table))
+        if t.head:
+            if node.op in SAME or node.op in ops.SHAPES or node.op in ("ArgMax", "TopK"):
+                return [t] * len(node.outputs)
+            raise InputError(f"nothing may follow {t.head}, which ends the network")
+        if node.op in ops.HEADS:
+            return head(node, t, self.graph.opset)
+        if node.op in ops.SHAPES:
+            return [reshaped(node, x, t, self.graph.input_shape[0])]
+        if node.op in ops.CONSTANT_ONLY:
+            raise InputError("it picks or joins activations: only chains of dense layers are supported")
+        y = elementwise(node, x)
+        if bits > 1:
+            y.quantiser = f"{node.label}, {bits:g} bits"
+        elif node.op in _QUANTISERS:
+            y.quantiser = ""
+        return [y, *[UNKNOWN] * (len(node.outputs) - 1)]
+
+    @staticmethod
+    def _bits_of(node: Node, x: list[Any]) -> float:
+        """Return the bit width of a quantiser; 0 if the node is none."""
+        if node.op in ("Quant", "IntQuant") and len(x) > 3 and isinstance(x[3], np.ndarray) and x[3].size:
+            width = float(np.ravel(x[3])[0])
+            if not 1 <= width <= 64:
+                raise InputError(f"bit width must be in [1, 64], not {width:g}")
+            return width
+        if node.op == "MultiThreshold" and len(x) > 1 and isinstance(x[1], np.ndarray) and x[1].ndim == 2:
+            return float(int(x[1].shape[1]).bit_length())
+        return 8.0 if node.op == "QuantizeLinear" else 0.0
+
+    def _constant(self, node: Node, x: list[Any], bits: float) -> list[Any]:
+        if node.op in ops.PRODUCTS:
+            results: list[Any] = [ops.run_product(node.op, x, node.attrs)]
+        elif node.op in ops.HEADS:
+            results = ops.run_head(node.op, x, node.attrs)
+        elif node.op in ops.SHAPES:
+            results = [ops.run_shape(node.op, x, node.attrs, None)]
+        elif node.op in ops.CONSTANT_ONLY:
+            results = [ops.CONSTANT_ONLY[node.op](x, node.attrs)]
+        else:
+            shape = np.broadcast_shapes(*(np.shape(v) for v in x if v is not None and node.op in _BINARY))
+            if int(np.prod(shape, dtype=object)) > ELEMENTS_MAX:
+                raise InputError(f"a tensor must have at most {ELEMENTS_MAX:,} elements")
+            results = [ops.ELEMENTWISE[node.op](x, node.attrs)]
+        origin = next((self.layers.quantised[n] for n in node.inputs if n in self.layers.quantised), "")
+        if bits > 1:
+            origin = f"{node.label}, {bits:g} bits"
+        elif node.op in _QUANTISERS:
+            origin = ""
+        for name in node.outputs:
+            if origin:
+                self.layers.quantised[name] = origin
+        return [np.asarray(v) for v in results]
