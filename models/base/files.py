@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +22,9 @@ from .errors import InputError
 
 _HEADER_MAX = 1 << 20
 #: What a damaged archive or array raises.
-_UNREADABLE = (
-    zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError, SyntaxError, zlib.error,
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, TypeError, EOFError, OSError, NotImplementedError,
+    RuntimeError, SyntaxError, OverflowError, MemoryError, struct.error, KeyError, IndexError, AttributeError,
 )
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -101,10 +104,10 @@ class NpzReader:
             raise InputError(f"{self.path}: no such file") from None
         except IsADirectoryError:
             raise InputError(f"{self.path}: is a folder, not a file") from None
-        except zipfile.BadZipFile:
-            raise InputError(f"{self.path}: is not an .npz file, or is cut short") from None
         except OSError as e:
             raise InputError(f"{self.path}: cannot be read ({e.strerror})") from None
+        except UNREADABLE:
+            raise InputError(f"{self.path}: is not an .npz file, or is cut short") from None
 
     def __enter__(self) -> NpzReader:
         return self
@@ -153,17 +156,20 @@ class NpzReader:
                 if version != (1, 0):
                     raise InputError(f"{self.path}: array {name!r} must be in .npy format 1.0, not {version}")
                 found, _, kind = np.lib.format.read_array_header_1_0(member)
-        except KeyError:
-            raise InputError(f"{self.path}: array {name!r} is missing") from None
         except InputError:
             raise
-        except _UNREADABLE as e:
-            raise InputError(f"{self.path}: array {name!r} cannot be read ({e})") from None
+        except UNREADABLE as e:
+            raise self._unreadable(name, e) from None
         if kind.str not in dtypes:
             raise InputError(f"{self.path}: array {name!r} must have dtype {' or '.join(dtypes)}, not {kind.str}")
         if len(found) > ndim_max:
             raise InputError(f"{self.path}: array {name!r} must have at most {ndim_max} dimensions, not {len(found)}")
         return self.array(name, kind.str, found, limit, any_order=True)
+
+    def _unreadable(self, name: str, e: Exception) -> InputError:
+        if name not in self.names:
+            return InputError(f"{self.path}: array {name!r} is missing")
+        return InputError(f"{self.path}: array {name!r} cannot be read ({' '.join(str(e).split())})")
 
     def bits(self, name: str, rows: int, width: int) -> NDArray[np.bool_]:
         """Return packed bits (bit i of a row is bit i % 8 of byte i // 8) as bool, shape (rows, width)."""
@@ -205,12 +211,10 @@ class NpzReader:
                 if size > limit:
                     raise InputError(f"{self.path}: array {name!r} must have at most {limit} bytes, not {size}")
                 data = member.read(size + 1)
-        except KeyError:
-            raise InputError(f"{self.path}: array {name!r} is missing") from None
         except InputError:
             raise
-        except _UNREADABLE as e:
-            raise InputError(f"{self.path}: array {name!r} cannot be read ({e})") from None
+        except UNREADABLE as e:
+            raise self._unreadable(name, e) from None
         if len(data) != size:
             raise InputError(f"{self.path}: array {name!r} must have {size} bytes of data, not {len(data)}")
         return np.frombuffer(data, dtype=kind).reshape(found, order="F" if fortran else "C")

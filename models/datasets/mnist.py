@@ -1,16 +1,12 @@
-"""MNIST: an IDX reader that trusts nothing, and the places where the files are looked for."""
+"""MNIST and Fashion-MNIST: four IDX files each, found in the usual places, always checked."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import http.client
-import math
-import os
 import urllib.error
 import urllib.request
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -20,153 +16,86 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import whole_file
 
-#: MD5 of each uncompressed file, as published with the data set.
-MNIST_MD5 = {
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
+from .idx import read_idx
+from .places import DATA_VARIABLE, cache_dir, find, not_found
+
 #: Number of images of each split.
 MNIST_SIZE = {"train": 60_000, "test": 10_000}
-#: Copies of the four files, tried in this order.
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
-#: Environment variable that names a folder with the data.
-DATA_VARIABLE = "OXNOR_DATA"
 
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 _TIMEOUT_S = 5.0
-_DOWNLOAD_MAX = 16 << 20
+_DOWNLOAD_MAX = 32 << 20
 
 #: Called with (file name, bytes so far, bytes in all or 0 if not known) while a file is downloaded.
 DownloadProgress = Callable[[str, int, int], None]
 
 
-def parse_idx(data: bytes, shape: tuple[int | None, ...], where: str) -> NDArray[np.uint8]:
-    """Return the array of an uncompressed IDX file of unsigned bytes.
-
-    The format is two zero bytes, a type byte (0x08: unsigned byte), the number of dimensions, each
-    dimension as a big-endian 32-bit number, then the elements, the last dimension fastest.
+@dataclass(frozen=True)
+class IdxSet:
+    """A data set of four IDX files with the names and sizes of MNIST's.
 
     Parameters
     ----------
-    data : bytes
-        The whole file.
-    shape : tuple of int or None
-        The shape that it must have; None stands for any length.
-    where : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    ndarray of uint8, read-only
-
-    Raises
-    ------
-    InputError
-        Naming the file, the field and the rule that it breaks.
+    name : str
+        Of the set, and of its folder in a place.
+    md5 : mapping
+        MD5 of each uncompressed file.
+    mirrors : tuple of str
+        Addresses of copies, tried in this order.
+    shipped : bool
+        Whether the package has the test files.
+    folders : tuple of str
+        Where a Debian package puts the files.
+    advice : str
+        How to get it, for the error that it is nowhere.
     """
-    magic = bytes((0, 0, 8, len(shape)))
-    if len(data) < 4:
-        raise InputError(f"{where}: length must be at least 4 bytes, not {len(data)}")
-    if data[:4] != magic:
-        raise InputError(f"{where}: magic must be {magic.hex()} (unsigned bytes, {len(shape)} dimensions), not "
-                         f"{data[:4].hex()}")
-    head = 4 + 4 * len(shape)
-    if len(data) < head:
-        raise InputError(f"{where}: length must be at least {head} bytes, not {len(data)}")
-    found = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, head, 4))
-    for i, (size, rule) in enumerate(zip(found, shape, strict=True)):
-        if rule not in (None, size):
-            raise InputError(f"{where}: dimension {i} must be {rule}, not {size}")
-    length = head + math.prod(found)
-    if len(data) != length:
-        raise InputError(f"{where}: length must be {length} bytes, as its dimensions say, not {len(data)}")
-    return np.frombuffer(data, np.uint8, offset=head).reshape(found)
+
+    name: str
+    md5: Mapping[str, str]
+    mirrors: tuple[str, ...] = ()
+    shipped: bool = False
+    folders: tuple[str, ...] = ()
+    advice: str = ""
 
 
-def _read_bytes(path: Path, limit: int) -> bytes:
-    """Return at most `limit` + 1 bytes of a file, decompressed if it is gzip."""
-    try:
-        with path.open("rb") as raw:
-            if raw.read(2) != b"\x1f\x8b":
-                raw.seek(0)
-                return raw.read(limit + 1)
-            raw.seek(0)
-            with gzip.GzipFile(fileobj=raw) as stream:
-                return stream.read(limit + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(f"{path}: gzip data must be whole, not cut short or damaged") from None
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror or e})") from None
+MNIST = IdxSet(
+    "mnist",
+    {  # as published with the data set
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    shipped=True,
+    advice=f"put the four files in a folder and name it as `data_dir` or in ${DATA_VARIABLE}, or allow the `download`",
+)
+FASHION_MNIST = IdxSet(
+    "fashion-mnist",
+    {  # of Debian's dataset-fashion-mnist
+        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+    },
+    folders=("/usr/share/datasets/fashion-mnist",),
+    advice="apt-get install dataset-fashion-mnist, or put the four files in a folder fashion-mnist of one of these",
+)
 
 
-def read_idx(path: str | Path, shape: tuple[int | None, ...], *, md5: str | None = None) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes, gzipped or not; nothing in the file is trusted.
-
-    Parameters
-    ----------
-    path : path
-    shape : tuple of int or None
-        As for :func:`parse_idx`.
-    md5 : str, optional
-        MD5 (hex) that the uncompressed file must have.
-
-    Raises
-    ------
-    InputError
-        Naming the file, the field and the rule that it breaks.
-    """
-    path = Path(path)
-    known = 4 + 4 * len(shape) + math.prod(n for n in shape if n is not None)
-    limit = known if None not in shape else 1 << 30
-    data = _read_bytes(path, limit)
-    array = parse_idx(data, shape, str(path))
-    if md5 is not None:
-        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if found != md5:
-            raise InputError(f"{path}: MD5 of the uncompressed file must be {md5}, not {found}")
-    return array
-
-
-def _cache_dir() -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("oxnor"))
-
-
-def search_places(data_dir: str | Path | None = None) -> list[tuple[str, Path]]:
-    """Return where training data is looked for, in order, as (what it is, folder)."""
-    places = [("`data_dir`", Path(data_dir))] if data_dir is not None else []
-    if os.environ.get(DATA_VARIABLE):
-        places.append((f"${DATA_VARIABLE}", Path(os.environ[DATA_VARIABLE])))
-    places.append(("../shared/data", Path.cwd().parent / "shared" / "data"))
-    places.append(("user cache", _cache_dir()))
-    return places
-
-
-def _find(folder: Path, name: str) -> Path | None:
-    candidates = (sub / f"{name}{end}" for sub in (folder / "mnist", folder) for end in (".gz", ""))
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _shipped(name: str) -> Path:
-    return Path(str(resources.files("oxnor.models"))) / "data" / "mnist" / f"{name}.gz"
-
-
-def _load(path: Path, name: str, split: str) -> NDArray[np.uint8]:
+def _load(path: Path, files: IdxSet, name: str, split: str) -> NDArray[np.uint8]:
     n = MNIST_SIZE[split]
-    array = read_idx(path, (n, 28, 28) if "images" in name else (n,), md5=MNIST_MD5[name])
+    array = read_idx(path, (n, 28, 28) if "images" in name else (n,), md5=files.md5[name])
     return array.reshape(n, 784) if "images" in name else array
 
 
-def _fetch(url: str, path: Path, name: str, progress: DownloadProgress | None) -> None:
+def _fetch(url: str, path: Path, files: IdxSet, name: str, progress: DownloadProgress | None) -> None:
     """Download one gzipped file to `path`, whole or not at all, after a check of its MD5."""
     with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as reply, whole_file(path) as temporary:
         total = int(reply.headers.get("Content-Length") or 0)
@@ -179,40 +108,69 @@ def _fetch(url: str, path: Path, name: str, progress: DownloadProgress | None) -
                 out.write(block)
                 if progress:
                     progress(name, done, total)
-        _load(temporary, name, "train" if name.startswith("train") else "test")
+        _load(temporary, files, name, "train" if name.startswith("train") else "test")
 
 
-def _download(name: str, progress: DownloadProgress | None) -> tuple[Path | None, list[str]]:
-    """Return the downloaded file in the user cache, or None and why each mirror failed."""
-    path = _cache_dir() / "mnist" / f"{name}.gz"
+def _download(files: IdxSet, name: str, progress: DownloadProgress | None) -> Path:
+    """Return the downloaded file in the user cache, or raise InputError saying why each mirror failed."""
+    path = cache_dir() / files.name / f"{name}.gz"
     failures = []
-    for mirror in MIRRORS:
+    for mirror in files.mirrors:
         try:
-            _fetch(f"{mirror}{name}.gz", path, name, progress)
-            return path, []
+            _fetch(f"{mirror}{name}.gz", path, files, name, progress)
+            return path
         except urllib.error.URLError as e:
             failures.append(f"{mirror} ({e.reason})")
         except (OSError, http.client.HTTPException, ValueError) as e:
             failures.append(f"{mirror} ({e})")
-    return None, failures
+    why = f"downloads failed from {', '.join(failures)}" if failures else "there is no copy to download"
+    raise InputError(f"{name}: {why}; {files.advice}")
 
 
-def load_mnist(
-    split: str = "test", data_dir: str | Path | None = None, progress: DownloadProgress | None = None
+def _locate(
+    files: IdxSet, name: str, split: str, data_dir: str | Path | None, download: bool, progress: DownloadProgress | None
+) -> Path:
+    with_package = files.shipped and split == "test"
+    shipped = Path(str(resources.files("oxnor.models"))) / "data" / files.name / f"{name}.gz"
+    if with_package and data_dir is None:
+        return shipped
+    # Files right in the folder only if it is the user's own, or MNIST's: a place may hold several sets.
+    folders = [f"{files.name}/"] + ([""] if files is MNIST or data_dir is not None else [])
+    candidates = [f"{folder}{name}{end}" for folder in folders for end in (".gz", "")]
+    path = find(candidates, data_dir) or find((f"{name}.gz", name), extra=[Path(f) for f in files.folders])
+    if path is None and with_package:
+        return shipped
+    if path is None and download:
+        return _download(files, name, progress)
+    if path is None:
+        raise not_found(name, files.advice, data_dir)
+    return path
+
+
+def load_idx_set(
+    files: IdxSet,
+    split: str = "test",
+    data_dir: str | Path | None = None,
+    *,
+    download: bool = False,
+    progress: DownloadProgress | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the images and labels of MNIST; checksums are always verified.
+    """Return the images and labels of one split; checksums are always verified.
 
-    The test images come with the package. The training images are taken from the first of `data_dir`,
-    ``$OXNOR_DATA``, ``../shared/data`` and the user cache that has them, or else downloaded into the
-    user cache; in each folder ``mnist/FILE`` and ``FILE`` are accepted, with or without ``.gz``. With `data_dir`,
-    the test images are taken from there too.
+    The test images of MNIST come with the package. Others are taken from the first of `data_dir`, ``$OXNOR_DATA``,
+    ``../shared/data``, the user cache and the folder of the Debian package that has them; in each ``NAME/FILE`` is
+    accepted, with or without ``.gz``, and FILE itself in `data_dir`. With `data_dir`, test images are taken from
+    there too.
 
     Parameters
     ----------
+    files : IdxSet
     split : str
         "test" (10,000 images) or "train" (60,000 images).
     data_dir : path, optional
         Folder to look in first.
+    download : bool
+        Whether what is found nowhere may be downloaded into the user cache.
     progress : callable, optional
         Told of a download's progress.
 
@@ -227,25 +185,19 @@ def load_mnist(
         If a file is damaged, or is found nowhere: then every place that was looked in is named.
     """
     if split not in _FILES:
-        raise InputError(f"split must be one of {', '.join(_FILES)}, not {split!r}")
-    images, labels = (_load(_locate(name, split, data_dir, progress), name, split) for name in _FILES[split])
+        raise InputError(f"must be one of {', '.join(_FILES)}, not {split!r}", parameter="split")
+    images, labels = (
+        _load(_locate(files, name, split, data_dir, download, progress), files, name, split) for name in _FILES[split]
+    )
     return images, labels
 
 
-def _locate(name: str, split: str, data_dir: str | Path | None, progress: DownloadProgress | None) -> Path:
-    if split == "test" and data_dir is None:
-        return _shipped(name)
-    places = search_places(data_dir)
-    for _, folder in places:
-        if path := _find(folder, name):
-            return path
-    if split == "test":
-        return _shipped(name)
-    path, failures = _download(name, progress)
-    if path is None:
-        looked = ", ".join(f"{what} ({folder})" for what, folder in places)
-        raise InputError(
-            f"{name}: must be in one of {looked}, and is not; downloads failed from {', '.join(failures)};"
-            f" put the MNIST files in a folder and name it with `data_dir` or ${DATA_VARIABLE}"
-        )
-    return path
+def load_mnist(
+    split: str = "test",
+    data_dir: str | Path | None = None,
+    progress: DownloadProgress | None = None,
+    *,
+    download: bool = False,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the images and labels of MNIST; as :func:`load_idx_set`."""
+    return load_idx_set(MNIST, split, data_dir, download=download, progress=progress)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets import idx as idx_file
 from oxnor.models.datasets import mnist as datasets
+from oxnor.models.datasets import places
 
 
 def idx(array, *, magic=None, dims=None):
@@ -45,13 +47,13 @@ def test_idx_errors(case, tmp_path):
     path = tmp_path / "images"
     path.write_bytes(data)
     with pytest.raises(InputError) as caught:
-        datasets.read_idx(path, (None, 4, 5))
+        idx_file.read_idx(path, (None, 4, 5))
     assert str(caught.value) == message.replace("FILE", str(path))
 
 
 def test_idx_missing_file(tmp_path):
     with pytest.raises(InputError) as caught:
-        datasets.read_idx(tmp_path / "none", (1,))
+        idx_file.read_idx(tmp_path / "none", (1,))
     assert str(caught.value) == f"{tmp_path / 'none'}: cannot be read (No such file or directory)"
 
 
@@ -60,9 +62,9 @@ def test_idx_reads(pack, tmp_path):
     path = tmp_path / "images"
     path.write_bytes(pack(idx(IMAGES)))
     md5 = hashlib.md5(idx(IMAGES)).hexdigest()
-    np.testing.assert_array_equal(datasets.read_idx(path, (None, 4, 5), md5=md5), IMAGES)
+    np.testing.assert_array_equal(idx_file.read_idx(path, (None, 4, 5), md5=md5), IMAGES)
     with pytest.raises(InputError) as caught:
-        datasets.read_idx(path, (3, 4, 5), md5="0" * 32)
+        idx_file.read_idx(path, (3, 4, 5), md5="0" * 32)
     assert str(caught.value) == f"{path}: MD5 of the uncompressed file must be {'0' * 32}, not {md5}"
 
 
@@ -70,7 +72,7 @@ def test_gzip_bomb_is_not_unpacked(tmp_path):
     path = tmp_path / "images"
     path.write_bytes(gzip.compress(idx(IMAGES) + bytes(50 << 20)))
     with pytest.raises(InputError, match=re.escape("length must be 76 bytes, as its dimensions say, not 77")):
-        datasets.read_idx(path, (3, 4, 5))
+        idx_file.read_idx(path, (3, 4, 5))
 
 
 def test_shipped_test_images():
@@ -93,7 +95,8 @@ def empty_world(monkeypatch, tmp_path):
     (tmp_path / "repository").mkdir()
     monkeypatch.chdir(tmp_path / "repository")
     monkeypatch.setenv("OXNOR_DATA", str(tmp_path / "variable"))
-    monkeypatch.setattr(datasets, "_cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(places, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(datasets, "cache_dir", lambda: tmp_path / "cache")
 
     def refuse(*_args, **_kwargs):
         raise socket.gaierror(-2, "Name or service not known")
@@ -107,13 +110,19 @@ def empty_world(monkeypatch, tmp_path):
 def test_nowhere_names_every_place(empty_world):
     with pytest.raises(InputError) as caught:
         datasets.load_mnist("train", empty_world / "given")
-    text = str(caught.value)
-    assert text.startswith(
+    assert str(caught.value) == (
         f"train-images-idx3-ubyte: must be in one of `data_dir` ({empty_world}/given), $OXNOR_DATA ({empty_world}/variable),"
-        f" ../shared/data ({empty_world}/shared/data), user cache ({empty_world}/cache), and is not; downloads failed from"
+        f" ../shared/data ({empty_world}/shared/data), user cache ({empty_world}/cache), and is not; put the four files"
+        " in a folder and name it as `data_dir` or in $OXNOR_DATA, or allow the `download`"
     )
-    assert all(mirror in text for mirror in datasets.MIRRORS)
-    assert text.endswith("put the MNIST files in a folder and name it with `data_dir` or $OXNOR_DATA")
+
+
+def test_failed_download_names_every_mirror(empty_world):
+    with pytest.raises(InputError) as caught:
+        datasets.load_mnist("train", download=True)
+    text = str(caught.value)
+    assert text.startswith("train-images-idx3-ubyte: downloads failed from ")
+    assert all(mirror in text for mirror in datasets.MNIST.mirrors)
     assert "\n" not in text
     left = empty_world / "cache" / "mnist"
     assert not left.exists() or not list(left.iterdir())
@@ -126,7 +135,7 @@ def small_mnist(monkeypatch):
     files = {"train-images-idx3-ubyte": idx(images), "train-labels-idx1-ubyte": idx(np.array([1, 2, 3], np.uint8))}
     monkeypatch.setitem(datasets.MNIST_SIZE, "train", 3)
     for name, data in files.items():
-        monkeypatch.setitem(datasets.MNIST_MD5, name, hashlib.md5(data).hexdigest())
+        monkeypatch.setitem(datasets.MNIST.md5, name, hashlib.md5(data).hexdigest())
     return files
 
 
@@ -187,10 +196,10 @@ def test_download(empty_world, small_mnist, monkeypatch):
         asked.append(url)
         name = url.rsplit("/", 1)[1].removesuffix(".gz")
         data = gzip.compress(small_mnist[name])
-        return Reply(data[:-1] if url.startswith(datasets.MIRRORS[0]) else data)
+        return Reply(data[:-1] if url.startswith(datasets.MNIST.mirrors[0]) else data)
 
     monkeypatch.setattr(datasets.urllib.request, "urlopen", open_)
-    _, labels = datasets.load_mnist("train", progress=lambda *a: told.append(a))
+    _, labels = datasets.load_mnist("train", progress=lambda *a: told.append(a), download=True)
     assert labels.tolist() == [1, 2, 3]
     assert len(asked) == 4, "the first mirror's files are cut short, so the second is asked too"
     assert told[-1][1] == told[-1][2]

@@ -1,0 +1,148 @@
+"""Data sets known by name, in one table; :func:`load_dataset` takes a name, a file or a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError, near_names
+from oxnor.models.base.files import NpzReader
+
+from .dataset import Dataset
+from .files import read_dataset
+from .mnist import FASHION_MNIST, MNIST, DownloadProgress, IdxSet, load_idx_set
+from .places import find, not_found
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where and how a known set is looked for; see :func:`load_dataset`."""
+
+    split: str = "test"
+    data_dir: str | Path | None = None
+    download: bool = False
+    progress: DownloadProgress | None = None
+
+
+DIGITS_TEST = 450
+_FASHION = (
+    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+#: SHA-256 of the images of each split of CIFAR-10 as (n, 32, 32, 3) bytes.
+_CIFAR10_SHA256 = {
+    "train": "1ac08e800b30298d475546ea6748e49bd123fba3e32daf6a5924354945c2f2a0",
+    "test": "ca999a174ec711bbad89d5cc53d425e155595742a396a5ba95d0a218eac0704a",
+}
+
+
+def _idx(files: IdxSet, classes: tuple[str, ...]) -> Callable[[Where], Dataset]:
+    def load(where: Where) -> Dataset:
+        images, labels = load_idx_set(
+            files, where.split, where.data_dir, download=where.download, progress=where.progress
+        )
+        images = images.reshape(-1, 28, 28)
+        return Dataset(files.name, images, labels.astype(np.int64), classes, f"{files.name} {where.split} images")
+
+    return load
+
+
+def _digits(where: Where) -> Dataset:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise InputError("data set digits comes with scikit-learn: pip install scikit-learn") from None
+    bunch = load_digits()
+    # Grey values 0 to 16. The set has no split of its own: the last quarter is the test set here.
+    images = np.minimum(bunch.images * 16, 255).astype(np.uint8)
+    part = slice(len(images) - DIGITS_TEST, None) if where.split == "test" else slice(0, len(images) - DIGITS_TEST)
+    labels = bunch.target[part].astype(np.int64)
+    return Dataset("digits", images[part], labels, tuple("0123456789"), f"digits {where.split} images (scikit-learn)")
+
+
+def _undo_differences(residuals: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (n, 32, 32, 3) R G B of planes G, R - G, B - G, each differenced along x and then y, modulo 256."""
+    a = np.cumsum(np.cumsum(residuals, -1, dtype=np.uint8), -2, dtype=np.uint8)
+    return np.stack([a[:, 1] + a[:, 0], a[:, 0], a[:, 2] + a[:, 0]], -1)
+
+
+def _cifar10(where: Where) -> Dataset:
+    names = ("test",) if where.split == "test" else ("train-0", "train-1")
+    images, labels = [], []
+    for name in names:
+        path = find((f"cifar10/{name}.npz", f"{name}.npz"), where.data_dir)
+        if path is None:
+            advice = "put test.npz, train-0.npz and train-1.npz in a folder cifar10 of one of these"
+            raise not_found(f"cifar10/{name}.npz", advice, where.data_dir)
+        with NpzReader(path) as source:
+            images.append(_undo_differences(source.array("residuals", "|u1", (None, 3, 32, 32))))
+            labels.append(source.array("labels", "|u1", (None,)))
+    pixels = np.concatenate(images)
+    if hashlib.sha256(pixels.tobytes()).hexdigest() != _CIFAR10_SHA256[where.split]:
+        raise InputError(f"{path}: images must be those of CIFAR-10, and their SHA-256 is another")
+    return Dataset(
+        "cifar10", pixels, np.concatenate(labels).astype(np.int64), _CIFAR10, f"CIFAR-10 {where.split} images"
+    )
+
+
+#: Every set that is known by name.
+KNOWN_SETS: Mapping[str, Callable[[Where], Dataset]] = {
+    "mnist": _idx(MNIST, tuple("0123456789")),
+    "fashion-mnist": _idx(FASHION_MNIST, _FASHION),
+    "digits": _digits,
+    "cifar10": _cifar10,
+}
+SPLITS = ("test", "train")
+
+
+def load_dataset(
+    what: str | Path,
+    *,
+    labels: str | Path | None = None,
+    split: str = "test",
+    data_dir: str | Path | None = None,
+    download: bool = False,
+    progress: DownloadProgress | None = None,
+) -> Dataset:
+    """Return a known data set, or one from a file or folder.
+
+    Parameters
+    ----------
+    what : str or path
+        A key of :data:`KNOWN_SETS`, or a file or folder as :func:`oxnor.models.datasets.files.read_dataset` takes it.
+        A known name wins; write ``./mnist`` for a folder of that name.
+    labels : path, optional
+        File with the labels, for files that have none.
+    split : str
+        "test" or "train".
+    data_dir : path, optional
+        Folder in which known sets are looked for first.
+    download : bool
+        Whether a known set that is found nowhere may be downloaded.
+    progress : callable, optional
+        Told of a download's progress.
+
+    Raises
+    ------
+    InputError
+        If nothing is known by that name, or a file breaks a rule: which file, field and rule.
+    """
+    if split not in SPLITS:
+        raise InputError(f"must be one of {', '.join(SPLITS)}, not {split!r}", parameter="split")
+    text = str(what)
+    if text in KNOWN_SETS:
+        if labels is not None:
+            raise InputError(f"must not be given for {text}, which has its own", parameter="labels")
+        return KNOWN_SETS[text](Where(split, data_dir, download, progress))
+    path = Path(what)
+    if not path.exists():
+        hint = near_names(text, KNOWN_SETS)
+        raise InputError(
+            f"must be one of {', '.join(KNOWN_SETS)}, a file or a folder, not {text!r}{hint}", parameter="data"
+        )
+    return read_dataset(path, labels=labels, split=split)

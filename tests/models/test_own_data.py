@@ -1,0 +1,289 @@
+"""A user's own data set: every form it may have, and every sentence that refuses one."""
+
+import gzip
+import io
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.dataset import Dataset, check_images, check_labels
+from oxnor.models.datasets.files import read_dataset, read_labels
+from oxnor.models.datasets.known import load_dataset
+
+GREY = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4) * 2
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+
+def idx(array):
+    return bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes() + array.astype(np.uint8).tobytes()
+
+
+def csv_text(features, labels, delimiter=","):
+    head = delimiter.join(["label", *(f"pixel{k}" for k in range(features.shape[1]))])
+    rows = [delimiter.join(map(str, [label, *row])) for label, row in zip(labels, features.tolist(), strict=True)]
+    return "\n".join([head, *rows]) + "\n"
+
+
+def write_npz(place):
+    np.savez(place / "set.npz", images=GREY, labels=LABELS)
+    return place / "set.npz", None
+
+
+def write_keras_npz(place):
+    np.savez(place / "set.npz", x_train=GREY[:2], y_train=LABELS[:2], x_test=GREY, y_test=LABELS)
+    return place / "set.npz", None
+
+
+def write_npy(place):
+    np.save(place / "set.npy", GREY)
+    np.save(place / "classes.npy", LABELS)
+    return place / "set.npy", place / "classes.npy"
+
+
+def write_one_hot(place):
+    np.savez(place / "set.npz", images=GREY, labels=np.eye(3)[LABELS])
+    return place / "set.npz", None
+
+
+def write_floats(place):
+    np.savez(place / "set.npz", x=GREY.astype(np.float32) / 255, y=LABELS.astype(np.float32))
+    return place / "set.npz", None
+
+
+def write_fortran(place):
+    np.savez(place / "set.npz", x=np.asfortranarray(GREY.astype(np.int64)), y=LABELS[:, None])
+    return place / "set.npz", None
+
+
+def write_idx(place):
+    (place / "my-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(GREY)))
+    (place / "my-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS)))
+    return place / "my-images-idx3-ubyte.gz", None
+
+
+def write_mnist_folder(place):
+    (place / "t10k-images-idx3-ubyte").write_bytes(idx(GREY))
+    (place / "t10k-labels-idx1-ubyte").write_bytes(idx(LABELS))
+    return place, None
+
+
+def write_csv(place):
+    (place / "set.csv").write_text(csv_text(GREY.reshape(6, 16), LABELS))
+    return place / "set.csv", None
+
+
+def write_semicolons(place):
+    (place / "set.csv").write_text("\ufeff" + csv_text(GREY.reshape(6, 16), LABELS, ";"))
+    return place / "set.csv", None
+
+
+def write_text_labels(place):
+    np.save(place / "set.npy", GREY)
+    (place / "classes.txt").write_text("\n".join(["cat", "dog", "owl"] * 2))
+    return place / "set.npy", place / "classes.txt"
+
+
+def write_pictures(place):
+    for k, (label, picture) in enumerate(zip(LABELS, GREY, strict=True)):
+        folder = place / "test" / "abc"[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{k}.png")
+    return place, None
+
+
+FORMS = [
+    write_npz, write_keras_npz, write_npy, write_one_hot, write_floats, write_fortran, write_idx, write_mnist_folder,
+    write_csv, write_semicolons, write_text_labels, write_pictures,
+]
+
+
+@pytest.mark.parametrize("write", FORMS, ids=lambda f: f.__name__.removeprefix("write_"))
+def test_every_form_reads_the_same(write, tmp_path):
+    path, labels = write(tmp_path)
+    found = load_dataset(path, labels=labels)
+    # Pictures are sorted by class.
+    order = np.argsort(LABELS, kind="stable") if write is write_pictures else np.arange(6)
+    np.testing.assert_array_equal(found.flat, GREY.reshape(6, 16)[order])
+    np.testing.assert_array_equal(found.labels, LABELS[order])
+    assert found.images.dtype == np.uint8
+    assert found.labels.dtype == np.int64
+    assert (found.n_pixels, found.n_classes, len(found)) == (16, 3, 6)
+    names = {write_text_labels: ("cat", "dog", "owl"), write_pictures: ("a", "b", "c")}
+    assert found.classes == names.get(write, ())
+
+
+def test_split_of_keras_arrays(tmp_path):
+    path, _ = write_keras_npz(tmp_path)
+    assert len(load_dataset(path, split="train")) == 2
+
+
+IMAGES = {
+    "text": (np.array([["a"]]), "F: images must be numbers, not text"),
+    "objects": (np.array([[None]]), "F: images must be numbers, not Python objects"),
+    "complex": (np.ones((2, 2), complex), "F: images must be numbers, not complex numbers"),
+    "flat": (np.arange(4), "F: images must be a table with one row an image, not of shape (4,)"),
+    "none": (np.zeros((0, 4)), "F: images must be a table with one row an image, not of shape (0, 4)"),
+    "nan": (np.array([[0.5], [np.nan]]), "F: images must be finite numbers; image 1 has one that is not"),
+    "standardised": (
+        np.array([[-1.5, 2.0]]),
+        "F: images must be 0 to 255, 0 to 1, or -1 and +1 as bits, not -1.5 to 2: scale them first",
+    ),
+    "16 bits": (
+        np.array([[0, 65535]], np.uint16),
+        "F: images must be 0 to 255, 0 to 1, or -1 and +1 as bits, not 0 to 65535: scale them first",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IMAGES)
+def test_images_refused(case):
+    values, message = IMAGES[case]
+    with pytest.raises(InputError) as caught:
+        check_images(values, "F")
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "meaning"),
+    [
+        (np.array([[True, False]]), [[True, False]], "bits"),
+        (np.array([[-1, 1]]), [[False, True]], "-1 and +1 as bits"),
+        (np.array([[1.0, 0.0]]), [[True, False]], "0 and 1 as bits"),
+        (np.array([[0.5, 1.0]]), [[128, 255]], "0 to 1, scaled to 255"),
+        (np.array([[7, 255]]), [[7, 255]], "0 to 255"),
+        (np.array([[7.0, 254.5]]), [[7, 254]], "0 to 255, rounded"),
+    ],
+)
+def test_images_in_words(values, expected, meaning):
+    found, said = check_images(values, "F")
+    assert found.tolist() == expected
+    assert said == meaning
+
+
+LABEL_CASES = {
+    "fraction": (np.array([0.0, 1.5]), "F: labels must be whole numbers, not 1.5 (image 1)"),
+    "nan": (np.array([0.0, np.nan]), "F: labels must be whole numbers, not nan (image 1)"),
+    "negative": (np.array([-1, 1]), "F: labels must be in [0, 65535], not -1 to 1"),
+    "two ones": (
+        np.array([[1, 0], [1, 1]]),
+        "F: labels of shape (2, 2) must be one-hot, a single 1 among 0 in each row; row 1 is not",
+    ),
+    "soft": (
+        np.array([[1, 0], [0.4, 0.6]]),
+        "F: labels of shape (2, 2) must be one-hot, a single 1 among 0 in each row; row 1 is not",
+    ),
+    "objects": (np.array([None, 1]), "F: labels must be numbers or text, not Python objects"),
+    "cube": (np.zeros((2, 2, 2)), "F: labels must be one number an image, not of shape (2, 2, 2)"),
+}
+
+
+@pytest.mark.parametrize("case", LABEL_CASES)
+def test_labels_refused(case):
+    values, message = LABEL_CASES[case]
+    with pytest.raises(InputError) as caught:
+        check_labels(values, "F")
+    assert str(caught.value) == message
+
+
+def test_labels_that_count_from_one_are_named():
+    data = Dataset("mine", GREY, LABELS + 1)
+    with pytest.raises(InputError) as caught:
+        data.check_fit(16, 3, "net")
+    assert str(caught.value) == (
+        "mine: labels must be in [0, 2] for network 'net', not 1 to 3; they seem to count from 1: subtract 1"
+    )
+    with pytest.raises(InputError, match=r"images must have 784 elements for network 'net', not 16 .4x4.$"):
+        data.check_fit(784, 10, "net")
+
+
+def test_files_refused(tmp_path):
+    def refused(path, **options):
+        with pytest.raises(InputError) as caught:
+            load_dataset(path, **options)
+        return str(caught.value).replace(str(tmp_path), "")
+
+    assert refused("mnits") == (
+        "data must be one of mnist, fashion-mnist, digits, cifar10, a file or a folder, not 'mnits' (did you mean mnist?)"
+    )
+    assert refused("mnist", labels="x") == "labels must not be given for mnist, which has its own"
+    np.savez(tmp_path / "a.npz", foo=GREY)
+    assert refused(tmp_path / "a.npz").endswith("there are foo")
+    np.savez(tmp_path / "b.npz", images=GREY, labels=LABELS[:5])
+    assert refused(tmp_path / "b.npz") == "b: labels must be 6, one an image, not 5"
+    (tmp_path / "c.csv").write_text("1,2\n3,4\n")
+    assert "the first line must name the columns" in refused(tmp_path / "c.csv")
+    (tmp_path / "d.csv").write_text("label,a\n1,2\n1\n")
+    assert "every row must have 2 numbers" in refused(tmp_path / "d.csv")
+    (tmp_path / "empty").mkdir()
+    assert "must hold one folder a class with pictures" in refused(tmp_path / "empty")
+    for k, size in enumerate((4, 5)):
+        (tmp_path / "pictures" / "c").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((size, size), np.uint8)).save(tmp_path / "pictures" / "c" / f"{k}.png")
+    assert refused(tmp_path / "pictures") == "/pictures/c/1.png: pictures must all be 4x4 grey as the first is, not 5x5 grey"
+    (tmp_path / "pictures" / "c" / "0.png").write_bytes(b"no picture")
+    assert refused(tmp_path / "pictures") == "/pictures/c/0.png: cannot be read as a picture"
+
+
+def archive(compressed=True):
+    buffer = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(buffer, images=GREY, labels=LABELS)
+    return buffer.getvalue()
+
+
+def npy():
+    buffer = io.BytesIO()
+    np.save(buffer, GREY)
+    return buffer.getvalue()
+
+
+def png():
+    buffer = io.BytesIO()
+    Image.fromarray(GREY[0]).save(buffer, "png")
+    return buffer.getvalue()
+
+
+SEEDS = {
+    "set.npz": archive(), "plain.npz": archive(compressed=False), "set.npy": npy(), "images-idx3-ubyte": idx(GREY),
+    "packed-idx3-ubyte.gz": gzip.compress(idx(GREY)), "set.csv": csv_text(GREY.reshape(6, 16), LABELS).encode(),
+    "c/picture.png": png(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEEDS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_end_in_one_sentence(name, data, tmp_path):
+    spoilt = bytearray(SEEDS[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        if not spoilt:
+            break
+        at = data.draw(st.integers(0, len(spoilt) - 1))
+        action = data.draw(st.sampled_from(["set", "cut", "insert", "repeat"]))
+        if action == "set":
+            spoilt[at] = data.draw(st.integers(0, 255))
+        elif action == "cut":
+            del spoilt[at : at + data.draw(st.integers(1, 40))]
+        elif action == "insert":
+            spoilt[at:at] = data.draw(st.binary(max_size=8))
+        else:
+            spoilt[at:at] = spoilt[at : at + 30]
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(bytes(spoilt))
+    place = tmp_path if name.startswith("c/") else path
+    if name.startswith("c/"):
+        for other in tmp_path.iterdir():
+            if other.name != "c":
+                other.unlink()
+    for read in (read_dataset, read_labels) if place == path else (read_dataset,):
+        said = "read"
+        try:
+            read(place)
+        except InputError as e:
+            said = str(e)
+        assert said
+        assert "\n" not in said
