@@ -75,6 +75,7 @@ def train(
         float | None, typer.Option(help="Hinge loss with this lead of the right class's score; 0: cross entropy.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with the MNIST files.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Download MNIST if it is found nowhere.")] = False,
     checkpoint: Annotated[Path | None, typer.Option(help="File to keep the state in after each epoch.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -95,7 +96,7 @@ def train(
     with bars.progress:
         network = make(
             name, params, command=command_line(name, options), data_dir=data, checkpoint=checkpoint, resume=resume,
-            progress=bars.step, download_progress=bars.download,
+            progress=bars.step, download=bars.download if download else None,
         )
     network.save(output)
     if as_json:

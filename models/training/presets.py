@@ -114,7 +114,7 @@ def make(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
-    download_progress: DownloadProgress | None = None,
+    download: DownloadProgress | None = None,
 ) -> Any:
     """Train a network on MNIST, look at the test images once, and return it with its card in ``info``.
 
@@ -125,12 +125,14 @@ def make(
     params : TrainParams or SpikingTrainParams
     command : str
         Command line that does the same, for the card.
-    data_dir, download_progress
-        As for :func:`oxnor.models.datasets.mnist.load_mnist`.
+    data_dir : path, optional
+        Folder in which the training images are looked for first.
+    download : callable, optional
+        Download images that are found nowhere, and report progress here. Default: nothing is downloaded.
     checkpoint, resume, progress
         As for :func:`oxnor.models.training.binarized.train`; a spiking network has no checkpoints.
     """
-    images, labels = load_mnist("train", data_dir, download_progress)
+    images, labels = load_mnist("train", data_dir, download, download=download is not None)
     if isinstance(params, SpikingTrainParams):
         if checkpoint or resume:
             raise InputError(
