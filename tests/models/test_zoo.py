@@ -130,7 +130,7 @@ def app(monkeypatch):
 
     pytest.importorskip("torch", reason='training needs PyTorch: pip install "oxnor[train]"')
     images, labels = load_mnist()
-    monkeypatch.setattr(presets, "load_mnist", lambda split="test", *_: (images, labels))
+    monkeypatch.setattr(presets, "load_mnist", lambda split="test", *_, **__: (images, labels))
     app = typer.Typer()
     app.command()(train)
     return app
