@@ -45,6 +45,11 @@ def axi_lite_ports(prefix: str) -> dict[str, Any]:
     return {f"{prefix}{name}": member for name, member in AXI_LITE_PORTS.items()}
 
 
+def axi_lite_master_ports(prefix: str) -> dict[str, Any]:
+    """Return the ports of the bus for a unit that is a master of it, each name with `prefix` before it."""
+    return {f"{prefix}{name}": member.flip() for name, member in AXI_LITE_PORTS.items()}
+
+
 def connect_axi_lite(m: Module, source: Any, source_prefix: str, slave: Any, slave_prefix: str = "") -> None:
     """Connect the bus of `source`, the ports of the unit around or those of a master, to a slave's."""
     for name, member in AXI_LITE_PORTS.items():

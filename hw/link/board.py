@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +13,7 @@ from oxnor.hw.engine.engine import Engine
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.link_protocol import Identity
 
-from .engine_access import Link
+from .link import Link
 
 #: The kinds of serial line and their pins: inputs, and the output.
 LINES = {"uart": (("uart_rx",), "uart_tx"), "spi": (("spi_sck", "spi_cs_n", "spi_copi"), "spi_cipo")}
@@ -51,7 +49,7 @@ class Board(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_board"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         engine, link = Engine(self.config), Link(self.config, self.identity)
         place(m, platform, "engine", engine)
@@ -72,7 +70,7 @@ class Board(Unit):
         connect_axi_lite(m, link, "m_axil_", engine, "s_axil_")
         return m
 
-    def _uart(self, m: Module, platform: Any, link: Link) -> None:
+    def _uart(self, m: Module, platform: object, link: Link) -> None:
         receiver, transmitter = UartReceiver(self.identity.divisor), UartTransmitter(self.identity.divisor)
         place(m, platform, "receiver", receiver)
         place(m, platform, "transmitter", transmitter)
@@ -88,7 +86,7 @@ class Board(Unit):
             link.o_ready.eq(transmitter.ready),
         ]
 
-    def _spi(self, m: Module, platform: Any, link: Link) -> None:
+    def _spi(self, m: Module, platform: object, link: Link) -> None:
         line = SpiPeripheral()
         place(m, platform, "spi", line)
         m.d.comb += [

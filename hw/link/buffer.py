@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -43,7 +41,7 @@ class LinkBuffer(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "link_buffer"
 
-    def elaborate(self, platform: Any) -> Module:
+    def elaborate(self, platform: object) -> Module:
         """Return a model for the Amaranth simulator; Verilog gets the hand-written module."""
         m = Module()
         lost = Signal()

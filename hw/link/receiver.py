@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, bits_for
@@ -82,14 +80,14 @@ class LinkReceiver(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_link_receiver_{self.capacity}_{self.beats}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         escaped, corrupt, lost = Signal(), Signal(), Signal()
-        end, take = Signal(), Signal()
+        end, accept = Signal(), Signal()
         byte = Signal(8)
         m.d.comb += [
             end.eq(self.valid & (self.data == END)),
-            take.eq(self.valid & ~end & (escaped | (self.data != ESC)) & ~self.hold & ~lost),
+            accept.eq(self.valid & ~end & (escaped | (self.data != ESC)) & ~self.hold & ~lost),
             byte.eq(self.data),
         ]
         with m.If(escaped):
@@ -108,10 +106,10 @@ class LinkReceiver(Unit):
             m.d.sync += [escaped.eq(0), corrupt.eq(0), lost.eq(0)]
         m.d.comb += self.lost.eq(end & (lost | (self.hold & corrupt)))
         # An END in the middle of an escape is as wrong as any other byte there.
-        self._parse(m, take, byte, end, ~self.hold & ~lost, corrupt | escaped)
+        self._parse(m, accept, byte, end, ~self.hold & ~lost, corrupt | escaped)
         return m
 
-    def _parse(self, m: Module, take: Signal, byte: Signal, end: Signal, mine: Any, corrupt: Any) -> None:
+    def _parse(self, m: Module, accept: Signal, byte: Signal, end: Signal, listening: Value, corrupt: Value) -> None:
         """Walk through header, payload and CRC."""
         in_payload, in_crc, started, too_long = Signal(), Signal(), Signal(), Signal()
         position = Signal(3)  # bytes of the header or of the CRC that have come
@@ -120,16 +118,16 @@ class LinkReceiver(Unit):
         odd = Signal()
         m.d.comb += [
             self.crc_data.eq(byte),
-            self.crc_valid.eq(take),
+            self.crc_valid.eq(accept),
             self.crc_clear.eq(end),
             self.address.eq(self.words),
         ]
         # Written a cycle later: the memory is far away.
         m.d.sync += [
             self.word.eq(Mux(odd, Cat(low, byte), byte)),
-            self.write.eq(take & in_payload & ~too_long & (odd | (left == 1))),
+            self.write.eq(accept & in_payload & ~too_long & (odd | (left == 1))),
         ]
-        with m.If(take):
+        with m.If(accept):
             m.d.sync += started.eq(1)
             with m.If(in_payload):
                 m.d.sync += [left.eq(left - 1), low.eq(byte), odd.eq(~odd)]
@@ -154,8 +152,8 @@ class LinkReceiver(Unit):
             m.d.sync += too_long.eq(left > 2 * self.capacity)
         with m.If(end):
             m.d.sync += [x.eq(0) for x in (in_payload, in_crc, started, too_long, position, odd)]
-        self._count(m, take & ~started, odd)
-        m.d.comb += [self.done.eq(end & mine & (started | corrupt)), self.status.eq(Status.OK)]
+        self._count(m, accept & ~started, odd)
+        m.d.comb += [self.done.eq(end & listening & (started | corrupt)), self.status.eq(Status.OK)]
         with m.If(corrupt):
             m.d.comb += self.status.eq(Status.BAD_CRC)
         with m.Elif(too_long):
@@ -165,7 +163,7 @@ class LinkReceiver(Unit):
         with m.Elif(self.crc != CRC_RESIDUE):
             m.d.comb += self.status.eq(Status.BAD_CRC)
 
-    def _count(self, m: Module, start: Any, odd: Signal) -> None:
+    def _count(self, m: Module, start: Value, odd: Signal) -> None:
         """Count the words of the payload, and where they end within an image and a write."""
         beat = Signal(range(self.beats))
         third = Signal(2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
@@ -56,7 +54,7 @@ class LinkSender(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_link_sender"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         # A register of its own: what comes here has been chosen from many, and what follows looks at it closely.
         kept, full, kept_last = Signal(8), Signal(), Signal()
@@ -72,7 +70,7 @@ class LinkSender(Unit):
             special.eq((byte == END) | (byte == ESC)),
             self.busy.eq(1),
         ]
-        replaced: Any = Mux(byte == END, ESC_END, ESC_ESC)
+        replaced = Mux(byte == END, ESC_END, ESC_ESC)
         if self.with_idle:
             m.d.comb += special.eq((byte == END) | (byte == ESC) | (byte == IDLE))
             replaced = Mux(byte == IDLE, ESC_IDLE, replaced)

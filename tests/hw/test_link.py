@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from oxnor.hw.blocks.axi_lite import OKAY, SLVERR
 from oxnor.hw.blocks.crc32 import Crc32
 from oxnor.hw.blocks.uart import UartReceiver, UartTransmitter
-from oxnor.hw.link.engine_access import Link
+from oxnor.hw.link.link import Link
 from oxnor.hw.params.engine import EngineConfig, LayerConfig
 from oxnor.hw.params.link_protocol import (
     END,
@@ -270,7 +270,7 @@ def test_access_reads_and_writes_in_order_and_waits_for_the_controller():
 
 
 def test_a_controller_that_hangs_does_not_hang_the_link(monkeypatch):
-    monkeypatch.setattr("oxnor.hw.link.engine_access.RUN_TIMEOUT_BITS", 6)
+    monkeypatch.setattr("oxnor.hw.link.registers_access.RUN_TIMEOUT_BITS", 6)
     pieces = [request(Command.WRITE, 1, entries((PROG_COMMAND, 1000), (4, 9))), request(Command.READ, 2, b"\4\0")]
     answers, _ = talk(pieces, of=PROGRAMMABLE, registers={PROG_COMMAND: 0, PROG_STATUS: 2})
     assert answers == [[(1, Status.TIMEOUT, b"")], [(2, Status.OK, bytes([1, 0, 0, 0]))]]
