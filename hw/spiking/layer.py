@@ -40,7 +40,7 @@ class SpikingLayer(Unit):
 
     See Also
     --------
-    oxnor.models.golden.spiking.PlainLayer : bit-true model.
+    oxnor.models.golden.spiking_reference.ReferenceLayer : bit-true model.
     """
 
     def __init__(self, config: SpikingLayerConfig, index: int):

@@ -47,7 +47,7 @@ class IfNeuron(Unit):
 
     See Also
     --------
-    oxnor.models.golden.spiking.PlainLayer : bit-true model.
+    oxnor.models.golden.spiking_reference.ReferenceLayer : bit-true model.
     """
 
     def __init__(self, neuron: Neuron):

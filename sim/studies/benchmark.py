@@ -291,6 +291,7 @@ def bench_demo(folder: Path) -> list[Row]:
 def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     """The spiking golden model against its plain twin, and the RTL against the golden model on every output spike."""
     from oxnor.models.golden import spiking as spiking_golden
+    from oxnor.models.golden.spiking_reference import ReferenceRun
     from oxnor.models.networks.encoders import encode
     from oxnor.sim.verify.spiking import simulate_spiking
 
@@ -300,7 +301,7 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     fast = _best(lambda: spiking_golden.run(network, values), 3)
     window = network.decision.window
     events = [encode(network.encoder, v, window) for v in values[:few]]
-    plain = _best(lambda: [spiking_golden.PlainRun(network, e) for e in events], 2)
+    plain = _best(lambda: [ReferenceRun(network, e) for e in events], 2)
     simulate_spiking(network, images[:1], build_dir=folder)
     found = simulate_spiking(network, images, build_dir=folder)
     if not found.ok:

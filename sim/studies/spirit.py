@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
-from oxnor.models.golden.spiking import ENERGY_J, ENERGY_TEXT, REASONS, PlainRun
+from oxnor.models.golden.spiking import ENERGY_J, ENERGY_TEXT, REASONS
+from oxnor.models.golden.spiking_reference import ReferenceRun
 from oxnor.models.networks.encoders import encode
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.sim.drawing.plots import Plot
@@ -58,7 +59,7 @@ class Spirit:
         ``rate`` of wrong cells, ``accuracy`` (mean), ``low`` and ``high`` (of the trials), ``trials``.
     refractory : dict
         By network: accuracy with each of :data:`REFRACTORIES` in ticks, V having as many bits as it needs.
-    run : PlainRun
+    run : ReferenceRun
         One image, event by event.
     label : int
         Its class.
@@ -70,7 +71,7 @@ class Spirit:
     deltas: list[dict[str, Any]]
     cells: list[dict[str, Any]]
     refractory: dict[str, list[float]]
-    run: PlainRun
+    run: ReferenceRun
     label: int
 
     def to_json(self) -> dict[str, Any]:
@@ -173,7 +174,7 @@ def spirit(
             held = spiking_golden.run(_held(other, ticks), other.inputs(images))
             refractory[other.name].append(float(np.mean(held.winners == labels)))
             tell()
-    run = PlainRun(network, encode(network.encoder, values[image], network.decision.window))
+    run = ReferenceRun(network, encode(network.encoder, values[image], network.decision.window))
     return Spirit(network.name, len(values), summary, deltas, cells, refractory, run, int(labels[image]))
 
 

@@ -10,7 +10,7 @@ from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.golden import spiking as spiking_golden
-from oxnor.models.golden.spiking import PlainRun
+from oxnor.models.golden.spiking_reference import ReferenceRun
 from oxnor.models.networks.encoders import KINDS, LFSR_STEPS, LFSR_TAPS, Encoder, Events, encode, lfsr_draw
 
 ON_CHIP = [k for k in KINDS if k != "external"]
@@ -117,7 +117,7 @@ def test_run_is_encode_then_run_events(kind):
     images, _ = load_mnist()
     readout = spiking_golden.run(network, images[:4], with_spikes=True, with_log=True)
     for k, values in enumerate(network.inputs(images[:4])):
-        plain_run = PlainRun(network, encode(network.encoder, values, 200))
+        plain_run = ReferenceRun(network, encode(network.encoder, values, 200))
         assert readout.counts[k].tolist() == plain_run.counts
         assert readout.used[k].tolist() == plain_run.used
         assert (readout.spikes.image == k).sum() == len(plain_run.spikes)

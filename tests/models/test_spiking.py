@@ -14,7 +14,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
-from oxnor.models.golden.spiking import PlainRun
+from oxnor.models.golden.spiking_reference import ReferenceRun
 from oxnor.models.networks.encoders import Encoder, Events
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork, through_view
 from oxnor.models.trials.spiking import SpikingTrials
@@ -80,7 +80,7 @@ def test_kernels_equal_plain_python(data):
     given_streams = [data.draw(streams(network.n_in)) for _ in range(2)]
     readout = spiking_golden.run_events(network, given_streams)
     for k, events in enumerate(given_streams):
-        same(readout, k, PlainRun(network, events))
+        same(readout, k, ReferenceRun(network, events))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -94,7 +94,7 @@ def test_invariant(data):
     events = data.draw(streams(5, 80))
     for k in range(len(events.ticks) + 1):
         part = Events(events.ticks[:k], events.addresses[:k], events.negative[:k])
-        run = PlainRun(network, part)
+        run = ReferenceRun(network, part)
         real = part.addresses < 5
         total = np.where(part.negative[real], -1, 1) @ weights.T[part.addresses[real]] if real.any() else np.zeros(3)
         v = np.array(run.layers[0].v)
@@ -109,13 +109,13 @@ def test_invariant(data):
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
 def test_threshold_equality(compare, sum_, fires, reset):
     neuron = Neuron(weight_max=5, compare=compare, reset=reset)
-    run = PlainRun(network_of([[[sum_], [0]]], neuron), Events.make([0], [0]))
+    run = ReferenceRun(network_of([[[sum_], [0]]], neuron), Events.make([0], [0]))
     assert run.counts[0] == fires
     assert run.layers[0].v[0] == (sum_ - 4 * fires if reset == "subtract" or not fires else 0)
 
 
 def test_unipolar_keeps_a_negative_membrane():
-    run = PlainRun(network_of([[[-4], [0]]], Neuron(bipolar=False)), Events.make([0, 0, 0], [0, 0, 0]))
+    run = ReferenceRun(network_of([[[-4], [0]]], Neuron(bipolar=False)), Events.make([0, 0, 0], [0, 0, 0]))
     assert (run.counts[0], run.layers[0].v[0]) == (0, -12)
 
 
@@ -132,7 +132,7 @@ def test_refractory_integrates_and_drains_one_theta_an_event():
 
 def test_membrane_saturates():
     neuron = Neuron(theta=7, v_bits=4, refractory=100)
-    run = PlainRun(network_of([[[4], [-4]]], neuron), Events.make([0] * 9, [0] * 9))
+    run = ReferenceRun(network_of([[[4], [-4]]], neuron), Events.make([0] * 9, [0] * 9))
     assert run.layers[0].v == [7, -8]
 
 
