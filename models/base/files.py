@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import struct
-import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .replace import whole_file
 
 _HEADER_MAX = 1 << 20
 #: What a damaged archive or array raises.
@@ -27,33 +26,6 @@ UNREADABLE = (
     RuntimeError, SyntaxError, OverflowError, MemoryError, struct.error, KeyError, IndexError, AttributeError,
 )
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-@contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is renamed to `path`, on error it is removed.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written there.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as e:
-        raise InputError(f"{path}: cannot be written ({e.strerror})") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .files import whole_file
+from .replace import whole_file
 
 #: PyTorch's default of ``eps`` in batch norm.
 BATCH_NORM_EPS = 1e-5

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import whole_file
+from oxnor.models.base.replace import whole_file
 
 from .idx import read_idx
 from .places import DATA_VARIABLE, cache_dir, find, not_found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import whole_file
+from oxnor.models.base.replace import whole_file
 from oxnor.models.exchange.readers.onnx_file import import_onnx
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.scores import ScoreLayer

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.bits import pack_words
-from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_npz, write_text
+from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
 
 from . import binarized as golden
@@ -77,23 +75,8 @@ def write_vectors(
     arrays = {"images": np.asarray(images)} | found
     if labels is not None:
         arrays["labels"] = np.asarray(labels)
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory}: must be a folder, not a file")
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / "vectors.npz").is_file():
-        raise InputError(f"{directory}: must be empty or hold earlier vectors, and has other files in it")
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    except OSError as e:
-        raise InputError(f"{directory}: cannot be written ({e.strerror})") from None
-    try:
-        temporary.chmod(0o755)
+    with whole_folder(directory, marker="vectors.npz") as temporary:
         write_npz(temporary / "vectors.npz", arrays)
         for name, text in texts.items():
             write_text(temporary / name, text)
-        if directory.exists():
-            shutil.rmtree(directory)
-        temporary.rename(directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return {"images": len(found["input"]), "files": ["vectors.npz", *sorted(texts)], "digest": network.digest}

@@ -19,7 +19,7 @@ from cocotb_tools import config as cocotb_config
 from cocotb_tools.check_results import get_results
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import whole_file
+from oxnor.models.base.replace import whole_file
 
 from . import toolchain
 from .process import make_runner

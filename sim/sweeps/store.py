@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import whole_file, write_text
+from oxnor.models.base.files import write_text
+from oxnor.models.base.replace import whole_file
 from oxnor.models.trials.curves import Curve
 
 FORMAT = "oxnor-sweep"

@@ -60,7 +60,7 @@ def test_again_and_elsewhere(written, tmp_path):
     (tmp_path / "other" / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError) as caught:
         write_vectors(network, images, tmp_path / "other")
-    assert str(caught.value) == f"{tmp_path / 'other'}: must be empty or hold earlier vectors, and has other files in it"
+    assert str(caught.value) == f"{tmp_path / 'other'}: must be new, empty or written by this command before, and has other files in it"
     with pytest.raises(InputError) as caught:
         write_vectors(network, images, folder / "input.mem")
     assert str(caught.value) == f"{folder / 'input.mem'}: must be a folder, not a file"

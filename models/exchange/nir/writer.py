@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import whole_file
+from oxnor.models.base.replace import whole_file
 from oxnor.models.networks.spiking import SpikingNetwork
 
 from .neuron import losses, to_nir
