@@ -8,7 +8,6 @@ VENV ?= .venv
 EXTRAS ?= test
 BIN := $(VENV)/bin
 JOBS ?= 2
-export OXNOR_BUILD ?= $(CURDIR)/build
 
 PACKAGES := models hw sim cli fpga
 

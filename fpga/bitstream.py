@@ -20,9 +20,8 @@ from oxnor.hw.params import link_protocol
 from oxnor.hw.params.engine import TARGETS, EngineConfig
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import write_text
+from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.runner.runner import build_root, locked
 
 from . import tools
 from .boards import BoardSpec, Chip

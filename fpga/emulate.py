@@ -14,10 +14,11 @@ from types import TracebackType
 
 from oxnor.hw.blocks.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.models.base.files import build_root, locked
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.process import execute
-from oxnor.sim.runner.runner import SimulationError, build_root, locked, tail
+from oxnor.sim.runner.runner import SimulationError, tail
 from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
 from .bitstream import Design, write_design

@@ -11,9 +11,8 @@ from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import write_text
+from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.runner.runner import build_root, locked
 from oxnor.sim.verify.inputs import Inputs
 
 from . import tools

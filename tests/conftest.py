@@ -8,11 +8,15 @@ import shutil
 import subprocess
 import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from oxnor.models.networks.binarized import Network
+
+# One folder for the builds of all tests and workers, apart from the user's cache.
+os.environ["OXNOR_BUILD"] = str(Path(__file__).parents[1] / "build" / "tests")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -182,6 +182,7 @@ def sweep(
     Example: [bold]oxnor sweep mnist-mlp --ber 1e-5:1e-1:13 --trials 20 -o mlp.sqlite[/], then
     [bold]oxnor report mlp.sqlite[/]
     """
+    from oxnor.models.datasets.options import DataOptions
     from oxnor.models.devices.model import load as load_device
     from oxnor.sim.sweeps import run as sweeps
     from oxnor.sim.verify.inputs import inputs_for
@@ -206,7 +207,7 @@ def sweep(
     )  # fmt: skip
     sweeps.check(loaded, params, jobs, backend, on is not None)
     _check_names(plot, export, limit, verify)
-    inputs = inputs_for(loaded, images, seed=seed, data=data)
+    inputs = inputs_for(loaded, DataOptions(images, data, seed))
     path = output or Path(f"{loaded.name}.sqlite")
     again = {
         "ber": ber, "trials": trials, "images": images, "kind": kind if kind not in ("static", "device") else None,

@@ -234,6 +234,7 @@ def run(
 
     Example: [bold]oxnor fpga run mnist-tfc --port /dev/ttyUSB1 --images 10000[/]
     """
+    from oxnor.models.datasets.options import DataOptions
     from oxnor.models.faults.read_errors import ReadErrors
     from oxnor.sim.verify.inputs import inputs_for
 
@@ -243,7 +244,7 @@ def run(
         if errors:
             raise InputError(f"--read-ber and errors of single reads in {faults} must not be given together")
         errors = fault_map.read
-    inputs = inputs_for(load_network(network), images, data=data)
+    inputs = inputs_for(load_network(network), DataOptions(images, data))
     loaded, spec, config, rate = _on_port(network, board, fold, interval, port, baud)
     held = fault_map.apply(loaded) if fault_map else loaded
     from oxnor.fpga.session import run_images
@@ -341,10 +342,11 @@ def check(
 
     Example: [bold]oxnor fpga check mnist-tfc --board icebreaker --images 500[/]
     """
+    from oxnor.models.datasets.options import DataOptions
     from oxnor.sim.verify.inputs import inputs_for
 
     loaded, spec, config, _ = _design(network, board, fold, interval)
-    inputs = inputs_for(loaded, images, data=data)
+    inputs = inputs_for(loaded, DataOptions(images, data))
     from oxnor.fpga.netlist import check as run_check
 
     with progress() as tell:

@@ -109,7 +109,10 @@ def simulate(
     Example: [bold]oxnor simulate mnist-mlp --images 10000 --ber 0.01 --seed 7[/]
     """
     _check(ber, seed, trial, corrupt_rtl, waves)
+    from oxnor.models.datasets.options import DataOptions
+    from oxnor.models.devices.options import DeviceOptions
     from oxnor.models.faults.fault_map import FaultMap
+    from oxnor.models.faults.options import ErrorOptions
     from oxnor.models.faults.read_errors import ReadErrors
     from oxnor.sim.verify.inputs import inputs_for
 
@@ -117,32 +120,26 @@ def simulate(
     extras = {"fault_injector": fault_injector, "programming": programming}
     config = engine_config(loaded, target, macro, fold, stream_width, no_scores, dataflow, **extras)
     read_errors = ReadErrors.from_ber(read_ber, seed) if read_ber else None
-    inputs = inputs_for(loaded, images, seed=seed, data=data)
+    inputs = inputs_for(loaded, DataOptions(images, data, seed))
     fault_map = FaultMap.load(faults) if faults is not None else None
+    errors = ErrorOptions(ber, seed, trial, fault_map, read_errors)
     model = load_device(device, cycles, seconds)
 
     # After the checks: it loads the simulator's side, which bad input need not wait for.
-    from oxnor.sim.verify.flows import flow_of
+    from oxnor.sim.verify.options import RunOptions
+    from oxnor.sim.verify.simulate import simulate as run
 
     with progress() as tell:
         what = f"{loaded.name} through RTL"
         tell(what, 0, 0)
-        result = flow_of(loaded).simulate(
+        result = run(
             loaded,
             inputs.images,
             labels=inputs.labels,
-            ber=ber,
-            seed=seed,
-            trial=trial,
-            faults=fault_map,
-            read_errors=read_errors,
-            device=model,
-            device_cycles=cycles,
-            device_seconds=seconds,
-            config=config,
-            waves=waves,
-            corrupt_rtl=corrupt_rtl,
-            adder_tree=adder_tree,
+            errors=errors,
+            device=DeviceOptions(model, cycles, seconds) if model else None,
+            engine=config,
+            run=RunOptions(waves=waves, corrupt_rtl=corrupt_rtl, adder_tree=adder_tree),
             progress=lambda done, total: tell(what, done, total),
         )
     if output is not None:

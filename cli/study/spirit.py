@@ -34,13 +34,14 @@ def spirit(
     Example: [bold]oxnor spirit --pictures build/spirit[/]
     """
     from oxnor.models import zoo
+    from oxnor.models.datasets.options import DataOptions
     from oxnor.models.golden.registry import only
     from oxnor.models.networks.spiking import SpikingNetwork
     from oxnor.sim.studies import spirit as task
     from oxnor.sim.verify.inputs import inputs_for
 
     loaded = only(load_any_network(network), SpikingNetwork, "for this command")
-    inputs = inputs_for(loaded, images, data=data)
+    inputs = inputs_for(loaded, DataOptions(images, data))
     if inputs.labels is None:
         from oxnor.models.base.errors import InputError
 

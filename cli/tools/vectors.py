@@ -26,11 +26,12 @@ def vectors(
 
     Example: [bold]oxnor vectors mnist-tfc -o vectors --images 100[/]
     """
+    from oxnor.models.datasets.options import DataOptions
     from oxnor.models.golden.vectors import write_vectors
     from oxnor.sim.verify.inputs import inputs_for
 
     loaded = load_network(network)
-    inputs = inputs_for(loaded, images, seed=seed, data=data)
+    inputs = inputs_for(loaded, DataOptions(images, data, seed))
     found = write_vectors(loaded, inputs.images, output, labels=inputs.labels)
     if as_json:
         print_json({"directory": str(output), "inputs": inputs.source} | found)

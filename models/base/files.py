@@ -1,9 +1,11 @@
-"""Files that are written whole or not at all, with the same bytes for the same content."""
+"""Files that are written whole or not at all, with the same bytes for the same content; where builds lie; locks."""
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import struct
 import tokenize
 import zipfile
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 
 from .errors import InputError
@@ -26,6 +29,21 @@ UNREADABLE = (
     RuntimeError, SyntaxError, OverflowError, MemoryError, struct.error, KeyError, IndexError, AttributeError,
 )
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def build_root() -> Path:
+    """Return the folder for everything that is built: ``$OXNOR_BUILD``, else one in the user's cache."""
+    return Path(os.environ.get("OXNOR_BUILD") or platformdirs.user_cache_path("oxnor") / "build").resolve()
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Hold a lock between processes; the system releases it even if the process dies."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +17,7 @@ from cocotb_tools import config as cocotb_config
 from cocotb_tools.check_results import get_results
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import build_root, locked
 from oxnor.models.base.replace import whole_file
 
 from . import toolchain
@@ -63,11 +62,6 @@ class Build:
     cached: bool
 
 
-def build_root() -> Path:
-    """Return the folder for everything that is built: ``$OXNOR_BUILD``, else ``build`` in the working directory."""
-    return Path(os.environ.get("OXNOR_BUILD") or "build").resolve()
-
-
 def tail(log: Path, lines: int = 15) -> str:
     """Return the last lines of a log, indented."""
     text = log.read_text(errors="replace").rstrip() if log.is_file() else "(no log)"
@@ -83,15 +77,6 @@ def find_tool(simulator: str) -> toolchain.Tool:
     if icarus is None:
         raise InputError(f"Icarus Verilog (iverilog and vvp) is not on PATH: {toolchain.GET_ICARUS}")
     return icarus
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock between processes; the system lets go of it even if the process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        yield
 
 
 def _key(sources: Sequence[Path], described: Mapping[str, Any]) -> str:

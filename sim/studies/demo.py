@@ -16,6 +16,8 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
+from oxnor.models.datasets.options import DataOptions
+from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.curves import Curve
 from oxnor.sim.drawing.svg import standalone
@@ -24,7 +26,9 @@ from oxnor.sim.sweeps.run import SweepParams, work_for
 from oxnor.sim.sweeps.store import Trial
 from oxnor.sim.sweeps.workers import cores, threads
 from oxnor.sim.verify.inputs import IMAGES_MAX, Inputs, inputs_for
-from oxnor.sim.verify.simulate import WAVE_IMAGES, SimulationResult, simulate
+from oxnor.sim.verify.options import RunOptions
+from oxnor.sim.verify.results import SimulationResult
+from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
 from .demo_page import KNEE_LIMIT, build_page, pictures
 
@@ -110,7 +114,7 @@ def capture_read(network: Network, images: NDArray, build_dir: Path | None = Non
     """Simulate a few images with waves on and return some reads of a hidden layer; the narrowest one is shown."""
     config = EngineConfig.for_network(network)
     layer = min(range(max(1, len(config.layers) - 1)), key=lambda k: config.layers[k].n_in)
-    result = simulate(network, images[:WAVE_IMAGES], config=config, waves="vcd", build_dir=build_dir)
+    result = simulate(network, images[:WAVE_IMAGES], engine=config, run=RunOptions(waves="vcd", build_dir=build_dir))
     assert result.waves is not None
     try:
         return one_read(read_vcd(result.waves, layer, config.layers[layer].sense_latency))
@@ -152,7 +156,7 @@ def run_demo(
     """
     start = time.perf_counter()
     tell = progress or (lambda what, done, total: None)
-    inputs = inputs_for(network, count)
+    inputs = inputs_for(network, DataOptions(count))
     if inputs.labels is None:
         raise InputError(f"the demo needs digits: network {network.name!r} must have 784 inputs, not {network.n_in}")
     config = EngineConfig.for_network(network)
@@ -165,9 +169,8 @@ def run_demo(
                 network,
                 inputs.images,
                 labels=inputs.labels,
-                ber=rate,
-                seed=seed,
-                config=config,
+                errors=ErrorOptions(rate, seed),
+                engine=config,
                 progress=lambda done, total, what=what: tell(what, done, total),  # type: ignore[misc]
             )
         )

@@ -13,7 +13,7 @@ from oxnor.sim.drawing.plots import accuracy_plot, image_png
 from oxnor.sim.drawing.waveform import waveform_svg
 
 if TYPE_CHECKING:
-    from oxnor.sim.verify.simulate import SimulationResult
+    from oxnor.sim.verify.results import SimulationResult
 
     from .demo import Demo
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import build_root
 from oxnor.models.devices.device_macro import FORM, RESET, SET, Twin, TwinTables, margins, seeds
 from oxnor.models.devices.draws import interval
 from oxnor.models.devices.error_rates import device_rates
 from oxnor.models.devices.model import DeviceModel
 from oxnor.sim.harness.device_macro import compare, twin_memory, twin_parameters
 from oxnor.sim.harness.unit import UnitBench
-from oxnor.sim.runner import runner
 
 from .device_plots import wear_plot
 
@@ -193,8 +193,8 @@ def wear_picture(
     places = {"numpy": ages(device, DRAWN, DRAWN_AGES), "rtl": ages(device, rounds * ROWS * COLS, RTL_AGES)}
     total = sum(map(len, places.values()))
     found: dict[str, list[WearPoint]] = {name: [] for name in places}
-    (root or runner.build_root()).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root or runner.build_root(), prefix="wear-") as folder:
+    (root or build_root()).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root or build_root(), prefix="wear-") as folder:
         for name, cycles in ((name, c) for name, values in places.items() for c in values):
             if name == "numpy":
                 point = drawn_point(device, cycles, pairs=DRAWN, seed=seed)

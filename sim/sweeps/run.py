@@ -22,6 +22,7 @@ from oxnor.models.devices.error_rates import separation_for
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.fault_map import KINDS as STATIC_KINDS
 from oxnor.models.faults.fault_map import FaultMap, check_key, shapes_of
+from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.faults.read_errors import SEED_MAX, ReadErrors
 from oxnor.models.golden.registry import type_of
 from oxnor.models.networks.binarized import Network
@@ -397,7 +398,7 @@ def verify(
     count : int
         How many, at least 1; all if there are fewer.
     """
-    from oxnor.sim.verify.flows import flow_of
+    from oxnor.sim.verify.simulate import simulate
 
     if count < 1:
         raise InputError(f"verify must be at least 1, not {count}")
@@ -410,8 +411,9 @@ def verify(
         chosen = [keys[k] for k in np.sort(g.permutation(len(keys))[:count])]
         for k, key in enumerate(chosen):
             errors = errors_of(work, key)
-            how: dict[str, Any] = {"faults" if isinstance(errors, FaultMap) else "read_errors": errors}
-            run = flow_of(network).simulate(network, work.bits, labels=work.labels, **how)
+            static = isinstance(errors, FaultMap)
+            options = ErrorOptions(faults=errors) if static else ErrorOptions(read_errors=errors)  # type: ignore[arg-type]
+            run = simulate(network, work.bits, labels=work.labels, errors=options)
             same = np.array_equal(confusion(work.labels, run.classes, network.n_out), stored[key].confusion)
             wrong = run.mismatches + (not run.mismatches and not run.ok) + (not same)
             results.add_check(key, wrong, run.simulator)

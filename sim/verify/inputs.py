@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.options import DataOptions
 from oxnor.models.golden.registry import type_of
 
 #: Images in the MNIST test set, and most that one run takes.
@@ -39,18 +39,13 @@ class Inputs:
     source: str
 
 
-def inputs_for(network: Any, count: int, *, seed: int = 0, data: str | Path | None = None) -> Inputs:
-    """Return the first `count` images for `network`.
+def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
+    """Return the images for `network`.
 
     Parameters
     ----------
     network : Network or SpikingNetwork
-    count : int
-        In [1, IMAGES_MAX].
-    seed : int
-        Key of drawn images.
-    data : path, optional
-        Folder with the MNIST test files. Default: the shipped ones.
+    options : DataOptions
 
     Returns
     -------
@@ -61,20 +56,21 @@ def inputs_for(network: Any, count: int, *, seed: int = 0, data: str | Path | No
     Raises
     ------
     InputError
-        If `count` is out of range, there are fewer images, or `data` holds images of another size.
+        If the number of images is out of range, there are fewer, or the folder holds images of another size.
     """
+    count, data = options.images, options.directory
     if not 1 <= count <= IMAGES_MAX:
         raise InputError(f"images must be in [1, {IMAGES_MAX}], not {count}")
     kind = type_of(network)
     if data is None and kind.pixels(network) != DIGIT_SIZE:
-        g = np.random.Generator(np.random.Philox(key=[seed, _KEY]))
+        g = np.random.Generator(np.random.Philox(key=[options.seed, _KEY]))
         drawn = g.integers(0, kind.levels, size=(count, network.n_in), dtype=np.uint8)
         why = f"no labels: the network has {network.n_in} inputs, digits have {DIGIT_SIZE}"
         what, images = ("bits", drawn.astype(bool)) if kind.levels == 2 else ("grey values", drawn)
-        return Inputs(images, None, f"random {what}, seed {seed} ({why})")
+        return Inputs(images, None, f"random {what}, seed {options.seed} ({why})")
     from oxnor.models.datasets.mnist import load_mnist
 
-    if data is not None and not Path(data).is_dir():
+    if data is not None and not data.is_dir():
         raise InputError(f"{data}: must be a folder with the MNIST test files, and is not there")
     images, labels = load_mnist("test") if data is None else load_mnist("test", data)
     images = images.reshape(len(images), -1)

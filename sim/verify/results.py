@@ -1,4 +1,4 @@
-"""What a simulation gave."""
+"""What a simulation gave, by type of network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from oxnor.hw.params.spiking_schedule import SpikingSchedule
+from oxnor.models.golden import spiking as spiking_golden
+from oxnor.models.golden.spiking import REASONS, Readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,3 +132,128 @@ class SimulationResult:
         """Return all but the arrays, and whether it is right."""
         arrays = ("classes", "scores", "golden_classes", "golden_scores")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays} | {"ok": self.ok}
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingResult:
+    """What a simulation gave, beside what it should have given.
+
+    Parameters
+    ----------
+    network : str
+        Name.
+    images : int
+        Images that went through the engine.
+    ber, seed, trial
+        Key of the drawn cell errors.
+    cell_errors : int
+        Wrong cells, in the RTL and in the golden model alike.
+    corrupt_rtl : int
+        Wrong cells in the RTL alone.
+    mismatches : int
+        Images whose winner, counts, events, reason or tick differ.
+    spikes, spike_mismatches : int
+        Output spikes compared, and those that differ in event, tick, neuron or sign.
+    accuracy, golden_accuracy : float or None
+        Part of the images whose winner is their label.
+    input_spikes, synaptic_events : float
+        Mean to an image.
+    undecided : float
+        Part of the images that ran to the end of their window.
+    latency_ticks, latency_cycles : float
+        Mean time of an image: until its decision in ticks of its spikes, and in clock edges from its first transfer to
+        its result's if it finds the engine free.
+    energy_j : float
+        Mean of an image: its synaptic events at the published :data:`oxnor.models.golden.spiking.ENERGY_J` each, in
+        joules. Computed, not measured.
+    cycles, predicted_cycles : int
+        Clock edges from the first input transfer to the last result's; none is predicted for a run with pauses.
+    cycle_mismatches : int
+        Images whose result came in another cycle than the predicted one.
+    cycles_per_image : float
+        cycles / images.
+    build_s, build_cached, sim_s, images_per_s, simulator, shape, macro, waves
+        As in :class:`SimulationResult`.
+    readout, golden : Readout
+        What the RTL and the golden model said.
+    synapses : ndarray of int64, shape (n,)
+        Synaptic events of each image.
+    times : ndarray of int64, shape (n,)
+        Clock edges from the first input transfer to each result's.
+    schedule : SpikingSchedule or None
+        The same as predicted.
+    registers : dict
+        Registers of the engine after the run.
+    """
+
+    network: str
+    images: int
+    ber: float
+    seed: int
+    trial: int
+    cell_errors: int
+    corrupt_rtl: int
+    mismatches: int
+    spikes: int
+    spike_mismatches: int
+    accuracy: float | None
+    golden_accuracy: float | None
+    input_spikes: float
+    synaptic_events: float
+    undecided: float
+    latency_ticks: float
+    latency_cycles: float | None
+    energy_j: float
+    cycles: int
+    predicted_cycles: int | None
+    cycle_mismatches: int
+    cycles_per_image: float
+    build_s: float
+    build_cached: bool
+    sim_s: float
+    images_per_s: float
+    simulator: str
+    shape: tuple[int, ...]
+    macro: tuple[tuple[int, int], ...]
+    waves: str | None
+    readout: Readout
+    golden: Readout
+    times: NDArray[np.int64]
+    schedule: SpikingSchedule | None
+    synapses: NDArray[np.int64]
+    registers: dict[str, int]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the RTL is right: no image and no output spike differs, and every cycle is the predicted one."""
+        return self.mismatches == 0 and self.spike_mismatches == 0 and self.cycle_mismatches == 0
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """Winners of the RTL, shape (n,)."""
+        return self.readout.winners
+
+    @property
+    def difference(self) -> str:
+        """How far the RTL is from what it should give, in words."""
+        return (
+            f"{self.mismatches:,} mismatches, {self.spike_mismatches:,} of {self.spikes:,} output spikes,"
+            f" {self.cycle_mismatches:,} images in another cycle than predicted"
+        )
+
+    def columns(self) -> dict[str, Any]:
+        """Return what is told of each image, by column: see :func:`oxnor.sim.verify.per_image.write_csv`."""
+        found: dict[str, Any] = {"class": self.readout.winners, "golden_class": self.golden.winners}
+        found |= {"reason": [REASONS[r] for r in self.readout.reasons], "latency_ticks": self.readout.ticks}
+        found |= {f"events_{k}": column for k, column in enumerate(self.readout.used.T)}
+        found |= {"synaptic_events": self.synapses, "energy_j": self.synapses * spiking_golden.ENERGY_J}
+        found |= {"result_cycle": self.times}
+        if self.schedule:
+            found |= {"predicted_result_cycle": self.schedule.results, "latency_cycles": self.schedule.latencies}
+        return found | {f"count_{k}": column for k, column in enumerate(self.readout.counts.T)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the arrays, and whether it is right."""
+        left_out = ("readout", "golden", "times", "schedule", "synapses", "registers")
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
+        return found | {"energy": spiking_golden.ENERGY_TEXT, "ok": self.ok}

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from oxnor.hw.emit.verilog import emit_engine
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import build_root
 from oxnor.models.faults.march import SelfTestReport, march
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import runner
 
-from .simulate import emitted, run_directory
+from .engines import emitted, run_directory
 
 #: Cycles that an access of a register takes, and more than an operation on a device takes in any macro.
 ACCESS_CYCLES, PULSE_CYCLES = 8, 16
@@ -47,7 +49,7 @@ def self_test(
     device : DeviceDraw, optional
         The devices in macros of kind `twin`; all are formed first.
     build_dir : path, optional
-        Folder for builds and runs. Default ``$OXNOR_BUILD``, else ``build``.
+        Folder for builds and runs. Default: :func:`oxnor.models.base.files.build_root`.
     progress : callable, optional
         Called with (macros tested, macros).
 
@@ -62,8 +64,8 @@ def self_test(
     for path in (macro_file, memory):
         if path is not None and not Path(path).exists():
             raise InputError(f"{path}: must be there, and is not")
-    root = Path(build_dir).resolve() if build_dir else runner.build_root()
-    sources, top, _ = emitted(config, root, bare=False)
+    root = Path(build_dir).resolve() if build_dir else build_root()
+    sources, top, _ = emitted(config, root, bare=False, emit=lambda folder: emit_engine(config, folder))
     if macro_file is not None:
         sources = [Path(macro_file) if p.name == "rram_macro.sv" else p for p in sources]
     built = runner.build(sources, top, defines={"OXNOR_BEHAVIOURAL": 1}, root=root)

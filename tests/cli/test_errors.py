@@ -55,7 +55,7 @@ OPTIONS = {
     ),
     "macro-size": (["--macro", "twin:8"], "--macro must be two positive integers, for example 64x64, not '8'"),
     "macro-blackbox": (["--macro", "blackbox"], "macros of kind blackbox are ports alone and cannot be simulated"),
-    "macro-without-device": (["--macro", "twin"], "macros of kind twin need a device model (--device)"),
+    "macro-without-device": (["--macro", "twin"], "macros of kind twin need a device model: give --device"),
     "noisy-bits": (
         ["--device", "weak-3.3e-2"],
         (
@@ -228,7 +228,7 @@ def test_demo_wrong_images(place):
 
 def test_generate_twin_without_device(place):
     assert sentence("generate", "toy.npz", "-o", "engine", "--macro", "twin") == (
-        "macros of kind twin need a device model (--device)"
+        "macros of kind twin need a device model: give --device"
     )
     assert not (place / "engine").exists()
 

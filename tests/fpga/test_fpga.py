@@ -44,6 +44,7 @@ from oxnor.hw.params.link_protocol import (
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.options import DataOptions
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
@@ -198,7 +199,7 @@ def test_foreign_folder_is_not_replaced(small, tmp_path):
 
 @pytest.mark.cosim
 def test_board_is_the_golden_model(small, virtual):
-    result = run_images(small, virtual.design.config, inputs_for(small, 60), virtual.port, 1_000_000, board="icebreaker")
+    result = run_images(small, virtual.design.config, inputs_for(small, DataOptions(60)), virtual.port, 1_000_000, board="icebreaker")
     assert result["mismatches"] == 0
     assert result["cycles"] == result["predicted_cycles"]
     assert (result["frames"], result["dropped"], result["retries"]) == (60, 0, 0)
@@ -209,9 +210,9 @@ def test_another_network_is_seen(small, virtual):
     """The check itself: a golden model with other weights must differ, and a board of another network is refused."""
     other = layers_of(70, 20, 10, seed=2)
     with pytest.raises(LinkError, match=r"register NETWORK must be .*: another network is on this board"):
-        run_images(other, virtual.design.config, inputs_for(other, 10), virtual.port, 1_000_000)
+        run_images(other, virtual.design.config, inputs_for(other, DataOptions(10)), virtual.port, 1_000_000)
     with pytest.raises(LinkError, match="must be a ulx3s-85f, but says that it is a icebreaker"):
-        run_images(small, virtual.design.config, inputs_for(small, 1), virtual.port, 1_000_000, board="ulx3s-85f")
+        run_images(small, virtual.design.config, inputs_for(small, DataOptions(1)), virtual.port, 1_000_000, board="ulx3s-85f")
 
 
 @pytest.mark.cosim
@@ -249,7 +250,7 @@ def test_damaged_frames_are_counted_and_change_nothing(small, virtual, host):
 
 @pytest.mark.cosim
 def test_read_errors_are_those_of_the_golden_model(small, virtual):
-    inputs = inputs_for(small, 300)
+    inputs = inputs_for(small, DataOptions(300))
     errors = ReadErrors.from_ber(0.05, seed=3)
     result = run_images(small, virtual.design.config, inputs, virtual.port, 1_000_000, read_errors=errors)
     assert (result["mismatches"], result["read_ber"]) == (0, errors.ber)
@@ -268,7 +269,7 @@ def test_read_errors_are_those_of_the_golden_model(small, virtual):
 @pytest.mark.cosim
 def test_a_lost_request_does_not_spoil_read_errors(small, virtual, host, monkeypatch):
     """A batch that had to be sent again has moved the image numbers: all images are run again."""
-    inputs, errors = inputs_for(small, 40), ReadErrors.from_ber(0.1, seed=5)
+    inputs, errors = inputs_for(small, DataOptions(40)), ReadErrors.from_ber(0.1, seed=5)
     identity = host.check(virtual.design.config.digest, small.digest)
     heard, lost = host.receive, []
 
@@ -296,15 +297,15 @@ def test_any_network_of_the_shape_is_loaded(small, virtual, host):
     assert (result["failing"], result["wrong_weights"], host.retries) == (0, faults.count, 0)
     assert steps[-1] == (len(steps), len(steps))
     held = faults.apply(other)
-    assert run_images(held, config, inputs_for(held, 60), virtual.port, 1_000_000)["mismatches"] == 0
+    assert run_images(held, config, inputs_for(held, DataOptions(60)), virtual.port, 1_000_000)["mismatches"] == 0
     with pytest.raises(LinkError, match="register NETWORK must be"):
-        run_images(other, config, inputs_for(other, 1), virtual.port, 1_000_000)
+        run_images(other, config, inputs_for(other, DataOptions(1)), virtual.port, 1_000_000)
     # What is read back is what is there, to the synapse.
     wrong = [Synapse(k, *divmod(f, other.layers[k].n_in)) for k, flips in faults.flips.items() for f in flips.tolist()]
     programmer = host.programmer(config, host.identity())
     assert run_now(programmer.verify_network(other)) == sorted(wrong)
     assert load(host, small, config)["failing"] == 0
-    assert run_images(small, config, inputs_for(small, 60), virtual.port, 1_000_000)["mismatches"] == 0
+    assert run_images(small, config, inputs_for(small, DataOptions(60)), virtual.port, 1_000_000)["mismatches"] == 0
 
 
 @pytest.mark.cosim
@@ -323,7 +324,7 @@ def test_self_test_of_a_board(small, virtual, host, monkeypatch):
 @pytest.mark.cosim
 def test_sweep_on_a_board_gives_the_rows_of_the_software(small, virtual, tmp_path):
     """Either goes on in the file of the other."""
-    inputs = inputs_for(small, 50)
+    inputs = inputs_for(small, DataOptions(50))
     few, params = (SweepParams((0.01, 0.1), trials=n, kind="read", seed=4) for n in (2, 3))
     with classifier(small, virtual.port, 1_000_000) as classify:
         assert sweep(small, inputs, few, tmp_path / "board.sqlite", classify=classify) == 5
@@ -545,7 +546,7 @@ def test_bad_input_is_one_sentence(arguments, sentence):
 def test_netlist_of_vendor_cells_is_the_golden_model(name, small):
     spec = board(name)
     config = search(small, spec.chip, 20).config
-    result = check(small, spec, config, inputs_for(small, 20))
+    result = check(small, spec, config, inputs_for(small, DataOptions(20)))
     assert result["mismatches"] == 0
     assert result["cells"]["block_ram"] > 0
     assert result["cycles"] == result["predicted_cycles"]
@@ -556,7 +557,7 @@ def test_netlist_of_vendor_cells_is_the_golden_model(name, small):
 @pytest.mark.parametrize(("name", "interval"), [("icebreaker", None), ("ulx3s-85f", 64)])
 def test_netlist_of_the_shipped_network(name, interval):
     network, spec = zoo.load_binarized("mnist-tfc"), board(name)
-    result = check(network, spec, search(network, spec.chip, interval).config, inputs_for(network, 500))
+    result = check(network, spec, search(network, spec.chip, interval).config, inputs_for(network, DataOptions(500)))
     assert (result["images"], result["mismatches"]) == (500, 0)
 
 

@@ -9,10 +9,13 @@ from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices.device_macro import BUCKETS, STUCK, Twin, TwinTables, seeds
 from oxnor.models.devices.model import DeviceModel
+from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.options import ErrorOptions
 from oxnor.sim.harness.device_macro import TwinBench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
+from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import simulate
 
 pytestmark = pytest.mark.cosim
@@ -142,7 +145,7 @@ def test_engine_of_twins(structure, random_network):
     network = random_network(SHAPE, affine=True)
     config = EngineConfig.for_network(network, macro_kind="twin", **structure)
     images = images_for(network)
-    result = simulate(network, images, device=NOISY, seed=3, trial=2, config=config)
+    result = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=2), engine=config)
     assert result.ok
     found = result.to_json()
     assert (found["device"], found["macro_kind"], found["bit_errors"]) == ("noisy", "twin", result.bit_errors)
@@ -150,7 +153,7 @@ def test_engine_of_twins(structure, random_network):
     faults = EngineDevices.draw(network, config, DeviceDraw(NOISY, seed=3, trial=2)).faults()
     assert faults.count == result.bit_errors > 20
     assert not np.array_equal(golden.scores(faults.apply(network), images), result.golden_scores)
-    other = simulate(network, images, device=NOISY, seed=3, trial=3, config=config)
+    other = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=3), engine=config)
     assert other.ok
     assert not np.array_equal(other.golden_scores, result.golden_scores)
 
@@ -159,7 +162,10 @@ def test_quiet_devices_as_bits_are_the_twin(random_network):
     network = random_network(SHAPE)
     images = images_for(network)
     results = [
-        simulate(network, images, device=QUIET, seed=4, config=EngineConfig.for_network(network, macro_kind=kind))
+        simulate(
+            network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4),
+            engine=EngineConfig.for_network(network, macro_kind=kind),
+        )
         for kind in ("bits", "twin")
     ]
     assert all(r.ok for r in results)
@@ -170,7 +176,7 @@ def test_quiet_devices_as_bits_are_the_twin(random_network):
 def test_corrupt_twin_is_found(random_network):
     network = random_network(SHAPE)
     config = EngineConfig.for_network(network, macro_kind="twin")
-    result = simulate(network, images_for(network), device=QUIET, config=config, corrupt_rtl=2)
+    result = simulate(network, images_for(network), device=DeviceOptions(QUIET), engine=config, run=RunOptions(corrupt_rtl=2))
     assert result.mismatches
     assert not result.ok
 
@@ -179,13 +185,13 @@ def test_refuses(random_network):
     network = random_network(SHAPE)
     twin, blackbox = (EngineConfig.for_network(network, macro_kind=kind) for kind in ("twin", "blackbox"))
     cases = [
-        ({"config": twin}, "macros of kind twin need a device model (--device)"),
-        ({"config": blackbox}, "macros of kind blackbox are ports alone and cannot be simulated"),
-        ({"device": NOISY}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind twin"),
-        ({"device": QUIET, "ber": 0.1}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
-        ({"device": QUIET, "faults": FaultMap.draw(network, ber=0.1)}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
-        ({"device": QUIET, "device_cycles": -1}, "cycles must be an integer in [0, 1099511627776), not -1"),
-        ({"device": QUIET, "trial": -1}, "trial must be an integer in [0, 2**63), not -1"),
+        ({"engine": twin}, "macros of kind twin need a device model: give `device`"),
+        ({"engine": blackbox}, "macros of kind blackbox are ports alone and cannot be simulated"),
+        ({"device": DeviceOptions(NOISY)}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind twin"),
+        ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(0.1)}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
+        ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(faults=FaultMap.draw(network, ber=0.1))}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
+        ({"device": DeviceOptions(QUIET, -1)}, "cycles must be an integer in [0, 1099511627776), not -1"),
+        ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(trial=-1)}, "trial must be an integer in [0, 2**63), not -1"),
     ]  # fmt: skip
     for arguments, message in cases:
         with pytest.raises(InputError) as e:

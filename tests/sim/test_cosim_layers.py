@@ -9,8 +9,9 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models import golden
+from oxnor.models.base.files import build_root
 from oxnor.sim.harness.unit import UnitBench
-from oxnor.sim.runner import runner, toolchain
+from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
 pytestmark = pytest.mark.cosim
@@ -209,4 +210,4 @@ def test_count_of_tests_matters(random_network, tmp_path):
     object.__setattr__(bench, "tests", TESTS + 1)
     simulator = "icarus" if toolchain.find_icarus() else "verilator"
     with pytest.raises(SimulationError, match=f"{TESTS} tests ran instead of {TESTS + 1}"):
-        bench.run(tmp_path, simulator=simulator, root=runner.build_root())
+        bench.run(tmp_path, simulator=simulator, root=build_root())

@@ -7,9 +7,11 @@ import sys
 import textwrap
 import time
 
+import platformdirs
 import pytest
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import build_root
 from oxnor.sim.runner import runner, toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.runner.verilator_options import control_text, port_directions, registered_reset
@@ -167,10 +169,10 @@ def test_refuses(twice, tmp_path, monkeypatch):
 
 def test_root_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "elsewhere"))
-    assert runner.build_root() == tmp_path / "elsewhere"
+    assert build_root() == tmp_path / "elsewhere"
     monkeypatch.delenv("OXNOR_BUILD")
-    monkeypatch.chdir(tmp_path)
-    assert runner.build_root() == tmp_path / "build"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert build_root() == platformdirs.user_cache_path("oxnor") / "build"
 
 
 def test_ports_are_found_in_header_and_body(tmp_path):

@@ -12,12 +12,14 @@ from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models import zoo
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.encoders import Encoder, Events
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify import spiking as module
-from oxnor.sim.verify.spiking import simulate_spiking
+from oxnor.sim.verify.options import RunOptions
+from oxnor.sim.verify.simulate import simulate
 
 pytestmark = [
     pytest.mark.cosim,
@@ -72,7 +74,7 @@ def test_corner(name, tmp_path):
     network = drawn(shape, neurons, decision)
     config = SpikingConfig.for_network(network, macro=macro)
     streams = random_streams(shape[0], 40, len(name))
-    result = simulate_spiking(network, streams, config=config, simulator="icarus", pauses=name != "SPIRIT", build_dir=tmp_path)
+    result = simulate(network, streams, engine=config, run=RunOptions(simulator="icarus", pauses=name != "SPIRIT", build_dir=tmp_path))
     assert result.ok, result.difference
     assert result.spikes > 50
     assert result.registers["FRAMES"] == result.registers["RESULTS"] == 40
@@ -82,7 +84,7 @@ def test_corner(name, tmp_path):
     assert result.registers["DROPPED"] == wrong
     if name != "SPIRIT":  # without pauses every cycle is predicted
         assert result.predicted_cycles is None
-        result = simulate_spiking(network, streams, config=config, simulator="icarus", build_dir=tmp_path)
+        result = simulate(network, streams, engine=config, run=RunOptions(simulator="icarus", build_dir=tmp_path))
         assert result.ok, result.difference
     assert result.cycles == result.predicted_cycles
 
@@ -102,7 +104,7 @@ HARD = drawn((6, 4), [Neuron(theta=6, v_bits=4, refractory=3)], Decision(delta_s
 @given(st.lists(stream(), min_size=20, max_size=40))
 def test_drawn_streams_with_saturation_and_refractory(streams):
     """One build for all examples: the structure is the same."""
-    result = simulate_spiking(HARD, streams, simulator="icarus")
+    result = simulate(HARD, streams, run=RunOptions(simulator="icarus"))
     assert result.ok, result.difference
 
 
@@ -114,7 +116,7 @@ def test_encoder_on_chip(kind, tmp_path):
     config = SpikingConfig.for_network(network, stream_width=24)
     images = np.random.default_rng(5).integers(0, 256, (25, 10), dtype=np.uint8)
     for pauses in [False, True] if kind == "burst" else [False]:
-        result = simulate_spiking(network, images, config=config, pauses=pauses, build_dir=tmp_path)
+        result = simulate(network, images, engine=config, run=RunOptions(pauses=pauses, build_dir=tmp_path))
         assert result.ok, result.difference
         assert result.spikes > 20
 
@@ -127,7 +129,7 @@ def test_cycles_of_layers_behind_an_encoder(tmp_path):
     config = SpikingConfig.for_network(network, stream_width=8)
     images = np.random.default_rng(5).integers(0, 256, (60, 40), dtype=np.uint8)
     images[::7] //= 16
-    result = simulate_spiking(network, images, config=config, build_dir=tmp_path)
+    result = simulate(network, images, engine=config, run=RunOptions(build_dir=tmp_path))
     assert result.ok, result.difference
     assert result.schedule.latencies[0] == result.times[0]
     short = result.schedule.latencies < 2 * config.beats - 1
@@ -145,7 +147,7 @@ def test_wrong_prediction_is_found(monkeypatch, tmp_path):
 
     network = drawn((6, 4), [Neuron()], Decision(delta_s=3, window=70))
     monkeypatch.setattr(module, "spiking_schedule", late)
-    result = simulate_spiking(network, random_streams(6, 10, 5), simulator="icarus", build_dir=tmp_path)
+    result = simulate(network, random_streams(6, 10, 5), run=RunOptions(simulator="icarus", build_dir=tmp_path))
     assert (result.ok, result.mismatches, result.spike_mismatches, result.cycle_mismatches) == (False, 0, 0, 1)
     assert result.difference.endswith("1 images in another cycle than predicted")
 
@@ -154,16 +156,16 @@ def test_digits_on_verilator():
     """The shipped network, clean, with wrong cells, and one wrong in the RTL alone, in one build."""
     network = zoo.load("mnist-spirit")
     images, labels = load_mnist()
-    clean = simulate_spiking(network, images[:300], labels=labels[:300])
+    clean = simulate(network, images[:300], labels=labels[:300])
     assert clean.ok, clean.difference
     assert clean.accuracy == clean.golden_accuracy > 0.85
     assert clean.registers["NETWORK"] == int(network.digest[:8], 16)
     faults = FaultMap.draw(network, ber=0.02, seed=4)
-    wrong = simulate_spiking(network, images[:100], faults=faults)
+    wrong = simulate(network, images[:100], errors=ErrorOptions(faults=faults))
     assert wrong.ok, wrong.difference
     assert wrong.build_cached
     assert wrong.cell_errors == faults.count > 100
-    corrupted = simulate_spiking(network, images[:100], corrupt_rtl=1)
+    corrupted = simulate(network, images[:100], run=RunOptions(corrupt_rtl=1))
     assert not corrupted.ok
     assert corrupted.spike_mismatches > 0
 
@@ -173,7 +175,7 @@ def test_two_layers_on_verilator():
     """784-128-10: hidden spikes become events of the second layer."""
     network = zoo.load("mnist-spirit-deep")
     images, labels = load_mnist()
-    result = simulate_spiking(network, images[:20], labels=labels[:20])
+    result = simulate(network, images[:20], labels=labels[:20])
     assert result.ok, result.difference
     assert result.accuracy == result.golden_accuracy
 
@@ -182,7 +184,7 @@ def test_two_layers_on_verilator():
 @pytest.mark.parametrize("name", ["mnist-spirit", "mnist-spirit-tanh"])
 def test_all_digits_on_verilator(name):
     images, labels = load_mnist()
-    result = simulate_spiking(zoo.load(name), images, labels=labels)
+    result = simulate(zoo.load(name), images, labels=labels)
     assert result.ok, result.difference
     assert result.accuracy == zoo.load(name).info["accuracy"]
 
@@ -213,7 +215,7 @@ def test_bench_finds_broken_rtl(case, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "emit_spiking_engine", emit_broken)
     network = drawn((6, 4), [Neuron()], Decision(delta_s=3, window=70))
     try:
-        result = simulate_spiking(network, random_streams(6, 10, 5), simulator="icarus", build_dir=tmp_path)
+        result = simulate(network, random_streams(6, 10, 5), run=RunOptions(simulator="icarus", build_dir=tmp_path))
     except SimulationError as e:
         assert "hangs" in str(e) or "assert" in str(e).lower()  # noqa: PT017
     else:
@@ -233,12 +235,12 @@ def test_assertion_in_the_rtl_stops_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "emit_spiking_engine", emit_broken)
     network = drawn((6, 4), [Neuron()], Decision(delta_s=3, window=70))
     with pytest.raises(SimulationError, match=r"(?i)assert"):
-        simulate_spiking(network, random_streams(6, 10, 5), build_dir=tmp_path)
+        simulate(network, random_streams(6, 10, 5), run=RunOptions(build_dir=tmp_path))
 
 
 def test_registers_hold_the_decision():
     network = drawn((6, 4), [Neuron()], Decision(delta_s=3, terminate_max=9, window=70))
     network = replace(network, name="other")
-    result = simulate_spiking(network, random_streams(6, 3, 1), simulator="icarus")
+    result = simulate(network, random_streams(6, 3, 1), run=RunOptions(simulator="icarus"))
     assert (result.registers["DELTA_S"], result.registers["TERMINATE_MAX"]) == (3, 9)
     assert (result.registers["N_IN"], result.registers["N_OUT"], result.registers["VERSION"]) == (6, 4, 0x10001)

@@ -5,6 +5,8 @@ import pytest
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models import zoo
 from oxnor.models.datasets import mnist as datasets
+from oxnor.models.faults.options import ErrorOptions
+from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import simulate
 
 pytestmark = pytest.mark.cosim
@@ -26,7 +28,8 @@ def test_digits(name, target, count, ber, adder_tree):
     images, labels = datasets.load_mnist()
     config = EngineConfig.for_network(network, target=target)
     result = simulate(
-        network, images[:count], labels=labels[:count], ber=ber, seed=7, config=config, adder_tree=adder_tree
+        network, images[:count], labels=labels[:count], errors=ErrorOptions(ber, 7), engine=config,
+        run=RunOptions(adder_tree=adder_tree),
     )
     assert result.ok
     assert result.images == count
@@ -42,6 +45,6 @@ def test_all_digits_in_other_dataflows(name, dataflow):
     network = zoo.load(name)
     images, labels = datasets.load_mnist()
     config = EngineConfig.for_network(network, dataflow=dataflow)
-    result = simulate(network, images, labels=labels, config=config)
+    result = simulate(network, images, labels=labels, engine=config)
     assert result.ok
     assert result.accuracy == network.info["accuracy"]

@@ -12,12 +12,14 @@ from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
-from oxnor.sim.verify import simulate as module
+from oxnor.sim.verify import binarized as module
 from oxnor.sim.verify.corrupt import corrupted
-from oxnor.sim.verify.simulate import simulate
+from oxnor.sim.verify.options import RunOptions
+from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
 SHAPE = (37, 13, 5)
 SMALL = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
@@ -57,7 +59,7 @@ STRUCTURES = {
 def test_cycles_are_the_predicted_ones(shape, structure, count, random_network):
     network = random_network(shape)
     config = EngineConfig.for_network(network, **structure)
-    result = simulate(network, images_for(network, count), config=config)
+    result = simulate(network, images_for(network, count), engine=config)
     predicted = schedule(config)
     assert result.mismatches == 0
     assert (result.latency, result.cycles) == (predicted.latency, predicted.cycles(count))
@@ -72,10 +74,10 @@ def test_faults_are_the_same_in_both_dataflows(network):
     expected = golden.scores(faults.apply(network), images_for(network))
     assert not np.array_equal(expected, golden.scores(network, images_for(network)))
     config = EngineConfig.for_network(network, macro=(8, 4), folding=[(4, 5), (2, 3)], dataflow="serial")
-    found = simulate(network, images_for(network), faults=faults, config=config)
+    found = simulate(network, images_for(network), errors=ErrorOptions(faults=faults), engine=config)
     assert found.ok
     np.testing.assert_array_equal(found.scores, expected)
-    assert simulate(network, images_for(network), corrupt_rtl=1, config=config).mismatches == 40
+    assert simulate(network, images_for(network), run=RunOptions(corrupt_rtl=1), engine=config).mismatches == 40
 
 
 @pytest.mark.cosim
@@ -83,7 +85,7 @@ def test_result(network, config):
     images = images_for(network)
     labels = np.arange(len(images)) % 5
     seen = []
-    result = simulate(network, images, labels=labels, config=config, progress=lambda *a: seen.append(a))
+    result = simulate(network, images, labels=labels, engine=config, progress=lambda *a: seen.append(a))
     assert np.array_equal(result.scores, golden.scores(network, images))
     assert np.array_equal(result.classes, golden.predict(network, images))
     assert result.accuracy == result.golden_accuracy == np.mean(result.classes == labels)
@@ -99,21 +101,21 @@ def test_result(network, config):
 @pytest.mark.cosim
 def test_bit_errors_are_in_both_and_build_nothing(network, config):
     images = images_for(network)
-    simulate(network, images, config=config)
-    drawn = simulate(network, images, config=config, ber=0.1, seed=7, trial=2)
+    simulate(network, images, engine=config)
+    drawn = simulate(network, images, engine=config, errors=ErrorOptions(0.1, 7, 2))
     faults = FaultMap.draw(network, ber=0.1, seed=7, trial=2)
     assert drawn.build_cached
     assert drawn.ok
     assert drawn.bit_errors == faults.count > 0
     assert not np.array_equal(drawn.scores, golden.scores(network, images))
-    given = simulate(network, images, config=config, faults=faults)
+    given = simulate(network, images, engine=config, errors=ErrorOptions(faults=faults))
     assert np.array_equal(given.scores, drawn.scores)
 
 
 @pytest.mark.cosim
 @pytest.mark.parametrize("count", [1, 2, 10])
 def test_corrupt_rtl_is_found(count, network, config):
-    result = simulate(network, images_for(network), config=config, corrupt_rtl=count)
+    result = simulate(network, images_for(network), engine=config, run=RunOptions(corrupt_rtl=count))
     assert result.mismatches == 40
     assert not result.ok
     assert result.cycles == result.predicted_cycles
@@ -122,7 +124,7 @@ def test_corrupt_rtl_is_found(count, network, config):
 @pytest.mark.cosim
 def test_corrupt_rtl_is_found_by_class_alone(network):
     config = EngineConfig.for_network(network, target="ice40")
-    result = simulate(network, images_for(network), config=config, corrupt_rtl=8)
+    result = simulate(network, images_for(network), engine=config, run=RunOptions(corrupt_rtl=8))
     assert result.scores is None
     assert 0 < result.mismatches < 40
 
@@ -137,7 +139,7 @@ def test_wrong_prediction_is_not_ok(network, config, monkeypatch):
             return schedule(config).cycles(n) + 1
 
     monkeypatch.setattr(module, "schedule", lambda config: Wrong())
-    result = simulate(network, images_for(network), config=config)
+    result = simulate(network, images_for(network), engine=config)
     assert result.mismatches == 0
     assert not result.ok
 
@@ -148,13 +150,13 @@ def test_hang_is_an_error(network, config, monkeypatch):
     monkeypatch.setattr(type(config), "beats", property(lambda self: 6))
     monkeypatch.setattr(module, "pack_beats", lambda bits, width: np.zeros((len(bits), 6 * width // 8), np.uint8))
     with pytest.raises(SimulationError, match=r"the engine hangs: 0 of 40 results after \d+ cycles"):
-        simulate(network, images_for(network), config=config)
+        simulate(network, images_for(network), engine=config)
 
 
 @pytest.mark.cosim
 def test_vcd(network, config):
-    result = simulate(network, images_for(network), config=config, waves="vcd")
-    assert result.images == module.WAVE_IMAGES
+    result = simulate(network, images_for(network), engine=config, run=RunOptions(waves="vcd"))
+    assert result.images == WAVE_IMAGES
     assert result.ok
     with open(result.waves) as f:
         text = f.read(200_000)
@@ -166,7 +168,7 @@ def test_vcd(network, config):
 @pytest.mark.cosim
 @pytest.mark.skipif(not toolchain.fst_possible(), reason=f"FST needs lz4 and zlib: {toolchain.GET_FST}")
 def test_fst(network, config):
-    result = simulate(network, images_for(network), config=config, waves="fst")
+    result = simulate(network, images_for(network), engine=config, run=RunOptions(waves="fst"))
     assert result.ok
     with open(result.waves, "rb") as f:
         assert len(f.read()) > 1000
@@ -174,7 +176,7 @@ def test_fst(network, config):
 
 @pytest.mark.cosim
 def test_public_and_adder_tree_give_the_same(network, config):
-    result = simulate(network, images_for(network), config=config, public=True, adder_tree=True)
+    result = simulate(network, images_for(network), engine=config, run=RunOptions(public=True, adder_tree=True))
     assert result.ok
 
 
@@ -183,18 +185,23 @@ def test_refuses(network, monkeypatch):
     cases = [
         ({"labels": [1, 2]}, "labels must be as many as the images, 40, not 2"),
         ({"images": images[:0]}, "images must be at least one, not none"),
-        ({"ber": 0.1, "faults": FaultMap.draw(network, ber=0.1)}, "from ber or from a fault map, not from both"),
         ({"images": images[:, :5]}, "images: shape must be"),
-        ({"corrupt_rtl": 65}, "corrupt_rtl must be in"),
+        ({"run": RunOptions(corrupt_rtl=65)}, "corrupt_rtl must be in"),
+        ({"run": RunOptions(pauses=True)}, "pauses must not be given for a binarized network: 'random' is one"),
     ]
     for arguments, message in cases:
         with pytest.raises(InputError, match=message):
             simulate(network, **{"images": images, **arguments})
 
 
+def test_errors_twice(network):
+    with pytest.raises(InputError, match="bit errors must come from ber or from a fault map, not from both"):
+        ErrorOptions(0.1, faults=FaultMap.draw(network, ber=0.1))
+
+
 def test_waves_that_are_none(network, tmp_path):
     with pytest.raises(InputError, match="waves must be 'vcd' or 'fst'"):
-        simulate(network, images_for(network), waves="png", build_dir=tmp_path)
+        simulate(network, images_for(network), run=RunOptions(waves="png", build_dir=tmp_path))
 
 
 @pytest.mark.parametrize("count", range(1, 30))
@@ -225,10 +232,10 @@ def test_a_fault_map_with_errors_of_single_reads(network, config, tmp_path):
     """One file: wrong weights, stuck pairs and reads that err, the same in RTL and golden model."""
     faults = FaultMap.draw(network, ber=0.05, layer=0).merge(FaultMap.draw(network, ber=0.1, kind="stuck", layer=1))
     replace(faults, read=ReadErrors(6000, 3)).save(tmp_path / "f.npz")
-    found = simulate(network, images_for(network), faults=FaultMap.load(tmp_path / "f.npz"), config=config)
+    found = simulate(network, images_for(network), errors=ErrorOptions(faults=FaultMap.load(tmp_path / "f.npz")), engine=config)
     assert found.ok
     assert found.read_ber == 6000 / 65536
     expected = golden.scores(faults.apply(network), images_for(network), read_errors=ReadErrors(6000, 3))
     np.testing.assert_array_equal(found.scores, expected)
     with pytest.raises(InputError, match=r"^errors of single reads must come from the fault map or be given, not both$"):
-        simulate(network, images_for(network), faults=replace(faults, read=ReadErrors(1)), read_errors=ReadErrors(1))
+        ErrorOptions(faults=replace(faults, read=ReadErrors(1)), read_errors=ReadErrors(1))

@@ -18,6 +18,7 @@ from oxnor.cli.app import app
 from oxnor.models import golden
 from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices import model as devices
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.sim.sweeps.page import Story, build_page
@@ -35,7 +36,7 @@ def network(random_network):
 
 @pytest.fixture
 def inputs(network):
-    return inputs_for(network, 200)
+    return inputs_for(network, DataOptions(200))
 
 
 def rows(path):
@@ -136,19 +137,19 @@ def test_device_errors_have_the_rate_of_the_axis_and_come_in_columns(tmp_path, r
     wide = random_network((300, 320, 10))
     device = dataclasses.replace(devices.load("weak-3.3e-2"), offset_sigma=2.0)
     params = SweepParams((0.003, 0.03), 4, "device", {"macro": [64, 64]}, device=device)
-    sweep(wide, inputs_for(wide, 20), params, tmp_path / "r.sqlite")
+    sweep(wide, inputs_for(wide, DataOptions(20)), params, tmp_path / "r.sqlite")
     with Results(tmp_path / "r.sqlite") as results:
         found = [(t.key.rate, t.errors / wide.n_weights) for t in results.trials() if t.key.rate]
         assert results.header["options"]["device"] == "weak-3.3e-2"
     for rate in params.rates:
         assert np.mean([share for r, share in found if r == rate]) == pytest.approx(rate, rel=0.3)
-    evaluator = Evaluator(work_for(wide, inputs_for(wide, 20), params))
+    evaluator = Evaluator(work_for(wide, inputs_for(wide, DataOptions(20)), params))
     flips = errors_of(evaluator.work, Key(ALL_LAYERS, 0.03, 0)).flips[0]
     columns = np.bincount(flips // 300 // 64 * 300 + flips % 300, minlength=5 * 300)
     assert np.var(columns) > 3 * np.mean(columns)  # independent errors: about equal
     other = dataclasses.replace(params, device=dataclasses.replace(device, lrs_sigma=0.5))
     with pytest.raises(InputError, match="options must be"):
-        sweep(wide, inputs_for(wide, 20), other, tmp_path / "r.sqlite")
+        sweep(wide, inputs_for(wide, DataOptions(20)), other, tmp_path / "r.sqlite")
 
 
 def test_torch_backend_writes_the_same_rows(tmp_path, network, inputs):
@@ -197,7 +198,7 @@ def test_trials_of_something_else_are_refused_by_name(tmp_path, network, inputs,
     sweep(network, inputs, SweepParams(RATES, 1), path)
     before = rows(path)
     other = random_network((60, 50, 10), name="other") if "network" in change else network
-    its = inputs_for(other, change.get("images", 200))
+    its = inputs_for(other, DataOptions(change.get("images", 200)))
     params = SweepParams(RATES, 1, change.get("kind", "static"), seed=change.get("seed", 0))
     with pytest.raises(InputError) as e:
         sweep(other, its, params, path)
@@ -207,10 +208,10 @@ def test_trials_of_something_else_are_refused_by_name(tmp_path, network, inputs,
 
 def test_another_network_of_the_same_name_is_refused(tmp_path, network, random_network):
     path = tmp_path / "r.sqlite"
-    sweep(network, inputs_for(network, 20), SweepParams(RATES, 1), path)
+    sweep(network, inputs_for(network, DataOptions(20)), SweepParams(RATES, 1), path)
     other = random_network((60, 50, 10), seed=1, name="net")
     with pytest.raises(InputError, match=r"network digest must be [0-9a-f]{16}… as in the file, not [0-9a-f]{16}…"):
-        sweep(other, inputs_for(other, 20), SweepParams(RATES, 1), path)
+        sweep(other, inputs_for(other, DataOptions(20)), SweepParams(RATES, 1), path)
 
 
 def damage(path, what):

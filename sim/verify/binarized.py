@@ -1,0 +1,205 @@
+"""A binarized network on its way through its RTL: every class and score against the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.emit.verilog import Emitted, emit_engine
+from oxnor.hw.host.beats import pack_beats, unpack_results
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.macro_kinds import MACRO_KINDS
+from oxnor.hw.params.schedule import schedule
+from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
+from oxnor.hw.placement.memory_files import write_images
+from oxnor.models import golden
+from oxnor.models.base.errors import InputError
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.networks.binarized import Network
+
+from .case import EngineBuild, Request, Streamed
+from .corrupt import corrupted
+from .results import SimulationResult
+
+#: A run may take this many times the predicted cycles, and some more, before it counts as hung.
+CYCLE_LIMIT_FACTOR = 2
+#: Cycles after the last result in which none may follow.
+QUIET_CYCLES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class BinarizedCase:
+    """A :class:`oxnor.sim.verify.case.Case` of a binarized network.
+
+    Parameters
+    ----------
+    network : Network
+        What the user asked for.
+    bits : ndarray of bool, shape (n, n_in)
+    request : Request
+    config : EngineConfig
+    faults : FaultMap
+        Wrong synapses, in the RTL and in the golden model alike.
+    devices : EngineDevices or None
+        What the macros hold; None for macros of bits.
+    faulty : Network
+        What the golden model computes.
+    in_rtl : Network
+        What the macros hold.
+    """
+
+    network: Network
+    bits: NDArray[np.bool_]
+    request: Request
+    config: EngineConfig
+    faults: FaultMap
+    devices: EngineDevices | None
+    faulty: Network
+    in_rtl: Network
+    testbench = "oxnor.sim.benches.engine.tb_simulate"
+
+    @property
+    def images(self) -> int:
+        """How many images run."""
+        return len(self.bits)
+
+    @property
+    def defines(self) -> Mapping[str, object]:
+        """Verilog defines of the build."""
+        return {} if self.request.run.adder_tree else {"OXNOR_BEHAVIOURAL": 1}
+
+    @cached_property
+    def cycle_limit(self) -> int:
+        """Cycles after which the engine counts as hung."""
+        return CYCLE_LIMIT_FACTOR * schedule(self.config).cycles(self.images) + 1000
+
+    @property
+    def time_limit_s(self) -> float:
+        """One in a thousand of the slowest speed seen: the limit in cycles comes first, unless the simulator hangs."""
+        return 600 + self.cycle_limit / 20
+
+    def emit(self, directory: Path) -> Emitted:
+        """Write the Verilog of the engine."""
+        return emit_engine(self.config, directory)
+
+    def write(self, engine: EngineBuild, directory: Path) -> dict[str, Any]:
+        """Write memory files and images; return what else the testbench must know."""
+        devices = self.devices
+        if devices and self.in_rtl is not self.network:
+            devices = EngineDevices.draw(self.in_rtl, self.config, _draw_of(self.request))
+        write_images(self.in_rtl, self.config, directory, devices.texts() if devices else None)
+        np.save(directory / "images.npy", pack_beats(self.bits, self.config.stream_width))
+        writes = []
+        if reads := self.request.errors.reads:
+            offsets = {r["name"]: r["offset"] for r in engine.sidecar["registers"]}
+            writes = [(offsets["ERROR_RATE"], reads.rate), (offsets["ERROR_SEED"], reads.seed)]
+        return {
+            "beat_bytes": self.config.stream_width // 8,
+            "beats": self.config.beats,
+            "result_bytes": engine.sidecar["result"]["width"] // 8,
+            "quiet_cycles": QUIET_CYCLES,
+            "writes": writes,
+        }
+
+    def _golden_scores(self) -> NDArray[np.int64]:
+        if self.devices:
+            return self.devices.scores(self.bits)
+        return golden.scores(self.faulty, self.bits, read_errors=self.request.errors.reads)
+
+    def compare(self, streamed: Streamed, labels: NDArray | None) -> SimulationResult:
+        """Return the result: what the RTL did beside what it should have done."""
+        raw, times = np.load(streamed.directory / "results.npy"), np.load(streamed.directory / "times.npy")
+        classes, scores = unpack_results(raw, streamed.engine.sidecar["result"])
+        golden_scores = self._golden_scores()
+        golden_classes = golden.argmax(golden_scores)
+        differs = classes != golden_classes
+        if scores is not None:
+            differs |= np.any(scores != golden_scores, axis=1)
+        predicted, config, n = schedule(self.config), self.config, self.images
+        errors, reads, device = self.request.errors, self.request.errors.reads, self.request.device
+        return SimulationResult(
+            network=self.network.name,
+            ber=errors.ber,
+            seed=errors.seed,
+            trial=errors.trial,
+            bit_errors=self.faults.count,
+            read_ber=reads.ber if reads else 0.0,
+            read_seed=reads.seed if reads else 0,
+            device=device.model.name if device else None,
+            device_cycles=device.cycles if device else 0,
+            device_seconds=device.seconds if device else 0.0,
+            corrupt_rtl=self.request.run.corrupt_rtl,
+            mismatches=int(np.count_nonzero(differs)),
+            accuracy=None if labels is None else float(np.mean(classes == labels)),
+            golden_accuracy=None if labels is None else float(np.mean(golden_classes == labels)),
+            cycles=int(times[-1] - times[0]),
+            predicted_cycles=predicted.cycles(n),
+            latency=int(times[1] - times[0]),
+            predicted_latency=predicted.latency,
+            initiation_interval=int(np.max(np.diff(times[1:]))) if n > 1 else None,
+            predicted_initiation_interval=predicted.initiation_interval,
+            shape=self.network.shape,
+            macro_kind=config.macro_kind,
+            macro=tuple((y.rows, y.cols) for y in config.layers),
+            folding=tuple((y.across, y.groups) for y in config.layers),
+            dataflow=tuple(y.dataflow for y in config.layers),
+            classes=classes,
+            scores=scores,
+            golden_classes=golden_classes,
+            golden_scores=golden_scores,
+            **streamed.figures(),
+        )
+
+
+def _check_macros(config: EngineConfig, request: Request) -> None:
+    kind, errors = MACRO_KINDS[config.macro_kind], request.errors
+    if not kind.can_simulate:
+        raise InputError(f"macros of kind {config.macro_kind} are ports alone and cannot be simulated")
+    if kind.has_devices and request.device is None:
+        raise InputError(f"macros of kind {config.macro_kind} need a device model: give `device`")
+    if kind.has_devices and errors.reads:
+        raise InputError(f"read errors must not be given with macros of kind {config.macro_kind}: these have noise")
+    if request.device is not None and errors.are_static:
+        raise InputError("wrong weights must come from a device, or from ber or a fault map, not from both")
+
+
+def _draw_of(request: Request) -> DeviceDraw:
+    device, errors = request.device, request.errors
+    assert device is not None
+    return DeviceDraw(device.model, device.cycles, device.seconds, errors.seed, errors.trial)
+
+
+def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCase:
+    """Return the case of `network` on `images`: its engine, its errors and what its macros hold.
+
+    Raises
+    ------
+    InputError
+        If the parts do not fit together.
+    """
+    errors, run = request.errors, request.run
+    if run.pauses:
+        raise InputError(f"must not be given for a binarized network: {network.name!r} is one", parameter="pauses")
+    bits = golden.binarize(network, images)
+    config = request.engine or EngineConfig.for_network(network)
+    if errors.reads:
+        config = replace(config, fault_injector=True)
+    _check_macros(config, request)
+    in_macros, devices = MACRO_KINDS[config.macro_kind].has_devices, None
+    if request.device:
+        devices = EngineDevices.draw(network, config, _draw_of(request))
+        faults = devices.faults() if in_macros else devices.static_faults()
+    else:
+        faults = errors.fault_map(network)
+    # The errors of device macros are in their devices.
+    faulty = network if in_macros else faults.apply(network)
+    in_rtl = faulty
+    if run.corrupt_rtl:
+        in_rtl = corrupted(faulty, bits, run.corrupt_rtl, seed=errors.seed, with_scores=config.with_scores)
+    return BinarizedCase(network, bits, request, config, faults, devices if in_macros else None, faulty, in_rtl)

