@@ -13,7 +13,9 @@ import typer
 from oxnor.models.base.errors import InputError
 
 #: Parameters of the library whose option has another name.
-OPTION_NAMES = {"read_errors": "read-ber", "coding": "input", "data_dir": "data", "rounding": "round"}
+OPTION_NAMES = {
+    "coding": "input", "data_dir": "data", "read_errors": "read-ber", "rounding": "round", "trials_max": "max-trials",
+}  # fmt: skip
 
 
 class Tell(Protocol):

@@ -16,7 +16,7 @@ from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.sweeps.workers import Classify
+from oxnor.sim.sweeps.params import Classify
 from oxnor.sim.verify.inputs import Inputs
 
 from .host import TRIES, Host, LinkError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,7 @@ from oxnor.cli.options import (
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
-    from oxnor.sim.sweeps.workers import Classify
+    from oxnor.sim.sweeps.params import Classify
 
 _WHERE, _OUTPUT = "Where it runs", "Output"
 
@@ -184,7 +185,10 @@ def sweep(
     """
     from oxnor.models.datasets.options import DataOptions
     from oxnor.models.devices.model import load as load_device
-    from oxnor.sim.sweeps import run as sweeps
+    from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, parse_rates
+    from oxnor.sim.sweeps.run import check
+    from oxnor.sim.sweeps.run import sweep as run
+    from oxnor.sim.sweeps.run import verify as through_rtl
     from oxnor.sim.verify.inputs import inputs_for
 
     loaded = load_any_network(network)
@@ -197,15 +201,18 @@ def sweep(
         given = [name for name, value in others.items() if value]
         if given:
             raise InputError(f"{given[0]} and --on must not be given together: the board computes")
+    if adaptive is not None and not 0 < adaptive < 100:
+        raise InputError(f"--adaptive must be above 0 and below 100 points, not {adaptive}")
     kind = kind or ("device" if device else "read" if on else "static")
     model = load_device(device) if device else None
     tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
     options = kind_options(kind, {"ratio": ratio, "ones": ones, "cluster": cluster, "macro": tile})
-    params = sweeps.SweepParams(
-        sweeps.parse_rates(ber), trials, kind, options, _layers(layer, len(loaded.layers)), seed,
+    params = SweepParams(
+        parse_rates(ber), trials, kind, options, _layers(layer, len(loaded.layers)), seed,
         adaptive / 100 if adaptive else 0.0, max_trials, model,
     )  # fmt: skip
-    sweeps.check(loaded, params, jobs, backend, on is not None)
+    workers = WorkerOptions(jobs, scheduler, backend)
+    check(loaded, params, workers, on_board=on is not None)
     _check_names(plot, export, limit, verify)
     inputs = inputs_for(loaded, DataOptions(images, data, seed))
     path = output or Path(f"{loaded.name}.sqlite")
@@ -218,21 +225,18 @@ def sweep(
     command = _command(network, again)
     with ExitStack() as stack:
         tell = stack.enter_context(progress())
-        classify = _board(stack, loaded, on, baud)
+        workers = replace(workers, classify=_board(stack, loaded, on, baud))
 
         def told(done: int, total: int, found: str) -> None:
             tell(f"{loaded.name}: trials", done, total, found)
 
-        computed = sweeps.sweep(
-            loaded, inputs, params, path, jobs=jobs, scheduler=scheduler, backend=backend, classify=classify,
-            command=command, progress=told,
-        )  # fmt: skip
+        result = run(loaded, inputs, params, path, workers=workers, command=command, progress=told)
         checks = []
         if verify:
             rtl = "through the RTL"
             tell(rtl, 0, 0)
-            checks = sweeps.verify(loaded, inputs, params, path, verify, lambda *step: tell(rtl, *step))
-    _show(path, limit, plot, export, as_json, {"computed": computed})
+            checks = through_rtl(loaded, inputs, params, path, verify, lambda *step: tell(rtl, *step))
+    _show(path, limit, plot, export, as_json, {"computed": result.computed})
     if any(c.mismatches for c in checks):
         note(f"The RTL differs in {sum(c.mismatches for c in checks):,} results")
         raise typer.Exit(1)

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import base64
-import os
-import platform
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,24 +115,3 @@ def digit_card(png: bytes, scores: NDArray[np.int64], chosen: int, right: int, n
         f'<figure class="digit"><div class="pair"><img alt="digit {right}" src="data:image/png;base64,{data}">'
         f"{score_bars(scores, chosen, right)}</div>{verdict}{extra}</figure>"
     )
-
-
-def machine() -> dict[str, str]:
-    """Return the processor, the cores and the versions that a measured time depends on; no name of the machine."""
-    try:
-        match = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    except OSError:
-        match = None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = {
-        "processor": match.group(1) if match else platform.processor() or platform.machine(),
-        "cores": str(cores),
-        "system": platform.system(),
-        "Python": platform.python_version(),
-    }
-    for package in ("oxnor", "amaranth", "cocotb", "cocotbext-axi", "numpy", "numba"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

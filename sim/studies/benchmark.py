@@ -35,24 +35,29 @@ _BASELINE_IMAGES = 300
 
 _SIMULATE = """
 import json, sys
-from oxnor.models import datasets, zoo
-from oxnor.sim.simulate import simulate
-images, labels = datasets.load_mnist()
+from oxnor.models import zoo
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.sim.verify.options import RunOptions
+from oxnor.sim.verify.simulate import simulate
+images, labels = load_mnist()
 n, slow = int(sys.argv[2]), sys.argv[3] == "slow"
-r = simulate(zoo.load(sys.argv[1]), images[:n], labels=labels[:n], adder_tree=slow, public=slow)
-print(json.dumps(r.to_json()))
+run = RunOptions(adder_tree=slow, public=slow)
+print(json.dumps(simulate(zoo.load(sys.argv[1]), images[:n], labels=labels[:n], run=run).to_json()))
 """
 
 _SIMULATE_KIND = """
 import json, sys
-from oxnor.hw.config import EngineConfig
-from oxnor.models import datasets, device, zoo
-from oxnor.sim.simulate import simulate
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.models import zoo
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.devices.model import load
+from oxnor.models.devices.options import DeviceOptions
+from oxnor.sim.verify.simulate import simulate
 network = zoo.load("mnist-tfc")
 config = EngineConfig.for_network(network, macro_kind=sys.argv[1])
-made = device.load("weak-3.3e-2") if sys.argv[1] == "twin" else None
-images, _ = datasets.load_mnist()
-print(json.dumps(simulate(network, images[: int(sys.argv[2])], config=config, device=made).to_json()))
+device = DeviceOptions(load("weak-3.3e-2")) if sys.argv[1] == "twin" else None
+images, _ = load_mnist()
+print(json.dumps(simulate(network, images[: int(sys.argv[2])], engine=config, device=device).to_json()))
 """
 
 
@@ -293,7 +298,8 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     from oxnor.models.golden import spiking as spiking_golden
     from oxnor.models.golden.spiking_reference import ReferenceRun
     from oxnor.models.networks.encoders import encode
-    from oxnor.sim.verify.spiking import simulate_spiking
+    from oxnor.sim.verify.options import RunOptions
+    from oxnor.sim.verify.simulate import simulate
 
     network = zoo.load("mnist-spirit")
     values, few = network.inputs(images), 20
@@ -302,8 +308,8 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     window = network.decision.window
     events = [encode(network.encoder, v, window) for v in values[:few]]
     plain = _best(lambda: [ReferenceRun(network, e) for e in events], 2)
-    simulate_spiking(network, images[:1], build_dir=folder)
-    found = simulate_spiking(network, images, build_dir=folder)
+    simulate(network, images[:1], run=RunOptions(build_dir=folder))
+    found = simulate(network, images, run=RunOptions(build_dir=folder))
     if not found.ok:
         raise RuntimeError(f"the RTL differs from the golden model: {found.difference}")
     ratio = plain / few * len(images) / fast

@@ -22,7 +22,8 @@ from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.curves import Curve
 from oxnor.sim.drawing.svg import standalone
 from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
-from oxnor.sim.sweeps.run import SweepParams, work_for
+from oxnor.sim.sweeps.evaluator import work_for
+from oxnor.sim.sweeps.params import SweepParams
 from oxnor.sim.sweeps.store import Trial
 from oxnor.sim.sweeps.workers import cores, threads
 from oxnor.sim.verify.inputs import IMAGES_MAX, Inputs, inputs_for

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oxnor.sim.drawing.diagram import engine_svg
-from oxnor.sim.drawing.html import digit_card, facts, figure, machine, page, table, tiles
+from oxnor.sim.drawing.html import digit_card, facts, figure, page, table, tiles
 from oxnor.sim.drawing.plots import accuracy_plot, image_png
 from oxnor.sim.drawing.waveform import waveform_svg
+from oxnor.sim.runner.machine import machine
 
 if TYPE_CHECKING:
     from oxnor.sim.verify.results import SimulationResult

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.trials.curves import LIMIT, Curve, Point
-from oxnor.sim.drawing.html import facts, figure, machine, page, table, tiles
+from oxnor.sim.drawing.html import facts, figure, page, table, tiles
 from oxnor.sim.drawing.plots import Plot, accuracy_plot, confusion_plot, layers_plot
+from oxnor.sim.runner.machine import machine
 
 from .store import ALL_LAYERS, Key, Results
 

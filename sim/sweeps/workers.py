@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors
-from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.binarized import confusion
 
+from .evaluator import Evaluator, Work, errors_of
+from .params import Classify
 from .store import Key, Trial
-
-if TYPE_CHECKING:
-    from .run import SweepParams
 
 #: Gives the trials of some keys, in any order.
 Compute = Callable[[Iterable[Key]], Iterator[Trial]]
-#: Gives the class of each image, bool (n, n_in), with errors of single reads: hardware that does it by itself.
-Classify = Callable[[NDArray[np.bool_], ReadErrors], NDArray[np.int64]]
 
 
 def cores() -> int:
@@ -35,35 +28,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True, eq=False)
-class Work:
-    """All that a worker needs to compute trials.
-
-    Parameters
-    ----------
-    network : Network
-    bits : ndarray of bool, shape (n, n_in)
-        Images.
-    labels : ndarray of int64, shape (n,)
-        Their classes.
-    params : SweepParams
-        Of which the kind of error, its options and the seed decide a trial.
-    backend : str
-        "cpu" or "torch".
-    """
-
-    network: Network
-    bits: NDArray[np.bool_]
-    labels: NDArray[np.int64]
-    params: SweepParams
-    backend: str = "cpu"
-
-
 @contextmanager
 def threads(work: Work, jobs: int) -> Iterator[Compute]:
     """Yield a function that computes trials in `jobs` threads; the kernels leave Python to the others."""
-    from .run import Evaluator
-
     evaluator = Evaluator(work)
     pool = futures.ThreadPoolExecutor(jobs)
 
@@ -83,25 +50,19 @@ def one(work: Work, classify: Classify) -> Iterator[Compute]:
 
     What a trial is stays the sweep's: the errors of its key, on the images of the work.
     """
-    from .run import errors_of
-
     def compute(keys: Iterable[Key]) -> Iterator[Trial]:
         for key in keys:
             start = time.perf_counter()
             errors = errors_of(work, key)
             assert isinstance(errors, ReadErrors)
-            found = confusion(work.labels, classify(work.bits, errors), work.network.n_out)
-            yield Trial(key, 0, found, time.perf_counter() - start)
+            counts = confusion(work.labels, classify(work.bits, errors), work.network.n_out)
+            yield Trial(key, 0, counts, time.perf_counter() - start)
 
     yield compute
 
 
 @functools.lru_cache(maxsize=2)
 def _evaluator(payload: bytes) -> Any:
-    import pickle
-
-    from .run import Evaluator
-
     return Evaluator(pickle.loads(payload))
 
 
@@ -124,13 +85,14 @@ def dask(work: Work, address: str) -> Iterator[Compute]:
     try:
         from distributed import Client, as_completed
     except ImportError:
-        raise InputError("--scheduler needs Dask: pip install 'oxnor[sweep]'") from None
-    import pickle
+        raise InputError("needs Dask: pip install 'oxnor[sweep]'", parameter="scheduler") from None
 
     try:
         client = Client(address, timeout=5, set_as_default=False)
     except (OSError, ValueError) as e:
-        raise InputError(f"--scheduler must be the address of a running Dask scheduler: {address!r}: {e}") from None
+        raise InputError(
+            f"must be the address of a running Dask scheduler: {address!r}: {e}", parameter="scheduler"
+        ) from None
 
     def compute(keys: Iterable[Key]) -> Iterator[Trial]:
         # A task of the cluster, not scattered data: if the only worker that holds it dies, it is made again.

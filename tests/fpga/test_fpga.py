@@ -48,7 +48,8 @@ from oxnor.models.datasets.options import DataOptions
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.sweeps.run import SweepParams, sweep
+from oxnor.sim.sweeps.params import SweepParams, WorkerOptions
+from oxnor.sim.sweeps.run import sweep
 from oxnor.sim.sweeps.store import Results
 from oxnor.sim.verify.inputs import inputs_for
 
@@ -327,12 +328,12 @@ def test_sweep_on_a_board_gives_the_rows_of_the_software(small, virtual, tmp_pat
     inputs = inputs_for(small, DataOptions(50))
     few, params = (SweepParams((0.01, 0.1), trials=n, kind="read", seed=4) for n in (2, 3))
     with classifier(small, virtual.port, 1_000_000) as classify:
-        assert sweep(small, inputs, few, tmp_path / "board.sqlite", classify=classify) == 5
-        assert sweep(small, inputs, few, tmp_path / "board.sqlite") == 0
-        assert sweep(small, inputs, replace(params, trials=1), tmp_path / "both.sqlite") == 3
-        assert sweep(small, inputs, params, tmp_path / "both.sqlite", classify=classify) == 4
+        assert sweep(small, inputs, few, tmp_path / "board.sqlite", workers=WorkerOptions(classify=classify)).computed == 5
+        assert sweep(small, inputs, few, tmp_path / "board.sqlite").computed == 0
+        assert sweep(small, inputs, replace(params, trials=1), tmp_path / "both.sqlite").computed == 3
+        assert sweep(small, inputs, params, tmp_path / "both.sqlite", workers=WorkerOptions(classify=classify)).computed == 4
         with pytest.raises(InputError, match="on a board the kind must be read, in all layers at once"):
-            sweep(small, inputs, SweepParams((0.1,)), tmp_path / "x.sqlite", classify=classify)
+            sweep(small, inputs, SweepParams((0.1,)), tmp_path / "x.sqlite", workers=WorkerOptions(classify=classify))
     sweep(small, inputs, params, tmp_path / "software.sqlite")
     rows = {}
     for name in ("software", "board", "both"):

@@ -21,8 +21,10 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices import model as devices
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.sim.sweeps.evaluator import Evaluator, errors_of, work_for
 from oxnor.sim.sweeps.page import Story, build_page
-from oxnor.sim.sweeps.run import Evaluator, SweepParams, errors_of, parse_rates, sweep, work_for
+from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, parse_rates
+from oxnor.sim.sweeps.run import sweep
 from oxnor.sim.sweeps.store import ALL_LAYERS, Key, Results
 from oxnor.sim.verify.inputs import inputs_for
 
@@ -66,13 +68,13 @@ def test_grids_wrong(text):
     with pytest.raises(InputError) as e:
         parse_rates(text)
     assert str(e.value) == (
-        f"--ber must be LOW:HIGH:COUNT or rates with commas, each above 0 and at most 1, not {text!r}"
+        f"ber must be LOW:HIGH:COUNT or rates with commas, each above 0 and at most 1, not {text!r}"
     )
 
 
 def test_each_trial_is_that_draw_in_the_golden_model(tmp_path, network, inputs):
     params = SweepParams(RATES, 3, seed=4, layers=(ALL_LAYERS, 1))
-    assert sweep(network, inputs, params, tmp_path / "r.sqlite") == 1 + 3 * 3 * 2
+    assert sweep(network, inputs, params, tmp_path / "r.sqlite").computed == 1 + 3 * 3 * 2
     right = golden.predict(network, inputs.images)
     with Results(tmp_path / "r.sqlite") as results:
         for trial in results.trials():
@@ -100,8 +102,8 @@ def test_each_trial_is_that_draw_in_the_golden_model(tmp_path, network, inputs):
 def test_results_do_not_depend_on_workers_or_order(tmp_path, network, inputs, kind, options):
     more = {"device": devices.load("weak-3.3e-2")} if kind == "device" else {}
     params = SweepParams(RATES, 4, kind, options, **more)
-    sweep(network, inputs, params, tmp_path / "one.sqlite", jobs=1)
-    sweep(network, inputs, params, tmp_path / "many.sqlite", jobs=7)
+    sweep(network, inputs, params, tmp_path / "one.sqlite", workers=WorkerOptions(jobs=1))
+    sweep(network, inputs, params, tmp_path / "many.sqlite", workers=WorkerOptions(jobs=7))
     for trial in (3, 0, 2, 1, 0):  # parts in another order, one of them again
         part = SweepParams(RATES[::-1], trial + 1, kind, options, **more)
         sweep(network, inputs, part, tmp_path / "parts.sqlite")
@@ -156,18 +158,18 @@ def test_torch_backend_writes_the_same_rows(tmp_path, network, inputs):
     pytest.importorskip("torch")
     params = SweepParams(RATES, 2)
     sweep(network, inputs, params, tmp_path / "cpu.sqlite")
-    sweep(network, inputs, params, tmp_path / "torch.sqlite", backend="torch")
+    sweep(network, inputs, params, tmp_path / "torch.sqlite", workers=WorkerOptions(backend="torch"))
     assert rows(tmp_path / "torch.sqlite") == rows(tmp_path / "cpu.sqlite")
-    assert sweep(network, inputs, params, tmp_path / "cpu.sqlite", backend="torch") == 0
+    assert sweep(network, inputs, params, tmp_path / "cpu.sqlite", workers=WorkerOptions(backend="torch")).computed == 0
 
 
 def test_more_rates_trials_and_layers_extend_the_file(tmp_path, network, inputs):
     path = tmp_path / "r.sqlite"
-    assert sweep(network, inputs, SweepParams((0.1,), 2), path) == 3
-    assert sweep(network, inputs, SweepParams((0.1,), 2), path) == 0
-    assert sweep(network, inputs, SweepParams((0.1,), 5), path) == 3
-    assert sweep(network, inputs, SweepParams((0.1, 0.2), 2), path) == 2
-    assert sweep(network, inputs, SweepParams((0.1,), 2, layers=(0,)), path) == 2
+    assert sweep(network, inputs, SweepParams((0.1,), 2), path).computed == 3
+    assert sweep(network, inputs, SweepParams((0.1,), 2), path).computed == 0
+    assert sweep(network, inputs, SweepParams((0.1,), 5), path).computed == 3
+    assert sweep(network, inputs, SweepParams((0.1, 0.2), 2), path).computed == 2
+    assert sweep(network, inputs, SweepParams((0.1,), 2, layers=(0,)), path).computed == 2
     assert len(rows(path)) == 10
 
 
@@ -179,7 +181,7 @@ def test_adaptive_trials_go_where_the_mean_is_not_known(tmp_path, network, input
     assert low.trials == 3
     assert high.trials > 5
     assert high.trials == 40 or high.mean_high - high.mean_low <= 0.02
-    assert sweep(network, inputs, params, tmp_path / "r.sqlite") == 0
+    assert sweep(network, inputs, params, tmp_path / "r.sqlite").computed == 0
     with Results(tmp_path / "r.sqlite") as results:
         assert sorted(k.trial for k in results.done() if k.rate == 0.3) == list(range(high.trials))
 
@@ -303,15 +305,15 @@ def test_a_dask_worker_that_dies_costs_nothing(tmp_path, network, inputs):
                 os.kill(pids[0], signal.SIGKILL)
 
         path = tmp_path / "there.sqlite"
-        assert sweep(network, inputs, params, path, scheduler=cluster.scheduler_address, progress=kill_one) == 121
+        assert sweep(network, inputs, params, path, workers=WorkerOptions(scheduler=cluster.scheduler_address), progress=kill_one).computed == 121
     assert killed
     assert rows(path) == rows(tmp_path / "here.sqlite")
 
 
 def test_no_scheduler_there(tmp_path, network, inputs):
     pytest.importorskip("distributed")
-    with pytest.raises(InputError, match=r"^--scheduler must be the address of a running Dask scheduler: 'tcp://127"):
-        sweep(network, inputs, SweepParams(RATES, 1), tmp_path / "r.sqlite", scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(InputError, match=r"^scheduler must be the address of a running Dask scheduler: 'tcp://127"):
+        sweep(network, inputs, SweepParams(RATES, 1), tmp_path / "r.sqlite", workers=WorkerOptions(scheduler="tcp://127.0.0.1:1"))
 
 
 @pytest.mark.cosim
@@ -377,16 +379,16 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
         (("--kind", "stuck", "--device", "weak-3.3e-2"), "--device and --kind must not be given together: the device says what is wrong"),
         (("--kind", "device"), "kind device and a device must come together"),
         (("--device", "unformed-1e-3", "--ber", "1e-5"), "target error rate must be above 0.001, which unformed devices cause, not 1e-05"),
-        (("--layer", "7"), "layer must be in [0, 3], not 7"),
+        (("--layer", "7"), "--layer must be in [0, 3], not 7"),
         (("--layer", "x"), "--layer must be a layer's number, 'each' or 'all', not 'x'"),
-        (("--trials", "0"), "trials must be in [1, 100000], not 0"),
-        (("--jobs", "0"), "jobs must be in [1, 4096], not 0"),
-        (("--backend", "gpu"), "backend must be one of cpu, torch, not 'gpu'"),
+        (("--trials", "0"), "--trials must be in [1, 100000], not 0"),
+        (("--jobs", "0"), "--jobs must be in [1, 4096], not 0"),
+        (("--backend", "gpu"), "--backend must be one of cpu, torch, not 'gpu'"),
         (("--plot", "a.gif"), "a.gif: a picture's name must end in .svg or .png"),
         (("--export", "a.xls"), "--export must end in .csv or .parquet, not 'a.xls'"),
         (("--limit", "0"), "--limit must be above 0 and below 100 points, not 0.0"),
         (("--verify", "-1"), "--verify must be at least 0, not -1"),
-        (("--adaptive", "100"), "precision must be in [0, 1), not 1.0"),
+        (("--adaptive", "100"), "--adaptive must be above 0 and below 100 points, not 100.0"),
         (("--ber", "1:2"), "--ber must be LOW:HIGH:COUNT or rates with commas, each above 0 and at most 1, not '1:2'"),
     ],
 )

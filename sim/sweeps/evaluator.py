@@ -1,0 +1,101 @@
+"""Computes any trial of a sweep alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models import golden
+from oxnor.models.base.bits import pack_words
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.golden.registry import type_of
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.spiking import SpikingNetwork
+from oxnor.models.trials.binarized import Trials, confusion, labels_for
+from oxnor.models.trials.spiking import SpikingTrials
+from oxnor.sim.verify.inputs import Inputs
+
+from .params import ERROR_MODELS, SweepParams
+from .store import ALL_LAYERS, Key, Trial
+
+#: What computes the trials of a network, by its type.
+TRIALS: Mapping[type, Callable[..., Any]] = {Network: Trials, SpikingNetwork: SpikingTrials}
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All that a worker needs to compute trials.
+
+    Parameters
+    ----------
+    network : Network
+    bits : ndarray of bool, shape (n, n_in)
+        Images.
+    labels : ndarray of int64, shape (n,)
+        Their classes.
+    params : SweepParams
+        Of which the kind of error, its options and the seed decide a trial.
+    backend : str
+        "cpu" or "torch".
+    """
+
+    network: Network
+    bits: NDArray[np.bool_]
+    labels: NDArray[np.int64]
+    params: SweepParams
+    backend: str = "cpu"
+
+
+def work_for(network: Network, inputs: Inputs, params: SweepParams, backend: str = "cpu") -> Work:
+    """Return what workers need; without labels, right is what the network says without errors."""
+    bits = type_of(network).inputs(network, inputs.images)
+    labels = labels_for(network, bits, inputs.labels)
+    return Work(network, bits, labels, params, backend)
+
+
+def errors_of(work: Work, key: Key) -> FaultMap | ReadErrors:
+    """Return the errors of a trial."""
+    return ERROR_MODELS[work.params.kind](work.network, key, work.params)
+
+
+class Evaluator:
+    """Computes any trial of a sweep alone.
+
+    Parameters
+    ----------
+    work : Work
+    """
+
+    def __init__(self, work: Work):
+        self.work = work
+        if work.backend == "torch":
+            from oxnor.models.trials.torch import TorchTrials
+
+            self.trials: Any = TorchTrials(work.network, work.bits, work.labels)
+        else:
+            self.trials = TRIALS[type(work.network)](work.network, work.bits, work.labels)
+
+    def run(self, key: Key) -> Trial:
+        """Return what a trial gives."""
+        start = time.perf_counter()
+        errors = errors_of(self.work, key)
+        if isinstance(errors, FaultMap):
+            counts, wrong = self.trials.confusion(errors), errors.wrong(self.work.network)
+        else:
+            counts, wrong = self._reads(errors, key.layer), 0
+        return Trial(key, wrong, counts, time.perf_counter() - start)
+
+    def _reads(self, errors: ReadErrors, only: int) -> NDArray[np.int64]:
+        """Return the confusion matrix with errors of single reads, in all layers or in one."""
+        w = self.work
+        x: Any = pack_words(w.bits)
+        for k, layer in enumerate(w.network.layers):
+            wrong = errors.rate and only in (ALL_LAYERS, k)
+            x = layer.evaluate(x, "numba", errors.layer(k)) if wrong else layer.evaluate(x, "numba")
+        return confusion(w.labels, golden.argmax(x), w.network.n_out)

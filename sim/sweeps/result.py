@@ -1,0 +1,69 @@
+"""What a sweep gives back: the trials of a file, as numbers and as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from oxnor.models.trials.curves import LIMIT, Curve
+from oxnor.sim.drawing.plots import Plot
+
+from .page import Story
+from .store import ALL_LAYERS
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult:
+    """All trials of a results file after a sweep.
+
+    Parameters
+    ----------
+    path : Path
+        The results file.
+    computed : int
+        Trials that this sweep computed; the file held the others.
+    limit : float
+        Accuracy lost at the knee, in (0, 1).
+    """
+
+    path: Path
+    computed: int
+    limit: float = LIMIT
+
+    @cached_property
+    def story(self) -> Story:
+        """What the file says: header, curves, confusion matrices, checks."""
+        return Story.read(self.path, self.limit)
+
+    @property
+    def curves(self) -> dict[int, Curve]:
+        """Accuracy against error rate, by layer; :data:`oxnor.sim.sweeps.store.ALL_LAYERS` for errors in all."""
+        return self.story.curves
+
+    def plot(self, name: str = "accuracy") -> Plot:
+        """Return a picture; a notebook shows it, ``figure()`` gives it to matplotlib, ``save(path)`` writes it.
+
+        Parameters
+        ----------
+        name : str
+            "accuracy", "confusion", or "layers" where layers were swept alone.
+        """
+        return self.story.plots[name]
+
+    def save_plot(self, path: str | Path, name: str = "accuracy") -> None:
+        """Write a picture as SVG, PNG or PDF, by the end of the file's name."""
+        self.plot(name).save(path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the trials as a JSON-able dict."""
+        return self.story.to_json() | {"computed": self.computed}
+
+    def __repr__(self) -> str:
+        curve = self.curves.get(ALL_LAYERS) or next(iter(self.curves.values()))
+        trials = sum(p.trials for c in self.curves.values() for p in c.points)
+        return (
+            f"SweepResult({curve.label}: {100 * curve.clean:.2f} % without errors, {100 * self.limit:g} points lost at"
+            f" {curve.knee(self.limit)}; {trials:,} trials in {self.path})"
+        )
