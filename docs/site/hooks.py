@@ -73,7 +73,8 @@ def on_page_content(html: str, **_: object) -> str:
 
 def on_post_build(config) -> None:
     """Refuse a site that loads anything from the net."""
-    for path in sorted(Path(config.site_dir).rglob("*.html")):
+    folder = Path(config["site_dir"])
+    for path in sorted(folder.rglob("*.html")):
         remote = [tag for tag in _REMOTE.findall(path.read_text()) if 'rel="canonical"' not in tag]
         if remote:
-            raise PluginError(f"{path.relative_to(config.site_dir)} loads from the net: {remote[0]}")
+            raise PluginError(f"{path.relative_to(folder)} loads from the net: {remote[0]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 #: Okabe-Ito colours, which stay apart for colour-blind readers; the dark set is lighter.
@@ -27,6 +28,13 @@ PAPER = {name: light for name, (light, _) in _COLOURS.items()}
 
 #: The colours as CSS variables, for a page and for a picture on its own.
 THEME_CSS = f":root{{color-scheme:light dark;{_LIGHT}}}@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}"
+
+# Every plain colour of a light picture becomes its dark counterpart.
+_DARK_RULES = "".join(
+    f'[style*="{use}:{light}"]{{{use}:{dark}!important}}'
+    for light, dark in _COLOURS.values()
+    for use in ("fill", "stroke")
+)
 
 _FONT = "font-family:ui-sans-serif,system-ui,'Segoe UI','DejaVu Sans',sans-serif"
 _MONO = "font-family:ui-monospace,'DejaVu Sans Mono',Menlo,monospace"
@@ -110,10 +118,13 @@ def _colour(name: str) -> str:
 
 
 def standalone(svg: str) -> str:
-    """Return an inline picture as a file of its own: with its size, its colours and a background."""
+    """Return an inline picture as a file of its own: with its size and a background.
+
+    Its colours are plain, as readers of SVG other than browsers need them; a browser replaces them in the dark theme.
+    """
     head, rest = svg.split(">", 1)
     x, y, width, height = head.split('viewBox="')[1].split('"')[0].split()
-    style = f"<style>{THEME_CSS}svg{{color:var(--ink)}}</style>"
-    back = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" style="fill:var(--back)"/>'
+    rest = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" style="fill:var(--back)"/>{rest}'
+    rest = re.sub(r"(fill|stroke): ?var\(--([\w-]+)\)", lambda use: f"{use[1]}:{PAPER[use[2]]}", rest)
     size = "" if ' width="' in head else f' width="{width}" height="{height}"'
-    return f"{head}{size}>{style}{back}{rest}\n"
+    return f"{head}{size}><style>@media (prefers-color-scheme:dark){{{_DARK_RULES}}}</style>{rest}\n"

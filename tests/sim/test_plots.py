@@ -14,7 +14,7 @@ from oxnor.models.trials.curves import Curve
 from oxnor.sim.drawing.diagram import engine_svg
 from oxnor.sim.drawing.html import facts, page, score_bars, table
 from oxnor.sim.drawing.plots import accuracy_plot, confusion_plot, image_png, layers_plot
-from oxnor.sim.drawing.svg import THEME_CSS, standalone
+from oxnor.sim.drawing.svg import PAPER, THEME_CSS, standalone
 from oxnor.sim.drawing.waveform import SOURCES, Waveform, one_read, read_vcd, waveform_svg
 
 
@@ -91,6 +91,17 @@ def test_standalone_picture_has_size_and_theme(curve):
     assert float(root.attrib["width"]) > 0
     assert float(root.attrib["height"]) > 0
     assert "prefers-color-scheme:dark" in svg
+
+
+def test_standalone_picture_has_plain_colours(curve, random_network):
+    """Outside browsers there are no CSS variables, and what has none is black."""
+    config = EngineConfig.for_network(random_network((37, 13, 5)))
+    for picture in (accuracy_plot([curve] * 5, "A").svg(), engine_svg(config, "E")):
+        svg = standalone(picture)
+        assert "var(" not in svg
+        used = set(re.findall(r'(?:fill|stroke): ?([^;"]+)', svg.split("</style>", 1)[1])) - {"none"}
+        assert used <= set(PAPER.values())
+        assert len(used) > 3
 
 
 @pytest.mark.parametrize("dataflow", ["parallel", "alternate"])
@@ -228,6 +239,6 @@ def test_facts_are_flat():
 
 def test_reading_waves_leaves_broken_pipes_alone(tmp_path):
     """The library that reads VCD would let any broken pipe kill the process from its import on."""
-    code = "import signal; from oxnor.sim import waveform; waveform._vcd_reader(); print(signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN)"
+    code = "import signal; from oxnor.sim.drawing import waveform; waveform._vcd_reader(); print(signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
