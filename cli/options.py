@@ -232,7 +232,7 @@ def _macro(text: str) -> dict[str, Any]:
     else:
         size = text
     if colon or not given:
-        given["macro"] = pair("--macro", size, "x", "64x64", 1)
+        given["macro_size"] = pair("--macro", size, "x", "64x64", 1)
     return given
 
 

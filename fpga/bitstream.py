@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from oxnor.hw.blocks.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
-from oxnor.hw.blocks.unit import bits_for
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.link.board import Board
 from oxnor.hw.params import link_protocol
-from oxnor.hw.params.engine import TARGETS, EngineConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.targets import TARGETS
+from oxnor.hw.params.widths import bits_for
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text

@@ -18,7 +18,7 @@ class Chip:
     family : str
         "ice40" or "ecp5".
     target : str
-        A key of ``oxnor.hw.params.engine.TARGETS``: the shape of its block RAM.
+        A key of ``oxnor.hw.params.targets.TARGETS``: the shape of its block RAM.
     luts : int
         4-input look-up tables (iCE40: logic cells).
     block_rams : int

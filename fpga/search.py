@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from oxnor.hw.macros.fault_injector import block_count
-from oxnor.hw.params.engine import TARGETS, EngineConfig
+from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.link_protocol import WORD
+from oxnor.hw.params.targets import TARGETS
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 

@@ -7,7 +7,9 @@ from typing import Any
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
 
-from .unit import Unit, bits_for
+from oxnor.hw.params.widths import bits_for
+
+from .unit import Unit
 
 
 class Pace(Unit):

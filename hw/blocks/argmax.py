@@ -8,7 +8,9 @@ from amaranth.hdl import C, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from .unit import Unit, bits_for
+from oxnor.hw.params.widths import bits_for
+
+from .unit import Unit
 
 
 class Argmax(Unit):

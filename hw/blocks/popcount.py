@@ -7,7 +7,9 @@ from typing import Any
 from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Out
 
-from .unit import Unit, bits_for, place, sum_tree
+from oxnor.hw.params.widths import bits_for
+
+from .unit import Unit, place, sum_tree
 
 #: Widest popcount that is one module of bit-level adders; wider ones are composed of such leaves.
 LEAF_WIDTH = 64

@@ -9,11 +9,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 
-def bits_for(maximum: int) -> int:
-    """Return the number of bits of an unsigned number in [0, maximum], at least 1."""
-    return max(1, maximum.bit_length())
-
-
 class Unit(wiring.Component):
     """A component that becomes one Verilog module, named by :attr:`module_name`.
 

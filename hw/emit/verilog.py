@@ -21,7 +21,8 @@ from amaranth.lib.wiring import In
 from oxnor.hw.blocks.unit import EmitPlatform, Unit
 from oxnor.hw.engine.engine import Engine
 from oxnor.hw.params import registers
-from oxnor.hw.params.engine import EXTRAS, EngineConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.options import EXTRAS
 from oxnor.hw.params.schedule import schedule
 from oxnor.models.base.files import write_text
 

@@ -88,7 +88,7 @@ class Engine(Unit):
         source = collector.o
         layers: list[Any] = []
         for k, layer in enumerate(config.layers):
-            unit: Any = UNITS[layer.kind].unit(config, k)
+            unit: Any = UNITS[layer.kind](config, k)
             place(m, platform, f"layer{k}", unit)
             if pace is None:
                 connect(m, source, unit.i)

@@ -8,9 +8,10 @@ from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for
+from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.macros.program_bus import FORM, RESET, SET, WORD, ProgramBus
 from oxnor.hw.params.registers import PROGRAMMING_COMMANDS
+from oxnor.hw.params.widths import bits_for
 
 #: A step that may follow: whether it was asked for, its state, and what must be set before it.
 Step = tuple[Value, str, Callable[[], None] | None]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.registers import PROGRAMMING_COMMANDS, as_dicts
-from oxnor.hw.placement.memory_files import check_shape, coefficient_rows, macro_bits, synapse_at
+from oxnor.hw.placement.arrange import check_shape, coefficient_rows, macro_bits, synapse_at
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.march import SelfTestReport, classify, march

@@ -5,5 +5,5 @@ from __future__ import annotations
 from .parallel_array import SynapseArray
 from .serial_array import SerialArray
 
-#: By the name of a dataflow, a key of :data:`oxnor.hw.params.engine.DATAFLOWS`. All have the same ports.
+#: By the name of a dataflow, one of :data:`oxnor.hw.params.options.DATAFLOWS`. All have the same ports.
 ARRAYS: dict[str, type[SynapseArray]] = {"parallel": SynapseArray, "serial": SerialArray}

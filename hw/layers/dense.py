@@ -8,8 +8,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from oxnor.hw.blocks.unit import Unit, bits_for, place
-from oxnor.hw.params.engine import LayerConfig
+from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.layer_kinds import LAYER_KINDS
 
 from .arrays import ARRAYS
 from .neuron import Threshold
@@ -61,7 +62,7 @@ class Dense(Unit):
     ):
         self.config = config
         self.index = index
-        self.coefficient_width = bits_for(config.n_in + 1)
+        self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
         self.extras = extras
         self.takes_groups = takes_groups
         self.gives_groups = gives_groups

@@ -9,12 +9,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for, place, sum_tree
+from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.macros.coefficient_ram import CoefficientRam
 from oxnor.hw.macros.coefficient_rom import CoefficientRom
 from oxnor.hw.macros.fault_injector import IMAGE_BITS, STATE, ErrorKey, ErrorMask
 from oxnor.hw.macros.program_bus import fan_out, word_of
-from oxnor.hw.params.engine import LayerConfig
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.widths import bits_for
 
 from .options import NO_EXTRAS, Extras
 from .tile import Tile

@@ -9,8 +9,10 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from oxnor.hw.blocks.argmax import Argmax
-from oxnor.hw.blocks.unit import Unit, bits_for, place
-from oxnor.hw.params.engine import LayerConfig
+from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.layer_kinds import LAYER_KINDS
+from oxnor.hw.params.widths import bits_for
 
 from .arrays import ARRAYS
 from .neuron import Threshold
@@ -61,7 +63,7 @@ class Scores(Unit):
         self.config = config
         self.index = index
         self.with_scores = with_scores
-        self.coefficient_width = config.scale_width + config.offset_width
+        self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
         self.extras = extras
         self.takes_groups = takes_groups
         payload: dict[str, Any] = {"index": bits_for(config.n_out - 1)}

@@ -8,10 +8,11 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for, place, sum_tree
+from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.macros.program_bus import connect_macro
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.macro_kinds import DEFAULT_KIND
+from oxnor.hw.params.widths import bits_for
 
 from .options import NO_EXTRAS, Extras
 

@@ -8,10 +8,11 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.popcount import Popcount
-from oxnor.hw.blocks.unit import Unit, bits_for, place
+from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.macros.program_bus import connect_macro
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.macro_kinds import DEFAULT_KIND
+from oxnor.hw.params.widths import bits_for
 
 from .options import NO_EXTRAS, Extras
 

@@ -6,10 +6,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.register_slice import Skid
-from oxnor.hw.blocks.unit import Unit, bits_for, place
+from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.link_protocol import RUN_TIMEOUT_BITS, WORD, Status
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.params.widths import bits_for
 
 
 class EngineAccess(Unit):

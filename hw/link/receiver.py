@@ -5,8 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for
+from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.link_protocol import CRC_RESIDUE, END, ESC, ESC_END, ESC_ESC, Status
+from oxnor.hw.params.widths import bits_for
 
 
 class LinkReceiver(Unit):

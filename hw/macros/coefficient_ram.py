@@ -6,7 +6,8 @@ from typing import Any
 
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for
+from oxnor.hw.blocks.unit import Unit
+from oxnor.hw.params.widths import bits_for
 
 
 class CoefficientRam(Unit):

@@ -9,8 +9,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for, place
-from oxnor.hw.params.engine import LayerConfig
+from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.widths import bits_for
 from oxnor.models.faults.error_masks import BLOCK, CONSTANTS, FIELDS, PLANES, spread
 
 #: The four words of a state.

@@ -6,8 +6,9 @@ from typing import Any
 
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for
+from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.macro_kinds import DEFAULT_KIND, MACRO_KINDS
+from oxnor.hw.params.widths import bits_for
 
 
 class RramMacro(Unit):

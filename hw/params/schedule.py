@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oxnor.hw.layers.table import UNITS
-
 from .engine import EngineConfig
+from .layer_kinds import LAYER_KINDS
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def schedule(config: EngineConfig) -> Schedule:
     layers = tuple(
         (0 if config.takes_groups(k) else y.reads)
         + y.sense_latency
-        + (0 if config.gives_groups(k) else UNITS[y.kind].output_stages)
+        + (0 if config.gives_groups(k) else LAYER_KINDS[y.kind].output_stages)
         for k, y in enumerate(config.layers)
     )
     return Schedule(

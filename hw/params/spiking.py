@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-from oxnor.hw.blocks.unit import bits_for
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
 
-from .engine import TARGETS
+from .options import EXTRAS, EngineOptions, LayerOptions
+from .targets import TARGETS
+from .widths import bits_for, whole_bytes
 
 FORMAT_VERSION = 1
 #: Bits of a tick, of an event's number, and of an address-event word.
@@ -142,7 +143,7 @@ class SpikingConfig:
     @property
     def count_width(self) -> int:
         """Bits of a count in a result, a multiple of 8."""
-        return -(-self.decision.count_bits // 8) * 8
+        return whole_bytes(self.decision.count_bits)
 
     @property
     def result_width(self) -> int:
@@ -153,7 +154,7 @@ class SpikingConfig:
     @property
     def spike_width(self) -> int:
         """Bits of an output spike word: tick and event number (32 each), then fired and sign of each output."""
-        return 2 * NUMBER_BITS + -(-2 * self.n_out // 8) * 8
+        return 2 * NUMBER_BITS + whole_bytes(2 * self.n_out)
 
     @property
     def digest(self) -> str:
@@ -163,38 +164,48 @@ class SpikingConfig:
 
     @classmethod
     def for_network(
-        cls,
-        network: SpikingNetwork,
-        *,
-        target: str = "sim",
-        macro: tuple[int, int] | None = None,
-        stream_width: int | None = None,
+        cls, network: SpikingNetwork, options: EngineOptions | None = None, **changes: Any
     ) -> SpikingConfig:
         """Return the structure that suits `network`.
 
         Parameters
         ----------
         network : SpikingNetwork
-        target : str
-            A key of ``oxnor.hw.params.engine.TARGETS``; ``sim`` takes one macro a layer.
-        macro : (rows, cols), optional
-            Size of a macro, the same in all layers.
-        stream_width : int, optional
-            Bits a beat of the input stream.
+        options : EngineOptions, optional
+            Only target, stream width and macro sizes: a spiking network has no others.
+        **changes
+            Options that differ, as :meth:`oxnor.hw.params.options.EngineOptions.changed` takes them.
+
+        Raises
+        ------
+        InputError
+            If there is an option that a spiking network does not have.
         """
-        if target not in TARGETS:
-            raise InputError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
-        t = TARGETS[target]
+        count = len(network.layers)
+        options = (options or EngineOptions()).changed(count, **changes)
+        _check_options(options, network.name, count)
+        target = TARGETS[options.target]
         layers = []
-        for layer in network.layers:
+        for layer, of_layer in zip(network.layers, options.for_layers(count), strict=True):
+            # Without a width of its own, a target takes one macro a layer.
             whole = (layer.n_in, layer.cells.shape[1])
-            rows, cols = macro or (whole if t.cols is None else (t.rows, t.cols))
+            rows, cols = of_layer.macro_size or (whole if target.cols is None else (target.rows, target.cols))
             if rows < 1 or cols < 1:
-                raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
+                raise InputError(f"macro_size must have at least 1 row and 1 column, not {rows}x{cols}")
             layers.append(SpikingLayerConfig(layer.n_in, layer.n_out, rows, cols, layer.neuron))
-        encoder = Encoder(**{**asdict(network.encoder), "seed": 0})
-        width = WORD_BITS if encoder.kind == "external" else t.stream_width or 8 * network.n_in
-        return cls(tuple(layers), network.decision, encoder, stream_width or width)
+        encoder = replace(network.encoder, seed=0)
+        width = WORD_BITS if encoder.kind == "external" else target.stream_width or 8 * network.n_in
+        return cls(tuple(layers), network.decision, encoder, options.stream_width or width)
+
+
+def _check_options(options: EngineOptions, name: str, count: int) -> None:
+    """Raise InputError if there is an option that a spiking network does not have."""
+    unset, unset_layer = EngineOptions(), LayerOptions()
+    refused = {n for n in ("with_scores", *EXTRAS) if getattr(options, n) != getattr(unset, n)}
+    for layer in options.for_layers(count):
+        refused |= {n for n in ("macro_kind", "folding", "dataflow") if getattr(layer, n) != getattr(unset_layer, n)}
+    if refused:
+        raise InputError(f"{min(refused)} must not be given for a spiking network: {name!r} is one")
 
 
 def result_layout(config: SpikingConfig) -> dict[str, Any]:

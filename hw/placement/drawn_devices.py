@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.params.engine import EngineConfig, LayerConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
 from oxnor.models import golden
 from oxnor.models.base import rng
 from oxnor.models.base.bits import pack_words, unpack_words
@@ -18,7 +19,8 @@ from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.fault_map import FaultMap, check_key
 from oxnor.models.networks.binarized import Network
 
-from .memory_files import arrange, gather, hex_rows, word_bits
+from .arrange import arrange, gather
+from .memory_files import hex_rows, word_bits
 
 
 @dataclass(frozen=True)

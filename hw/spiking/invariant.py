@@ -7,7 +7,8 @@ from typing import Any
 from amaranth.hdl import signed
 from amaranth.lib.wiring import In
 
-from oxnor.hw.blocks.unit import Unit, bits_for
+from oxnor.hw.blocks.unit import Unit
+from oxnor.hw.params.widths import bits_for
 from oxnor.models.networks.spiking import Neuron
 
 

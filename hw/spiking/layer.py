@@ -8,9 +8,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for, place, sum_tree
+from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.params.spiking import TICK_BITS, SpikingLayerConfig
+from oxnor.hw.params.widths import bits_for
 
 from .layouts import event_layout, spikes_layout
 from .neuron import IfNeuron

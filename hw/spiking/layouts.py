@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from amaranth.lib import data
 
-from oxnor.hw.blocks.unit import bits_for
 from oxnor.hw.params.spiking import NUMBER_BITS, TICK_BITS
+from oxnor.hw.params.widths import bits_for
 
 
 def event_layout(n_in: int, layer: int) -> data.StructLayout:

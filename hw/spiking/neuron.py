@@ -10,8 +10,9 @@ from typing import Any
 from amaranth.hdl import Module, Mux, ResetSignal, Signal, signed
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for, place
+from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.spiking import TICK_BITS
+from oxnor.hw.params.widths import bits_for
 from oxnor.models.networks.spiking import Neuron
 
 from .invariant import SpikingInvariant

@@ -8,8 +8,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, bits_for
+from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.spiking import NUMBER_BITS, TICK_BITS
+from oxnor.hw.params.widths import bits_for
 from oxnor.models.networks.spiking import Decision
 
 from .layouts import spikes_layout

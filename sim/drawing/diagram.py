@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from oxnor.hw.blocks.unit import bits_for
-from oxnor.hw.params.engine import EngineConfig, LayerConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.params.widths import bits_for
 
 from .svg import Svg
 

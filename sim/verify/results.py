@@ -63,7 +63,7 @@ class SimulationResult:
     shape, macro, folding : tuple
         Sizes of the layers; (rows, cols) and (H, V) of each.
     dataflow : tuple of str
-        Of each layer, a key of :data:`oxnor.hw.params.engine.DATAFLOWS`.
+        Of each layer, one of :data:`oxnor.hw.params.options.DATAFLOWS`.
     waves : str or None
         Path of the waveform file.
     classes, golden_classes : ndarray of int64, shape (n,)

@@ -5,7 +5,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from oxnor.hw.blocks.column_count import ColumnCount
-from oxnor.hw.blocks.unit import bits_for
+from oxnor.hw.params.widths import bits_for
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 4, 5, 6, 7, 9, 16, 23, 64])

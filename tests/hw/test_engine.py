@@ -17,7 +17,8 @@ from oxnor.hw.layers.tile import Tile
 from oxnor.hw.macros.coefficient_rom import CoefficientRom
 from oxnor.hw.macros.coefficient_word import CoefficientWord
 from oxnor.hw.macros.rram_macro import RramMacro
-from oxnor.hw.params.engine import DATAFLOWS, EngineConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.options import DATAFLOWS
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models import golden
@@ -91,7 +92,7 @@ def engines(draw):
     network = Network.from_arrays(weights, [*(g.integers(0, w.shape[1] + 2, len(w)) for w in weights[:-1]), None], **affine)
     target = draw(st.sampled_from(["sim", "ecp5"]))
     return network, EngineConfig.for_network(
-        network, target=target, macro=(rows, cols), folding=folding, dataflow=",".join(flows), with_scores=True,
+        network, target=target, macro_size=(rows, cols), folding=folding, dataflow=",".join(flows), with_scores=True,
         stream_width=draw(st.sampled_from([8, 16])),
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ needs_icarus = pytest.mark.skipif(
 SIMULATORS = [pytest.param("icarus", marks=needs_icarus), "verilator"]
 #: Verilator compiles longer than it runs.
 SMALL = {"shape": (12, 6, 3)}
-STRUCTURES = {"one beat": {}, "scores": {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}, "class alone": {"target": "ice40"}}
+STRUCTURES = {"one beat": {}, "scores": {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}, "class alone": {"target": "ice40"}}
 
 
 @pytest.fixture

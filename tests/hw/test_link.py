@@ -11,7 +11,8 @@ from oxnor.hw.blocks.axi_lite import OKAY, SLVERR
 from oxnor.hw.blocks.crc32 import Crc32
 from oxnor.hw.blocks.uart import UartReceiver, UartTransmitter
 from oxnor.hw.link.link import Link
-from oxnor.hw.params.engine import EngineConfig, LayerConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.link_protocol import (
     END,
     ESC,

@@ -7,7 +7,8 @@ import pytest
 
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.macros.rram_macro import RramMacro
-from oxnor.hw.params.engine import EngineConfig, LayerConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.macro_kinds import DEFAULT_KIND, MACRO_KINDS
 from oxnor.hw.placement.drawn_devices import DeviceDraw
 from oxnor.models.base.errors import InputError
@@ -32,7 +33,7 @@ def test_every_kind_has_the_same_ports(kind):
 @pytest.mark.parametrize("kind", MACRO_KINDS)
 def test_generated_folder_has_all_that_a_macro_reads(kind, tmp_path, random_network):
     network = random_network((37, 13, 5))
-    config = EngineConfig.for_network(network, macro=(16, 8), folding=[(2, 4), (1, 2)], macro_kind=kind)
+    config = EngineConfig.for_network(network, macro_size=(16, 8), folding=[(2, 4), (1, 2)], macro_kind=kind)
     draws = {"devices": DeviceDraw(DEVICE, seed=3)} if MACRO_KINDS[kind].has_devices else {}
     sidecar = generate(network, tmp_path / "a", config, **draws)
     assert sidecar["macro_kind"] == kind

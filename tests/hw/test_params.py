@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oxnor.hw.params.engine import TARGETS, EngineConfig, LayerConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.schedule import schedule
-from oxnor.hw.placement.memory_files import arrange, gather, hex_rows, image_texts, macro_bits, synapse_at
+from oxnor.hw.params.targets import TARGETS
+from oxnor.hw.placement.arrange import arrange, gather, macro_bits, synapse_at
+from oxnor.hw.placement.memory_files import hex_rows, image_texts
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
@@ -126,20 +129,20 @@ def test_ice40_preset_fills_the_up5k():
         ({"target": "fpga"}, "target must be one of sim, ice40, ecp5, asic, not 'fpga'"),
         ({"stream_width": 12}, "stream width must be a positive multiple of 8, not 12"),
         ({"folding": [(1, 1)]}, "folding must be 2 pairs (H, V), one a layer, not 1"),
-        ({"macro": (8, 16), "folding": [(1, 1), (1, 1)]},
+        ({"macro_size": (8, 16), "folding": [(1, 1), (1, 1)]},
          "layer 37 to 13: macros must have at least 39 rows for 3 slices of 13 passes, not 8: fold it less, or take larger macros"),
         ({"dataflow": "crossbar"}, "dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers, not 'crossbar'"),
         ({"dataflow": "serial,serial,serial"}, "dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers, not 'serial,serial,serial'"),
-        ({"dataflow": "serial", "macro": (8, 4), "folding": [(4, 4), (2, 2)]},
+        ({"dataflow": "serial", "macro_size": (8, 4), "folding": [(4, 4), (2, 2)]},
          "layer 37 to 13: macros must have at least 10 rows for 37 inputs, 4 to a read, not 8: fold it less, or take larger macros"),
-        ({"dataflow": "serial", "macro": (64, 4), "folding": [(1, 4), (2, 2)]}, "layer 37 to 13: across (H) must be in [4, 4], not 1"),
-        ({"dataflow": "serial", "macro": (64, 4), "folding": [(4, 38), (2, 2)]}, "layer 37 to 13: groups (V) must be in [1, 37], not 38"),
+        ({"dataflow": "serial", "macro_size": (64, 4), "folding": [(1, 4), (2, 2)]}, "layer 37 to 13: across (H) must be in [4, 4], not 1"),
+        ({"dataflow": "serial", "macro_size": (64, 4), "folding": [(4, 38), (2, 2)]}, "layer 37 to 13: groups (V) must be in [1, 37], not 38"),
         ({"dataflow": "alternate", "fault_injector": True},
          "fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow: layer 1 is one"),
-        ({"macro": (64, 16), "folding": [(4, 1), (1, 1)]}, "layer 37 to 13: across (H) must be in [1, 3], not 4"),
-        ({"macro": (64, 16), "folding": [(1, 14), (1, 1)]}, "layer 37 to 13: groups (V) must be in [1, 13], not 14"),
-        ({"macro": (0, 16)}, "macro must have at least 1 row and 1 column, not 0x16"),
-        ({"macro": (16, 0)}, "macro must have at least 1 row and 1 column, not 16x0"),
+        ({"macro_size": (64, 16), "folding": [(4, 1), (1, 1)]}, "layer 37 to 13: across (H) must be in [1, 3], not 4"),
+        ({"macro_size": (64, 16), "folding": [(1, 14), (1, 1)]}, "layer 37 to 13: groups (V) must be in [1, 13], not 14"),
+        ({"macro_size": (0, 16)}, "macro_size must have at least 1 row and 1 column, not 0x16"),
+        ({"macro_size": (16, 0)}, "macro_size must have at least 1 row and 1 column, not 16x0"),
     ],
 )  # fmt: skip
 def test_structure_wrong(random_network, options, message):
@@ -164,7 +167,7 @@ def test_hex_rows_have_bit_0_rightmost():
 @pytest.mark.parametrize("affine", [False, True])
 def test_coefficient_words_hold_each_field(random_network, affine):
     network = random_network((20, 7, 5), affine=affine)
-    config = EngineConfig.for_network(network, macro=(8, 20), folding=[(1, 2), (1, 3)])
+    config = EngineConfig.for_network(network, macro_size=(8, 20), folding=[(1, 2), (1, 3)])
     texts = image_texts(network, config)
     words = [int(line, 16) for line in texts["layer0_coefficients.mem"].split()]
     assert [words[n // 2] >> (n % 2 * 5) & 31 for n in range(7)] == network.layers[0].thresholds.tolist()

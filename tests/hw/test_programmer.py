@@ -10,12 +10,13 @@ from oxnor.hw.emit.verilog import emit_engine
 from oxnor.hw.host.programmer import EngineError, Programmer, Synapse, at_once, run_now
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.registers import INDEX, REGISTERS, as_dicts, as_markdown
-from oxnor.hw.placement.memory_files import coefficient_rows, image_texts
+from oxnor.hw.placement.arrange import coefficient_rows
+from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.march import PairFault, classify, march
 
-FOLDED = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 
 
 class EngineModel:

@@ -128,10 +128,10 @@ def test_bench_finds_broken_rtl(change, tmp_path):
 SHAPE = (37, 13, 5)
 STRUCTURES = {
     "one macro a layer": {},
-    "slices, across, groups": {"macro": (16, 8), "folding": [(2, 4), (1, 2)], "stream_width": 8},
+    "slices, across, groups": {"macro_size": (16, 8), "folding": [(2, 4), (1, 2)], "stream_width": 8},
     "class alone": {"target": "ice40"},
     "serial": pytest.param(
-        {"macro": (16, 8), "folding": [(2, 4), (1, 2)], "dataflow": "serial"}, marks=pytest.mark.slow
+        {"macro_size": (16, 8), "folding": [(2, 4), (1, 2)], "dataflow": "serial"}, marks=pytest.mark.slow
     ),
 }
 

@@ -28,7 +28,7 @@ class Case:
         return network, EngineConfig.for_network(network, **self.structure)
 
 
-FOLDED = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 CASES = {
     "37-13-5 on 8x16, 8-bit stream": Case((37, 13, 5), structure=FOLDED),
     "37-13-5 on 8x16, 16-bit stream, class alone": Case(
@@ -38,7 +38,7 @@ CASES = {
     "single layer, one neuron": Case((9, 1), structure={"stream_width": 8}),
     "single layer at once": Case((20, 3), structure={"folding": [(1, 3)], "stream_width": 24}),
     "alternating, 8-bit stream": Case(
-        (20, 37, 13, 5), affine=True, structure={"macro": (40, 5), "dataflow": "alternate", "stream_width": 8}
+        (20, 37, 13, 5), affine=True, structure={"macro_size": (40, 5), "dataflow": "alternate", "stream_width": 8}
     ),
     "four layers, ice40": Case((40, 12, 7, 11, 4), structure={"target": "ice40"}),
     "two layers, ice40": Case((24, 6, 3), structure={"target": "ice40"}),

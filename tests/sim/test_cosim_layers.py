@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from oxnor.hw.blocks.unit import bits_for
 from oxnor.hw.layers.table import UNITS
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.params.widths import bits_for
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models import golden
 from oxnor.models.base.files import build_root
@@ -53,7 +53,7 @@ def layer_bench(network, index, *, cols, fold, images=25, target="sim", flows=No
         folding, more = [(1, 1)] * len(network.layers), {}
         folding[index] = fold
     config = EngineConfig.for_network(
-        network, target=target, macro=(rows, cols), folding=folding, with_scores=True, **more
+        network, target=target, macro_size=(rows, cols), folding=folding, with_scores=True, **more
     )
     layer = config.layers[index]
     bits = np.random.default_rng(7).random((images, network.n_in)) < 0.5
@@ -66,7 +66,7 @@ def layer_bench(network, index, *, cols, fold, images=25, target="sim", flows=No
         "takes": layer.groups if config.takes_groups(index) else layer.n_in,
         "gives": layer.neurons if config.gives_groups(index) else layer.n_out,
     }
-    unit = UNITS[layer.kind].unit(config, index)
+    unit = UNITS[layer.kind](config, index)
     arrays = {"inputs": outputs[index], "expected": outputs[index + 1]}
     return LayerBench("layers.tb_layer", TESTS, unit, job=job, arrays=arrays).with_network(network, config)
 

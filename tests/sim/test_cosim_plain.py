@@ -62,7 +62,7 @@ def run_plain(network, in_rtl, config, directory):
 
 
 STRUCTURES = {
-    "37-13-5 on 8x16": ((37, 13, 5), {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}),
+    "37-13-5 on 8x16": ((37, 13, 5), {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}),
     "100-70-10, one beat": ((100, 70, 10), {}),
     "class alone": ((37, 13, 5), {"target": "ice40"}),
 }

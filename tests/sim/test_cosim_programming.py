@@ -17,7 +17,7 @@ from oxnor.sim.verify.self_test import self_test
 pytestmark = pytest.mark.cosim
 PROGRAMMING_TESTS = 7
 LIMIT = 2_000_000
-FOLDED = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 DEVICES = Path(__file__).parent / "rram_macro_devices.sv"
 
 
@@ -61,13 +61,13 @@ def test_folded_engine(random_network, tmp_path):
 def test_alternating_dataflows(random_network, tmp_path):
     """Also rows of inputs, and the thresholds of all neurons in one word."""
     network = random_network((20, 13, 9, 5), affine=True)
-    structure = {"macro": (16, 8), "dataflow": "alternate", "stream_width": 8}
+    structure = {"macro_size": (16, 8), "dataflow": "alternate", "stream_width": 8}
     run(network, config_of(network, structure), tmp_path, names="(loads|failing|interleaved)", expected_tests=3)
 
 
 def test_wide_macros_and_the_injector_too(random_network, tmp_path):
     network = random_network((70, 6, 3))
-    structure = {"macro": (16, 70), "stream_width": 72}
+    structure = {"macro_size": (16, 70), "stream_width": 72}
     run(
         network, config_of(network, structure, fault_injector=True), tmp_path, names="(failing|busy)",
         expected_tests=2,

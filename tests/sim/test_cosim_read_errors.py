@@ -15,15 +15,15 @@ needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
 INJECTOR_TESTS = 4
-FOLDED = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 #: Windows of columns that start anywhere in a block, end in the next one, hold several, or are narrower than one.
 CASES = {
     "37-13-5 on 8x16, slices of 32": ((37, 13, 5), FOLDED),
-    "37-13-5, more macros than a cycle reaches": ((37, 13, 5), {"target": "ecp5", "macro": (64, 3), "folding": [(7, 10), (5, 1)], "stream_width": 40}),
+    "37-13-5, more macros than a cycle reaches": ((37, 13, 5), {"target": "ecp5", "macro_size": (64, 3), "folding": [(7, 10), (5, 1)], "stream_width": 40}),
     "150-9-4, one slice of 150, class alone": ((150, 9, 4), {"stream_width": 152, "with_scores": False}),
-    "150-9-4 on 16x20, slices of 60": ((150, 9, 4), {"macro": (27, 20), "folding": [(3, 1), (1, 4)], "stream_width": 56}),
-    "260-6-3 on 24x70, slices of 70": ((260, 6, 3), {"macro": (24, 70), "folding": [(1, 2), (1, 1)], "stream_width": 264}),
-    "260-6-3 on 24x128, slices of 128": ((260, 6, 3), {"macro": (24, 128), "folding": [(1, 1), (1, 3)], "stream_width": 136}),
+    "150-9-4 on 16x20, slices of 60": ((150, 9, 4), {"macro_size": (27, 20), "folding": [(3, 1), (1, 4)], "stream_width": 56}),
+    "260-6-3 on 24x70, slices of 70": ((260, 6, 3), {"macro_size": (24, 70), "folding": [(1, 2), (1, 1)], "stream_width": 264}),
+    "260-6-3 on 24x128, slices of 128": ((260, 6, 3), {"macro_size": (24, 128), "folding": [(1, 1), (1, 3)], "stream_width": 136}),
 }
 
 

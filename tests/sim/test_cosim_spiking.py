@@ -72,7 +72,7 @@ CORNERS = {
 def test_corner(name, tmp_path):
     shape, neurons, decision, macro = CORNERS[name]
     network = drawn(shape, neurons, decision)
-    config = SpikingConfig.for_network(network, macro=macro)
+    config = SpikingConfig.for_network(network, macro_size=macro)
     streams = random_streams(shape[0], 40, len(name))
     result = simulate(network, streams, engine=config, run=RunOptions(simulator="icarus", pauses=name != "SPIRIT", build_dir=tmp_path))
     assert result.ok, result.difference

@@ -22,7 +22,7 @@ from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
 SHAPE = (37, 13, 5)
-SMALL = {"macro": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+SMALL = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 
 
 def images_for(network, count=40, seed=5):
@@ -44,9 +44,9 @@ STRUCTURES = {
     "one beat": (SHAPE, {}),
     "8x16 macros, 8-bit stream": (SHAPE, SMALL),
     "8x16 macros, 16-bit stream": (SHAPE, {**SMALL, "stream_width": 16}),
-    "more beats than reads": (SHAPE, {"macro": (64, 40), "folding": [(1, 13), (1, 5)], "stream_width": 8}),
-    "one read a layer": (SHAPE, {"macro": (8, 64), "folding": [(1, 13), (1, 5)]}),
-    "slices, not across": (SHAPE, {"macro": (64, 8), "folding": [(1, 5), (1, 1)], "stream_width": 24}),
+    "more beats than reads": (SHAPE, {"macro_size": (64, 40), "folding": [(1, 13), (1, 5)], "stream_width": 8}),
+    "one read a layer": (SHAPE, {"macro_size": (8, 64), "folding": [(1, 13), (1, 5)]}),
+    "slices, not across": (SHAPE, {"macro_size": (64, 8), "folding": [(1, 5), (1, 1)], "stream_width": 24}),
     "single layer at once": ((9, 3), {"folding": [(1, 3)]}),
     "four layers, class alone": ((40, 12, 7, 11, 4), {"target": "ice40"}),
     "alternating dataflows": ((40, 12, 7, 11, 4), {"target": "asic", "dataflow": "alternate"}),
@@ -73,7 +73,7 @@ def test_faults_are_the_same_in_both_dataflows(network):
     faults = FaultMap.draw(network, ber=0.05).merge(FaultMap.draw(network, ber=0.1, kind="stuck", layer=1))
     expected = golden.scores(faults.apply(network), images_for(network))
     assert not np.array_equal(expected, golden.scores(network, images_for(network)))
-    config = EngineConfig.for_network(network, macro=(8, 4), folding=[(4, 5), (2, 3)], dataflow="serial")
+    config = EngineConfig.for_network(network, macro_size=(8, 4), folding=[(4, 5), (2, 3)], dataflow="serial")
     found = simulate(network, images_for(network), errors=ErrorOptions(faults=faults), engine=config)
     assert found.ok
     np.testing.assert_array_equal(found.scores, expected)

@@ -1,7 +1,7 @@
 """The table of layer types.
 
 A new type is a frozen dataclass with the methods of :class:`oxnor.models.networks.layers.base.Layer`, one entry in
-:data:`LAYER_TYPES`, and one entry in the hardware's own table (``oxnor.hw.layers.table.table.UNITS``). Nothing else
+:data:`LAYER_TYPES`, and one entry in the hardware's own table (``oxnor.hw.layers.table.UNITS``). Nothing else
 asks for a type.
 """
 

@@ -12,7 +12,8 @@ from cocotbext.axi import AxiResp
 
 from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.host.programmer import Programmer, Synapse, as_words
-from oxnor.hw.params.engine import EngineConfig, LayerConfig
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
 from oxnor.models import golden
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.dense import DenseLayer
