@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 
 
 @dataclass(frozen=True)
@@ -159,4 +159,4 @@ def board(name: str) -> BoardSpec:
     try:
         return _BOARDS[name]()
     except ModuleNotFoundError:
-        raise InputError('amaranth-boards is needed for the pins of this board: pip install "oxnor[fpga]"') from None
+        raise InputError(f"amaranth-boards is needed for the pins of this board: {install('fpga')}") from None

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.sim.runner.process import execute
 from oxnor.sim.runner.runner import tail
 from oxnor.sim.runner.toolchain import version_tuple
 
-GET = 'pip install "oxnor[fpga]"'
+GET = install("fpga")
 #: Oldest native versions that are used: what the scripts and reports here need.
 YOSYS_MIN, NEXTPNR_MIN = (0, 40), (0, 7)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from oxnor.hw.params.link_protocol import END, IDLE
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 
 #: What stands before the name of a port that is SPI.
 SPI = "spi:"
@@ -38,7 +38,7 @@ def _serial(port: str, path: str, rate: int) -> Any:
     try:
         import serial
     except ModuleNotFoundError:
-        raise InputError('pyserial is needed to talk to a board: pip install "oxnor[fpga]"') from None
+        raise InputError(f"pyserial is needed to talk to a board: {install('fpga')}") from None
     try:
         return serial.Serial(path, rate, timeout=0.05, write_timeout=30)
     except (serial.SerialException, ValueError, OSError) as e:
@@ -110,7 +110,7 @@ def _spidev(port: str, path: str, rate: int) -> Spi:
     try:
         import spidev
     except ModuleNotFoundError:
-        raise InputError('spidev is needed for SPI of this machine: pip install "oxnor[spi]"') from None
+        raise InputError(f"spidev is needed for SPI of this machine: {install('spi')}") from None
     device = spidev.SpiDev()
     try:
         device.open_path(path)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 
 from .runner import toolchain
 
@@ -110,7 +110,7 @@ def checks() -> list[Check]:
     compiler = toolchain.GET_COMPILER
     fst = toolchain.fst_possible()
     extras = [
-        _package(name, minimum, purpose, required=False, fix=f'pip install -e ".[{extra}]", in a checkout of oxnor')
+        _package(name, minimum, purpose, required=False, fix=install(extra))
         for extra, name, minimum, purpose in EXTRAS
     ]
     return [

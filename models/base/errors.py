@@ -38,6 +38,11 @@ class InputError(ValueError):
         return self.message if self.parameter is None else f"{self.parameter} {self.message}"
 
 
+def install(extra: str) -> str:
+    """Return how to install the packages of an extra of pyproject.toml."""
+    return f'pip install -e ".[{extra}]", in a checkout of oxnor'
+
+
 def near_names(name: str, known: Collection[str]) -> str:
     """Return `` (did you mean ...?)`` with those `known` names that resemble `name`, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, install
 from .replace import whole_file
 
 #: PyTorch's default of ``eps`` in batch norm.
@@ -23,7 +23,7 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise InputError('training needs PyTorch, which is not installed: pip install "oxnor[train]"') from None
+        raise InputError(f"training needs PyTorch, which is not installed: {install('train')}") from None
     return torch
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.models.base.files import write_text
 from oxnor.models.base.replace import whole_file
 from oxnor.models.trials.curves import Curve
@@ -301,7 +301,7 @@ class Results:
                 import pyarrow
                 from pyarrow import parquet
             except ImportError:
-                raise InputError(f"{path}: Parquet needs pyarrow: pip install 'oxnor[sweep]'") from None
+                raise InputError(f"{path}: Parquet needs pyarrow: {install('sweep')}") from None
             columns = list(zip(*self._rows(), strict=True)) or [()] * len(_COLUMNS)
             with whole_file(path) as temporary:
                 parquet.write_table(pyarrow.table(dict(zip(_COLUMNS, map(list, columns), strict=True))), temporary)

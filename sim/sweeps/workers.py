@@ -11,7 +11,7 @@ from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.trials.binarized import confusion
 
@@ -85,7 +85,7 @@ def dask(work: Work, address: str) -> Iterator[Compute]:
     try:
         from distributed import Client, as_completed
     except ImportError:
-        raise InputError("needs Dask: pip install 'oxnor[sweep]'", parameter="scheduler") from None
+        raise InputError(f"needs Dask: {install('sweep')}", parameter="scheduler") from None
 
     try:
         client = Client(address, timeout=5, set_as_default=False)

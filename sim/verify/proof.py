@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.spiking.neuron import IfNeuron, has_invariant
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.models.networks.spiking import Neuron
 
 _SBY = """[options]
@@ -90,7 +90,7 @@ def prove_neuron(
     where = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     tools = {t: shutil.which(t, path=where) for t in (*_TOOLS.values(), "yowasp-sby", "z3")}
     if not all(tools.values()):
-        raise InputError('the proof needs SymbiYosys and z3: pip install "oxnor[formal]"')
+        raise InputError(f"the proof needs SymbiYosys and z3: {install('formal')}")
     emitted = emit_component(IfNeuron(neuron), directory / "rtl")
     if break_with:
         path = next(p for p in emitted.sources if p.stem == emitted.top)

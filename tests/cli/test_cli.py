@@ -288,7 +288,7 @@ def test_failed_simulation_is_exit_code_1_without_traceback(monkeypatch, network
 
 def test_import_export_and_vectors(tmp_path, monkeypatch):
     """There and back again; and vectors of what came back."""
-    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
     monkeypatch.chdir(tmp_path)
     assert run("export", "mnist-tfc", "-o", "a.onnx").exit_code == 0
     result = run("import", "a.onnx", "-o", "a.npz", "--json")
@@ -308,7 +308,7 @@ def test_import_export_and_vectors(tmp_path, monkeypatch):
 
 
 def test_import_that_differs_writes_nothing(tmp_path, monkeypatch):
-    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
     from oxnor.models.exchange import import_network as importing
 
     monkeypatch.chdir(tmp_path)

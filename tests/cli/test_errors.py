@@ -240,7 +240,7 @@ def test_generate_bits_with_device(place):
 
 
 def test_import_wrong_input(place):
-    pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+    pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
     assert sentence("import", "none.onnx", "-o", "n.npz") == "none.onnx: no such file"
     assert sentence("import", "toy.npz", "-o", "n.npz") == "toy.npz: is a network of oxnor already: use it as it is"
     (place / "text.onnx").write_text("hello")

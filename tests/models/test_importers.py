@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+onnx = pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
 
 from helpers import onnx_networks  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
-pytest.importorskip("h5py", reason="importing Keras files needs the package h5py: pip install 'oxnor[import]'")
+pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
+pytest.importorskip("h5py", reason='importing Keras files needs the package h5py: pip install -e ".[import]"')
 
 import itertools
 

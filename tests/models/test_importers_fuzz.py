@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
-pytest.importorskip("h5py", reason="importing Keras files needs the package h5py: pip install 'oxnor[import]'")
+pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
+pytest.importorskip("h5py", reason='importing Keras files needs the package h5py: pip install -e ".[import]"')
 
 import numpy as np
 from helpers import import_fuzz

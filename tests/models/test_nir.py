@@ -23,8 +23,8 @@ from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.networks.encoders import Encoder, Events
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork
 
-nir = pytest.importorskip("nir", reason="nir is not installed: pip install 'oxnor[import]'")
-h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'oxnor[import]'")
+nir = pytest.importorskip("nir", reason='nir is not installed: pip install -e ".[import]"')
+h5py = pytest.importorskip("h5py", reason='h5py is not installed: pip install -e ".[import]"')
 
 
 def content(graph):

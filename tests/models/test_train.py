@@ -20,7 +20,7 @@ SMALL = TrainParams(hidden=(32, 24), epochs=3, clean_epochs=1, batch=64, views=2
 
 
 def torch_or_skip():
-    return pytest.importorskip("torch", reason='training needs PyTorch: pip install "oxnor[train]"')
+    return pytest.importorskip("torch", reason='training needs PyTorch: pip install -e ".[train]"')
 
 
 @pytest.fixture(scope="module")
@@ -217,4 +217,4 @@ def test_without_torch(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InputError) as caught:
         import_torch()
-    assert str(caught.value) == 'training needs PyTorch, which is not installed: pip install "oxnor[train]"'
+    assert str(caught.value) == 'training needs PyTorch, which is not installed: pip install -e ".[train]", in a checkout of oxnor'

@@ -128,7 +128,7 @@ def app(monkeypatch):
 
     from oxnor.cli.networks.train import train
 
-    pytest.importorskip("torch", reason='training needs PyTorch: pip install "oxnor[train]"')
+    pytest.importorskip("torch", reason='training needs PyTorch: pip install -e ".[train]"')
     images, labels = load_mnist()
     monkeypatch.setattr(presets, "load_mnist", lambda split="test", *_, **__: (images, labels))
     app = typer.Typer()

@@ -13,7 +13,7 @@ from oxnor.sim.verify.proof import prove_neuron
 _WHERE = str(Path(sys.executable).parent)
 needs_tools = pytest.mark.skipif(
     not (shutil.which("z3", path=_WHERE) and shutil.which("yowasp-sby", path=_WHERE)),
-    reason='SymbiYosys and z3 are not installed: pip install "oxnor[formal]"',
+    reason='SymbiYosys and z3 are not installed: pip install -e ".[formal]"',
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.models.base.replace import whole_file
 from oxnor.models.networks.spiking import SpikingNetwork
 
@@ -23,7 +23,7 @@ def to_graph(network: SpikingNetwork) -> Any:
     try:
         import nir
     except ImportError:
-        raise InputError("NIR export needs the package nir: pip install 'oxnor[import]'") from None
+        raise InputError(f"NIR export needs the package nir: {install('import')}") from None
 
     def told(**fields: Any) -> dict[str, str]:
         return {METADATA: json.dumps({"version": METADATA_VERSION} | fields, sort_keys=True)}

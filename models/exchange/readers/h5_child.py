@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.models.exchange.folding.graph import FILE_MAX
 
 _MEMORY = 3 << 30  # of addresses: numpy and HDF5 take half of it before anything is read
@@ -36,7 +36,7 @@ def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray], dict[str, Any]]:
     try:
         import h5py  # noqa: F401
     except ImportError:
-        raise InputError("reading HDF5 files needs the package h5py: pip install 'oxnor[import]'") from None
+        raise InputError(f"reading HDF5 files needs the package h5py: {install('import')}") from None
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         command = [sys.executable, "-W", "ignore", "-m", "oxnor.models.exchange.readers.h5_child", str(path.resolve())]
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.models.exchange.folding.graph import ELEMENTS_MAX, FILE_MAX, NODES_MAX, Graph, Node, needed_nodes
 from oxnor.models.exchange.folding.ops import DTYPES
 
@@ -25,7 +25,7 @@ def import_onnx() -> Any:
     try:
         import onnx
     except ImportError:
-        raise InputError("reading ONNX files needs the package onnx: pip install 'oxnor[import]'") from None
+        raise InputError(f"reading ONNX files needs the package onnx: {install('import')}") from None
     return onnx
 
 
