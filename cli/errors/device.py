@@ -42,7 +42,7 @@ def device(
         typer.Option(
             "--wear",
             metavar="FILE",
-            help="Write a picture of error rate against cycles: closed form, numpy, and the RTL twin in Verilator.",
+            help="Write a picture of error rate against cycles: closed form, numpy, and the RTL in Verilator.",
         ),
     ] = None,
     fit: Annotated[
@@ -211,7 +211,7 @@ def _print_device(found: dict[str, Any]) -> None:
              f"{p['low']:.3g} to {p['high']:.3g}", _g(p["exact"])]
             for p in points
         ]  # fmt: skip
-        print_table(head, lines, title={"numpy": "Drawn by numpy", "rtl": "Programmed in the RTL twin"}[name])
+        print_table(head, lines, title={"numpy": "Drawn by numpy", "rtl": "Programmed in the RTL"}[name])
     if "fit" in found:
         _print_fit(found["fit"])
 

@@ -14,7 +14,7 @@ from oxnor.models import golden
 from oxnor.models.base import rng
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
-from oxnor.models.devices.device_macro import TOP, TwinTables, count_reads, image_words, margins, normal_table, seeds
+from oxnor.models.devices.device_macro import TOP, DeviceTables, count_reads, image_words, margins, normal_table, seeds
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.fault_map import FaultMap, check_key
 from oxnor.models.networks.binarized import Network
@@ -48,9 +48,9 @@ class DeviceDraw:
         check_key("seed", self.seed)
         check_key("trial", self.trial)
 
-    def tables(self) -> TwinTables:
+    def tables(self) -> DeviceTables:
         """Return the statistics in fixed point."""
-        return TwinTables.from_device(self.device, self.cycles, self.seconds)
+        return DeviceTables.from_device(self.device, self.cycles, self.seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class LayerDevices:
     Parameters
     ----------
     config : LayerConfig
-    tables : TwinTables
+    tables : DeviceTables
     pairs : ndarray of uint16, shape (2, groups, across, reads, cols)
         ln R of BL and BLb; where there is no synapse the pair is not formed.
     offsets : ndarray of int64, shape (groups, across, cols)
@@ -71,14 +71,14 @@ class LayerDevices:
     """
 
     config: LayerConfig
-    tables: TwinTables
+    tables: DeviceTables
     pairs: NDArray[np.uint16]
     offsets: NDArray[np.int64]
     noise: NDArray[np.uint32]
     generators: NDArray[np.uint32]
 
     @classmethod
-    def draw(cls, weights: NDArray[np.bool_], config: LayerConfig, tables: TwinTables, key: Any) -> LayerDevices:
+    def draw(cls, weights: NDArray[np.bool_], config: LayerConfig, tables: DeviceTables, key: Any) -> LayerDevices:
         """Draw the devices that hold `weights`; `key` is (seed, trial, index of the layer).
 
         The two devices of a synapse depend on the synapse, wherever it lies; offset and noise belong to a column.
@@ -189,7 +189,7 @@ class EngineDevices:
         return cls(network, tuple(layers))
 
     @property
-    def tables(self) -> TwinTables:
+    def tables(self) -> DeviceTables:
         """Statistics in fixed point, the same in all layers."""
         return self.layers[0].tables
 

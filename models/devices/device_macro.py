@@ -1,4 +1,4 @@
-"""Golden twin of a macro made of devices: the same integers as ``hw/rtl/rram_macro_twin.sv``, bit for bit.
+"""Golden model of the device macro: the same integers as ``hw/rtl/rram_macro_twin.sv``, bit for bit.
 
 Resistances, offsets and noise are integers in steps of 2**-10 of ln(R / ohm), 0.1 % of a resistance; rounding to it
 adds a standard deviation of 2**-10 / sqrt(12) = 0.0003 to a ln R. A number is drawn from 32 random bits: bit 31 is the
@@ -13,35 +13,37 @@ from functools import cache
 from statistics import NormalDist
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 
+from . import device_macro_kernels as kernels
+from .device_macro_kernels import (
+    AGE_LIMIT,
+    AMPLIFIER_DEAD,
+    AMPLIFIER_GIVES,
+    BUCKETS,
+    COLUMN_DEAD,
+    COLUMN_READS,
+    COUNT_BITS,
+    FORM,
+    NORMAL_STEPS,
+    RESET,
+    SET,
+    SIGMA_STEPS,
+    STEPS,
+    STUCK,
+    TOP,
+    Amplifiers,
+)
 from .model import DeviceModel
 
-#: Steps to one unit of ln R.
-STEPS = 1 << 10
-#: ln R of a device that is not formed; the drawn ones are below.
-TOP = (1 << 15) - 1
-#: Flag of a device whose ln R never changes, beside its ln R.
-STUCK = 1 << 15
-#: Steps to one unit of a standard deviation, and of a normal number.
-SIGMA_STEPS, NORMAL_STEPS = 1 << 13, 1 << 12
-#: Wear buckets of each state: the bit length of the number of SET/RESET cycles.
-BUCKETS = 42
-#: Cycles before the first operation are below this.
-AGE_LIMIT = 1 << 40
-#: Bits of the endurance counters, in operations since the macro was loaded.
-COUNT_BITS = 24
-
-FORM, SET, RESET = range(3)
-#: Flags of a column, from bit 16 of its word: what it reads or gives, and that it is dead.
-COLUMN_READS, COLUMN_DEAD, AMPLIFIER_GIVES, AMPLIFIER_DEAD = 1, 2, 4, 8
-
-_HALF = SIGMA_STEPS * NORMAL_STEPS // STEPS // 2
-
+__all__ = [
+    "AGE_LIMIT", "AMPLIFIER_DEAD", "AMPLIFIER_GIVES", "BUCKETS", "COLUMN_DEAD", "COLUMN_READS", "COUNT_BITS", "FORM",
+    "NORMAL_STEPS", "RESET", "SET", "SIGMA_STEPS", "STEPS", "STUCK", "TOP", "DeviceMacro", "DeviceTables",
+    "count_reads", "image_words", "margins", "normal_table", "seeds",
+]
 
 @cache
 def normal_table() -> NDArray[np.uint16]:
@@ -64,100 +66,9 @@ def normal_table() -> NDArray[np.uint16]:
     return table
 
 
-@numba.njit(cache=True, inline="always")
-def _step(s):
-    s ^= (s << 13) & 0xFFFFFFFF
-    s ^= s >> 17
-    s ^= (s << 5) & 0xFFFFFFFF
-    return s
-
-
-@numba.njit(cache=True, inline="always")
-def _drawn(u, sigma, normal):
-    """Return sigma times the normal number of 32 random bits, in steps of ln R."""
-    octave = 15
-    for i in range(30, 15, -1):
-        if u >> i & 1:
-            octave = 30 - i
-            break
-    magnitude = (sigma * np.int64(normal[octave << 6 | u & 63]) + _HALF) >> 15
-    return -magnitude if u >> 31 & 1 else magnitude
-
-
-@numba.njit(cache=True)
-def _draw_many(u, sigma, normal, out):
-    for k in range(u.size):
-        out[k] = _drawn(np.int64(u[k]), sigma, normal)
-
-
-@numba.njit(cache=True)
-def _program(steps, generator, pairs, operations, means, sigmas, limits, normal):
-    """Do programming operations one after the other; return the state of the generator."""
-    form_fails, age, count_max = limits
-    for n in range(len(steps)):
-        op, side, row, col = steps[n]
-        u = _step(generator)
-        generator = _step(u)
-        count = operations[side, row, col]
-        operations[side, row, col] = min(count + 1, count_max)
-        before = pairs[side, row, col]
-        fails = op != FORM or generator < form_fails
-        if before & STUCK or (before == TOP and fails):
-            continue
-        cycles, bucket = age + (count >> 1), 0
-        while cycles:
-            cycles >>= 1
-            bucket += 1
-        state = 1 if op == RESET else 0
-        value = means[state, bucket] + _drawn(u, sigmas[state, bucket], normal)
-        pairs[side, row, col] = min(max(value, 0), TOP - 1)
-    return generator
-
-
-@numba.njit(cache=True)
-def _decide(rows, x, margins, reads, gives, sigma, normal, noise, out):
-    """Fill `out` (n, cols) with q of each read, and step the generators."""
-    for c in range(noise.size):
-        s = np.int64(noise[c])
-        for n in range(rows.size):
-            s = _step(s)
-            w = margins[rows[n], c] + _drawn(s, sigma, normal) > 0
-            if reads[c] >= 0:
-                w = reads[c] == 1
-            out[n, c] = gives[c] == 1 if gives[c] >= 0 else w == x[n, c]
-        noise[c] = s
-
-
-@numba.njit(parallel=True, cache=True)
-def _count(margins, reads, gives, sigma, normal, noise, x, used, counts):
-    """Add up the agreeing bits of each image and pass: see :func:`count_reads`."""
-    macros, rows, cols = margins.shape
-    slices = x.shape[2]
-    for m in numba.prange(macros):
-        h = m % x.shape[1]
-        for c in range(cols):
-            s = np.int64(noise[m, c])
-            for i in range(x.shape[0]):
-                slice_ = 0
-                pass_ = 0
-                for r in range(rows):
-                    s = _step(s)
-                    if c < used[h, slice_]:
-                        w = margins[m, r, c] + _drawn(s, sigma, normal) > 0
-                        if reads[m, c] >= 0:
-                            w = reads[m, c] == 1
-                        q = gives[m, c] == 1 if gives[m, c] >= 0 else w == x[i, h, slice_, c]
-                        counts[m, i, pass_] += q
-                    slice_ += 1
-                    if slice_ == slices:
-                        slice_ = 0
-                        pass_ += 1
-            noise[m, c] = s
-
-
 @dataclass(frozen=True, eq=False)
-class TwinTables:
-    """What the devices of a macro have in common: the integers of ``mem/twin_device.mem``.
+class DeviceTables:
+    """The integers that all devices of a macro share: those of ``mem/twin_device.mem``.
 
     Parameters
     ----------
@@ -190,10 +101,10 @@ class TwinTables:
         }
         for name, (value, high) in limits.items():
             if np.min(value) < 0 or np.max(value) > high:
-                raise InputError(f"twin: {name} must be in [0, {high}], not {np.min(value)} to {np.max(value)}")
+                raise InputError(f"device macro: {name} must be in [0, {high}], not {np.min(value)} to {np.max(value)}")
 
     @classmethod
-    def from_device(cls, device: DeviceModel, cycles: int = 0, seconds: float = 0.0) -> TwinTables:
+    def from_device(cls, device: DeviceModel, cycles: int = 0, seconds: float = 0.0) -> DeviceTables:
         """Return the tables of a device that has done `cycles` and is read `seconds` after it was programmed.
 
         A wear bucket stands for the geometric middle of its cycles, and the one that `cycles` is in for `cycles`
@@ -216,7 +127,8 @@ class TwinTables:
         def fixed(what: str, values: list[float], steps: int, limit: int) -> list[int]:
             integers = [round(v * steps) for v in values]
             if min(integers) < 0 or max(integers) > limit:
-                raise InputError(f"device {device.name!r}: {what} must be in [0, {(limit + 1) / steps:g}) for a twin")
+                bound = f"[0, {(limit + 1) / steps:g})"
+                raise InputError(f"device {device.name!r}: {what} must be in {bound} for a device macro")
             return integers
 
         means = [fixed("ln(R / ohm)", [getattr(s, f"{k}_mu") for s in states], STEPS, TOP - 1) for k in ("lrs", "hrs")]
@@ -234,7 +146,7 @@ class TwinTables:
         return (self.age + operations // 2).bit_length()
 
     def words(self) -> NDArray[np.uint32]:
-        """Return the content of ``mem/twin_device.mem``, shape (128,); the layout is told in the SystemVerilog."""
+        """Return the content of ``mem/twin_device.mem``, shape (128,); the SystemVerilog file documents the layout."""
         words = np.zeros((2, 64), np.uint32)
         words[:, :BUCKETS] = self.sigmas << 16 | self.means
         words[0, 62:] = self.noise_sigma, self.form_fails
@@ -244,7 +156,7 @@ class TwinTables:
     def deviations(self, u: NDArray[np.uint32], sigma: int) -> NDArray[np.int64]:
         """Return sigma times the normal number of each 32 random bits, in steps of ln R, in the shape of `u`."""
         out = np.empty(u.size, np.int64)
-        _draw_many(u.reshape(-1), sigma, normal_table(), out)
+        kernels.draw_many(u.reshape(-1), sigma, normal_table(), out)
         return out.reshape(u.shape)
 
     def offsets(self, u: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -290,15 +202,18 @@ def margins(pairs: NDArray[np.uint16], offsets: NDArray[np.int64]) -> NDArray[np
     return right - left + offsets[..., None, :].astype(np.int32)
 
 
-def _forced(flags: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Return what dead columns read and dead amplifiers give, -1 for good ones."""
-    reads = np.where(flags & COLUMN_DEAD, flags & COLUMN_READS, -1).astype(np.int8)
+def _dead_columns(flags: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return the bit that dead columns read, -1 for good ones."""
+    return np.where(flags & COLUMN_DEAD, flags & COLUMN_READS, -1).astype(np.int8)
+
+
+def _amplifiers(flags: NDArray[np.uint8], tables: DeviceTables) -> Amplifiers:
     gives = np.where(flags & AMPLIFIER_DEAD, (flags & AMPLIFIER_GIVES) // AMPLIFIER_GIVES, -1).astype(np.int8)
-    return reads, gives
+    return Amplifiers(_dead_columns(flags), gives, tables.noise_sigma, normal_table())
 
 
 def count_reads(
-    tables: TwinTables,
+    tables: DeviceTables,
     margin: NDArray[np.int32],
     flags: NDArray[np.uint8],
     noise: NDArray[np.uint32],
@@ -309,7 +224,7 @@ def count_reads(
 
     Parameters
     ----------
-    tables : TwinTables
+    tables : DeviceTables
     margin : ndarray of int32, shape (macros, reads, cols)
         From :func:`margins`; macros = groups * across, the macros side by side next to each other.
     flags : ndarray of uint8, shape (macros, cols)
@@ -325,17 +240,17 @@ def count_reads(
     ndarray of int64, shape (macros, n, reads // slices)
     """
     counts = np.zeros((len(margin), len(x), margin.shape[1] // x.shape[2]), np.int64)
-    _count(margin, *_forced(flags), tables.noise_sigma, normal_table(), noise, x, used, counts)
+    kernels.count(margin, _amplifiers(flags, tables), noise, x, used, counts)
     return counts
 
 
 @dataclass(eq=False)
-class Twin:
-    """State of one macro: reads and programming operations change it as they change the RTL.
+class DeviceMacro:
+    """State of one device macro: reads and programming operations change it as they change the RTL.
 
     Parameters
     ----------
-    tables : TwinTables
+    tables : DeviceTables
     pairs : ndarray of uint16, shape (2, rows, cols)
         ln R of BL and BLb, with :data:`STUCK`.
     offsets : ndarray of int64, shape (cols,)
@@ -353,13 +268,13 @@ class Twin:
 
     Examples
     --------
-    >>> twin = Twin.unformed(tables, 4, 8)
-    >>> twin.program(FORM, 0, 2, 5); twin.program(FORM, 1, 2, 5); twin.program(RESET, 1, 2, 5)
-    >>> twin.read(np.array([2]), np.ones((1, 8), bool))[0, 5]
+    >>> macro = DeviceMacro.unformed(tables, 4, 8)
+    >>> macro.program(FORM, 0, 2, 5); macro.program(FORM, 1, 2, 5); macro.program(RESET, 1, 2, 5)
+    >>> macro.read(np.array([2]), np.ones((1, 8), bool))[0, 5]
     True
     """
 
-    tables: TwinTables
+    tables: DeviceTables
     pairs: NDArray[np.uint16]
     offsets: NDArray[np.int64]
     flags: NDArray[np.uint8]
@@ -373,7 +288,7 @@ class Twin:
             self.operations = np.zeros(self.pairs.shape, np.int64)
 
     @classmethod
-    def unformed(cls, tables: TwinTables, rows: int, cols: int) -> Twin:
+    def unformed(cls, tables: DeviceTables, rows: int, cols: int) -> DeviceMacro:
         """Return a new macro: no device formed, no offset, generators that start at 1, 2, ..."""
         pairs = np.full((2, rows, cols), TOP, np.uint16)
         noise = np.arange(1, cols + 1, dtype=np.uint32)
@@ -381,14 +296,14 @@ class Twin:
 
     def weights(self) -> NDArray[np.bool_]:
         """Return what reads without noise give, shape (rows, cols); dead amplifiers aside."""
-        reads, _ = _forced(self.flags)
+        reads = _dead_columns(self.flags)
         return np.where(reads >= 0, reads == 1, margins(self.pairs, self.offsets) > 0)
 
     def read(self, rows: NDArray[np.int64], x: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Sense rows one after the other; return q, shape (n, cols), of x, shape (n, cols), without error mask."""
         out = np.empty(x.shape, np.bool_)
         margin = margins(self.pairs, self.offsets)
-        _decide(rows, x, margin, *_forced(self.flags), self.tables.noise_sigma, normal_table(), self.noise, out)
+        kernels.decide(rows, x, margin, _amplifiers(self.flags, self.tables), self.noise, out)
         return out
 
     def program(self, op: int, side: int, row: int, col: int) -> None:
@@ -400,13 +315,13 @@ class Twin:
         t = self.tables
         limits = t.form_fails, t.age, (1 << self.count_bits) - 1
         self.generator = int(
-            _program(
+            kernels.program(
                 operations, self.generator, self.pairs, self.operations, t.means, t.sigmas, limits, normal_table()
             )
         )
 
     def words(self) -> NDArray[np.uint32]:
-        """Return the memory image, shape (rows + 3, cols); the layout is told in the SystemVerilog."""
+        """Return the memory file, shape (rows + 3, cols); the SystemVerilog file documents the layout."""
         generator = np.full(self.noise.shape, self.generator, np.uint32)
         return image_words(self.pairs, self.offsets, self.flags, self.noise, generator)
 
@@ -418,7 +333,7 @@ def image_words(
     noise: NDArray[np.uint32],
     generator: NDArray[np.uint32],
 ) -> NDArray[np.uint32]:
-    """Return memory images, shape (..., rows + 3, cols): the pairs, and rows of what else a macro starts with."""
+    """Return memory files, shape (..., rows + 3, cols): the pairs, then rows with the rest of the initial state."""
     pair_words = pairs[1].astype(np.uint32) << 16 | pairs[0]
     columns = flags.astype(np.uint32) << 16 | (offsets & 0xFFFF).astype(np.uint32)
     extra = np.stack([columns, noise, generator], axis=-2)

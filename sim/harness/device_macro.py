@@ -1,4 +1,4 @@
-"""The macro made of devices in its bench: images from a twin's state, and afterwards every bit against the twin."""
+"""Testbench of the device macro: memory files from the state of its golden model, then every bit compared."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from numpy.typing import NDArray
 
 from oxnor.hw.params.macro_kinds import TWIN_FILES
 from oxnor.hw.placement.memory_files import word_bits
-from oxnor.models.devices.device_macro import Twin, normal_table
+from oxnor.models.devices.device_macro import DeviceMacro, normal_table
 from oxnor.sim.runner import runner
 
 from .unit import UnitBench
 
 
-def twin_memory(twin: Twin) -> dict[str, NDArray[np.bool_]]:
-    """Return the memory images of ``rram_macro_twin`` in the state of `twin`, by name, for :class:`UnitBench`.
+def macro_memory(macro: DeviceMacro) -> dict[str, NDArray[np.bool_]]:
+    """Return the memory files of ``rram_macro_twin`` in the state of `macro`, by name, for :class:`UnitBench`.
 
     Raises
     ------
     ValueError
         If its devices have had operations: the macro counts those since it was loaded.
     """
-    if twin.operations.any():
+    if macro.operations.any():
         raise ValueError("The macro can start only with devices that have had no operations here")
     return {
-        "macro": word_bits(twin.words(), 32),
+        "macro": word_bits(macro.words(), 32),
         "twin_normal": word_bits(normal_table()[:, None], 16),
-        "twin_device": word_bits(twin.tables.words()[:, None], 32),
+        "twin_device": word_bits(macro.tables.words()[:, None], 32),
     }
 
 
-def twin_parameters(twin: Twin) -> dict[str, object]:
-    """Return the Verilog parameters of ``rram_macro_twin`` for `twin` and its images."""
-    rows, cols = twin.pairs.shape[1:]
+def macro_parameters(macro: DeviceMacro) -> dict[str, object]:
+    """Return the Verilog parameters of ``rram_macro_twin`` for `macro` and its images."""
+    rows, cols = macro.pairs.shape[1:]
     files = {name: f'"{path}"' for name, path in {"INIT_FILE": "mem/macro.mem", **TWIN_FILES}.items()}
-    return {"ROWS": rows, "COLS": cols, "COUNT_BITS": twin.count_bits, **files}
+    return {"ROWS": rows, "COLS": cols, "COUNT_BITS": macro.count_bits, **files}
 
 
 def bits_of(words: NDArray[np.uint8], cols: int) -> NDArray[np.bool_]:
@@ -63,24 +63,24 @@ class Compared:
     operations: int
 
 
-def compare(twin: Twin, record: Mapping[str, NDArray]) -> Compared:
-    """Do with `twin` what the bench did with the RTL, which `record` holds (see ``tb_rram_macro_twin``).
+def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
+    """Repeat on `macro` what the testbench did with the RTL, as `record` says (see ``tb_rram_macro_twin``).
 
     Raises
     ------
     oxnor.sim.runner.runner.SimulationError
         At the first bit that differs.
     """
-    cols = twin.pairs.shape[2]
+    cols = macro.pairs.shape[2]
     rows, x, programs = record["rows"], bits_of(record["x"], cols), record["programs"]
     expected = np.empty(x.shape, bool)
     # Operations between the same two reads together.
     before = np.unique(programs[:, 0]).tolist()
     parts = np.split(programs[:, 1:], np.searchsorted(programs[:, 0], before[1:]))
     for k, (a, b) in enumerate(itertools.pairwise([0, *before, len(rows)])):
-        expected[a:b] = twin.read(rows[a:b], x[a:b])
+        expected[a:b] = macro.read(rows[a:b], x[a:b])
         if k < len(before):
-            twin.program_many(parts[k])
+            macro.program_many(parts[k])
     at, got = record["shown"], bits_of(record["q"], cols)
     wrong = np.argwhere(got != expected[at] ^ bits_of(record["flips"], cols))
     if len(wrong):
@@ -92,12 +92,12 @@ def compare(twin: Twin, record: Mapping[str, NDArray]) -> Compared:
 
 
 @dataclass(frozen=True)
-class TwinBench:
-    """A bench of ``rram_macro_twin`` that starts in the state of a twin.
+class DeviceMacroBench:
+    """A testbench of ``rram_macro_twin`` that starts in the state of a golden model.
 
     Parameters
     ----------
-    twin : Twin
+    macro : DeviceMacro
     cycles : int
         Clock edges.
     sensing, programming : float
@@ -106,7 +106,7 @@ class TwinBench:
         Whether the error mask is random.
     """
 
-    twin: Twin
+    macro: DeviceMacro
     cycles: int
     sensing: float = 0.9
     programming: float = 0.5
@@ -114,15 +114,15 @@ class TwinBench:
 
     def unit(self) -> UnitBench:
         """Return it as the bench of a unit, without the comparison."""
-        rows, cols = self.twin.pairs.shape[1:]
+        rows, cols = self.macro.pairs.shape[1:]
         told: dict[str, Any] = {n: getattr(self, n) for n in ("cycles", "sensing", "programming", "errors")}
         return UnitBench(
             "macros.tb_rram_macro_twin",
             1,
             "rram_macro_twin",
             job={"rows": rows, "cols": cols, **told},
-            memory=twin_memory(self.twin),
-            parameters=twin_parameters(self.twin),
+            memory=macro_memory(self.macro),
+            parameters=macro_parameters(self.macro),
         )
 
     def run(
@@ -139,4 +139,4 @@ class TwinBench:
         bench = bench.broken(*change) if change else bench
         bench.run(directory, simulator=simulator, **options)
         with np.load(directory / "record.npz") as record:
-            return compare(self.twin, record)
+            return compare(self.macro, record)

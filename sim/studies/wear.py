@@ -1,4 +1,4 @@
-"""Error rate against cycles: devices that numpy draws, and devices that the RTL twin forms, programs and reads."""
+"""Error rate against cycles: devices that numpy draws, and those that the RTL forms, programs and reads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
-from oxnor.models.devices.device_macro import FORM, RESET, SET, Twin, TwinTables, margins, seeds
+from oxnor.models.devices.device_macro import FORM, RESET, SET, DeviceMacro, DeviceTables, margins, seeds
 from oxnor.models.devices.draws import interval
 from oxnor.models.devices.error_rates import device_rates
 from oxnor.models.devices.model import DeviceModel
-from oxnor.sim.harness.device_macro import compare, twin_memory, twin_parameters
+from oxnor.sim.harness.device_macro import compare, macro_memory, macro_parameters
 from oxnor.sim.harness.unit import UnitBench
 
 from .device_plots import wear_plot
@@ -90,9 +90,9 @@ def _exact(device: DeviceModel, cycles: float) -> float:
     return device_rates(device, cycles).ber_2t2r_offset
 
 
-def _quiet(device: DeviceModel, cycles: int) -> TwinTables:
+def _quiet(device: DeviceModel, cycles: int) -> DeviceTables:
     """Return the tables without read noise: what is counted are bits that are wrong at every read."""
-    return replace(TwinTables.from_device(device, cycles), noise_sigma=0)
+    return replace(DeviceTables.from_device(device, cycles), noise_sigma=0)
 
 
 def drawn_point(device: DeviceModel, cycles: int, *, pairs: int = DRAWN, seed: int = 0) -> WearPoint:
@@ -131,17 +131,17 @@ def script(weights: NDArray[np.bool_]) -> NDArray[np.int64]:
 def rtl_point(
     device: DeviceModel, cycles: int, directory: Path, *, rounds: int = ROUNDS, seed: int = 0, root: Path | None = None
 ) -> WearPoint:
-    """Return the errors of pairs that the RTL twin has formed, programmed and read; every bit is also compared.
+    """Return the errors of pairs that the RTL has formed, programmed and read; every bit is also compared.
 
     Raises
     ------
     oxnor.sim.runner.runner.SimulationError
-        If a bit differs from the golden twin.
+        If a bit differs from the golden model.
     """
-    twin = Twin.unformed(_quiet(device, cycles), ROWS, COLS)
+    macro = DeviceMacro.unformed(_quiet(device, cycles), ROWS, COLS)
     u = rng.stream("columns", seed=seed, layer=cycles, trial=0).integers(0, 1 << 32, 2 * COLS + 1, np.uint32)
-    twin.offsets, twin.noise = twin.tables.offsets(u[:COLS].copy()), seeds(u[COLS:-1])
-    twin.generator = int(seeds(u[-1:])[0])
+    macro.offsets, macro.noise = macro.tables.offsets(u[:COLS].copy()), seeds(u[COLS:-1])
+    macro.generator = int(seeds(u[-1:])[0])
     weights = np.random.default_rng([seed, cycles]).random((rounds, ROWS, COLS)) < 0.5
     bench = UnitBench(
         "macros.tb_wear",
@@ -149,12 +149,12 @@ def rtl_point(
         "rram_macro_twin",
         job={"cols": COLS},
         arrays={"script": script(weights)},
-        memory=twin_memory(twin),
-        parameters=twin_parameters(twin),
+        memory=macro_memory(macro),
+        parameters=macro_parameters(macro),
     )
     bench.run(directory, simulator="verilator", root=root)
     with np.load(directory / "record.npz") as record:
-        compare(twin, record)
+        compare(macro, record)
         shown = np.unpackbits(record["q"], axis=1, bitorder="little")[:, :COLS].astype(bool)
     errors = np.count_nonzero(shown.reshape(weights.shape) != weights)
     return WearPoint(cycles, int(errors), weights.size, _exact(device, cycles))
@@ -169,7 +169,7 @@ def wear_picture(
     root: Path | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, list[WearPoint]]:
-    """Write the closed form, numpy's draws and the RTL twin on one picture of error rate against cycles.
+    """Write the closed form, numpy's draws and the device macro in RTL in one picture of error rate against cycles.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def wear_picture(
             found[name].append(point)
             if progress:
                 progress(sum(map(len, found.values())), total)
-    labels = {"numpy": f"numpy, {DRAWN:,} pairs", "rtl": f"RTL twin in Verilator, {rounds * ROWS * COLS:,} pairs"}
+    labels = {"numpy": f"numpy, {DRAWN:,} pairs", "rtl": f"RTL in Verilator, {rounds * ROWS * COLS:,} pairs"}
     wear_plot(path, device, {labels[name]: _arrays(points) for name, points in found.items()})
     return found
 

@@ -11,8 +11,8 @@ import pytest
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.placement.memory_files import hex_rows
-from oxnor.models.devices.device_macro import BUCKETS, Twin, TwinTables
-from oxnor.sim.harness.device_macro import TwinBench, compare
+from oxnor.models.devices.device_macro import BUCKETS, DeviceMacro, DeviceTables
+from oxnor.sim.harness.device_macro import DeviceMacroBench, compare
 from oxnor.sim.harness.unit import UnitBench
 from oxnor.sim.runner import toolchain
 
@@ -81,14 +81,14 @@ endmodule""")
 
 @pytest.mark.cosim
 @pytest.mark.skipif(toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}")
-def test_gates_of_the_twin_do_what_it_does(tmp_path):
+def test_gates_of_the_device_macro_do_what_it_does(tmp_path):
     """The macro made of devices is synthesised to gates and flip-flops, and these pass its bench."""
     g = np.random.default_rng(2)
-    tables = TwinTables(g.integers(9_990, 10_010, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)), 40, 40, 1 << 30)
-    twin = Twin.unformed(tables, 2, 3)
-    twin.pairs = tables.programmed(g.random((2, 3)) < 0.5, g.integers(0, 1 << 32, (2, 2, 2, 3), np.uint32))
-    twin.count_bits = 3
-    bench = TwinBench(twin, 160).unit()
+    tables = DeviceTables(g.integers(9_990, 10_010, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)), 40, 40, 1 << 30)
+    macro = DeviceMacro.unformed(tables, 2, 3)
+    macro.pairs = tables.programmed(g.random((2, 3)) < 0.5, g.integers(0, 1 << 32, (2, 2, 2, 3), np.uint32))
+    macro.count_bits = 3
+    bench = DeviceMacroBench(macro, 160).unit()
     (tmp_path / "mem").mkdir()
     for name, rows in bench.memory.items():
         (tmp_path / "mem" / f"{name}.mem").write_text(hex_rows(rows, len(rows)))
@@ -113,6 +113,6 @@ endmodule""")
     fields = {k: getattr(bench, k) for k in bench.__dataclass_fields__} | {"parameters": {}}
     Gates(**fields).run(tmp_path / "run", simulator="icarus", root=tmp_path)
     with np.load(tmp_path / "run" / "record.npz") as record:
-        found = compare(twin, record)
+        found = compare(macro, record)
     assert found.bits > 350
     assert found.operations > 25

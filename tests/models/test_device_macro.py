@@ -1,4 +1,4 @@
-"""The golden twin of a macro made of devices: tables, draws, programming, wear, reads."""
+"""The golden model of a macro made of devices: tables, draws, programming, wear, reads."""
 
 import hashlib
 from dataclasses import replace
@@ -22,8 +22,8 @@ from oxnor.models.devices.device_macro import (
     STEPS,
     STUCK,
     TOP,
-    Twin,
-    TwinTables,
+    DeviceMacro,
+    DeviceTables,
     count_reads,
     image_words,
     margins,
@@ -45,7 +45,7 @@ def numbers(seed, *shape):
 
 
 def flat_tables(mean=10_000, sigma=0, **other):
-    return TwinTables(np.full((2, BUCKETS), mean), np.full((2, BUCKETS), sigma), **other)
+    return DeviceTables(np.full((2, BUCKETS), mean), np.full((2, BUCKETS), sigma), **other)
 
 
 def test_normal_table_stays_as_it_is():
@@ -75,7 +75,7 @@ def test_drawn_numbers_are_normal():
 @pytest.mark.parametrize("cycles", [0, 1, 1000, 10**6, 10**9])
 @pytest.mark.parametrize("seconds", [0.0, 3600.0])
 def test_drawn_devices_have_the_statistics_of_the_model(cycles, seconds):
-    tables = TwinTables.from_device(WORN, cycles, seconds)
+    tables = DeviceTables.from_device(WORN, cycles, seconds)
     wanted = WORN.at(cycles, seconds)
     weights = np.arange(N) % 2 == 0
     pairs = tables.programmed(weights, numbers([cycles, 1], 2, 2, N)).astype(int)
@@ -90,7 +90,7 @@ def test_drawn_devices_have_the_statistics_of_the_model(cycles, seconds):
 
 def test_fixed_point_is_within_half_a_step_of_the_model():
     for cycles in (0, 5, 777, 10**8):
-        tables, exact = TwinTables.from_device(WORN, cycles, 10.0), WORN.at(cycles, 10.0)
+        tables, exact = DeviceTables.from_device(WORN, cycles, 10.0), WORN.at(cycles, 10.0)
         for state, name in enumerate(("lrs", "hrs")):
             b = tables.bucket()
             assert tables.means[state, b] / STEPS == pytest.approx(getattr(exact, f"{name}_mu"), abs=0.5 / STEPS)
@@ -102,7 +102,7 @@ def test_fixed_point_is_within_half_a_step_of_the_model():
 
 
 def test_buckets_stand_for_their_middle_and_the_end_of_the_range():
-    tables = TwinTables.from_device(WORN, 100)
+    tables = DeviceTables.from_device(WORN, 100)
     for b in (1, 5, 20, 29):
         assert tables.means[1, b] == round(WORN.at(2.0 ** (b - 0.5)).hrs_mu * STEPS)
     assert tables.means[1, 7] == round(WORN.at(100).hrs_mu * STEPS)
@@ -118,42 +118,42 @@ def test_bucket_is_the_bit_length_of_the_cycles(age):
 
 def test_wear_bucket_chooses_the_statistics():
     """With sigma 0 each operation leaves the mean of its bucket: the first two operations are cycle 0."""
-    tables = TwinTables(np.arange(2 * BUCKETS).reshape(2, BUCKETS), np.zeros((2, BUCKETS), int))
-    twin = Twin.unformed(tables, 1, 1)
+    tables = DeviceTables(np.arange(2 * BUCKETS).reshape(2, BUCKETS), np.zeros((2, BUCKETS), int))
+    macro = DeviceMacro.unformed(tables, 1, 1)
     seen = []
     for op in (FORM, RESET, SET, RESET, SET, RESET, SET, RESET, SET):
-        twin.program(op, 1, 0, 0)
-        seen.append(int(twin.pairs[1, 0, 0]))
+        macro.program(op, 1, 0, 0)
+        seen.append(int(macro.pairs[1, 0, 0]))
     h = BUCKETS
     assert seen == [0, h, 1, h + 1, 2, h + 2, 2, h + 2, 3]
-    assert twin.operations[:, 0, 0].tolist() == [0, 9]
+    assert macro.operations[:, 0, 0].tolist() == [0, 9]
 
 
 def test_endurance_counter_saturates():
-    twin = Twin.unformed(flat_tables(), 1, 2)
-    twin.count_bits = 3
+    macro = DeviceMacro.unformed(flat_tables(), 1, 2)
+    macro.count_bits = 3
     for _ in range(20):
-        twin.program(FORM, 0, 0, 1)
-    assert twin.operations[:, 0].tolist() == [[0, 7], [0, 0]]
+        macro.program(FORM, 0, 0, 1)
+    assert macro.operations[:, 0].tolist() == [[0, 7], [0, 0]]
 
 
 def test_unformed_devices_change_by_form_alone_and_stuck_ones_never():
     tables = flat_tables(mean=5000)
-    twin = Twin.unformed(tables, 1, 3)
-    twin.pairs[0, 0, 1] = STUCK | 123
-    twin.pairs[0, 0, 2] = STUCK | TOP
+    macro = DeviceMacro.unformed(tables, 1, 3)
+    macro.pairs[0, 0, 1] = STUCK | 123
+    macro.pairs[0, 0, 2] = STUCK | TOP
     for op, expected in ((SET, TOP), (RESET, TOP), (FORM, 5000), (RESET, 5000)):
         for col in range(3):
-            twin.program(op, 0, 0, col)
-        assert twin.pairs[0, 0].tolist() == [expected, STUCK | 123, STUCK | TOP]
+            macro.program(op, 0, 0, col)
+        assert macro.pairs[0, 0].tolist() == [expected, STUCK | 123, STUCK | TOP]
 
 
 @pytest.mark.parametrize(("fails", "formed"), [(0, 1.0), (1 << 30, 0.75), ((1 << 32) - 1, 0.0)])
 def test_forming_fails_as_often_as_told(fails, formed):
-    twin = Twin.unformed(flat_tables(form_fails=fails), 40, 50)
+    macro = DeviceMacro.unformed(flat_tables(form_fails=fails), 40, 50)
     for row, col in np.ndindex(40, 50):
-        twin.program(FORM, 0, row, col)
-    assert np.mean(twin.pairs[0] != TOP) == pytest.approx(formed, abs=4 * np.sqrt(0.25 / 2000) * (0 < formed < 1))
+        macro.program(FORM, 0, row, col)
+    assert np.mean(macro.pairs[0] != TOP) == pytest.approx(formed, abs=4 * np.sqrt(0.25 / 2000) * (0 < formed < 1))
 
 
 @pytest.mark.parametrize(
@@ -163,18 +163,18 @@ def test_forming_fails_as_often_as_told(fails, formed):
 )  # fmt: skip
 def test_decision_and_its_tie(left, right, offset, bit):
     pairs = np.array([[[left]], [[right]]], np.uint16)
-    twin = Twin(flat_tables(), pairs, np.array([offset]), np.zeros(1, np.uint8), np.ones(1, np.uint32))
-    assert twin.weights().tolist() == [[bool(bit)]]
+    macro = DeviceMacro(flat_tables(), pairs, np.array([offset]), np.zeros(1, np.uint8), np.ones(1, np.uint32))
+    assert macro.weights().tolist() == [[bool(bit)]]
     for x in (False, True):
-        assert twin.read(np.array([0]), np.array([[x]])).tolist() == [[x == bool(bit)]]
+        assert macro.read(np.array([0]), np.array([[x]])).tolist() == [[x == bool(bit)]]
 
 
 def test_offset_errors_invert_the_weight_for_both_inputs():
     """The offset is referred to the bit lines: a wrong weight is wrong whatever x is."""
     pairs = np.array([[[100, 100]], [[90, 110]]], np.uint16)
-    twin = Twin(flat_tables(), pairs, np.array([20, -20]), np.zeros(2, np.uint8), np.ones(2, np.uint32))
+    macro = DeviceMacro(flat_tables(), pairs, np.array([20, -20]), np.zeros(2, np.uint8), np.ones(2, np.uint32))
     for x in (False, True):
-        assert twin.read(np.array([0]), np.full((1, 2), x)).tolist() == [[x, not x]]
+        assert macro.read(np.array([0]), np.full((1, 2), x)).tolist() == [[x, not x]]
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -183,14 +183,14 @@ def test_dead_columns_read_a_constant_weight_and_dead_amplifiers_give_a_constant
     tables = flat_tables(noise_sigma=60_000)
     flags = np.array([COLUMN_DEAD | value * COLUMN_READS, AMPLIFIER_DEAD | value * AMPLIFIER_GIVES, 0, 15], np.uint8)
     pairs = g.integers(0, TOP, (2, 8, 4)).astype(np.uint16)
-    twin = Twin(tables, pairs, np.zeros(4, int), flags, seeds(numbers(4, 4)))
+    macro = DeviceMacro(tables, pairs, np.zeros(4, int), flags, seeds(numbers(4, 4)))
     x = g.random((500, 4)) < 0.5
-    q = twin.read(g.integers(0, 8, 500), x)
+    q = macro.read(g.integers(0, 8, 500), x)
     assert np.array_equal(q[:, 0], x[:, 0] == bool(value))
     assert np.all(q[:, 1] == bool(value))
     assert np.all(q[:, 3])  # a dead amplifier hides a dead column
     assert 0 < np.mean(q[:, 2]) < 1
-    assert np.all(twin.weights()[:, 0] == bool(value))
+    assert np.all(macro.weights()[:, 0] == bool(value))
 
 
 def test_read_noise_has_its_sigma_and_no_memory():
@@ -200,8 +200,8 @@ def test_read_noise_has_its_sigma_and_no_memory():
     limits = np.linspace(-0.25, 0.25, cols)
     pairs = np.full((2, 1, cols), 10_000, np.uint16)
     offsets = np.round(limits * STEPS).astype(np.int64)
-    twin = Twin(tables, pairs, offsets, np.zeros(cols, np.uint8), seeds(numbers(5, cols)))
-    bits = twin.read(np.zeros(reads, int), np.ones((reads, cols), bool))
+    macro = DeviceMacro(tables, pairs, offsets, np.zeros(cols, np.uint8), seeds(numbers(5, cols)))
+    bits = macro.read(np.zeros(reads, int), np.ones((reads, cols), bool))
     from statistics import NormalDist
 
     share = np.array([NormalDist().cdf((o - 0.5) / STEPS / sigma) for o in offsets])
@@ -219,7 +219,7 @@ def test_reads_go_on_where_they_stopped():
     pairs = tables.programmed(np.ones((4, 6), bool), numbers(6, 2, 2, 4, 6))
 
     def made():
-        return Twin(tables, pairs, np.zeros(6, int), np.zeros(6, np.uint8), seeds(numbers(7, 6)))
+        return DeviceMacro(tables, pairs, np.zeros(6, int), np.zeros(6, np.uint8), seeds(numbers(7, 6)))
 
     g = np.random.default_rng(8)
     rows, x = g.integers(0, 4, 100), g.random((100, 6)) < 0.5
@@ -244,12 +244,12 @@ def test_counts_of_a_layer_are_those_of_single_reads():
     used = np.array([[5, 5], [5, 3], [5, 0]])
     counts = count_reads(tables, margins(pairs, offsets), flags, noise.copy(), x, used)
     for m in range(macros):
-        twin = Twin(tables, pairs[:, m], offsets[m], flags[m], noise[m].copy())
+        macro = DeviceMacro(tables, pairs[:, m], offsets[m], flags[m], noise[m].copy())
         h = m % across
         for i in range(n):
             for r in range(reads):
                 s = r % slices
-                q = twin.read(np.array([r]), x[i, h, s][None])[0, : used[h, s]]
+                q = macro.read(np.array([r]), x[i, h, s][None])[0, : used[h, s]]
                 counts[m, i, r // slices] -= q.sum()
     assert not counts.any()
 
@@ -257,8 +257,8 @@ def test_counts_of_a_layer_are_those_of_single_reads():
 def test_words_hold_each_field():
     tables = flat_tables()
     pairs = np.array([[[1, 2]], [[STUCK | 3, 4]]], np.uint16)
-    twin = Twin(tables, pairs, np.array([-1, 5]), np.array([9, 0], np.uint8), np.array([6, 7], np.uint32), 8)
-    assert twin.words().tolist() == [
+    macro = DeviceMacro(tables, pairs, np.array([-1, 5]), np.array([9, 0], np.uint8), np.array([6, 7], np.uint32), 8)
+    assert macro.words().tolist() == [
         [0x8003_0001, 0x0004_0002], [0x0009_FFFF, 5], [6, 7], [8, 8]
     ]  # fmt: skip
     many = image_words(pairs[:, None], np.zeros((1, 2), int), np.zeros((1, 2), np.uint8), *np.zeros((2, 1, 2), np.uint32))
@@ -266,7 +266,7 @@ def test_words_hold_each_field():
 
 
 def test_table_words_hold_each_field():
-    tables = TwinTables(np.arange(84).reshape(2, 42), np.arange(84).reshape(2, 42) + 100, 7, 8, 9, (5 << 32) + 6)
+    tables = DeviceTables(np.arange(84).reshape(2, 42), np.arange(84).reshape(2, 42) + 100, 7, 8, 9, (5 << 32) + 6)
     words = tables.words()
     assert words.shape == (128,)
     assert (words[3], words[64 + 3]) == ((103 << 16) + 3, (145 << 16) + 45)
@@ -276,14 +276,14 @@ def test_table_words_hold_each_field():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: TwinTables.from_device(WORN, -1), "cycles must be an integer in [0, 1099511627776), not -1"),
-        (lambda: TwinTables.from_device(WORN, 1 << 40), "cycles must be an integer in [0, 1099511627776), not 1099511627776"),
-        (lambda: TwinTables.from_device(WORN, 1.5), "cycles must be an integer in [0, 1099511627776), not 1.5"),
-        (lambda: TwinTables.from_device(replace(WORN, lrs_median=0.5)), "device 'worn': ln(R / ohm) must be in [0, 31.999) for a twin"),
-        (lambda: TwinTables.from_device(replace(WORN, hrs_sigma=9.0)), "device 'worn': sigma must be in [0, 8) for a twin"),
-        (lambda: TwinTables.from_device(replace(WORN, read_noise_sigma=8.0)), "device 'worn': read_noise_sigma must be in [0, 8) for a twin"),
-        (lambda: flat_tables(age=1 << 40), "twin: age must be in [0, 1099511627775], not 1099511627776 to 1099511627776"),
-        (lambda: flat_tables(mean=TOP), "twin: means must be in [0, 32766], not 32767 to 32767"),
+        (lambda: DeviceTables.from_device(WORN, -1), "cycles must be an integer in [0, 1099511627776), not -1"),
+        (lambda: DeviceTables.from_device(WORN, 1 << 40), "cycles must be an integer in [0, 1099511627776), not 1099511627776"),
+        (lambda: DeviceTables.from_device(WORN, 1.5), "cycles must be an integer in [0, 1099511627776), not 1.5"),
+        (lambda: DeviceTables.from_device(replace(WORN, lrs_median=0.5)), "device 'worn': ln(R / ohm) must be in [0, 31.999) for a device macro"),
+        (lambda: DeviceTables.from_device(replace(WORN, hrs_sigma=9.0)), "device 'worn': sigma must be in [0, 8) for a device macro"),
+        (lambda: DeviceTables.from_device(replace(WORN, read_noise_sigma=8.0)), "device 'worn': read_noise_sigma must be in [0, 8) for a device macro"),
+        (lambda: flat_tables(age=1 << 40), "device macro: age must be in [0, 1099511627775], not 1099511627776 to 1099511627776"),
+        (lambda: flat_tables(mean=TOP), "device macro: means must be in [0, 32766], not 32767 to 32767"),
     ],
 )  # fmt: skip
 def test_refuses(make, message):
@@ -294,9 +294,9 @@ def test_refuses(make, message):
 
 def test_cycles_beyond_the_range_of_a_device_are_refused():
     with pytest.raises(InputError, match="where 'worn' holds"):
-        TwinTables.from_device(WORN, 2 * 10**9)
+        DeviceTables.from_device(WORN, 2 * 10**9)
 
 
 @pytest.mark.parametrize("name", device.names())
-def test_every_preset_has_a_twin(name):
-    assert TwinTables.from_device(device.load(name)).means.shape == (2, BUCKETS)
+def test_every_preset_has_a_device_macro(name):
+    assert DeviceTables.from_device(device.load(name)).means.shape == (2, BUCKETS)

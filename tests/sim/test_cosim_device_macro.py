@@ -1,4 +1,4 @@
-"""Emitted Verilog of the macro made of devices against its golden twin, alone and in whole engines."""
+"""Emitted Verilog of the macro made of devices against its golden model, alone and in whole engines."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,12 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.devices.device_macro import BUCKETS, STUCK, Twin, TwinTables, seeds
+from oxnor.models.devices.device_macro import BUCKETS, STUCK, DeviceMacro, DeviceTables, seeds
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
-from oxnor.sim.harness.device_macro import TwinBench
+from oxnor.sim.harness.device_macro import DeviceMacroBench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.options import RunOptions
@@ -33,7 +33,7 @@ def close_call(rows, cols, age=3, seed=1):
     fails, and the endurance counters saturate after 7 operations.
     """
     g = np.random.default_rng([seed, rows, cols])
-    tables = TwinTables(
+    tables = DeviceTables(
         10_000 + g.integers(-9, 10, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)),
         noise_sigma=40, offset_sigma=40, form_fails=1 << 30, age=age,
     )  # fmt: skip
@@ -43,13 +43,13 @@ def close_call(rows, cols, age=3, seed=1):
     if cols > 8:
         flags[g.permutation(cols)[:4]] = (8, 12, 2, 3)
     numbers = g.integers(0, 1 << 32, (2, cols), np.uint32)
-    return Twin(tables, pairs, tables.offsets(numbers[0]), flags, seeds(numbers[1]), 12345, count_bits=3)
+    return DeviceMacro(tables, pairs, tables.offsets(numbers[0]), flags, seeds(numbers[1]), 12345, count_bits=3)
 
 
 @needs_icarus
 @pytest.mark.parametrize(("rows", "cols", "cycles"), [(1, 1, 200), (2, 3, 500), (2, 9, 1600), (32, 32, 200)])
 def test_on_icarus(rows, cols, cycles, tmp_path):
-    found = TwinBench(close_call(rows, cols), cycles).run(tmp_path, root=tmp_path)
+    found = DeviceMacroBench(close_call(rows, cols), cycles).run(tmp_path, root=tmp_path)
     assert found.bits > cycles * cols // 2
     assert found.operations > cycles // 10
 
@@ -57,7 +57,7 @@ def test_on_icarus(rows, cols, cycles, tmp_path):
 @pytest.mark.parametrize("age", [0, (1 << 40) - 3])
 def test_every_bit_of_a_million(age, tmp_path):
     """32 x 32 pairs, reads and operations at any time."""
-    found = TwinBench(close_call(32, 32, age), 40_000).run(tmp_path, simulator="verilator")
+    found = DeviceMacroBench(close_call(32, 32, age), 40_000).run(tmp_path, simulator="verilator")
     assert found.bits >= 1_000_000
     assert found.operations >= 1000
 
@@ -65,13 +65,13 @@ def test_every_bit_of_a_million(age, tmp_path):
 @pytest.mark.parametrize("programming", [0.0, 1.0])
 def test_devices_of_a_model(programming, tmp_path):
     """As an engine gets them: from a device model, whole counters; the macro drawn at once, and formed in place."""
-    tables = TwinTables.from_device(NOISY)
-    twin = Twin.unformed(tables, 16, 40)
+    tables = DeviceTables.from_device(NOISY)
+    macro = DeviceMacro.unformed(tables, 16, 40)
     if not programming:
         g = np.random.default_rng(3)
-        twin.pairs = tables.programmed(g.random((16, 40)) < 0.5, g.integers(0, 1 << 32, (2, 2, 16, 40), np.uint32))
-        twin.offsets = tables.offsets(g.integers(0, 1 << 32, 40, np.uint32))
-    found = TwinBench(twin, 10_000, programming=programming).run(tmp_path, simulator="verilator")
+        macro.pairs = tables.programmed(g.random((16, 40)) < 0.5, g.integers(0, 1 << 32, (2, 2, 16, 40), np.uint32))
+        macro.offsets = tables.offsets(g.integers(0, 1 << 32, 40, np.uint32))
+    found = DeviceMacroBench(macro, 10_000, programming=programming).run(tmp_path, simulator="verilator")
     assert found.reads > 8000
     assert found.operations == 2500 * programming
 
@@ -79,7 +79,7 @@ def test_devices_of_a_model(programming, tmp_path):
 @pytest.mark.slow
 def test_a_million_row_reads(tmp_path):
     """1e6 reads of 32 pairs among at least 1,000 operations."""
-    made = TwinBench(close_call(32, 32), 1_010_000, sensing=0.995, programming=0.01)
+    made = DeviceMacroBench(close_call(32, 32), 1_010_000, sensing=0.995, programming=0.01)
     found = made.run(tmp_path, simulator="verilator")
     assert found.reads >= 1_000_000
     assert found.bits >= 32_000_000
@@ -122,7 +122,7 @@ BREAKS = {
 @pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS)
 def test_bench_finds_broken_rtl(change, tmp_path):
     with pytest.raises(SimulationError, match=r"1 of 1 tests failed|of [\d,]+ bits differ"):
-        TwinBench(close_call(2, 9), 1600).run(tmp_path, change=change, root=tmp_path)
+        DeviceMacroBench(close_call(2, 9), 1600).run(tmp_path, change=change, root=tmp_path)
 
 
 SHAPE = (37, 13, 5)
@@ -183,9 +183,9 @@ def test_corrupt_twin_is_found(random_network):
 
 def test_refuses(random_network):
     network = random_network(SHAPE)
-    twin, blackbox = (EngineConfig.for_network(network, macro_kind=kind) for kind in ("twin", "blackbox"))
+    devices, blackbox = (EngineConfig.for_network(network, macro_kind=kind) for kind in ("twin", "blackbox"))
     cases = [
-        ({"engine": twin}, "macros of kind twin need a device model: give `device`"),
+        ({"engine": devices}, "macros of kind twin need a device model: give `device`"),
         ({"engine": blackbox}, "macros of kind blackbox are ports alone and cannot be simulated"),
         ({"device": DeviceOptions(NOISY)}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind twin"),
         ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(0.1)}, "wrong weights must come from a device, or from ber or a fault map, not from both"),

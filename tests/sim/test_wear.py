@@ -1,4 +1,4 @@
-"""Error rate against cycles: numpy's draws and the RTL twin against the closed form."""
+"""Error rate against cycles: numpy's draws and the device macro in RTL against the closed form."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_picture(tmp_path, monkeypatch):
     assert seen[-1] == (15, 15)
     assert [p.rate for p in found["numpy"]] == sorted(p.rate for p in found["numpy"])
     text = (tmp_path / "wear.svg").read_text()
-    assert "RTL twin in Verilator" in text
+    assert "RTL in Verilator" in text
     assert "Wear of fast" in text
 
 
