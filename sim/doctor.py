@@ -21,6 +21,8 @@ EXTRAS = (
     ("import", "onnx", "1.17", "oxnor import and export, ONNX"),
     ("import", "h5py", "3.11", "oxnor import, Keras, Larq and NIR"),
     ("import", "nir", "1.0.4", "oxnor export, NIR"),
+    ("data", "pillow", "10", "folders of pictures as data sets"),
+    ("data", "scikit-learn", "1.4", "the data set digits"),
     ("brevitas", "brevitas", "0.12", "import of Brevitas models in Python"),
     ("brevitas", "onnxoptimizer", "0.3", "the same"),
     ("brevitas", "onnxscript", "0.2", "the same"),
