@@ -220,6 +220,11 @@ class DeviceModel:
         except InputError as e:
             raise InputError(f"{where}: {e}") from None
 
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike[str]) -> DeviceModel:
+        """Return a shipped preset, or the device of a file; see :func:`oxnor.models.devices.model.load`."""
+        return load(name_or_path)
+
     def save(self, path: str | Path) -> None:
         """Write a preset file, whole or not at all."""
         text = json.dumps(self.to_json(), indent=2, allow_nan=False)

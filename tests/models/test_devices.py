@@ -144,6 +144,13 @@ def test_preset_is_the_same_after_saving(tmp_path, name):
     assert (tmp_path / "d.json").read_text() == (devices._folder() / f"{name}.json").read_text()
 
 
+def test_the_class_loads_presets_and_files(tmp_path):
+    device = DeviceModel.load("weak-3.3e-2")
+    assert device == devices.load("weak-3.3e-2")
+    device.save(tmp_path / "mine.json")
+    assert DeviceModel.load(tmp_path / "mine.json") == device
+
+
 def test_a_model_of_ones_own_can_be_saved(tmp_path):
     device = DeviceModel("mine", 5e3, 2e5, 0.4, 0.6, 0.1, 0.05, 0.99, LogLaw(1e3, 0.01, -0.02, 0.001, 0.002),
                          LogLaw(2.0, hrs_mu=-0.01), (0, 1e6), (0, 1e4), "by hand [ 1, 2 ]")  # fmt: skip
