@@ -84,7 +84,7 @@ def train(
 
     Example: [bold]oxnor train mnist-tfc --epochs 40[/]
     """
-    from oxnor.models.training.presets import make, preset
+    from oxnor.models.training.presets import TrainingData, make, preset
 
     options: dict[str, object] = {
         "hidden": hidden, "epochs": epochs, "seed": seed, "lr": lr, "batch": batch, "views": views,
@@ -95,8 +95,8 @@ def train(
     bars = Bars(Console(stderr=True, quiet=as_json))
     with bars.progress:
         network = make(
-            name, params, command=command_line(name, options), data_dir=data, checkpoint=checkpoint, resume=resume,
-            progress=bars.step, download=bars.download if download else None,
+            name, params, TrainingData.mnist(data, bars.download if download else None),
+            command=command_line(name, options), checkpoint=checkpoint, resume=resume, progress=bars.step,
         )
     network.save(output)
     if as_json:

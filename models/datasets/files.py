@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, install
 from oxnor.models.base.files import UNREADABLE, NpzReader
 
 from .dataset import Dataset, check_images, check_labels, named
@@ -184,7 +184,7 @@ def _pictures(folder: Path, progress: Progress | None) -> tuple[NDArray, Any, tu
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
-        raise InputError(f"{folder}: pictures need Pillow, which is not installed: pip install pillow") from None
+        raise InputError(f"{folder}: pictures need Pillow, which is not installed: {install('data')}") from None
     classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     entries = [(k, p) for k, c in enumerate(classes) for p in sorted((folder / c).iterdir())]
     files = [(k, p) for k, p in entries if p.suffix.lower() in PICTURE_ENDS]

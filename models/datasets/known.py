@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.errors import InputError, near_names
+from oxnor.models.base.errors import InputError, install, near_names
 from oxnor.models.base.files import NpzReader
 
 from .dataset import Dataset
@@ -56,7 +56,7 @@ def _digits(where: Where) -> Dataset:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise InputError("data set digits comes with scikit-learn: pip install scikit-learn") from None
+        raise InputError("data set digits comes with scikit-learn: " + install("data")) from None
     bunch = load_digits()
     # Grey values 0 to 16. The set has no split of its own: the last quarter is the test set here.
     images = np.minimum(bunch.images * 16, 255).astype(np.uint8)

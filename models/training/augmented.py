@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.torch_loading import import_torch, load_state, save_state
 
-from .deform import Deformation, deform, generator
+from .deform import MNIST_SHAPE, Deformation, deform, generator
 from .teacher import Teacher
 
 _VIEW_KEY = 3
@@ -21,10 +21,10 @@ _VIEW_KEY = 3
 PLAIN = -1
 
 
-def as_input(packed: NDArray[np.uint8]) -> Any:
-    """Return packed bits (n, 98) as a float32 tensor (n, 784) of -1 and +1."""
+def as_input(packed: NDArray[np.uint8], n_in: int) -> Any:
+    """Return packed bits (n, bytes) as a float32 tensor (n, n_in) of -1 and +1."""
     torch = import_torch()
-    return torch.from_numpy(np.unpackbits(packed, axis=1)).float().mul_(2).sub_(1)
+    return torch.from_numpy(np.unpackbits(packed, axis=1, count=n_in)).float().mul_(2).sub_(1)
 
 
 class Views:
@@ -32,19 +32,32 @@ class Views:
 
     Parameters
     ----------
-    images : torch tensor of uint8, shape (n, 784)
+    images : torch tensor of uint8, shape (n, height * width)
     teacher : Teacher or None
     how : Deformation
     cache : path, optional
         Folder to keep copies in, with the teacher's answers; files are named by all that decides them.
+    shape : (int, int) or None
+        Height and width; None for features that are no pictures, which only the plain view has.
+    threshold : int
+        A pixel becomes 1 iff pixel >= threshold.
     """
 
-    def __init__(self, images: Any, teacher: Teacher | None, how: Deformation, cache: Path | None):
+    def __init__(
+        self,
+        images: Any,
+        teacher: Teacher | None,
+        how: Deformation,
+        cache: Path | None,
+        shape: tuple[int, int] | None = MNIST_SHAPE,
+        threshold: int = 128,
+    ):
         self._grey, self._teacher, self._how, self._cache = images, teacher, how, cache
+        self._shape, self._threshold = shape, threshold
         self._views: dict[int, tuple[NDArray[np.uint8], Any]] = {}
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Any]:
-        """Return packed bits (n, 98) and the teacher's logits (n, 10), or None, of a view."""
+        """Return packed bits (n, bytes) and the teacher's logits (n, classes), or None, of a view."""
         if index not in self._views:
             self._views[index] = self._cached(index)
         return self._views[index]
@@ -52,7 +65,7 @@ class Views:
     def _cached(self, index: int) -> tuple[NDArray[np.uint8], Any]:
         if self._cache is None or self._teacher is None:
             return self._make(index)
-        key = json.dumps([self._teacher.digest, asdict(self._how), index])
+        key = json.dumps([self._teacher.digest, asdict(self._how), index, self._threshold])
         path = self._cache / f"view-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pt"
         if path.is_file():
             state = load_state(path)
@@ -63,8 +76,8 @@ class Views:
 
     def _make(self, index: int) -> tuple[NDArray[np.uint8], Any]:
         grey = self._grey
-        if index != PLAIN:
+        if index != PLAIN and self._shape:
             source = generator(_VIEW_KEY, index)
-            grey = import_torch().cat([deform(part, self._how, source) for part in grey.split(1000)])
-        bits = np.packbits(grey.numpy() >= 128, axis=1)
+            grey = import_torch().cat([deform(part, self._how, source, self._shape) for part in grey.split(1000)])
+        bits = np.packbits(grey.numpy() >= self._threshold, axis=1)
         return bits, self._teacher.answers(grey) if self._teacher else None

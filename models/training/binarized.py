@@ -24,11 +24,10 @@ from oxnor.models.datasets.splits import STATISTICS_IMAGES, split
 from oxnor.models.networks.binarized import Network
 
 from .augmented import PLAIN, Views, as_input
-from .deform import Deformation, generator
+from .deform import MNIST_SHAPE, Deformation, generator
 from .student import Student
 from .teacher import TeacherParams, train_teacher
 
-N_CLASSES = 10
 _ORDER_KEY = 4
 
 
@@ -81,6 +80,8 @@ class TrainParams:
     bfloat16 : bool
         Multiply matrices in bfloat16: faster on CPUs that have it. Sums of up to 256 signs stay exact, larger ones are
         rounded to 8 bits while training, and never in the fold.
+    input_threshold : int
+        A pixel becomes 1 iff pixel >= input_threshold. Range [1, 255].
     threads : int
         Of torch. The order of float sums, and so the weights, depend on it. Range [1, 1024].
     """
@@ -105,6 +106,7 @@ class TrainParams:
     teacher: TeacherParams = field(default_factory=TeacherParams)
     bfloat16: bool = False
     threads: int = 1
+    input_threshold: int = 128
 
     def __post_init__(self) -> None:
         if not self.hidden or not all(1 <= n <= 1 << 16 for n in self.hidden):
@@ -113,7 +115,7 @@ class TrainParams:
             "seed": (0, 2**31 - 1), "epochs": (1, 100_000), "clean_epochs": (0, self.epochs), "batch": (2, 60_000),
             "lr": (1e-7, 1.0), "lr_fall": (1e-9, 1.0), "steepness": (1e-3, 100), "average": (0, 0.999999),
             "views": (0, 1000), "distill": (0, 1), "temperature": (1e-3, 100), "ber": (0, 0.499), "margin": (0, 65536),
-            "validation": (1, 30_000), "patience": (0, 100_000), "threads": (1, 1024),
+            "validation": (1, 30_000), "input_threshold": (1, 255), "patience": (0, 100_000), "threads": (1, 1024),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -142,6 +144,13 @@ class Progress:
     loss: float
     accuracy: float = math.nan
     best: float = math.nan
+
+
+def _picture_shape(images: NDArray) -> tuple[int, int] | None:
+    """Return height and width of grey images, or None for features."""
+    if images.ndim == 3:
+        return images.shape[1], images.shape[2]
+    return MNIST_SHAPE if images.shape[1:] == (math.prod(MNIST_SHAPE),) else None
 
 
 def _loss(params: TrainParams, scores: Any, scale: Any, labels: Any, taught: Any) -> Any:
@@ -178,7 +187,8 @@ class _Run:
         }
 
     def restore(self, state: dict[str, Any], params: TrainParams, path: Path) -> None:
-        if state.get("params") != asdict(params):
+        # A field that is newer than the file has its default there.
+        if asdict(TrainParams()) | dict(state.get("params") or {}) != asdict(params):
             raise InputError(f"{path}: params must be those of this training, not of another")
         torch = import_torch()
         with torch.no_grad():
@@ -199,14 +209,18 @@ def train(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    classes: int | None = None,
 ) -> Network:
     """Train a network; deterministic for the parameters, the images, the version of torch and its number of threads.
 
     Parameters
     ----------
     params : TrainParams
-    images, labels : ndarray of uint8, shapes (n, 784) and (n,)
-        Training images; `params.validation` of them are kept out to choose the best epoch.
+    images : ndarray of uint8, shape (n, height, width), (n, 784) or (n, features)
+        Grey images, or features that are no pictures: these have no deformed copies and no teacher. Of them
+        `params.validation` are kept out to choose the best epoch.
+    labels : ndarray of int, shape (n,)
+        Classes, counted from 0.
     name : str
         Of the network.
     checkpoint : path, optional
@@ -215,6 +229,8 @@ def train(
         Go on from `checkpoint` if it exists.
     progress : callable, optional
         Called after each epoch.
+    classes : int, optional
+        Default: one more than the largest label.
 
     Returns
     -------
@@ -229,26 +245,31 @@ def train(
     if resume and path is None:
         raise InputError("resume must come with a checkpoint file")
     kept, held = split(len(images), params.validation)
-    images, labels = np.array(images), np.array(labels)  # torch wants arrays that may be written
+    shape, classes = _picture_shape(images), classes or int(labels.max()) + 1
+    if shape is None and (params.views or (params.teacher.epochs and params.distill)):
+        raise InputError("views and the teacher's epochs must be 0 for features that are no pictures")
+    # torch wants arrays that may be written
+    images, labels = np.array(images).reshape(len(images), -1), np.array(labels)
     grey, answer = torch.from_numpy(images[kept]), torch.from_numpy(labels[kept].astype(np.int64))
     teacher = None
     if params.teacher.epochs and params.distill:
         total = params.teacher.epochs
         teacher = train_teacher(
             params.teacher, grey, answer, path.parent if path else None,
-            lambda epoch, loss: tell(Progress("teacher", epoch, total, loss)),
+            lambda epoch, loss: tell(Progress("teacher", epoch, total, loss)), shape or MNIST_SHAPE, classes,
         )
-    student = Student((images.shape[1], *params.hidden, N_CLASSES), params.seed, params.steepness)
+    student = Student((images.shape[1], *params.hidden, classes), params.seed, params.steepness)
     run = _Run(student, torch.optim.Adam(student.parameters, lr=params.lr, fused=True))
     if resume and path is not None and path.is_file():
         run.restore(load_state(path), params, path)
-    views = Views(grey, teacher, params.deformation, path.parent if path else None)
-    plain = as_input(np.packbits(images[kept[:STATISTICS_IMAGES]] >= 128, axis=1))
+    views = Views(grey, teacher, params.deformation, path.parent if path else None, shape, params.input_threshold)
+    first = images[kept[:STATISTICS_IMAGES]] >= params.input_threshold
+    plain = as_input(np.packbits(first, axis=1), images.shape[1])
     while run.epoch < params.epochs:
         if params.patience and run.epoch - run.best_epoch >= params.patience:
             break
         loss = _epoch(params, run, views, answer)
-        network = student.fold(plain, name)
+        network = dataclasses.replace(student.fold(plain, name), input_threshold=params.input_threshold)
         accuracy = float(np.mean(golden.predict(network, images[held]) == labels[held]))
         torch.set_num_threads(params.threads)  # numba's OpenMP layer changes it
         run.epoch += 1
@@ -260,7 +281,7 @@ def train(
         tell(Progress("network", run.epoch, params.epochs, loss, accuracy, run.best))
     student.averages = run.best_averages
     info = {"training": {"epoch": run.best_epoch, "epochs": run.epoch, "validation_accuracy": run.best}}
-    return dataclasses.replace(student.fold(plain, name), info=info)
+    return dataclasses.replace(student.fold(plain, name), info=info, input_threshold=params.input_threshold)
 
 
 def _epoch(params: TrainParams, run: _Run, views: Views, labels: Any) -> float:
@@ -277,7 +298,8 @@ def _epoch(params: TrainParams, run: _Run, views: Views, labels: Any) -> float:
             group["lr"] = params.lr * (params.lr_fall + (1 - params.lr_fall) * 0.5 * (1 + math.cos(math.pi * done)))
         binary = run.student.binary_weights(torch.bfloat16 if params.bfloat16 else torch.float32)
         used = run.student.with_errors(binary, params.ber, params.seed) if params.ber else binary
-        scores = run.student.scores(as_input(bits[part.numpy()]), used, binary if params.ber else None)
+        x = as_input(bits[part.numpy()], run.student.weights[0].shape[1])
+        scores = run.student.scores(x, used, binary if params.ber else None)
         scale = run.student.log_scale.exp()
         loss = _loss(params, scores, scale, labels[part], taught[part] if taught is not None else None)
         run.optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""Random small deformations of grey digits, many images at once, repeatable from a key."""
+"""Random small deformations of grey images, many at once, repeatable from a key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 
-SIDE = 28
+#: Height and width of MNIST's images.
+MNIST_SHAPE = (28, 28)
 
 
 def generator(*key: int) -> Any:
@@ -57,21 +58,23 @@ class Deformation:
         return Deformation(*(factor * v for v in (self.shift, self.rotation, self.scale, self.shear, self.elastic)))
 
 
-def deform(images: Any, how: Deformation, source: Any) -> Any:
+def deform(images: Any, how: Deformation, source: Any, shape: tuple[int, int] = MNIST_SHAPE) -> Any:
     """Return deformed images.
 
     Parameters
     ----------
-    images : torch tensor of uint8, shape (n, 784)
+    images : torch tensor of uint8, shape (n, height * width)
     how : Deformation
     source : torch.Generator
+    shape : (int, int)
+        Height and width.
 
     Returns
     -------
-    torch tensor of uint8, shape (n, 784)
+    torch tensor of uint8, shape (n, height * width)
     """
     torch = import_torch()
-    n = len(images)
+    n, (height, width) = len(images), shape
 
     def draw(*shape: int) -> Any:
         return torch.rand(n, *shape, generator=source) * 2 - 1
@@ -79,16 +82,16 @@ def deform(images: Any, how: Deformation, source: Any) -> Any:
     angle = draw() * (how.rotation * torch.pi / 180)
     size_x, size_y = 1 + how.scale * draw(), 1 + how.scale * draw()
     slant = how.shear * draw()
-    move = draw(2) * (2 * how.shift / SIDE)
+    move = draw(2) * torch.tensor([2 * how.shift / width, 2 * how.shift / height])
     cos, sin = angle.cos(), angle.sin()
     top = [cos / size_x, (slant * cos - sin) / size_y, move[:, 0]]
     bottom = [sin / size_x, (slant * sin + cos) / size_y, move[:, 1]]
     matrix = torch.stack(top + bottom, dim=1).view(n, 2, 3)
-    grid = torch.nn.functional.affine_grid(matrix, [n, 1, SIDE, SIDE], align_corners=False)
+    grid = torch.nn.functional.affine_grid(matrix, [n, 1, height, width], align_corners=False)
     if how.elastic:
-        field = torch.randn(n, 2, 6, 6, generator=source) * (2 * how.elastic / SIDE)
-        field = torch.nn.functional.interpolate(field, size=(SIDE, SIDE), mode="bicubic", align_corners=True)
+        field = torch.randn(n, 2, 6, 6, generator=source) * (2 * how.elastic / width)
+        field = torch.nn.functional.interpolate(field, size=shape, mode="bicubic", align_corners=True)
         grid = grid + field.permute(0, 2, 3, 1)
-    grey = images.view(n, 1, SIDE, SIDE).float()
+    grey = images.view(n, 1, height, width).float()
     out = torch.nn.functional.grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return out.round_().clamp_(0, 255).to(torch.uint8).view(n, SIDE * SIDE)
+    return out.round_().clamp_(0, 255).to(torch.uint8).view(n, height * width)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from oxnor.models.base.errors import InputError, near_names
-from oxnor.models.datasets.mnist import DownloadProgress, load_mnist
+from oxnor.models.datasets.dataset import Dataset
+from oxnor.models.datasets.known import load_dataset
+from oxnor.models.datasets.mnist import DownloadProgress
 from oxnor.models.golden import spiking as golden
 from oxnor.models.golden.registry import accuracy
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
@@ -105,59 +107,104 @@ def _spiking_preset(name: str, changes: Mapping[str, Any]) -> SpikingTrainParams
     return replace(SPIKING_PRESETS[name], **changes)
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """The images to train on, and those that are looked at once, at the end.
+
+    Parameters
+    ----------
+    train : Dataset
+        With labels.
+    test : Dataset
+        With labels; of the same size and classes.
+
+    Raises
+    ------
+    InputError
+        If there are no labels, or the two sets do not fit each other.
+    """
+
+    train: Dataset
+    test: Dataset
+
+    def __post_init__(self) -> None:
+        for part in (self.train, self.test):
+            if part.labels is None:
+                raise InputError(f"{part.name}: must have labels")
+        self.test.check_fit(self.train.n_pixels, self.train.n_classes, self.train.name)
+
+    @classmethod
+    def mnist(cls, data_dir: str | Path | None = None, download: DownloadProgress | None = None) -> TrainingData:
+        """Return MNIST; with `download`, which is told of its progress, also if it is on none of the usual places."""
+        options = {"data_dir": data_dir, "download": download is not None, "progress": download}
+        return cls(load_dataset("mnist", split="train", **options), load_dataset("mnist"))
+
+    def fit(self, params: TrainParams) -> TrainParams:
+        """Return `params` with a validation set of at most a sixth, and without copies and teacher for features."""
+        params = replace(params, validation=min(params.validation, max(len(self.train) // 6, 1)))
+        if self.train.images.ndim == 3:
+            return params
+        return replace(params, views=0, teacher=replace(params.teacher, epochs=0))
+
+
 def make(
     name: str,
     params: TrainParams | SpikingTrainParams,
+    data: TrainingData,
     *,
     command: str = "",
-    data_dir: str | Path | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
-    download: DownloadProgress | None = None,
 ) -> Any:
-    """Train a network on MNIST, look at the test images once, and return it with its card in ``info``.
+    """Train a network, look at the test images once, and return it with its card in ``info``.
 
     Parameters
     ----------
     name : str
         Of the network.
     params : TrainParams or SpikingTrainParams
+        A spiking network is trained on MNIST alone.
+    data : TrainingData
     command : str
         Command line that does the same, for the card.
-    data_dir : path, optional
-        Folder in which the training images are looked for first.
-    download : callable, optional
-        Download images that are found nowhere, and report progress here. Default: nothing is downloaded.
     checkpoint, resume, progress
         As for :func:`oxnor.models.training.binarized.train`; a spiking network has no checkpoints.
     """
-    images, labels = load_mnist("train", data_dir, download, download=download is not None)
+    images, labels = data.train.images, data.train.labels
+    assert labels is not None
+    if images.dtype == bool:
+        images = images.astype(np.uint8) * 255
     if isinstance(params, SpikingTrainParams):
         if checkpoint or resume:
             raise InputError(
                 "must not be given for a spiking network: its training is short", parameter="checkpoint"
             )
-        made = spiking.train(params, images.reshape(len(images), -1), labels, name=name, progress=progress)
-        return replace(made, info=spiking_card(made, params, command))
+        if data.train.name != "mnist":
+            raise InputError(f"must be mnist for a spiking network, not {data.train.name}", parameter="data")
+        made = spiking.train(params, data.train.flat, labels, name=name, progress=progress)
+        return replace(made, info=spiking_card(made, params, data, command))
     network = binarized.train(
-        params, images, labels, name=name, checkpoint=checkpoint, resume=resume, progress=progress
+        data.fit(params), images, labels, name=name, checkpoint=checkpoint, resume=resume, progress=progress,
+        classes=data.train.n_classes,
     )
-    return replace(network, info=card(network, params, command))
+    return replace(network, info=card(network, data.fit(params), data, command))
 
 
-def spiking_card(network: SpikingNetwork, params: SpikingTrainParams, command: str) -> dict[str, Any]:
+def spiking_card(
+    network: SpikingNetwork, params: SpikingTrainParams, data: TrainingData, command: str
+) -> dict[str, Any]:
     """Return the card of a spiking network just trained, with the mean number of events of an image.
 
     If its outputs have a refractory period, the card also gives the accuracy without it.
     """
-    images, labels = load_mnist("test")
+    images, labels = data.test.flat, data.test.labels
     run, without_refractory = golden.run(network, images), {}
     last = network.layers[-1]
     if last.neuron.refractory:
         free = replace(network, layers=(*network.layers[:-1], replace(last, neuron=replace(last.neuron, refractory=0))))
         without_refractory["accuracy_without_refractory"] = float(np.mean(golden.run(free, images).winners == labels))
-    return card(network, params, command) | without_refractory | {
+    return card(network, params, data, command) | without_refractory | {
         "data": SPIKING_DATA,
         "input_spikes": float(run.used[:, 0].mean()),
         "synaptic_events": float(run.synaptic_events(network).mean()),
@@ -165,18 +212,22 @@ def spiking_card(network: SpikingNetwork, params: SpikingTrainParams, command: s
     }
 
 
-def card(network: Any, params: TrainParams | SpikingTrainParams, command: str) -> dict[str, Any]:
+def card(
+    network: Any, params: TrainParams | SpikingTrainParams, data: TrainingData, command: str
+) -> dict[str, Any]:
     """Return the card of a network just trained; the only place where the test images are looked at."""
     import torch
 
     training = dict(network.info["training"])
+    about: dict[str, Any] = {"licence": LICENCE, "data": DATA}
+    if data.train.name != "mnist":
+        about = {"data": data.train.source, "data_set": data.train.name, "classes": list(data.train.classes)}
     return {
         "origin": ORIGIN,
-        "licence": LICENCE,
-        "data": DATA,
+        **about,
         "command": command,
-        "accuracy": accuracy(network, *load_mnist("test")),
-        "test_images": 10_000,
+        "accuracy": accuracy(network, data.test.flat, data.test.labels),
+        "test_images": len(data.test),
         "validation_accuracy": training.pop("validation_accuracy"),
         "training": {
             **training,

@@ -23,10 +23,11 @@ from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import VIEWS, Decision, Neuron, SpikingLayer, SpikingNetwork, through_view
 
-from .binarized import N_CLASSES, Progress
+from .binarized import Progress
 from .deform import Deformation, deform, generator
 
 LOSSES = ("cross-entropy", "tanh-mse")
+N_CLASSES = 10
 _INIT_KEY, _ORDER_KEY, _DEFORM_KEY = 21, 22, 23
 
 

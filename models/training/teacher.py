@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch, load_state, save_state
 
-from .deform import SIDE, Deformation, deform, generator
+from .deform import MNIST_SHAPE, Deformation, deform, generator
 
 _CHUNK = 500
 _DATA_KEY, _START_KEY = 11, 12
@@ -50,21 +51,22 @@ class TeacherParams:
             raise InputError(f"teacher: epochs must be in [0, 1000], not {self.epochs}")
 
 
-def build(params: TeacherParams) -> Any:
-    """Return the untrained teacher, a torch module from (n, 1, 28, 28) to (n, 10)."""
+def build(params: TeacherParams, shape: tuple[int, int] = MNIST_SHAPE, classes: int = 10) -> Any:
+    """Return the untrained teacher, a torch module from (n, 1, height, width) to (n, classes)."""
     nn = import_torch().nn
     a, b, c = params.channels
+    pixels = math.prod(-(-side // 4) for side in shape)  # after two strides of 2
     layers = nn.Sequential(
         nn.Conv2d(1, a, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(a), nn.ReLU(),
         nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
         nn.Conv2d(b, c, 3, padding=1, bias=False), nn.BatchNorm2d(c), nn.ReLU(),
-        nn.Flatten(), nn.Dropout(0.3), nn.Linear(c * 49, 10),
+        nn.Flatten(), nn.Dropout(0.3), nn.Linear(c * pixels, classes),
     )
     return layers.to(memory_format=import_torch().channels_last)  # a third faster on CPUs
 
 
-def _as_input(images: Any) -> Any:
-    return images.view(-1, 1, SIDE, SIDE).float().div_(255).sub_(0.13).div_(0.31)
+def _as_input(images: Any, shape: tuple[int, int]) -> Any:
+    return images.view(-1, 1, *shape).float().div_(255).sub_(0.13).div_(0.31)
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,19 @@ class Teacher:
     module : torch module in evaluation mode
     digest : str
         Names all that decided its weights.
+    shape : (int, int)
+        Height and width of its images.
     """
 
     module: Any
     digest: str
+    shape: tuple[int, int] = MNIST_SHAPE
 
     def answers(self, images: Any) -> Any:
-        """Return the logits, float16 tensor (n, 10), of uint8 images (n, 784)."""
+        """Return the logits, float16 tensor (n, classes), of uint8 images (n, height * width)."""
         torch = import_torch()
         with torch.no_grad():
-            return torch.cat([self.module(_as_input(part)).half() for part in images.split(_CHUNK)])
+            return torch.cat([self.module(_as_input(part, self.shape)).half() for part in images.split(_CHUNK)])
 
 
 def train_teacher(
@@ -94,17 +99,22 @@ def train_teacher(
     labels: Any,
     cache: Path | None = None,
     progress: Callable[[int, float], None] | None = None,
+    shape: tuple[int, int] = MNIST_SHAPE,
+    classes: int = 10,
 ) -> Teacher:
     """Train a teacher on deformed images, or take it from `cache` if it was trained there with the same parameters.
 
     Parameters
     ----------
     params : TeacherParams
-    images, labels : torch tensors, uint8 (n, 784) and int64 (n,)
+    images, labels : torch tensors, uint8 (n, height * width) and int64 (n,)
     cache : path, optional
         Folder to keep the teacher in; its file is named by all that decides its weights.
     progress : callable, optional
         Called with (epoch, mean loss) after each epoch.
+    shape : (int, int)
+        Height and width.
+    classes : int
 
     Returns
     -------
@@ -115,14 +125,14 @@ def train_teacher(
     path = cache / f"teacher-{digest}.pt" if cache else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(params.seed, _START_KEY).initial_seed()))
-        module = build(params)
+        module = build(params, shape, classes)
         if path and path.is_file():
             module.load_state_dict(load_state(path)["teacher"])
         else:
-            _fit(module, params, images, labels, progress)
+            _fit(Teacher(module, digest, shape), params, images, labels, progress)
             if path:
                 save_state(path, {"teacher": module.state_dict()})
-    return Teacher(module.eval(), digest)
+    return Teacher(module.eval(), digest, shape)
 
 
 def _digest(params: TeacherParams, images: Any, labels: Any) -> str:
@@ -130,20 +140,20 @@ def _digest(params: TeacherParams, images: Any, labels: Any) -> str:
     return hashlib.sha256(key + images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()[:16]
 
 
-def _fit(teacher: Any, params: TeacherParams, images: Any, labels: Any, progress: Any) -> None:
-    torch = import_torch()
+def _fit(teacher: Teacher, params: TeacherParams, images: Any, labels: Any, progress: Any) -> None:
+    torch, module = import_torch(), teacher.module
     steps = -(-len(images) // params.batch)
-    optimizer = torch.optim.AdamW(teacher.parameters(), lr=params.lr, weight_decay=1e-2, fused=True)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=params.lr, weight_decay=1e-2, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, params.lr, total_steps=steps * params.epochs + 1, pct_start=0.1
     )
-    teacher.train()
+    module.train()
     for epoch in range(params.epochs):
         source = generator(params.seed, _DATA_KEY, epoch)
         total = 0.0
         for part in torch.randperm(len(images), generator=source).split(params.batch):
-            x = _as_input(deform(images[part], params.deformation, source))
-            loss = torch.nn.functional.cross_entropy(teacher(x), labels[part], label_smoothing=0.05)
+            x = _as_input(deform(images[part], params.deformation, source, teacher.shape), teacher.shape)
+            loss = torch.nn.functional.cross_entropy(module(x), labels[part], label_smoothing=0.05)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

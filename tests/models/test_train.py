@@ -10,9 +10,13 @@ import pytest
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
+from oxnor.models.datasets.dataset import Dataset
+from oxnor.models.datasets.known import load_dataset
 from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.golden.registry import accuracy
 from oxnor.models.training.binarized import TrainParams, split, train
 from oxnor.models.training.deform import Deformation
+from oxnor.models.training.presets import TrainingData, make
 from oxnor.models.training.teacher import TeacherParams
 
 SMALL = TrainParams(hidden=(32, 24), epochs=3, clean_epochs=1, batch=64, views=2, validation=200, lr=1e-2,
@@ -218,3 +222,44 @@ def test_without_torch(monkeypatch):
     with pytest.raises(InputError) as caught:
         import_torch()
     assert str(caught.value) == 'training needs PyTorch, which is not installed: pip install -e ".[train]", in a checkout of oxnor'
+
+
+@pytest.fixture(scope="module")
+def small_sets():
+    torch_or_skip()
+    pytest.importorskip("sklearn", reason="the data set digits comes with scikit-learn")
+    return TrainingData(load_dataset("digits", split="train"), load_dataset("digits"))
+
+
+def test_trains_on_another_set_of_pictures(small_sets):
+    params = TrainParams(hidden=(128,), epochs=30, batch=64, views=4, teacher=TeacherParams(epochs=3, batch=32),
+                         deformation=Deformation() * 0.3, validation=5000)
+    network = make("digits", params, small_sets, command="x")
+    assert network.shape == (64, 128, 10)
+    assert network.info["accuracy"] > 0.78
+    assert network.info["accuracy"] == accuracy(network, small_sets.test.flat, small_sets.test.labels)
+    assert network.info["test_images"] == 450
+    assert network.info["data_set"] == "digits"
+    assert network.info["training"]["params"]["validation"] == 1347 // 6
+
+
+def test_trains_on_features(small_sets):
+    def features(part):
+        few = part.labels < 3
+        return Dataset(part.name, part.flat[few], part.labels[few], ("zero", "one", "two"), part.source)
+
+    data = TrainingData(features(small_sets.train), features(small_sets.test))
+    network = make("features", TrainParams(hidden=(21,), epochs=10, batch=32, input_threshold=90), data)
+    assert network.shape == (64, 21, 3)
+    assert network.input_threshold == 90
+    assert network.info["classes"] == ["zero", "one", "two"]
+    assert network.info["accuracy"] > 0.9
+    with pytest.raises(InputError, match="must be 0 for features that are no pictures"):
+        train(SMALL, data.train.flat, data.train.labels)
+
+
+def test_sets_that_do_not_fit(small_sets):
+    with pytest.raises(InputError, match="images must have 784 elements for network 'mnist', not 64"):
+        TrainingData(load_dataset("mnist"), small_sets.test)
+    with pytest.raises(InputError, match="digits: must have labels"):
+        TrainingData(dataclasses.replace(small_sets.train, labels=None), small_sets.test)
