@@ -1,6 +1,6 @@
-# Two commands set up everything on a fresh machine with Python >= 3.11, g++, make and perl:
+# These set up everything on a fresh machine with Python >= 3.11, g++, make and perl:
 #   make demo    a trained network through its own RTL, and a report with pictures
-#   make test    lint, types and the whole test suite
+#   make test    lint, types, the documentation as a site and the everyday tests
 # EXTRAS=test,train adds PyTorch, without which the tests of training are skipped.
 
 PYTHON ?= python3
@@ -52,6 +52,9 @@ pictures: $(VENV)/.installed
 	$(BIN)/python docs/site/one_neuron.py docs/pictures
 	$(BIN)/oxnor demo --pictures docs/pictures
 	$(BIN)/oxnor device show --plot docs/pictures/device.svg
+	$(BIN)/oxnor device show wear-illustration --wear docs/pictures/wear.svg
+	$(BIN)/oxnor study spirit --pictures build/pictures
+	cp build/pictures/spirit-*.svg docs/pictures
 	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg
