@@ -16,11 +16,11 @@ from oxnor.hw.placement.memory_files import word_bits
 from oxnor.models.devices.device_macro import DeviceMacro, normal_table
 from oxnor.sim.runner import runner
 
-from .unit import UnitBench
+from .unit import UnitTestbench
 
 
 def macro_memory(macro: DeviceMacro) -> dict[str, NDArray[np.bool_]]:
-    """Return the memory files of ``rram_macro_twin`` in the state of `macro`, by name, for :class:`UnitBench`.
+    """Return the memory files of ``rram_macro_twin`` in the state of `macro`, by name, for :class:`UnitTestbench`.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class Compared:
 
 
 def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
-    """Repeat on `macro` what the testbench did with the RTL, as `record` says (see ``tb_rram_macro_twin``).
+    """Repeat on `macro` what the testbench did with the RTL, as `record` says (see ``tb_device_macro``).
 
     Raises
     ------
@@ -92,7 +92,7 @@ def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
 
 
 @dataclass(frozen=True)
-class DeviceMacroBench:
+class DeviceMacroTestbench:
     """A testbench of ``rram_macro_twin`` that starts in the state of a golden model.
 
     Parameters
@@ -112,15 +112,15 @@ class DeviceMacroBench:
     programming: float = 0.5
     errors: bool = True
 
-    def unit(self) -> UnitBench:
-        """Return it as the bench of a unit, without the comparison."""
+    def unit(self) -> UnitTestbench:
+        """Return it as the testbench of a unit, without the comparison."""
         rows, cols = self.macro.pairs.shape[1:]
-        told: dict[str, Any] = {n: getattr(self, n) for n in ("cycles", "sensing", "programming", "errors")}
-        return UnitBench(
-            "macros.tb_rram_macro_twin",
+        job: dict[str, Any] = {n: getattr(self, n) for n in ("cycles", "sensing", "programming", "errors")}
+        return UnitTestbench(
+            "macros.tb_device_macro",
             1,
             "rram_macro_twin",
-            job={"rows": rows, "cols": cols, **told},
+            job={"rows": rows, "cols": cols, **job},
             memory=macro_memory(self.macro),
             parameters=macro_parameters(self.macro),
         )
@@ -128,15 +128,15 @@ class DeviceMacroBench:
     def run(
         self, directory: Path, *, change: tuple[str, str] | None = None, simulator: str = "icarus", **options: Any
     ) -> Compared:
-        """Run the bench and compare; `change` as for :meth:`UnitBench.broken`, the others as for its ``run``.
+        """Run the testbench and compare; `change` as for :meth:`UnitTestbench.broken`, the others as for its ``run``.
 
         Raises
         ------
         oxnor.sim.runner.runner.SimulationError
-            If the bench fails or a bit differs.
+            If the testbench fails or a bit differs.
         """
-        bench = self.unit()
-        bench = bench.broken(*change) if change else bench
-        bench.run(directory, simulator=simulator, **options)
+        testbench = self.unit()
+        testbench = testbench.broken(*change) if change else testbench
+        testbench.run(directory, simulator=simulator, **options)
         with np.load(directory / "record.npz") as record:
             return compare(self.macro, record)

@@ -1,9 +1,9 @@
-"""The engine in its bench: emit, build, load a network, run, count the tests."""
+"""The engine in its testbench: emit, build, load a network, run, count the tests."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,56 +22,84 @@ from oxnor.sim.runner import runner
 TESTS = 14
 
 
-def run_engine_bench(
-    network: Network,
-    config: EngineConfig,
-    directory: Path,
-    *,
-    bench: str = "engine.tb_engine",
-    simulator: str = "icarus",
-    images: int = 12,
-    seed: int = 1,
-    adder_tree: bool = False,
-    expected_tests: int = TESTS,
-    test_filter: str | None = None,
-    cycle_limit: int | None = None,
-    root: Path | None = None,
-) -> tuple[runner.Build, runner.Run]:
-    """Run all tests of ``tb_engine``, or of another bench of the engine, on random images, in `directory`.
+@dataclass(frozen=True)
+class EngineTestbench:
+    """A testbench of the whole engine on random images.
 
     Parameters
     ----------
-    network : Network
-        What the memory images hold.
-    config : EngineConfig
-        What the engine was made for.
-    directory : Path
-        Made if missing.
-    bench : str
-        Module in ``oxnor.sim.benches``.
-    simulator, seed, expected_tests, test_filter, root
-        As for :func:`oxnor.sim.runner.runner.build` and :func:`oxnor.sim.runner.runner.run`.
-    cycle_limit : int, optional
-        Of each test. Default: what the busiest of ``tb_engine`` needs, and some more.
+    module : str
+        In ``oxnor.sim.benches``.
+    tests : int
+        How many of its tests run.
+    pattern : str, optional
+        Regular expression on their names. Default: all.
+    simulator : str
+        "verilator" or "icarus".
     images : int
         How many, at least 3.
+    seed : int
+        Of the images and of the testbench.
     adder_tree : bool
         Simulate the popcounts that synthesis gets.
-
-    Raises
-    ------
-    oxnor.sim.runner.runner.SimulationError
-        If a test fails or not all of them ran.
+    cycle_limit : int, optional
+        Of each test. Default: what the busiest of ``tb_engine`` needs, and some more.
     """
-    emitted = emit_engine(config, directory / "rtl")
-    defines = {} if adder_tree else {"OXNOR_BEHAVIOURAL": 1}
-    build = runner.build(emitted.sources, emitted.top, simulator=simulator, defines=defines, root=root)
-    bits = np.random.default_rng(seed).random((images, network.n_in)) < 0.5
-    write_images(network, config, directory)
-    network.save(directory / "network.npz")
-    np.save(directory / "inputs.npy", pack_beats(bits, config.stream_width))
-    np.save(directory / "scores.npy", golden.scores(network, bits))
-    identity = {
+
+    module: str = "engine.tb_engine"
+    tests: int = TESTS
+    pattern: str | None = None
+    simulator: str = "icarus"
+    images: int = 12
+    seed: int = 1
+    adder_tree: bool = False
+    cycle_limit: int | None = None
+
+    def run(
+        self, network: Network, config: EngineConfig, directory: Path, root: Path | None = None
+    ) -> tuple[runner.Build, runner.Run]:
+        """Build the engine and run the tests in `directory`.
+
+        Parameters
+        ----------
+        network : Network
+            What the memory files hold.
+        config : EngineConfig
+            What the engine was made for.
+        directory : Path
+            Made if missing.
+        root : Path, optional
+            Folder of the builds. Default: :func:`oxnor.models.base.files.build_root`.
+
+        Raises
+        ------
+        oxnor.sim.runner.runner.SimulationError
+            If a test fails or not all of them ran.
+        """
+        emitted = emit_engine(config, directory / "rtl")
+        defines = {} if self.adder_tree else {"OXNOR_BEHAVIOURAL": 1}
+        build = runner.build(emitted.sources, emitted.top, simulator=self.simulator, defines=defines, root=root)
+        bits = np.random.default_rng(self.seed).random((self.images, network.n_in)) < 0.5
+        write_images(network, config, directory)
+        network.save(directory / "network.npz")
+        np.save(directory / "inputs.npy", pack_beats(bits, config.stream_width))
+        np.save(directory / "scores.npy", golden.scores(network, bits))
+        timing = schedule(config)
+        # The busiest test sends each image twice through a consumer that pauses.
+        limit = 5000 + 20 * (self.images + 40) * (timing.latency + timing.initiation_interval)
+        job = emitted.sidecar | {
+            "identity": _identity(network, config),
+            "config": asdict(config),
+            "cycle_limit": self.cycle_limit or limit,
+        }
+        (directory / "job.json").write_text(json.dumps(job))
+        selection = runner.Selection(self.tests, self.pattern, self.seed)
+        return build, runner.run(build, f"oxnor.sim.benches.{self.module}", directory, selection)
+
+
+def _identity(network: Network, config: EngineConfig) -> dict[str, int]:
+    """Return the registers by which a host knows the engine and its network."""
+    return {
         "MAGIC": MAGIC,
         "VERSION": INTERFACE_VERSION,
         "STRUCTURE": int(config.digest[:8], 16),
@@ -79,20 +107,3 @@ def run_engine_bench(
         "N_IN": network.n_in,
         "N_OUT": network.n_out,
     }
-    timing = schedule(config)
-    job = emitted.sidecar | {
-        "identity": identity,
-        "config": asdict(config),
-        # The busiest test sends each image twice through a consumer that pauses.
-        "cycle_limit": cycle_limit or 5000 + 20 * (images + 40) * (timing.latency + timing.initiation_interval),
-    }
-    (directory / "job.json").write_text(json.dumps(job))
-    run = runner.run(
-        build,
-        f"oxnor.sim.benches.{bench}",
-        directory,
-        expected_tests=expected_tests,
-        test_filter=test_filter,
-        seed=seed,
-    )
-    return build, run

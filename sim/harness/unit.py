@@ -1,4 +1,4 @@
-"""One unit in its bench: emit, build, lay out the run directory, run, count the tests."""
+"""One unit in its testbench: emit, build, lay out the run directory, run, count the tests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from oxnor.sim.runner import runner
 
 
 @dataclass(frozen=True)
-class UnitBench:
-    """A unit, and what its bench needs.
+class UnitTestbench:
+    """A unit, and what its testbench needs.
 
     Parameters
     ----------
-    bench : str
+    module : str
         Module in ``oxnor.sim.benches``, for example "layers.tb_tile".
     tests : int
         How many tests it has.
@@ -43,7 +43,7 @@ class UnitBench:
         See :meth:`broken`.
     """
 
-    bench: str
+    module: str
     tests: int
     unit: Unit | str
     job: Mapping[str, Any] = field(default_factory=dict)
@@ -70,12 +70,12 @@ class UnitBench:
             path.write_text(path.read_text().replace(old, new, 1))
         return sources, top
 
-    def broken(self, old: str, new: str) -> UnitBench:
-        """Return the same bench with a piece of its Verilog, which must be in one file, replaced: it must fail."""
+    def broken(self, old: str, new: str) -> UnitTestbench:
+        """Return the same testbench with a piece of its Verilog, which must be in one file, replaced: it must fail."""
         return replace(self, change=(old, new))
 
     def run(self, directory: Path, *, simulator: str = "icarus", seed: int = 1, root: Path | None = None) -> runner.Run:
-        """Run the bench with `directory` as its working directory.
+        """Run the testbench with `directory` as its working directory.
 
         Raises
         ------
@@ -94,4 +94,4 @@ class UnitBench:
             path = directory / "mem" / f"{name}.mem"
             path.parent.mkdir(exist_ok=True)
             path.write_text(hex_rows(rows, len(rows)))
-        return runner.run(build, f"oxnor.sim.benches.{self.bench}", directory, expected_tests=self.tests, seed=seed)
+        return runner.run(build, f"oxnor.sim.benches.{self.module}", directory, runner.Selection(self.tests, seed=seed))

@@ -1,14 +1,15 @@
-"""Builds simulations once and runs cocotb benches in them, counting what ran."""
+"""Builds simulations once and runs cocotb testbenches in them, counting what ran."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked
 from oxnor.models.base.replace import whole_file
 
-from . import toolchain
+from . import cache, toolchain
 from .process import make_runner
 from .verilator_options import CXX_FLAGS, control_text, verilator_arguments
 
 TIMESCALE = ("1ns", "1ps")
+#: Limit for a build, in seconds.
+BUILD_TIMEOUT_S = 1800
 
 
 class SimulationError(RuntimeError):
@@ -51,6 +54,8 @@ class Build:
         Time that building took, in seconds.
     cached : bool
         Whether it had been built before.
+    lease : cache.Lease
+        Keeps it in the cache as long as this object lives.
     """
 
     simulator: str
@@ -60,6 +65,7 @@ class Build:
     waves: str | None
     seconds: float
     cached: bool
+    lease: cache.Lease | None = field(default=None, repr=False, compare=False)
 
 
 def tail(log: Path, lines: int = 15) -> str:
@@ -96,7 +102,6 @@ def build(
     public: bool = False,
     waves: str | None = None,
     root: Path | None = None,
-    timeout_s: float = 1800,
 ) -> Build:
     """Build a simulation of `top`, or return the one that was built from the same bytes with the same tools.
 
@@ -111,13 +116,11 @@ def build(
     defines, parameters : mapping, optional
         Verilog defines, and parameters of the top.
     public : bool
-        Whether the bench can reach every signal, not the top's ports alone; several times slower. Verilator only.
+        Whether the testbench can reach every signal, not the top's ports alone; several times slower. Verilator only.
     waves : str, optional
         "vcd" or "fst": the build can record waves; slower.
     root : Path, optional
-        Folder of the cache. Default :func:`build_root`.
-    timeout_s : float
-        Limit, in seconds.
+        Folder of the cache. Default :func:`oxnor.models.base.files.build_root`.
 
     Raises
     ------
@@ -152,44 +155,49 @@ def build(
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(target, ignore_errors=True)
             work.mkdir()
-            made = Build(simulator, str(tool), top, target, waves, 0.0, False)
             started = time.monotonic()
-            _compile(made, tool, sources, described, work, folder / f"{key}.log", timeout_s)
-            made = replace(made, seconds=time.monotonic() - started)
-            (work / "build.json").write_text(json.dumps({"seconds": made.seconds, **described}, indent=1))
+            _compile(Build(simulator, str(tool), top, target, waves, 0.0, False), tool, sources, described, work)
+            seconds = time.monotonic() - started
+            (work / "build.json").write_text(json.dumps({"seconds": seconds, **described}, indent=1))
             work.rename(target)
-            return made
-    stored = json.loads((target / "build.json").read_text())
-    return Build(simulator, str(tool), top, target, waves, stored["seconds"], True)
+            is_cached = False
+        else:
+            seconds, is_cached = json.loads((target / "build.json").read_text())["seconds"], True
+        lease = cache.Lease(target)
+    if not is_cached:
+        cache.prune(root=root)
+    return Build(simulator, str(tool), top, target, waves, seconds, is_cached, lease)
 
 
 def _compile(
-    made: Build,
-    tool: toolchain.Tool,
-    sources: Sequence[Path],
-    described: Mapping[str, Any],
-    work: Path,
-    log: Path,
-    timeout_s: float,
+    made: Build, tool: toolchain.Tool, sources: Sequence[Path], described: Mapping[str, Any], work: Path
 ) -> None:
     """Compile into `work`, leaving only what a run needs.
 
     Most of the time that a small design takes goes into Verilator's own runtime, so its objects are kept in
-    :func:`build_root`, one set for each set of flags, wherever the builds are.
+    :func:`oxnor.models.base.files.build_root`, one set for each set of flags, wherever the builds are.
     """
     runner = make_runner(made.simulator)
     runner.extra_env = tool.env
     runner.executable_path = tool.path
     runner.wanted_waves = made.waves is not None
-    runner.timeout_s = timeout_s
-    extra = []
+    runner.timeout_s = BUILD_TIMEOUT_S
+    extra, log = [], work.with_suffix(".log")
     if described["control"]:
         extra = [work / "control.vlt"]
         extra[0].write_text(described["control"])
     flags = {"cxx": CXX_FLAGS, **{k: described[k] for k in ("tool", "waves")}}
     runtime = build_root() / "sim" / f"runtime-{_key([], flags)}"
+
+    def take_runtime() -> None:
+        with locked(runtime.with_suffix(".lock")):
+            for path in runtime.glob("*.o"):
+                shutil.copy(path, work)
+            if runtime.is_dir():
+                os.utime(runtime)
+
     # make wants them newer than the makefile, which Verilator has written when its command ends.
-    runner.after_first = lambda: [shutil.copy(path, work) for path in runtime.glob("*.o")]
+    runner.after_first = take_runtime
     try:
         runner.build(
             sources=[*extra, *sources],
@@ -203,15 +211,16 @@ def _compile(
             log_file=log,
         )
     except TimeoutError:
-        raise SimulationError(f"building {made.top} took more than {timeout_s:.0f} s; see {log}") from None
+        raise SimulationError(f"building {made.top} took more than {BUILD_TIMEOUT_S} s; see {log}") from None
     product = work / (made.top if made.simulator == "verilator" else "sim.vvp")
     if runner.returncode or not product.is_file():
         raise SimulationError(f"building {made.top} with {made.tool} failed; see {log}, which ends\n{tail(log)}")
-    for path in work.glob("verilated*.o"):
-        if not (runtime / path.name).is_file():
-            # Other builds take what has its name, and it may be on another file system.
-            with whole_file(runtime / path.name) as part:
-                shutil.copy(path, part)
+    with locked(runtime.with_suffix(".lock")):
+        for path in work.glob("verilated*.o"):
+            if not (runtime / path.name).is_file():
+                # It may be on another file system.
+                with whole_file(runtime / path.name) as part:
+                    shutil.copy(path, part)
     # Objects and precompiled headers are a hundred times the size of the program.
     keep = {product, work / "cmds.f", work / "control.vlt", work / "cocotb_iverilog_dump.v"}
     for path in work.iterdir():
@@ -246,7 +255,7 @@ class Run:
 def progress_file(
     directory: Path, total: int, progress: Callable[[int, int], object] | None
 ) -> Callable[[], None] | None:
-    """Return a `poll` for :func:`run` that passes on the number which a bench keeps in its file ``progress``."""
+    """Return a `poll` for :func:`run` that passes on the number which a testbench keeps in its file ``progress``."""
     if progress is None:
         return None
 
@@ -257,15 +266,34 @@ def progress_file(
     return poll
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which cocotb tests of a module run, and how many there must be.
+
+    Parameters
+    ----------
+    expected : int
+        How many tests must have run: a pattern that matches nothing must not pass.
+    pattern : str, optional
+        Regular expression on the tests' names. Default: all.
+    seed : int
+        Seed of Python's ``random`` in the testbench.
+    env : mapping
+        Environment variables for the testbench.
+    """
+
+    expected: int = 1
+    pattern: str | None = None
+    seed: int = 1
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
 def run(
     build: Build,
     test_module: str,
     run_dir: Path,
+    tests: Selection = Selection(),
     *,
-    expected_tests: int,
-    env: Mapping[str, str] | None = None,
-    test_filter: str | None = None,
-    seed: int = 1,
     timeout_s: float = 600,
     poll: Callable[[], object] | None = None,
 ) -> Run:
@@ -279,14 +307,7 @@ def run(
         Full name of the module that holds the tests.
     run_dir : Path
         Working directory: memory images are read relative to it.
-    expected_tests : int
-        How many tests must have run: a filter that matches nothing must not pass.
-    env : mapping, optional
-        Environment variables for the bench.
-    test_filter : str, optional
-        Regular expression on the tests' names.
-    seed : int
-        Seed of Python's ``random`` in the bench.
+    tests : Selection
     timeout_s : float
         Limit, in seconds of wall-clock time.
     poll : callable, optional
@@ -303,9 +324,9 @@ def run(
     log, results = run_dir / f"{name}.log", run_dir / f"{name}.xml"
     runner = make_runner(build.simulator)
     runner.poll, runner.timeout_s, runner.wanted_waves = poll, timeout_s, build.waves is not None
-    runner.extra_env = {"COCOTB_RANDOM_SEED": str(seed), "COCOTB_ANSI_OUTPUT": "0", **(env or {})}
-    if test_filter:
-        runner.extra_env["COCOTB_TEST_FILTER"] = test_filter
+    runner.extra_env = {"COCOTB_RANDOM_SEED": str(tests.seed), "COCOTB_ANSI_OUTPUT": "0", **tests.env}
+    if tests.pattern:
+        runner.extra_env["COCOTB_TEST_FILTER"] = tests.pattern
     plusargs = [f"+dumpfile_path={run_dir / build.top}.fst"] if build.simulator == "icarus" and build.waves else []
     started = time.monotonic()
     try:
@@ -325,9 +346,9 @@ def run(
     except SystemExit:
         pass  # cocotb's way to fail under pytest; the results file says more
     ran, failed = get_results(results) if results.is_file() else (0, 0)
-    if failed or ran != expected_tests or runner.returncode:
-        what = f"{failed} of {ran} tests failed" if failed else f"{ran} tests ran instead of {expected_tests}"
-        if not failed and ran == expected_tests:
+    if failed or ran != tests.expected or runner.returncode:
+        what = f"{failed} of {ran} tests failed" if failed else f"{ran} tests ran instead of {tests.expected}"
+        if not failed and ran == tests.expected:
             what = f"the simulator ended with code {runner.returncode}"
         raise SimulationError(f"{name}: {what}; see {log}, which ends\n{tail(log, 40)}")
     return Run(run_dir, log, ran, time.monotonic() - started)

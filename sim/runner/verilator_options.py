@@ -1,4 +1,4 @@
-"""How Verilator is told to build: which signals a bench can reach, and what makes it fast."""
+"""How Verilator is told to build: which signals a testbench can reach, and what makes it fast."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SHARED_IF_THERE = {"error_mix": ("mixed_a", "mixed_b", "mixed_c", "mixed_d"), "e
 
 
 def control_text(sources: Sequence[Path], top: str, public: bool) -> str:
-    """Return a Verilator control file that makes the ports of `top`, and nothing else, visible to the bench.
+    """Return a Verilator control file that makes the ports of `top`, and nothing else, visible to the testbench.
 
     Visible signals block optimisation, and Verilator takes each that can be written for an input that may change at
     any time, so that all logic behind it is evaluated once more at each clock edge. Outputs can only be read.

@@ -19,7 +19,7 @@ from oxnor.models.devices.draws import interval
 from oxnor.models.devices.error_rates import device_rates
 from oxnor.models.devices.model import DeviceModel
 from oxnor.sim.harness.device_macro import compare, macro_memory, macro_parameters
-from oxnor.sim.harness.unit import UnitBench
+from oxnor.sim.harness.unit import UnitTestbench
 
 from .device_plots import wear_plot
 
@@ -143,7 +143,7 @@ def rtl_point(
     macro.offsets, macro.noise = macro.tables.offsets(u[:COLS].copy()), seeds(u[COLS:-1])
     macro.generator = int(seeds(u[-1:])[0])
     weights = np.random.default_rng([seed, cycles]).random((rounds, ROWS, COLS)) < 0.5
-    bench = UnitBench(
+    testbench = UnitTestbench(
         "macros.tb_wear",
         1,
         "rram_macro_twin",
@@ -152,7 +152,7 @@ def rtl_point(
         memory=macro_memory(macro),
         parameters=macro_parameters(macro),
     )
-    bench.run(directory, simulator="verilator", root=root)
+    testbench.run(directory, simulator="verilator", root=root)
     with np.load(directory / "record.npz") as record:
         compare(macro, record)
         shown = np.unpackbits(record["q"], axis=1, bitorder="little")[:, :COLS].astype(bool)

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from oxnor.hw.emit.verilog import Emitted
 from oxnor.models.base.files import locked
-from oxnor.sim.runner import runner
+from oxnor.sim.runner import cache, runner
 from oxnor.sim.runner.verilator_options import registered_reset
 
 from .case import Case, EngineBuild
@@ -39,10 +40,29 @@ def generator_hash(package: Path | None = None) -> str:
     return h.hexdigest()
 
 
-def emitted(
-    config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitted]
-) -> tuple[list[Path], str, dict[str, Any]]:
-    """Return the Verilog sources, the top and the sidecar of an engine, emitted once and then taken from ``root/sim``.
+@dataclass(frozen=True)
+class Verilog:
+    """The Verilog of an engine in the cache.
+
+    Parameters
+    ----------
+    sources : tuple of Path
+    top : str
+        Top module.
+    sidecar : dict
+        The description of the engine.
+    lease : cache.Lease
+        Keeps the sources in the cache as long as this object lives.
+    """
+
+    sources: tuple[Path, ...]
+    top: str
+    sidecar: dict[str, Any]
+    lease: cache.Lease = field(repr=False, compare=False)
+
+
+def emitted(config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitted]) -> Verilog:
+    """Return the Verilog of an engine, emitted once and then taken from ``root/sim``.
 
     Parameters
     ----------
@@ -65,9 +85,11 @@ def emitted(
             partial = target / "sidecar.partial"
             partial.write_text(json.dumps(verilog.sidecar | {"top": verilog.top, "bench_top": name}))
             partial.rename(target / "sidecar.json")
+        lease = cache.Lease(target)
     sidecar = json.loads((target / "sidecar.json").read_text())
     top, other = sidecar["top" if bare else "bench_top"], sidecar["bench_top"]
-    return [p for p in sorted(target.glob("*.sv")) if p.stem != other or top == other], top, sidecar
+    sources = tuple(p for p in sorted(target.glob("*.sv")) if p.stem != other or top == other)
+    return Verilog(sources, top, sidecar, lease)
 
 
 def build_engine(case: Case, run: RunOptions, root: Path) -> EngineBuild:
@@ -75,11 +97,17 @@ def build_engine(case: Case, run: RunOptions, root: Path) -> EngineBuild:
 
     A run with waves or with all signals public has the engine itself at the top, as its users know it.
     """
-    sources, top, sidecar = emitted(case.config, root, bare=bool(run.waves) or run.public, emit=case.emit)
+    verilog = emitted(case.config, root, bare=bool(run.waves) or run.public, emit=case.emit)
     build = runner.build(
-        sources, top, simulator=run.simulator, defines=case.defines, waves=run.waves, public=run.public, root=root
+        verilog.sources,
+        verilog.top,
+        simulator=run.simulator,
+        defines=case.defines,
+        waves=run.waves,
+        public=run.public,
+        root=root,
     )
-    return EngineBuild(build, sidecar)
+    return EngineBuild(build, verilog.sidecar)
 
 
 @contextlib.contextmanager
@@ -87,6 +115,7 @@ def run_directory(root: Path, name: str, keep: bool) -> Iterator[Path]:
     """Give a fresh working directory; it stays if the run fails, for its log."""
     (root / "run").mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-{time.strftime('%H%M%S')}-{os.getpid()}-", dir=root / "run"))
-    yield directory
+    with cache.Lease(directory):
+        yield directory
     if not keep:
         shutil.rmtree(directory, ignore_errors=True)

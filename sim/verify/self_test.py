@@ -65,10 +65,11 @@ def self_test(
         if path is not None and not Path(path).exists():
             raise InputError(f"{path}: must be there, and is not")
     root = Path(build_dir).resolve() if build_dir else build_root()
-    sources, top, _ = emitted(config, root, bare=False, emit=lambda folder: emit_engine(config, folder))
+    verilog = emitted(config, root, bare=False, emit=lambda folder: emit_engine(config, folder))
+    sources = list(verilog.sources)
     if macro_file is not None:
         sources = [Path(macro_file) if p.name == "rram_macro.sv" else p for p in sources]
-    built = runner.build(sources, top, defines={"OXNOR_BEHAVIOURAL": 1}, root=root)
+    built = runner.build(sources, verilog.top, defines={"OXNOR_BEHAVIOURAL": 1}, root=root)
     macros = sum(y.macros for y in config.layers)
     cycles, steps = 0, len(list(march(1, 1)))
     for y in config.layers:
@@ -86,7 +87,6 @@ def self_test(
             built,
             "oxnor.sim.benches.engine.tb_self_test",
             directory,
-            expected_tests=1,
             timeout_s=600 + cycles / 5000,
             poll=runner.progress_file(directory, macros, progress),
         )

@@ -98,7 +98,6 @@ def stream(
         engine.build,
         case.testbench,
         directory,
-        expected_tests=1,
         timeout_s=case.time_limit_s,
         poll=runner.progress_file(directory, case.images, progress),
     )

@@ -12,8 +12,8 @@ from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.placement.memory_files import hex_rows
 from oxnor.models.devices.device_macro import BUCKETS, DeviceMacro, DeviceTables
-from oxnor.sim.harness.device_macro import DeviceMacroBench, compare
-from oxnor.sim.harness.unit import UnitBench
+from oxnor.sim.harness.device_macro import DeviceMacroTestbench, compare
+from oxnor.sim.harness.unit import UnitTestbench
 from oxnor.sim.runner import toolchain
 
 WRAPPERS = {
@@ -88,7 +88,7 @@ def test_gates_of_the_device_macro_do_what_it_does(tmp_path):
     macro = DeviceMacro.unformed(tables, 2, 3)
     macro.pairs = tables.programmed(g.random((2, 3)) < 0.5, g.integers(0, 1 << 32, (2, 2, 2, 3), np.uint32))
     macro.count_bits = 3
-    bench = DeviceMacroBench(macro, 160).unit()
+    bench = DeviceMacroTestbench(macro, 160).unit()
     (tmp_path / "mem").mkdir()
     for name, rows in bench.memory.items():
         (tmp_path / "mem" / f"{name}.mem").write_text(hex_rows(rows, len(rows)))
@@ -106,7 +106,7 @@ endmodule""")
     cells = json.loads((tmp_path / "cells.json").read_text())["modules"]["netlist"]["cells"].values()
     assert all(c["type"].startswith("$_") or c["type"] == "$scopeinfo" for c in cells), "not all became gates"
 
-    class Gates(UnitBench):
+    class Gates(UnitTestbench):
         def sources(self, directory):
             return [tmp_path / "netlist.v"], "netlist"
 

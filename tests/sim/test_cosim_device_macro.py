@@ -12,7 +12,7 @@ from oxnor.models.devices.model import DeviceModel
 from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
-from oxnor.sim.harness.device_macro import DeviceMacroBench
+from oxnor.sim.harness.device_macro import DeviceMacroTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.options import RunOptions
@@ -49,7 +49,7 @@ def close_call(rows, cols, age=3, seed=1):
 @needs_icarus
 @pytest.mark.parametrize(("rows", "cols", "cycles"), [(1, 1, 200), (2, 3, 500), (2, 9, 1600), (32, 32, 200)])
 def test_on_icarus(rows, cols, cycles, tmp_path):
-    found = DeviceMacroBench(close_call(rows, cols), cycles).run(tmp_path, root=tmp_path)
+    found = DeviceMacroTestbench(close_call(rows, cols), cycles).run(tmp_path, root=tmp_path)
     assert found.bits > cycles * cols // 2
     assert found.operations > cycles // 10
 
@@ -57,7 +57,7 @@ def test_on_icarus(rows, cols, cycles, tmp_path):
 @pytest.mark.parametrize("age", [0, (1 << 40) - 3])
 def test_every_bit_of_a_million(age, tmp_path):
     """32 x 32 pairs, reads and operations at any time."""
-    found = DeviceMacroBench(close_call(32, 32, age), 40_000).run(tmp_path, simulator="verilator")
+    found = DeviceMacroTestbench(close_call(32, 32, age), 40_000).run(tmp_path, simulator="verilator")
     assert found.bits >= 1_000_000
     assert found.operations >= 1000
 
@@ -71,7 +71,7 @@ def test_devices_of_a_model(programming, tmp_path):
         g = np.random.default_rng(3)
         macro.pairs = tables.programmed(g.random((16, 40)) < 0.5, g.integers(0, 1 << 32, (2, 2, 16, 40), np.uint32))
         macro.offsets = tables.offsets(g.integers(0, 1 << 32, 40, np.uint32))
-    found = DeviceMacroBench(macro, 10_000, programming=programming).run(tmp_path, simulator="verilator")
+    found = DeviceMacroTestbench(macro, 10_000, programming=programming).run(tmp_path, simulator="verilator")
     assert found.reads > 8000
     assert found.operations == 2500 * programming
 
@@ -79,7 +79,7 @@ def test_devices_of_a_model(programming, tmp_path):
 @pytest.mark.slow
 def test_a_million_row_reads(tmp_path):
     """1e6 reads of 32 pairs among at least 1,000 operations."""
-    made = DeviceMacroBench(close_call(32, 32), 1_010_000, sensing=0.995, programming=0.01)
+    made = DeviceMacroTestbench(close_call(32, 32), 1_010_000, sensing=0.995, programming=0.01)
     found = made.run(tmp_path, simulator="verilator")
     assert found.reads >= 1_000_000
     assert found.bits >= 32_000_000
@@ -122,7 +122,7 @@ BREAKS = {
 @pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS)
 def test_bench_finds_broken_rtl(change, tmp_path):
     with pytest.raises(SimulationError, match=r"1 of 1 tests failed|of [\d,]+ bits differ"):
-        DeviceMacroBench(close_call(2, 9), 1600).run(tmp_path, change=change, root=tmp_path)
+        DeviceMacroTestbench(close_call(2, 9), 1600).run(tmp_path, change=change, root=tmp_path)
 
 
 SHAPE = (37, 13, 5)

@@ -7,7 +7,7 @@ import pytest
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.sim.harness import engine as engine_bench
-from oxnor.sim.harness.engine import TESTS, run_engine_bench
+from oxnor.sim.harness.engine import TESTS, EngineTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -49,7 +49,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_on_icarus(case, random_network, tmp_path):
     network, config = case.make(random_network)
-    _, run = run_engine_bench(network, config, tmp_path, simulator="icarus", root=tmp_path)
+    _, run = EngineTestbench().run(network, config, tmp_path, root=tmp_path)
     assert run.tests == TESTS
 
 
@@ -58,15 +58,15 @@ def test_on_verilator_with_two_networks(random_network, tmp_path):
     case = CASES["37-13-5 on 8x16, 8-bit stream"]
     (one, config), (two, same) = case.make(random_network, 1), case.make(random_network, 2)
     assert config == same
-    first, _ = run_engine_bench(one, config, tmp_path / "one", simulator="verilator")
-    second, _ = run_engine_bench(two, config, tmp_path / "two", simulator="verilator", seed=2)
+    first, _ = EngineTestbench(simulator="verilator").run(one, config, tmp_path / "one")
+    second, _ = EngineTestbench(simulator="verilator", seed=2).run(two, config, tmp_path / "two")
     assert second.directory == first.directory
     assert second.cached
 
 
 def test_adder_tree_on_verilator(random_network, tmp_path):
     network, config = CASES["37-13-5, one beat, affine"].make(random_network)
-    run_engine_bench(network, config, tmp_path, simulator="verilator", adder_tree=True)
+    EngineTestbench(simulator="verilator", adder_tree=True).run(network, config, tmp_path)
 
 
 #: What the bench must find: (test that fails, file, pattern in its Verilog, what it becomes).
@@ -126,6 +126,4 @@ def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
     paced = name in ("pace", "queue")
     network, config = CASES["two layers, ice40" if paced else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
-        run_engine_bench(
-            network, config, tmp_path, simulator="icarus", root=tmp_path, test_filter=rf"\.{test}$", expected_tests=1
-        )
+        EngineTestbench(tests=1, pattern=rf"\.{test}$").run(network, config, tmp_path, root=tmp_path)

@@ -10,7 +10,7 @@ from oxnor.hw.params.widths import bits_for
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models import golden
 from oxnor.models.base.files import build_root
-from oxnor.sim.harness.unit import UnitBench
+from oxnor.sim.harness.unit import UnitTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -21,7 +21,7 @@ needs_icarus = pytest.mark.skipif(
 TESTS = 3
 
 
-class LayerBench(UnitBench):
+class LayerTestbench(UnitTestbench):
     """One layer of a network, with the memory images that it has inside the engine."""
 
     def with_network(self, network, config):
@@ -68,7 +68,7 @@ def layer_bench(network, index, *, cols, fold, images=25, target="sim", flows=No
     }
     unit = UNITS[layer.kind](config, index)
     arrays = {"inputs": outputs[index], "expected": outputs[index + 1]}
-    return LayerBench("layers.tb_layer", TESTS, unit, job=job, arrays=arrays).with_network(network, config)
+    return LayerTestbench("layers.tb_layer", TESTS, unit, job=job, arrays=arrays).with_network(network, config)
 
 
 #: (shape, layer, macro's columns, (H, V), affine): sizes that divide each other and sizes that do not.

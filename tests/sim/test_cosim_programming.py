@@ -10,7 +10,7 @@ import pytest
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.faults.march import MacroFaults, PairFault, SelfTestReport
 from oxnor.sim.harness import engine as engine_bench
-from oxnor.sim.harness.engine import TESTS, run_engine_bench
+from oxnor.sim.harness.engine import TESTS, EngineTestbench
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.self_test import self_test
 
@@ -25,12 +25,11 @@ def config_of(network, structure=FOLDED, **extras):
     return EngineConfig.for_network(network, **structure, programming=True, **extras)
 
 
-def run(network, config, directory, *, expected_tests=PROGRAMMING_TESTS, **more):
-    names = more.pop("names", "")
-    return run_engine_bench(
-        network, config, directory, bench="engine.tb_programming", simulator="verilator", expected_tests=expected_tests,
-        test_filter=rf"\.{names}\w*$", cycle_limit=LIMIT, **more,
-    )  # fmt: skip
+def run(network, config, directory, *, expected_tests=PROGRAMMING_TESTS, names=""):
+    testbench = EngineTestbench(
+        "engine.tb_programming", expected_tests, rf"\.{names}\w*$", simulator="verilator", cycle_limit=LIMIT
+    )
+    return testbench.run(network, config, directory)
 
 
 def edited(monkeypatch, name, change):
@@ -53,7 +52,7 @@ def test_folded_engine(random_network, tmp_path):
     build, done = run(network, config, tmp_path / "programming")
     assert done.tests == PROGRAMMING_TESTS
     # It is still the engine that it was.
-    again, done = run_engine_bench(network, config, tmp_path / "engine", simulator="verilator")
+    again, done = EngineTestbench(simulator="verilator").run(network, config, tmp_path / "engine")
     assert (again.directory, done.tests) == (build.directory, TESTS)
 
 

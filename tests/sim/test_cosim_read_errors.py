@@ -6,7 +6,7 @@ import pytest
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.sim.harness import engine as engine_bench
-from oxnor.sim.harness.engine import TESTS, run_engine_bench
+from oxnor.sim.harness.engine import TESTS, EngineTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -41,9 +41,9 @@ def config_of(network, structure):
 def test_on_icarus(case, random_network, tmp_path):
     shape, structure = case
     network = random_network(shape)
-    _, run = run_engine_bench(
-        network, config_of(network, structure), tmp_path, bench="engine.tb_read_errors", expected_tests=INJECTOR_TESTS, root=tmp_path
-    )  # fmt: skip
+    _, run = EngineTestbench("engine.tb_read_errors", INJECTOR_TESTS).run(
+        network, config_of(network, structure), tmp_path, root=tmp_path
+    )
     assert run.tests == INJECTOR_TESTS
 
 
@@ -51,11 +51,11 @@ def test_on_verilator(random_network, tmp_path):
     network = random_network((37, 13, 5))
     config = config_of(network, FOLDED)
     directories = (tmp_path / "errors", tmp_path / "engine")
-    build, _ = run_engine_bench(
-        network, config, directories[0], bench="engine.tb_read_errors", expected_tests=INJECTOR_TESTS, simulator="verilator"
-    )  # fmt: skip
+    build, _ = EngineTestbench("engine.tb_read_errors", INJECTOR_TESTS, simulator="verilator").run(
+        network, config, directories[0]
+    )
     # It is still the engine that it was.
-    again, run = run_engine_bench(network, config, directories[1], simulator="verilator")
+    again, run = EngineTestbench(simulator="verilator").run(network, config, directories[1])
     assert (again.directory, run.tests) == (build.directory, TESTS)
 
 
@@ -88,7 +88,6 @@ def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
     monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
     network = random_network((37, 13, 5))
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
-        run_engine_bench(
-            network, config_of(network, FOLDED), tmp_path, bench="engine.tb_read_errors", root=tmp_path, test_filter=rf"\.{test}$",
-            expected_tests=1,
-        )  # fmt: skip
+        EngineTestbench("engine.tb_read_errors", 1, rf"\.{test}$").run(
+            network, config_of(network, FOLDED), tmp_path, root=tmp_path
+        )

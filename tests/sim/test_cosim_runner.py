@@ -85,30 +85,30 @@ def test_builds_once_and_counts(simulator, twice, tmp_path, monkeypatch):
     see = {"SEE": "0" if simulator == "verilator" else "1"}
     run_dir = tmp_path / "run"
     skipped_too = 4
-    result = runner.run(first, "bench_of_twice", run_dir, expected_tests=skipped_too, env=see)
+    result = runner.run(first, "bench_of_twice", run_dir, runner.Selection(skipped_too, env=see))
     assert result.tests == skipped_too
     with pytest.raises(SimulationError, match=r"4 tests ran instead of 3; see .*bench_of_twice.log"):
-        runner.run(first, "bench_of_twice", run_dir, expected_tests=3, env=see)
+        runner.run(first, "bench_of_twice", run_dir, runner.Selection(3, env=see))
     with pytest.raises(SimulationError, match="0 tests ran instead of 1"):
-        runner.run(first, "bench_of_twice", run_dir, expected_tests=1, env=see, test_filter="no_such_test")
+        runner.run(first, "bench_of_twice", run_dir, runner.Selection(1, "no_such_test", env=see))
     with pytest.raises(SimulationError, match="1 of 4 tests failed") as error:
-        runner.run(first, "bench_of_twice", run_dir, expected_tests=4, env={**see, "WRONG": "1"})
+        runner.run(first, "bench_of_twice", run_dir, runner.Selection(4, env={**see, "WRONG": "1"}))
     assert "wrong on purpose" in str(error.value)
     started = time.monotonic()
     with pytest.raises(SimulationError, match=r"took more than 3 s; see .*bench_of_twice.log"):
-        runner.run(first, "bench_of_twice", run_dir, expected_tests=4, env={**see, "HANG": "1"}, timeout_s=3)
+        runner.run(first, "bench_of_twice", run_dir, runner.Selection(4, env={**see, "HANG": "1"}), timeout_s=3)
     assert time.monotonic() - started < 30
     twice.write_text(DESIGN.replace("<< 1", "<< 2"))
     other = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
     assert not other.cached
     with pytest.raises(SimulationError, match="1 of 4 tests failed"):
-        runner.run(other, "bench_of_twice", run_dir, expected_tests=4, env=see)
+        runner.run(other, "bench_of_twice", run_dir, runner.Selection(4, env=see))
 
 
 @pytest.mark.cosim
 def test_public_build_shows_all(twice, tmp_path):
     build = runner.build([twice], "twice", public=True, root=tmp_path)
-    runner.run(build, "bench_of_twice", tmp_path / "run", expected_tests=4, env={"SEE": "1"})
+    runner.run(build, "bench_of_twice", tmp_path / "run", runner.Selection(4, env={"SEE": "1"}))
     plain = runner.build([twice], "twice", root=tmp_path)
     assert plain.directory != build.directory
 
@@ -131,7 +131,7 @@ def test_concurrent_builds_share_one(twice, tmp_path):
     """Processes that want the same build wait for the one that makes it."""
     code = textwrap.dedent(f"""
         from pathlib import Path
-        from oxnor.sim import runner
+        from oxnor.sim.runner import runner
         build = runner.build([Path({str(twice)!r})], "twice", root=Path({str(tmp_path)!r}))
         print(int(build.cached), build.directory)
     """)

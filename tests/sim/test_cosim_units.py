@@ -7,7 +7,7 @@ from oxnor.hw.blocks.argmax import Argmax
 from oxnor.hw.blocks.popcount import LEAF_WIDTH, Popcount
 from oxnor.hw.layers.neuron import Threshold
 from oxnor.hw.layers.tile import Tile
-from oxnor.sim.harness.unit import UnitBench
+from oxnor.sim.harness.unit import UnitTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -28,12 +28,12 @@ def vectors(width):
 
 
 def popcount(width, defines):
-    return UnitBench("blocks.tb_popcount", 1, Popcount(width), arrays={"vectors": vectors(width)}, defines=defines)
+    return UnitTestbench("blocks.tb_popcount", 1, Popcount(width), arrays={"vectors": vectors(width)}, defines=defines)
 
 
 def macro(rows, cols, cycles=2000):
     stored = np.random.default_rng([rows, cols]).random((rows, cols)) < 0.5
-    return UnitBench(
+    return UnitTestbench(
         "macros.tb_rram_macro",
         3,
         "rram_macro",
@@ -45,12 +45,12 @@ def macro(rows, cols, cycles=2000):
 
 
 def threshold(n_in, slices):
-    return UnitBench("layers.tb_neuron", 1, Threshold(n_in, slices), job={"n_in": n_in, "slices": slices})
+    return UnitTestbench("layers.tb_neuron", 1, Threshold(n_in, slices), job={"n_in": n_in, "slices": slices})
 
 
 def tile(rows, cols, used, used_last):
     stored = np.random.default_rng([rows, cols]).random((rows, cols)) < 0.5
-    return UnitBench(
+    return UnitTestbench(
         "layers.tb_tile",
         1,
         Tile(rows, cols, used, used_last, "mem/tile.mem"),
@@ -62,7 +62,7 @@ def tile(rows, cols, used, used_last):
 
 
 def argmax(count, lanes, width):
-    return UnitBench("blocks.tb_argmax", 1, Argmax(count, lanes, width), job={"count": count, "lanes": lanes, "width": width})
+    return UnitTestbench("blocks.tb_argmax", 1, Argmax(count, lanes, width), job={"count": count, "lanes": lanes, "width": width})
 
 
 ICARUS = {

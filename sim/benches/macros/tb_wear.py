@@ -1,7 +1,7 @@
 """Bench that programs and reads a macro as a script says, back to back.
 
 ``script.npy`` (int64, (n, 4)) has a row for each step: operation, side, row, column; or -1, 0, row, 0 to read a row
-with all inputs 1. It writes ``record.npz`` (see ``tb_rram_macro_twin``).
+with all inputs 1. It writes ``record.npz`` (see ``tb_device_macro``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cocotb.triggers import RisingEdge, Timer
 
 from oxnor.sim.benches.support import PERIOD, UNIT, job, known, limit, start
 
-from .tb_rram_macro_twin import IDLE, WRITE_EDGES, Record
+from .tb_device_macro import IDLE, WRITE_EDGES, Record
 
 
 @cocotb.test()
