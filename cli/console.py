@@ -14,7 +14,8 @@ from oxnor.models.base.errors import InputError
 
 #: Parameters of the library whose option has another name.
 OPTION_NAMES = {
-    "coding": "input", "data_dir": "data", "read_errors": "read-ber", "rounding": "round", "trials_max": "max-trials",
+    "coding": "input", "data_dir": "data", "folding": "fold", "macro_kind": "macro",
+    "read_errors": "read-ber", "rounding": "round", "trials_max": "max-trials", "with_scores": "no-scores",
 }  # fmt: skip
 
 

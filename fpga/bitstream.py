@@ -23,6 +23,7 @@ from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.networks.binarized import Network
+from oxnor.sim.runner.cache import Lease, prune
 
 from . import tools
 from .boards import BoardSpec, Chip
@@ -238,10 +239,13 @@ def build(
                 write_text(work / REPORT, json.dumps(made, indent=2) + "\n")
                 shutil.rmtree(target, ignore_errors=True)
                 work.rename(target)
+                prune(root=root)
+            lease = Lease(target)
     tell("bitstream", 4, 4)
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(target, directory, ignore=shutil.ignore_patterns("design.json", "routed.*"))
+    with lease:
+        shutil.copytree(target, directory, ignore=shutil.ignore_patterns("design.json", "routed.*", lease.name))
     return json.loads((directory / REPORT).read_text())
 
 

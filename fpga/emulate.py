@@ -17,6 +17,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.files import build_root, locked
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.cache import Lease
 from oxnor.sim.runner.process import execute
 from oxnor.sim.runner.runner import SimulationError, tail
 from oxnor.sim.runner.verilator_options import CXX_FLAGS
@@ -73,6 +74,7 @@ def build_program(
             target.mkdir()
             (work / "obj" / "virtual_board").rename(program)
             shutil.rmtree(work)
+        Lease(target).close()  # used now
     return program
 
 

@@ -13,6 +13,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.networks.binarized import Network
+from oxnor.sim.runner.cache import Lease
 from oxnor.sim.verify.inputs import Inputs
 
 from . import tools
@@ -66,6 +67,7 @@ def netlist(network: Network, board: BoardSpec, config: EngineConfig, root: Path
             tools.run(yosys, ["synth.ys"], work, "yosys.log")
             shutil.rmtree(target, ignore_errors=True)
             work.rename(target)
+        Lease(target).close()  # used now
         shutil.rmtree(work, ignore_errors=True)
     return target
 

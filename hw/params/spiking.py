@@ -205,7 +205,7 @@ def _check_options(options: EngineOptions, name: str, count: int) -> None:
     for layer in options.for_layers(count):
         refused |= {n for n in ("macro_kind", "folding", "dataflow") if getattr(layer, n) != getattr(unset_layer, n)}
     if refused:
-        raise InputError(f"{min(refused)} must not be given for a spiking network: {name!r} is one")
+        raise InputError(f"must not be given for a spiking network: {name!r} is one", parameter=min(refused))
 
 
 def result_layout(config: SpikingConfig) -> dict[str, Any]:

@@ -96,6 +96,9 @@ class Lease:
         Its time of use becomes now.
     """
 
+    #: Name of the locked file in an entry.
+    name = _IN_USE
+
     def __init__(self, entry: Path):
         self._file = os.open(entry / _IN_USE, os.O_RDWR | os.O_CREAT, 0o666)
         fcntl.flock(self._file, fcntl.LOCK_SH)

@@ -187,7 +187,8 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
     if run.pauses:
         raise InputError(f"must not be given for a binarized network: {network.name!r} is one", parameter="pauses")
     bits = golden.binarize(network, images)
-    config = request.engine or EngineConfig.for_network(network)
+    engine = request.engine
+    config = engine if isinstance(engine, EngineConfig) else EngineConfig.for_network(network, engine)
     if errors.reads:
         config = replace(config, fault_injector=True)
     _check_macros(config, request)

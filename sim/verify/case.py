@@ -10,6 +10,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from oxnor.hw.emit.verilog import Emitted
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.options import EngineOptions
+from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.sim.runner import runner
@@ -25,14 +28,14 @@ class Request:
     ----------
     errors : ErrorOptions
     device : DeviceOptions or None
-    engine : EngineConfig, SpikingConfig or None
-        Structure of the engine. None: the ``sim`` target's.
+    engine : EngineOptions, EngineConfig, SpikingConfig or None
+        Options or structure of the engine.
     run : RunOptions
     """
 
     errors: ErrorOptions
     device: DeviceOptions | None
-    engine: Any
+    engine: EngineOptions | EngineConfig | SpikingConfig | None
     run: RunOptions
 
 

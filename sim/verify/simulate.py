@@ -9,6 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.options import EngineOptions
+from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
 from oxnor.models.devices.options import DeviceOptions
@@ -31,7 +34,7 @@ def simulate(
     labels: NDArray | None = None,
     errors: ErrorOptions = ErrorOptions(),
     device: DeviceOptions | None = None,
-    engine: Any = None,
+    engine: EngineOptions | EngineConfig | SpikingConfig | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008 (frozen; ruff does not follow the relative import)
     progress: Callable[[int, int], object] | None = None,
 ) -> Any:
@@ -54,8 +57,8 @@ def simulate(
     device : DeviceOptions, optional
         Draw the devices of every synapse and the sense amplifiers of every column with the same key. Macros of kind
         `twin` hold them; those of kind `bits` hold what they read, which needs a device without read noise.
-    engine : EngineConfig or SpikingConfig, optional
-        Structure of the engine. Default: the ``sim`` target's.
+    engine : EngineOptions, EngineConfig or SpikingConfig, optional
+        Options or structure of the engine. Default: the ``sim`` target's.
     run : RunOptions
     progress : callable, optional
         Called with (images done, images).

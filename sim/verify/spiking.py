@@ -230,7 +230,8 @@ def prepare(network: SpikingNetwork, images: Any, request: Request) -> SpikingCa
     for name, value in refused.items():
         if value:
             raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter=name)
-    config = request.engine or SpikingConfig.for_network(network)
+    engine = request.engine
+    config = engine if isinstance(engine, SpikingConfig) else SpikingConfig.for_network(network, engine)
     if config.external and isinstance(images, np.ndarray):
         # A host's part: the default encoder makes the events.
         images = [encode(Encoder(), v, network.decision.window) for v in network.inputs(images)]

@@ -78,7 +78,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path
     (["info", "mnist-spirit", "--fold", "1,1"], "--fold must not be given for a spiking network: 'mnist-spirit' is one"),
     (["info", "mnist-spirit", "--dataflow", "serial"], "--dataflow must not be given for a spiking network: 'mnist-spirit' is one"),
     (["generate", "mnist-spirit", "-o", "x", "--no-scores"], "--no-scores must not be given for a spiking network: 'mnist-spirit' is one"),
-    (["generate", "mnist-spirit", "-o", "x", "--macro", "twin"], "--macro with a kind must not be given for a spiking network: 'mnist-spirit' is one"),
+    (["generate", "mnist-spirit", "-o", "x", "--macro", "twin"], "--macro must not be given for a spiking network: 'mnist-spirit' is one"),
     (["simulate", "mnist-spirit", "--read-ber", "0.01"], "--read-ber must not be given for a spiking network: 'mnist-spirit' is one"),
     (["faults", "mnist-spirit", "--device", "weak-3.3e-2", "-o", "x.npz"], "network 'mnist-spirit': must be binarized for --device, not spiking"),
     (["vectors", "mnist-spirit", "-o", "x"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
