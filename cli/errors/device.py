@@ -163,18 +163,18 @@ def _print_table(found: dict[str, Any]) -> None:
 
 
 def _print_target(found: dict[str, Any]) -> None:
-    from oxnor.models.devices.report import KINDS
+    from oxnor.models.devices.report import RATES
 
     if "target" not in found:
         return
     target = dict(found["target"])
     title = f"Separation for an error rate of {target.pop('error_rate'):g}"
-    rows = [(KINDS[k][0], _g(v["ratio"], 4), _g(v["difference"], 4), _g(v["in_sigmas"], 4)) for k, v in target.items()]
+    rows = [(RATES[k][0], _g(v["ratio"], 4), _g(v["difference"], 4), _g(v["in_sigmas"], 4)) for k, v in target.items()]
     print_table(("stored as", "HRS / LRS", "D (ln)", "D in sigmas"), rows, title=title)
 
 
 def _print_device(found: dict[str, Any]) -> None:
-    from oxnor.models.devices.report import KINDS
+    from oxnor.models.devices.report import RATES
 
     states, reference = found["states"], found["reference"]
     typer.echo(f"{found['device']}: {found['description']}")
@@ -189,7 +189,7 @@ def _print_device(found: dict[str, Any]) -> None:
     print_table(("", ""), about, left=2)
     drawn = found.get("monte_carlo", {})
     lines = []
-    for key, (name, devices) in KINDS.items():
+    for key, (name, devices) in RATES.items():
         row = [name, _g(devices, 4), _g(found["error_rates"][key], 4)]
         if key in drawn:
             e = drawn[key]
@@ -202,7 +202,7 @@ def _print_device(found: dict[str, Any]) -> None:
         curve = found["wear_curve"]
         some = range(0, len(curve["cycles"]), 5)
         keys = ("cycles", "ber_1t1r", "ber_2t2r", "ber_2t2r_offset", "secded_8_4")
-        head = [KINDS[key][0] if key in KINDS else key for key in keys]
+        head = [RATES[key][0] if key in RATES else key for key in keys]
         print_table(head, [[_g(curve[key][k]) for key in keys] for k in some], title="Wear")
     for name, points in found.get("wear", {}).items():
         head = ["cycles", "wrong bits", "of", "bit error rate", "99 % interval", "closed form"]

@@ -82,7 +82,8 @@ def faults(
     Example: [bold]oxnor faults mnist-mlp --kind stuck --ber 0.001 -o stuck.npz[/], then
     [bold]oxnor simulate mnist-mlp --faults stuck.npz[/]
     """
-    from oxnor.models.faults.fault_map import MACRO, FaultMap, shapes_of
+    from oxnor.models.faults.error_models import MACRO
+    from oxnor.models.faults.fault_map import FaultMap, shapes_of
     from oxnor.models.faults.read_errors import ReadErrors
 
     loaded = load_any_network(network)

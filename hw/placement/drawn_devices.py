@@ -14,9 +14,10 @@ from oxnor.models import golden
 from oxnor.models.base import rng
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.rng import check_key
 from oxnor.models.devices.device_macro import TOP, DeviceTables, count_reads, image_words, margins, normal_table, seeds
 from oxnor.models.devices.model import DeviceModel
-from oxnor.models.faults.fault_map import FaultMap, check_key
+from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
 from .arrange import arrange, gather

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from .errors import InputError
+
+_KEY_MAX = (1 << 63) - 1
+
 #: What a stream is for. The numbers are part of the repeatability contract: never reuse one.
-KINDS = {
+STREAMS = {
     "static": 1,
     "asymmetric": 2,
     "stuck": 3,
@@ -34,8 +40,15 @@ def stream(kind: str, *, seed: int, layer: int, trial: int) -> np.random.Generat
     Parameters
     ----------
     kind : str
-        A key of :data:`KINDS`.
+        A key of :data:`STREAMS`.
     seed, layer, trial : int
         Each in [0, 2**63).
     """
-    return np.random.Generator(np.random.Philox(key=[seed, KINDS[kind]], counter=[0, 0, layer, trial]))
+    return np.random.Generator(np.random.Philox(key=[seed, STREAMS[kind]], counter=[0, 0, layer, trial]))
+
+
+def check_key(name: str, value: Any) -> int:
+    """Return `value` if it can key a random stream (an integer in [0, 2**63)), or raise InputError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= _KEY_MAX:
+        raise InputError(f"{name} must be an integer in [0, 2**63), not {value!r}")
+    return int(value)

@@ -141,6 +141,9 @@ class DeviceTables:
         fails = min(round((1 - device.forming_yield) * 2**32), 2**32 - 1)
         return cls(np.array(means), np.array(sigmas), noise_sigma, offset_sigma, fails, int(cycles))
 
+    def __repr__(self) -> str:
+        return f"DeviceTables(noise_sigma={self.noise_sigma}, offset_sigma={self.offset_sigma}, age={self.age})"
+
     def bucket(self, operations: int = 0) -> int:
         """Return the wear bucket after that many operations here; two operations are a cycle."""
         return (self.age + operations // 2).bit_length()
@@ -286,6 +289,10 @@ class DeviceMacro:
     def __post_init__(self) -> None:
         if self.operations is None:
             self.operations = np.zeros(self.pairs.shape, np.int64)
+
+    def __repr__(self) -> str:
+        rows, cols = self.pairs.shape[1:]
+        return f"DeviceMacro({rows} x {cols} pairs, {int(self.operations.sum()):,} programming operations)"
 
     @classmethod
     def unformed(cls, tables: DeviceTables, rows: int, cols: int) -> DeviceMacro:

@@ -12,7 +12,8 @@ from scipy.special import betaincinv
 
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
-from oxnor.models.faults.fault_map import MACRO, FaultMap, check_key, shapes_of
+from oxnor.models.faults.error_models import MACRO
+from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.networks.binarized import Network
 
 from .codes import CODES, Secded
@@ -92,8 +93,8 @@ def draw_faults(
     InputError
         If the device does not hold at that age, or a key or the size of the macros is out of its range.
     """
-    check_key("seed", seed)
-    check_key("trial", trial)
+    rng.check_key("seed", seed)
+    rng.check_key("trial", trial)
     rows, cols = macro
     if rows < 1 or cols < 1:
         raise InputError(f"macro must be two positive integers, not {macro!r}")
@@ -190,7 +191,7 @@ def monte_carlo(
         Told of (bits drawn, bits in all).
     """
     check_trials(trials)
-    check_key("seed", seed)
+    rng.check_key("seed", seed)
     stats, exact = device.at(cycles, seconds), device_rates(device, cycles, seconds)
     found: dict[str, Estimate] = {}
     names = [f.name for f in fields(ErrorRates)]

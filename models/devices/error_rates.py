@@ -166,6 +166,9 @@ class WearCurve:
     cycles: NDArray[np.float64]
     rates: dict[str, NDArray[np.float64]]
 
+    def __repr__(self) -> str:
+        return f"WearCurve({len(self.cycles)} points, {self.cycles.min():.4g} to {self.cycles.max():.4g} cycles)"
+
 
 def wear_curve(device: DeviceModel, cycles: ArrayLike | None = None, seconds: float = 0.0) -> WearCurve:
     """Return the error rates of a device at a number of cycles.

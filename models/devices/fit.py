@@ -91,6 +91,12 @@ class Fit:
     values: dict[str, NDArray[np.float64]]
     per_device: dict[str, tuple[int, int]]
 
+    def __repr__(self) -> str:
+        return (
+            f"Fit({self.path!r}, LRS {self.lrs.median:.4g} ohm (sigma {self.lrs.sigma:.4g}),"
+            f" HRS {self.hrs.median:.4g} ohm (sigma {self.hrs.sigma:.4g}), {len(self.per_device)} devices)"
+        )
+
     def device(self, cycles: float = 0.0, seconds: float = 0.0, name: str | None = None) -> DeviceModel:
         """Return the device, which holds up to `cycles` SET/RESET cycles and `seconds` after programming.
 

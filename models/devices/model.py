@@ -117,6 +117,12 @@ class DeviceModel:
     description: str = ""
     provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
 
+    def __repr__(self) -> str:
+        return (
+            f"DeviceModel({self.name!r}, LRS {self.lrs_median:.4g} ohm (sigma {self.lrs_sigma:.4g}),"
+            f" HRS {self.hrs_median:.4g} ohm (sigma {self.hrs_sigma:.4g}))"
+        )
+
     def __post_init__(self) -> None:
         low, high = self.lrs_median, self.hrs_median
         require("lrs_median", low, "above 0 ohm", low > 0)

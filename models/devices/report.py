@@ -23,7 +23,7 @@ from .error_rates import (
 from .model import DeviceModel
 
 #: What each field of :class:`ErrorRates` is, and how many devices it stores a bit in.
-KINDS: dict[str, tuple[str, float]] = {
+RATES: dict[str, tuple[str, float]] = {
     "ber_1t1r": ("1T1R, best reference", 1.0),
     "ber_1t1r_equal": ("1T1R, equalising reference", 1.0),
     "ber_2t2r": ("2T2R, ideal amplifier", 2.0),
@@ -31,7 +31,7 @@ KINDS: dict[str, tuple[str, float]] = {
     "ber_2t2r_read": ("2T2R with offset and read noise", 2.0),
     **{f"secded_{c.n}_{c.k}": (f"1T1R with {c.name}", c.redundancy) for c in CODES},
 }
-assert tuple(KINDS) == tuple(f.name for f in fields(ErrorRates))
+assert tuple(RATES) == tuple(f.name for f in fields(ErrorRates))
 
 
 def presets() -> list[dict[str, Any]]:
@@ -116,5 +116,5 @@ def monte_carlo(drawn: Mapping[str, Estimate]) -> dict[str, Any]:
 
 
 def _target(target: float, **sigmas: float) -> dict[str, Any]:
-    kinds = [k for k in KINDS if sigmas or k not in ("ber_1t1r_equal", "ber_2t2r_offset", "ber_2t2r_read")]
+    kinds = [k for k in RATES if sigmas or k not in ("ber_1t1r_equal", "ber_2t2r_offset", "ber_2t2r_read")]
     return {"error_rate": target} | {k: asdict(separation_for(target, k, **sigmas)) for k in kinds}

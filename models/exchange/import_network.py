@@ -49,6 +49,13 @@ class Imported:
     network: Network | SpikingNetwork
     report: dict[str, Any]
 
+    def __repr__(self) -> str:
+        source, thresholds = self.report["source"], self.report["thresholds"]
+        return (
+            f"Imported({self.network!r} from {source['format']}: {thresholds['differ']:,} of {thresholds['checked']:,}"
+            f" {'weights' if self.report.get('kind') == 'spiking' else 'popcounts'} differ)"
+        )
+
     @property
     def ok(self) -> bool:
         """Whether nothing differs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -18,35 +18,18 @@ from oxnor.models.base.files import NpzReader, write_npz
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
+from .error_models import ERROR_MODELS, check_rate
 from .read_errors import ReadErrors
 
 FORMAT = "oxnor-faults"
 FORMAT_VERSION = 2
-_KEY_MAX = (1 << 63) - 1
 _NONE: Mapping[int, NDArray[np.int64]] = MappingProxyType({})
 
 N = TypeVar("N", Network, SpikingNetwork)
 
 #: Kinds of static fault: what a synapse named in the map does at every read.
 FIELDS = ("flips", "stuck_0", "stuck_1")
-#: What fails as a whole in a cluster.
-CLUSTERS = ("row", "column", "amplifier")
-#: Word lines and columns of the macros that clusters are drawn on, unless said otherwise: the published array.
-MACRO = (32, 32)
-
-
-def check_key(name: str, value: Any) -> int:
-    """Return `value` if it can key a random stream (an integer in [0, 2**63)), or raise InputError."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= _KEY_MAX:
-        raise InputError(f"{name} must be an integer in [0, 2**63), not {value!r}")
-    return int(value)
-
-
-def check_rate(name: str, value: Any) -> float:
-    """Return `value` if it is a probability, or raise InputError."""
-    if not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
-        raise InputError(f"{name} must be in [0, 1], not {value!r}")
-    return float(value)
+_DESCRIPTIONS = dict(zip(FIELDS, ("flipped", "stuck at 0", "stuck at 1"), strict=True))
 
 
 def _is_shape(value: Any) -> bool:
@@ -118,27 +101,35 @@ class FaultMap:
         ber : float
             Share of the synapses, in [0, 1]; what it is the share of depends on the kind.
         kind : str
-            A key of :data:`KINDS`.
+            A key of :data:`ERROR_MODELS`.
         seed, trial : int
             Each in [0, 2**63).
         layer : int, optional
             Draw errors in this layer alone, the same that it has in a draw for all.
         **options
-            Of the kind: see its function in :data:`KINDS`.
+            Of the kind: see its function in :data:`ERROR_MODELS`.
         """
-        if kind not in KINDS:
-            raise InputError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        if kind not in ERROR_MODELS:
+            raise InputError(f"kind must be one of {', '.join(ERROR_MODELS)}, not {kind!r}")
         check_rate("ber", ber)
-        check_key("seed", seed)
-        check_key("trial", trial)
+        rng.check_key("seed", seed)
+        rng.check_key("trial", trial)
         if layer is not None and not 0 <= layer < len(network.layers):
             raise InputError(f"layer must be in [0, {len(network.layers) - 1}], not {layer!r}")
-        found: dict[str, Any] = {name: {} for name in FIELDS}
+        indices: dict[str, Any] = {name: {} for name in FIELDS}
         for k in range(len(network.layers)) if layer is None else (layer,):
             g = rng.stream(kind, seed=seed, layer=k, trial=trial)
-            for name, indices in KINDS[kind](g, network.layers[k].weights, ber, **options).items():
-                found[name][k] = indices
-        return cls(shapes_of(network), **found)
+            for name, flat in ERROR_MODELS[kind](g, network.layers[k].weights, ber, **options).items():
+                indices[name][k] = flat
+        return cls(shapes_of(network), **indices)
+
+    def __repr__(self) -> str:
+        n, counts = sum(a * b for a, b in self.shapes), self.counts
+        parts = [f"{counts[name]:,} {what}" for name, what in _DESCRIPTIONS.items() if counts[name]]
+        if self.read:
+            parts.append(f"reads wrong at {self.read.ber:.4g}")
+        layers = f"{len(self.shapes)} layer{'s' * (len(self.shapes) != 1)}"
+        return f"FaultMap({layers}, {n:,} synapses: {', '.join(parts) or 'no errors'})"
 
     @property
     def count(self) -> int:
@@ -253,13 +244,13 @@ class FaultMap:
             read = header.get("read")
             if read is not None and (not isinstance(read, dict) or set(read) != {"rate", "seed"}):
                 raise InputError(f"{path}: header.read must have rate and seed, not {read!r:.60}")
-            found: dict[str, Any] = {name: {} for name in FIELDS}
+            indices: dict[str, Any] = {name: {} for name in FIELDS}
             for k in range(len(shapes)):
                 for name in FIELDS:
                     if f"layer{k}.{name}" in source.names:
-                        found[name][k] = source.array(f"layer{k}.{name}", "<i8", (None,))
+                        indices[name][k] = source.array(f"layer{k}.{name}", "<i8", (None,))
             try:
-                return cls(tuple((a, b) for a, b in shapes), **found, read=ReadErrors(**read) if read else None)
+                return cls(tuple((a, b) for a, b in shapes), **indices, read=ReadErrors(**read) if read else None)
             except InputError as e:
                 raise InputError(f"{path}: {e}") from None
 
@@ -276,93 +267,3 @@ def _checked(shapes: tuple[tuple[int, int], ...], layer: int, values: Any) -> ND
         raise InputError(f"faults: synapses of layer {layer} must be in [0, {n - 1}], not {flat[0]} to {flat[-1]}")
     flat.setflags(write=False)
     return flat
-
-
-def _sample(g: np.random.Generator, n: int, share: float) -> NDArray[np.int64]:
-    """Return each of range(n) with probability `share`.
-
-    A binomial count and then that many distinct positions: the same distribution as one Bernoulli draw each, without
-    touching every one.
-    """
-    return g.choice(n, size=g.binomial(n, share), replace=False, shuffle=False)
-
-
-def static(g: np.random.Generator, weights: NDArray[np.bool_], ber: float) -> dict[str, NDArray[np.int64]]:
-    """Each synapse holds the wrong bit with probability `ber`."""
-    return {"flips": _sample(g, weights.size, ber)}
-
-
-def asymmetric(
-    g: np.random.Generator, weights: NDArray[np.bool_], ber: float, *, ratio: float = 0.0
-) -> dict[str, NDArray[np.int64]]:
-    """A 1 reads as 0 with probability 2 * ber / (1 + ratio), and a 0 as 1 with `ratio` times that.
-
-    So `ber` is the mean of both rates. `ratio` is in [0, 1]; 0 turns ones into zeros alone. Where a rate would be
-    above 1, it is 1.
-    """
-    check_rate("ratio", ratio)
-    down = min(1.0, 2 * ber / (1 + ratio))
-    flat = weights.reshape(-1)
-    ones, zeros = np.flatnonzero(flat), np.flatnonzero(~flat)
-    return {"flips": np.concatenate([ones[_sample(g, ones.size, down)], zeros[_sample(g, zeros.size, down * ratio)]])}
-
-
-def stuck(
-    g: np.random.Generator, weights: NDArray[np.bool_], ber: float, *, ones: float = 0.5
-) -> dict[str, NDArray[np.int64]]:
-    """Each pair is stuck with probability `ber`: at 1 with probability `ones`, else at 0."""
-    check_rate("ones", ones)
-    indices = _sample(g, weights.size, ber)
-    at_one = g.random(indices.size) < ones
-    return {"stuck_0": indices[~at_one], "stuck_1": indices[at_one]}
-
-
-def cluster(
-    g: np.random.Generator,
-    weights: NDArray[np.bool_],
-    ber: float,
-    *,
-    shape: str = "column",
-    macro: tuple[int, int] = MACRO,
-) -> dict[str, NDArray[np.int64]]:
-    """Each line of a macro fails with probability `ber`, and all synapses on it with it.
-
-    The weights are tiled by macros of (rows, columns): neuron // rows, input // columns. ``row``: a broken word line,
-    whose pairs carry no current: the amplifiers decide by themselves, each pair is stuck at a bit drawn for it.
-    ``column``: a bit line broken at a drawn row: the pairs beyond are stuck, all at one drawn bit. ``amplifier``: a
-    sense amplifier that always decides the same: its whole column is stuck at one drawn bit.
-    """
-    if shape not in CLUSTERS:
-        raise InputError(f"shape must be one of {', '.join(CLUSTERS)}, not {shape!r}")
-    rows, cols = (int(n) for n in macro)
-    if rows < 1 or cols < 1:
-        raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
-    n_out, n_in = weights.shape
-    index = np.arange(weights.size).reshape(n_out, n_in)
-    found: list[list[NDArray[np.int64]]] = [[], []]
-    across, down = -(-n_in // cols), -(-n_out // rows)
-    lines = n_out * across if shape == "row" else n_in * down
-    for line in np.sort(_sample(g, lines, ber)):
-        if shape == "row":
-            neuron, tile = divmod(int(line), across)
-            pairs = index[neuron, tile * cols : (tile + 1) * cols]
-            bits = g.random(pairs.size) < 0.5
-            found[0].append(pairs[~bits])
-            found[1].append(pairs[bits])
-            continue
-        tile, column = divmod(int(line), n_in)
-        pairs = index[tile * rows : (tile + 1) * rows, column]
-        bit = int(g.integers(2))
-        broken = int(g.integers(pairs.size)) if shape == "column" else 0
-        found[bit].append(pairs[broken:])
-    zeros, ones = (np.concatenate(parts) if parts else _EMPTY for parts in found)
-    return {"stuck_0": zeros, "stuck_1": ones}
-
-
-#: How each kind of static error is drawn for one layer; a new kind is an entry here and a number in ``rng.KINDS``.
-KINDS: Mapping[str, Callable[..., dict[str, NDArray[np.int64]]]] = {
-    "static": static,
-    "asymmetric": asymmetric,
-    "stuck": stuck,
-    "cluster": cluster,
-}

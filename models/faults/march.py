@@ -152,6 +152,10 @@ class SelfTestReport:
     pairs: int
     found: tuple[MacroFaults, ...]
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{what} {n}" for what, n in self.counts().items() if n)
+        return f"SelfTestReport({self.macros} macros, {self.pairs:,} pairs: {counts or 'no fault'})"
+
     @property
     def ok(self) -> bool:
         """Whether nothing is broken."""

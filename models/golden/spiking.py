@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.networks.encoders import KINDS, Events
+from oxnor.models.networks.encoders import ENCODER_TYPES, Events
 from oxnor.models.networks.spiking import SpikingNetwork
 
 from . import spiking_kernels as kernels
@@ -46,6 +46,9 @@ class Spikes:
     tick: NDArray[np.int32]
     neuron: NDArray[np.int32]
     negative: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        return f"Spikes({len(self.image):,} output spikes)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,14 @@ class Readout:
     ticks: NDArray[np.int32]
     spikes: Spikes | None
     log: NDArray[np.int32] | None = None
+
+    def __repr__(self) -> str:
+        n, classes = self.counts.shape
+        events = self.used[:, 0].mean() if n else 0.0
+        return (
+            f"Readout({n:,} images, {classes} classes, {np.count_nonzero(self.undecided):,} undecided,"
+            f" {events:.4g} input spikes an image)"
+        )
 
     @property
     def undecided(self) -> NDArray[np.bool_]:
@@ -118,7 +129,7 @@ def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False, with
         raise InputError(f"network {network.name!r}: encoder must not be external to run images")
     values = network.inputs(images)
     net, n, e = kernels.packed(network), len(values), network.encoder
-    encoder = kernels.EncoderArrays(KINDS[e.kind], e.rate_bits, network.decision.window, e.lane_seeds())
+    encoder = kernels.EncoderArrays(ENCODER_TYPES[e.kind], e.rate_bits, network.decision.window, e.lane_seeds())
     none = np.empty((0, 4), np.int32)
     records = kernels.Records(
         np.zeros((n, network.n_out), np.int32), np.zeros((n, len(network.layers)), np.int32), none, none,

@@ -55,6 +55,12 @@ class Chain:
         except (TypeError, ValueError) as e:
             raise InputError(f"network: info must be what JSON can hold ({e})") from None
 
+    def __repr__(self) -> str:
+        accuracy = self.info.get("accuracy")
+        known = f", accuracy {100 * accuracy:.2f} %" if isinstance(accuracy, float) else ""
+        sizes = "-".join(str(n) for n in self.shape)
+        return f"{type(self).__name__}({self.name!r}, {sizes}, {self.n_weights:,} weights{known})"
+
     @property
     def n_in(self) -> int:
         """Number of inputs."""

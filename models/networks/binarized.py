@@ -24,7 +24,7 @@ from .base import Chain, read_sizes
 FORMAT = "oxnor-network"
 FORMAT_VERSION = 1
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network(Chain):
     """A binarized network: hidden layers that give bits, then one layer that gives scores.
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 
-#: By name: the number that kernels know a kind by.
-KINDS: Mapping[str, int] = {"jittered": 0, "periodic": 1, "bernoulli": 2, "burst": 3, "external": 4}
-_JITTERED, _BERNOULLI, _BURST = KINDS["jittered"], KINDS["bernoulli"], KINDS["burst"]
+#: By name: the number that stands for it in kernels.
+ENCODER_TYPES: Mapping[str, int] = {"jittered": 0, "periodic": 1, "bernoulli": 2, "burst": 3, "external": 4}
+_JITTERED, _BERNOULLI, _BURST = ENCODER_TYPES["jittered"], ENCODER_TYPES["bernoulli"], ENCODER_TYPES["burst"]
 
 #: Feedback of the 32-bit Galois LFSR x^32 + x^22 + x^2 + x + 1, shifted right.
 LFSR_TAPS = 0x80200003
@@ -58,8 +58,8 @@ class Encoder:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kind, str) or self.kind not in KINDS:
-            raise InputError(f"encoder: kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        if not isinstance(self.kind, str) or self.kind not in ENCODER_TYPES:
+            raise InputError(f"encoder: kind must be one of {', '.join(ENCODER_TYPES)}, not {self.kind!r}")
         for name, (low, high) in {"rate_bits": (8, 16), "lanes": (1, 64), "seed": (0, (1 << 48) - 1)}.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -150,6 +150,10 @@ class Events:
     addresses: NDArray[np.int32]
     negative: NDArray[np.bool_]
 
+    def __repr__(self) -> str:
+        ticks = f", ticks {self.ticks[0]} to {self.ticks[-1]}" if len(self.ticks) else ""
+        return f"Events({len(self.ticks):,} spikes{ticks})"
+
     @classmethod
     def make(cls, ticks: Any, addresses: Any, negative: Any = None) -> Events:
         """Return events from anything like arrays; a tick that lies before the one ahead of it is moved up to it."""
@@ -181,7 +185,7 @@ def encode(encoder: Encoder, values: NDArray[np.uint8], window: int) -> Events:
     """
     if encoder.kind == "external":
         raise InputError("encoder: kind must not be external to encode an image: give events")
-    kind, values = KINDS[encoder.kind], np.ascontiguousarray(values, np.uint8)
+    kind, values = ENCODER_TYPES[encoder.kind], np.ascontiguousarray(values, np.uint8)
     acc, lfsr = np.zeros(len(values), np.int32), np.zeros(encoder.lanes, np.uint32)
     encoder_start(kind, encoder.rate_bits, window, values, encoder.lane_seeds(), lfsr, acc)
     found, buffer = [], np.empty(len(values), np.int32)

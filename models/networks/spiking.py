@@ -189,6 +189,9 @@ class SpikingLayer:
         cells.setflags(write=False)
         object.__setattr__(self, "cells", cells)
 
+    def __repr__(self) -> str:
+        return f"SpikingLayer({self.n_in} -> {self.n_out}, weights up to {self.neuron.weight_max})"
+
     @property
     def weights(self) -> NDArray[np.bool_]:
         """What the macros store and faults act on: the cells."""
@@ -248,7 +251,7 @@ VIEWS: Mapping[str, tuple[int, int]] = {"whole": (0, 1), "crop24-mean2": (2, 2)}
 _SIDE = 28
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpikingNetwork(Chain):
     """Spiking layers in a chain, an encoder before them, and a decision after them.
 

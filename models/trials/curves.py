@@ -138,6 +138,13 @@ class Curve:
     clean: float
     images: int
 
+    def __repr__(self) -> str:
+        rates = list(self.accuracy)
+        return (
+            f"Curve({self.label!r}, {len(rates)} error rates {min(rates):.4g} to {max(rates):.4g},"
+            f" {sum(len(v) for v in self.accuracy.values()):,} trials, clean {100 * self.clean:.2f} %)"
+        )
+
     @cached_property
     def points(self) -> tuple[Point, ...]:
         """The statistics at each rate, rising."""

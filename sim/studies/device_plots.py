@@ -13,7 +13,7 @@ from oxnor.models.devices.draws import Estimate
 from oxnor.models.devices.error_rates import WearCurve, device_rates, separation_curve, wear_curve
 from oxnor.models.devices.fit import Fit
 from oxnor.models.devices.model import DeviceModel
-from oxnor.models.devices.report import KINDS
+from oxnor.models.devices.report import RATES
 from oxnor.sim.drawing.plots import Plot, log_ticks
 
 #: How each kind of storage is drawn: colour, dashes, width. The dashes tell the lines apart without colour.
@@ -28,7 +28,7 @@ _LOOKS: dict[str, tuple[str, Any, float]] = {
 #: Rates below are not drawn.
 _RATE_MIN = 1e-18
 _NAMES = {
-    key: f"{name} ({devices:.4g} device{'' if devices == 1 else 's'} a bit)" for key, (name, devices) in KINDS.items()
+    key: f"{name} ({devices:.4g} device{'' if devices == 1 else 's'} a bit)" for key, (name, devices) in RATES.items()
 }
 
 #: Colours by the names of the theme.
@@ -114,7 +114,7 @@ def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | No
     for key in _kinds(not same)[: 4 - same]:
         colour, dashes, width = _LOOKS[key]
         lowest = min(lowest, max(_RATE_MIN, float(curve.rates[key].min())))
-        look: dict[str, Any] = {"color": colours[colour], "ls": dashes, "lw": width, "label": KINDS[key][0]}
+        look: dict[str, Any] = {"color": colours[colour], "ls": dashes, "lw": width, "label": RATES[key][0]}
         axes.plot(curve.cycles, _drawn(curve.rates[key]), **look)
     for k, (label, (cycles, rates, ends)) in enumerate((points or {}).items()):
         spread = None if ends is None else np.abs(ends - rates)

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.rng import check_key
 from oxnor.models.devices.draws import draw_faults
 from oxnor.models.devices.error_rates import separation_for
 from oxnor.models.devices.model import DeviceModel
-from oxnor.models.faults.fault_map import KINDS as STATIC_KINDS
-from oxnor.models.faults.fault_map import FaultMap, check_key, shapes_of
+from oxnor.models.faults.error_models import ERROR_MODELS
+from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.read_errors import SEED_MAX, ReadErrors
 from oxnor.models.networks.binarized import Network
 
@@ -177,7 +178,7 @@ def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
 
 #: How the errors of a trial are drawn, by their kind.
 ERROR_MODELS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap | ReadErrors]] = {
-    **dict.fromkeys(STATIC_KINDS, _static),
+    **dict.fromkeys(ERROR_MODELS, _static),
     "read": _read,
     "device": _device,
 }

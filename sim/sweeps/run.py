@@ -16,7 +16,7 @@ from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices.model import DeviceModel
-from oxnor.models.faults.fault_map import KINDS as STATIC_KINDS
+from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.binarized import Network
@@ -45,10 +45,10 @@ def check(
     """Raise InputError if there is no such layer, or the workers cannot compute such trials."""
     if (on_board or workers.classify) and (params.kind != "read" or params.layers != (ALL_LAYERS,)):
         raise InputError("on a board the kind must be read, in all layers at once: `kind` read, and no `layer`")
-    if isinstance(network, SpikingNetwork) and (params.kind not in STATIC_KINDS or workers.backend != "cpu"):
+    if isinstance(network, SpikingNetwork) and (params.kind not in ERROR_MODELS or workers.backend != "cpu"):
         raise InputError(
             f"network {network.name!r}: must be binarized for kind {params.kind} on backend {workers.backend}, not"
-            f" spiking: its kinds are {', '.join(STATIC_KINDS)}, on cpu"
+            f" spiking: its kinds are {', '.join(ERROR_MODELS)}, on cpu"
         )
     for layer in params.layers:
         if layer != ALL_LAYERS and not 0 <= layer < len(network.layers):

@@ -9,7 +9,7 @@ from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
-#: Keeps these draws apart from those of :data:`oxnor.models.base.rng.KINDS`, which model devices.
+#: Keeps these draws apart from those of :data:`oxnor.models.base.rng.STREAMS`, which model devices.
 _STREAM = 0xC0
 _ATTEMPTS = 64
 

@@ -11,9 +11,9 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.golden.spiking_reference import ReferenceRun
-from oxnor.models.networks.encoders import KINDS, LFSR_STEPS, LFSR_TAPS, Encoder, Events, encode, lfsr_draw
+from oxnor.models.networks.encoders import ENCODER_TYPES, LFSR_STEPS, LFSR_TAPS, Encoder, Events, encode, lfsr_draw
 
-ON_CHIP = [k for k in KINDS if k != "external"]
+ON_CHIP = [k for k in ENCODER_TYPES if k != "external"]
 VALUES = np.array([0, 1, 17, 100, 128, 200, 254, 255, 60, 33, 5], np.uint8)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.faults.fault_map import FIELDS, KINDS, FaultMap
+from oxnor.models.faults.error_models import ERROR_MODELS
+from oxnor.models.faults.fault_map import FIELDS, FaultMap
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.trials.binarized import Trials
 
@@ -121,7 +122,7 @@ def test_draw_wrong(random_network, arguments, message):
     assert str(e.value) == message
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ERROR_MODELS)
 def test_every_kind_is_keyed_by_layer_and_nothing_is_named_twice(random_network, kind):
     """A draw for one layer is what that layer has in the draw for all: any part can be repeated alone."""
     network = random_network(SHAPE)

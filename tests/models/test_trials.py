@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.faults.fault_map import KINDS, FaultMap
+from oxnor.models.faults.error_models import ERROR_MODELS
+from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.binarized import Trials, confusion
 
@@ -23,7 +24,7 @@ def make(shape, seed):
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     shape=st.lists(st.integers(1, 150), min_size=2, max_size=4).map(tuple),
-    kind=st.sampled_from(sorted(KINDS)),
+    kind=st.sampled_from(sorted(ERROR_MODELS)),
     ber=st.sampled_from([0.0, 1e-3, 0.02, 0.3, 1.0]),
     seed=st.integers(0, 999),
 )
@@ -48,7 +49,7 @@ def test_neurons_of_the_first_layer_are_done_again_only_where_something_is_wrong
     )
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(ERROR_MODELS))
 def test_torch_gives_the_same_integers(kind):
     pytest.importorskip("torch")
     from oxnor.models.trials.torch import TorchTrials

@@ -87,6 +87,9 @@ class Layer:
 
     weights: NDArray[np.bool_]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.n_in} -> {self.n_out})"
+
     @property
     def n_in(self) -> int:
         """Number of input bits."""

@@ -14,7 +14,7 @@ from oxnor.models.networks import kernels
 from .base import ArraySource, Layer, Reads, check_integers, check_weights
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DenseLayer(Layer):
     """A hidden layer: a neuron gives 1 iff its popcount reaches its threshold.
 

@@ -13,7 +13,7 @@ from oxnor.models.networks import kernels
 from .base import OFFSET_MAX, SCALE_MAX, ArraySource, Layer, Reads, check_integers, check_weights
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoreLayer(Layer):
     """The output layer: score = scale * popcount + offset, in integers.
 
