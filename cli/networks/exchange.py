@@ -118,6 +118,9 @@ def _show(report: dict[str, Any]) -> None:
         left=2,
     )
     rows = [("note", in_options(text)) for text in report["notes"]]
+    for c in report["outputs"]:
+        rows += [("rounding", f"image {e['image']} of {c['on']}: source {e['source']}, scores {e['scores']}")
+                 for e in c["examples"]]  # fmt: skip
     if report["accuracy"] is not None:
         rows.append(("accuracy", f"{100 * report['accuracy']:.2f} % of the given images"))
     if rows:

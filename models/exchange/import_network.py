@@ -82,7 +82,8 @@ def import_network(
     name : str, optional
         Of the network; default: the file's.
     check : path, optional
-        ``.npz`` with ``images`` (uint8, bool, or what the source takes) and optional ``labels`` to compare on as well.
+        ``.npz`` with ``images`` (uint8, bool, or what the source takes), and optional ``labels`` and ``outputs`` (what
+        the source gave for them), to compare on as well.
     spiking : SpikingOptions, optional
         For NIR alone.
     tell : callable, optional
@@ -157,27 +158,45 @@ def _coding_of(check: str | Path | None, graph: Graph) -> str | None:
     """Return the coding that given images show, if they are bits in the source's own values."""
     if check is None or graph.input_kind:
         return None
-    images, _ = read_images(check)
+    images = read_images(check).images
     if images.dtype.kind != "f" or images.size == 0:
         return None
     levels = np.unique(images[:64])
     return {(-1.0, 1.0): "bipolar"}.get(tuple(levels.tolist()))
 
 
-def read_images(path: str | Path) -> tuple[NDArray, NDArray | None]:
-    """Return ``images`` and ``labels`` (or None) of an ``.npz`` file, which is not trusted."""
+@dataclass(frozen=True)
+class GivenImages:
+    """What a user gives to compare on.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, ...)
+    labels : ndarray of int, shape (n,), or None
+    outputs : ndarray of float, shape (n, classes), or None
+        What the tool that trained the network gave for the images.
+    """
+
+    images: NDArray
+    labels: NDArray | None
+    outputs: NDArray | None
+
+
+def read_images(path: str | Path) -> GivenImages:
+    """Return ``images``, ``labels`` and ``outputs`` of an ``.npz`` file, which is not trusted."""
     from oxnor.models.base.files import NpzReader
 
     with NpzReader(path) as source:
         if "images" not in source.names:
             raise InputError(f"{path}: must hold an array 'images'")
         images = source.any_array("images", ["|u1", "|b1", "<f4", "<f8"], 5, FILE_MAX)
-        labels = None
-        if "labels" in source.names:
-            labels = source.any_array("labels", ["|u1", "<i8", "<i4"], 1, FILE_MAX)
-            if len(labels) != len(images):
-                raise InputError(f"{path}: labels must be {len(images)}, one an image, not {len(labels)}")
-    return images, labels
+        others: dict[str, NDArray | None] = {"labels": None, "outputs": None}
+        for name, dtypes, ndim in (("labels", ["|u1", "<i8", "<i4"], 1), ("outputs", ["<f4", "<f8"], 2)):
+            if name in source.names:
+                others[name] = array = source.any_array(name, dtypes, ndim, FILE_MAX)
+                if array.ndim != ndim or len(array) != len(images):
+                    raise InputError(f"{path}: {name} must be {len(images)}, one an image, not of shape {array.shape}")
+    return GivenImages(images, others["labels"], others["outputs"])
 
 
 def from_graph(
@@ -213,14 +232,19 @@ def from_graph(
             notes.append(f"the {by} does not run this model ({e})")
     accuracy = None
     if check is not None:
-        given, labels = read_images(check)
+        given = read_images(check)
         try:
-            found = as_images(built, given)
+            found = as_images(built, given.images)
+            outputs.append({"on": Path(check).name, "by": "float32"} | compare(built, graph, found, source))
+            if given.outputs is not None:
+                by_tool = given.outputs
+                outputs.append(
+                    {"on": Path(check).name, "by": "outputs given"} | compare(built, graph, found, lambda _: by_tool)
+                )
+            if given.labels is not None:
+                accuracy = _accuracy(built.network, found, given.labels)
         except InputError as e:
             raise InputError(f"{check}: {e}") from None
-        outputs.append({"on": Path(check).name, "by": "float32"} | compare(built, graph, found, source))
-        if labels is not None:
-            accuracy = float(np.mean(golden.predict(built.network, found) == labels))
     elif built.network.n_in == 784 and not _is_bits_only(built):
         digits = load_mnist("test")[0][:RANDOM_IMAGES].reshape(-1, 784)
         outputs.append({"on": "MNIST test images", "by": "float32"} | compare(built, graph, digits, source))
@@ -234,6 +258,14 @@ def from_graph(
     }  # fmt: skip
     network = replace(built.network, info=_info(built, kind, report))
     return Imported(network, {"name": name, "source": {"format": kind}} | report)
+
+
+def _accuracy(network: Network, images: NDArray, labels: NDArray) -> float:
+    if labels.min() < 0 or labels.max() >= network.n_out:
+        raise InputError(
+            f"labels must be classes of the network, 0 to {network.n_out - 1}, not {labels.min()} to {labels.max()}"
+        )
+    return float(np.mean(golden.predict(network, images) == labels))
 
 
 def _is_bits_only(built: Built) -> bool:

@@ -14,7 +14,7 @@ from oxnor.models.networks.binarized import Network
 from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
 from .layers import InputLevels, Layers
-from .scores import decision_threshold, fit_scores
+from .scores import Outputs, decision_threshold, fit_scores
 from .table import Levels, Stage, Table, to_bits
 from .walk import Walk
 
@@ -132,9 +132,14 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     else:
         if _is_bits(final):
             raise InputError("the output must be scores, not one bit a class: leave the last sign out")
-        scores = fit_scores(value, low, high, wide, graph.exact_scores)
+        scores = fit_scores(Outputs(value, low, high, wide, last), graph.exact_scores)
         scales, offsets, sensitive = scores.scales, scores.offsets, scores.sensitive
         last = last ^ scores.inverted[:, None]
+        if scores.example:
+            notes.append(
+                f"the order of {sensitive:,} pairs of outputs hangs on how the source rounds its sums, for example"
+                f" {scores.example}"
+            )
     records.append(_record(stage, sensitive))
     if head:
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")

@@ -22,6 +22,8 @@ from .inputs import levels
 
 #: Images in one run of the source.
 _BATCH = 256
+#: Images shown where only rounding decides the class.
+_EXAMPLES = 3
 #: Gives the outputs of a source for inputs of shape (n, ...).
 Source = Callable[[NDArray], NDArray]
 
@@ -106,8 +108,9 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     Returns
     -------
     dict
-        ``images``, ``values``, ``differ`` (images with a wrong value or class) and ``rounding`` (images that differ
-        where the source's own rounding decides).
+        ``images``, ``values``, ``differ`` (images with a wrong value or class), ``rounding`` (images that differ
+        where the source's own rounding decides: in a bit that a sum near a threshold gives, or in the class)
+        and ``examples`` (the first of those whose class differs: the source's outputs and the scores).
     """
     y = np.asarray(source(source_inputs(built, graph, images)))
     x = golden.layer_outputs(built.network, images)
@@ -124,16 +127,21 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     wrong = ((y < low - wide) | (y > high + wide)).any(axis=1)
     found = golden.argmax(x[-1])
     if built.pair:
-        wrong_class = np.zeros(len(y), bool)
+        wrong_class = rounded_class = np.zeros(len(y), bool)
     else:
         best = y.argmax(axis=1)
         rows = np.arange(len(y))
         wrong_class = (best != found) & (high[rows, found] < low[rows, best])
+        rounded_class = (best != found) & ~wrong_class
     wrong |= wrong_class
-    excused = wrong & _rounding(built, images)
+    excused = wrong & _rounding(built, images) | rounded_class & ~wrong
+    examples = [
+        {"image": int(k), "source": [float(f"{v:.9g}") for v in y[k]], "scores": x[-1][k].tolist()}
+        for k in np.flatnonzero(rounded_class)[:_EXAMPLES]
+    ]
     return {
         "images": len(images), "values": int(y.size), "differ": int(np.count_nonzero(wrong & ~excused)),
-        "rounding": int(np.count_nonzero(excused)),
+        "rounding": int(np.count_nonzero(excused)), "examples": examples,
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from oxnor.models.base.errors import InputError
 
 from . import ops, rounding
 from .graph import Node
+from .refusals import check_result
 from .table import Table
 
 #: Operators that change no value.
@@ -29,6 +30,8 @@ def elementwise(node: Node, x: list[Any]) -> Table:
         return np.asarray(f([getattr(v, which) if isinstance(v, Table) else v for v in x], node.attrs))
 
     value = apply("value")
+    if node.op != "Exp":  # at the end of a network its order counts alone
+        check_result(node, value)
     axis = t.axis + value.ndim - t.value.ndim
     if value.size != t.value.size or value.shape[axis] != t.value.shape[t.axis]:
         raise InputError("a constant must not have more elements than the activations")

@@ -1,5 +1,16 @@
 """Why operators are refused."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+
+from .graph import Node
+
 #: The domain under which a reader names what it cannot translate, with attribute ``why``.
 REFUSED = "oxnor.refused"
 #: Reasons by operator.
@@ -21,3 +32,47 @@ WHY = {
     "InstanceNormalization": "it mixes neurons, so no threshold can stand for it: use batch normalisation",
     "GroupNormalization": "it mixes neurons, so no threshold can stand for it: use batch normalisation",
 }  # fmt: skip
+#: Operators to which an infinite constant is a bound that is not there.
+_BOUNDS = frozenset({"Clip", "Min", "Max"})
+#: What the inputs of an operator are, for messages.
+_ROLES = {
+    "BatchNormalization": ("", "scale", "bias", "mean", "variance"), "Gemm": ("", "weights", "bias"),
+    "BipolarQuant": ("", "scale"), "Quant": ("", "scale", "zero point", "bit width"), "MultiThreshold": ("", "thresholds"),
+}  # fmt: skip
+
+
+def check_finite(node: Node, x: list[Any]) -> None:
+    """Raise InputError if a parameter of a node is not finite, naming all that are not.
+
+    Parameters
+    ----------
+    node : Node
+    x : list
+        Its inputs; only arrays are parameters.
+    """
+    roles = _ROLES.get(node.op, ())
+    wrong = []
+    for k, (name, v) in enumerate(zip(node.inputs, x, strict=False)):
+        if isinstance(v, np.ndarray) and (count := _not_finite(node, v)):
+            role = roles[k] if k < len(roles) and roles[k] else f"parameter {name!r}"
+            wrong.append(f"its {role} must be finite, and {count:,} of {v.size:,} values are not")
+    for name, v in node.attrs.items():
+        if isinstance(v, float | list | np.ndarray) and (count := _not_finite(node, np.asarray(v))):
+            wrong.append(f"its {name} must be finite, and {count:,} of {np.size(v):,} values are not")
+    if wrong:
+        raise InputError("; ".join(wrong))
+
+
+def check_result(node: Node, value: NDArray) -> None:
+    """Raise InputError if an operator on activations gives values that are no numbers, or no numbers that fit."""
+    if value.dtype.kind == "f" and node.op not in _BOUNDS and (count := int(np.count_nonzero(~np.isfinite(value)))):
+        raise InputError(
+            f"its result must be finite, and {count:,} of {value.size:,} values are not (0 / 0, the root of a negative"
+            " number, or too large)"
+        )
+
+
+def _not_finite(node: Node, v: NDArray) -> int:
+    if v.dtype.kind != "f":
+        return 0
+    return int(np.count_nonzero(np.isnan(v) if node.op in _BOUNDS else ~np.isfinite(v)))

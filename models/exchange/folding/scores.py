@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 
 _BITS_MAX = 30
+
+
+#: Most pairs of popcounts that are counted one by one.
+_PAIRS_MAX = 1 << 26
+#: Largest scale that is tried where small scales could give the source's ties.
+_UNIT_MAX = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -21,23 +28,47 @@ class Scores:
     scales, offsets : ndarray of int64, shape (n_out,)
     inverted : ndarray of bool, shape (n_out,)
     sensitive : int
-        Neighbouring pairs of values of two classes whose order only the rounding of the source decides.
+        Pairs of popcounts of two classes whose order only the rounding of the source decides.
+    example : str
+        One of those pairs in words, or empty.
     """
 
     scales: NDArray[np.int64]
     offsets: NDArray[np.int64]
     inverted: NDArray[np.bool_]
     sensitive: int
+    example: str = ""
 
 
-def fit_scores(value: NDArray, low: NDArray, high: NDArray, wide: NDArray, keep: bool) -> Scores:
-    """Return the smallest integers that order the outputs of all classes, at all popcounts, as the source does.
+@dataclass(frozen=True)
+class Outputs:
+    """What the source gives for every popcount of every class.
 
     Parameters
     ----------
     value, low, high : ndarray, shape (n_in + 1, n_out)
         Outputs by popcount, and their bounds for any order of rounding.
     wide : ndarray of float64, shape (n_in + 1, n_out)
+    weights : ndarray of bool, shape (n_out, n_in)
+        As the source has them: which popcounts of two classes go together depends on how many differ.
+    """
+
+    value: NDArray
+    low: NDArray
+    high: NDArray
+    wide: NDArray
+    weights: NDArray[np.bool_]
+
+
+def fit_scores(y: Outputs, keep: bool) -> Scores:
+    """Return the smallest integers that order the outputs of all classes, at all popcounts, as the source does.
+
+    Cells of equal float32 value get equal integers if any scales of at most 31 bits do that; if none do, those with
+    the fewest pairs that the integers decide otherwise.
+
+    Parameters
+    ----------
+    y : Outputs
     keep : bool
         Take slopes and offsets as they are, which must be integers.
 
@@ -46,6 +77,7 @@ def fit_scores(value: NDArray, low: NDArray, high: NDArray, wide: NDArray, keep:
     InputError
         If the outputs are not affine in the popcount, or need scales of more than 31 bits.
     """
+    wide = y.wide
     if not np.isfinite(wide).all():
         raise InputError("the outputs must be finite")
     n, classes = len(wide) - 1, wide.shape[1]
@@ -57,8 +89,9 @@ def fit_scores(value: NDArray, low: NDArray, high: NDArray, wide: NDArray, keep:
         return Scores(slope.astype(np.int64), start.astype(np.int64), none, 0)
     steps = np.diff(wide[:, 0])
     if (wide == wide[:, :1]).all() and ((steps > 0).all() or (steps < 0).all()):
-        ones = np.ones(classes, np.int64)
-        return Scores(ones, 0 * ones, none | bool(steps[0] < 0), 0)
+        falls = bool(steps[0] < 0)
+        same = np.repeat(np.arange(n + 1)[:: -1 if falls else 1, None], classes, axis=1)
+        return Scores(np.ones(classes, np.int64), np.zeros(classes, np.int64), none | falls, *_rounded_pairs(y, same))
     if not affine:
         raise InputError(
             "the outputs of the last layer must be affine in its popcounts, with one scale and offset a class"
@@ -66,27 +99,46 @@ def fit_scores(value: NDArray, low: NDArray, high: NDArray, wide: NDArray, keep:
     inverted = slope < 0
     start = np.where(inverted, wide[-1], start)
     slope = np.abs(slope)
-    largest = slope.max()
-    if largest == 0:
+    if slope.max() == 0:
         raise InputError("the outputs of the last layer must depend on its inputs")
     p = np.arange(n + 1)[:, None]
     p = np.where(inverted, n - p, p)
-    for bits in (*range(9), *range(10, _BITS_MAX + 1, 2)):
-        factor = 2.0**bits / largest
-        if np.abs(start * factor).max() >= 2.0**51:
-            break
-        scales = np.rint(slope * factor).astype(np.int64)
-        offsets = np.rint(start * factor).astype(np.int64)
-        offsets -= offsets.min()
+    best: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
+    for scales, offsets in _candidates(slope, start):
         integers = scales * p + offsets
-        if _same_order(value, low, high, integers):
-            return Scores(scales, offsets, inverted, _undecided(value, integers))
-    raise InputError("the outputs of the last layer must need scales of at most 31 bits")
+        if _same_order(y, integers):
+            undecided = _undecided(y.value, integers)
+            if best is None or undecided < best[0]:
+                best = undecided, scales, offsets
+            if not undecided:
+                break
+    if best is None:
+        raise InputError("the outputs of the last layer must need scales of at most 31 bits")
+    _, scales, offsets = best
+    return Scores(scales, offsets, inverted, *_rounded_pairs(y, scales * p + offsets))
 
 
-def _same_order(value: NDArray, low: NDArray, high: NDArray, integers: NDArray) -> bool:
+def _candidates(slope: NDArray, start: NDArray) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield scales and offsets: ever finer roundings, and before them those that the source's ratios fit.
+
+    Ties of one class with another are kept by integers in the ratio of the source's scales, as 1, 2, 3 for 0.1, 0.2,
+    0.3; a power of two for the largest seldom gives them.
+    """
+    largest, above = slope.max(), start - start.min()
+    sizes = np.arange(1, _UNIT_MAX + 1)[:, None] / largest
+    far = np.maximum(*(np.abs(v * sizes - np.rint(v * sizes)).max(axis=1) for v in (slope, above)))
+    fits = np.flatnonzero(far <= 1e-6 * (1 + np.maximum(slope, above).max() * sizes[:, 0]))[:4] + 1
+    powers = [2**bits for bits in (*range(9), *range(10, _BITS_MAX + 1, 2))]
+    for size in (*fits.tolist(), *powers):
+        factor = size / largest
+        if np.abs(start * factor).max() >= 2.0**51:
+            return
+        yield np.rint(slope * factor).astype(np.int64), np.rint(above * factor).astype(np.int64)
+
+
+def _same_order(y: Outputs, integers: NDArray) -> bool:
     """Return whether cells of certain order have integers of that order, and exactly equal cells equal ones."""
-    v, a, b, i = (x.ravel() for x in (value, low, high, integers))
+    v, a, b, i = (x.ravel() for x in (y.value, y.low, y.high, integers))
     by_high = np.argsort(b, kind="stable")
     below = np.maximum.accumulate(i[by_high])
     certain = np.searchsorted(b[by_high], a, side="left")  # so many cells are below for certain
@@ -100,10 +152,43 @@ def _same_order(value: NDArray, low: NDArray, high: NDArray, integers: NDArray) 
 
 
 def _undecided(value: NDArray, integers: NDArray) -> int:
+    """Return how many neighbouring cells the integers order otherwise; 0 only if no two cells at all are."""
     v, i = value.ravel(), integers.ravel()
     order = np.lexsort((i, v))
     v, i = v[order], i[order]
     return int(np.count_nonzero((v[1:] > v[:-1]) != (i[1:] > i[:-1])))
+
+
+def _rounded_pairs(y: Outputs, integers: NDArray) -> tuple[int, str]:
+    """Return how many pairs of popcounts that two classes can have at once hang on rounding, and one in words.
+
+    Only neighbours in size are counted where all pairs would be too many.
+    """
+    if np.array_equal(y.low, y.high):
+        return 0, ""
+    classes, n = y.weights.shape
+    if classes * (classes - 1) // 2 * (n / 2 + 1) ** 2 > _PAIRS_MAX:
+        order = np.argsort(y.value, axis=None, kind="stable")
+        low, high = y.low.ravel()[order], y.high.ravel()[order]
+        return int(np.count_nonzero((low[1:] <= high[:-1]) & ((low < high)[1:] | (low < high)[:-1]))), ""
+    count, example = 0, ""
+    for a in range(classes):
+        for b in range(a + 1, classes):
+            differ = int(np.count_nonzero(y.weights[a] != y.weights[b]))
+            same, other = np.arange(n - differ + 1)[:, None], np.arange(differ + 1)
+            pa, pb = (same + other).ravel(), (same + differ - other).ravel()
+            low_a, high_a, low_b, high_b = y.low[pa, a], y.high[pa, a], y.low[pb, b], y.high[pb, b]
+            found = np.flatnonzero(
+                (low_a <= high_b) & (low_b <= high_a) & ((low_a < high_a) | (low_b < high_b))
+            )
+            count += found.size
+            if found.size and not example:
+                k = found[0]
+                example = (
+                    f"class {a} with {y.value[pa[k], a]:.9g} and class {b} with {y.value[pb[k], b]:.9g} have the scores"
+                    f" {integers[pa[k], a]} and {integers[pb[k], b]}"
+                )
+    return count, example
 
 
 def decision_threshold(wide: NDArray, bits: NDArray[np.bool_] | None) -> tuple[int, bool]:

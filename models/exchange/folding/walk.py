@@ -18,7 +18,7 @@ from . import ops
 from .elements import SAME, elementwise, head
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import ONE_BIT, InputLevels, Layers
-from .refusals import REFUSED, WHY
+from .refusals import REFUSED, WHY, check_finite
 from .shapes import reshaped
 from .table import Stage, Table
 
@@ -124,6 +124,7 @@ class Walk:
                  or node.op in ops.HEADS or node.op in ops.CONSTANT_ONLY)  # fmt: skip
         if not known:
             raise InputError(WHY.get(node.op, "the operator is not supported"))
+        check_finite(node, x)
         bits = self._bits_of(node, x)
         if any(v is UNKNOWN for v in x):
             if bits > 1 and node.op in ("Quant", "IntQuant", "MultiThreshold"):
