@@ -35,6 +35,26 @@ def import_(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the network. Default: the file's.")] = None,
+    binarize: Annotated[
+        bool,
+        typer.Option(
+            "--binarize",
+            help="State dict: take weights that are not binary by their signs. Nothing is then called equal to the"
+            " source; --check shows the accuracy.",
+        ),
+    ] = False,
+    input_threshold: Annotated[
+        str | None,
+        typer.Option(
+            "--input-threshold",
+            metavar="VALUE|FILE.npy",
+            help="State dict: an input, as --input gives it, is bit 1 if it reaches this; a file has one an input.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE.h5", help="Keras .json: its weights. Default: the file beside it."),
+    ] = None,
     neuron: Annotated[
         str | None,
         typer.Option(
@@ -80,7 +100,10 @@ def import_(
         parse_fields(Decision, decision, "--decision"), parse_fields(Encoder, encoder, "--encoder"), rounding,
     )  # fmt: skip
     with progress() as tell:
-        imported = import_network(file, coding=coding, name=name, check=check, spiking=spiking, tell=tell)
+        imported = import_network(
+            file, coding=coding, name=name, check=check, spiking=spiking, tell=tell, binarize=binarize,
+            input_threshold=_threshold(input_threshold), weights=weights,
+        )  # fmt: skip
     if imported.ok:
         imported.network.save(output)
     if as_json:
@@ -93,36 +116,54 @@ def import_(
     note(f"Written to {output}.")
 
 
+def _threshold(text: str | None) -> Any:
+    """Return the number in an option, or the array in the file that it names."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        from oxnor.models.datasets.files import read_npy
+
+        return read_npy(Path(text))
+
+
 def _show(report: dict[str, Any]) -> None:
     shape, source = "-".join(map(str, report["shape"])), report["source"]
     title = f"{report['name']}: {shape}, {report['weights']:,} weights, from {source['file']} ({source['format']})"
     if report.get("kind") == "spiking":
         _show_spiking(report, title)
         return
+    compared = 0 if report["binarized"] else 3  # columns that say what is equal to the source
     print_table(
-        ("layer", "from", "operators", "inputs", "neurons", "weights", "popcounts checked", "differ", "by rounding"),
+        ("layer", "from", "operators", "inputs", "neurons", "constant", "dead", "weights",
+         *("popcounts checked", "differ", "by rounding")[:compared]),
         [
-            (str(k), y["node"], ", ".join(y["operators"]), str(y["n_in"]), str(y["n_out"]), y["weights"],
-             f"{y['checked']:,}", str(y["differ"]), str(y["rounding"]))
+            (str(k), y["node"], ", ".join(y["operators"]), str(y["n_in"]), str(y["n_out"]),
+             str(y["always_0"] + y["always_1"]), str(y["dead"]), y["weights"],
+             *(f"{y['checked']:,}", str(y["differ"]), str(y["rounding"]))[:compared])
             for k, y in enumerate(report["layers"])
         ],
         left=3,
         title=title,
     )  # fmt: skip
-    print_table(
-        ("outputs compared on", "with the source by", "images", "values", "differ", "by rounding"),
-        [
-            (c["on"], c["by"], f"{c['images']:,}", f"{c['values']:,}", str(c["differ"]), str(c["rounding"]))
-            for c in report["outputs"]
-        ],
-        left=2,
-    )
+    if report["outputs"]:
+        print_table(
+            ("outputs compared on", "with the source by", "images", "values", "differ", "by rounding"),
+            [
+                (c["on"], c["by"], f"{c['images']:,}", f"{c['values']:,}", str(c["differ"]), str(c["rounding"]))
+                for c in report["outputs"]
+            ],
+            left=2,
+        )
     rows = [("note", in_options(text)) for text in report["notes"]]
-    for c in report["outputs"]:
-        rows += [("rounding", f"image {e['image']} of {c['on']}: source {e['source']}, scores {e['scores']}")
-                 for e in c["examples"]]  # fmt: skip
+    examples = {(c["on"], e["image"]): e for c in report["outputs"] for e in c["examples"]}
+    rows += [("rounding", f"image {image} of {on}: outputs {e['source']} of the source, scores {e['scores']}")
+             for (on, image), e in examples.items()]  # fmt: skip
     if report["accuracy"] is not None:
         rows.append(("accuracy", f"{100 * report['accuracy']:.2f} % of the given images"))
+    if report["agreement"] is not None:
+        rows.append(("agreement", f"{100 * report['agreement']:.2f} % of the given images have the source's class"))
     if rows:
         print_table(("", ""), rows, left=2)
 

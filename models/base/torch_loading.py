@@ -12,8 +12,13 @@ from .replace import whole_file
 BATCH_NORM_EPS = 1e-5
 
 
-def import_torch() -> Any:
+def import_torch(purpose: str = "training") -> Any:
     """Return the torch module.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it, for the message.
 
     Raises
     ------
@@ -23,7 +28,7 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise InputError(f"training needs PyTorch, which is not installed: {install('train')}") from None
+        raise InputError(f"{purpose} needs PyTorch, which is not installed: {install('train')}") from None
     return torch
 
 
@@ -35,7 +40,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a dictionary that ``torch.save`` wrote; only tensors and plain values are ever loaded.
+    """Read a dictionary that ``torch.save`` wrote; only tensors and plain values are ever loaded, into main memory.
 
     Raises
     ------
@@ -44,7 +49,7 @@ def load_state(path: Path) -> dict[str, Any]:
     """
     torch = import_torch()
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except Exception as e:  # torch documents no list of what it raises at damaged pickles

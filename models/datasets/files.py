@@ -53,7 +53,8 @@ def _npz(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
     return images, labels, classes
 
 
-def _npy(path: Path, text: bool = False) -> NDArray:
+def read_npy(path: Path, text: bool = False) -> NDArray:
+    """Return the array of numbers, or of texts if `text` allows them, in an ``.npy`` file, which is not trusted."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,7 +136,7 @@ def _idx(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
 
 
 def _array(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
-    return _npy(path), None, ()
+    return read_npy(path), None, ()
 
 
 #: How each ending is read; anything else is tried as IDX, whose files have none.
@@ -158,7 +159,7 @@ def read_labels(path: str | Path, split: str = "test") -> tuple[NDArray[np.int64
         raise InputError(f"{path}: no such file")
     values: Any
     if path.suffix == ".npy":
-        values = _npy(path, text=True)
+        values = read_npy(path, text=True)
     elif path.suffix == ".npz":
         with NpzReader(path) as source:
             name = _first(LABEL_NAMES, source.names, split)

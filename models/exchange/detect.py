@@ -9,14 +9,33 @@ from typing import Any
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.build import Built
 from oxnor.models.exchange.nir.reader import NirGraph, parse
-from oxnor.models.exchange.readers.source import SourceFile
+from oxnor.models.exchange.readers.source import SourceFile, Unsaid
 
 #: The first bytes of what torch.save wrote before it wrote archives.
 _TORCH_BEFORE_1_6 = b"\x80\x02\x8a\x0a"
 
 
-def read(path: Path) -> SourceFile | NirGraph:
-    """Return the graph of a file of any supported format."""
+def read(path: Path, unsaid: Unsaid | None = None, coding: str | None = None) -> SourceFile | NirGraph:
+    """Return the graph of a file of any supported format.
+
+    Parameters
+    ----------
+    path : path
+    unsaid : Unsaid, optional
+        What the file does not say; refused where it does.
+    coding : str, optional
+        How the source takes images, for formats that do not say.
+    """
+    unsaid = unsaid or Unsaid()
+    source = _read(path, unsaid, coding)
+    if isinstance(source, NirGraph):
+        unsaid.check_taken((), "NIR")
+    else:
+        unsaid.check_taken(source.takes, source.kind)
+    return source
+
+
+def _read(path: Path, unsaid: Unsaid, coding: str | None) -> SourceFile | NirGraph:
     with path.open("rb") as source:
         start = source.read(8)
     if start == b"\x89HDF\r\n\x1a\n":
@@ -29,11 +48,11 @@ def read(path: Path) -> SourceFile | NirGraph:
 
         return SourceFile(from_h5(config, arrays), "Keras .h5")
     if start[:2] == b"PK":
-        return _archive(path)
+        return _archive(path, unsaid, coding)
     if start[:4] == _TORCH_BEFORE_1_6:
         from oxnor.models.exchange.readers.torch_file import read_torch
 
-        return read_torch(path)
+        return read_torch(path, unsaid, coding)
     if start[4:8] == b"TFL3":
         raise InputError("is a TensorFlow Lite file: save the Keras model itself, as .keras or .h5")
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
@@ -57,7 +76,7 @@ def _onnx(path: Path) -> SourceFile:
     return SourceFile(graph, "ONNX", reference)
 
 
-def _archive(path: Path) -> SourceFile:
+def _archive(path: Path, unsaid: Unsaid, coding: str | None) -> SourceFile:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -70,7 +89,7 @@ def _archive(path: Path) -> SourceFile:
     if any(n.endswith("/data.pkl") or n == "data.pkl" for n in names):
         from oxnor.models.exchange.readers.torch_file import read_torch
 
-        return read_torch(path)
+        return read_torch(path, unsaid, coding)
     if any(n.endswith(".npy") for n in names):
         from oxnor.models.exchange.readers.arrays_file import read_arrays
 

@@ -10,27 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.exchange.folding.build import Built, build
-from oxnor.models.exchange.folding.check import Source, as_images, compare, own_source, random_images
+from oxnor.models.exchange.folding.check import Source
 from oxnor.models.exchange.folding.graph import FILE_MAX, Graph, Unsupported
 from oxnor.models.exchange.folding.inputs import meaning
 from oxnor.models.exchange.nir.network import SpikingOptions, network_of
 from oxnor.models.exchange.nir.reader import NirGraph
-from oxnor.models.exchange.readers.reference import CannotRun
+from oxnor.models.exchange.readers.source import Unsaid
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
+from .compared import comparisons, read_images
 from .detect import read
 
-#: Random images that every import is compared on.
-RANDOM_IMAGES = 1000
-#: Images for the reference evaluator, which may take them one by one.
-_REFERENCE_IMAGES = 16
 Tell = Callable[[str, int, int], None]
 
 
@@ -70,6 +64,7 @@ def import_network(
     check: str | Path | None = None,
     spiking: SpikingOptions | None = None,
     tell: Tell | None = None,
+    **unsaid: Any,
 ) -> Imported:
     """Read a network that another tool trained, fold it into integers, and compare it with its source.
 
@@ -88,6 +83,8 @@ def import_network(
         For NIR alone.
     tell : callable, optional
         Told of (what is done, steps done, steps in all).
+    **unsaid
+        Fields of :class:`oxnor.models.exchange.readers.source.Unsaid`: ``binarize``, ``input_threshold``, ``weights``.
 
     Raises
     ------
@@ -104,7 +101,7 @@ def import_network(
         raise InputError(f"{path}: must have at most {FILE_MAX:,} bytes, not {path.stat().st_size:,}")
     tell(f"reading {path.name}", 0, 0)
     try:
-        source = read(path)
+        source = read(path, Unsaid(**unsaid), coding)
         if isinstance(source, NirGraph):
             imported = _from_nir(source, name or _name_of(path), spiking, coding, check)
         elif spiking:
@@ -165,40 +162,6 @@ def _coding_of(check: str | Path | None, graph: Graph) -> str | None:
     return {(-1.0, 1.0): "bipolar"}.get(tuple(levels.tolist()))
 
 
-@dataclass(frozen=True)
-class GivenImages:
-    """What a user gives to compare on.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, ...)
-    labels : ndarray of int, shape (n,), or None
-    outputs : ndarray of float, shape (n, classes), or None
-        What the tool that trained the network gave for the images.
-    """
-
-    images: NDArray
-    labels: NDArray | None
-    outputs: NDArray | None
-
-
-def read_images(path: str | Path) -> GivenImages:
-    """Return ``images``, ``labels`` and ``outputs`` of an ``.npz`` file, which is not trusted."""
-    from oxnor.models.base.files import NpzReader
-
-    with NpzReader(path) as source:
-        if "images" not in source.names:
-            raise InputError(f"{path}: must hold an array 'images'")
-        images = source.any_array("images", ["|u1", "|b1", "<f4", "<f8"], 5, FILE_MAX)
-        others: dict[str, NDArray | None] = {"labels": None, "outputs": None}
-        for name, dtypes, ndim in (("labels", ["|u1", "<i8", "<i4"], 1), ("outputs", ["<f4", "<f8"], 2)):
-            if name in source.names:
-                others[name] = array = source.any_array(name, dtypes, ndim, FILE_MAX)
-                if array.ndim != ndim or len(array) != len(images):
-                    raise InputError(f"{path}: {name} must be {len(images)}, one an image, not of shape {array.shape}")
-    return GivenImages(images, others["labels"], others["outputs"])
-
-
 def from_graph(
     graph: Graph,
     kind: str,
@@ -217,59 +180,21 @@ def from_graph(
     tell = tell or (lambda *_: None)
     tell("folding and checking every popcount", 0, 0)
     built = build(graph, coding, name)
-    source = own_source(built, graph)
-    images = random_images(built.network.n_in, RANDOM_IMAGES)
-    outputs = []
     tell("comparing outputs", 0, 0)
-    outputs.append({"on": "random images", "by": "float32"} | compare(built, graph, images, source))
-    notes = list(built.notes)
-    other = reference(built) if reference else None
-    if other is not None:
-        part = np.concatenate([images[: _REFERENCE_IMAGES // 2], images[-_REFERENCE_IMAGES // 2 :]])
-        try:
-            outputs.append({"on": "random images", "by": by} | compare(built, graph, part, other))
-        except CannotRun as e:
-            notes.append(f"the {by} does not run this model ({e})")
-    accuracy = None
-    if check is not None:
-        given = read_images(check)
-        try:
-            found = as_images(built, given.images)
-            outputs.append({"on": Path(check).name, "by": "float32"} | compare(built, graph, found, source))
-            if given.outputs is not None:
-                by_tool = given.outputs
-                outputs.append(
-                    {"on": Path(check).name, "by": "outputs given"} | compare(built, graph, found, lambda _: by_tool)
-                )
-            if given.labels is not None:
-                accuracy = _accuracy(built.network, found, given.labels)
-        except InputError as e:
-            raise InputError(f"{check}: {e}") from None
-    elif built.network.n_in == 784 and not _is_bits_only(built):
-        digits = load_mnist("test")[0][:RANDOM_IMAGES].reshape(-1, 784)
-        outputs.append({"on": "MNIST test images", "by": "float32"} | compare(built, graph, digits, source))
-    checked = {k: sum(y[k] for y in built.layers) for k in ("checked", "differ", "rounding")}
+    found = comparisons(built, graph, check, reference, by)
+    layers = [y | found.neurons[k] for k, y in enumerate(built.layers)]
+    checked = {k: sum(y[k] for y in layers) for k in ("checked", "differ", "rounding")}
+    threshold = built.network.input_threshold
     report: dict[str, Any] = {
         "shape": list(built.network.shape), "weights": built.network.n_weights, "digest": built.network.digest,
         "input": {"coding": built.coding, "meaning": meaning(built.coding), "assumed": built.assumed,
-                  "threshold": built.network.input_threshold},
-        "layers": list(built.layers), "thresholds": checked, "outputs": outputs, "accuracy": accuracy,
-        "notes": notes,
+                  "threshold": threshold},
+        "layers": layers, "thresholds": checked, "outputs": found.outputs, "accuracy": found.accuracy,
+        "agreement": found.agreement, "neurons_on": found.neurons_on, "binarized": graph.assumed == "binarized",
+        "notes": [*built.notes, *found.notes],
     }  # fmt: skip
     network = replace(built.network, info=_info(built, kind, report))
     return Imported(network, {"name": name, "source": {"format": kind}} | report)
-
-
-def _accuracy(network: Network, images: NDArray, labels: NDArray) -> float:
-    if labels.min() < 0 or labels.max() >= network.n_out:
-        raise InputError(
-            f"labels must be classes of the network, 0 to {network.n_out - 1}, not {labels.min()} to {labels.max()}"
-        )
-    return float(np.mean(golden.predict(network, images) == labels))
-
-
-def _is_bits_only(built: Built) -> bool:
-    return built.coding in ("bipolar", "binary")
 
 
 def _info(built: Built, kind: str, report: dict[str, Any]) -> dict[str, Any]:

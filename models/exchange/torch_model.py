@@ -54,7 +54,7 @@ def import_torch_model(
     model: Any, example: Any, name: str = "network", *, coding: str | None = None, check: str | Path | None = None
 ) -> Imported:
     """Import a plain PyTorch module through ``torch.onnx.export``; arguments as :func:`import_brevitas`."""
-    torch = import_torch()
+    torch = import_torch("importing a PyTorch model")
 
     def export(module: Any, args: Any, path: str) -> None:
         torch.onnx.export(module, (args,), path, input_names=["x"], dynamo=False, opset_version=17)
@@ -63,7 +63,7 @@ def import_torch_model(
 
 
 def _import(model: Any, example: Any, name: str, kind: str, export: Any, coding: str | None, check: Any) -> Imported:
-    torch = import_torch()
+    torch = import_torch("importing a PyTorch model")
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"

@@ -414,7 +414,9 @@ def test_images_to_check_on(tmp_path):
     images = g.integers(0, 256, (50, 20), dtype=np.uint8)
     write_npz(tmp_path / "i.npz", {"images": images, "labels": np.zeros(50, np.uint8)})
     report = import_network(path, check=tmp_path / "i.npz").report
-    assert report["outputs"][-1] == {"on": "i.npz", "by": "float32", "images": 50, "values": 250, "differ": 0, "rounding": 0}
+    assert report["outputs"][-1] == {
+        "on": "i.npz", "by": "float32", "images": 50, "values": 250, "differ": 0, "rounding": 0, "examples": [],
+    }
     assert 0 <= report["accuracy"] <= 1
     write_npz(tmp_path / "i.npz", {"images": (images / F(255)).astype(F)})
     assert import_network(path, check=tmp_path / "i.npz").report["outputs"][-1]["images"] == 50

@@ -77,6 +77,8 @@ class Graph:
         What was assumed while reading.
     exact_scores : bool
         The last layer's integers are wanted as they are, not reduced (our own export).
+    assumed : str
+        What was assumed of a source that holds no operators, or no binary weights: its arithmetic is then ours.
     """
 
     nodes: tuple[Node, ...]
@@ -88,6 +90,7 @@ class Graph:
     opset: int = 17
     notes: tuple[str, ...] = ()
     exact_scores: bool = False
+    assumed: str = ""
 
 
 class Unsupported(InputError):

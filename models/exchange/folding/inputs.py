@@ -20,6 +20,8 @@ CODINGS = {
 #: What is tried, in this order, when nothing is said: the first under which the network's own threshold
 #: lies among the grey levels.
 GREY = ("unit", "byte", "signed")
+#: Codings whose images are bits.
+BITS = ("bipolar", "binary")
 
 
 def levels(coding: str, dtype: type = np.float32) -> NDArray:

@@ -37,7 +37,8 @@ _BOUNDS = frozenset({"Clip", "Min", "Max"})
 #: What the inputs of an operator are, for messages.
 _ROLES = {
     "BatchNormalization": ("", "scale", "bias", "mean", "variance"), "Gemm": ("", "weights", "bias"),
-    "BipolarQuant": ("", "scale"), "Quant": ("", "scale", "zero point", "bit width"), "MultiThreshold": ("", "thresholds"),
+    "BipolarQuant": ("", "scale"), "Quant": ("", "scale", "zero point", "bit width"),
+    "MultiThreshold": ("", "thresholds"),
 }  # fmt: skip
 
 

@@ -15,13 +15,14 @@ from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch, load_s
 from oxnor.models.datasets import mnist
 from oxnor.models.datasets.splits import STATISTICS_IMAGES, split
 from oxnor.models.exchange.folding.graph import FILE_MAX, Graph, Node, Unsupported
+from oxnor.models.exchange.folding.inputs import BITS
 
-from .source import SourceFile
+from .source import SourceFile, Unsaid
 
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
-def read_torch(path: Path) -> SourceFile:
+def read_torch(path: Path, unsaid: Unsaid, coding: str | None = None) -> SourceFile:
     """Return the graph of a state dict, which is read with ``weights_only``: nothing in it can run.
 
     Raises
@@ -29,7 +30,7 @@ def read_torch(path: Path) -> SourceFile:
     InputError
         If the file holds anything but tensors and plain values, or tensors that make no binarized network.
     """
-    import_torch()
+    import_torch("reading a PyTorch file")
     total = 0
     if zipfile.is_zipfile(path):
         try:
@@ -50,7 +51,9 @@ def read_torch(path: Path) -> SourceFile:
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state.get(key), Mapping):
             state = state[key]
-    return SourceFile(from_state(state), "PyTorch state dict")
+    return SourceFile(
+        from_state(state, unsaid, coding), "PyTorch state dict", takes=("binarize", "input_threshold")
+    )
 
 
 def _array(value: Any) -> NDArray:
@@ -58,55 +61,89 @@ def _array(value: Any) -> NDArray:
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-def from_state(state: Mapping[str, Any]) -> Graph:
+def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = None) -> Graph:
     """Return the graph of a state dict of linear layers and batch norms in the order in which they compute.
 
-    The weights are taken by their signs (0 is +1), each batch norm is followed by a sign (0 is +1), and the inputs are
-    bits: pixel >= 128 is 1. A state dict holds none of that, so the report says that it was assumed.
+    Each batch norm is followed by a sign (0 is +1), and so is each linear layer that none follows; the inputs are bits,
+    or become bits at ``unsaid.input_threshold``. A state dict holds none of that, so the report says that it was
+    assumed. Weights that are not binary are refused, or taken by their signs if ``unsaid.binarize`` says so.
     """
+    groups = _modules(state)
+    reader = _StateReader(unsaid.binarize)
+    for module, fields in groups.items():
+        reader.add(module, fields)
+    if reader.problems:
+        raise Unsupported(reader.problems)
+    if not reader.n_in:
+        raise InputError("must hold linear layers, and has none")
+    rule, kind = "pixel >= 128 is input bit 1", coding or "bipolar"
+    if unsaid.input_threshold is not None:
+        kind = coding or "byte"
+        if kind in BITS:
+            raise InputError(f"`input_threshold` must not be given with `coding` {kind}, whose inputs are bits")
+        reader.binarize_input(unsaid.input_threshold)
+        rule = "an input is bit 1 where it reaches the threshold given"
+    taken = "weights are taken by their signs (0 is +1), " if reader.float_layers else ""
+    assumed = (
+        f"a state dict holds no operators, so these are assumed: {taken}layers are joined by signs (0 is +1),"
+        f" batch norm has eps 1e-5, and {rule}"
+    )
+    if reader.float_layers:
+        assumed += "; no agreement with the source is claimed"
+    return Graph(
+        tuple(reader.nodes), reader.constants, "x", (None, reader.n_in), (reader.here,), kind, notes=(assumed,),
+        assumed="binarized" if reader.float_layers else "operators",
+    )  # fmt: skip
+
+
+def _modules(state: Mapping[str, Any]) -> dict[str, dict[str, NDArray]]:
+    """Return the arrays of a state dict by module and field."""
     torch = import_torch()
     groups: dict[str, dict[str, NDArray]] = {}
+    problems = []
     for key, value in state.items():
-        if not isinstance(value, torch.Tensor):
-            raise InputError(f"entry {str(key)!r} must be a tensor, not {type(value).__name__}")
-        if value.is_sparse or value.is_quantized or value.is_complex():
-            raise InputError(f"entry {str(key)!r} must be a plain tensor of numbers")
         module, _, field = str(key).rpartition(".")
+        if not isinstance(value, torch.Tensor):
+            problems.append(f"entry {str(key)!r} must be a tensor, not {type(value).__name__}")
+        elif value.is_sparse or value.is_quantized or value.is_complex():
+            problems.append(f"entry {str(key)!r} must be a plain tensor of numbers")
         # Brevitas keeps what its quantisers learnt there; the weights' signs do not depend on it.
-        if field != "num_batches_tracked" and "_quant." not in f"{module}.":
+        elif field != "num_batches_tracked" and "_quant." not in f"{module}.":
             groups.setdefault(module, {})[field] = _array(value)
-    nodes: list[Node] = []
-    constants: dict[str, NDArray] = {"one": np.ones((), np.float32)}
-    problems: list[str] = []
-    here, n_in, size, pending = "x", 0, 0, False
-    for module, fields in groups.items():
+    if problems:
+        raise InputError("; ".join(problems))
+    return groups
+
+
+class _StateReader:
+    """Makes nodes of modules in the order in which they compute."""
+
+    def __init__(self, binarize: bool):
+        self.nodes: list[Node] = []
+        self.constants: dict[str, NDArray] = {"one": np.ones((), np.float32)}
+        self.problems: list[str] = []
+        self.float_layers: list[str] = []
+        self.here, self.n_in = "x", 0
+        self._binarize, self._size, self._pending = binarize, 0, False
+
+    def add(self, module: str, fields: dict[str, NDArray]) -> None:
+        """Add a linear layer or a batch norm."""
         label = module or "the model"
         weight = fields.get("weight")
-        if weight is not None and weight.ndim == 2 and set(fields) <= {"weight", "bias"}:
-            if pending:
-                nodes.append(Node(f"{here}.sign", "BipolarQuant", (here, "one"), (f"{here}/b",)))
-                here = f"{here}/b"
-            n_in = n_in or weight.shape[1]
-            if size and weight.shape[1] != size:
-                problems.append(
-                    f"'{label}': must have {size} inputs, as the layer before has neurons, not {weight.shape[1]}"
-                )
-            constants[module] = np.where(weight >= 0, np.float32(1), np.float32(-1)).T
-            nodes.append(Node(label, "MatMul", (here, module), (f"{module}/z",)))
-            here, size, pending = f"{module}/z", weight.shape[0], True
-            if "bias" in fields:
-                constants[f"{module}/bias"] = fields["bias"]
-                nodes.append(Node(f"{label}.bias", "Add", (here, f"{module}/bias"), (f"{module}/y",)))
-                here = f"{module}/y"
+        bad = [f for f, v in fields.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
+        if bad:
+            self.problems.append(f"'{label}': {', '.join(bad)} must be finite")
+        elif weight is not None and weight.ndim == 2 and weight.size and set(fields) <= {"weight", "bias"}:
+            self._linear(module, label, weight, fields.get("bias"))
         elif {"running_mean", "running_var"} <= set(fields) <= set(_NORM) and fields["running_mean"].ndim == 1:
             n = len(fields["running_mean"])
             fields = {"weight": np.ones(n, np.float32), "bias": np.zeros(n, np.float32)} | fields
             for field in _NORM:
-                constants[f"{module}/{field}"] = fields[field]
+                self.constants[f"{module}/{field}"] = fields[field]
             names = tuple(f"{module}/{field}" for field in _NORM)
             attrs = {"epsilon": BATCH_NORM_EPS}
-            nodes.append(Node(label, "BatchNormalization", (here, *names), (f"{module}/n",), attrs))
-            here = f"{module}/n"
+            self.nodes.append(Node(label, "BatchNormalization", (self.here, *names), (f"{module}/n",), attrs))
+            self.here = f"{module}/n"
         else:
             shapes = ", ".join(f"{f} {v.shape}" for f, v in list(fields.items())[:4])
             what = (
@@ -114,18 +151,47 @@ def from_state(state: Mapping[str, Any]) -> Graph:
                 if weight is not None and weight.ndim == 4
                 else "neither a linear layer nor a batch norm"
             )
-            problems.append(f"'{label}' ({shapes}): {what}: export the model to ONNX, which holds its operators")
-    if problems:
-        raise Unsupported(problems)
-    if not n_in:
-        raise InputError("must hold linear layers, and has none")
-    notes = (
-        (
-            "a state dict holds no operators: weights are taken by their signs (0 is +1), layers are joined by signs"
-            " (0 is +1), batch norm has eps 1e-5, and pixel >= 128 is input bit 1"
-        ),
-    )
-    return Graph(tuple(nodes), constants, "x", (None, n_in), (here,), "bipolar", notes=notes)
+            self.problems.append(f"'{label}' ({shapes}): {what}: export the model to ONNX, which holds its operators")
+
+    def _linear(self, module: str, label: str, weight: NDArray, bias: NDArray | None) -> None:
+        if self._pending:
+            self.nodes.append(Node(f"{self.here}.sign", "BipolarQuant", (self.here, "one"), (f"{self.here}/b",)))
+            self.here = f"{self.here}/b"
+        self.n_in = self.n_in or weight.shape[1]
+        if self._size and weight.shape[1] != self._size:
+            self.problems.append(
+                f"'{label}': must have {self._size} inputs, as the layer before has neurons, not {weight.shape[1]}"
+            )
+        size = np.abs(weight)
+        if not ((size == size[:, :1]).all() and (size > 0).all()):
+            self.float_layers.append(label)
+            if not self._binarize:
+                self.problems.append(
+                    f"'{label}': weights must be -1 and +1, or have one magnitude a neuron, and have"
+                    f" {len(np.unique(weight)):,} values: `binarize` takes them by their signs, which is another"
+                    " network unless it was trained so"
+                )
+            weight = np.where(weight >= 0, np.float32(1), np.float32(-1))
+        self.constants[module] = weight.T.astype(np.float32)
+        self.nodes.append(Node(label, "MatMul", (self.here, module), (f"{module}/z",)))
+        self.here, self._size, self._pending = f"{module}/z", weight.shape[0], True
+        if bias is not None:
+            self.constants[f"{module}/bias"] = bias
+            self.nodes.append(Node(f"{label}.bias", "Add", (self.here, f"{module}/bias"), (f"{module}/y",)))
+            self.here = f"{module}/y"
+
+    def binarize_input(self, threshold: Any) -> None:
+        """Put a threshold, one or one an input, before the first layer."""
+        cut = np.asarray(threshold, np.float32).reshape(-1)
+        if cut.size not in (1, self.n_in) or not np.isfinite(cut).all():
+            raise InputError(f"`input_threshold` must be one finite number, or {self.n_in}, one an input")
+        self.constants["input/cut"] = cut
+        first = self.nodes[0]
+        self.nodes[0] = Node(first.name, first.op, ("input/bits", *first.inputs[1:]), first.outputs, first.attrs)
+        self.nodes[:0] = [
+            Node("input", "Sub", ("x", "input/cut"), ("input/above",)),
+            Node("input bits", "BipolarQuant", ("input/above", "one"), ("input/bits",)),
+        ]
 
 
 def _from_checkpoint(state: Mapping[str, Any]) -> Graph:
@@ -146,6 +212,8 @@ def _from_checkpoint(state: Mapping[str, Any]) -> Graph:
         or [g.shape for g in (*gammas, *betas)] != [(s,) for s in sizes[:-1]] * 2
     ):
         raise InputError("must be a checkpoint of oxnor train after its first epoch, and is none")
+    if not all(np.isfinite(v).all() for v in averages):
+        raise InputError("must be a checkpoint of oxnor train with finite parameters, and some are not")
     images, _ = mnist.load_mnist("train")
     kept, _ = split(len(images), validation)
     x = np.where(images[kept[:STATISTICS_IMAGES]].reshape(-1, 784) >= 128, np.float32(1), np.float32(-1))
