@@ -55,8 +55,10 @@ def read_images(path: str | Path) -> GivenImages:
         for name, dtypes, ndim in (("labels", ["|u1", "<i8", "<i4"], 1), ("outputs", ["<f4", "<f8"], 2)):
             if name in source.names:
                 others[name] = array = source.any_array(name, dtypes, ndim, FILE_MAX)
-                if array.ndim != ndim or len(array) != len(images):
-                    raise InputError(f"{path}: {name} must be {len(images)}, one an image, not of shape {array.shape}")
+                if len(array) != len(images):
+                    raise InputError(f"{path}: {name} must be {len(images)}, one an image, not {len(array)}")
+                if array.ndim != ndim:
+                    raise InputError(f"{path}: {name} must have {ndim} dimensions, not {array.ndim}")
     return GivenImages(images, others["labels"], others["outputs"])
 
 
@@ -154,7 +156,7 @@ def comparisons(
         if constant := y["always_0"] + y["always_1"]:
             notes.append(f"layer {k}: {constant:,} of {network.layers[k].n_out:,} neurons are constant for every input")
         if y["dead"] > constant:
-            notes.append(f"layer {k}: {y['dead']:,} of {network.layers[k].n_out:,} neurons never change on the {on}")
+            notes.append(f"layer {k}: {y['dead']:,} of {network.layers[k].n_out:,} neurons never change on {on}")
     return Comparisons(outputs, neurons, {"on": on, "images": len(images)}, accuracy, agreement, notes)
 
 

@@ -5,8 +5,10 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -309,14 +311,32 @@ def test_import_export_and_vectors(tmp_path, monkeypatch):
 
 def test_import_that_differs_writes_nothing(tmp_path, monkeypatch):
     pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
-    from oxnor.models.exchange import import_network as importing
+    from oxnor.models.exchange import compared
 
     monkeypatch.chdir(tmp_path)
     assert run("export", "mnist-tfc", "-o", "a.onnx").exit_code == 0
-    compare = importing.compare
-    monkeypatch.setattr(importing, "compare", lambda *a: compare(*a) | {"differ": 1})
+    compare = compared.compare
+    monkeypatch.setattr(compared, "compare", lambda *a: compare(*a) | {"differ": 1})
     result = run("import", "a.onnx", "-o", "a.npz", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["output"] is None
     assert "oxnor: the network differs from its source: nothing is written" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_import_binarizes_only_if_asked(tmp_path, monkeypatch):
+    """What was assumed is said; nothing is called equal to the source."""
+    pytest.importorskip("torch", reason="state dicts need PyTorch")
+    path = Path(__file__).parents[1] / "fixtures" / "float_relu_mlp.pt"
+    monkeypatch.chdir(tmp_path)
+    result = run("import", str(path), "-o", "a.npz")
+    assert result.exit_code == 2
+    assert "--binarize takes them by their signs" in result.stderr
+    result = run("import", str(path), "-o", "a.npz", "--binarize", "--input-threshold", "100")
+    assert result.exit_code == 0, result.stderr
+    assert "no agreement with the source is claimed" in " ".join(result.stdout.split())
+    assert "differ" not in result.stdout
+    assert [word in result.stdout for word in ("constant", "dead")] == [True, True]
+    np.save("t.npy", np.full(3, 100))
+    assert json.loads(run("import", str(path), "-o", "b.npz", "--binarize", "--input-threshold", "t.npy", "--json").stdout)["binarized"]
+    assert run("import", str(path), "-o", "b.npz", "--binarize", "--input-threshold", "no.npy").exit_code == 2
