@@ -35,7 +35,7 @@ def device(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of those draws.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Write the picture, .svg or .png.")
+        Path | None, typer.Option("--plot", metavar="FILE", help="Write the picture: .svg, .png or .pdf.")
     ] = None,
     wear: Annotated[
         Path | None,
@@ -86,7 +86,7 @@ def device(
 
     for picture in (plot, wear):
         if picture is not None:
-            from oxnor.sim.drawing.plots import check_name
+            from oxnor.sim.drawing.picture import check_name
 
             check_name(picture)
     if show:

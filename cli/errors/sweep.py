@@ -160,7 +160,7 @@ def sweep(
     ] = 0.5,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="Also draw the curve: .svg or .png.", rich_help_panel=_OUTPUT),
+        typer.Option("--plot", metavar="FILE", help="Draw the curve: .svg, .png or .pdf.", rich_help_panel=_OUTPUT),
     ] = None,
     export: Annotated[
         Path | None,
@@ -253,7 +253,7 @@ def _board(stack: ExitStack, network: Any, port: str | None, baud: int | None) -
 
 def _check_names(plot: Path | None, export: Path | None, limit: float, verify: int) -> None:
     """Refuse before hours of work what would be refused after."""
-    from oxnor.sim.drawing.plots import check_name
+    from oxnor.sim.drawing.picture import check_name
 
     if plot is not None:
         check_name(plot)

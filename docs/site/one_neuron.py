@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from oxnor.sim.drawing.svg import Svg, standalone
+from oxnor.sim.drawing.diagrams import Diagram
 
 W = (1, 0, 1, 1, 0, 0, 1, 0)
 X = (1, 1, 1, 0, 0, 1, 1, 0)
@@ -14,15 +14,15 @@ AGREE = tuple(int(w == x) for w, x in zip(W, X, strict=True))
 P = sum(AGREE)
 
 
-def _trapezium(svg: Svg, x: float, y: float, width: float, height: float, cut: float) -> None:
+def _trapezium(svg: Diagram, x: float, y: float, width: float, height: float, cut: float) -> None:
     """Draw a popcount, which gets narrower as bits become a number."""
     outline = f"M{x:g} {y:g}H{x + width:g}L{x + width - cut:g} {y + height:g}H{x + cut:g}Z"
     svg.path(outline, line="green", fill="green-fill")
 
 
-def neuron() -> Svg:
+def neuron() -> Diagram:
     """Eight inputs, eight weights, their XNOR, the popcount and the threshold."""
-    svg = Svg(f"A neuron of 8 inputs: {P} of 8 bits agree, and {P} >= {THRESHOLD} gives 1")
+    svg = Diagram(f"A neuron of 8 inputs: {P} of 8 bits agree, and {P} >= {THRESHOLD} gives 1")
     left, step, size = 132, 60, 40
     rows = (("input x", X, 16), ("weight w", W, 68), ("XNOR", AGREE, 132))
     for label, bits, y in rows:
@@ -52,7 +52,7 @@ def neuron() -> Svg:
     return svg
 
 
-def _device(svg: Svg, x: float, y: float, state: str, bit_line: str) -> None:
+def _device(svg: Diagram, x: float, y: float, state: str, bit_line: str) -> None:
     """Draw a bit line, a device as a resistor, and the transistor that the word line opens."""
     colour = "blue" if state == "LRS" else "orange"
     svg.text(x, y - 8, bit_line, size=13, bold=True)
@@ -67,7 +67,7 @@ def _device(svg: Svg, x: float, y: float, state: str, bit_line: str) -> None:
     svg.text(x + 12, y + 46, words, size=10, anchor="start", colour="muted")
 
 
-def _cell(svg: Svg, x: float, weight: int, bit: int) -> None:
+def _cell(svg: Diagram, x: float, weight: int, bit: int) -> None:
     """Draw one pair above its sense amplifier."""
     states = ("LRS", "HRS") if weight else ("HRS", "LRS")
     svg.text(x + 110, 22, f"weight {weight}", size=15, bold=True)
@@ -85,9 +85,9 @@ def _cell(svg: Svg, x: float, weight: int, bit: int) -> None:
     svg.text(x + 152, 290, f"q = {int(weight == bit)}", size=13, bold=True)
 
 
-def pair() -> Svg:
+def pair() -> Diagram:
     """The two weights as pairs of devices."""
-    svg = Svg("Weight 1: BL in LRS, BLb in HRS; weight 0: the reverse; the sense amplifier gives XNOR(w, x)")
+    svg = Diagram("Weight 1: BL in LRS, BLb in HRS; weight 0: the reverse; the sense amplifier gives XNOR(w, x)")
     _cell(svg, 86, 1, 1)
     _cell(svg, 346, 0, 1)
     svg.path("M14 164H586", line="blue", width=2.6)
@@ -95,9 +95,9 @@ def pair() -> Svg:
     return svg
 
 
-def macro() -> Svg:
+def macro() -> Diagram:
     """One row of a macro being read."""
-    svg = Svg(f"A macro of 6 rows and 8 columns: row 2 is sensed, {P} of 8 bits are 1, the neuron outputs 1")
+    svg = Diagram(f"A macro of 6 rows and 8 columns: row 2 is sensed, {P} of 8 bits are 1, the neuron outputs 1")
     left, top, step, rows, selected = 132, 20, 56, 6, 2
     for r in range(rows):
         y = top + r * 32
@@ -145,7 +145,7 @@ def draw(directory: Path) -> list[Path]:
     paths = []
     for name, (function, width, height) in PICTURES.items():
         path = directory / f"{name}.svg"
-        path.write_text(standalone(function().render(width, height)))
+        function().sized(width, height).save(path)
         paths.append(path)
     return paths
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .svg import THEME_CSS, Svg
+from .diagrams import Diagram
+from .picture import Picture
+from .svg import THEME_CSS
 
 _CSS = """
 body{margin:0;background:var(--back);color:var(--ink);
@@ -61,9 +63,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, plain: bool = F
     return f'<div class="scroll"><table{kind}>{f"<tr>{top}</tr>" if head else ""}{body}</table></div>'
 
 
-def figure(svg: str, caption: str) -> str:
+def figure(picture: Picture, caption: str) -> str:
     """Return a picture with its caption."""
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<figure>{picture.svg()}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -92,17 +94,17 @@ def _text(key: str, value: Any) -> str:
 
 def score_bars(scores: NDArray[np.int64], chosen: int, right: int) -> str:
     """Return the scores of one image as small bars: the chosen class is filled, the right one is underlined."""
-    svg = Svg(f"scores, highest for class {chosen}")
+    bars = Diagram(f"scores, highest for class {chosen}")
     low, high = int(scores.min()), int(scores.max())
     width = 100 / len(scores)
     for k, score in enumerate(scores):
         height = 8 + 66 * (int(score) - low) / max(high - low, 1)
         colour = ("green" if chosen == right else "orange") if k == chosen else "line"
-        svg.rect(k * width + 1, 80 - height, width - 2, height, fill=colour, line="none", r=1)
+        bars.rect(k * width + 1, 80 - height, width - 2, height, fill=colour, line="none", r=1)
         if k == right:
-            svg.rect(k * width + 1, 97, width - 2, 3, fill="ink", line="none", r=0)
-        svg.text((k + 0.5) * width, 94, str(k), size=11, colour="ink" if k in (chosen, right) else "muted")
-    return svg.render(100, 101)
+            bars.rect(k * width + 1, 97, width - 2, 3, fill="ink", line="none", r=0)
+        bars.text((k + 0.5) * width, 94, str(k), size=11, colour="ink" if k in (chosen, right) else "muted")
+    return bars.sized(100, 101).svg()
 
 
 def digit_card(png: bytes, scores: NDArray[np.int64], chosen: int, right: int, note: str = "") -> str:

@@ -1,22 +1,22 @@
-"""Plots in colours that colour-blind readers can tell apart: as SVG that follows the reader's theme, or as PNG."""
+"""Plots in colours that colour-blind readers can tell apart."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import write_text
-from oxnor.models.base.replace import whole_file
 from oxnor.models.trials.curves import LIMIT, Curve, Knee
 
-from .svg import PAPER, standalone
+from .picture import Picture
+from .svg import PAPER
 
 # Matplotlib wants real colours: these stand for the theme's, and become CSS variables in an SVG.
 _NAMES = ("ink", "line", "muted", "blue", "orange", "green", "purple")
@@ -28,8 +28,8 @@ _SERIES = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("in
 Draw = Callable[[Any, Mapping[str, str]], None]
 
 
-class Plot:
-    """A picture that can be drawn in either form.
+class Plot(Picture):
+    """A picture drawn by matplotlib.
 
     Parameters
     ----------
@@ -39,10 +39,14 @@ class Plot:
         Width and height in inches.
     draw : callable
         (matplotlib figure, colours by name) draws it.
+    panels : mapping of str to Picture, optional
+        Its panels, each as a picture of its own.
     """
 
-    def __init__(self, label: str, size: tuple[float, float], draw: Draw):
-        self.label, self.size, self._draw = label, size, draw
+    def __init__(
+        self, label: str, size: tuple[float, float], draw: Draw, panels: Mapping[str, Picture] = MappingProxyType({})
+    ):
+        self.label, self.size, self._draw, self.panels = label, size, draw, panels
 
     def _figure(self, colours: Mapping[str, str]) -> Any:
         from matplotlib.figure import Figure
@@ -50,6 +54,13 @@ class Plot:
         figure = Figure(figsize=self.size, layout="constrained")
         self._draw(figure, colours)
         return figure
+
+    def figure(self) -> Any:
+        """Return the picture as a matplotlib figure, dark on white."""
+        import matplotlib as mpl
+
+        with mpl.rc_context(_style(PAPER)):
+            return self._figure(PAPER)
 
     def svg(self) -> str:
         """Return an inline ``svg`` element with theme colours; the same plot gives the same bytes."""
@@ -69,33 +80,7 @@ class Plot:
         # Matplotlib numbers its groups the same in every figure; on one page ids must be apart.
         groups = r"figure|axes|patch|text|line2d|matplotlib\.axis|xtick|ytick|legend|QuadMesh|\w*Collection"
         text = re.sub(rf' id="(?:{groups})_\d+"', "", text)
-        return text.replace("<svg", f'<svg role="img" aria-label="{self.label}"', 1).strip()
-
-    def png(self) -> bytes:
-        """Return the picture as PNG, dark on white."""
-        import matplotlib as mpl
-
-        buffer = io.BytesIO()
-        with mpl.rc_context(_style(PAPER)):
-            self._figure(PAPER).savefig(buffer, format="png", dpi=150, facecolor=PAPER["back"])
-        return buffer.getvalue()
-
-    def save(self, path: str | Path) -> None:
-        """Write the picture as SVG or PNG, by the end of the name."""
-        path = check_name(path)
-        if path.suffix == ".svg":
-            write_text(path, standalone(self.svg()))
-        else:
-            with whole_file(path) as temporary:
-                temporary.write_bytes(self.png())
-
-
-def check_name(path: str | Path) -> Path:
-    """Return the path of a picture, or raise InputError unless its name says SVG or PNG."""
-    path = Path(path)
-    if path.suffix not in (".svg", ".png"):
-        raise InputError(f"{path}: a picture's name must end in .svg or .png")
-    return path
+        return text.replace("<svg", f'<svg role="img" aria-label="{escape(self.label, quote=True)}"', 1).strip()
 
 
 def _style(colours: Mapping[str, str]) -> dict[Any, Any]:
@@ -261,7 +246,10 @@ def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str) -> P
             axes.set_xlabel("taken for")
         all_axes[0].set_ylabel("class")
 
-    return Plot(title, (3.6 * len(matrices), 4.3), draw)
+    panels = {}
+    if len(matrices) > 1:
+        panels = {f"{rate:g}": confusion_plot({rate: counts}, title) for rate, counts in matrices.items()}
+    return Plot(title, (3.6 * len(matrices), 4.3), draw, panels)
 
 
 def image_png(pixels: NDArray[np.uint8]) -> bytes:

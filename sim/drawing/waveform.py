@@ -13,7 +13,7 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
-from .svg import Svg
+from .diagrams import Diagram
 
 _LABEL = 190
 _CYCLE = 96
@@ -204,7 +204,7 @@ def _text(value: int | None, track: Track) -> str:
     return digits if len(digits) <= 11 else f"{digits[:5]}…{digits[-5:]}"
 
 
-def _bus(svg: Svg, track: Track, y: float, marked: int) -> None:
+def _bus(diagram: Diagram, track: Track, y: float, marked: int) -> None:
     """Draw a bus: one cell for each stretch of equal values."""
     top, middle, bottom = y + 5, y + _ROW / 2, y + _ROW - 5
     k = 0
@@ -218,55 +218,55 @@ def _bus(svg: Svg, track: Track, y: float, marked: int) -> None:
             f"M{left:g} {middle:g}L{left + 5:g} {top:g}H{right - 5:g}L{right:g} {middle:g}"
             f"L{right - 5:g} {bottom:g}H{left + 5:g}Z"
         )
-        svg.path(d, line="none" if not alone else "orange", fill="orange-fill" if alone else "fill", width=1.3)
+        diagram.path(d, line="none" if not alone else "orange", fill="orange-fill" if alone else "fill", width=1.3)
         if k <= marked < end and not alone:
             inset = (5 * (marked == k), 5 * (marked == end - 1))
             x = _LABEL + marked * _CYCLE + inset[0]
-            svg.rect(x, top, _CYCLE - sum(inset), bottom - top, fill="orange-fill", line="none", r=0)
+            diagram.rect(x, top, _CYCLE - sum(inset), bottom - top, fill="orange-fill", line="none", r=0)
         if not alone:
-            svg.path(d, width=1.3)
-        svg.text((left + right) / 2, middle + 4, _text(track.values[k], track), size=12, mono=True, bold=alone)
+            diagram.path(d, width=1.3)
+        diagram.text((left + right) / 2, middle + 4, _text(track.values[k], track), size=12, mono=True, bold=alone)
         k = end
 
 
-def _bit(svg: Svg, values: tuple[int | None, ...], y: float, marked: int) -> None:
+def _bit(diagram: Diagram, values: tuple[int | None, ...], y: float, marked: int) -> None:
     """Draw a bit: high, low, or grey where it is unknown."""
     top, bottom = y + 7, y + _ROW - 7
     if 0 <= marked < len(values):
-        svg.rect(_LABEL + marked * _CYCLE, y + 3, _CYCLE, _ROW - 6, fill="orange-fill", line="none", r=3)
+        diagram.rect(_LABEL + marked * _CYCLE, y + 3, _CYCLE, _ROW - 6, fill="orange-fill", line="none", r=3)
     level = bottom if not values[0] else top
     d = f"M{_LABEL} {level:g}"
     for k, value in enumerate(values):
         level = top if value else bottom
         d += f"L{_LABEL + k * _CYCLE + (3 if k else 0):g} {level:g}H{_LABEL + (k + 1) * _CYCLE:g}"
-    svg.path(d, line="blue", width=2)
+    diagram.path(d, line="blue", width=2)
     if 0 <= marked < len(values):
         middle = _LABEL + (marked + 0.5) * _CYCLE
-        svg.text(middle, y + _ROW / 2 + 4, str(values[marked]), size=12, mono=True, bold=True)
+        diagram.text(middle, y + _ROW / 2 + 4, str(values[marked]), size=12, mono=True, bold=True)
 
 
-def waveform_svg(waveform: Waveform, title: str) -> str:
-    """Return the timing diagram as an inline ``svg`` element; the marked read is followed through the pipeline."""
-    svg = Svg(title)
+def timing_diagram(waveform: Waveform, title: str) -> Diagram:
+    """Return the timing diagram; the marked read is followed through the pipeline."""
+    diagram = Diagram(title)
     cycles = len(waveform.tracks[0].values)
     right = _LABEL + cycles * _CYCLE
     height = 30 + (len(waveform.tracks) + 1) * _ROW
     for k in range(cycles + 1):
         x = _LABEL + k * _CYCLE
-        svg.path(f"M{x} 22V{height - 4}", line="line", width=0.6, dash="2 4")
+        diagram.path(f"M{x} 22V{height - 4}", line="line", width=0.6, dash="2 4")
         if k < cycles:
             offset = k - waveform.marked
-            svg.text(x + _CYCLE / 2, 15, "t" if not offset else f"t{offset:+d}", size=11, colour="muted")
+            diagram.text(x + _CYCLE / 2, 15, "t" if not offset else f"t{offset:+d}", size=11, colour="muted")
     low = 30 + _ROW - 12
     d = f"M{_LABEL} {low}" + f"V34h{_CYCLE / 2:g}V{low}h{_CYCLE / 2:g}" * cycles
-    svg.text(_LABEL - 12, 30 + _ROW / 2, "clk", size=13, anchor="end", mono=True)
-    svg.path(d, line="muted", width=1.4)
+    diagram.text(_LABEL - 12, 30 + _ROW / 2, "clk", size=13, anchor="end", mono=True)
+    diagram.path(d, line="muted", width=1.4)
     for k, track in enumerate(waveform.tracks):
         y = 30.0 + (k + 1) * _ROW
-        svg.text(_LABEL - 12, y + _ROW / 2 + 4, track.source.label, size=13, anchor="end", mono=True)
+        diagram.text(_LABEL - 12, y + _ROW / 2 + 4, track.source.label, size=13, anchor="end", mono=True)
         marked = waveform.marked + waveform._delay(track)
         if track.source.base == "bit":
-            _bit(svg, track.values, y, marked)
+            _bit(diagram, track.values, y, marked)
         else:
-            _bus(svg, track, y, marked)
-    return svg.render(right + 10, height + 4)
+            _bus(diagram, track, y, marked)
+    return diagram.sized(right + 10, height + 4)

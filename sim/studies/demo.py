@@ -20,7 +20,6 @@ from oxnor.models.datasets.options import DataOptions
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.curves import Curve
-from oxnor.sim.drawing.svg import standalone
 from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
 from oxnor.sim.sweeps.evaluator import work_for
 from oxnor.sim.sweeps.params import SweepParams
@@ -192,11 +191,7 @@ def write_page(demo: Demo, directory: str | Path) -> Path:
     return path
 
 
-def write_pictures(demo: Demo, directory: str | Path) -> list[Path]:
-    """Write the pictures as SVG files of their own into `directory`."""
-    paths = []
-    for name, svg in pictures(demo).items():
-        path = Path(directory) / f"{name}.svg"
-        write_text(path, standalone(svg))
-        paths.append(path)
-    return paths
+def write_pictures(demo: Demo, directory: str | Path, kinds: Sequence[str] = (".svg",)) -> list[Path]:
+    """Write the pictures as files of their own into `directory`; `kinds` are ends of their names."""
+    found = pictures(demo)
+    return [path for name, p in found.items() for kind in kinds for path in p.save(Path(directory) / f"{name}{kind}")]

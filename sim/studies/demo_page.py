@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oxnor.sim.drawing.diagram import engine_svg
+from oxnor.sim.drawing.diagram import engine_diagram
 from oxnor.sim.drawing.html import digit_card, facts, figure, page, table, tiles
+from oxnor.sim.drawing.picture import Picture
 from oxnor.sim.drawing.plots import accuracy_plot, image_png
-from oxnor.sim.drawing.waveform import waveform_svg
+from oxnor.sim.drawing.waveform import timing_diagram
 from oxnor.sim.runner.machine import machine
 
 if TYPE_CHECKING:
@@ -53,15 +54,13 @@ RUN_HEAD = (
 )
 
 
-def pictures(demo: Demo) -> dict[str, str]:
-    """Return the inline ``svg`` elements by name: engine, waveform, accuracy."""
+def pictures(demo: Demo) -> dict[str, Picture]:
+    """Return the pictures by name: engine, waveform, accuracy."""
     points = [(run.ber, run.accuracy) for run in demo.runs if run.accuracy is not None]
     return {
-        "engine": engine_svg(demo.config, f"Block diagram of the engine of {demo.network.name}"),
-        "waveform": waveform_svg(demo.waveform, f"Timing diagram of reads in layer {demo.waveform.layer}"),
-        "accuracy": accuracy_plot(
-            [demo.curve], "Accuracy against bit error rate", points=points, limit=KNEE_LIMIT
-        ).svg(),
+        "engine": engine_diagram(demo.config, f"Block diagram of the engine of {demo.network.name}"),
+        "waveform": timing_diagram(demo.waveform, f"Timing diagram of reads in layer {demo.waveform.layer}"),
+        "accuracy": accuracy_plot([demo.curve], "Accuracy against bit error rate", points=points, limit=KNEE_LIMIT),
     }
 
 

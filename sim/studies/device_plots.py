@@ -35,8 +35,8 @@ _NAMES = {
 Colours = Mapping[str, str]
 #: A device, its cycles, and the seconds since it was programmed.
 Aged = tuple[DeviceModel, float, float]
-#: A title, and what draws it on axes in those colours.
-Panel = tuple[str, Callable[[Any, Colours], None]]
+#: A short name, a title, and what draws it on axes in those colours.
+Panel = tuple[str, str, Callable[[Any, Colours], None]]
 #: Points for a wear plot: label -> (cycles, rates, ends of the intervals of shape (2, k) or None).
 Points = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]]
 
@@ -156,44 +156,51 @@ def device_plot(
     aged: Aged | None = None,
     monte_carlo: Mapping[str, Estimate] | None = None,
     fit: Fit | None = None,
+    *,
+    panels: bool = False,
 ) -> None:
     """Write the picture of a device: its fit if it was fitted, the comparison, its wear if it wears.
 
     Parameters
     ----------
     path : Path
-        Ends in ``.svg`` or ``.png``.
+        Ends in ``.svg``, ``.png`` or ``.pdf``.
     aged, monte_carlo
         As for :func:`draw_comparison`.
     fit : Fit, optional
+    panels : bool
+        Write each panel into a file of its own.
     """
     title = "Bit errors of single devices, of pairs, and of codes"
-    panels: list[Panel] = [(title, lambda axes, colours: draw_comparison(axes, colours, aged, monte_carlo))]
+    shown: list[Panel] = [("errors", title, lambda axes, colours: draw_comparison(axes, colours, aged, monte_carlo))]
     if aged is not None and aged[0].wear.changes and aged[0].valid_cycles[1] > 1:
         device, _, seconds = aged
         curve = wear_curve(device, seconds=seconds)
-        panels.append((f"Wear of {device.name}", lambda axes, colours: draw_wear(axes, colours, curve)))
+        shown.append(("wear", f"Wear of {device.name}", lambda axes, colours: draw_wear(axes, colours, curve)))
     if fit is not None:
-        panels.insert(0, (f"Resistances in {Path(fit.path).name}", lambda axes, colours: draw_fit(axes, colours, fit)))
-    _panels(panels).save(path)
+        title = f"Resistances in {Path(fit.path).name}"
+        shown.insert(0, ("fit", title, lambda axes, colours: draw_fit(axes, colours, fit)))
+    _panels(shown).save(path, panels=panels)
 
 
 def wear_plot(path: Path, device: DeviceModel, points: Points, cycles: NDArray[np.float64] | None = None) -> None:
-    """Write the wear curve of a device with measured points on it; the file ends in ``.svg`` or ``.png``."""
+    """Write the wear curve of a device with measured points on it; the file ends in ``.svg``, ``.png`` or ``.pdf``."""
     curve = wear_curve(device, cycles)
-    _panels([(f"Wear of {device.name}", lambda axes, colours: draw_wear(axes, colours, curve, points))]).save(path)
+    title = f"Wear of {device.name}"
+    _panels([("wear", title, lambda axes, colours: draw_wear(axes, colours, curve, points))]).save(path)
 
 
-def _panels(panels: Sequence[Panel]) -> Plot:
-    """Return panels side by side; each is a title and what draws it on its axes."""
+def _panels(shown: Sequence[Panel]) -> Plot:
+    """Return panels side by side."""
 
     def draw(figure: Any, colours: Colours) -> None:
-        for k, (name, draw_panel) in enumerate(panels):
-            axes = figure.add_subplot(1, len(panels), k + 1)
+        for k, (_, title, draw_panel) in enumerate(shown):
+            axes = figure.add_subplot(1, len(shown), k + 1)
             draw_panel(axes, colours)
-            axes.set_title(name, loc="left")
+            axes.set_title(title, loc="left")
             for axis in (axes.xaxis, axes.yaxis):
                 if axis.get_scale() == "log":
                     log_ticks(axis)
 
-    return Plot("; ".join(name for name, _ in panels), (8.2 * len(panels), 6.2), draw)
+    parts = {panel[0]: _panels([panel]) for panel in shown} if len(shown) > 1 else {}
+    return Plot("; ".join(title for _, title, _ in shown), (8.2 * len(shown), 6.2), draw, parts)

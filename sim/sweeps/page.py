@@ -175,7 +175,7 @@ def _section(story: Story) -> list[str]:
         ),
         f"<p>Errors: {escape(kind)}; seed {header['seed']}; {escape(str(header.get('inputs', '')))}.</p>",
         figure(
-            story.plots["accuracy"].svg(),
+            story.plots["accuracy"],
             "Line: mean over the trials. Band: where 95 % of trials fall. Dotted: the knee, with the 95 % interval of"
             " its rate from resampled trials.",
         ),
@@ -184,12 +184,12 @@ def _section(story: Story) -> list[str]:
     if "layers" in story.plots:
         parts += [
             "<h3>Sensitivity of the layers</h3>",
-            figure(story.plots["layers"].svg(), "Errors in one layer alone: the rate that costs the same accuracy."),
+            figure(story.plots["layers"], "Errors in one layer alone: the rate that costs the same accuracy."),
         ]
     if "confusion" in story.plots:
         parts += [
             "<h3>What is taken for what</h3>",
-            figure(story.plots["confusion"].svg(), "Percent of the images of each class, mean over the trials."),
+            figure(story.plots["confusion"], "Percent of the images of each class, mean over the trials."),
         ]
     if story.checks:
         rows = [
@@ -218,7 +218,7 @@ def build_page(stories: Sequence[Story]) -> str:
         f'<p class="muted">{escape(names)}: accuracy against the rate of wrong synapses.</p>',
     ]
     if len(stories) > 1:
-        body.append(figure(together(stories).svg(), "All of them; dotted: the knees."))
+        body.append(figure(together(stories), "All of them; dotted: the knees."))
     for story in stories:
         body += _section(story)
     command = " ".join(["oxnor report", *(story.path.name for story in stories)])

@@ -11,11 +11,12 @@ import pytest
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.errors import InputError
 from oxnor.models.trials.curves import Curve
-from oxnor.sim.drawing.diagram import engine_svg
+from oxnor.sim.drawing.diagram import engine_diagram
 from oxnor.sim.drawing.html import facts, page, score_bars, table
+from oxnor.sim.drawing.paths import subpaths
 from oxnor.sim.drawing.plots import accuracy_plot, confusion_plot, image_png, layers_plot
 from oxnor.sim.drawing.svg import PAPER, THEME_CSS, standalone
-from oxnor.sim.drawing.waveform import SOURCES, Waveform, one_read, read_vcd, waveform_svg
+from oxnor.sim.drawing.waveform import SOURCES, Waveform, one_read, read_vcd, timing_diagram
 
 
 def texts(svg):
@@ -75,13 +76,13 @@ def test_pictures_are_saved_by_the_end_of_the_name(curve, tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     plot.save(tmp_path / "a.svg")
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
-    with pytest.raises(InputError, match=r"a\.gif: a picture's name must end in \.svg or \.png$"):
+    with pytest.raises(InputError, match=r"a\.gif: a picture's name must end in \.svg, \.png or \.pdf$"):
         plot.save(tmp_path / "a.gif")
 
 
 def test_colours_are_those_of_the_theme(curve, random_network):
     config = EngineConfig.for_network(random_network((37, 13, 5)))
-    for svg in (accuracy_plot([curve] * 5, "A").svg(), engine_svg(config, "E")):
+    for svg in (accuracy_plot([curve] * 5, "A").svg(), engine_diagram(config, "E").svg()):
         assert colours(svg) <= set(re.findall(r"--([a-z-]+):", THEME_CSS))
 
 
@@ -96,7 +97,7 @@ def test_standalone_picture_has_size_and_theme(curve):
 def test_standalone_picture_has_plain_colours(curve, random_network):
     """Outside browsers there are no CSS variables, and what has none is black."""
     config = EngineConfig.for_network(random_network((37, 13, 5)))
-    for picture in (accuracy_plot([curve] * 5, "A").svg(), engine_svg(config, "E")):
+    for picture in (accuracy_plot([curve] * 5, "A").svg(), engine_diagram(config, "E").svg()):
         svg = standalone(picture)
         assert "var(" not in svg
         used = set(re.findall(r'(?:fill|stroke): ?([^;"]+)', svg.split("</style>", 1)[1])) - {"none"}
@@ -109,7 +110,7 @@ def test_standalone_picture_has_plain_colours(curve, random_network):
 @pytest.mark.parametrize("shape", [(784, 64, 64, 64, 10), (37, 13, 5), (8, 2)], ids=str)
 def test_diagram_says_the_sizes_of_the_engine(random_network, shape, target, dataflow):
     config = EngineConfig.for_network(random_network(shape), target=target, dataflow=dataflow)
-    shown = texts(engine_svg(config, "Engine"))
+    shown = texts(engine_diagram(config, "Engine").svg())
     for k, layer in enumerate(config.layers):
         assert f"layer {k}: {layer.n_in:,} → {layer.n_out:,}" in shown
         assert any(t.endswith(f"of {layer.rows} × {layer.cols}") and t.startswith(f"{layer.macros:,} ") for t in shown)
@@ -119,7 +120,7 @@ def test_diagram_says_the_sizes_of_the_engine(random_network, shape, target, dat
 
 
 def test_diagram_escapes_its_title(random_network):
-    svg = engine_svg(EngineConfig.for_network(random_network((8, 2))), 'a "<b>"')
+    svg = engine_diagram(EngineConfig.for_network(random_network((8, 2))), 'a "<b>"').svg()
     assert ET.fromstring(svg).attrib["aria-label"] == 'a "<b>"'
 
 
@@ -173,7 +174,7 @@ def test_one_read_shows_a_neuron_that_fires_and_its_neighbour_that_does_not(tmp_
     # Row 5 is the first whose count reaches the threshold of 5.
     assert (read.value("row"), read.value("popcount"), read.value("sum p"), read.value("fire = p ≥ T")) == (5, 5, 5, 1)
     assert read.value("q = XNOR(w, x)") == 5
-    shown = texts(waveform_svg(read, "Reads"))
+    shown = texts(timing_diagram(read, "Reads").svg())
     assert {"clk", "row", "popcount", "threshold T", "t", "t+1", "t-2"} <= set(shown)
 
 
@@ -182,7 +183,7 @@ def test_signals_that_are_not_in_the_file_are_left_out(tmp_path):
     path.write_text(vcd(hide=("threshold", "fire", "x")))
     read = one_read(read_vcd(path, 1, 2), cycles=6)
     assert read.value("fire = p ≥ T") is None
-    assert "threshold T" not in texts(waveform_svg(read, "Reads"))
+    assert "threshold T" not in texts(timing_diagram(read, "Reads").svg())
 
 
 def test_waveform_of_another_layer(tmp_path):
@@ -204,7 +205,7 @@ def test_unknown_values_are_drawn_as_x(tmp_path):
     path.write_text(vcd())
     read = one_read(read_vcd(path, 1, 2), cycles=6)
     tracks = tuple(t if t.source.label != "popcount" else type(t)(t.source, 4, (None,) * 6) for t in read.tracks)
-    assert "X" in texts(waveform_svg(Waveform(1, tracks, 2, 2), "Reads"))
+    assert "X" in texts(timing_diagram(Waveform(1, tracks, 2, 2), "Reads").svg())
 
 
 def test_image_png_is_a_png():
@@ -242,3 +243,31 @@ def test_reading_waves_leaves_broken_pipes_alone(tmp_path):
     code = "import signal; from oxnor.sim.drawing import waveform; waveform._vcd_reader(); print(signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+def test_pictures_as_pdf(curve, random_network, tmp_path):
+    """Diagrams too, with no other tool; the same picture gives the same bytes."""
+    diagram = engine_diagram(EngineConfig.for_network(random_network((37, 13, 5))), "E")
+    for picture in (accuracy_plot([curve], "A"), diagram):
+        assert picture.save(tmp_path / "a.pdf") == [tmp_path / "a.pdf"]
+        assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+        assert picture.pdf() == picture.pdf()
+        assert picture.png().startswith(b"\x89PNG")
+
+
+def test_panels_in_files_of_their_own(tmp_path):
+    matrix = np.array([[9, 1], [0, 10]])
+    plot = confusion_plot({0.0: matrix, 0.01: matrix}, "C")
+    names = [p.name for p in plot.save(tmp_path / "c.svg", panels=True)]
+    assert names == ["c-0.svg", "c-0.01.svg"] == sorted((p.name for p in tmp_path.iterdir()), key=len)
+    assert "error rate 0.01" in texts((tmp_path / "c-0.01.svg").read_text())
+    assert confusion_plot({0.0: matrix}, "C").save(tmp_path / "one.svg", panels=True) == [tmp_path / "one.svg"]
+
+
+def test_paths_of_diagrams():
+    assert subpaths("M1 2H5V7h-2Z") == [([(1, 2), (5, 2), (5, 7), (3, 7)], True)]
+    assert subpaths("M1 2l4 3l-8 6M0 0 3.5 -1L2 2v1.5") == [
+        ([(1, 2), (5, 5), (-3, 11)], False), ([(0, 0), (3.5, -1), (2, 2), (2, 3.5)], False),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="must consist of M, L, H, V and Z, not C"):
+        subpaths("M0 0C1 1 2 2 3 3")
