@@ -10,7 +10,6 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.host.beats import pack_beats
 from oxnor.hw.host.programmer import Access, Programmer, at_once
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.link_protocol import (
@@ -27,6 +26,7 @@ from oxnor.hw.params.link_protocol import (
     request,
 )
 from oxnor.hw.params.registers import INDEX, MAGIC
+from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors
 
@@ -279,7 +279,7 @@ class Host:
         LinkError
             If the answer is not what was asked for.
         """
-        payload = pack_beats(bits, 16).tobytes()
+        payload = pack_bytes(bits, 16).tobytes()
         size = len(bits) * identity.result_bytes
         data = self._ok(Command.RUN, payload, answer_bytes=size + 16)
         if len(data) != size + 4:

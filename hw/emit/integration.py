@@ -17,6 +17,7 @@ from oxnor.hw.engine.engine import Engine
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.registers import MAGIC
 from oxnor.models import golden
+from oxnor.models.base.bits import hex_lines, pack_bytes, unpack_bytes, word_bits
 from oxnor.models.base.files import write_text
 from oxnor.models.base.rng import stream
 from oxnor.models.datasets.mnist import load_mnist
@@ -41,32 +42,17 @@ def example_images(network: Network) -> NDArray[np.bool_]:
     return g.integers(0, 2, size=(IMAGES, network.n_in), dtype=np.uint8).astype(bool)
 
 
-def beat_words(bits: NDArray[np.bool_], width: int) -> list[int]:
-    """Return images (n, n_in) as beats of the input stream: bit i of an image is bit i % width of beat i // width."""
-    words = []
-    for row in bits:
-        whole = int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
-        for _ in range(-(-len(row) // width)):
-            words.append(whole & ((1 << width) - 1))
-            whole >>= width
-    return words
+def beats(bits: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """Return images (n, n_in) as beats (n * beats, width): bit i of an image is bit i % width of beat i // width."""
+    return unpack_bytes(pack_bytes(bits, width)).reshape(-1, width)
 
 
-def result_words(scores: NDArray[np.int64], config: EngineConfig) -> list[int]:
-    """Return the words of the output stream for scores of shape (n, n_out)."""
-    mask = (1 << config.score_width) - 1
-    words = []
-    for row in scores:
-        word = int(np.argmax(row))
-        if config.with_scores:
-            for k, s in enumerate(row):
-                word |= (int(s) & mask) << (config.class_width + k * config.score_width)
-        words.append(word)
-    return words
-
-
-def _hex(words: list[int], width: int) -> str:
-    return "".join(f"{w:0{-(-width // 4)}x}\n" for w in words)
+def results(scores: NDArray[np.int64], config: EngineConfig) -> NDArray[np.bool_]:
+    """Return what the output stream carries for scores of shape (n, n_out), shape (n, result width)."""
+    classes = word_bits(np.argmax(scores, axis=1), config.class_width)
+    if not config.with_scores:
+        return classes
+    return np.concatenate([classes, word_bits(scores, config.score_width)], axis=1)
 
 
 def _filled(name: str, values: dict[str, Any]) -> str:
@@ -237,8 +223,7 @@ def write_package(
     }  # fmt: skip
     write_text(directory / "examples" / "bench.sv", _filled("bench.sv", values))
     write_text(directory / "examples" / "test_engine.py", _filled("test_engine.py", values))
-    write_text(directory / "examples" / "images.mem", _hex(beat_words(bits, config.stream_width), config.stream_width))
-    expected = result_words(golden.scores(network, bits), config)
-    write_text(directory / "examples" / "expected.mem", _hex(expected, config.result_width))
+    write_text(directory / "examples" / "images.mem", hex_lines(beats(bits, config.stream_width)))
+    write_text(directory / "examples" / "expected.mem", hex_lines(results(golden.scores(network, bits), config)))
     write_text(directory / f"{sidecar['top']}.core", core_file(network, sidecar, images))
     write_text(directory / "README.md", readme(network, config, sidecar))

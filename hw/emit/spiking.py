@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from oxnor.hw.params.spiking import SpikingConfig, result_layout
-from oxnor.hw.placement.memory_files import hex_rows
 from oxnor.hw.spiking.engine import REGISTERS, SpikingEngine
+from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
 from oxnor.models.networks.spiking import SpikingNetwork
@@ -44,7 +44,7 @@ def image_texts(network: SpikingNetwork, config: SpikingConfig) -> dict[str, str
                 stored = np.zeros((len(rows), c.cols), bool)
                 part = rows[:, first : first + c.neurons_of(a) * group]
                 stored[:, : part.shape[1]] = part
-                texts[f"layer{k}_d{d}_a{a}.mem"] = hex_rows(stored, c.rows)
+                texts[f"layer{k}_d{d}_a{a}.mem"] = hex_lines(stored, c.rows)
     return texts
 
 

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-
-def pack_beats(bits: NDArray[np.bool_], width: int) -> NDArray[np.uint8]:
-    """Return images (n, n_in) as the bytes of their beats of `width` bits, little-endian, the last one zero padded."""
-    beats = -(-bits.shape[1] // width)
-    padded = np.zeros((len(bits), beats * width), bool)
-    padded[:, : bits.shape[1]] = bits
-    return np.packbits(padded, axis=1, bitorder="little")
+from oxnor.models.base.bits import signed_integers
 
 
 def unpack_results(
@@ -22,12 +16,9 @@ def unpack_results(
     `layout` is the sidecar's ``result``.
     """
     split = layout["class_width"] // 8
-    classes = raw[:, :split].astype(np.int64) @ (1 << np.arange(0, 8 * split, 8, dtype=np.int64))
+    classes = signed_integers(np.pad(raw[:, :split], ((0, 0), (0, 1))))
     if not layout["scores"]:
         return classes, None
     size = layout["score_width"] // 8
     words = raw[:, split:].reshape(len(raw), layout["scores"], size)
-    # Sign extension to the eight bytes of an int64.
-    wide = np.where(words[:, :, -1:] & 0x80, np.uint8(0xFF), np.uint8(0)).repeat(8, axis=2)
-    wide[:, :, :size] = words
-    return classes, np.ascontiguousarray(wide).view("<i8")[:, :, 0].astype(np.int64)
+    return classes, signed_integers(words)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.registers import PROGRAMMING_COMMANDS, as_dicts
 from oxnor.hw.placement.arrange import check_shape, coefficient_rows, macro_bits, synapse_at
+from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.march import SelfTestReport, classify, march
@@ -185,7 +186,8 @@ class Programmer:
                 status = next(given)
                 if status & 4:
                     raise EngineError(f"the engine has no row {step.row} in macro {macro} of layer {layer}")
-                found.append((status, as_bits([next(given) for _ in range(-(-step.width // 32))], step.width)))
+                words = [next(given) for _ in range(-(-step.width // 32))]
+                found.append((status, unpack_words(np.array(words, np.uint32), step.width)))
             del waiting[:count]
         return found
 
@@ -224,7 +226,7 @@ class Programmer:
         """Return the bits that the last command has read, or that failed in it, shape (width,)."""
         await self.set("PROG_WORD", 0)
         words = [await self.get("PROG_DATA") for _ in range(-(-width // 32))]
-        return as_bits(words, width)
+        return unpack_words(np.array(words, np.uint32), width)
 
     def _memories(self, network: Network) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
         """Yield (layer, macro, rows of bits) of everything that a network is in this engine."""
@@ -296,7 +298,8 @@ class Programmer:
                 await self.set("NETWORK", int(network.digest[:8], 16))
             for n, (k, macro, rows) in enumerate(memories):
                 width = rows.shape[1]
-                steps = [Step(row, ("CLEAR", *names), as_words(bits), width) for row, bits in enumerate(rows)]
+                words = pack_words(rows, np.uint32)
+                steps = [Step(row, ("CLEAR", *names), words[row], width) for row in range(len(rows))]
                 for row, (status, wrong) in enumerate(await self._commands(k, macro, steps)):
                     columns = np.flatnonzero(wrong).tolist() if status & 8 else []
                     if macro == self.config.layers[k].macros:
@@ -354,7 +357,7 @@ class Programmer:
             for row in order:
                 steps += [Step(row, (name,), width=c.cols) for name in reads]
                 if step.written is not None:
-                    steps.append(Step(row, names, as_words(step.written[row])))
+                    steps.append(Step(row, names, pack_words(step.written[row], np.uint32)))
             found = await self._commands(layer, macro, steps)
             if step.expected is not None:
                 expected.append(step.expected)
@@ -367,15 +370,3 @@ class Programmer:
         """Return what a row of a macro answers with all inputs 1, or with all inputs 0; the stream must be held."""
         await self.command(layer, macro, row, "READ_INVERTED" if inverted else "READ")
         return await self.result(self.config.layers[layer].cols)
-
-
-def as_bits(words: Sequence[int], width: int) -> NDArray[np.bool_]:
-    """Undo :func:`as_words`: return the first `width` bits of 32-bit words."""
-    return np.unpackbits(np.array(words, "<u4").view(np.uint8), count=width, bitorder="little").astype(bool)
-
-
-def as_words(bits: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """Return bits as 32-bit words, bit 0 lowest; the last word is filled with 0."""
-    padded = np.zeros(-(-len(bits) // 32) * 32, bool)
-    padded[: len(bits)] = bits
-    return np.packbits(padded, bitorder="little").view("<u4")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
+from oxnor.models.base.bits import word_bits
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
@@ -101,7 +102,7 @@ def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArr
             )
         padded = np.zeros(config.passes * config.neurons, np.int64)
         padded[: config.n_out] = values
-        bits.append((padded[:, None] >> np.arange(width) & 1).astype(bool))
+        bits.append(word_bits(padded, width))
     return np.concatenate(bits, axis=1).reshape(config.passes, -1)
 
 

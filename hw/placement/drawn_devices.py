@@ -12,7 +12,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.models import golden
 from oxnor.models.base import rng
-from oxnor.models.base.bits import pack_words, unpack_words
+from oxnor.models.base.bits import hex_lines, pack_words, unpack_words, word_bits
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.rng import check_key
 from oxnor.models.devices.device_macro import TOP, DeviceTables, count_reads, image_words, margins, normal_table, seeds
@@ -21,7 +21,6 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
 from .arrange import arrange, gather
-from .memory_files import hex_rows, word_bits
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class LayerDevices:
         flags = np.zeros(c.cols, np.uint8)
         generator = np.full(c.cols, self.generators[group, across], np.uint32)
         words = image_words(pairs, self.offsets[group, across], flags, self.noise[group, across], generator)
-        return hex_rows(word_bits(words, 32), len(words))
+        return hex_lines(word_bits(words, 32), len(words))
 
     def popcounts(
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
@@ -225,8 +224,8 @@ class EngineDevices:
     def texts(self) -> dict[str, str]:
         """Return the memory images of all macros, and what they have in common, by file name."""
         texts = {
-            "twin_normal.mem": hex_rows(word_bits(normal_table()[:, None], 16), 1024),
-            "twin_device.mem": hex_rows(word_bits(self.tables.words()[:, None], 32), 128),
+            "twin_normal.mem": hex_lines(word_bits(normal_table(), 16), 1024),
+            "twin_device.mem": hex_lines(word_bits(self.tables.words(), 32), 128),
         }
         for k, layer in enumerate(self.layers):
             for v, h in np.ndindex(layer.config.groups, layer.config.across):

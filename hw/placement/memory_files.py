@@ -6,31 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.macro_kinds import MACRO_KINDS
+from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
 from oxnor.models.networks.binarized import Network
 
 from .arrange import check_shape, coefficient_rows, macro_bits
-
-
-def hex_rows(bits: NDArray[np.bool_], rows: int) -> str:
-    """Return (n, width) bits as `rows` lines of hexadecimal, bit 0 rightmost; rows beyond n are 0."""
-    n, width = bits.shape
-    digits = -(-width // 4)
-    packed = np.packbits(bits, axis=1, bitorder="little")[:, ::-1]
-    lines = [row.tobytes().hex()[-digits:] for row in packed]
-    return "\n".join(lines + ["0" * digits] * (rows - n)) + "\n"
-
-
-def word_bits(words: NDArray[np.unsignedinteger], width: int) -> NDArray[np.bool_]:
-    """Return (n, cols) words as (n, cols * width) bits for :func:`hex_rows`, column 0 in the low bits."""
-    raw = np.ascontiguousarray(words, dtype=words.dtype.newbyteorder("<")).view(np.uint8)
-    bits = np.unpackbits(raw.reshape(*words.shape, -1), axis=-1, bitorder="little")[..., :width]
-    return bits.reshape(len(words), -1).astype(bool)
 
 
 def image_texts(
@@ -63,10 +47,10 @@ def image_texts(
         if not has_devices:
             stored = macro_bits(layer.weights, c)
             for v, h in np.ndindex(c.groups, c.across):
-                texts[f"layer{k}_v{v}_h{h}.mem"] = hex_rows(stored[v, h], c.rows)
+                texts[f"layer{k}_v{v}_h{h}.mem"] = hex_lines(stored[v, h], c.rows)
         coefficients = coefficient_rows(network, k, c)
         if coefficients.size:
-            texts[f"layer{k}_coefficients.mem"] = hex_rows(coefficients, c.passes)
+            texts[f"layer{k}_coefficients.mem"] = hex_lines(coefficients, c.passes)
     return texts
 
 

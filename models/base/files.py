@@ -19,6 +19,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from .bits import unpack_bytes
 from .errors import InputError
 from .replace import whole_file
 
@@ -166,7 +167,7 @@ class NpzReader:
         packed = self.array(name, "|u1", (rows, -(-width // 8)))
         if width % 8 and (packed[:, -1] >> (width % 8)).any():
             raise InputError(f"{self.path}: array {name!r} must have 0 in the unused high bits of each row")
-        return np.unpackbits(packed, axis=1, count=width, bitorder="little").astype(bool)
+        return unpack_bytes(packed, width)
 
     def array(self, name: str, dtype: str, shape: tuple[int | None, ...], limit: int = 1 << 31, *,
               any_order: bool = False) -> NDArray:  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.bits import pack_words
+from oxnor.models.base.bits import hex_lines, pack_words
 from oxnor.models.base.files import write_npz, write_text
 from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
@@ -17,13 +17,6 @@ from . import binarized as golden
 
 #: Bits of a score in the text files, two's complement.
 SCORE_WIDTH = 64
-
-
-def hex_lines(bits: NDArray[np.bool_]) -> str:
-    """Return bits (n, width) as n lines of hexadecimal for ``$readmemh``, element 0 rightmost."""
-    digits = -(-bits.shape[1] // 4)
-    packed = np.packbits(bits, axis=1, bitorder="little")[:, ::-1]
-    return "".join(f"{row.tobytes().hex()[-digits:]}\n" for row in packed)
 
 
 def vectors(network: Network, images: NDArray) -> dict[str, NDArray]:

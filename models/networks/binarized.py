@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, naming, write_npz
 from oxnor.models.networks.layers.dense import DenseLayer
@@ -68,7 +69,7 @@ class Network(Chain):
         h = hashlib.sha256(f"{FORMAT} {FORMAT_VERSION} {self.input_threshold}".encode())
         for layer in self.layers:
             h.update(f"{layer.kind} {layer.weights.shape}".encode())
-            h.update(np.packbits(layer.weights, axis=1, bitorder="little").tobytes())
+            h.update(pack_bytes(layer.weights).tobytes())
             for name, array in layer.to_arrays().items():
                 h.update(name.encode() + array.tobytes())
         return h.hexdigest()
@@ -127,7 +128,7 @@ class Network(Chain):
         }
         arrays: dict[str, NDArray] = {"header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)}
         for i, layer in enumerate(self.layers):
-            arrays[f"layer{i}.weights"] = np.packbits(layer.weights, axis=1, bitorder="little")
+            arrays[f"layer{i}.weights"] = pack_bytes(layer.weights)
             arrays |= {f"layer{i}.{k}": v for k, v in layer.to_arrays().items()}
         write_npz(path, arrays)
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, naming, write_npz
 from oxnor.models.networks.layers.base import SIZE_MAX
@@ -316,7 +317,7 @@ class SpikingNetwork(Chain):
         """SHA-256 (hex) of everything that the network computes with; name and info are left out."""
         h = hashlib.sha256(f"{FORMAT} {FORMAT_VERSION} {json.dumps(self._settings(), sort_keys=True)}".encode())
         for layer in self.layers:
-            h.update(np.packbits(layer.cells, axis=1, bitorder="little").tobytes())
+            h.update(pack_bytes(layer.cells).tobytes())
         return h.hexdigest()
 
     def inputs(self, images: Any) -> NDArray[np.uint8]:
@@ -353,7 +354,7 @@ class SpikingNetwork(Chain):
         text = json.dumps(header | self._settings(), sort_keys=True)
         arrays: dict[str, NDArray] = {"header": np.frombuffer(text.encode(), np.uint8)}
         for i, layer in enumerate(self.layers):
-            arrays[f"layer{i}.cells"] = np.packbits(layer.cells, axis=1, bitorder="little")
+            arrays[f"layer{i}.cells"] = pack_bytes(layer.cells)
         write_npz(path, arrays)
 
     @classmethod

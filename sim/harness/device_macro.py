@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.params.macro_kinds import TWIN_FILES
-from oxnor.hw.placement.memory_files import word_bits
+from oxnor.models.base.bits import unpack_bytes, word_bits
 from oxnor.models.devices.device_macro import DeviceMacro, normal_table
 from oxnor.sim.runner import runner
 
@@ -31,8 +31,8 @@ def macro_memory(macro: DeviceMacro) -> dict[str, NDArray[np.bool_]]:
         raise ValueError("The macro can start only with devices that have had no operations here")
     return {
         "macro": word_bits(macro.words(), 32),
-        "twin_normal": word_bits(normal_table()[:, None], 16),
-        "twin_device": word_bits(macro.tables.words()[:, None], 32),
+        "twin_normal": word_bits(normal_table(), 16),
+        "twin_device": word_bits(macro.tables.words(), 32),
     }
 
 
@@ -41,11 +41,6 @@ def macro_parameters(macro: DeviceMacro) -> dict[str, object]:
     rows, cols = macro.pairs.shape[1:]
     files = {name: f'"{path}"' for name, path in {"INIT_FILE": "mem/macro.mem", **TWIN_FILES}.items()}
     return {"ROWS": rows, "COLS": cols, "COUNT_BITS": macro.count_bits, **files}
-
-
-def bits_of(words: NDArray[np.uint8], cols: int) -> NDArray[np.bool_]:
-    """Return rows of bytes, least significant first, as (n, cols) bits."""
-    return np.unpackbits(words, axis=1, bitorder="little")[:, :cols].astype(bool)
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
         At the first bit that differs.
     """
     cols = macro.pairs.shape[2]
-    rows, x, programs = record["rows"], bits_of(record["x"], cols), record["programs"]
+    rows, x, programs = record["rows"], unpack_bytes(record["x"], cols), record["programs"]
     expected = np.empty(x.shape, bool)
     # Operations between the same two reads together.
     before = np.unique(programs[:, 0]).tolist()
@@ -81,8 +76,8 @@ def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
         expected[a:b] = macro.read(rows[a:b], x[a:b])
         if k < len(before):
             macro.program_many(parts[k])
-    at, got = record["shown"], bits_of(record["q"], cols)
-    wrong = np.argwhere(got != expected[at] ^ bits_of(record["flips"], cols))
+    at, got = record["shown"], unpack_bytes(record["q"], cols)
+    wrong = np.argwhere(got != expected[at] ^ unpack_bytes(record["flips"], cols))
     if len(wrong):
         read, column = int(at[wrong[0][0]]), int(wrong[0][1])
         raise runner.SimulationError(

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from oxnor.hw.emit.verilog import emit_engine
-from oxnor.hw.host.beats import pack_beats
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.registers import INTERFACE_VERSION, MAGIC
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models import golden
+from oxnor.models.base.bits import pack_bytes
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import runner
 
@@ -82,7 +82,7 @@ class EngineTestbench:
         bits = np.random.default_rng(self.seed).random((self.images, network.n_in)) < 0.5
         write_images(network, config, directory)
         network.save(directory / "network.npz")
-        np.save(directory / "inputs.npy", pack_beats(bits, config.stream_width))
+        np.save(directory / "inputs.npy", pack_bytes(bits, config.stream_width))
         np.save(directory / "scores.npy", golden.scores(network, bits))
         timing = schedule(config)
         # The busiest test sends each image twice through a consumer that pauses.

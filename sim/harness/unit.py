@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.emit.verilog import emit_component
-from oxnor.hw.placement.memory_files import hex_rows
+from oxnor.models.base.bits import hex_lines
 from oxnor.sim.runner import runner
 
 
@@ -93,5 +93,5 @@ class UnitTestbench:
         for name, rows in self.memory.items():
             path = directory / "mem" / f"{name}.mem"
             path.parent.mkdir(exist_ok=True)
-            path.write_text(hex_rows(rows, len(rows)))
+            path.write_text(hex_lines(rows))
         return runner.run(build, f"oxnor.sim.benches.{self.module}", directory, runner.Selection(self.tests, seed=seed))

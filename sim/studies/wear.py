@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base import rng
+from oxnor.models.base.bits import unpack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
 from oxnor.models.devices.device_macro import FORM, RESET, SET, DeviceMacro, DeviceTables, margins, seeds
@@ -155,7 +156,7 @@ def rtl_point(
     testbench.run(directory, simulator="verilator", root=root)
     with np.load(directory / "record.npz") as record:
         compare(macro, record)
-        shown = np.unpackbits(record["q"], axis=1, bitorder="little")[:, :COLS].astype(bool)
+        shown = unpack_bytes(record["q"], COLS)
     errors = np.count_nonzero(shown.reshape(weights.shape) != weights)
     return WearPoint(cycles, int(errors), weights.size, _exact(device, cycles))
 

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.emit.verilog import Emitted, emit_engine
-from oxnor.hw.host.beats import pack_beats, unpack_results
+from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.macro_kinds import MACRO_KINDS
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models import golden
+from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
@@ -94,7 +95,7 @@ class BinarizedCase:
         if devices and self.in_rtl is not self.network:
             devices = EngineDevices.draw(self.in_rtl, self.config, _draw_of(self.request))
         write_images(self.in_rtl, self.config, directory, devices.texts() if devices else None)
-        np.save(directory / "images.npy", pack_beats(self.bits, self.config.stream_width))
+        np.save(directory / "images.npy", pack_bytes(self.bits, self.config.stream_width))
         writes = []
         if reads := self.request.errors.reads:
             offsets = {r["name"]: r["offset"] for r in engine.sidecar["registers"]}

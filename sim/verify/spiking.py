@@ -16,6 +16,7 @@ from oxnor.hw.emit.spiking import emit_spiking_engine, write_spiking_images
 from oxnor.hw.emit.verilog import Emitted
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.hw.params.spiking_schedule import spiking_schedule
+from oxnor.models.base.bits import signed_integers, unpack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
@@ -40,11 +41,9 @@ def unpack(raw: NDArray[np.uint8], spikes: NDArray[np.uint8], config: SpikingCon
     head = raw[:, :4].copy().view("<u2").astype(np.int64)
     numbers = raw[:, 4 : 8 + 4 * layers].copy().view("<i4")
     words = raw[:, 8 + 4 * layers :].reshape(len(raw), config.n_out, size)
-    wide = np.where(words[:, :, -1:] & 0x80, np.uint8(0xFF), np.uint8(0)).repeat(4, axis=2)
-    wide[:, :, :size] = words
-    counts = np.ascontiguousarray(wide).view("<i4")[:, :, 0]
+    counts = signed_integers(words).astype(np.int32)
     ticks = spikes[:, :8].copy().view("<i4").reshape(len(spikes), 2)
-    bits = np.unpackbits(spikes[:, 8:], axis=1, bitorder="little").astype(bool)
+    bits = unpack_bytes(spikes[:, 8:])
     fired, negative = bits[:, : config.n_out], bits[:, config.n_out : 2 * config.n_out]
     which, neuron = np.nonzero(fired)
     # The engine numbers the events of each image from 1.

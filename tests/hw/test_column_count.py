@@ -6,6 +6,7 @@ from amaranth.sim import Simulator
 
 from oxnor.hw.blocks.column_count import ColumnCount
 from oxnor.hw.params.widths import bits_for
+from oxnor.models.base.bits import integers
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 4, 5, 6, 7, 9, 16, 23, 64])
@@ -22,7 +23,7 @@ def test_counts_of_columns(lanes):
 
     async def bench(ctx):
         for v, word in enumerate(stack):
-            ctx.set(unit.i[v], int.from_bytes(np.packbits(word, bitorder="little").tobytes(), "little"))
+            ctx.set(unit.i[v], integers(word[None])[0])
         await ctx.delay(1e-9)
         found.extend(ctx.get(unit.o[b]) for b in range(bits_for(lanes)))
 

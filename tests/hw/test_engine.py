@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oxnor.hw.emit.integration import beat_words, result_words
+from oxnor.hw.emit.integration import beats, results
 from oxnor.hw.engine.engine import Engine
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.layers.tile import Tile
@@ -22,6 +22,7 @@ from oxnor.hw.params.options import DATAFLOWS
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models import golden
+from oxnor.models.base.bits import integers
 from oxnor.models.networks.binarized import Network
 
 
@@ -99,7 +100,7 @@ def engines(draw):
 
 def results_of(network, config, bits, pauses, seed=1):
     """Return the results of an engine and the cycle of each, counted from the first input transfer."""
-    words = beat_words(bits, config.stream_width)
+    words = integers(beats(bits, config.stream_width))
     engine = Engine(config)
     found, times, began = [], [], []
 
@@ -143,7 +144,7 @@ def check(case, pauses, images=6):
         for unit, elaborate in with_images(image_texts(network, config)).items():
             patch.setattr(unit, "elaborate", elaborate)
         found, times = results_of(network, config, bits, pauses)
-    assert found == result_words(golden.scores(network, bits), config)
+    assert found == integers(results(golden.scores(network, bits), config))
     if not pauses:
         timing = schedule(config)
         assert times == [timing.latency + k * timing.initiation_interval for k in range(images)]

@@ -12,7 +12,7 @@ from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.targets import TARGETS
 from oxnor.hw.placement.arrange import arrange, gather, macro_bits, synapse_at
-from oxnor.hw.placement.memory_files import hex_rows, image_texts
+from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
@@ -156,12 +156,6 @@ def test_images_are_for_one_structure(random_network):
     with pytest.raises(InputError) as e:
         image_texts(random_network((37, 12, 5)), config)
     assert str(e.value) == "network 'random': shape must be (37, 13, 5) for this engine, not (37, 12, 5)"
-
-
-def test_hex_rows_have_bit_0_rightmost():
-    bits = np.zeros((2, 10), bool)
-    bits[0, 0] = bits[1, 9] = True
-    assert hex_rows(bits, 3) == "001\n200\n000\n"
 
 
 @pytest.mark.parametrize("affine", [False, True])

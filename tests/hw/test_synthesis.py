@@ -10,7 +10,7 @@ import pytest
 
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.layers.serial_tile import SerialTile
-from oxnor.hw.placement.memory_files import hex_rows
+from oxnor.models.base.bits import hex_lines
 from oxnor.models.devices.device_macro import BUCKETS, DeviceMacro, DeviceTables
 from oxnor.sim.harness.device_macro import DeviceMacroTestbench, compare
 from oxnor.sim.harness.unit import UnitTestbench
@@ -41,7 +41,7 @@ def yosys(folder, *commands):
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_memory_is_block_ram_with_the_image(name, tmp_path):
     bits = np.random.default_rng(1).random((256, 16)) < 0.5
-    (tmp_path / "image.mem").write_text(hex_rows(bits, 256))
+    (tmp_path / "image.mem").write_text(hex_lines(bits, 256))
     (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", f"{name}.sv").read_text())
     (tmp_path / "top.sv").write_text(WRAPPERS[name])
     yosys(
@@ -60,7 +60,7 @@ def test_memory_is_block_ram_with_the_image(name, tmp_path):
 def test_tile_of_a_serial_layer_is_block_ram(tmp_path):
     """The macro behind the gates of its dataflow is one block RAM still, and a constant word takes no memory."""
     bits = np.random.default_rng(1).random((256, 16)) < 0.5
-    (tmp_path / "image.mem").write_text(hex_rows(bits, 256))
+    (tmp_path / "image.mem").write_text(hex_lines(bits, 256))
     (tmp_path / "word.mem").write_text("a5\n")
     emitted = emit_component(SerialTile(256, 16, 16, 0), tmp_path)
     (tmp_path / "word.sv").write_text(files("oxnor.hw").joinpath("rtl", "coefficient_word.sv").read_text())
@@ -91,7 +91,7 @@ def test_gates_of_the_device_macro_do_what_it_does(tmp_path):
     bench = DeviceMacroTestbench(macro, 160).unit()
     (tmp_path / "mem").mkdir()
     for name, rows in bench.memory.items():
-        (tmp_path / "mem" / f"{name}.mem").write_text(hex_rows(rows, len(rows)))
+        (tmp_path / "mem" / f"{name}.mem").write_text(hex_lines(rows, len(rows)))
     (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", "rram_macro_twin.sv").read_text())
     parameters = ", ".join(f".{k}({v})" for k, v in bench.parameters.items())
     (tmp_path / "top.sv").write_text(f"""

@@ -98,5 +98,3 @@ def test_what_an_import_loads(code, unwanted):
     program = f"import sys, json\n{code}\nprint(json.dumps(list(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
     assert not set(loaded) & set(unwanted)
-
-

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from oxnor.hw.emit.verilog import emit_engine
-from oxnor.hw.host.beats import pack_beats
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models import golden
+from oxnor.models.base.bits import pack_bytes
 from oxnor.sim.runner import toolchain
 from oxnor.sim.verify.corrupt import corrupted
 
@@ -44,7 +44,7 @@ def run_plain(network, in_rtl, config, directory):
     emitted = emit_engine(config, directory / "rtl")
     write_images(in_rtl, config, directory)
     bits = np.random.default_rng(3).random((IMAGES, network.n_in)) < 0.5
-    beats = pack_beats(bits, config.stream_width).reshape(IMAGES * config.beats, -1)
+    beats = pack_bytes(bits, config.stream_width).reshape(IMAGES * config.beats, -1)
     (directory / "images.mem").write_text(words(beats))
     expected = [result_word(s, config) for s in golden.scores(network, bits)]
     (directory / "expected.mem").write_text(words(expected))

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from oxnor.hw.host.beats import pack_beats, unpack_results
+from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden
+from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
@@ -148,7 +149,7 @@ def test_wrong_prediction_is_not_ok(network, config, monkeypatch):
 def test_hang_is_an_error(network, config, monkeypatch):
     """The bench sends one beat too many a frame: all are dropped, and no result ever comes."""
     monkeypatch.setattr(type(config), "beats", property(lambda self: 6))
-    monkeypatch.setattr(module, "pack_beats", lambda bits, width: np.zeros((len(bits), 6 * width // 8), np.uint8))
+    monkeypatch.setattr(module, "pack_bytes", lambda bits, width: np.zeros((len(bits), 6 * width // 8), np.uint8))
     with pytest.raises(SimulationError, match=r"the engine hangs: 0 of 40 results after \d+ cycles"):
         simulate(network, images_for(network), engine=config)
 
@@ -218,8 +219,8 @@ def test_corrupted_changes_a_score_of_every_image(count, random_network):
 def test_beats_and_results():
     bits = np.zeros((2, 11), bool)
     bits[0, [0, 8, 10]] = True
-    assert pack_beats(bits, 8).tolist() == [[1, 5], [0, 0]]
-    assert pack_beats(bits, 32).tolist() == [[1, 5, 0, 0], [0, 0, 0, 0]]
+    assert pack_bytes(bits, 8).tolist() == [[1, 5], [0, 0]]
+    assert pack_bytes(bits, 32).tolist() == [[1, 5, 0, 0], [0, 0, 0, 0]]
     raw = np.array([[3, 0xFE, 0xFF, 0xFF, 1, 2, 0]], np.uint8)
     classes, scores = unpack_results(raw, {"class_width": 8, "score_width": 24, "scores": 2})
     assert (classes.tolist(), scores.tolist()) == ([3], [[-2, 513]])

@@ -8,6 +8,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
+from oxnor.models.base.bits import integers
 from oxnor.sim.benches.support import Scoreboard, known
 
 
@@ -16,8 +17,8 @@ async def counts(dut: Any) -> None:
     """Each row of ``vectors.npy`` (bool, shape (n, width)) gives its number of ones."""
     vectors = np.load("vectors.npy")
     board = Scoreboard("popcount")
-    for row in vectors:
-        dut.i.value = int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
+    for row, value in zip(vectors, integers(vectors), strict=True):
+        dut.i.value = value
         await Timer(1, "ns")
         board.check(known(dut.o), int(np.count_nonzero(row)))
     board.finish(len(vectors))

@@ -11,10 +11,11 @@ import numpy as np
 from cocotbext.axi import AxiResp
 
 from oxnor.hw.host.beats import unpack_results
-from oxnor.hw.host.programmer import Programmer, Synapse, as_words
+from oxnor.hw.host.programmer import Programmer, Synapse
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.models import golden
+from oxnor.models.base.bits import pack_words, unpack_bytes
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
@@ -45,9 +46,8 @@ class ProgrammingBench:
         self.network = Network.load("network.npz")
         self.config = config_of(bench.job)
         self.host = Programmer(self.config, self.read, self.write)
-        width = bench.beat_bytes * 8 * bench.job["stream"]["beats"]
         raw = np.frombuffer(b"".join(bench.images), np.uint8).reshape(len(bench.images), -1)
-        self.bits = np.unpackbits(raw, axis=1, count=width, bitorder="little")[:, : self.network.n_in].astype(bool)
+        self.bits = unpack_bytes(raw, self.network.n_in)
 
     async def read(self, address: int) -> int:
         """Return a register."""
@@ -183,7 +183,7 @@ async def busy_controller(dut: Any) -> None:
     await host.set("PROG_ROW", 1)
     stored = await host.read_row(0, 0, 1)
     await host.set("PROG_WORD", 0)
-    for word in as_words(stored):
+    for word in pack_words(stored, np.uint32):
         await host.set("PROG_DATA", int(word))
     await host.set("PROG_COMMAND", 4)
     for name in ("PROG_ROW", "PROG_COMMAND", "PROG_DATA"):
@@ -221,7 +221,7 @@ async def failing_pairs_are_listed(dut: Any) -> None:
             columns = sorted(random.sample(range(len(stored)), min(count, len(stored))))
             other = stored.copy()
             other[columns] ^= True
-            status = await host.command(layer, macro, row, "CLEAR", "VERIFY", words=as_words(other))
+            status = await host.command(layer, macro, row, "CLEAR", "VERIFY", words=pack_words(other, np.uint32))
             lost = LOST if len(columns) > 8 else 0
             assert status == DONE | (FAILING | WAITING) * bool(columns) | lost
             assert np.flatnonzero(await host.result(len(stored))).tolist() == columns
@@ -234,10 +234,10 @@ async def failing_pairs_are_listed(dut: Any) -> None:
             assert not await host.get("PROG_STATUS") & WAITING
             # Only what differs is programmed, two operations a pair.
             await host.set("PROG_RETRIES", 2)
-            status = await host.command(layer, macro, row, "CLEAR", "REPAIR", words=as_words(other))
+            status = await host.command(layer, macro, row, "CLEAR", "REPAIR", words=pack_words(other, np.uint32))
             assert status == DONE
             assert await host.get("PROG_PULSES") == 2 * len(columns)
-            await host.command(layer, macro, row, "PROGRAM", words=as_words(stored))
+            await host.command(layer, macro, row, "PROGRAM", words=pack_words(stored, np.uint32))
     assert await host.verify_network(bench.network) == []
 
 
@@ -259,8 +259,8 @@ async def interleaved(dut: Any) -> None:
         else:
             layer, macro, row = random.choice(bench.macro_rows())
             stored = await bench.host.read_row(layer, macro, row)
-            await bench.host.command(layer, macro, row, "PROGRAM", words=as_words(~stored))
-            await bench.host.command(layer, macro, row, "PROGRAM", "VERIFY", words=as_words(stored))
+            await bench.host.command(layer, macro, row, "PROGRAM", words=pack_words(~stored, np.uint32))
+            await bench.host.command(layer, macro, row, "PROGRAM", "VERIFY", words=pack_words(stored, np.uint32))
     await bench.stream([0, 1, 2])
     assert await bench.host.verify_network(bench.network) == []
 
@@ -276,9 +276,9 @@ async def power_cut_at_every_cycle(dut: Any) -> None:
     new[::3] = old[::3]
     cut, seen = 0, set()
     while True:
-        await host.command(layer, macro, row, "PROGRAM", "VERIFY", words=as_words(old))
+        await host.command(layer, macro, row, "PROGRAM", "VERIFY", words=pack_words(old, np.uint32))
         await host.set("PROG_WORD", 0)
-        for word in as_words(new):
+        for word in pack_words(new, np.uint32):
             await host.set("PROG_DATA", int(word))
         await host.set("PROG_COMMAND", 4)
         await bench.bench.cycles(cut)
@@ -287,7 +287,7 @@ async def power_cut_at_every_cycle(dut: Any) -> None:
         plain = await host.read_row(layer, macro, row)
         crossed = await host.read_row(layer, macro, row, inverted=True)
         right = (plain == new) & (crossed == ~new)
-        status = await host.command(layer, macro, row, "CLEAR", "VERIFY", words=as_words(new))
+        status = await host.command(layer, macro, row, "CLEAR", "VERIFY", words=pack_words(new, np.uint32))
         assert np.array_equal(await host.result(len(new)), ~right), f"cut after {cut} cycles"
         assert bool(status & FAILING) == (not right.all())
         seen.add(int(right.sum()))
@@ -296,11 +296,11 @@ async def power_cut_at_every_cycle(dut: Any) -> None:
         assert undecided.sum() <= 1
         assert np.array_equal((plain == old) | (plain == new), np.ones(len(old), bool))
         await host.set("PROG_RETRIES", 1)
-        assert await host.command(layer, macro, row, "CLEAR", "REPAIR", words=as_words(new)) == DONE
+        assert await host.command(layer, macro, row, "CLEAR", "REPAIR", words=pack_words(new, np.uint32)) == DONE
         assert np.array_equal(await host.read_row(layer, macro, row), new)
         if right.all() and finished:
             break
         cut += 1
     assert len(seen) > len(old) // 4, "the cuts have not hit the programming"
-    await host.command(layer, macro, row, "PROGRAM", words=as_words(old))
+    await host.command(layer, macro, row, "PROGRAM", words=pack_words(old, np.uint32))
     await bench.stream([0, 1])

@@ -10,6 +10,7 @@ import numpy as np
 from cocotbext.axi import AxiResp
 
 from oxnor.models import golden
+from oxnor.models.base.bits import unpack_bytes
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.benches.support import known
@@ -28,9 +29,8 @@ class InjectorBench:
     def __init__(self, bench: EngineBench):
         self.bench = bench
         self.network = Network.load("network.npz")
-        width = bench.beat_bytes * 8 * bench.job["stream"]["beats"]
         raw = np.frombuffer(b"".join(bench.images), np.uint8).reshape(len(bench.images), -1)
-        self.bits = np.unpackbits(raw, axis=1, count=width, bitorder="little")[:, : self.network.n_in].astype(bool)
+        self.bits = unpack_bytes(raw, self.network.n_in)
         self.errors = ReadErrors(0, 0)
         self.number = 0
 

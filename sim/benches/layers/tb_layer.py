@@ -11,13 +11,13 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from oxnor.models.base.bits import integers
 from oxnor.sim.benches.support import Scoreboard, Sink, Source, chance, job, limit, start
 
 
 def _payloads(bits: np.ndarray, width: int) -> list[int]:
     """Return vectors in transfers of `width` bits."""
-    padded = np.pad(bits, ((0, 0), (0, -bits.shape[1] % width))).reshape(-1, width)
-    return [int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in padded]
+    return integers(np.pad(bits, ((0, 0), (0, -bits.shape[1] % width))).reshape(-1, width))
 
 
 def _expected_payloads(expected: np.ndarray, parameters: dict[str, Any]) -> list[int]:

@@ -10,6 +10,7 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from oxnor.models import golden
+from oxnor.models.base.bits import integers
 from oxnor.sim.benches.support import Scoreboard, chance, job, known, limit, start
 
 
@@ -29,7 +30,7 @@ async def counts_of_rows(dut: Any) -> None:
         x = np.array([random.getrandbits(1) for _ in range(cols)], bool)
         sense = int(sensing())
         dut.en.value, dut.sense.value, dut.last.value, dut.row.value = en, sense, last, row
-        dut.x.value = int.from_bytes(np.packbits(x, bitorder="little").tobytes(), "little")
+        dut.x.value = integers(x[None])[0]
         await RisingEdge(dut.clk)
         if counted is not None:
             board.check(known(dut.count), counted)

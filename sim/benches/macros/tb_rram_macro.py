@@ -9,6 +9,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from oxnor.models.base.bits import integers
 from oxnor.sim.benches.support import Scoreboard, chance, job, known, limit, start
 
 RESET = 2
@@ -23,7 +24,7 @@ class Model:
     """
 
     def __init__(self, stored: np.ndarray):
-        self.rows = [int.from_bytes(np.packbits(r, bitorder="little").tobytes(), "little") for r in stored]
+        self.rows = integers(stored)
         self.ones = (1 << stored.shape[1]) - 1
         self.row, self.x, self.done = 0, 0, 0
 
