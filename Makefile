@@ -9,8 +9,6 @@ EXTRAS ?= test
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-PACKAGES := models hw sim cli fpga
-
 .PHONY: demo test test-slow lint tree types docs bench boards pictures clean
 
 demo: $(VENV)/.installed
@@ -23,7 +21,7 @@ test-slow: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
 bench: $(VENV)/.installed
-	$(BIN)/oxnor bench
+	$(BIN)/oxnor tools benchmark
 
 lint: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check
@@ -32,7 +30,7 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	rm -rf build/types build/lib build/bdist.* && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/types .
 	cd build/types && MYPYPATH=. $(CURDIR)/$(BIN)/python -m mypy --config-file $(CURDIR)/pyproject.toml \
-	    --cache-dir $(CURDIR)/build/mypy $(PACKAGES:%=-p oxnor.%)
+	    --cache-dir $(CURDIR)/build/mypy -p oxnor
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

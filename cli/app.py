@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from oxnor.models.base.errors import InputError
 
-from .console import sentence
-from .errors import device, faults, sweep
-from .hardware import fpga, generate, selftest, simulate
-from .networks import exchange as importing
-from .networks import train
-from .start import demo, doctor, networks
+from .console import note, sentence
+from .errors import device, faults, report, sweep
+from .expand import expanded
+from .hardware import fpga_board, fpga_build, generate, selftest, simulate
+from .networks import exchange, train
+from .start import demo, doctor, networks, new, run
 from .study import spirit
-from .tools import benchmark as bench
-from .tools import vectors
+from .tools import benchmark, vectors
 
 #: Errors that are said in their own words, with exit code 1.
 _FAILURES = {
@@ -29,6 +28,18 @@ _FAILURES = {
     "oxnor.fpga.tools": "ToolError",
     "oxnor.fpga.host": "LinkError",
 }
+
+
+class Command(TyperCommand):
+    """A command whose errors name its options."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as e:
+            options = {name for parameter in self.params for name in parameter.opts}
+            raise InputError(sentence(e, options)) from None
 
 
 class Commands(TyperGroup):
@@ -39,7 +50,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except InputError as e:
-            print(f"oxnor: {sentence(e)}", file=sys.stderr)
+            print(f"oxnor: {e}", file=sys.stderr)
             ctx.exit(2)
         except RuntimeError as e:
             # Typer's own exits are RuntimeErrors too; a module is loaded if it is it that has failed.
@@ -54,19 +65,41 @@ class Commands(TyperGroup):
             ctx.exit(130)
 
 
+class Devices(TyperGroup):
+    """``oxnor device``, which also takes what it took when it was one command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the arguments, with the name of today's command before them."""
+        if args[:1] and args[0] in (*self.commands, *ctx.help_option_names):
+            return super().parse_args(ctx, args)
+        fit = next((k for k, a in enumerate(args) if a == "--fit" or a.startswith("--fit=")), None)
+        if fit is None:
+            args = ["show", *args]
+        else:
+            file = args[fit].partition("=")[2:] if "=" in args[fit] else tuple(args[fit + 1 : fit + 2])
+            args = ["fit", *file, *args[:fit], *args[fit + (1 if "=" in args[fit] else 2) :]]
+        _moved("device", f"device {args[0]}")
+        return super().parse_args(ctx, args)
+
+
+def _moved(old: str, now: str) -> None:
+    note(f"oxnor: `oxnor {old}` is now `oxnor {now}`")
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"oxnor {version('oxnor')}")
         raise typer.Exit
 
 
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     # A traceback is a defect of this program; it is wanted whole and plain in a report.
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_CONTEXT,
 )
 
 
@@ -76,19 +109,47 @@ def about(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    r"""Binarized neural networks as differential-RRAM XNOR engines in Verilog, proved bit by bit.
+    """Compile binarized neural networks into differential-RRAM XNOR engines in Verilog, proved bit by bit."""
 
-    \b
-    See it work:            oxnor demo
-    Get the Verilog:        oxnor generate mnist-mlp -o engine
-    Check it on digits:     oxnor simulate mnist-mlp --images 10000
-    With wrong weights:     oxnor simulate mnist-mlp --ber 0.01
-    How many it stands:     oxnor sweep mnist-mlp
-    From device to errors:  oxnor device weak-3.3e-2
-    What is shipped:        oxnor networks
 
-    Exit codes: 0 it is as it should be, 1 it is not (a mismatch), 2 the input cannot be used, 130 interrupted.
-    """
+#: By help panel: the commands, and the groups of commands.
+_PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
+    "Start": (demo.demo, doctor.doctor, networks.networks, networks.info, new.new, run.run),
+    "Networks": (exchange.import_, exchange.export, train.train),
+    "Hardware": (generate.generate, simulate.simulate, selftest.selftest),
+    "Errors": (sweep.sweep, report.report),
+}
+_GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None], ...]]] = {
+    "fpga": (
+        "Hardware",
+        TyperGroup,
+        "Build bitstreams and run networks on FPGA boards.",
+        (
+            fpga_build.build, fpga_board.emulate, fpga_board.run, fpga_board.load, fpga_board.selftest,
+            fpga_build.check, fpga_board.fuzz,
+        ),
+    ),
+    "device": (
+        "Errors",
+        Devices,
+        "Compute error rates of devices, fit measurements, and draw wrong weights.",
+        (device.show, device.fit, faults.faults),
+    ),
+    "study": ("Compare", TyperGroup, "Repeat published studies.", (spirit.spirit,)),
+    "tools": (
+        "Tools",
+        TyperGroup,
+        "Write golden vectors, measure speed, look after the cache.",
+        (vectors.vectors, benchmark.benchmark),
+    ),
+}  # fmt: skip
+#: Names of before, and what they are now.
+_OLD: Mapping[str, tuple[str, Callable[..., None]]] = {
+    "bench": ("tools benchmark", benchmark.benchmark),
+    "faults": ("device faults", faults.faults),
+    "spirit": ("study spirit", spirit.spirit),
+    "vectors": ("tools vectors", vectors.vectors),
+}
 
 
 def _paragraphs(doc: str) -> str:
@@ -96,29 +157,47 @@ def _paragraphs(doc: str) -> str:
     return "\n\n".join(" ".join(p.split()) for p in inspect.cleandoc(doc).split("\n\n"))
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    demo.demo,
-    generate.generate,
-    simulate.simulate,
-    selftest.selftest,
-    sweep.sweep,
-    sweep.report,
-    spirit.spirit,
-    faults.faults,
-    selftest.selftest,
-    networks.networks,
-    networks.info,
-    device.device,
-    importing.import_,
-    importing.export,
-    vectors.vectors,
-    train.train,
-    doctor.doctor,
-    bench.bench,
-)
-for _command in _COMMANDS:
-    # A command may be called as Python calls no function.
-    app.command(_command.__name__.rstrip("_"), help=_paragraphs(_command.__doc__ or ""))(_command)
-for _registered in fpga.fpga.registered_commands:
-    _registered.help = _paragraphs(_registered.callback.__doc__ or "") if _registered.callback else None
-app.add_typer(fpga.fpga, name="fpga", help="It on a board: bitstreams with open tools, a host driver, a virtual board.")
+def _add(group: typer.Typer, command: Callable[..., None], **options: Any) -> None:
+    """Register a command; its name may end in ``_`` in Python, where it would be a keyword."""
+    name = command.__name__.rstrip("_")
+    group.command(name, cls=Command, help=_paragraphs(command.__doc__ or ""), **options)(command)
+
+
+def _old(name: str, now: str, command: Callable[..., None]) -> None:
+    """Register a command under the name that it had before."""
+    whole = expanded(command)
+
+    def moved(**given: Any) -> None:
+        _moved(name, now)
+        whole(**given)
+
+    moved.__signature__ = inspect.signature(whole)  # type: ignore[attr-defined]
+    moved.__annotations__ = whole.__annotations__
+    app.command(name, cls=Command, hidden=True, help=_paragraphs(command.__doc__ or ""))(moved)
+
+
+def _register() -> None:
+    """Register every command below its panel."""
+    for panel, commands in _PANELS.items():
+        for command in commands:
+            _add(app, command, rich_help_panel=panel)
+        for name, (beside, cls, text, members) in _GROUPS.items():
+            if beside == panel:
+                _add_group(name, cls, text, members, panel)
+    for name, (beside, cls, text, members) in _GROUPS.items():
+        if beside not in _PANELS:
+            _add_group(name, cls, text, members, beside)
+    for name, (now, command) in _OLD.items():
+        _old(name, now, command)
+
+
+def _add_group(
+    name: str, cls: type[TyperGroup], text: str, members: tuple[Callable[..., None], ...], panel: str
+) -> None:
+    group = typer.Typer(cls=cls, no_args_is_help=cls is TyperGroup, rich_markup_mode="rich", context_settings=_CONTEXT)
+    for member in members:
+        _add(group, member)
+    app.add_typer(group, name=name, help=text, rich_help_panel=panel)
+
+
+_register()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -14,9 +14,21 @@ from oxnor.models.base.errors import InputError
 
 #: Parameters of the library whose option has another name.
 OPTION_NAMES = {
-    "coding": "input", "data_dir": "data", "folding": "fold", "macro_kind": "macro",
-    "read_errors": "read-ber", "rounding": "round", "trials_max": "max-trials", "with_scores": "no-scores",
-}  # fmt: skip
+    "coding": "input",
+    "data_dir": "data",
+    "directory": "data",
+    "folding": "fold",
+    "freq_mhz": "freq",
+    "macro_kind": "macro",
+    "macro_size": "macro",
+    "model": "device",
+    "precision": "adaptive",
+    "rates": "ber",
+    "read_errors": "read-ber",
+    "rounding": "round",
+    "trials_max": "max-trials",
+    "with_scores": "no-scores",
+}
 
 
 class Tell(Protocol):
@@ -36,9 +48,11 @@ def in_options(text: str) -> str:
     return re.sub(r"`([a-z][a-z0-9_]*)`", lambda match: option(match[1]), text)
 
 
-def sentence(e: InputError) -> str:
-    """Return an error's sentence with its parameters as options."""
-    return in_options(f"{option(e.parameter)} {e.message}" if e.parameter else str(e))
+def sentence(e: InputError, options: Collection[str] | None = None) -> str:
+    """Return an error's sentence with its parameter as an option, if that is among the `options` of the command."""
+    if e.parameter and (options is None or option(e.parameter) in options):
+        return in_options(f"{option(e.parameter)} {e.message}")
+    return in_options(str(e))
 
 
 def print_json(value: Any) -> None:

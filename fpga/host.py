@@ -262,7 +262,7 @@ class Host:
             found = errors or ReadErrors(0)
             self.write([("ERROR_RATE", found.rate), ("ERROR_SEED", found.seed)])
         elif errors and errors.rate:
-            raise InputError(f"board {identity.name} must have the fault injector: build it with --fault-injector")
+            raise InputError(f"board {identity.name} must have the fault injector: build it with `fault_injector`")
 
     def run(self, bits: NDArray[np.bool_], identity: Identity) -> RunResult:
         """Run one batch of images, as many as fit into one request.

@@ -21,7 +21,7 @@ def _programmer(host: Host, config: EngineConfig) -> tuple[Programmer, Identity]
     """Return what programs the board behind `host`, after a check that it can be programmed and has this structure."""
     identity = host.identity()
     if not identity.extras["programming"]:
-        raise InputError(f"board {identity.name} must have the programming controller: build it with --programming")
+        raise InputError(f"board {identity.name} must have the programming controller: build it with `programming`")
     return host.programmer(config, host.check(config.digest, None)), identity
 
 

@@ -100,9 +100,9 @@ def advice(found: dict[str, Any], placed: dict[str, dict[str, int]]) -> str | No
             for k, v in placed.items() if v["used"] > v["of"]]  # fmt: skip
     if over or not found["fits"]:
         what = " and ".join(over) or "the placer found no room"
-        fold = "fold it more (a larger --interval, or --fold with fewer macros), or take a larger board"
+        fold = "fold it more (a larger `interval`, or a `folding` with fewer macros), or take a larger board"
         return f"does not fit: {what}; {fold}"
     if not found["meets_freq"]:
         speed = f"{found['fmax_mhz']:g} MHz of {found['freq_mhz']:g}"
-        return f"too slow: {speed}; ask for a lower --freq, or try another --seed"
+        return f"too slow: {speed}; ask for a lower `freq_mhz`, or try another `seed`"
     return None

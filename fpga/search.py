@@ -169,7 +169,7 @@ def search(network: Network, chip: Chip, interval: int | None = None, **extras: 
     if closest is None:
         raise InputError(f"network {network.name!r}: its layers need more than {target.rows} rows on {chip.name}")
     what = f"{closest.macros} block RAMs of {rams} and about {closest.luts:,} LUT4 of {luts:,}"
-    advice = "take a larger board" if interval is None else "ask for a longer --interval, or take a larger board"
+    advice = "take a larger board" if interval is None else "ask for a longer `interval`, or take a larger board"
     raise InputError(
         f"network {network.name!r} does not fit on {chip.name}: at {closest.interval} cycles an image it needs"
         f" {what}; {advice}"

@@ -1,131 +1,127 @@
-"""``oxnor faults``."""
+"""``oxnor device faults``."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from oxnor.cli.console import note, print_json
-from oxnor.cli.options import (
-    ERRORS_PANEL,
-    AsJson,
-    Cluster,
-    ErrorDevice,
-    NetworkName,
-    Ones,
-    Ratio,
-    TileSize,
-    kind_options,
-    load_any_network,
-    pair,
-)
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import ERRORS, AsJson, output
+from oxnor.cli.options.errors import ErrorKind, Key
+from oxnor.cli.options.source import Source
 from oxnor.models.base.errors import InputError
 
+if TYPE_CHECKING:
+    from oxnor.design import Design
+    from oxnor.models.faults.fault_map import FaultMap
 
-def faults(
-    network: NetworkName,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the map there, an .npz file.")
-    ] = None,
+
+@dataclass(frozen=True)
+class Draw:
+    """What is drawn or read from files."""
+
     ber: Annotated[
         float | None,
-        typer.Option("--ber", metavar="RATE", help="Draw errors at this rate, 0 to 1.", rich_help_panel=ERRORS_PANEL),
-    ] = None,
+        typer.Option("--ber", metavar="RATE", help="Draw errors at this rate, 0 to 1.", rich_help_panel=ERRORS),
+    ] = None
     read_ber: Annotated[
         float | None,
         typer.Option(
             "--read-ber",
             metavar="RATE",
             help="Each read is wrong with this probability, drawn anew each time.",
-            rich_help_panel=ERRORS_PANEL,
+            rich_help_panel=ERRORS,
         ),
-    ] = None,
-    kind: Annotated[
-        str,
-        typer.Option(
-            "--kind", metavar="KIND", help="static, asymmetric, stuck or cluster.", rich_help_panel=ERRORS_PANEL
-        ),
-    ] = "static",
-    ratio: Ratio = None,
-    ones: Ones = None,
-    cluster: Cluster = None,
-    macro: TileSize = None,
-    device: ErrorDevice = None,
+    ] = None
     cycles: Annotated[
         float,
-        typer.Option("--cycles", metavar="N", help="SET/RESET cycles of that device.", rich_help_panel=ERRORS_PANEL),
-    ] = 0.0,
+        typer.Option("--cycles", metavar="N", help="SET/RESET cycles of the device.", rich_help_panel=ERRORS),
+    ] = 0.0
     layer: Annotated[
         int | None,
-        typer.Option("--layer", metavar="N", help="Errors in this layer alone.", rich_help_panel=ERRORS_PANEL),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Key of the draw.", rich_help_panel=ERRORS_PANEL)
-    ] = 0,
-    trial: Annotated[
-        int, typer.Option("--trial", metavar="N", help="Which draw of that seed.", rich_help_panel=ERRORS_PANEL)
-    ] = 0,
+        typer.Option("--layer", metavar="N", help="Errors in this layer alone.", rich_help_panel=ERRORS),
+    ] = None
     merge: Annotated[
         list[Path] | None,
         typer.Option("--merge", metavar="FILE", help="Take in this map too; can be given again."),
-    ] = None,
+    ] = None
+
+
+@expanded
+def faults(
+    source: Source,
+    draw: Draw,
+    kind: ErrorKind,
+    key: Key,
+    output: Annotated[Path | None, output("FILE", "Write the map there, an .npz file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw, merge and describe maps of wrong synapses, for simulate --faults.
+    """Draw, merge and describe maps of wrong weights, for simulate --faults.
 
     One file drives the golden model and the RTL in simulation. Without --ber, --read-ber and --device it describes the
     maps given with --merge. Maps that name the same synapse are refused: two flips would undo each other unnoticed.
 
-    Example: [bold]oxnor faults mnist-mlp --kind stuck --ber 0.001 -o stuck.npz[/], then
+    Example: [bold]oxnor device faults mnist-mlp --kind stuck --ber 0.001 -o stuck.npz[/], then
     [bold]oxnor simulate mnist-mlp --faults stuck.npz[/]
     """
-    from oxnor.models.faults.error_models import MACRO
-    from oxnor.models.faults.fault_map import FaultMap, shapes_of
+    from oxnor.models.faults.fault_map import FaultMap
     from oxnor.models.faults.read_errors import ReadErrors
 
-    loaded = load_any_network(network)
-    tile = pair("--macro", macro, "x", "32x32", 1) if macro else None
-    if ber is not None and device is not None:
+    design = source.read(key)
+    network = design.loaded
+    found = _drawn(design, draw, kind)
+    if draw.read_ber is not None:
+        found = replace(found, read=ReadErrors.from_ber(draw.read_ber, design.errors.seed))
+    for path in draw.merge or []:
+        found = found.merge(FaultMap.load(path))
+    found.check(network)
+    if output is not None:
+        found.save(output)
+    if as_json:
+        print_json(_described(found, network) | {"file": str(output) if output else None})
+        return
+    typer.echo(found.describe(network))
+    if output is not None:
+        note(f"{output}: oxnor simulate {source.network or f'--design {source.design}'} --faults {output}")
+
+
+def _drawn(design: Design, draw: Draw, kind: ErrorKind) -> FaultMap:
+    """Return the map that is drawn, or an empty one to merge others into."""
+    from oxnor.models.faults.error_models import MACRO
+    from oxnor.models.faults.fault_map import FaultMap, shapes_of
+    from oxnor.results import kind_options
+
+    network, key = design.loaded, {"seed": design.errors.seed, "trial": design.errors.trial}
+    if draw.ber is not None and kind.device is not None:
         raise InputError("--device and --ber must not be given together: the device says how often it is wrong")
-    if layer is not None and not 0 <= layer < len(loaded.layers):
-        raise InputError(f"--layer must be in [0, {len(loaded.layers) - 1}], not {layer}")
-    given = {"ratio": ratio, "ones": ones, "cluster": cluster, "macro": tile}
-    options = kind_options("device" if device else kind, given)
-    if device is not None:
+    if draw.layer is not None and not 0 <= draw.layer < len(network.layers):
+        raise InputError(f"must be in [0, {len(network.layers) - 1}], not {draw.layer}", parameter="layer")
+    name = "device" if kind.device else kind.kind or "static"
+    options: dict[str, Any] = kind_options(name, kind.arguments())
+    if kind.device is not None:
         from oxnor.models.devices.draws import draw_faults
         from oxnor.models.devices.model import load
         from oxnor.models.golden.registry import only
         from oxnor.models.networks.binarized import Network
 
-        loaded = only(loaded, Network, "for --device")
+        rows, cols = options.get("macro", MACRO)
+        held = only(network, Network, "for --device")
+        found = draw_faults(held, load(kind.device), **key, cycles=draw.cycles, macro=(rows, cols))
+        return found if draw.layer is None else found.only(draw.layer)
+    if draw.ber is not None:
+        return FaultMap.draw(network, ber=draw.ber, kind=name, layer=draw.layer, **key, **options)
+    if draw.merge or draw.read_ber is not None:
+        return FaultMap(shapes_of(network))
+    raise InputError("faults must be drawn (--ber, --read-ber or --device) or taken from files (--merge)")
 
-        size = tile or MACRO
-        found = draw_faults(loaded, load(device), seed=seed, trial=trial, cycles=cycles, macro=size)
-        found = found if layer is None else found.only(layer)
-    elif ber is not None:
-        found = FaultMap.draw(loaded, ber=ber, kind=kind, seed=seed, trial=trial, layer=layer, **options)
-    elif merge or read_ber is not None:
-        found = FaultMap(shapes_of(loaded))
-    else:
-        raise InputError("faults must be drawn (--ber, --read-ber or --device) or taken from files (--merge)")
-    if read_ber is not None:
-        found = replace(found, read=ReadErrors.from_ber(read_ber, seed))
-    for path in merge or []:
-        found = found.merge(FaultMap.load(path))
-    found.check(loaded)
-    if output is not None:
-        found.save(output)
-    if as_json:
-        layers = [
-            {name: len(getattr(found, name).get(k, ())) for name in found.counts} for k in range(len(loaded.layers))
-        ]
-        told = {"network": loaded.name, "synapses": loaded.n_weights, "wrong": found.wrong(loaded), **found.counts}
-        reads = {"read_ber": found.read.ber, "read_seed": found.read.seed} if found.read else {}
-        print_json(told | reads | {"layers": layers, "file": str(output) if output else None})
-        return
-    typer.echo(found.describe(loaded))
-    if output is not None:
-        note(f"{output}: oxnor simulate {network} --faults {output}")
+
+def _described(found: FaultMap, network: Any) -> dict[str, Any]:
+    """Return a map as a JSON-able dict."""
+    layers = [{name: len(getattr(found, name).get(k, ())) for name in found.counts} for k in range(len(network.layers))]
+    counts = {"network": network.name, "synapses": network.n_weights, "wrong": found.wrong(network), **found.counts}
+    reads = {"read_ber": found.read.ber, "read_seed": found.read.seed} if found.read else {}
+    return counts | reads | {"layers": layers}

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
-from oxnor.cli.options import (
-    AsJson,
-    Dataflow,
-    Device,
-    Fold,
-    Macro,
-    NetworkName,
-    StreamWidth,
-    TargetName,
-    engine_config,
-    load_device,
-    load_network,
-)
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import AsJson
+from oxnor.cli.options.engine import Engine
+from oxnor.cli.options.errors import Devices, Key
+from oxnor.cli.options.source import Source
 
 if TYPE_CHECKING:
     from oxnor.models.faults.march import SelfTestReport
     from oxnor.models.networks.binarized import Network
 
 
-def selftest(
-    network: NetworkName,
+@dataclass(frozen=True)
+class OwnMacro:
+    """A macro of the user's own."""
+
     macro_file: Annotated[
         Path | None,
         typer.Option("--macro-file", metavar="FILE", help="SystemVerilog with your own module rram_macro."),
-    ] = None,
+    ] = None
     memory: Annotated[
         Path | None, typer.Option("--memory", metavar="DIR", help="Files that your macro reads from mem/.")
-    ] = None,
-    target: TargetName = "sim",
-    macro: Macro = None,
-    fold: Fold = None,
-    dataflow: Dataflow = None,
-    stream_width: StreamWidth = None,
-    device: Device = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the drawn devices.")] = 0,
-    as_json: AsJson = False,
+    ] = None
+
+
+@expanded
+def selftest(
+    source: Source, own: OwnMacro, engine: Engine, devices: Devices, key: Key, as_json: AsJson = False
 ) -> None:
     """Find broken pairs, word lines, columns and sense amplifiers.
 
@@ -53,23 +45,23 @@ def selftest(
 
     Example: [bold]oxnor selftest mnist-tfc --target asic[/]
     """
-    loaded = load_network(network)
-    config = engine_config(loaded, target, macro, fold, stream_width, dataflow=dataflow, programming=True)
-    model = load_device(device, 0, 0.0)
     from oxnor.hw.placement.drawn_devices import DeviceDraw
 
-    draw = DeviceDraw(model, seed=seed) if model else None
+    design = source.read(engine, devices, key).with_engine(programming=True)
+    network, config, held = design.binarized, design.config(), design.device_options
+    e = design.errors
+    draw = DeviceDraw(held.model, held.cycles, held.seconds, e.seed, e.trial) if held else None
 
     from oxnor.sim.verify.self_test import self_test
 
-    files = {"macro_file": macro_file, "memory": memory}
     with progress() as tell:
-        what = f"self-test of {loaded.name}"
+        what = f"self-test of {network.name}"
         tell(what, 0, 0)
         report = self_test(
-            loaded, config, device=draw, **files, progress=lambda done, total: tell(what, done, total)
-        )
-    show(loaded, report, as_json)
+            network, config, device=draw, macro_file=own.macro_file, memory=own.memory,
+            progress=lambda done, total: tell(what, done, total),
+        )  # fmt: skip
+    show(network, report, as_json)
 
 
 def show(network: Network, report: SelfTestReport, as_json: bool) -> None:

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from oxnor.cli.console import in_options, note, print_json, print_table, progress
-from oxnor.cli.options import AsJson, NetworkName, load_any_network
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import AsJson, output
+from oxnor.cli.options.source import Source
 
 from .fields import parse_fields
 
 _SPIKING = "Spiking networks (NIR)"
 
 
-def import_(
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="ONNX, QONNX, Keras or Larq (.h5, .keras), PyTorch state dict, .npz, NIR."),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="NET.npz", help="Network file to write.")],
+@dataclass(frozen=True)
+class Reading:
+    """How the file is read."""
+
     check: Annotated[
         Path | None,
         typer.Option("--check", metavar="IMAGES.npz", help="Also compare on these images (and their labels)."),
-    ] = None,
+    ] = None
     coding: Annotated[
         str | None,
         typer.Option(
             "--input",
             metavar="CODING",
             help="How the source takes a pixel: unit (0 to 1), byte, signed (-1 to 1), MEAN,STD, or as bits: bipolar, "
-            "binary. Default: told from the source.",
+            "binary. Default: read from the source.",
         ),
-    ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Of the network. Default: the file's.")] = None,
+    ] = None
+    name: Annotated[str | None, typer.Option("--name", help="Name of the network. Default: the file's.")] = None
     binarize: Annotated[
         bool,
         typer.Option(
@@ -42,7 +43,7 @@ def import_(
             help="State dict: take weights that are not binary by their signs. Nothing is then called equal to the"
             " source; --check shows the accuracy.",
         ),
-    ] = False,
+    ] = False
     input_threshold: Annotated[
         str | None,
         typer.Option(
@@ -50,11 +51,17 @@ def import_(
             metavar="VALUE|FILE.npy",
             help="State dict: an input, as --input gives it, is bit 1 if it reaches this; a file has one an input.",
         ),
-    ] = None,
+    ] = None
     weights: Annotated[
         Path | None,
         typer.Option("--weights", metavar="FILE.h5", help="Keras .json: its weights. Default: the file beside it."),
-    ] = None,
+    ] = None
+
+
+@dataclass(frozen=True)
+class SpikingSource:
+    """What a NIR file does not say."""
+
     neuron: Annotated[
         str | None,
         typer.Option(
@@ -63,24 +70,35 @@ def import_(
             help="What neurons do otherwise than the file says: reset=subtract,compare=ge,bipolar=true and others.",
             rich_help_panel=_SPIKING,
         ),
-    ] = None,
+    ] = None
     decision: Annotated[
         str | None,
         typer.Option("--decision", metavar="FIELD=VALUE,...", help="window, delta_s ...", rich_help_panel=_SPIKING),
-    ] = None,
+    ] = None
     encoder: Annotated[
         str | None,
         typer.Option("--encoder", metavar="FIELD=VALUE,...", help="kind, rate_bits ...", rich_help_panel=_SPIKING),
-    ] = None,
+    ] = None
     rounding: Annotated[
         bool,
         typer.Option(
             "--round", help="Take the nearest weights if they lie on no grid of integers.", rich_help_panel=_SPIKING
         ),
-    ] = False,
+    ] = False
+
+
+@expanded
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="ONNX, QONNX, Keras or Larq (.h5, .keras), PyTorch state dict, .npz, NIR."),
+    ],
+    output: Annotated[Path, output("NET.npz", "Network file to write.")],
+    reading: Reading,
+    spiking: SpikingSource,
     as_json: AsJson = False,
 ) -> None:
-    """Bring your own network: one that Brevitas, Larq, PyTorch or anything that writes ONNX has trained.
+    """Import a network trained with Brevitas, Larq, PyTorch or anything that writes ONNX or NIR.
 
     Batch norm, scales and signs become integer thresholds. Each is checked at every popcount against the source's
     float arithmetic, and whole networks on random images, on digits if they fit, and on those given. What cannot be
@@ -95,15 +113,15 @@ def import_(
     from oxnor.models.networks.encoders import Encoder
     from oxnor.models.networks.spiking import Decision, Neuron
 
-    spiking = SpikingOptions(
-        parse_fields(Neuron, neuron, "--neuron", without=("theta", "v_init")),
-        parse_fields(Decision, decision, "--decision"), parse_fields(Encoder, encoder, "--encoder"), rounding,
-    )  # fmt: skip
+    options = SpikingOptions(
+        parse_fields(Neuron, spiking.neuron, "--neuron", without=("theta", "v_init")),
+        parse_fields(Decision, spiking.decision, "--decision"),
+        parse_fields(Encoder, spiking.encoder, "--encoder"),
+        spiking.rounding,
+    )
+    given = asdict(reading) | {"input_threshold": _threshold(reading.input_threshold)}
     with progress() as tell:
-        imported = import_network(
-            file, coding=coding, name=name, check=check, spiking=spiking, tell=tell, binarize=binarize,
-            input_threshold=_threshold(input_threshold), weights=weights,
-        )  # fmt: skip
+        imported = import_network(file, spiking=options, tell=tell, **given)
     if imported.ok:
         imported.network.save(output)
     if as_json:
@@ -183,20 +201,21 @@ def _show_spiking(report: dict[str, Any], title: str) -> None:
         print_table(("", ""), [("note", in_options(text)) for text in report["notes"]], left=2)
 
 
+@expanded
 def export(
-    network: NetworkName,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="QONNX file to write; NIR of a spiking network.")
-    ],
+    source: Source,
+    output: Annotated[Path, output("FILE", "QONNX file to write; NIR of a spiking network.")],
     as_json: AsJson = False,
 ) -> None:
-    """Give a network to other tools, as QONNX or, a spiking one, as NIR; importing it again gives the same bits.
+    """Export a network as QONNX or, a spiking one, as NIR.
+
+    Importing the file again gives the same bits.
 
     Example: [bold]oxnor export mnist-tfc -o mnist-tfc.onnx[/], [bold]oxnor export mnist-spirit -o mnist-spirit.nir[/]
     """
     from oxnor.models.exchange.export_network import export_network
 
-    written = export_network(load_any_network(network), output)
+    written = export_network(source.read().loaded, output)
     if as_json:
         print_json({"file": str(output)} | written)
     else:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import AsJson, output, seed
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from oxnor.models.training.binarized import Progress as Step
     from oxnor.models.training.binarized import TrainParams
 
@@ -23,7 +26,9 @@ def sizes(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"--hidden must be whole numbers with commas between them, not {text!r}") from None
+        raise InputError(
+            f"must be whole numbers with commas between them, not {text!r}", parameter="hidden"
+        ) from None
 
 
 def command_line(name: str, options: dict[str, object]) -> str:
@@ -36,6 +41,8 @@ class Bars:
     """Progress bars on standard error: one for downloads, one for each stage of training."""
 
     def __init__(self, console: Console):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         self.progress = Progress(
             TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(), console=console,
@@ -59,38 +66,46 @@ class Bars:
         self._show(name, done, total, "bytes")
 
 
-def train(
-    name: Annotated[str, typer.Argument(help="A shipped network to train anew, or a new name with --hidden.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: build/NAME.npz.")] = None,
-    hidden: Annotated[str | None, typer.Option(help="Sizes of the hidden layers, for example 64,64,64.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Keys every random draw.")] = None,
-    lr: Annotated[float | None, typer.Option(help="First learning rate of Adam.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
-    views: Annotated[int | None, typer.Option(help="Deformed copies of the training images; 0 for none.")] = None,
-    teacher_epochs: Annotated[int | None, typer.Option(help="Epochs of the float teacher; 0 for none.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a gain; 0: never.")] = None,
-    ber: Annotated[float | None, typer.Option(help="Bit error rate to train for, drawn anew each step.")] = None,
+@dataclass(frozen=True)
+class Training:
+    """How to train; what is not given is as for the shipped network of that name."""
+
+    hidden: Annotated[str | None, typer.Option(help="Sizes of the hidden layers, for example 64,64,64.")] = None
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None
+    seed: Annotated[int | None, seed("Key of every random draw.")] = None
+    lr: Annotated[float | None, typer.Option(help="First learning rate of Adam.")] = None
+    batch: Annotated[int | None, typer.Option(help="Images in a step.")] = None
+    views: Annotated[int | None, typer.Option(help="Deformed copies of the training images; 0 for none.")] = None
+    teacher_epochs: Annotated[int | None, typer.Option(help="Epochs of the float teacher; 0 for none.")] = None
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a gain; 0: never.")] = None
+    ber: Annotated[float | None, typer.Option(help="Bit error rate to train for, drawn anew each step.")] = None
     margin: Annotated[
         float | None, typer.Option(help="Hinge loss with this lead of the right class's score; 0: cross entropy.")
-    ] = None,
+    ] = None
+
+
+@expanded
+def train(
+    name: Annotated[str, typer.Argument(help="A shipped network to train anew, or a new name with --hidden.")],
+    training: Training,
+    output: Annotated[Path | None, output("FILE", "Network file to write. Default: build/NAME.npz.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with the MNIST files.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Download MNIST if it is found nowhere.")] = False,
     checkpoint: Annotated[Path | None, typer.Option(help="File to keep the state in after each epoch.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a binarized network on MNIST; the test images are looked at once, at the end.
 
     Example: [bold]oxnor train mnist-tfc --epochs 40[/]
     """
+    from rich.console import Console
+
     from oxnor.models.training.presets import TrainingData, make, preset
 
-    options: dict[str, object] = {
-        "hidden": hidden, "epochs": epochs, "seed": seed, "lr": lr, "batch": batch, "views": views,
-        "teacher_epochs": teacher_epochs, "patience": patience, "ber": ber, "margin": margin,
-    }  # fmt: skip
-    params: TrainParams = preset(name, options | {"hidden": sizes(hidden) if hidden else None})
+    options = asdict(training)
+    hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
+    params: TrainParams = preset(name, options | hidden)
     output = output or Path("build") / f"{name}.npz"
     bars = Bars(Console(stderr=True, quiet=as_json))
     with bars.progress:

@@ -8,23 +8,20 @@ from typing import Annotated
 import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
-from oxnor.cli.options import AsJson, load_network
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import AsJson, output, pictures
+from oxnor.cli.options.source import NetworkOption
 
 
+@expanded
 def demo(
-    network: Annotated[
-        str, typer.Option("--network", metavar="NETWORK", help="A network that takes digits.")
-    ] = "mnist-mlp",
+    source: NetworkOption,
     images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the page goes.")] = Path(
-        "build/demo"
-    ),
-    pictures: Annotated[
-        Path | None, typer.Option("--pictures", metavar="DIR", help="Also write the pictures there, as SVG files.")
-    ] = None,
+    output: Annotated[Path, output("DIR", "Folder of the page.")] = Path("build/demo"),
+    pictures: Annotated[Path | None, pictures(kinds="SVG")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """See it work: a trained network on real digits through RTL, clean and with bit errors.
+    """Run a trained network on real digits through RTL, clean and with bit errors.
 
     Generates the engine, builds it with Verilator, streams the MNIST test images through its AXI ports and compares
     every class and score with the golden model; then once more at bit error rates 1e-3, 1e-2 and 5e-2. Writes one
@@ -35,7 +32,7 @@ def demo(
     from oxnor.sim.studies.demo import run_demo, write_page, write_pictures
     from oxnor.sim.studies.demo_page import RUN_HEAD, run_row
 
-    loaded = load_network(network)
+    loaded = source.read().binarized
     with progress() as tell:
         result = run_demo(loaded, count=images, progress=tell)
     page = write_page(result, output)

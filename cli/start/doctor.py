@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 
 from oxnor.cli.console import print_json, print_table
-from oxnor.cli.options import AsJson
+from oxnor.cli.options.common import AsJson
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check every tool that is needed and say how to get what is missing.
+    """Check the tools and say how to install what is missing.
 
     Exit code 1 if something that is required is missing or too old.
 

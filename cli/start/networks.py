@@ -5,22 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from oxnor.cli.console import print_json, print_table
-from oxnor.cli.options import (
-    AsJson,
-    Dataflow,
-    Fold,
-    Macro,
-    NetworkName,
-    NoScores,
-    StreamWidth,
-    TargetName,
-    engine_config,
-    load_any_network,
-)
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import AsJson
+from oxnor.cli.options.engine import Engine
+from oxnor.cli.options.source import Source
 
 
 def networks(as_json: AsJson = False) -> None:
-    """See what is shipped: trained networks, their sizes and their accuracy.
+    """List the shipped networks, their sizes and their accuracy.
 
     Example: [bold]oxnor networks --json[/]
     """
@@ -44,26 +36,15 @@ def networks(as_json: AsJson = False) -> None:
     print_table(("name", "kind", "shape", "weights", "accuracy", "licence"), rows, left=3)
 
 
-def info(
-    network: NetworkName,
-    target: TargetName = "sim",
-    macro: Macro = None,
-    fold: Fold = None,
-    dataflow: Dataflow = None,
-    stream_width: StreamWidth = None,
-    no_scores: NoScores = False,
-    as_json: AsJson = False,
-) -> None:
-    """Look into a network: its layers, its card, and the engine that it would become.
+@expanded
+def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
+    """Describe a network: its layers, its card, and the engine generated from it.
 
     Example: [bold]oxnor info mnist-mlp --target ice40 --macro 4096x16[/]
     """
     from oxnor.sim.drawing.html import facts
-    from oxnor.sim.verify.flows import flow_of
 
-    loaded = load_any_network(network)
-    config = engine_config(loaded, target, macro, fold, stream_width, no_scores, dataflow)
-    found = flow_of(loaded).describe(loaded, config)
+    found = source.read(engine).describe()
     if as_json:
         print_json(found)
         return

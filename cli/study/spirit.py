@@ -1,56 +1,62 @@
-"""``oxnor spirit``."""
+"""``oxnor study spirit``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
-from oxnor.cli.options import AsJson, Data, load_any_network
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import AsJson, pictures, seed
+from oxnor.cli.options.source import SpikingOption
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is computed."""
+
+    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000
+    trials: Annotated[int, typer.Option("--trials", metavar="N", help="Draws of wrong cells at each rate.")] = 5
+    image: Annotated[int, typer.Option("--image", metavar="K", help="Which digit to draw event by event.")] = 0
+    seed: Annotated[int, seed("Key of the drawn errors.")] = 0
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder with the MNIST files. Default: the shipped test images."),
+    ] = None
+
+
+@expanded
 def spirit(
-    network: Annotated[
-        str, typer.Option("--network", metavar="NETWORK", help="A spiking network with an encoder.")
-    ] = "mnist-spirit",
-    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
-    trials: Annotated[int, typer.Option("--trials", metavar="N", help="Draws of wrong cells at each rate.")] = 5,
-    image: Annotated[int, typer.Option("--image", metavar="K", help="Which digit to draw event by event.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of the drawn errors.")] = 0,
-    pictures: Annotated[
-        Path | None, typer.Option("--pictures", metavar="DIR", help="Also write the pictures there, as SVG and PNG.")
-    ] = None,
-    data: Data = None,
-    as_json: AsJson = False,
+    source: SpikingOption, options: Task, pictures: Annotated[Path | None, pictures()] = None, as_json: AsJson = False
 ) -> None:
-    """See the spiking mode on the SPIRIT chip's task: the published figures beside ours.
+    """Compare the spiking mode on the SPIRIT chip's task with the published figures.
 
     Accuracy and input spikes at Delta S = 10, the curves against Delta S, against wrong cells and, beside a network
     that is trained for them, against refractory periods, and one digit event by event until its decision. Everything
     comes from the golden model, which the RTL equals on every spike ([bold]oxnor simulate mnist-spirit[/]).
 
-    Example: [bold]oxnor spirit --pictures build/spirit[/]
+    Example: [bold]oxnor study spirit --pictures build/spirit[/]
     """
     from oxnor.models import zoo
-    from oxnor.models.datasets.options import DataOptions
     from oxnor.models.golden.registry import only
     from oxnor.models.networks.spiking import SpikingNetwork
     from oxnor.sim.studies import spirit as task
-    from oxnor.sim.verify.inputs import inputs_for
 
-    loaded = only(load_any_network(network), SpikingNetwork, "for this command")
-    inputs = inputs_for(loaded, DataOptions(images, data))
+    design = source.read().with_data(images=options.images, directory=options.data)
+    loaded = only(design.loaded, SpikingNetwork, "for this command")
+    inputs = design.inputs()
     if inputs.labels is None:
         from oxnor.models.base.errors import InputError
 
         raise InputError(f"network {loaded.name!r}: must take digits of 28 x 28 pixels for this command")
-    task.check(images, trials, image)
+    task.check(options.images, options.trials, options.image)
     beside = zoo.load("mnist-spirit-tanh")
     with progress() as tell:
         found = task.spirit(
-            loaded, inputs.images, inputs.labels, trials=trials, seed=seed, image=image,
+            loaded, inputs.images, inputs.labels, trials=options.trials, seed=options.seed, image=options.image,
             beside=beside if beside.digest != loaded.digest else None,
             progress=lambda done, total: tell(loaded.name, done, total),
         )  # fmt: skip
@@ -61,6 +67,12 @@ def spirit(
     if as_json:
         print_json(found.to_json())
         return
+    _show(found, options.trials)
+
+
+def _show(found: Any, trials: int) -> None:
+    from oxnor.sim.studies import spirit as task
+
     print_table(("", "published", "oxnor"), task.table(found))
     rows = [
         (f"{d['delta_s']}", f"{100 * d['accuracy']:.2f} %", f"{d['input_spikes']:.1f}", f"{100 * d['undecided']:.1f} %")

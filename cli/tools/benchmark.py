@@ -1,4 +1,4 @@
-"""``oxnor bench``."""
+"""``oxnor tools benchmark``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from oxnor.cli.console import print_json, print_table, progress
-from oxnor.cli.options import AsJson
+from oxnor.cli.options.common import AsJson
 
 _COLUMNS = ("what", "measured", "unit", "baseline", "ratio", "reach", "reached", "note")
 
 
-def bench(
+def benchmark(
     quick: Annotated[bool, typer.Option("--quick", help="A small network, fewer images; rougher figures.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -20,7 +20,7 @@ def bench(
 
     Seconds depend on the machine, so nothing here fails for being slow: read the ratios.
 
-    Example: [bold]oxnor bench --quick[/]
+    Example: [bold]oxnor tools benchmark --quick[/]
     """
     from oxnor.sim.studies.benchmark import run
 

@@ -1,38 +1,49 @@
-"""``oxnor vectors``."""
+"""``oxnor tools vectors``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oxnor.cli.console import note, print_json
-from oxnor.cli.options import AsJson, Data, NetworkName, load_network
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import AsJson, output, seed
+from oxnor.cli.options.source import Data, Source
 
 
+@dataclass(frozen=True)
+class VectorData(Data):
+    """Images of vectors, which other testbenches read as text."""
+
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="N", help="Images to run, 1 to 10000.", show_default="100")
+    ] = None
+
+
+@expanded
 def vectors(
-    network: NetworkName,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
-    images: Annotated[int, typer.Option("--images", metavar="N", help="Images, 1 to 10000.")] = 100,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Key of drawn images.")] = 0,
-    data: Data = None,
+    source: Source,
+    output: Annotated[Path, output("DIR", "Folder to write.")],
+    data: VectorData,
+    seed: Annotated[int | None, seed("Key of drawn images.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Get golden vectors for any testbench: images, every layer's bits, scores and classes.
+    """Write golden vectors for any testbench: images, every layer's bits, scores and classes.
 
     Writes vectors.npz, and the same as text for $readmemh. Networks with 784 inputs get MNIST test images, others
     random bits.
 
-    Example: [bold]oxnor vectors mnist-tfc -o vectors --images 100[/]
+    Example: [bold]oxnor tools vectors mnist-tfc -o vectors --images 100[/]
     """
     from oxnor.models.datasets.options import DataOptions
     from oxnor.models.golden.vectors import write_vectors
-    from oxnor.sim.verify.inputs import inputs_for
 
-    loaded = load_network(network)
-    inputs = inputs_for(loaded, DataOptions(images, data, seed))
-    found = write_vectors(loaded, inputs.images, output, labels=inputs.labels)
+    design = source.read(data, data=DataOptions(images=100)).with_data(seed=seed)
+    network, inputs = design.binarized, design.inputs()
+    found = write_vectors(network, inputs.images, output, labels=inputs.labels)
     if as_json:
         print_json({"directory": str(output), "inputs": inputs.source} | found)
     else:

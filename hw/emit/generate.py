@@ -74,7 +74,7 @@ def generate(
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory}: must be a folder, not a file")
     if directory.is_dir() and any(directory.iterdir()) and not (force or is_ours(directory)):
-        raise InputError(f"{directory}: was not written by oxnor generate; use --force to replace all that is in it")
+        raise InputError(f"{directory}: was not written by oxnor generate; use `force` to replace all that is in it")
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -124,7 +124,7 @@ def _write_spiking(
     network: SpikingNetwork, config: SpikingConfig | None, devices: DeviceDraw | None, directory: Path
 ) -> dict[str, Any]:
     if devices:
-        raise InputError(f"--device must not be given for a spiking network: {network.name!r} is one")
+        raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter="device")
     config = config or SpikingConfig.for_network(network)
     images = write_spiking_images(network, config, directory)
     emitted = emit_spiking_engine(config, directory / "rtl")

@@ -119,7 +119,7 @@ class Programmer:
         room: int = 1 << 16,
     ):
         if not config.programming:
-            raise InputError("engine must be generated with its programming controller (--programming)")
+            raise InputError("engine must be generated with its programming controller (`programming`)")
         self.config = config
         self.offsets = {r["name"]: r["offset"] for r in as_dicts(config)}
         self._read, self._write, self._pause = read, write, pause

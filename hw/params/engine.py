@@ -64,7 +64,7 @@ class EngineConfig:
         serial = [k for k, y in enumerate(self.layers) if y.is_serial]
         if self.fault_injector and serial:
             raise InputError(
-                "fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow:"
+                "`fault_injector` (errors of reads) must not be asked of layers in the serial dataflow:"
                 f" layer {serial[0]} is one"
             )
 

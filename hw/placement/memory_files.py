@@ -38,9 +38,9 @@ def image_texts(
     has_devices = MACRO_KINDS[config.macro_kind].has_devices
     if has_devices != (macro_texts is not None):
         raise InputError(
-            f"macros of kind {config.macro_kind} need a device model (--device)"
+            f"macros of kind {config.macro_kind} need a device model: give `device`"
             if has_devices
-            else f"macros of kind {config.macro_kind} hold bits, not devices: --device needs macros of kind twin"
+            else f"macros of kind {config.macro_kind} hold bits, not devices: `device` needs macros of kind twin"
         )
     texts = {"network.mem": f"{network.digest[:8]}\n", **(macro_texts or {})}
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):

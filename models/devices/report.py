@@ -1,4 +1,4 @@
-"""What ``oxnor device`` tells, as JSON objects."""
+"""What ``oxnor device show`` prints, as JSON objects."""
 
 from __future__ import annotations
 

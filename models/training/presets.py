@@ -102,7 +102,8 @@ def _spiking_preset(name: str, changes: Mapping[str, Any]) -> SpikingTrainParams
     for key in changes:
         if key not in allowed:
             raise InputError(
-                f"must not be given for a spiking network: {name} takes {', '.join(allowed)}", parameter=key
+                f"must not be given for a spiking network: {name} takes {', '.join(f'`{a}`' for a in allowed)}",
+                parameter=key,
             )
     return replace(SPIKING_PRESETS[name], **changes)
 

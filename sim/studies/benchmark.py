@@ -1,4 +1,4 @@
-"""Speed and size, each against a baseline in the same run: ``oxnor bench``."""
+"""Speed and size, each against a baseline in the same run: ``oxnor tools benchmark``."""
 
 from __future__ import annotations
 

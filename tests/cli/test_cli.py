@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from helpers.cli import process, run
+from typer.main import get_command
 
 from oxnor.cli.app import app
 from oxnor.models import zoo
@@ -18,21 +19,27 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
 COMMANDS = (
-    "demo", "generate", "simulate", "selftest", "sweep", "report", "faults", "networks", "info", "device", "import",
-    "export", "vectors", "train", "doctor", "bench",
-    "spirit",
+    "demo", "doctor", "networks", "info", "new", "run", "import", "export", "train", "generate", "simulate", "selftest",
+    "sweep", "report",
 )
+GROUPS = {
+    "fpga": ("build", "emulate", "run", "load", "selftest", "check", "fuzz"),
+    "device": ("show", "fit", "faults"),
+    "study": ("spirit",),
+    "tools": ("vectors", "benchmark"),
+}
+PATHS = [(c,) for c in COMMANDS] + [(g, c) for g, members in GROUPS.items() for c in members]
+# Names of before, each with its arguments in a call that works.
+OLD = {
+    "bench": (["bench", "--help"], "tools benchmark"),
+    "faults": (["faults", "mnist-tfc", "--ber", "0.01"], "device faults"),
+    "vectors": (["vectors", "mnist-tfc", "-o", "v", "--images", "1"], "tools vectors"),
+    "device": (["device", "weak-3.3e-2"], "device show"),
+    "device-list": (["device", "--list"], "device show"),
+    "device-alone": (["device"], "device show"),
+}
 # What takes long to import, and what only one command needs.
 HEAVY = ("numba", "amaranth", "cocotb", "cocotb_tools", "matplotlib", "torch", "scipy", "vcdvcd", "numpy")
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def process(*arguments, **options):
-    command = [sys.executable, "-m", "oxnor.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
 @pytest.fixture
@@ -42,29 +49,69 @@ def network_file(tmp_path, random_network):
     return path
 
 
-def test_help_lists_every_command():
+def leaves(group, path=()):
+    """Yield (path, command) of every command below a group."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def test_help_lists_every_command_once_below_its_panel():
     result = run("--help")
     assert result.exit_code == 0
-    for command in COMMANDS:
-        assert f" {command} " in result.stdout
+    lines = result.stdout.splitlines()
+    for command in (*COMMANDS, *GROUPS):
+        assert sum(line.startswith(f"│ {command} ") for line in lines) == 1, command
+    panels = [line.split("─ ")[1].split(" ─")[0] for line in lines if line.startswith("╭")]
+    assert panels == ["Options", "Start", "Networks", "Hardware", "Errors", "Compare", "Tools"]
+    assert "\b" not in result.stdout
+    assert "\x08" not in result.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command(command):
-    result = run(command, "--help")
+def test_at_most_22_commands_at_the_top():
+    assert len([c for c in get_command(app).commands.values() if not c.hidden]) <= 22
+
+
+def test_every_command_is_registered():
+    found = {path for path, command in leaves(get_command(app)) if not command.hidden}
+    assert found == set(PATHS)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_help_of_a_command(path):
+    result = run(*path, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
+    assert f"Example: oxnor {' '.join(path)}" in " ".join(result.stdout.split())
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "train"])
-def test_help_has_an_example(command):
-    assert f"Example: oxnor {command}" in run(command, "--help").stdout
+def test_every_command_that_takes_a_network_takes_a_design():
+    taking = [
+        path for path, command in leaves(get_command(app)) if any(p.name == "network" for p in command.params)
+    ]
+    assert len(taking) > 12
+    for path, command in leaves(get_command(app)):
+        if path in taking:
+            assert "--design" in {option for p in command.params for option in p.opts}, path
+
+
+@pytest.mark.parametrize(("arguments", "now"), OLD.values(), ids=OLD)
+def test_old_names_go_on_working(arguments, now, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    if "--help" not in arguments:
+        first = result.stderr.splitlines()[0]
+        assert first == f"oxnor: `oxnor {arguments[0]}` is now `oxnor {now}`"
+    assert f"│ {arguments[0]} " not in run("--help").stdout or arguments[0] == "device"
 
 
 def test_no_command_prints_the_help():
     result = run()
     assert result.exit_code == 2
-    assert "Commands" in result.stdout + result.stderr
+    assert "Start" in result.stdout + result.stderr
 
 
 def test_version():
@@ -74,10 +121,19 @@ def test_version():
     assert (result.exit_code, result.stdout) == (0, f"oxnor {version('oxnor')}\n")
 
 
-def test_start_loads_nothing_heavy():
-    code = "import sys, oxnor.cli.app; print([m for m in sys.argv[1:] if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["simulate", "--help"], ["new", "x"]], ids=" ".join)
+def test_start_loads_nothing_heavy(arguments, tmp_path):
+    code = """
+import sys, oxnor.cli
+sys.argv = ["oxnor", *ARGUMENTS]
+try:
+    oxnor.cli.main()
+except SystemExit as e:
+    assert not e.code
+print([m for m in HEAVY if m in sys.modules])
+""".replace("ARGUMENTS", repr(arguments)).replace("HEAVY", repr(HEAVY if arguments[0] != "new" else HEAVY[:-1]))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +314,7 @@ def test_doctor(monkeypatch, ok, required, code):
     assert ("apt-get install g++" in table.stdout) is not ok
 
 
-def test_bench(monkeypatch):
+def test_benchmark(monkeypatch):
     row = {
         "what": "golden",
         "measured": 5.0,
@@ -269,7 +325,7 @@ def test_bench(monkeypatch):
         "reached": True,
     }
     monkeypatch.setitem(sys.modules, "oxnor.sim.studies.benchmark", SimpleNamespace(run=lambda quick, progress: [row]))
-    result = run("bench", "--quick", "--json")
+    result = run("tools", "benchmark", "--quick", "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {"quick": True, "rows": [row]}
     assert "golden" in run("bench").stdout
@@ -304,7 +360,7 @@ def test_import_export_and_vectors(tmp_path, monkeypatch):
     assert shown.exit_code == 0
     assert "mine: 784-64-64-64-10, 59,008 weights, from a.onnx (ONNX)" in shown.stdout
     assert "imported" in run("info", "b.npz").stdout
-    result = run("vectors", "a.npz", "-o", "v", "--images", "3", "--json")
+    result = run("tools", "vectors", "a.npz", "-o", "v", "--images", "3", "--json")
     assert json.loads(result.stdout)["images"] == 3
     assert len((tmp_path / "v" / "input.mem").read_text().split()) == 3
 

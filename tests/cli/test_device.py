@@ -1,4 +1,4 @@
-"""``oxnor device``: what it prints, writes and draws, its exit codes, and its sentences."""
+"""``oxnor device show`` and ``oxnor device fit``: what it prints, writes and draws, its exit codes, and its sentences."""
 
 import json
 import math
@@ -7,16 +7,16 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from helpers import cli
 
-from oxnor.cli.app import app
 from oxnor.models.devices import model as devices
 from oxnor.models.devices.error_rates import device_rates
 from oxnor.models.devices.states import LogLaw
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, ["device", *map(str, arguments)])
+    """Return the result of ``device``: of ``fit`` if that is the first argument, else of ``show``."""
+    return cli.run("device", *(arguments if arguments[:1] == ("fit",) else ("show", *arguments)))
 
 
 def found(*arguments):
@@ -104,13 +104,13 @@ def test_monte_carlo_that_disagrees_is_exit_code_1(monkeypatch):
 
 
 def test_fit_and_its_preset(place):
-    told = found("--fit", "r.csv", "-o", "mine.json", "--cycles", 10)
+    told = found("fit", "r.csv", "-o", "mine.json", "--cycles", 10)
     assert told["fit"]["lrs"]["count"] == 200
     assert told["fit"]["per_device"]["d3"] == {"lrs": 2, "hrs": 2}
     again = found("mine.json", "--cycles", 10)
     assert again["error_rates"] == told["error_rates"]
     assert again["preset"]["numbers"]["lrs_median"]["tag"] == "measured"
-    text = run("--fit", "r.csv").stdout
+    text = run("fit", "r.csv").stdout
     for part in ("from device to device", "p-value of normality", "100 devices of 4 to 4 readings"):
         assert part in text
 
@@ -124,7 +124,7 @@ PLOTS = {
     "table": ([], ["2T2R, ideal amplifier (2 devices a bit)", "1T1R with SECDED(8,4) (2 devices a bit)"]),
     "device": (["weak-3.3e-2", "--monte-carlo", "3000"], ["weak-3.3e-2", "2T2R with offset (2 devices a bit)"]),
     "wear": (["wear-illustration"], ["Wear of wear-illustration", "SET/RESET cycles"]),
-    "fit": (["--fit", "r.csv"], ["Resistances in r.csv", "resistance (ohm)", "LRS as read"]),
+    "fit": (["fit", "r.csv"], ["Resistances in r.csv", "resistance (ohm)", "LRS as read"]),
 }
 
 
@@ -179,10 +179,6 @@ ERRORS = {
             " or a .json file, not 'calibrated' (did you mean calibrated-1e-4 or calibrated-1e-2?)"
         ),
     ),
-    "both": (
-        ["weak-3.3e-2", "--fit", "r.csv"],
-        "PRESET and --fit must not be given together: a fit is its own device",
-    ),
     "cycles": (
         ["wear-illustration", "--cycles", "1e11"],
         "cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 1e+11",
@@ -195,8 +191,8 @@ ERRORS = {
         ["weak-3.3e-2", "--seconds", "nan"],
         "seconds must be in [0, 1e+09] s, where 'weak-3.3e-2' holds, not nan",
     ),
-    "no device": (["--cycles", 5], "--cycles must have a PRESET or --fit beside it: it is about one device"),
-    "no draws": (["--monte-carlo", 0], "--monte-carlo must have a PRESET or --fit beside it: it is about one device"),
+    "no device": (["--cycles", 5], "--cycles must have a PRESET beside it: it is about one device"),
+    "no draws": (["--monte-carlo", 0], "--monte-carlo must have a PRESET beside it: it is about one device"),
     "target": (["--target-ber", "0.7"], "target error rate must be in [1e-30, 0.4], not 0.7"),
     "floor": (
         ["unformed-1e-3", "--target-ber", "1e-5"],
@@ -205,8 +201,8 @@ ERRORS = {
     "trials": (["weak-3.3e-2", "--monte-carlo", 0], "Monte Carlo trials must be in [1, 1000000000], not 0"),
     "seed": (["weak-3.3e-2", "--seed=-1"], "--seed must be in [0, 2**63), not -1"),
     "plot": (["--plot", "p.gif"], "p.gif: a picture's name must end in .svg, .png or .pdf"),
-    "csv": (["--fit", "none.csv"], "none.csv: no such file"),
-    "row": (["--fit", "bad.csv"], "bad.csv: line 2: resistance must be a number above 0 ohm, not 'big'"),
+    "csv": (["fit", "none.csv"], "none.csv: no such file"),
+    "row": (["fit", "bad.csv"], "bad.csv: line 2: resistance must be a number above 0 ohm, not 'big'"),
 }
 
 

@@ -4,15 +4,10 @@ import gzip
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from helpers.cli import run, sentence
 
-from oxnor.cli.app import app
 from oxnor.models import zoo
 from oxnor.models.faults.fault_map import FaultMap
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture
@@ -21,17 +16,6 @@ def place(tmp_path, monkeypatch, random_network):
     monkeypatch.chdir(tmp_path)
     random_network((37, 13, 5), name="toy").save("toy.npz")
     return tmp_path
-
-
-def sentence(*arguments):
-    """Return the sentence that a command ends with, after a check that it says nothing else."""
-    result = run(*arguments)
-    assert result.exit_code == 2, (result.exit_code, result.stdout, result.stderr)
-    assert result.stdout == ""
-    lines = [line for line in result.stderr.splitlines() if line.startswith("oxnor: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in result.stderr
-    return lines[0].removeprefix("oxnor: ")
 
 
 OPTIONS = {
@@ -95,7 +79,7 @@ OPTIONS = {
     ),
     "dataflow-and-read-errors": (
         ["--dataflow", "alternate", "--read-ber", "0.01"],
-        ("fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow:"
+        ("--fault-injector (errors of reads) must not be asked of layers in the serial dataflow:"
         " layer 1 is one"),
     ),
     "stream": (["--stream-width", 12], "--stream-width must be a positive multiple of 8, not 12"),
@@ -257,8 +241,8 @@ def test_import_wrong_input(place):
 
 
 def test_vectors_wrong_input(place):
-    assert sentence("vectors", "toy.npz", "-o", "v", "--images", 0) == "images must be in [1, 10000], not 0"
+    assert sentence("tools", "vectors", "toy.npz", "-o", "v", "--images", 0) == "images must be in [1, 10000], not 0"
     (place / "out").mkdir()
     (place / "out" / "thesis.tex").write_text("years of work")
-    text = sentence("vectors", "toy.npz", "-o", "out")
-    assert text == "out: must be empty or hold earlier vectors, and has other files in it"
+    text = sentence("tools", "vectors", "toy.npz", "-o", "out")
+    assert text == "out: must be new, empty or written by this command before, and has other files in it"

@@ -1,12 +1,11 @@
-"""``oxnor faults``: maps are drawn, merged, described, and refused in one sentence."""
+"""``oxnor device faults``: maps are drawn, merged, described, and refused in one sentence."""
 
 import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from helpers import cli
 
-from oxnor.cli.app import app
 from oxnor.models import zoo
 from oxnor.models.devices import model as devices
 from oxnor.models.devices.draws import draw_faults
@@ -15,7 +14,7 @@ from oxnor.models.faults.read_errors import ReadErrors
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, ["faults", "mnist-tfc", *(str(a) for a in arguments)])
+    return cli.run("device", "faults", "mnist-tfc", *arguments)
 
 
 def indices(faults):
@@ -84,7 +83,7 @@ def test_the_same_map_twice_or_for_another_network_is_refused(tmp_path):
     assert run("--ber", 0.01, "-o", path).exit_code == 0
     result = run("--merge", path, "--merge", path)
     assert (result.exit_code, result.stderr) == (2, "oxnor: faults: a synapse of layer 0 must not be named twice\n")
-    result = CliRunner().invoke(app, ["faults", "mnist-sfc", "--merge", str(path)])
+    result = cli.run("device", "faults", "mnist-sfc", "--merge", path)
     assert result.exit_code == 2
     assert "cannot be merged" in result.stderr
 

@@ -3,14 +3,9 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
+from helpers.cli import run
 
-from oxnor.cli.app import app
 from oxnor.hw.params.registers import INDEX
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture

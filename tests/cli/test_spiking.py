@@ -5,18 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from helpers.cli import run
 
-from oxnor.cli.app import app
 from oxnor.models import zoo
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork
 from oxnor.sim.studies import spirit as task
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture
@@ -80,11 +75,11 @@ def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path
     (["generate", "mnist-spirit", "-o", "x", "--no-scores"], "--no-scores must not be given for a spiking network: 'mnist-spirit' is one"),
     (["generate", "mnist-spirit", "-o", "x", "--macro", "twin"], "--macro must not be given for a spiking network: 'mnist-spirit' is one"),
     (["simulate", "mnist-spirit", "--read-ber", "0.01"], "--read-ber must not be given for a spiking network: 'mnist-spirit' is one"),
-    (["faults", "mnist-spirit", "--device", "weak-3.3e-2", "-o", "x.npz"], "network 'mnist-spirit': must be binarized for --device, not spiking"),
-    (["vectors", "mnist-spirit", "-o", "x"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
+    (["device", "faults", "mnist-spirit", "--device", "weak-3.3e-2", "-o", "x.npz"], "network 'mnist-spirit': must be binarized for --device, not spiking"),
+    (["tools", "vectors", "mnist-spirit", "-o", "x"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
     (["demo", "--network", "mnist-spirit"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
-    (["spirit", "--network", "mnist-tfc"], "network 'mnist-tfc': must be spiking for this command, not binarized"),
-    (["spirit", "--images", "5", "--image", "5"], "image must be in [0, 4], not 5"),
+    (["study", "spirit", "--network", "mnist-tfc"], "network 'mnist-tfc': must be spiking for this command, not binarized"),
+    (["study", "spirit", "--images", "5", "--image", "5"], "image must be in [0, 4], not 5"),
     (["sweep", "mnist-spirit", "--kind", "read"], "network 'mnist-spirit': must be binarized for kind read on backend cpu, not spiking: its kinds are static, asymmetric, stuck, cluster, on cpu"),
     (["info", "mnist-spirit", "--macro", "64x7"], "layer 144 to 10: macros must have at least 8 columns, the cells of a neuron, not 7"),
     (["train", "mnist-spirit", "--ber", "0.1"], "--ber must not be given for a spiking network: mnist-spirit takes --epochs, --seed, --lr, --batch"),
@@ -102,7 +97,7 @@ def test_sweep(tmp_path):
 
 
 def test_spirit(tmp_path):
-    result = run("spirit", "--images", 200, "--trials", 1, "--pictures", tmp_path, "--json")
+    result = run("study", "spirit", "--images", 200, "--trials", 1, "--pictures", tmp_path, "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["published"]["input_spikes"] == 136

@@ -152,11 +152,11 @@ def test_bound_is_all_block_rams_in_every_cycle():
 def test_advice_says_how_much_is_too_much():
     placed = {"logic_cells": {"used": 5307, "of": 5280}, "block_ram": {"used": 25, "of": 30}}
     assert advice({"fits": False}, placed) == (
-        "does not fit: 27 logic cells too many (5,307 of 5,280); fold it more (a larger --interval, or --fold with fewer"
+        "does not fit: 27 logic cells too many (5,307 of 5,280); fold it more (a larger `interval`, or a `folding` with fewer"
         " macros), or take a larger board"
     )
     slow = {"fits": True, "meets_freq": False, "fmax_mhz": 20.5, "freq_mhz": 30}
-    assert advice(slow, {}) == "too slow: 20.5 MHz of 30; ask for a lower --freq, or try another --seed"
+    assert advice(slow, {}) == "too slow: 20.5 MHz of 30; ask for a lower `freq_mhz`, or try another `seed`"
     assert advice({"fits": True, "meets_freq": True}, {}) is None
 
 
@@ -388,11 +388,11 @@ class Deaf(Host):
 def test_a_board_without_an_extra_is_refused(small):
     config = search(small, board("icebreaker").chip, 20).config
     host = Deaf()
-    with pytest.raises(InputError, match="board icebreaker must have the programming controller: build it with --prog"):
+    with pytest.raises(InputError, match="board icebreaker must have the programming controller: build it with `prog"):
         load(host, small, config)
     with pytest.raises(InputError, match="board icebreaker must have the programming controller"):
         self_test(host, config)
-    with pytest.raises(InputError, match="board icebreaker must have the fault injector: build it with --fault-injector"):
+    with pytest.raises(InputError, match="board icebreaker must have the fault injector: build it with `fault_injector`"):
         host.set_read_errors(ReadErrors(5), host.identity())
     host.set_read_errors(None, host.identity())
 

@@ -78,7 +78,7 @@ def test_folders_that_are_not_ours_stay(tmp_path, random_network):
     (other / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError) as e:
         generate(network, other)
-    assert str(e.value) == f"{other}: was not written by oxnor generate; use --force to replace all that is in it"
+    assert str(e.value) == f"{other}: was not written by oxnor generate; use `force` to replace all that is in it"
     assert (other / "thesis.tex").read_text() == "years of work"
     generate(network, other, force=True)
     assert not (other / "thesis.tex").exists()

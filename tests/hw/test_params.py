@@ -138,7 +138,7 @@ def test_ice40_preset_fills_the_up5k():
         ({"dataflow": "serial", "macro_size": (64, 4), "folding": [(1, 4), (2, 2)]}, "layer 37 to 13: across (H) must be in [4, 4], not 1"),
         ({"dataflow": "serial", "macro_size": (64, 4), "folding": [(4, 38), (2, 2)]}, "layer 37 to 13: groups (V) must be in [1, 37], not 38"),
         ({"dataflow": "alternate", "fault_injector": True},
-         "fault_injector (--fault-injector, --read-ber) must not be asked of layers in the serial dataflow: layer 1 is one"),
+         "`fault_injector` (errors of reads) must not be asked of layers in the serial dataflow: layer 1 is one"),
         ({"macro_size": (64, 16), "folding": [(4, 1), (1, 1)]}, "layer 37 to 13: across (H) must be in [1, 3], not 4"),
         ({"macro_size": (64, 16), "folding": [(1, 14), (1, 1)]}, "layer 37 to 13: groups (V) must be in [1, 13], not 14"),
         ({"macro_size": (0, 16)}, "macro_size must have at least 1 row and 1 column, not 0x16"),

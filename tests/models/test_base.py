@@ -50,7 +50,7 @@ def test_command_line_prints_the_option():
     result = CliRunner().invoke(app, ["train", "mnist-spirit", "--views", "2"])
     assert result.exit_code == 2
     assert result.stderr == (
-        "oxnor: --views must not be given for a spiking network: mnist-spirit takes epochs, seed, lr, batch\n"
+        "oxnor: --views must not be given for a spiking network: mnist-spirit takes --epochs, --seed, --lr, --batch\n"
     )
 
 

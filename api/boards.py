@@ -1,0 +1,66 @@
+"""The engine of a design on its board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oxnor.models.base.errors import InputError
+
+from .sections import Board
+
+if TYPE_CHECKING:
+    from oxnor.fpga.boards import BoardSpec
+    from oxnor.hw.params.engine import EngineConfig
+
+    from .design import Design
+
+
+def board_of(design: Design) -> Board:
+    """Return the board that a design names, or raise InputError."""
+    if not isinstance(design.board, Board):
+        raise InputError("must be given: the design names no board", parameter="board")
+    return design.board
+
+
+def board_config(design: Design, **features: bool) -> tuple[BoardSpec, EngineConfig, tuple[str, ...]]:
+    """Return a design's board, the engine for it, and in words why it is this one.
+
+    Parameters
+    ----------
+    design : Design
+    **features
+        ``fault_injector`` and ``programming`` as a board says that it has them. Default: the design's.
+    """
+    from oxnor.fpga.boards import board as spec_of
+    from oxnor.fpga.search import search
+    from oxnor.hw.link.engine_access import WORD
+    from oxnor.hw.params.engine import EngineConfig
+
+    board, network = board_of(design), design.binarized
+    spec = spec_of(board.name)
+    engine = design.engine
+    features = features or {"fault_injector": engine.fault_injector, "programming": engine.programming}
+    folds = [layer.folding for layer in engine.for_layers(len(network.layers))]
+    if not any(folds):
+        found = search(network, spec.chip, board.interval, **features)
+        return spec, found.config, found.steps
+    if board.interval is not None:
+        raise InputError("must not be given with folding: each of them decides the folding", parameter="interval")
+    config = EngineConfig.for_network(
+        network, target=spec.chip.target, folding=folds, stream_width=WORD, with_scores=False, **features
+    )
+    return spec, config, ("the folding is the given one",)
+
+
+def build(design: Design, directory: Path, progress: Callable[[str, int, int], None] | None) -> dict[str, Any]:
+    """Build the bitstream; see :meth:`oxnor.Design.build`."""
+    from oxnor.fpga.bitstream import build as make
+
+    board = board_of(design)
+    spec, config, _ = board_config(design)
+    return make(
+        design.binarized, spec, config, directory, freq_mhz=board.freq_mhz, baud=board.baud, link=board.link,
+        seed=board.seed, progress=progress,
+    )  # fmt: skip

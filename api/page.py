@@ -1,0 +1,99 @@
+"""The page of a run: every figure, the hash of its inputs, versions, and the command that repeats it."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .design import Design
+    from .run import Record
+
+_TITLES = {
+    "import": "Import",
+    "accuracy": "Accuracy of the golden model",
+    "devices": "Devices",
+    "generate": "Hardware",
+    "simulate": "Verilog in simulation",
+    "sweep": "Accuracy against error rate",
+    "board": "Board",
+}
+
+
+def page_text(design: Design, directory: Path, records: tuple[Record, ...], command: str) -> str:
+    """Return the page."""
+    from oxnor.sim.drawing.html import page, table, tiles
+    from oxnor.sim.runner.machine import machine
+
+    name = design.loaded.name
+    body = [
+        f"<h1>{escape(name)}</h1>",
+        f'<p class="muted">{escape(str(design))}</p>',
+        tiles(_large(records)),
+    ]
+    for record in records:
+        body += _section(directory, record)
+    body += ["<h2>Do it again</h2>", f"<pre><code>{escape(command)}</code></pre>"]
+    body.append('<p class="muted">Steps whose inputs are as they were are not done again. Made with:</p>')
+    body.append(table((), list((machine() | {"sources of oxnor": _code(records)}).items()), plain=True))
+    return page(f"oxnor: {name}", body)
+
+
+def _code(records: tuple[Record, ...]) -> str:
+    return ", ".join(sorted({str(r.inputs["code"]) for r in records}))
+
+
+def _large(records: tuple[Record, ...]) -> dict[str, str]:
+    """Return the figures that a reader looks for first."""
+    figures = {r.step: r.figures for r in records}
+    found: dict[str, str] = {}
+    accuracy = figures.get("accuracy", {})
+    if accuracy.get("accuracy") is not None:
+        found["accuracy of the golden model"] = f"{100 * accuracy['accuracy']:.2f} %"
+    if "generate" in figures:
+        found["RRAM macros"] = f"{figures['generate']['macros']:,}"
+    if "simulate" in figures:
+        found["results of the Verilog that differ"] = f"{figures['simulate']['mismatches']:,}"
+    if "sweep" in figures:
+        s = figures["sweep"]
+        found[f"error rate that costs {100 * s['limit']:g} points"] = str(s["knee"]).split(" (")[0]
+    if "board" in figures:
+        found["clock of the board"] = f"{figures['board'].get('fmax_mhz') or 0:.4g} MHz"
+    return found
+
+
+def _section(directory: Path, record: Record) -> list[str]:
+    from oxnor.sim.drawing.html import facts, figure, table
+
+    simple = {k: v for k, v in record.figures.items() if not (isinstance(v, list) and v and isinstance(v[0], dict))}
+    style, words = ("good", "as it should be") if record.ok else ("bad", "NOT as it should be")
+    verdict = f'<span class="{style}">{words}</span>'
+    parts = [f"<h2>{_TITLES[record.step]}</h2>", f"<p>{verdict}, {record.seconds:.1f} s</p>"]
+    if record.step == "sweep":
+        parts += [figure(svg, caption) for svg, caption in _curves(directory / "sweep", record)]
+        points = [(f"{p['rate']:.3g}", str(p["trials"]), f"{100 * p['mean']:.2f} %") for p in record.figures["points"]]
+        parts.append(table(("error rate", "trials", "mean accuracy"), points))
+    if record.step == "devices":
+        parts.append(figure(_svg(directory / "devices" / "device.svg"), "Bit error rates of the device."))
+    parts.append(table((), facts(simple), plain=True))
+    parts.append(f'<p class="muted">Inputs <code>{record.key}</code>, files in {escape(record.step)}/</p>')
+    return parts
+
+
+def _curves(folder: Path, record: Record) -> list[tuple[str, str]]:
+    from oxnor.sim.sweeps.page import Story
+
+    story = Story.read(folder / "results.sqlite", record.figures["limit"])
+    captions = {
+        "accuracy": "Line: mean over the trials. Band: where 95 % of trials fall. Dotted: the knee.",
+        "layers": "Errors in one layer alone: the rate that costs the same accuracy.",
+        "confusion": "Percent of the images of each class, mean over the trials.",
+    }
+    return [(plot.svg(), captions.get(name, name)) for name, plot in story.plots.items()]
+
+
+def _svg(path: Path) -> str:
+    """Return a picture's element, to stand in a page."""
+    text = path.read_text(encoding="utf-8")
+    return text[text.index("<svg") :]

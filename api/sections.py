@@ -1,0 +1,167 @@
+"""The tables of a design that name things: devices, errors, a tolerance sweep, a board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oxnor.models.base.errors import InputError
+
+if TYPE_CHECKING:
+    from oxnor.models.devices.model import DeviceModel
+    from oxnor.models.faults.fault_map import FaultMap
+
+
+@dataclass(frozen=True)
+class Device:
+    """The devices that hold the weights, and their age.
+
+    Parameters
+    ----------
+    model : str, path or DeviceModel
+        A shipped preset, a ``.json`` file, or a ``.csv`` file of measured resistances, to which a device is fitted.
+    cycles : int
+        SET/RESET cycles that every device has done.
+    seconds : float
+        Seconds between programming and reading.
+    """
+
+    model: str | Path | DeviceModel
+    cycles: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", name_or_path(self.model, (".json", ".csv")))
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of the weights and of their reads. Default: none.
+
+    Parameters
+    ----------
+    ber : float
+        Bit error rate of the weights, in [0, 1].
+    seed, trial : int
+        Key of every draw: of these errors, of devices, of a tolerance sweep. Each in [0, 2**63).
+    faults : path or FaultMap, optional
+        The wrong weights themselves, instead of `ber`.
+    read_ber : float
+        Probability that a single read is wrong, in steps of 1/65536.
+    """
+
+    ber: float = 0.0
+    seed: int = 0
+    trial: int = 0
+    faults: str | Path | FaultMap | None = None
+    read_ber: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.faults, str):
+            object.__setattr__(self, "faults", Path(self.faults))
+        if not 0 <= self.ber <= 1:
+            raise InputError(f"must be in [0, 1], not {self.ber:g}", parameter="ber")
+        for name in ("seed", "trial"):
+            if not 0 <= getattr(self, name) < 1 << 63:
+                raise InputError(f"must be in [0, 2**63), not {getattr(self, name)}", parameter=name)
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """A sweep of accuracy against error rate. What is None is as in :class:`oxnor.sim.SweepParams`.
+
+    Parameters
+    ----------
+    rates : str or tuple of float
+        Error rates: ``low:high:count``, log-spaced, or numbers, each above 0 and at most 1.
+    trials : int, optional
+        Draws of errors at each rate.
+    kind : str, optional
+        static, read, asymmetric, stuck or cluster. With `use_device`: none.
+    layer : int or str
+        ``all``, ``each``, or the number of one layer.
+    adaptive : float, optional
+        Go on where the 95 % interval of the mean is wider than plus or minus this many points.
+    max_trials : int, optional
+        Most trials at a rate, of an adaptive sweep.
+    ratio : float, optional
+        Of kind asymmetric: 0-to-1 errors for each 1-to-0 error.
+    ones : float, optional
+        Of kind stuck: share of them that is stuck at 1.
+    cluster : str, optional
+        Of kind cluster: row, column or amplifier.
+    macro_size : (rows, columns), optional
+        Of kind cluster, and of errors of a device.
+    use_device : bool
+        Take the errors of pairs of the design's device, whose states are moved to each rate.
+    limit : float
+        Points of accuracy lost at the knee.
+    """
+
+    rates: str | tuple[float, ...] = "1e-5:1e-1:13"
+    trials: int | None = None
+    kind: str | None = None
+    layer: int | str = "all"
+    adaptive: float | None = None
+    max_trials: int | None = None
+    ratio: float | None = None
+    ones: float | None = None
+    cluster: str | None = None
+    macro_size: tuple[int, int] | None = None
+    use_device: bool = False
+    limit: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.use_device and self.kind is not None:
+            raise InputError("must not be given with a device, which says what is wrong", parameter="kind")
+        if not 0 < self.limit < 100:
+            raise InputError(f"must be above 0 and below 100 points, not {self.limit}", parameter="limit")
+
+
+@dataclass(frozen=True)
+class Board:
+    """An FPGA board. What is None is as the board has it.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`oxnor.fpga.boards.BOARDS`: icebreaker, ulx3s-85f or colorlight-i5.
+    interval : int, optional
+        Clock cycles from image to image that are enough: the smallest engine of that speed. Default: the fastest that
+        fits.
+    freq_mhz : float, optional
+        Clock of the engine, in MHz.
+    link : str
+        Serial line to the host: uart or spi.
+    baud : int, optional
+        Bit rate of the UART.
+    seed : int
+        Of the placer.
+    """
+
+    name: str
+    interval: int | None = None
+    freq_mhz: float | None = None
+    link: str = "uart"
+    baud: int | None = None
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.link not in ("uart", "spi"):
+            raise InputError(f"must be uart or spi, not {self.link!r}", parameter="link")
+        if self.interval is not None and self.interval < 1:
+            raise InputError(f"must be 1 or more, not {self.interval}", parameter="interval")
+        if self.freq_mhz is not None and not 1 <= self.freq_mhz <= 400:
+            raise InputError(f"must be in [1, 400] MHz, not {self.freq_mhz:g}", parameter="freq_mhz")
+        if not 0 <= self.seed < 1 << 31:
+            raise InputError(f"must be in [0, 2**31), not {self.seed}", parameter="seed")
+        if self.link == "spi" and self.baud is not None:
+            raise InputError("must not be given with `link` spi: the host makes the clock of SPI", parameter="baud")
+
+
+def name_or_path(value: Any, suffixes: tuple[str, ...]) -> Any:
+    """Return a text as a path if it names a file, by its suffix or a folder in it; everything else as it is."""
+    if isinstance(value, str) and (value.endswith(suffixes) or Path(value).name != value):
+        return Path(value)
+    return value

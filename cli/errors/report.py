@@ -1,0 +1,49 @@
+"""``oxnor report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oxnor.cli.console import note, print_json
+from oxnor.cli.options.common import AsJson, output, pictures
+from oxnor.models.base.errors import InputError
+
+
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Results of oxnor sweep, one to five.")],
+    output: Annotated[Path, output("FILE", "The page.")] = Path("report.html"),
+    limit: Annotated[
+        float, typer.Option("--limit", metavar="POINTS", help="Points of accuracy lost at the knee.")
+    ] = 0.5,
+    plots: Annotated[Path | None, pictures(name="--plots")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw results of sweeps: one self-contained page with pictures, tables and the commands that made them.
+
+    Several files come on one axis first: networks, or kinds of error. The page needs no network access.
+
+    Example: [bold]oxnor report mlp.sqlite robust.sqlite -o report.html[/]
+    """
+    from oxnor.models.base.files import write_text
+    from oxnor.sim.sweeps.page import Story, build_page, together
+
+    if not 0 < limit < 100:
+        raise InputError(f"must be above 0 and below 100 points, not {limit}", parameter="limit")
+    stories = [Story.read(path, limit / 100) for path in results]
+    write_text(output, build_page(stories))
+    if plots is not None:
+        pictures = {f"{s.path.stem}-{name}": plot for s in stories for name, plot in s.plots.items()}
+        if len(stories) > 1:
+            pictures["together"] = together(stories)
+        for name, plot in pictures.items():
+            plot.save(plots / f"{name}.svg")
+            plot.save(plots / f"{name}.png")
+    if as_json:
+        print_json({"page": str(output), "results": [story.to_json() for story in stories]})
+        return
+    for story in stories:
+        note(f"{story.curve.label}: {limit:g} points are lost at {story.curve.knee(limit / 100)}")
+    note(f"Open {output}")

@@ -1,0 +1,145 @@
+"""The structure of the engine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oxnor.models.base.errors import InputError
+
+from .common import ENGINE, pair
+
+if TYPE_CHECKING:
+    from oxnor.design import Design
+
+Fold = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fold",
+        metavar="H,V",
+        help="Macros side by side (H) and groups of neurons (inputs if it is serial) at once (V) of a layer; once"
+        " for each layer, in order.",
+        rich_help_panel=ENGINE,
+    ),
+]
+FaultInjector = Annotated[
+    bool | None,
+    typer.Option(
+        "--fault-injector",
+        help="Generate per-read errors with registers for rate and seed; off until they are written.",
+        rich_help_panel=ENGINE,
+    ),
+]
+Programming = Annotated[
+    bool | None,
+    typer.Option(
+        "--programming",
+        help="Generate the programming controller: weights and coefficients can be written and verified.",
+        rich_help_panel=ENGINE,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Options of the engine."""
+
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            help="Preset for macros, folding and stream: sim, ice40, ecp5 or asic.",
+            show_default="sim",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None
+    macro: Annotated[
+        str | None,
+        typer.Option(
+            "--macro",
+            metavar="KIND[:SIZE]",
+            help="Kind of every macro (bits, devices or blackbox) and its size: 64x64, devices, devices:64x64.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None
+    fold: Fold = None
+    dataflow: Annotated[
+        str | None,
+        typer.Option(
+            "--dataflow",
+            metavar="FLOW",
+            help="parallel (inputs on the columns), serial (inputs select rows), alternate, or one for each layer:"
+            " parallel,serial,parallel.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None
+    stream_width: Annotated[
+        int | None,
+        typer.Option(
+            "--stream-width",
+            metavar="BITS",
+            help="Bits a beat of the input stream; a multiple of 8.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None
+    no_scores: Annotated[
+        bool | None,
+        typer.Option("--no-scores", help="Give the class alone, without the scores.", rich_help_panel=ENGINE),
+    ] = None
+    fault_injector: FaultInjector = None
+    programming: Programming = None
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        width = self.stream_width
+        if width is not None and (width < 8 or width % 8):
+            raise InputError(f"must be a positive multiple of 8, not {width}", parameter="stream_width")
+        given: dict[str, Any] = {
+            "target": self.target, "dataflow": self.dataflow, "stream_width": width,
+            "with_scores": False if self.no_scores else None, "folding": folds(self.fold),
+            "fault_injector": self.fault_injector, "programming": self.programming,
+        }  # fmt: skip
+        given |= macro(self.macro) if self.macro is not None else {}
+        return design.with_engine(**{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Features:
+    """What else the engine of a board is generated with."""
+
+    fault_injector: FaultInjector = None
+    programming: Programming = None
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        given = {"fault_injector": self.fault_injector, "programming": self.programming}
+        return design.with_engine(**{name: value for name, value in given.items() if value is not None})
+
+
+def folds(texts: list[str] | None) -> list[tuple[int, int]] | None:
+    """Return the folding of each layer, or None if there is no text."""
+    return [pair("folding", text, ",", "1,16") for text in texts] if texts else None
+
+
+def macro(text: str) -> dict[str, Any]:
+    """Return the kind and the size that ``--macro`` asks for, each only if it is there."""
+    from oxnor.hw.params.macro_kinds import MACRO_KINDS
+
+    given: dict[str, Any] = {}
+    kind, colon, size = text.strip().partition(":")
+    if kind in MACRO_KINDS:
+        given["macro_kind"] = kind
+    elif colon or re.fullmatch("[A-Za-z]+", kind):
+        kinds = ", ".join(MACRO_KINDS)
+        raise InputError(
+            f"must be a kind ({kinds}), a size such as 64x64, or both as twin:64x64, not {text!r}",
+            parameter="macro",
+        )
+    else:
+        size = text
+    if colon or not given:
+        given["macro_size"] = pair("macro", size, "x", "64x64")
+    return given

@@ -1,0 +1,283 @@
+"""Errors of weights and reads, the devices that cause them, and sweeps of their rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oxnor.models.base.errors import InputError
+
+from .common import DEVICES, ERRORS, in_range, pair, seed
+
+if TYPE_CHECKING:
+    from oxnor.design import Design
+
+ReadBer = Annotated[
+    float | None,
+    typer.Option(
+        "--read-ber",
+        metavar="RATE",
+        help="Probability that a single read is wrong, in steps of 1/65536; needs the fault injector.",
+        rich_help_panel=ERRORS,
+    ),
+]
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Key:
+    """The key of what is drawn."""
+
+    seed: Annotated[int | None, seed("Key of drawn errors, devices and images.", rich_help_panel=ERRORS)] = None
+    trial: Annotated[
+        int | None, typer.Option("--trial", metavar="N", help="Which draw of that seed.", rich_help_panel=ERRORS)
+    ] = None
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        in_range("seed", self.seed)
+        in_range("trial", self.trial)
+        errors = replace(design.errors, **_given(seed=self.seed, trial=self.trial))
+        return replace(design, errors=errors).with_data(seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Errors(Key):
+    """Errors of a simulation."""
+
+    ber: Annotated[
+        float | None,
+        typer.Option(
+            "--ber", metavar="RATE", help="Share of weights that are wrong, 0 to 0.5.", rich_help_panel=ERRORS
+        ),
+    ] = None
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            "--faults", metavar="FILE", help="Take the wrong weights from this file instead.", rich_help_panel=ERRORS
+        ),
+    ] = None
+    read_ber: ReadBer = None
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        if self.ber is not None and not 0 <= self.ber <= 0.5:
+            raise InputError(f"must be in [0, 0.5], not {self.ber:g}", parameter="ber")
+        design = super().apply(design)
+        given = _given(ber=self.ber, faults=self.faults, read_ber=self.read_ber)
+        if self.faults is not None and self.ber is None:
+            given["ber"] = 0.0
+        return replace(design, errors=replace(design.errors, **given))
+
+
+@dataclass(frozen=True)
+class BoardErrors:
+    """Errors on a board."""
+
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="Wrong weights of [bold]oxnor device faults[/] that are on the board.",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    read_ber: ReadBer = None
+    seed: Annotated[int | None, seed("Key of --read-ber.", rich_help_panel=ERRORS)] = None
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        given = _given(faults=self.faults, read_ber=self.read_ber, seed=self.seed)
+        return replace(design, errors=replace(design.errors, **given))
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Devices that hold the weights."""
+
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="PRESET|FILE",
+            help="Draw both devices of every synapse from this model.",
+            rich_help_panel=DEVICES,
+        ),
+    ] = None
+    cycles: Annotated[
+        int | None,
+        typer.Option(
+            "--cycles", metavar="N", help="SET/RESET cycles that every device has done.", rich_help_panel=DEVICES
+        ),
+    ] = None
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds", metavar="S", help="Seconds between programming and reading.", rich_help_panel=DEVICES
+        ),
+    ] = None
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        given = _given(model=self.device, cycles=self.cycles, seconds=self.seconds)
+        if design.device is None and (self.cycles or self.seconds) and self.device is None:
+            raise InputError("--cycles and --seconds are of a device: give --device too")
+        return design.with_device(**given)
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """Kinds of error, and what belongs to each."""
+
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="static, read (of a sweep), asymmetric, stuck or cluster.",
+            show_default="static",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            "--ratio",
+            metavar="R",
+            help="asymmetric: 0-to-1 errors for each 1-to-0 error.",
+            show_default="0",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    ones: Annotated[
+        float | None,
+        typer.Option(
+            "--ones",
+            metavar="SHARE",
+            help="stuck: share of them stuck at 1.",
+            show_default="0.5",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="LINE",
+            help="cluster: row, column or amplifier.",
+            show_default="column",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    macro: Annotated[
+        str | None,
+        typer.Option(
+            "--macro",
+            metavar="RxC",
+            help="cluster and device: size of the macros.",
+            show_default="32x32",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="PRESET|FILE",
+            help="Errors of pairs of this device, a preset of [bold]oxnor device show[/] or a file.",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what was given of the kind."""
+        size = pair("macro", self.macro, "x", "32x32") if self.macro else None
+        return _given(ratio=self.ratio, ones=self.ones, cluster=self.cluster, macro_size=size)
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        if self.device is not None and self.kind is not None:
+            raise InputError("--device and --kind must not be given together: the device says what is wrong")
+        given = self.arguments()
+        if self.kind is not None:
+            given |= {"kind": self.kind, "use_device": False}
+        if self.device is not None:
+            design, given = design.with_device(model=self.device), given | {"kind": None, "use_device": True}
+        return design.with_tolerance(**given)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Which trials a sweep has."""
+
+    ber: Annotated[
+        str | None,
+        typer.Option(
+            "--ber",
+            metavar="RATES",
+            help="Error rates: LOW:HIGH:COUNT, log-spaced, or numbers with commas.",
+            show_default="1e-5:1e-1:13",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--trials",
+            metavar="N",
+            help="Draws of errors at each rate.",
+            show_default="20",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer",
+            metavar="N",
+            help="Errors in layer N alone, or 'each': all layers, then each alone.",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    seed: Annotated[int | None, seed("Key of all draws.", rich_help_panel=ERRORS)] = None
+    adaptive: Annotated[
+        float | None,
+        typer.Option(
+            "--adaptive",
+            metavar="POINTS",
+            help="Go on where the 95 % interval of the mean is wider than plus or minus this many points.",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    max_trials: Annotated[
+        int | None,
+        typer.Option(
+            "--max-trials",
+            metavar="N",
+            help="Most trials at a rate with --adaptive.",
+            show_default="200",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+
+    def apply(self, design: Design) -> Design:
+        """Return the design with what was given."""
+        if self.adaptive is not None and not 0 < self.adaptive < 100:
+            raise InputError(f"must be above 0 and below 100 points, not {self.adaptive}", parameter="adaptive")
+        errors = replace(design.errors, **_given(seed=self.seed))
+        return replace(design, errors=errors).with_data(seed=self.seed).with_tolerance(
+            **_given(
+                rates=self.ber,
+                trials=self.trials,
+                layer=self.layer,
+                adaptive=self.adaptive,
+                max_trials=self.max_trials,
+            )
+        )
