@@ -11,7 +11,7 @@ from oxnor.models.base.errors import InputError
 from .sections import Board
 
 if TYPE_CHECKING:
-    from oxnor.fpga.boards import BoardSpec
+    from oxnor.fpga.boards import Board as FpgaBoard
     from oxnor.hw.params.engine import EngineConfig
 
     from .design import Design
@@ -24,7 +24,7 @@ def board_of(design: Design) -> Board:
     return design.board
 
 
-def board_config(design: Design, **features: bool) -> tuple[BoardSpec, EngineConfig, tuple[str, ...]]:
+def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineConfig, tuple[str, ...]]:
     """Return a design's board, the engine for it, and in words why it is this one.
 
     Parameters
@@ -34,9 +34,9 @@ def board_config(design: Design, **features: bool) -> tuple[BoardSpec, EngineCon
         ``fault_injector`` and ``programming`` as a board says that it has them. Default: the design's.
     """
     from oxnor.fpga.boards import board as spec_of
-    from oxnor.fpga.search import search
-    from oxnor.hw.link.engine_access import WORD
+    from oxnor.fpga.search import find_engine
     from oxnor.hw.params.engine import EngineConfig
+    from oxnor.hw.params.link_protocol import WORD
 
     board, network = board_of(design), design.binarized
     spec = spec_of(board.name)
@@ -44,7 +44,7 @@ def board_config(design: Design, **features: bool) -> tuple[BoardSpec, EngineCon
     features = features or {"fault_injector": engine.fault_injector, "programming": engine.programming}
     folds = [layer.folding for layer in engine.for_layers(len(network.layers))]
     if not any(folds):
-        found = search(network, spec.chip, board.interval, **features)
+        found = find_engine(network, spec.chip, board.interval, **features)
         return spec, found.config, found.steps
     if board.interval is not None:
         raise InputError("must not be given with folding: each of them decides the folding", parameter="interval")
@@ -57,10 +57,9 @@ def board_config(design: Design, **features: bool) -> tuple[BoardSpec, EngineCon
 def build(design: Design, directory: Path, progress: Callable[[str, int, int], None] | None) -> dict[str, Any]:
     """Build the bitstream; see :meth:`oxnor.Design.build`."""
     from oxnor.fpga.bitstream import build as make
+    from oxnor.fpga.design import BuildOptions
 
     board = board_of(design)
     spec, config, _ = board_config(design)
-    return make(
-        design.binarized, spec, config, directory, freq_mhz=board.freq_mhz, baud=board.baud, link=board.link,
-        seed=board.seed, progress=progress,
-    )  # fmt: skip
+    options = BuildOptions(board.freq_mhz, board.link, board.baud, seed=board.seed)
+    return make(design.binarized, spec, config, directory, options, progress=progress)

@@ -25,8 +25,8 @@ from .tools import benchmark, vectors
 #: Errors that are said in their own words, with exit code 1.
 _FAILURES = {
     "oxnor.sim.runner.runner": "SimulationError",
-    "oxnor.fpga.tools": "ToolError",
-    "oxnor.fpga.host": "LinkError",
+    "oxnor.sim.runner.synthesis": "ToolError",
+    "oxnor.fpga.transport": "LinkError",
 }
 
 

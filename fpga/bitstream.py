@@ -7,128 +7,40 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from oxnor.hw.blocks.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
-from oxnor.hw.emit.verilog import emit_component
-from oxnor.hw.link.board import Board
-from oxnor.hw.params import link_protocol
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.targets import TARGETS
 from oxnor.hw.params.widths import bits_for
-from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner.cache import Lease, prune
+from oxnor.sim.runner.runner import tail
+from oxnor.sim.runner.synthesis import Tool, ToolError, run_tool
 
-from . import tools
-from .boards import BoardSpec, Chip
+from .boards import Board, Chip
+from .design import BoardDesign, BuildOptions, write_design
 from .report import report
-from .top import PLL, TOP, divisor, pin_file, pll_text, top_text
+from .tools import find_tool
+from .top import TOP, pin_file
 
 #: What a build leaves in its folder beside sources and logs.
 REPORT, DESCRIPTION = "report.json", "oxnor-board.json"
+#: Steps of a build, for its progress.
+STEPS = 4
 #: Most macros around which cells are packed.
 MACROS_PACKED = 100
 Progress = Callable[[str, int, int], object]
 
 
-@dataclass(frozen=True)
-class Design:
-    """A board with an engine on it, as Verilog.
-
-    Parameters
-    ----------
-    board : BoardSpec
-    config : EngineConfig
-        The engine.
-    network : Network
-        What its memories hold.
-    identity : link_protocol.Identity
-        What it says it is.
-    freq_mhz : float
-        Clock of the engine.
-    """
-
-    board: BoardSpec
-    config: EngineConfig
-    network: Network
-    identity: link_protocol.Identity
-    freq_mhz: float
-
-
-def identity_for(
-    config: EngineConfig, board: BoardSpec, freq_mhz: float, bit_cycles: int, link: str = "uart"
-) -> link_protocol.Identity:
-    """Return what a board says it is."""
-    return link_protocol.Identity(
-        version=link_protocol.VERSION,
-        result_bytes=config.result_width // 8,
-        image_bytes=config.beats * config.stream_width // 8,
-        payload_max=2 * board.chip.buffer_words,
-        clock_hz=round(freq_mhz * 1e6),
-        divisor=bit_cycles,
-        name=board.name,
-        features=tuple(name for name in link_protocol.FEATURES if getattr(config, name, name == link)),
-    )
-
-
-def write_design(
-    network: Network,
-    board: BoardSpec,
-    config: EngineConfig,
-    directory: Path,
-    *,
-    freq_mhz: float | None = None,
-    baud: int | None = None,
-    bit_cycles: int | None = None,
-    link: str = "uart",
-) -> Design:
-    """Write the whole top level of a board: ``rtl/``, ``mem/``, pins.
-
-    Parameters
-    ----------
-    network, board, config
-        What goes where.
-    directory : Path
-        Where it goes.
-    freq_mhz : float, optional
-        Clock of the engine. Default: the board's.
-    baud : int, optional
-        Bit rate of the UART. Default: the board's.
-    bit_cycles : int, optional
-        Clock cycles to a bit of the UART, instead of `baud`: what the virtual board shortens.
-    link : str
-        Kind of the serial line, a key of :data:`oxnor.hw.link.board.LINES`.
-    """
-    (directory / "rtl").mkdir(parents=True, exist_ok=True)
-    pll, made = pll_text(board, freq_mhz or board.freq_mhz, directory)
-    if link == "spi":
-        bit_cycles = bit_cycles or SPI_DIVISOR_MIN
-    identity = identity_for(config, board, made, bit_cycles or divisor(made, baud or board.baud), link)
-    emit_component(Board(config, identity), directory / "rtl")
-    if config.programming and not board.chip.writes_bits:
-        text = files("oxnor.fpga").joinpath("rtl", "rram_macro_words.sv").read_text(encoding="utf-8")
-        write_text(directory / "rtl" / "rram_macro.sv", text)
-    write_images(network, config, directory)
-    write_text(directory / "rtl" / f"{TOP}.v", top_text(board, bool(pll), link))
-    if pll:
-        write_text(directory / "rtl" / f"{PLL}.v", pll)
-    name, text = pin_file(board, link)
-    write_text(directory / name, text)
-    return Design(board, config, network, identity, made)
-
-
-def synthesis_script(board: BoardSpec, sources: list[str], coefficients: str) -> str:
+def synthesis_script(board: Board, sources: list[str], coefficients: str) -> str:
     """Return the Yosys script.
 
     Parameters
     ----------
-    board : BoardSpec
+    board : Board
     sources : list of str
         Verilog files.
     coefficients : str
@@ -169,7 +81,7 @@ def memory_style(config: EngineConfig, chip: Chip) -> str:
     return "block" if macros + needed <= chip.block_rams else "distributed"
 
 
-def netlist_key(directory: Path, described: Any) -> str:
+def netlist_key(directory: Path, described: object) -> str:
     """Return the hash of all that a run of the tools in `directory` depends on."""
     h = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for path in sorted(p for p in directory.rglob("*") if p.is_file() and p.suffix != ".log"):
@@ -179,18 +91,15 @@ def netlist_key(directory: Path, described: Any) -> str:
 
 def build(
     network: Network,
-    board: BoardSpec,
+    board: Board,
     config: EngineConfig,
     directory: str | Path,
+    options: BuildOptions | None = None,
     *,
-    freq_mhz: float | None = None,
-    baud: int | None = None,
-    link: str = "uart",
-    seed: int = 1,
     progress: Progress | None = None,
     root: Path | None = None,
 ) -> dict[str, Any]:
-    """Make a bitstream, or take the one made before from the same bytes with the same tools.
+    """Build a bitstream, or take the one built before from the same bytes with the same tools.
 
     Parameters
     ----------
@@ -198,12 +107,10 @@ def build(
         What goes where.
     directory : path
         The bitstream, ``report.json``, ``oxnor-board.json`` (for the host), sources and logs go here.
-    freq_mhz, baud, link : optional
-        As for :func:`write_design`.
-    seed : int
-        Of the placer.
+    options : BuildOptions, optional
+        Clock, serial line and the placer's seed.
     progress : callable, optional
-        Told of (step, steps done, steps).
+        Called with (step, steps done, steps).
     root : Path, optional
         Folder of the cache. Default ``build_root()``.
 
@@ -211,37 +118,43 @@ def build(
     -------
     dict
         The report; ``fits`` says whether there is a bitstream, ``advice`` what to change if not.
+
+    Raises
+    ------
+    InputError
+        If `directory` holds anything else, or a tool is not installed.
+    ToolError
+        If a tool fails.
     """
-    directory = Path(directory)
+    directory, options = Path(directory), options or BuildOptions()
     if directory.is_dir() and any(directory.iterdir()) and not (directory / DESCRIPTION).is_file():
         raise InputError(f"{directory}: was not written by oxnor fpga build; choose another folder or empty it")
-    tell = progress or (lambda *_: None)
+    step = progress or (lambda *_: None)
     cache = (root or build_root()) / "fpga"
     cache.mkdir(parents=True, exist_ok=True)
-    found = {n: tools.find(n) for n in ("yosys", f"nextpnr-{board.chip.family}", _packer(board))}
+    used = {name: find_tool(name) for name in ("yosys", f"nextpnr-{board.chip.family}", _packer(board))}
+    names = {name: tool.name for name, tool in used.items()}
     work = cache / f"{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]}.tmp"
     with locked(work.with_suffix(".lock")):
         shutil.rmtree(work, ignore_errors=True)
-        tell("Verilog", 0, 4)
-        design = write_design(network, board, config, work, freq_mhz=freq_mhz, baud=baud, link=link)
+        step("Verilog", 0, STEPS)
+        design = write_design(network, board, config, work, options)
         sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
-        script = synthesis_script(board, sources, memory_style(config, board.chip))
-        write_text(work / "synth.ys", script)
-        described = {"tools": {k: t.name for k, t in found.items()}, "seed": seed, "freq": design.freq_mhz}
-        described["pnr"] = pnr = _pnr(board.chip, config)
-        key = netlist_key(work, described)
+        write_text(work / "synth.ys", synthesis_script(board, sources, memory_style(config, board.chip)))
+        inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": _placement(board.chip, config)}
+        key = netlist_key(work, inputs)
         target = cache / key
         with locked(cache / f"{key}.lock"):
             if not (target / REPORT).is_file():
-                _run_tools(design, found, work, pnr, seed, tell)
-                made = report(design, work, {k: t.name for k, t in found.items()}, seed)
-                write_text(work / DESCRIPTION, json.dumps(description(design), indent=2) + "\n")
-                write_text(work / REPORT, json.dumps(made, indent=2) + "\n")
+                _run_tools(design, used, work, options.seed, step)
+                text = json.dumps(report(design, work, names, options.seed), indent=2) + "\n"
+                write_text(work / DESCRIPTION, json.dumps(design.describe(), indent=2) + "\n")
+                write_text(work / REPORT, text)
                 shutil.rmtree(target, ignore_errors=True)
                 work.rename(target)
                 prune(root=root)
             lease = Lease(target)
-    tell("bitstream", 4, 4)
+    step("bitstream", STEPS, STEPS)
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
     with lease:
@@ -249,24 +162,11 @@ def build(
     return json.loads((directory / REPORT).read_text())
 
 
-def description(design: Design) -> dict[str, Any]:
-    """Return what the host must know of a board, as a JSON-able dict."""
-    return {
-        "format": "oxnor-board",
-        "version": 1,
-        "board": design.board.name,
-        "network": {"name": design.network.name, "digest": design.network.digest},
-        "structure": design.config.digest,
-        "baud": round(design.identity.clock_hz / design.identity.divisor),
-        "features": list(design.identity.features),
-    }
-
-
-def _packer(board: BoardSpec) -> str:
+def _packer(board: Board) -> str:
     return "icepack" if board.chip.family == "ice40" else "ecppack"
 
 
-def _pnr(chip: Chip, config: EngineConfig) -> list[str]:
+def _placement(chip: Chip, config: EngineConfig) -> list[str]:
     """Return the arguments of nextpnr that depend on the chip and the engine."""
     # The default placer packs cells as close as they go. Around a hundred block RAMs that share inputs no router can
     # then reach them all: the other one spreads them. With fewer the default gives the faster clock.
@@ -274,31 +174,30 @@ def _pnr(chip: Chip, config: EngineConfig) -> list[str]:
     return [*chip.pnr, *(("--placer", "static", "--router", "router2") if spread else ())]
 
 
-def _run_tools(
-    design: Design, found: dict[str, tools.FpgaTool], work: Path, pnr: list[str], seed: int, tell: Progress
-) -> None:
+def _run_tools(design: BoardDesign, used: dict[str, Tool], work: Path, seed: int, step: Progress) -> None:
+    """Synthesise, place, route and pack; without a bitstream if the design does not fit."""
     chip = design.board.chip
-    tell("synthesis", 1, 4)
-    tools.run(found["yosys"], ["synth.ys"], work, "yosys.log")
-    tell("place and route", 2, 4)
-    link = "spi" if "spi" in design.identity.features else "uart"
-    name, _ = pin_file(design.board, link)
-    arguments = [*pnr, "--json", "design.json", "--freq", f"{design.freq_mhz:g}", "--seed", str(seed)]
+    step("synthesis", 1, STEPS)
+    run_tool(used["yosys"], ["synth.ys"], work, "yosys.log")
+    step("place and route", 2, STEPS)
+    name, _ = pin_file(design.board, design.link)
+    arguments = [*_placement(chip, design.config), "--json", "design.json"]
+    arguments += ["--freq", f"{design.freq_mhz:g}", "--seed", str(seed)]
     arguments += ["--report", "nextpnr.json", "--timing-allow-fail"]
     if chip.family == "ice40":
         arguments += ["--pcf", name, "--asc", "routed.asc"]
     else:
         arguments += ["--lpf", name, "--textcfg", "routed.config"]
-    code = tools.run(found[f"nextpnr-{chip.family}"], arguments, work, "nextpnr.log", check=False)
+    code = run_tool(used[f"nextpnr-{chip.family}"], arguments, work, "nextpnr.log", check=False)
     if code:
         log = (work / "nextpnr.log").read_text(errors="replace")
         if not re.search(r"ERROR: .*(Unable to (find a )?place|Failed to expand region|too many|not enough)", log):
             path = work / "nextpnr.log"
-            raise tools.ToolError(f"nextpnr failed; see {path}, which ends\n{tools.tail(path)}")
+            raise ToolError(f"nextpnr failed; see {path}, which ends\n{tail(path)}")
         return
-    tell("bitstream", 3, 4)
+    step("bitstream", 3, STEPS)
     if chip.family == "ice40":
-        tools.run(found["icepack"], ["routed.asc", "oxnor.bin"], work, "pack.log")
+        run_tool(used["icepack"], ["routed.asc", "oxnor.bin"], work, "pack.log")
     else:
         arguments = ["--compress", "--input", "routed.config", "--bit", "oxnor.bit"]
-        tools.run(found["ecppack"], arguments, work, "pack.log")
+        run_tool(used["ecppack"], arguments, work, "pack.log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from oxnor.models.base.errors import InputError, install
@@ -56,8 +57,8 @@ ECP5_85 = Chip("ECP5 LFE5U-85F", "ecp5", "ecp5", 83640, 208, 36, 0, 1024, ("--85
 
 
 @dataclass(frozen=True)
-class BoardSpec:
-    """A board.
+class Board:
+    """An FPGA board.
 
     Parameters
     ----------
@@ -104,13 +105,14 @@ class BoardSpec:
 
 def _from_amaranth(platform: type, led: tuple[str, int]) -> dict[str, tuple[str, dict[str, str]]]:
     """Return the pins of one of the platforms of amaranth-boards."""
-    found = {(r.name, r.number): r for r in platform.resources}  # type: ignore[attr-defined]
-    uart = {s.name: s for s in found["uart", 0].ios}
+    resources = {(r.name, r.number): r for r in platform.resources}  # type: ignore[attr-defined]
+    clock, line = resources[platform.default_clk, 0], resources["uart", 0]  # type: ignore[attr-defined]
+    uart = {s.name: s for s in line.ios}
     places = {
-        "clk_pin": (found[platform.default_clk, 0], found[platform.default_clk, 0].ios[0]),  # type: ignore[attr-defined]
-        "uart_rx": (found["uart", 0], uart["rx"].ios[0]),
-        "uart_tx": (found["uart", 0], uart["tx"].ios[0]),
-        "led": (found[led], found[led].ios[0]),
+        "clk_pin": (clock, clock.ios[0]),
+        "uart_rx": (line, uart["rx"].ios[0]),
+        "uart_tx": (line, uart["tx"].ios[0]),
+        "led": (resources[led], resources[led].ios[0]),
     }
     return {
         name: (pins.names[0], {k: str(v) for k, v in resource.attrs.items()})
@@ -118,35 +120,39 @@ def _from_amaranth(platform: type, led: tuple[str, int]) -> dict[str, tuple[str,
     }
 
 
-def _icebreaker() -> BoardSpec:
+def _icebreaker() -> Board:
     from amaranth_boards.icebreaker import ICEBreakerPlatform
 
     # SPI on PMOD 1A, pins 1 to 4 in the order that peripherals of SPI have there.
     pins = _from_amaranth(ICEBreakerPlatform, ("led_g", 0))
-    return BoardSpec("icebreaker", UP5K, 12, 30, 1_000_000, pins, True, ("4", "2", "47", "45"))
+    return Board("icebreaker", UP5K, 12, 30, 1_000_000, pins, True, ("4", "2", "47", "45"))
 
 
-def _ulx3s_85f() -> BoardSpec:
+def _ulx3s_85f() -> Board:
     from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
     # SPI on GP0 to GP3 of J1.
     pins = _from_amaranth(ULX3S_85F_Platform, ("led", 0))
-    return BoardSpec("ulx3s-85f", ECP5_85, 25, 100, 1_000_000, pins, False, ("B11", "A10", "A9", "B9"))
+    return Board("ulx3s-85f", ECP5_85, 25, 100, 1_000_000, pins, False, ("B11", "A10", "A9", "B9"))
 
 
-def _colorlight_i5() -> BoardSpec:
+def _colorlight_i5() -> Board:
     # Not in amaranth-boards. Module v7.0 on its extension board; the serial line goes to the board's own USB probe.
     io = {"IO_TYPE": "LVCMOS33"}
     pins = {"clk_pin": ("P3", io), "uart_rx": ("H18", io), "uart_tx": ("J17", io), "led": ("U16", io)}
     # SPI on PMOD P4 (PMODE), pins 1 to 4.
-    return BoardSpec("colorlight-i5", ECP5_25, 25, 100, 115_200, pins, True, ("C17", "B18", "B20", "F20"))
+    return Board("colorlight-i5", ECP5_25, 25, 100, 115_200, pins, True, ("C17", "B18", "B20", "F20"))
 
 
-_BOARDS = {"icebreaker": _icebreaker, "ulx3s-85f": _ulx3s_85f, "colorlight-i5": _colorlight_i5}
-NAMES = tuple(_BOARDS)
+#: By the name of a board: what makes it.
+BOARDS: dict[str, Callable[[], Board]] = {
+    "icebreaker": _icebreaker,
+    "ulx3s-85f": _ulx3s_85f,
+    "colorlight-i5": _colorlight_i5,
+}
 
 
-def board(name: str) -> BoardSpec:
+def board(name: str) -> Board:
     """Return a board by its name.
 
     Raises
@@ -154,9 +160,9 @@ def board(name: str) -> BoardSpec:
     InputError
         If there is no such board, or amaranth-boards is not installed.
     """
-    if name not in _BOARDS:
-        raise InputError(f"--board must be one of {', '.join(NAMES)}, not {name!r}")
+    if name not in BOARDS:
+        raise InputError(f"must be one of {', '.join(BOARDS)}, not {name!r}", parameter="board")
     try:
-        return _BOARDS[name]()
+        return BOARDS[name]()
     except ModuleNotFoundError:
         raise InputError(f"amaranth-boards is needed for the pins of this board: {install('fpga')}") from None

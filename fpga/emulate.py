@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 
-from oxnor.hw.blocks.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.files import build_root, locked
 from oxnor.models.networks.binarized import Network
@@ -22,13 +21,11 @@ from oxnor.sim.runner.process import execute
 from oxnor.sim.runner.runner import SimulationError, tail
 from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
-from .bitstream import Design, write_design
-from .boards import BoardSpec
+from .boards import Board
+from .design import BIT_CYCLES_MIN, BoardDesign, BuildOptions, write_design
 from .top import TOP
 from .transport import SPI
 
-#: Clock cycles to a bit of the UART: far fewer than a board's, as each one costs time.
-BIT_CYCLES = 4
 #: What the pins in ``virtual_board.cpp`` are, by the kind of serial line.
 LINE_FLAGS = {"uart": "", "spi": " -DOXNOR_SPI"}
 
@@ -88,7 +85,7 @@ class VirtualBoard:
     directory : Path
         Its working directory: sources and memory images.
     bit_cycles : int, optional
-        Clock cycles to a bit. Default: the fewest.
+        Clock cycles to a bit. Default: the fewest, as each one costs time.
     link : str
         Kind of the serial line, a key of :data:`oxnor.hw.link.board.LINES`.
     root : Path, optional
@@ -98,7 +95,7 @@ class VirtualBoard:
     ----------
     port : str
         The pseudo-terminal, as the host takes it.
-    design : Design
+    design : BoardDesign
         What runs.
     """
 
@@ -107,7 +104,7 @@ class VirtualBoard:
     def __init__(
         self,
         network: Network,
-        board: BoardSpec,
+        board: Board,
         config: EngineConfig,
         directory: Path,
         *,
@@ -117,10 +114,9 @@ class VirtualBoard:
     ):
         self.directory = Path(directory).resolve()
         self.link = link
-        self._bit_cycles = bit_cycles or (SPI_DIVISOR_MIN if link == "spi" else BIT_CYCLES)
-        self.design: Design = write_design(
-            network, board, config, self.directory, bit_cycles=self._bit_cycles, link=link
-        )
+        options = BuildOptions(link=link, bit_cycles=bit_cycles or BIT_CYCLES_MIN.get(link))
+        self._bit_cycles = options.bit_cycles
+        self.design: BoardDesign = write_design(network, board, config, self.directory, options)
         models = Path(str(files("oxnor.fpga").joinpath("rtl", "pll_models.v")))
         sources = [*sorted((self.directory / "rtl").iterdir()), models]
         self._program = build_program(sources, root=root, defines=("OXNOR_BEHAVIOURAL=1",), link=link)

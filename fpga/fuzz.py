@@ -102,21 +102,21 @@ def fuzz(
     g = stream("link", seed=seed, layer=0, trial=0)
     identity = host.check(config.digest, network.digest)
     before = host.read(*WATCHED)
-    (ran,) = host.read("FRAMES")
-    counted = host.counters()
+    (frames_before,) = host.read("FRAMES")
+    rejected_before = host.counters()["rejected"]
     answers: Counter[str] = Counter()
     good = sent = 0
     while sent < frames:
         for segment in damaged(g, identity):
-            wanted = judge(segment, identity)
-            if wanted is None or wanted is Status.OK:
+            expected = judge(segment, identity)
+            if expected is None or expected is Status.OK:
                 continue
             host.send(segment + bytes([END]))
             answer = host.receive(host.patience_s)
-            if answer is None or answer.status != wanted:
-                found = "nothing" if answer is None else str(answer.status)
-                raise LinkError(f"frame {sent} ({segment.hex()}) must be answered with {wanted.name}, not {found}")
-            answers[wanted.name] += 1
+            if answer is None or answer.status != expected:
+                what = "nothing" if answer is None else str(answer.status)
+                raise LinkError(f"frame {sent} ({segment.hex()}) must be answered with {expected.name}, not {what}")
+            answers[expected.name] += 1
             sent += 1
             if sent % CHECK_EVERY == 0:
                 bits = g.random((3, network.n_in)) < 0.5
@@ -127,10 +127,10 @@ def fuzz(
                 if progress:
                     progress(min(sent, frames), frames)
     after = host.read(*WATCHED)
-    now = host.counters()
-    if after != before or host.read("FRAMES") != [ran + good]:
+    link = host.counters()
+    if after != before or host.read("FRAMES") != [frames_before + good]:
         raise LinkError(f"damaged frames have changed registers: {WATCHED} were {before} and are {after}")
-    if now["rejected"] - counted["rejected"] != sent:
-        raise LinkError(f"{sent} damaged frames were sent and {now['rejected'] - counted['rejected']} counted")
+    if (rejected := link["rejected"] - rejected_before) != sent:
+        raise LinkError(f"{sent} damaged frames were sent and {rejected} counted")
     return {"frames": sent, "seed": seed, "answers": dict(sorted(answers.items())), "good_images": good,
-            "retries": host.retries, "link": now}  # fmt: skip
+            "retries": host.retries, "link": link}  # fmt: skip

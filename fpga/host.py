@@ -18,6 +18,7 @@ from oxnor.hw.params.link_protocol import (
     ENTRY_BYTES,
     READ_FLAG,
     VERSION,
+    WORD,
     Command,
     Identity,
     Response,
@@ -30,7 +31,7 @@ from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors
 
-from .transport import is_simulation, open_transport
+from .transport import LinkError, is_simulation, open_transport
 
 #: Times that a request is sent before the board counts as silent.
 TRIES = 3
@@ -40,14 +41,14 @@ PATIENCE_S = 2.0
 SIMULATION_PATIENCE_S = 60.0
 #: Bytes of one request for accesses, at most: what is lost is soon sent again.
 ACCESS_BYTES_MAX = 4096
-#: Seconds of silence after which a board that was out of step is taken to be at rest.
-SETTLE_S = 0.1
+#: Seconds of silence after which a board that was out of step counts as being at rest, and the most to wait for them.
+SETTLE_S, SETTLE_MAX_S = 0.1, 2.0
+#: Longest frame of a response: any payload, with every byte escaped.
+FRAME_BYTES_MAX = 2 * ((1 << 16) + 8)
+#: Reads of a status register before a board counts as hung: each takes a request and its answer.
+POLLS = 10_000
 #: What a request may be answered with that sending it again can cure.
 AGAIN = (Status.BAD_CRC, Status.TOO_SHORT, Status.TOO_LONG, Status.BUSY)
-
-
-class LinkError(RuntimeError):
-    """A board that does not answer as it should."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Host:
         self.patience_s = patience_s or (SIMULATION_PATIENCE_S if is_simulation(port) else PATIENCE_S)
         self.retries = self.sent = self.received = 0
         self._sequence = 0
-        self._received = bytearray()
+        self._received, self._searched = bytearray(), 0
 
     def __enter__(self) -> Host:
         return self
@@ -116,18 +117,25 @@ class Host:
         """Return the next undamaged response, or None if none comes in time."""
         deadline = time.monotonic() + timeout_s
         while True:
-            frame, found, rest = self._received.partition(bytes([END]))
-            if found:
-                self._received = bytearray(rest)
-                response = parse_response(bytes(frame))
-                if response is not None:
+            # Every byte is looked at once, however much noise the line is full of.
+            while (end := self._received.find(END, self._searched)) >= 0:
+                frame = bytes(self._received[:end])
+                del self._received[: end + 1]
+                self._searched = 0
+                if frame and (response := parse_response(frame)) is not None:
                     return response
-                continue
+            self._searched = len(self._received)
+            if self._searched > FRAME_BYTES_MAX:
+                self._forget()
             if time.monotonic() > deadline:
                 return None
             data = self._line.read()
             self.received += len(data)
             self._received += data
+
+    def _forget(self) -> None:
+        self._received.clear()
+        self._searched = 0
 
     def request(self, command: int, payload: bytes = b"", *, answer_bytes: int = 64) -> Response:
         """Send a request, again if it is lost or damaged, and return the response to it.
@@ -159,9 +167,10 @@ class Host:
 
     def _settle(self) -> None:
         """Wait until the board has nothing more to say: what is sent while it speaks is lost."""
-        while self.receive(SETTLE_S) is not None:
+        deadline = time.monotonic() + SETTLE_MAX_S
+        while self.receive(SETTLE_S) is not None and time.monotonic() < deadline:
             pass
-        self._received.clear()
+        self._forget()
 
     def _ok(self, command: Command, payload: bytes = b"", *, answer_bytes: int = 64) -> bytes:
         response = self.request(command, payload, answer_bytes=answer_bytes)
@@ -182,16 +191,15 @@ class Host:
         self.send(bytes([END]))
         identity = Identity.from_bytes(self._ok(Command.IDENTITY))
         if identity is None or identity.version != VERSION:
-            found = "another device" if identity is None else f"version {identity.version} of the link"
-            raise LinkError(
-                f"{self.port}: must be an oxnor board with version {VERSION} of the link, not {found}"
-            )
+            what = "another device" if identity is None else f"version {identity.version} of the link"
+            raise LinkError(f"{self.port}: must be an oxnor board with version {VERSION} of the link, not {what}")
+        if fault := identity.fault():
+            raise LinkError(f"{self.port}: the board says of itself what none can: {fault}")
         return identity
 
     def counters(self) -> dict[str, int]:
         """Return the link's counters."""
-        data = self._ok(Command.COUNTERS)
-        return {n: int.from_bytes(data[4 * k : 4 * k + 4], "little") for k, n in enumerate(COUNTERS)}
+        return dict(zip(COUNTERS, self._numbers(Command.COUNTERS, b"", len(COUNTERS)), strict=True))
 
     def read(self, *names: str) -> list[int]:
         """Return registers of the engine by name."""
@@ -212,7 +220,7 @@ class Host:
     def _numbers(self, command: Command, payload: bytes, count: int) -> list[int]:
         data = self._ok(command, payload, answer_bytes=4 * count + 8)
         if len(data) != 4 * count:
-            raise LinkError(f"{self.port}: {4 * count} bytes must come for {count} registers, not {len(data)}")
+            raise LinkError(f"{self.port}: {4 * count} bytes must come for {count} numbers, not {len(data)}")
         return np.frombuffer(data, "<u4").tolist()
 
     def programmer(self, config: EngineConfig, identity: Identity) -> Programmer:
@@ -222,7 +230,7 @@ class Host:
             return next(iter(self.access([(address, value)])), 0)
 
         room = min(identity.payload_max, ACCESS_BYTES_MAX) // ENTRY_BYTES
-        return Programmer(config, at_once(one), at_once(one), access=at_once(self.access), room=room)
+        return Programmer(config, at_once(one), at_once(one), access=at_once(self.access), room=room, polls=POLLS)
 
     def check(self, structure: str | None, network: str | None) -> Identity:
         """Return the identity of the board if it is the one that is wanted.
@@ -238,15 +246,14 @@ class Host:
             If it is another one.
         """
         identity = self.identity()
-        found = dict(zip(("MAGIC", "STRUCTURE", "NETWORK"), self.read("MAGIC", "STRUCTURE", "NETWORK"), strict=True))
-        digests = {"STRUCTURE": structure, "NETWORK": network}
-        wanted = {"MAGIC": MAGIC} | {name: int(d[:8], 16) for name, d in digests.items() if d}
-        for name, value in wanted.items():
-            if found[name] != value:
+        names = ("MAGIC", "STRUCTURE", "NETWORK")
+        expected = [MAGIC, *(int(digest[:8], 16) if digest else None for digest in (structure, network))]
+        for name, value, wanted in zip(names, self.read(*names), expected, strict=True):
+            if wanted is not None and value != wanted:
                 what = "network" if name == "NETWORK" else "bitstream"
                 raise LinkError(
-                    f"{self.port}: register {name} must be {value:08x} for this network and folding, not"
-                    f" {found[name]:08x}: another {what} is on this board"
+                    f"{self.port}: register {name} must be {wanted:08x} for this network and folding, not"
+                    f" {value:08x}: another {what} is on this board"
                 )
         return identity
 
@@ -259,8 +266,8 @@ class Host:
             If errors are wanted of a board that has no fault injector.
         """
         if identity.extras["fault_injector"]:
-            found = errors or ReadErrors(0)
-            self.write([("ERROR_RATE", found.rate), ("ERROR_SEED", found.seed)])
+            rate, seed = (errors.rate, errors.seed) if errors else (0, 0)
+            self.write([("ERROR_RATE", rate), ("ERROR_SEED", seed)])
         elif errors and errors.rate:
             raise InputError(f"board {identity.name} must have the fault injector: build it with `fault_injector`")
 
@@ -279,10 +286,17 @@ class Host:
         LinkError
             If the answer is not what was asked for.
         """
-        payload = pack_bytes(bits, 16).tobytes()
+        payload = pack_bytes(bits, WORD).tobytes()
+        if len(payload) != len(bits) * identity.image_bytes:
+            raise LinkError(
+                f"{self.port}: an image has {identity.image_bytes} bytes on this board, not {len(payload) // len(bits)}"
+            )
         size = len(bits) * identity.result_bytes
         data = self._ok(Command.RUN, payload, answer_bytes=size + 16)
         if len(data) != size + 4:
             raise LinkError(f"{self.port}: {size + 4} bytes must come for {len(bits)} images, not {len(data)}")
         raw = np.frombuffer(data[:size], f"<u{identity.result_bytes}")
-        return RunResult(raw.astype(np.int64), int.from_bytes(data[size:], "little"))
+        cycles = int.from_bytes(data[size:], "little")
+        if not cycles:
+            raise LinkError(f"{self.port}: {len(bits)} images cannot take 0 clock cycles")
+        return RunResult(raw.astype(np.int64), cycles)

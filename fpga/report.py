@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 
 from .boards import Chip
-
-if TYPE_CHECKING:
-    from .bitstream import Design
+from .design import BoardDesign
 
 #: What each family's tools call the same things.
 CELLS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -43,7 +41,7 @@ def cells(path: Path, family: str) -> dict[str, int]:
     }
 
 
-def report(design: Design, work: Path, tools: dict[str, str], seed: int) -> dict[str, Any]:
+def report(design: BoardDesign, work: Path, tools: dict[str, str], seed: int) -> dict[str, Any]:
     """Return the report of a build from what the tools left in `work`; JSON-able."""
     chip = design.board.chip
     s = schedule(design.config)
@@ -57,7 +55,7 @@ def report(design: Design, work: Path, tools: dict[str, str], seed: int) -> dict
     fmax = _fmax(work / "nextpnr.json") if fits else None
     counted = cells(work / "stat.json", chip.family)
     bound = bound_cycles(design.config, chip)
-    found = {
+    values = {
         "network": design.network.name,
         "network_digest": design.network.digest,
         "board": design.board.name,
@@ -78,11 +76,11 @@ def report(design: Design, work: Path, tools: dict[str, str], seed: int) -> dict
         "images_per_s_at_fmax": round(fmax * 1e6 / s.initiation_interval) if fmax else None,
         "bound_cycles": round(bound, 1),
         "cycles_over_bound": round(s.initiation_interval / bound, 3),
-        "baud": round(design.identity.clock_hz / design.identity.divisor),
+        "baud": design.baud,
         "seed": seed,
         "tools": tools,
     }
-    return found | {"advice": advice(found, placed)}
+    return values | {"advice": advice(values, placed)}
 
 
 def _fmax(path: Path) -> float | None:
@@ -94,15 +92,15 @@ def _fmax(path: Path) -> float | None:
     return round(min(achieved), 2) if achieved else None
 
 
-def advice(found: dict[str, Any], placed: dict[str, dict[str, int]]) -> str | None:
+def advice(values: dict[str, Any], placed: dict[str, dict[str, int]]) -> str | None:
     """Return what to change if the design does not fit or is too slow, None if all is well."""
     over = [f"{v['used'] - v['of']:,} {k.replace('_', ' ')} too many ({v['used']:,} of {v['of']:,})"
             for k, v in placed.items() if v["used"] > v["of"]]  # fmt: skip
-    if over or not found["fits"]:
+    if over or not values["fits"]:
         what = " and ".join(over) or "the placer found no room"
         fold = "fold it more (a larger `interval`, or a `folding` with fewer macros), or take a larger board"
         return f"does not fit: {what}; {fold}"
-    if not found["meets_freq"]:
-        speed = f"{found['fmax_mhz']:g} MHz of {found['freq_mhz']:g}"
+    if not values["meets_freq"]:
+        speed = f"{values['fmax_mhz']:g} MHz of {values['freq_mhz']:g}"
         return f"too slow: {speed}; ask for a lower `freq_mhz`, or try another `seed`"
     return None

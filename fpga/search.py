@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from oxnor.hw.macros.fault_injector import block_count
 from oxnor.hw.params.engine import EngineConfig
@@ -54,8 +53,8 @@ class Folding:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search has found, and why.
+class SearchResult:
+    """The engine for a chip, and why it is this one.
 
     Parameters
     ----------
@@ -110,13 +109,13 @@ def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Fol
     return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), round(luts))
 
 
-def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: Any) -> EngineConfig:
+def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: bool) -> EngineConfig:
     return EngineConfig.for_network(
         network, target=chip.target, folding=folds, stream_width=WORD, with_scores=False, **extras
     )
 
 
-def search(network: Network, chip: Chip, interval: int | None = None, **extras: bool) -> Found:
+def find_engine(network: Network, chip: Chip, interval: int | None = None, **extras: bool) -> SearchResult:
     """Return the fastest engine that fits, or the smallest of a given speed.
 
     Parameters
@@ -133,6 +132,8 @@ def search(network: Network, chip: Chip, interval: int | None = None, **extras: 
     InputError
         If nothing fits; the sentence says by how much.
     """
+    if interval is not None and interval < 1:
+        raise InputError(f"must be 1 or more, not {interval}", parameter="interval")
     target = TARGETS[chip.target]
     beats = -(-network.n_in // WORD)
     rams, luts = chip.block_rams, int(USABLE[chip.family] * chip.luts)
@@ -146,23 +147,23 @@ def search(network: Network, chip: Chip, interval: int | None = None, **extras: 
     closest: Folding | None = None
     reads = interval if interval is not None else beats
     while reads <= target.rows:
-        found = folding_for(network, chip, reads, **extras)
-        if found is not None:
-            fits = found.macros <= rams and found.luts <= luts
-            if closest is None or found.folds != closest.folds:
+        folding = folding_for(network, chip, reads, **extras)
+        if folding is not None:
+            fits = folding.macros <= rams and folding.luts <= luts
+            if closest is None or folding.folds != closest.folds:
                 steps.append(
-                    f"{found.interval} cycles: {found.macros} block RAMs and about {found.luts:,} LUT4"
+                    f"{folding.interval} cycles: {folding.macros} block RAMs and about {folding.luts:,} LUT4"
                     f" {'fit' if fits else 'do not fit'}"
                 )
-            closest = found
+            closest = folding
             if fits:
-                config = _config(network, chip, found.folds, **extras)
+                config = _config(network, chip, folding.folds, **extras)
                 bound = bound_cycles(config, chip)
                 steps.append(
                     f"if all block RAMs read synapses in every cycle, an image would take {bound:.1f} cycles:"
-                    f" this engine takes {found.interval / bound:.2f} times as many"
+                    f" this engine takes {folding.interval / bound:.2f} times as many"
                 )
-                return Found(config, found, tuple(steps))
+                return SearchResult(config, folding, tuple(steps))
         if interval is not None:
             break
         reads += 1

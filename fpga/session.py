@@ -57,7 +57,7 @@ def classify(
     LinkError
         If the board does not answer as it should.
     """
-    size = min(batch or len(bits), identity.payload_max // identity.image_bytes)
+    size = max(1, min(batch or len(bits), identity.payload_max // identity.image_bytes))
     for _ in range(TRIES):
         host.set_read_errors(read_errors, identity)
         retries = host.retries
@@ -72,35 +72,38 @@ def classify(
     raise LinkError(f"{identity.name}: requests are lost again and again, so that read errors cannot be repeated")
 
 
+def _known(host: Host, network: Network, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the classes that a board has answered with, if the network has them all."""
+    if classes.size and classes.max() >= network.n_out:
+        raise LinkError(f"{host.port}: class {classes.max()} of {network.n_out} is none")
+    return classes
+
+
 def run_images(
+    host: Host,
     network: Network,
     config: EngineConfig,
     inputs: Inputs,
-    port: str,
-    baud: int,
     *,
     board: str | None = None,
-    patience_s: float | None = None,
     batch: int | None = None,
     read_errors: ReadErrors | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]:
-    """Run images on a board in batches as large as it takes.
+    """Run images on a board in batches as large as it takes, and compare every class with the golden model.
 
     Parameters
     ----------
+    host : Host
+        The board.
     network : Network
-        What must be on the board.
+        What must be on it.
     config : EngineConfig
         The engine that must be there.
     inputs : Inputs
         Images, and labels where there are any.
-    port, baud
-        Serial port.
     board : str, optional
         Name that the board must give.
-    patience_s : float, optional
-        Seconds to wait for an answer; see :class:`Host`.
     batch : int, optional
         Images in one request. Default: as many as the board takes.
     read_errors : ReadErrors, optional
@@ -121,42 +124,47 @@ def run_images(
         If the board is another one, or does not answer as it should.
     """
     bits = golden.binarize(network, inputs.images)
-    with Host(port, baud, patience_s) as host:
-        identity = host.check(config.digest, network.digest)
-        if board is not None and identity.name != board:
-            raise LinkError(f"{port}: must be a {board}, but says that it is a {identity.name}")
-        before = dict(zip(("FRAMES", "DROPPED"), host.read("FRAMES", "DROPPED"), strict=True))
-        started = time.monotonic()
-        classes, sizes, cycles = classify(host, identity, bits, read_errors, batch=batch, progress=progress)
-        seconds = time.monotonic() - started
-        after = dict(zip(("FRAMES", "DROPPED"), host.read("FRAMES", "DROPPED"), strict=True))
-        host.set_read_errors(None, identity)
-        link = host.counters()
-        retries = host.retries
+    identity = host.check(config.digest, network.digest)
+    if board is not None and identity.name != board:
+        raise LinkError(f"{host.port}: must be a {board}, but says that it is a {identity.name}")
+    before, retries = host.read("FRAMES", "DROPPED"), host.retries
+    started = time.monotonic()
+    classes, sizes, cycles = classify(host, identity, bits, read_errors, batch=batch, progress=progress)
+    seconds = time.monotonic() - started
+    frames, dropped = ((b - a) % (1 << 32) for a, b in zip(before, host.read("FRAMES", "DROPPED"), strict=True))
+    host.set_read_errors(None, identity)
     expected = golden.argmax(golden.scores(network, bits, read_errors=read_errors))
-    labels = inputs.labels
     return {
         "network": network.name,
         "board": identity.name,
-        "port": port,
+        "port": host.port,
         "features": list(identity.features),
         "images": len(bits),
-        "mismatches": int(np.count_nonzero(classes != expected)),
-        "accuracy": None if labels is None else float(np.mean(classes == labels)),
-        "golden_accuracy": None if labels is None else float(np.mean(expected == labels)),
+        **_compare(_known(host, network, classes), expected, inputs.labels),
         "read_ber": read_errors.ber if read_errors else None,
         "batches": len(sizes),
         "cycles": cycles,
         "predicted_cycles": sum(schedule(config).cycles(size) for size in sizes),
-        "frames": after["FRAMES"] - before["FRAMES"],
-        "dropped": after["DROPPED"] - before["DROPPED"],
+        "frames": frames,
+        "dropped": dropped,
         "clock_hz": identity.clock_hz,
         "engine_images_per_s": round(len(bits) * identity.clock_hz / cycles),
         "seconds": round(seconds, 3),
         "images_per_s": round(len(bits) / seconds, 1),
-        "retries": retries,
-        "link": link,
+        "retries": host.retries - retries,
+        "link": host.counters(),
         "inputs": inputs.source,
+    }
+
+
+def _compare(
+    classes: NDArray[np.int64], expected: NDArray[np.int64], labels: NDArray[np.integer] | None
+) -> dict[str, Any]:
+    """Return how a board's classes compare with the golden model's, and both with the labels."""
+    return {
+        "mismatches": int(np.count_nonzero(classes != expected)),
+        "accuracy": None if labels is None else float(np.mean(classes == labels)),
+        "golden_accuracy": None if labels is None else float(np.mean(expected == labels)),
     }
 
 
@@ -183,7 +191,7 @@ def classifier(network: Network, port: str, baud: int) -> Iterator[Classify]:
         host.set_read_errors(ReadErrors(1), identity)
 
         def run(bits: NDArray[np.bool_], errors: ReadErrors) -> NDArray[np.int64]:
-            return classify(host, identity, bits, errors)[0]
+            return _known(host, network, classify(host, identity, bits, errors)[0])
 
         try:
             yield run

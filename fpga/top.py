@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from oxnor.hw.blocks.uart import DIVISOR_MIN
 from oxnor.hw.link.board import LINES
 from oxnor.models.base.errors import InputError
+from oxnor.sim.runner.synthesis import run_tool
 
-from . import tools
-from .boards import BoardSpec
+from .boards import Board
+from .tools import find_tool
 
 TOP = "oxnor_top"
 PLL = "oxnor_pll"
@@ -24,27 +26,25 @@ def divisor(freq_mhz: float, baud: int) -> int:
     InputError
         If the clock cannot make that bit rate.
     """
-    from oxnor.hw.blocks.uart import DIVISOR_MIN
-
     cycles = max(1, round(freq_mhz * 1e6 / baud))
     if cycles < DIVISOR_MIN or abs(freq_mhz * 1e6 / cycles / baud - 1) > BAUD_TOLERANCE:
-        raise InputError(f"--baud must be a rate that {freq_mhz:g} MHz can make within 2 %, not {baud}")
+        raise InputError(f"must be a rate that {freq_mhz:g} MHz can make within 2 %, not {baud}", parameter="baud")
     return cycles
 
 
-def pll_text(board: BoardSpec, freq_mhz: float, directory: Path) -> tuple[str, float]:
+def pll_text(board: Board, freq_mhz: float, directory: Path) -> tuple[str, float]:
     """Return the Verilog of the PLL, "" if none is needed, and the frequency that it makes, in MHz."""
     if freq_mhz == board.oscillator_mhz:
         return "", freq_mhz
-    wanted = ["-i", f"{board.oscillator_mhz:g}", "-o", f"{freq_mhz:g}"]
+    frequencies = ["-i", f"{board.oscillator_mhz:g}", "-o", f"{freq_mhz:g}"]
     path = directory / "pll.v"
     if board.chip.family == "ice40":
-        tools.run(tools.find("icepll"), [*wanted, "-p", "-m", "-n", PLL, "-f", "pll.v"], directory, "pll.log")
-        made = _number_after((directory / "pll.log").read_text(), "F_PLLOUT:", last=True)
+        run_tool(find_tool("icepll"), [*frequencies, "-p", "-m", "-n", PLL, "-f", "pll.v"], directory, "pll.log")
+        achieved = _number_after((directory / "pll.log").read_text(), "F_PLLOUT:", last=True)
     else:
-        tools.run(tools.find("ecppll"), [*wanted, "-n", PLL, "--file", "pll.v"], directory, "pll.log")
-        made = _number_after((directory / "pll.log").read_text(), "clkout0 frequency:")
-    return path.read_text(), made
+        run_tool(find_tool("ecppll"), [*frequencies, "-n", PLL, "--file", "pll.v"], directory, "pll.log")
+        achieved = _number_after((directory / "pll.log").read_text(), "clkout0 frequency:")
+    return path.read_text(), achieved
 
 
 def _number_after(text: str, label: str, last: bool = False) -> float:
@@ -52,7 +52,7 @@ def _number_after(text: str, label: str, last: bool = False) -> float:
     return float(lines[-1 if last else 0].split(label)[1].split()[0])
 
 
-def top_text(board: BoardSpec, with_pll: bool, link: str = "uart") -> str:
+def top_text(board: Board, with_pll: bool, link: str = "uart") -> str:
     """Return the Verilog of the top level with a serial line of the kind "uart" or "spi"."""
     inputs, output = LINES[link]
     ports = "".join(f"    input  wire {name},\n" for name in inputs) + f"    output wire {output},\n"
@@ -86,13 +86,13 @@ endmodule
 """
 
 
-def pin_file(board: BoardSpec, link: str = "uart") -> tuple[str, str]:
+def pin_file(board: Board, link: str = "uart") -> tuple[str, str]:
     """Return the name and the text of the pin file: PCF for iCE40, LPF for ECP5."""
     if board.chip.family == "ice40":
         lines = []
         for name, (site, attributes) in board.pins_for(link).items():
-            wanted = attributes.get("PULLUP") == "1" and name in ("uart_rx", "spi_cs_n")
-            pullup = "-pullup yes " if wanted else ""
+            pulled_up = attributes.get("PULLUP") == "1" and name in ("uart_rx", "spi_cs_n")
+            pullup = "-pullup yes " if pulled_up else ""
             lines.append(f"set_io {pullup}{name} {site}")
         return "pins.pcf", "\n".join(lines) + "\n"
     lines = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from oxnor.hw.params.link_protocol import END, IDLE
@@ -13,6 +15,12 @@ from oxnor.models.base.errors import InputError, install
 SPI = "spi:"
 #: Bytes that a driver of SPI takes at once, and those that are clocked to hear whether there is an answer.
 CHUNK, LISTEN = 4096, 64
+#: Seconds in which a virtual board exchanges so few bytes, however busy the machine is.
+SILENCE_S = 60.0
+
+
+class LinkError(RuntimeError):
+    """A board that does not answer as it should."""
 
 
 class Transport(Protocol):
@@ -45,10 +53,22 @@ def _serial(port: str, path: str, rate: int) -> Any:
         raise _cannot_open(port, e) from None
 
 
-def _cannot_open(port: str, e: Exception) -> InputError:
+def _reason(e: Exception) -> str:
     number = getattr(e, "errno", None)
-    what = os.strerror(number) if number else str(e)
-    return InputError(f"port {port}: cannot be opened ({what})")
+    return os.strerror(number) if number else str(e)
+
+
+def _cannot_open(port: str, e: Exception) -> InputError:
+    return InputError(f"port {port}: cannot be opened ({_reason(e)})")
+
+
+@contextmanager
+def _lost(port: str) -> Iterator[None]:
+    """Say that a port has failed: the board was unplugged, or takes no bytes."""
+    try:
+        yield
+    except OSError as e:  # what pyserial raises is one
+        raise LinkError(f"port {port}: lost ({_reason(e)})") from None
 
 
 class Uart:
@@ -63,13 +83,16 @@ class Uart:
     """
 
     def __init__(self, port: str, rate: int):
+        self._port = port
         self._serial = _serial(port, port, rate)
 
     def write(self, data: bytes) -> None:  # noqa: D102
-        self._serial.write(data)
+        with _lost(self._port):
+            self._serial.write(data)
 
     def read(self) -> bytes:  # noqa: D102
-        return self._serial.read(max(1, self._serial.in_waiting))
+        with _lost(self._port):
+            return self._serial.read(min(max(1, self._serial.in_waiting), CHUNK))
 
     def close(self) -> None:  # noqa: D102
         self._serial.close()
@@ -92,15 +115,15 @@ class Spi:
 
     def write(self, data: bytes) -> None:  # noqa: D102
         for first in range(0, len(data), CHUNK):
-            came = self._exchange(data[first : first + CHUNK])
-            self._heard += came.replace(bytes([IDLE]), b"")
+            answer = self._exchange(data[first : first + CHUNK])
+            self._heard += answer.replace(bytes([IDLE]), b"")
 
     def read(self) -> bytes:  # noqa: D102
         if not self._heard:
             self.write(bytes([END]) * LISTEN)
-        found = bytes(self._heard)
+        heard = bytes(self._heard)
         self._heard.clear()
-        return found
+        return heard
 
     def close(self) -> None:  # noqa: D102
         self._close()
@@ -117,7 +140,12 @@ def _spidev(port: str, path: str, rate: int) -> Spi:
         device.mode, device.max_speed_hz = 0, rate
     except OSError as e:
         raise _cannot_open(port, e) from None
-    return Spi(lambda data: bytes(device.xfer2(list(data))), device.close)
+
+    def exchange(data: bytes) -> bytes:
+        with _lost(port):
+            return bytes(device.xfer2(list(data)))
+
+    return Spi(exchange, device.close)
 
 
 def _simulated_spi(port: str, path: str, rate: int) -> Spi:
@@ -125,14 +153,17 @@ def _simulated_spi(port: str, path: str, rate: int) -> Spi:
     line = _serial(port, path, rate)
 
     def exchange(data: bytes) -> bytes:
-        came = bytearray()
+        answer = bytearray()
         for first in range(0, len(data), LISTEN):
             part = data[first : first + LISTEN]
-            line.write(part)
-            wanted = len(came) + len(part)
-            while len(came) < wanted:
-                came += line.read(wanted - len(came))
-        return bytes(came)
+            deadline = time.monotonic() + SILENCE_S
+            with _lost(port):
+                line.write(part)
+                while left := first + len(part) - len(answer):
+                    answer += line.read(left)
+                    if time.monotonic() > deadline:
+                        raise LinkError(f"port {port}: the virtual board exchanges no bytes")
+        return bytes(answer)
 
     return Spi(exchange, line.close)
 

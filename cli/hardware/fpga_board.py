@@ -21,11 +21,11 @@ from .fpga_build import show
 
 if TYPE_CHECKING:
     from oxnor.design import Design
-    from oxnor.fpga.boards import BoardSpec
+    from oxnor.fpga.boards import Board as FpgaBoard
     from oxnor.hw.params.engine import EngineConfig
 
 
-def on_port(design: Design, port: str) -> tuple[BoardSpec, EngineConfig, int]:
+def on_port(design: Design, port: str) -> tuple[FpgaBoard, EngineConfig, int]:
     """Return the board, the engine with the features that the board at `port` says it has, and the bit rate.
 
     What else the board is, is for the host to check.
@@ -71,9 +71,6 @@ def emulate(
 
     design = change(source.read(board, features), link=link)
     line = board_of(design).link
-    fewest = 8 if line == "spi" else 4
-    if bit_cycles is not None and not fewest <= bit_cycles <= 65535:
-        raise InputError(f"must be in [{fewest}, 65535], not {bit_cycles}", parameter="bit_cycles")
     spec, config, _ = design.board_config()
     network = design.binarized
     from oxnor.fpga.emulate import VirtualBoard
@@ -117,12 +114,13 @@ def run(
     inputs = design.inputs()
     faulty = held.fault_map(network).apply(network)
     spec, config, rate = on_port(design, port)
+    from oxnor.fpga.host import Host
     from oxnor.fpga.session import run_images
 
-    with progress() as tell:
+    with progress() as tell, Host(port, rate) as host:
         what = f"{network.name} on {port}"
         found = run_images(
-            faulty, config, inputs, port, rate, board=spec.name, read_errors=held.reads,
+            host, faulty, config, inputs, board=spec.name, read_errors=held.reads,
             progress=lambda done, total: tell(what, done, total),
         )  # fmt: skip
     show(found, as_json)

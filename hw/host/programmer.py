@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import PROGRAMMING_COMMANDS, as_dicts
+from oxnor.hw.params.registers import INDEX, PROGRAMMING_COMMANDS
 from oxnor.hw.placement.arrange import check_shape, coefficient_rows, macro_bits, synapse_at
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
@@ -60,7 +60,7 @@ class Step:
     width: int = 0
 
 
-def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_now(coroutine: Coroutine[object, None, T]) -> T:
     """Return the result of a coroutine that never has to wait, because its transport answers at once."""
     try:
         coroutine.send(None)
@@ -72,7 +72,7 @@ def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
 def at_once(function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     """Return a plain function as one that is awaited."""
 
-    async def answer(*arguments: Any) -> T:
+    async def answer(*arguments: int | Sequence[Access]) -> T:
         return function(*arguments)
 
     return answer
@@ -102,6 +102,8 @@ class Programmer:
         a long way. What it is given may be repeated as a whole, but not in a self-test, which reads before it writes.
     room : int
         Most accesses in one call of it; a row is not divided.
+    polls : int, optional
+        Reads of a status register before the engine counts as hung. Default: :data:`POLLS`.
 
     Raises
     ------
@@ -117,11 +119,13 @@ class Programmer:
         pause: Callable[[int], Awaitable[object]] | None = None,
         access: Callable[[Sequence[Access]], Awaitable[list[int]]] | None = None,
         room: int = 1 << 16,
+        polls: int | None = None,
     ):
         if not config.programming:
             raise InputError("engine must be generated with its programming controller (`programming`)")
         self.config = config
-        self.offsets = {r["name"]: r["offset"] for r in as_dicts(config)}
+        self.offsets = {name: 4 * k for name, k in INDEX.items()}
+        self._polls = polls or POLLS
         self._read, self._write, self._pause = read, write, pause
         self._access, self._room = access or self._one_by_one, room
 
@@ -134,11 +138,11 @@ class Programmer:
         await self._write(self.offsets[name], value)
 
     @asynccontextmanager
-    async def held(self) -> Any:
+    async def held(self) -> AsyncIterator[None]:
         """Hold the input stream, wait until no image is in the engine, and let go at the end."""
         await self.set("PROG_HOLD", 1)
         try:
-            for _ in range(POLLS):
+            for _ in range(self._polls):
                 if not await self.get("STATUS") & 1:
                     break
             else:
@@ -168,7 +172,7 @@ class Programmer:
 
         A transport that takes many accesses at once gets whole rows, so that one that is repeated does no harm.
         """
-        found, waiting = [], list(steps)
+        results, waiting = [], list(steps)
         while waiting:
             accesses = self._named(("PROG_LAYER", layer), ("PROG_MACRO", macro), ("CONTROL", 2))
             row, count = -1, 0
@@ -181,25 +185,25 @@ class Programmer:
             *answers, state = await self._access([*accesses, *self._named(("STATUS", None))])
             if state & 2:
                 raise EngineError("the engine has refused a command: an image is in it")
-            given = iter(answers)
+            values = iter(answers)
             for step in waiting[:count]:
-                status = next(given)
+                status = next(values)
                 if status & 4:
                     raise EngineError(f"the engine has no row {step.row} in macro {macro} of layer {layer}")
-                words = [next(given) for _ in range(-(-step.width // 32))]
-                found.append((status, unpack_words(np.array(words, np.uint32), step.width)))
+                words = [next(values) for _ in range(-(-step.width // 32))]
+                results.append((status, unpack_words(np.array(words, np.uint32), step.width)))
             del waiting[:count]
-        return found
+        return results
 
     def _step(self, step: Step, row: int) -> list[Access]:
         """Return the accesses of a command after one on `row`; they give PROG_STATUS, and the words of its result."""
-        given: list[tuple[str, int | None]] = [("PROG_ROW", step.row)] if step.row != row else []
+        accesses: list[tuple[str, int | None]] = [("PROG_ROW", step.row)] if step.row != row else []
         if step.words is not None:
-            given += [("PROG_WORD", 0), *(("PROG_DATA", int(w)) for w in step.words)]
-        given += [("PROG_COMMAND", sum(PROGRAMMING_COMMANDS[n] for n in step.names)), ("PROG_STATUS", None)]
+            accesses += [("PROG_WORD", 0), *(("PROG_DATA", int(w)) for w in step.words)]
+        accesses += [("PROG_COMMAND", sum(PROGRAMMING_COMMANDS[n] for n in step.names)), ("PROG_STATUS", None)]
         if step.width:
-            given += [("PROG_WORD", 0), *[("PROG_DATA", None)] * -(-step.width // 32)]
-        return self._named(*given)
+            accesses += [("PROG_WORD", 0), *[("PROG_DATA", None)] * -(-step.width // 32)]
+        return self._named(*accesses)
 
     def _named(self, *accesses: tuple[str, int | None]) -> list[Access]:
         return [(self.offsets[name], value) for name, value in accesses]
@@ -213,7 +217,7 @@ class Programmer:
                 continue
             await self._write(address, value)
             if address == self.offsets["PROG_COMMAND"]:
-                for polls in range(POLLS):
+                for polls in range(self._polls):
                     if not await self.get("PROG_STATUS") & 1:
                         break
                     if self._pause:
@@ -330,16 +334,16 @@ class Programmer:
             Called with (macros tested, macros).
         """
         macros = [(k, macro) for k, c in enumerate(self.config.layers) for macro in range(c.macros)]
-        found, pairs = [], 0
+        broken, pairs = [], 0
         async with self.held():
             for n, (k, macro) in enumerate(macros):
                 if progress:
                     progress(n, len(macros))
                 c = self.config.layers[k]
                 faults = classify(k, *divmod(macro, c.across), *await self._march(k, macro, form))
-                found += [faults] if faults.count else []
+                broken += [faults] if faults.count else []
                 pairs += c.rows * c.cols
-        return SelfTestReport(len(macros), pairs, tuple(found))
+        return SelfTestReport(len(macros), pairs, tuple(broken))
 
     async def _march(
         self, layer: int, macro: int, form: bool
@@ -358,11 +362,11 @@ class Programmer:
                 steps += [Step(row, (name,), width=c.cols) for name in reads]
                 if step.written is not None:
                     steps.append(Step(row, names, pack_words(step.written[row], np.uint32)))
-            found = await self._commands(layer, macro, steps)
+            results = await self._commands(layer, macro, steps)
             if step.expected is not None:
                 expected.append(step.expected)
                 for n, answers in enumerate((plain, inverted)):
-                    bits = np.stack([bits for _, bits in found[n :: len(steps) // c.rows]])
+                    bits = np.stack([bits for _, bits in results[n :: len(steps) // c.rows]])
                     answers.append(bits if step.upwards else bits[::-1])
         return np.stack(expected), np.stack(plain), np.stack(inverted)
 

@@ -19,7 +19,7 @@ from .link import Link
 LINES = {"uart": (("uart_rx",), "uart_tx"), "spi": (("spi_sck", "spi_cs_n", "spi_copi"), "spi_cipo")}
 
 
-class Board(Unit):
+class BoardLogic(Unit):
     """Engine, host link and serial line in one clock domain; pins and clock come around it (``oxnor.fpga``).
 
     Parameters

@@ -230,9 +230,23 @@ class Identity:
         flags = sum(1 << k for k, name in enumerate(FEATURES) if name in self.features)
         return b"OXNR" + b"".join(v.to_bytes(n, "little") for v, n in numbers) + text + bytes([flags])
 
+    def fault(self) -> str | None:
+        """Return what no board of this version says of itself, or None if all is well."""
+        if self.result_bytes not in (1, 2):
+            return f"results of {self.result_bytes} bytes"
+        if self.image_bytes == 0 or self.image_bytes % (WORD // 8):
+            return f"images of {self.image_bytes} bytes"
+        if self.payload_max < max(self.image_bytes, ENTRY_BYTES):
+            return f"requests of {self.payload_max} bytes for images of {self.image_bytes}"
+        if not self.clock_hz or not self.divisor:
+            return f"a clock of {self.clock_hz} Hz and {self.divisor} cycles to a bit"
+        if not (self.name.isascii() and self.name.isprintable()):
+            return "a name that cannot be printed"
+        return None
+
     @classmethod
     def from_bytes(cls, data: bytes) -> Identity | None:
-        """Return the identity in a payload, or None if it is none."""
+        """Return the identity in a payload, or None if it is none. Its values are as they came: see :meth:`fault`."""
         if len(data) != IDENTITY_BYTES or data[:4] != b"OXNR":
             return None
         ends = (4, 5, 6, 8, 10, 14, 16)

@@ -6,8 +6,9 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from oxnor.fpga import tools
+from oxnor.fpga.tools import find_tool
 from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.synthesis import run_tool
 
 #: By what the memory does: its Verilog. ``re`` reads from ``ra``; ``we`` writes to ``wa``, or to ``ra`` with one port.
 DOES = {
@@ -76,7 +77,7 @@ def run(folder, what, a, w, *, meet=0, attributes="", model=None):
     (folder / "run.ys").write_text(
         "read_verilog cells.v\nsynth_ecp5 -top cells -run begin:map_ffram\ntee -o stat.txt stat\nwrite_verilog -noattr netlist.v\n"
     )
-    tools.run(tools.find("yosys"), ["run.ys"], folder, "yosys.log")
+    run_tool(find_tool("yosys"), ["run.ys"], folder, "yosys.log")
     cell = files("oxnor.fpga").joinpath("rtl", "dp16kd.v").read_text()
     (folder / "dp16kd.v").write_text(model(cell) if model else cell)
     sources = ["bench.v", "memory.v", "netlist.v", "dp16kd.v"]

@@ -1,0 +1,132 @@
+"""Builds and their reports; netlists of vendor cells."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oxnor.fpga.bitstream import build, memory_style, synthesis_script
+from oxnor.fpga.boards import board
+from oxnor.fpga.design import BuildOptions
+from oxnor.fpga.netlist import check
+from oxnor.fpga.report import advice
+from oxnor.fpga.search import find_engine
+from oxnor.fpga.tools import find_tool
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.schedule import schedule
+from oxnor.models import zoo
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.options import DataOptions
+from oxnor.sim.runner.synthesis import ToolError, run_tool
+from oxnor.sim.verify.inputs import inputs_for
+
+DOCS = Path(__file__).parents[2] / "docs" / "boards"
+
+
+def test_advice_says_how_much_is_too_much():
+    placed = {"logic_cells": {"used": 5307, "of": 5280}, "block_ram": {"used": 25, "of": 30}}
+    assert advice({"fits": False}, placed) == (
+        "does not fit: 27 logic cells too many (5,307 of 5,280); fold it more (a larger `interval`, or a `folding` with fewer"
+        " macros), or take a larger board"
+    )
+    slow = {"fits": True, "meets_freq": False, "fmax_mhz": 20.5, "freq_mhz": 30}
+    assert advice(slow, {}) == "too slow: 20.5 MHz of 30; ask for a lower `freq_mhz`, or try another `seed`"
+    assert advice({"fits": True, "meets_freq": True}, {}) is None
+
+
+def test_foreign_folder_is_not_replaced(small, tmp_path):
+    (tmp_path / "mine").write_text("x")
+    spec = board("icebreaker")
+    with pytest.raises(InputError, match="was not written by oxnor fpga build"):
+        build(small, spec, find_engine(small, spec.chip).config, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.cosim
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+def test_netlist_of_vendor_cells_is_the_golden_model(name, small):
+    spec = board(name)
+    config = find_engine(small, spec.chip, 20).config
+    result = check(small, spec, config, inputs_for(small, DataOptions(20)))
+    assert result["mismatches"] == 0
+    assert result["cells"]["block_ram"] > 0
+    assert result["cycles"] == result["predicted_cycles"]
+
+
+@pytest.mark.slow
+@pytest.mark.cosim
+@pytest.mark.parametrize(("name", "interval"), [("icebreaker", None), ("ulx3s-85f", 64)])
+def test_netlist_of_the_shipped_network(name, interval):
+    network, spec = zoo.load_binarized("mnist-tfc"), board(name)
+    result = check(network, spec, find_engine(network, spec.chip, interval).config, inputs_for(network, DataOptions(500)))
+    assert (result["images"], result["mismatches"]) == (500, 0)
+
+
+def test_bitstream_of_a_small_network(small, tmp_path):
+    """Build, report, cache."""
+    spec = board("icebreaker")
+    config = find_engine(small, spec.chip, 20).config
+    steps = []
+    first = build(small, spec, config, tmp_path / "a", BuildOptions(12), progress=lambda *a: steps.append(a[0]))
+    again = build(small, spec, config, tmp_path / "b", BuildOptions(12))
+    assert first == again
+    assert first["fits"]
+    assert first["advice"] is None
+    assert first["fmax_mhz"] > 12
+    assert steps == ["Verilog", "synthesis", "place and route", "bitstream", "bitstream"]
+    assert (tmp_path / "b" / "oxnor.bin").stat().st_size > 100_000
+    assert json.loads((tmp_path / "b" / "oxnor-board.json").read_text())["structure"] == config.digest
+    assert (tmp_path / "b" / "nextpnr.log").is_file()
+
+
+def test_failed_tool_names_its_log(tmp_path):
+    (tmp_path / "bad.ys").write_text("no_such_command\n")
+    with pytest.raises(ToolError, match=r"failed; see .*bad.log, which ends"):
+        run_tool(find_tool("yosys"), ["bad.ys"], tmp_path, "bad.log")
+
+
+def test_thresholds_go_where_there_is_room():
+    for name, style in {"icebreaker": "block", "ulx3s-85f": "distributed"}.items():
+        chip = board(name).chip
+        assert memory_style(find_engine(zoo.load_binarized("mnist-tfc"), chip).config, chip) == style
+    assert '"block"' in synthesis_script(board("icebreaker"), ["a.v"], "block")
+    assert '"logic"' in synthesis_script(board("ulx3s-85f"), ["a.v"], "distributed")
+
+REPORTS = {p.stem: json.loads(p.read_text()) for p in sorted(DOCS.glob("*.json"))}
+
+
+def reported_config(found):
+    return EngineConfig.for_network(
+        zoo.load_binarized(found["network"]), target=board(found["board"]).chip.target, folding=found["folding"],
+        stream_width=16, with_scores=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_is_of_this_network_and_structure(name):
+    found = REPORTS[name]
+    config = reported_config(found)
+    assert found["fits"]
+    assert found["structure"] == config.digest
+    assert found["network_digest"] == zoo.load_binarized(found["network"]).digest
+    assert found["cycles_per_image"] == schedule(config).initiation_interval
+    row = (f"{found['logic_cells_placed']:,}", f"{found['ff']:,}", f"{found['block_ram']} of {found['block_ram_available']}",
+           f"{found['spram']}", f"{found['fmax_mhz']:g} MHz", f"{found['cycles_per_image']}",
+           f"{found['images_per_s_at_fmax']:,}", f"{found['bound_cycles']}")  # fmt: skip
+    assert " | ".join(row) in (DOCS.parent / "boards.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", [n if n == "mnist-tfc-ulx3s-85f" else pytest.param(n, marks=pytest.mark.slow) for n in REPORTS]
+)
+def test_report_is_what_a_build_says_now(name, tmp_path):
+    """The smallest of the builds every day; all of them are written anew by ``make boards``."""
+    found = REPORTS[name]
+    fresh = build(
+        zoo.load_binarized(found["network"]), board(found["board"]), reported_config(found), tmp_path / "board",
+        BuildOptions(found["freq_mhz"], seed=found["seed"]),
+    )  # fmt: skip
+    for exact in ("fits", "block_ram", "spram", "cycles_per_image", "bound_cycles"):
+        assert fresh[exact] == found[exact], exact
+    for near, share in {"lut4": 0.02, "ff": 0.02, "fmax_mhz": 0.15}.items():
+        assert fresh[near] == pytest.approx(found[near], rel=share), near
