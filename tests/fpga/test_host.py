@@ -92,7 +92,7 @@ def test_host_on_spi_of_linux(monkeypatch):
     with pytest.raises(InputError, match=r"port spi:/dev/spidev0.9: cannot be opened \(No such file or directory\)"):
         Host("spi:/dev/spidev0.9", 2_000_000)
     monkeypatch.setitem(sys.modules, "spidev", None)
-    with pytest.raises(InputError, match=r'spidev is needed for SPI of this machine: pip install "oxnor\[spi\]"'):
+    with pytest.raises(InputError, match=r'spidev is needed for SPI of this machine: pip install -e "\.\[spi\]"'):
         Host("spi:/dev/spidev0.0")
 
 
