@@ -22,43 +22,22 @@ from oxnor.hw.emit.verilog import emit_engine, emit_separately
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.datasets import mnist as datasets
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.base import Layer
 from oxnor.models.trials.binarized import Trials
+from oxnor.sim.runner import toolchain
 
 #: Seconds between two looks at a child's memory.
 _POLL_S = 0.05
 #: Images of the slow baseline: enough that starting it does not count.
 _BASELINE_IMAGES = 300
-
-_SIMULATE = """
-import json, sys
-from oxnor.models import zoo
-from oxnor.models.datasets.mnist import load_mnist
-from oxnor.sim.verify.options import RunOptions
-from oxnor.sim.verify.simulate import simulate
-images, labels = load_mnist()
-n, slow = int(sys.argv[2]), sys.argv[3] == "slow"
-run = RunOptions(adder_tree=slow, public=slow)
-print(json.dumps(simulate(zoo.load(sys.argv[1]), images[:n], labels=labels[:n], run=run).to_json()))
-"""
-
-_SIMULATE_KIND = """
-import json, sys
-from oxnor.hw.params.engine import EngineConfig
-from oxnor.models import zoo
-from oxnor.models.datasets.mnist import load_mnist
-from oxnor.models.devices.model import load
-from oxnor.models.devices.options import DeviceOptions
-from oxnor.sim.verify.simulate import simulate
-network = zoo.load("mnist-tfc")
-config = EngineConfig.for_network(network, macro_kind=sys.argv[1])
-device = DeviceOptions(load("weak-3.3e-2")) if sys.argv[1] == "twin" else None
-images, _ = load_mnist()
-print(json.dumps(simulate(network, images[: int(sys.argv[2])], engine=config, device=device).to_json()))
-"""
+#: Runs one simulation and prints its result.
+_SIMULATE = (sys.executable, "-m", "oxnor.sim.studies.timed")
+#: Scores of a network with errors, as float32 products give them.
+Baseline = Callable[[FaultMap], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -69,8 +48,8 @@ class Row:
     ----------
     what : str
         What was measured.
-    measured : float
-        In `unit`.
+    measured : float or None
+        In `unit`; None if it was left out, for the reason in `note`.
     unit : str
         "s", "images/s", "trials/s", "GiB".
     baseline : float or None
@@ -82,11 +61,11 @@ class Row:
     reached : bool or None
         Whether it is reached; None if nothing is asked.
     note : str
-        What the baseline is, and how far the machine's limit is.
+        What the baseline is, or why nothing was measured.
     """
 
     what: str
-    measured: float
+    measured: float | None
     unit: str
     baseline: float | None
     ratio: float | None
@@ -110,6 +89,8 @@ def measured(command: Sequence[str], env: dict[str, str]) -> tuple[str, float, f
 
     Raises
     ------
+    InputError
+        If it refuses, for want of a tool for example.
     RuntimeError
         If it fails.
     """
@@ -133,6 +114,8 @@ def measured(command: Sequence[str], env: dict[str, str]) -> tuple[str, float, f
     thread.start()
     out, err = process.communicate()
     seconds = time.perf_counter() - start
+    if process.returncode == 2:
+        raise InputError(err.rstrip().rsplit("oxnor: ", 1)[-1])
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)[:80]} failed: {err[-1000:]}")
     return out, seconds, peak / 2**30
@@ -169,14 +152,18 @@ def bench_golden(network: Network, images: NDArray) -> Row:
     )  # fmt: skip
 
 
-def _torch_scores(network: Network) -> Callable[[FaultMap], NDArray[np.int64]] | None:
-    """Return PyTorch's CPU for one trial, None without PyTorch."""
-    try:
-        from oxnor.models.trials.torch import TorchTrials
-    except InputError:
-        return None
+def _torch_scores(network: Network) -> Baseline:
+    """Return PyTorch's CPU for one trial; raises InputError without PyTorch."""
+    import_torch("this baseline")
+    from oxnor.models.trials.torch import TorchTrials
+
     images, labels = datasets.load_mnist()
     return TorchTrials(network, images, labels, device="cpu").scores
+
+
+def left_out(what: str, why: Exception) -> Row:
+    """Return the row of what could not be measured."""
+    return Row(what, None, "", None, None, "", None, f"left out: {why}")
 
 
 def bench_sweep(name: str, folder: Path) -> list[Row]:
@@ -184,10 +171,10 @@ def bench_sweep(name: str, folder: Path) -> list[Row]:
     rates, draws = 13, 20
     command = [sys.executable, "-m", "oxnor.cli", "sweep", name, "-o", str(folder / "sweep.sqlite"), "--json"]
     out, seconds, memory = measured([*command, "--ber", f"1e-5:1e-1:{rates}", "--trials", str(draws)], {})
-    found = json.loads(out)
-    assert found["computed"] == rates * draws + 1
+    done = json.loads(out)
+    assert done["computed"] == rates * draws + 1
     network, (images, labels) = zoo.load(name), datasets.load_mnist()
-    per_trial = seconds / found["computed"]
+    per_trial = seconds / done["computed"]
     faults = FaultMap.draw(network, ber=1e-3)
     trials = Trials(network, images, labels)
     scores = trials.scores(faults)
@@ -195,8 +182,12 @@ def bench_sweep(name: str, folder: Path) -> list[Row]:
     floats: dict[str, Callable[[], object]] = {
         "numpy": lambda: _blas_scores(_float_network(faults.apply(network)), signed)
     }
-    torch = _torch_scores(network)
-    if torch is not None:
+    missing = []
+    try:
+        torch = _torch_scores(network)
+    except InputError as e:
+        missing = [left_out("the sweep's baseline in PyTorch", e)]
+    else:
         if not np.array_equal(torch(faults), scores):
             raise RuntimeError("PyTorch computes something else")
         floats["PyTorch"] = lambda: torch(faults)
@@ -206,16 +197,17 @@ def bench_sweep(name: str, folder: Path) -> list[Row]:
     alone = _best(lambda: trials.scores(faults), 5)
     toggling = _best(lambda: trials.weights(faults), 20)
     share = (drawing + toggling) / alone
-    rate = found["computed"] * len(images) * network.n_weights / seconds / 1e9
+    rate = done["computed"] * len(images) * network.n_weights / seconds / 1e9
     return [
         Row(f"oxnor sweep {name}, {rates} rates x {draws} trials x {len(images):,} images", seconds, "s",
-            times[best] * found["computed"], times[best] / per_trial, "<= 30 s", seconds <= 30,
+            times[best] * done["computed"], times[best] / per_trial, "<= 30 s", seconds <= 30,
             f"baseline: as many trials in float32 by {best}; {rate:.0f} G XNOR/s"),
         Row("the same, trials", 1 / per_trial, "trials/s", 1 / times[best], times[best] / per_trial, ">= 4x",
             times[best] / per_trial >= 4, f"baseline: the faster of {' and '.join(times)}, all cores"),
         Row("the same, memory", memory, "GiB", None, None, "<= 1 GiB", memory <= 1, "peak of all processes"),
         Row("drawing and applying a fault map at 1e-3", drawing + toggling, "s", alone, alone / (drawing + toggling),
             "<= 5 % of a trial", share <= 0.05, f"{100 * share:.1f} % of a trial in one thread, the baseline"),
+        *missing,
     ]  # fmt: skip
 
 
@@ -235,21 +227,23 @@ def bench_generate(name: str, folder: Path) -> list[Row]:
     ]  # fmt: skip
 
 
+def simulated(folder: Path, network: str, images: int, *options: str) -> tuple[dict[str, Any], float]:
+    """Return the result of one simulation in a process of its own, and its memory in GiB."""
+    toolchain.require_compiler()
+    toolchain.find_verilator()
+    out, _, memory = measured([*_SIMULATE, network, str(images), *options], {"OXNOR_BUILD": str(folder)})
+    result = json.loads(out)
+    if not result["ok"]:
+        raise RuntimeError(f"the RTL differs from the golden model: {result}")
+    return result, memory
+
+
 def bench_simulation(name: str, images: int, folder: Path) -> list[Row]:
-    """Build and simulation against the same bench with every signal public and the adder tree."""
-
-    def run(count: int, kind: str) -> tuple[dict[str, Any], float]:
-        command = [sys.executable, "-c", _SIMULATE, name, str(count), kind]
-        out, _, memory = measured(command, {"OXNOR_BUILD": str(folder)})
-        result = json.loads(out)
-        if not result["ok"]:
-            raise RuntimeError(f"the RTL differs from the golden model: {result}")
-        return result, memory
-
-    first, memory = run(1, "fast")
-    fast, _ = run(images, "fast")
-    slow_first, slow_memory = run(1, "slow")
-    slow, _ = run(_BASELINE_IMAGES, "slow")
+    """Build and simulation against the same testbench with every signal public and the adder tree."""
+    first, memory = simulated(folder, name, 1)
+    fast, _ = simulated(folder, name, images)
+    slow_first, slow_memory = simulated(folder, name, 1, "--slow")
+    slow, _ = simulated(folder, name, _BASELINE_IMAGES, "--slow")
     rate, slow_rate = fast["images_per_s"], slow["images_per_s"]
     weights = zoo.load(name).n_weights
     public = "baseline: every signal public, adder tree"
@@ -266,15 +260,12 @@ def bench_simulation(name: str, images: int, folder: Path) -> list[Row]:
     ]  # fmt: skip
 
 
-def bench_twin(images: int, folder: Path) -> Row:
+def bench_devices(images: int, folder: Path) -> Row:
     """Simulation with the devices of every synapse against simulation with bits, on the small network."""
     rates = {}
     for kind in ("bits", "twin"):
         for count in (1, images):  # the first builds
-            command = [sys.executable, "-c", _SIMULATE_KIND, kind, str(count)]
-            result = json.loads(measured(command, {"OXNOR_BUILD": str(folder)})[0])
-            if not result["ok"]:
-                raise RuntimeError(f"the RTL differs from the golden model: {result}")
+            result, _ = simulated(folder, "mnist-tfc", count, "--macro-kind", kind)
             rates[kind] = result["images_per_s"]
     return Row(
         f"mnist-tfc with macros made of devices, {images:,} images", rates["twin"], "images/s", rates["bits"],
@@ -324,7 +315,7 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
 
 
 def run(quick: bool = False, progress: Callable[[str], object] | None = None) -> list[dict[str, Any]]:
-    """Measure everything and return the rows as dicts; see :class:`Row`.
+    """Measure everything that can be, and return the rows as dicts; see :class:`Row`. A missing tool leaves parts out.
 
     Parameters
     ----------
@@ -340,21 +331,22 @@ def run(quick: bool = False, progress: Callable[[str], object] | None = None) ->
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        tell("golden model")
-        rows.append(bench_golden(zoo.load(name), images))
-        tell("sweep")
-        rows += bench_sweep(name, folder)
-        tell("generate")
-        rows += bench_generate(name, folder)
-        tell("simulation: two builds, two runs each")
-        rows += bench_simulation(name, count, folder / "simulation")
-        tell("macros made of devices: two builds")
-        rows.append(bench_twin(2_000, folder / "twin"))
-        tell("spiking")
-        rows += bench_spiking(images[: 500 if quick else len(images)], folder / "spiking")
+        parts: dict[str, Callable[[], list[Row]]] = {
+            "golden model": lambda: [bench_golden(zoo.load(name), images)],
+            "sweep": lambda: bench_sweep(name, folder),
+            "generate": lambda: bench_generate(name, folder),
+            "simulation: two builds, two runs each": lambda: bench_simulation(name, count, folder / "simulation"),
+            "macros made of devices: two builds": lambda: [bench_devices(2_000, folder / "devices")],
+            "spiking": lambda: bench_spiking(images[: 500 if quick else len(images)], folder / "spiking"),
+        }
         if not quick:
-            tell("demo: two runs")
-            rows += bench_demo(folder / "demo")
+            parts["demo: two runs"] = lambda: bench_demo(folder / "demo")
+        for what, part in parts.items():
+            tell(what)
+            try:
+                rows += part()
+            except InputError as e:
+                rows.append(left_out(what, e))
     if quick:  # what is asked is asked of the large network
         rows = [replace(r, reach="", reached=None) for r in rows]
     return [asdict(r) for r in rows]

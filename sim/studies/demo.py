@@ -44,7 +44,7 @@ WAVE_NETWORK = "mnist-tfc"
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Demo:
     """What the demonstration found.
 
@@ -74,6 +74,10 @@ class Demo:
     waveform: Waveform
     wave_network: str
     seconds: float
+
+    def __repr__(self) -> str:
+        verdict = "all equal to the golden model" if self.ok else "NOT equal to the golden model"
+        return f"Demo({self.network.name!r}, {len(self.inputs.images):,} digits, {len(self.runs)} runs: {verdict})"
 
     @property
     def ok(self) -> bool:

@@ -41,7 +41,7 @@ REFRACTORIES = (0, 4, 8, 12, 16, 24, 32)
 _V_BITS = 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spirit:
     """What :func:`spirit` found.
 
@@ -73,6 +73,9 @@ class Spirit:
     refractory: dict[str, list[float]]
     run: ReferenceRun
     label: int
+
+    def __repr__(self) -> str:
+        return f"Spirit({self.network!r}, {self.images:,} images, accuracy {100 * self.summary['accuracy']:.2f} %)"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the one image."""

@@ -33,7 +33,7 @@ _CONFUSIONS = 3
 POINT_HEAD = ("error rate", "trials", "mean", "95 % interval of mean", "95 % band of trials", "sd", "test set ±1 se")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Story:
     """What a results file says.
 
@@ -61,6 +61,11 @@ class Story:
     checks: dict[Key, int]
     seconds: float
     limit: float = LIMIT
+
+    def __repr__(self) -> str:
+        trials = sum(p.trials for c in self.curves.values() for p in c.points)
+        lost = f"{100 * self.limit:g} points lost at {self.curve.knee(self.limit)}"
+        return f"Story({self.curve.label}: {100 * self.curve.clean:.2f} % without errors, {lost}; {trials:,} trials)"
 
     @classmethod
     def read(cls, path: str | Path, limit: float = LIMIT) -> Story:

@@ -11,7 +11,6 @@ from oxnor.models.trials.curves import LIMIT, Curve
 from oxnor.sim.drawing.plots import Plot
 
 from .page import Story
-from .store import ALL_LAYERS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,9 +60,4 @@ class SweepResult:
         return self.story.to_json() | {"computed": self.computed}
 
     def __repr__(self) -> str:
-        curve = self.curves.get(ALL_LAYERS) or next(iter(self.curves.values()))
-        trials = sum(p.trials for c in self.curves.values() for p in c.points)
-        return (
-            f"SweepResult({curve.label}: {100 * curve.clean:.2f} % without errors, {100 * self.limit:g} points lost at"
-            f" {curve.knee(self.limit)}; {trials:,} trials in {self.path})"
-        )
+        return f"SweepResult({repr(self.story).removeprefix('Story(').removesuffix(')')} in {self.path})"

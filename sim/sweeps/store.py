@@ -189,6 +189,9 @@ class Results:
             raise
         self._db.execute("COMMIT")
 
+    def __repr__(self) -> str:
+        return f"Results({str(self.path)!r}: {self.header['network']}, {len(self.done()):,} trials)"
+
     def __enter__(self) -> Results:
         return self
 

@@ -20,7 +20,7 @@ DIGIT_SIZE = 28 * 28
 _KEY = int.from_bytes(b"images", "little")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inputs:
     """Images, their labels where there are any, and where they come from.
 
@@ -37,6 +37,9 @@ class Inputs:
     images: NDArray
     labels: NDArray[np.uint8] | None
     source: str
+
+    def __repr__(self) -> str:
+        return f"Inputs({len(self.images):,} images of {self.images.shape[1]} inputs: {self.source})"
 
 
 def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:

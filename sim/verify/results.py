@@ -13,7 +13,14 @@ from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.golden.spiking import REASONS, Readout
 
 
-@dataclass(frozen=True, eq=False)
+def _summary(result: SimulationResult | SpikingResult) -> str:
+    """Return a result in one line."""
+    accuracy = "" if result.accuracy is None else f", accuracy {100 * result.accuracy:.2f} %"
+    verdict = "equal to the golden model and to the predicted cycles" if result.ok else result.difference
+    return f"{type(result).__name__}({result.network!r}, {result.images:,} images{accuracy}: {verdict})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SimulationResult:
     """What a simulation gave, beside what it should have given.
 
@@ -109,6 +116,8 @@ class SimulationResult:
     golden_classes: NDArray[np.int64]
     golden_scores: NDArray[np.int64]
 
+    __repr__ = _summary
+
     @property
     def ok(self) -> bool:
         """Whether the RTL is right: no image differs, and the cycles are the predicted ones."""
@@ -122,11 +131,11 @@ class SimulationResult:
         )
 
     def columns(self) -> dict[str, Any]:
-        """Return what is told of each image, by column: see :func:`oxnor.sim.verify.per_image.write_csv`."""
-        found = {"class": self.classes, "golden_class": self.golden_classes}
+        """Return what is known of each image, by column: see :func:`oxnor.sim.verify.per_image.write_csv`."""
+        columns = {"class": self.classes, "golden_class": self.golden_classes}
         if self.scores is not None:
-            found |= {f"score_{k}": column for k, column in enumerate(self.scores.T)}
-        return found
+            columns |= {f"score_{k}": column for k, column in enumerate(self.scores.T)}
+        return columns
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""
@@ -134,7 +143,7 @@ class SimulationResult:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays} | {"ok": self.ok}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpikingResult:
     """What a simulation gave, beside what it should have given.
 
@@ -223,6 +232,8 @@ class SpikingResult:
     synapses: NDArray[np.int64]
     registers: dict[str, int]
 
+    __repr__ = _summary
+
     @property
     def ok(self) -> bool:
         """Whether the RTL is right: no image and no output spike differs, and every cycle is the predicted one."""
@@ -242,18 +253,18 @@ class SpikingResult:
         )
 
     def columns(self) -> dict[str, Any]:
-        """Return what is told of each image, by column: see :func:`oxnor.sim.verify.per_image.write_csv`."""
-        found: dict[str, Any] = {"class": self.readout.winners, "golden_class": self.golden.winners}
-        found |= {"reason": [REASONS[r] for r in self.readout.reasons], "latency_ticks": self.readout.ticks}
-        found |= {f"events_{k}": column for k, column in enumerate(self.readout.used.T)}
-        found |= {"synaptic_events": self.synapses, "energy_j": self.synapses * spiking_golden.ENERGY_J}
-        found |= {"result_cycle": self.times}
+        """Return what is known of each image, by column: see :func:`oxnor.sim.verify.per_image.write_csv`."""
+        columns: dict[str, Any] = {"class": self.readout.winners, "golden_class": self.golden.winners}
+        columns |= {"reason": [REASONS[r] for r in self.readout.reasons], "latency_ticks": self.readout.ticks}
+        columns |= {f"events_{k}": column for k, column in enumerate(self.readout.used.T)}
+        columns |= {"synaptic_events": self.synapses, "energy_j": self.synapses * spiking_golden.ENERGY_J}
+        columns |= {"result_cycle": self.times}
         if self.schedule:
-            found |= {"predicted_result_cycle": self.schedule.results, "latency_cycles": self.schedule.latencies}
-        return found | {f"count_{k}": column for k, column in enumerate(self.readout.counts.T)}
+            columns |= {"predicted_result_cycle": self.schedule.results, "latency_cycles": self.schedule.latencies}
+        return columns | {f"count_{k}": column for k, column in enumerate(self.readout.counts.T)}
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""
         left_out = ("readout", "golden", "times", "schedule", "synapses", "registers")
-        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
-        return found | {"energy": spiking_golden.ENERGY_TEXT, "ok": self.ok}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
+        return values | {"energy": spiking_golden.ENERGY_TEXT, "ok": self.ok}

@@ -91,6 +91,10 @@ def test_result(network, config):
     assert np.array_equal(result.classes, golden.predict(network, images))
     assert result.accuracy == result.golden_accuracy == np.mean(result.classes == labels)
     assert seen[-1] == (40, 40)
+    assert repr(result) == (
+        f"SimulationResult('random', 40 images, accuracy {100 * result.accuracy:.2f} %:"
+        " equal to the golden model and to the predicted cycles)"
+    )
     found = result.to_json()
     assert json.loads(json.dumps(found))["ok"] is True
     assert {"network", "images", "ber", "seed", "trial", "bit_errors", "mismatches", "cycles", "build_s"} < set(found)

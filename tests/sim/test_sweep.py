@@ -434,3 +434,19 @@ def test_report_writes_pictures(stories, tmp_path):
     names = {f"{kind}-{plot}.{end}" for kind in ("static", "stuck") for plot in ("accuracy", "layers", "confusion")
              for end in ("svg", "png")}  # fmt: skip
     assert {p.name for p in (tmp_path / "plots").iterdir()} == names | {"together.svg", "together.png"}
+
+
+def test_results_in_one_line_and_as_a_picture(network, inputs, tmp_path):
+    result = sweep(network, inputs, SweepParams((0.01, 0.3), 2), tmp_path / "r.sqlite")
+    clean = result.curves[ALL_LAYERS].clean
+    assert repr(result).startswith(f"SweepResult({network.name}: {100 * clean:.2f} % without errors, 0.5 points lost at")
+    assert repr(result).endswith(f"; 4 trials in {tmp_path / 'r.sqlite'})")
+    assert "\n" not in repr(result)
+    assert result.to_json()["computed"] == result.computed == 5
+    result.save_plot(tmp_path / "a.pdf")
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    assert result.plot()._repr_svg_().startswith("<svg")
+    assert len(result.plot("confusion").figure().axes) == 2
+    with Results(tmp_path / "r.sqlite") as results:
+        assert repr(results) == f"Results('{tmp_path / 'r.sqlite'}': {network.name}, 5 trials)"
+    assert repr(inputs).startswith("Inputs(200 images of ")
