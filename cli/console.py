@@ -26,6 +26,7 @@ OPTION_NAMES = {
     "rates": "ber",
     "read_errors": "read-ber",
     "rounding": "round",
+    "shape": "cluster",
     "trials_max": "max-trials",
     "with_scores": "no-scores",
 }

@@ -50,5 +50,5 @@ def stream(kind: str, *, seed: int, layer: int, trial: int) -> np.random.Generat
 def check_key(name: str, value: Any) -> int:
     """Return `value` if it can key a random stream (an integer in [0, 2**63)), or raise InputError."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= _KEY_MAX:
-        raise InputError(f"{name} must be an integer in [0, 2**63), not {value!r}")
+        raise InputError(f"must be an integer in [0, 2**63), not {value!r}", parameter=name)
     return int(value)

@@ -15,6 +15,6 @@ _SPLIT_KEY = 1
 def split(n: int, validation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices for training and for validation, sorted, out of n training images."""
     if validation >= n:
-        raise InputError(f"validation must be less than the {n} training images, not {validation}")
+        raise InputError(f"must be less than the {n} training images, not {validation}", parameter="validation")
     order = np.random.Generator(np.random.Philox(key=_SPLIT_KEY)).permutation(n)
     return np.sort(order[validation:]), np.sort(order[:validation])

@@ -117,7 +117,7 @@ class DeviceTables:
             ln(R / ohm) in [0, 32), standard deviations below 8.
         """
         if not 0 <= cycles < AGE_LIMIT or cycles != int(cycles):
-            raise InputError(f"cycles must be an integer in [0, {AGE_LIMIT}), not {cycles!r}")
+            raise InputError(f"must be an integer in [0, {AGE_LIMIT}), not {cycles!r}", parameter="cycles")
         low, high = device.valid_cycles
         places = [0.0] + [2.0 ** (b - 0.5) for b in range(1, BUCKETS)]
         places = [min(max(p, low), high) for p in places]

@@ -97,7 +97,7 @@ def draw_faults(
     rng.check_key("trial", trial)
     rows, cols = macro
     if rows < 1 or cols < 1:
-        raise InputError(f"macro must be two positive integers, not {macro!r}")
+        raise InputError(f"must be two positive integers, not {macro!r}", parameter="macro")
     stats = device.at(cycles, seconds)
     flips, stuck_0, stuck_1 = {}, {}, {}
     for i, layer in enumerate(network.layers):

@@ -156,7 +156,9 @@ class DeviceModel:
         for name, value, unit in (("cycles", cycles, "cycles"), ("seconds", seconds, "s")):
             a, b = getattr(self, f"valid_{name}")
             if not a <= value <= b:
-                raise InputError(f"{name} must be in [{a:g}, {b:g}] {unit}, where {self.name!r} holds, not {value:g}")
+                raise InputError(
+                    f"must be in [{a:g}, {b:g}] {unit}, where {self.name!r} holds, not {value:g}", parameter=name
+                )
         base = {
             "lrs_mu": math.log(self.lrs_median),
             "lrs_sigma": self.lrs_sigma,

@@ -20,7 +20,7 @@ _EMPTY = np.zeros(0, np.int64)
 def check_rate(name: str, value: Any) -> float:
     """Return `value` if it is a probability, or raise InputError."""
     if not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
-        raise InputError(f"{name} must be in [0, 1], not {value!r}")
+        raise InputError(f"must be in [0, 1], not {value!r}", parameter=name)
     return float(value)
 
 
@@ -79,10 +79,10 @@ def cluster(
     sense amplifier that always decides the same: its whole column is stuck at one drawn bit.
     """
     if shape not in CLUSTERS:
-        raise InputError(f"shape must be one of {', '.join(CLUSTERS)}, not {shape!r}")
+        raise InputError(f"must be one of {', '.join(CLUSTERS)}, not {shape!r}", parameter="shape")
     rows, cols = (int(n) for n in macro)
     if rows < 1 or cols < 1:
-        raise InputError(f"macro must have at least 1 row and 1 column, not {rows}x{cols}")
+        raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro")
     n_out, n_in = weights.shape
     index = np.arange(weights.size).reshape(n_out, n_in)
     parts: list[list[NDArray[np.int64]]] = [[], []]

@@ -110,12 +110,12 @@ class FaultMap:
             Of the kind: see its function in :data:`ERROR_MODELS`.
         """
         if kind not in ERROR_MODELS:
-            raise InputError(f"kind must be one of {', '.join(ERROR_MODELS)}, not {kind!r}")
+            raise InputError(f"must be one of {', '.join(ERROR_MODELS)}, not {kind!r}", parameter="kind")
         check_rate("ber", ber)
         rng.check_key("seed", seed)
         rng.check_key("trial", trial)
         if layer is not None and not 0 <= layer < len(network.layers):
-            raise InputError(f"layer must be in [0, {len(network.layers) - 1}], not {layer!r}")
+            raise InputError(f"must be in [0, {len(network.layers) - 1}], not {layer!r}", parameter="layer")
         indices: dict[str, Any] = {name: {} for name in FIELDS}
         for k in range(len(network.layers)) if layer is None else (layer,):
             g = rng.stream(kind, seed=seed, layer=k, trial=trial)

@@ -110,7 +110,7 @@ class TrainParams:
 
     def __post_init__(self) -> None:
         if not self.hidden or not all(1 <= n <= 1 << 16 for n in self.hidden):
-            raise InputError(f"hidden must be one or more sizes in [1, 65536], not {self.hidden}")
+            raise InputError(f"must be one or more sizes in [1, 65536], not {self.hidden}", parameter="hidden")
         ranges = {
             "seed": (0, 2**31 - 1), "epochs": (1, 100_000), "clean_epochs": (0, self.epochs), "batch": (2, 60_000),
             "lr": (1e-7, 1.0), "lr_fall": (1e-9, 1.0), "steepness": (1e-3, 100), "average": (0, 0.999999),
@@ -119,7 +119,7 @@ class TrainParams:
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
-                raise InputError(f"{name} must be in [{low}, {high}], not {getattr(self, name)}")
+                raise InputError(f"must be in [{low}, {high}], not {getattr(self, name)}", parameter=name)
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def train(
     tell = progress or (lambda _: None)
     path = Path(checkpoint) if checkpoint else None
     if resume and path is None:
-        raise InputError("resume must come with a checkpoint file")
+        raise InputError("must come with a `checkpoint` file", parameter="resume")
     kept, held = split(len(images), params.validation)
     shape, classes = _picture_shape(images), classes or int(labels.max()) + 1
     if shape is None and (params.views or (params.teacher.epochs and params.distill)):

@@ -80,17 +80,18 @@ class SpikingTrainParams:
 
     def __post_init__(self) -> None:
         if not all(1 <= n <= 1 << 16 for n in self.hidden):
-            raise InputError(f"hidden must be sizes in [1, 65536], not {self.hidden}")
+            raise InputError(f"must be sizes in [1, 65536], not {self.hidden}", parameter="hidden")
         if len(self.neurons) != len(self.hidden) + 1:
-            raise InputError(f"neurons must be {len(self.hidden) + 1}, one a layer, not {len(self.neurons)}")
+            n = len(self.hidden) + 1
+            raise InputError(f"must be {n}, one a layer, not {len(self.neurons)}", parameter="neurons")
         for name, known in {"view": tuple(VIEWS), "loss": LOSSES}.items():
             if getattr(self, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+                raise InputError(f"must be one of {', '.join(known)}, not {getattr(self, name)!r}", parameter=name)
         ranges = {"seed": (0, 2**31 - 1), "epochs": (1, 100_000), "batch": (2, 60_000), "lr": (1e-7, 1.0),
                   "validation": (1, 30_000), "logit_scale": (0, 100), "threads": (1, 1024)}  # fmt: skip
         for key, (low, high) in ranges.items():
             if not low <= getattr(self, key) <= high:
-                raise InputError(f"{key} must be in [{low}, {high}], not {getattr(self, key)}")
+                raise InputError(f"must be in [{low}, {high}], not {getattr(self, key)}", parameter=key)
 
 
 def _forward(x: Any, weights: list[Any], levels: list[int]) -> Any:

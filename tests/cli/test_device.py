@@ -181,15 +181,15 @@ ERRORS = {
     ),
     "cycles": (
         ["wear-illustration", "--cycles", "1e11"],
-        "cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 1e+11",
+        "--cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 1e+11",
     ),
     "negative": (
         ["wear-illustration", "--cycles=-1"],
-        "cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not -1",
+        "--cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not -1",
     ),
     "seconds": (
         ["weak-3.3e-2", "--seconds", "nan"],
-        "seconds must be in [0, 1e+09] s, where 'weak-3.3e-2' holds, not nan",
+        "--seconds must be in [0, 1e+09] s, where 'weak-3.3e-2' holds, not nan",
     ),
     "no device": (["--cycles", 5], "--cycles must have a PRESET beside it: it is about one device"),
     "no draws": (["--monte-carlo", 0], "--monte-carlo must have a PRESET beside it: it is about one device"),

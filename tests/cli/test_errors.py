@@ -54,11 +54,11 @@ OPTIONS = {
     "device-none": (["--device", "x.json"], "x.json: no such file"),
     "device-cycles": (
         ["--device", "calibrated-1e-2", "--macro", "twin", "--cycles=-1"],
-        "cycles must be an integer in [0, 1099511627776), not -1",
+        "--cycles must be an integer in [0, 1099511627776), not -1",
     ),
     "device-range": (
         ["--device", "wear-illustration", "--macro", "twin", "--seconds", "1e9"],
-        "seconds must be in [0, 1e+06] s, where 'wear-illustration' holds, not 1e+09",
+        "--seconds must be in [0, 1e+06] s, where 'wear-illustration' holds, not 1e+09",
     ),
     "cycles-alone": (["--cycles", 5], "--cycles and --seconds are of a device: give --device too"),
     "macro-zero": (["--macro", "0x16"], "--macro must be two positive integers, for example 64x64, not '0x16'"),

@@ -96,7 +96,7 @@ def test_checkpoint_of_another_training(digits, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=re.escape(f"{path}: must be a checkpoint of oxnor train")):
         train(plain, *digits, checkpoint=path, resume=True)
-    with pytest.raises(InputError, match=r"^resume must come with a checkpoint file$"):
+    with pytest.raises(InputError, match=r"^resume must come with a `checkpoint` file$"):
         train(plain, *digits, resume=True)
 
 

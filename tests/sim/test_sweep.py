@@ -375,7 +375,7 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
     [
         (("--ratio", "0.5"), "--ratio goes with --kind asymmetric, not with static"),
         (("--kind", "odd"), "--kind must be one of static, asymmetric, stuck, cluster, read, device, not 'odd'"),
-        (("--kind", "cluster", "--cluster", "x"), "shape must be one of row, column, amplifier, not 'x'"),
+        (("--kind", "cluster", "--cluster", "x"), "--cluster must be one of row, column, amplifier, not 'x'"),
         (("--kind", "stuck", "--device", "weak-3.3e-2"), "--device and --kind must not be given together: the device says what is wrong"),
         (("--kind", "device"), "kind device and a device must come together"),
         (("--device", "unformed-1e-3", "--ber", "1e-5"), "target error rate must be above 0.001, which unformed devices cause, not 1e-05"),
