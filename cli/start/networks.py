@@ -59,11 +59,16 @@ def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
         *((key.replace("_", " "), f"{engine[key]:,} cycles") for key in ("latency", "initiation_interval")
           if key in engine),
         ("digest", found["digest"]),
-        *((key.replace("_", " "), str(found[key])) for key in ("input_threshold", "view") if key in found),
+        *((key.replace("_", " "), _short(found[key])) for key in ("input_threshold", "view") if key in found),
         *((key, ", ".join(f"{k} {v}" for k, v in engine[key].items())) for key in ("decision", "encoder")
           if key in engine),
     ]  # fmt: skip
     print_table(("", ""), rows + facts(found["info"]), left=2)
+
+
+def _short(value: Any) -> str:
+    """Return a number, a text, or the range of a list of numbers."""
+    return f"{min(value)} to {max(value)}, one an input" if isinstance(value, list) else str(value)
 
 
 def _layer_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

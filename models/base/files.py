@@ -111,7 +111,7 @@ class NpzReader:
         """Names of the arrays in the file."""
         return {n.removesuffix(".npy") for n in self._zip.namelist() if n.endswith(".npy")}
 
-    def json_header(self, kind: str, version: int) -> dict[str, Any]:
+    def json_header(self, kind: str, *versions: int) -> dict[str, Any]:
         """Return the JSON object in array ``header``, after a check of its format name and version."""
         if "header" not in self.names:
             raise InputError(f"{self.path}: is not an {kind} file: it has no array 'header'")
@@ -121,9 +121,10 @@ class NpzReader:
             raise InputError(f"{self.path}: header must be JSON") from None
         if not isinstance(header, dict) or header.get("format") != kind:
             raise InputError(f"{self.path}: header.format must be {kind!r}: this is some other file")
-        if header.get("version") != version:
+        version = header.get("version")
+        if isinstance(version, bool) or version not in versions:
             raise InputError(
-                f"{self.path}: header.version must be {version},"
+                f"{self.path}: header.version must be {' or '.join(map(str, versions))},"
                 f" not {header.get('version')!r}: the file is from another release"
             )
         return header

@@ -184,11 +184,10 @@ def from_graph(
     found = comparisons(built, graph, check, reference, by)
     layers = [y | found.neurons[k] for k, y in enumerate(built.layers)]
     checked = {k: sum(y[k] for y in layers) for k in ("checked", "differ", "rounding")}
-    threshold = built.network.input_threshold
     report: dict[str, Any] = {
         "shape": list(built.network.shape), "weights": built.network.n_weights, "digest": built.network.digest,
         "input": {"coding": built.coding, "meaning": meaning(built.coding), "assumed": built.assumed,
-                  "threshold": threshold},
+                  "threshold": built.network.input_rule},
         "layers": layers, "thresholds": checked, "outputs": found.outputs, "accuracy": found.accuracy,
         "agreement": found.agreement, "neurons_on": found.neurons_on, "binarized": graph.assumed == "binarized",
         "notes": [*built.notes, *found.notes],

@@ -22,9 +22,9 @@ _EXACT = 1 << 24
 def to_model(network: Network) -> Any:
     """Return a network as an ONNX ModelProto in the QONNX dialect.
 
-    The input is grey, float32 0 to 255, shape (N, n_in). Each layer is a MatMul with weights of -1 and +1 (annotated
-    BIPOLAR), a Sub of its threshold on 2p - n_in, and a BipolarQuant. The last gives scale * p + offset, in float64
-    where float32 would round.
+    The input is grey, float32 0 to 255, shape (N, n_in), and becomes bits at one threshold or one an input. Each layer
+    is a MatMul with weights of -1 and +1 (annotated BIPOLAR), a Sub of its threshold on 2p - n_in, and a BipolarQuant.
+    The last gives scale * p + offset, in float64 where float32 would round.
 
     Raises
     ------

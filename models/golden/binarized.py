@@ -19,7 +19,8 @@ def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
     ----------
     network : Network
     images : ndarray of uint8 or bool, shape (n, n_in) or (n, ...) with n_in elements an image
-        Grey images become bits by pixel >= network.input_threshold; bool images are taken as they are.
+        Grey images become bits by pixel >= network.input_threshold. Bool images are taken as they are, but for
+        inputs of a network with a threshold for each that never change: those with 0 are 1, those with 256 are 0.
 
     Returns
     -------
@@ -39,7 +40,10 @@ def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
             f"images: shape must be (n, {network.n_in}) for network {network.name!r}, not {images.shape}"
         )
     images = images.reshape(len(images), size)
-    return images if images.dtype == bool else images >= network.input_threshold
+    threshold = network.input_threshold
+    if images.dtype != bool:
+        return images >= threshold
+    return images if isinstance(threshold, int) else (images & (threshold < 256)) | (threshold == 0)
 
 
 def popcount(w: NDArray[np.bool_], x: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -23,7 +23,9 @@ from oxnor.models.networks.layers.table import LAYER_TYPES
 from .base import Chain, read_sizes
 
 FORMAT = "oxnor-network"
-FORMAT_VERSION = 1
+#: The version that a file needs: 2 if it has a threshold for each input.
+FORMAT_VERSIONS = (1, 2)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network(Chain):
@@ -35,8 +37,9 @@ class Network(Chain):
         Short name, of letters, digits, ``-``, ``_`` and ``.``.
     layers : tuple of DenseLayer and ScoreLayer
         In order; each has as many inputs as the one before has neurons. Only the last gives scores.
-    input_threshold : int
-        A grey pixel becomes 1 iff pixel >= input_threshold. Range [0, 256].
+    input_threshold : int or ndarray of int64, shape (n_in,)
+        A grey pixel becomes 1 iff pixel >= input_threshold. Range [0, 256]. One for all inputs, or one an input; equal
+        ones become one.
     info : mapping
         Anything that JSON can hold: origin, licence, accuracy as measured, how it was trained.
 
@@ -48,25 +51,30 @@ class Network(Chain):
 
     name: str
     layers: tuple[DenseLayer | ScoreLayer, ...]
-    input_threshold: int = 128
+    input_threshold: int | NDArray[np.int64] = 128
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.check_name()
-        if isinstance(self.input_threshold, bool) or not isinstance(self.input_threshold, int | np.integer):
-            raise InputError(f"network: input_threshold must be an integer, not {self.input_threshold!r}")
-        if not 0 <= self.input_threshold <= 256:
-            raise InputError(f"network: input_threshold must be in [0, 256], not {self.input_threshold}")
         self.check_layers()
+        object.__setattr__(self, "input_threshold", _input_threshold(self.input_threshold, self.n_in))
         for i, layer in enumerate(self.layers):
             if layer.gives_scores != (i == len(self.layers) - 1):
                 raise InputError(f"network: the last layer and no other must give scores, not layer {i} ({layer.kind})")
         self.check_info()
 
+    @property
+    def input_rule(self) -> int | list[int]:
+        """``input_threshold`` as JSON has it."""
+        return self.input_threshold if isinstance(self.input_threshold, int) else self.input_threshold.tolist()
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that the network computes with; name and info are left out."""
-        h = hashlib.sha256(f"{FORMAT} {FORMAT_VERSION} {self.input_threshold}".encode())
+        if isinstance(self.input_threshold, int):
+            h = hashlib.sha256(f"{FORMAT} 1 {self.input_threshold}".encode())
+        else:
+            h = hashlib.sha256(f"{FORMAT} 2 ".encode() + self.input_threshold.astype("<i2").tobytes())
         for layer in self.layers:
             h.update(f"{layer.kind} {layer.weights.shape}".encode())
             h.update(pack_bytes(layer.weights).tobytes())
@@ -83,7 +91,7 @@ class Network(Chain):
         scales: Any = None,
         *,
         name: str = "network",
-        input_threshold: int = 128,
+        input_threshold: int | NDArray[np.int64] = 128,
         info: Mapping[str, Any] | None = None,
     ) -> Network:
         """Make a network from anybody's weights.
@@ -120,13 +128,19 @@ class Network(Chain):
         """Write the network to an ``.npz`` file, whole or not at all; equal networks give equal bytes."""
         header = {
             "format": FORMAT,
-            "version": FORMAT_VERSION,
+            "version": 1,
             "name": self.name,
-            "input_threshold": int(self.input_threshold),
             "layers": [{"kind": y.kind, "n_in": y.n_in, "n_out": y.n_out} for y in self.layers],
             "info": dict(self.info),
         }
+        rule: dict[str, NDArray] = {}
+        if isinstance(self.input_threshold, int):
+            header["input_threshold"] = self.input_threshold
+        else:
+            header["version"] = 2
+            rule["input_thresholds"] = self.input_threshold.astype("<i2")
         arrays: dict[str, NDArray] = {"header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)}
+        arrays |= rule
         for i, layer in enumerate(self.layers):
             arrays[f"layer{i}.weights"] = pack_bytes(layer.weights)
             arrays |= {f"layer{i}.{k}": v for k, v in layer.to_arrays().items()}
@@ -144,12 +158,33 @@ class Network(Chain):
         with NpzReader(path) as source, naming(path):
             header = _read_header(source)
             layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
-            return cls(header["name"], layers, header["input_threshold"], header["info"])
+            threshold = header.get("input_threshold")
+            if threshold is None:
+                threshold = source.array("input_thresholds", "<i2", (layers[0].n_in,)) if layers else 128
+            return cls(header["name"], layers, threshold, header["info"])
+
+
+def _input_threshold(value: Any, n_in: int) -> int | NDArray[np.int64]:
+    """Return the threshold of a network with `n_in` inputs as an int, or as an array if they differ."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" or isinstance(value, bool):
+        what = "an integer" if array.ndim == 0 else "integers"
+        raise InputError(f"network: input_threshold must be {what}, not {value!r}")
+    if array.shape not in ((), (n_in,)):
+        raise InputError(f"network: input_threshold must be one, or {n_in}, one an input, not of shape {array.shape}")
+    outside = array[(array < 0) | (array > 256)]
+    if outside.size:
+        raise InputError(f"network: input_threshold must be in [0, 256], not {outside[0]}")
+    first = int(array.flat[0])
+    return first if (array == first).all() else array.astype(np.int64)
 
 
 def _read_header(source: NpzReader) -> dict[str, Any]:
-    header = source.json_header(FORMAT, FORMAT_VERSION)
-    for name, kind in {"name": str, "input_threshold": int, "layers": list, "info": dict}.items():
+    header = source.json_header(FORMAT, *FORMAT_VERSIONS)
+    fields: dict[str, type] = {"name": str, "layers": list, "info": dict}
+    if header["version"] == 1 or "input_threshold" in header:
+        fields["input_threshold"] = int
+    for name, kind in fields.items():
         if not isinstance(header.get(name), kind):
             raise InputError(f"{source.path}: header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
     return header

@@ -158,7 +158,7 @@ def test_given_coding_decides():
     with pytest.raises(InputError) as caught:
         build(graph, "unit")
     assert str(caught.value) == (
-        "1 node cannot be imported\n  - MatMul 'n_MatMul_2': the input must become bits of both values, and some never change: see `coding`"
+        "1 node cannot be imported\n  - MatMul 'n_MatMul_2': the input must become bits of both values, and never changes: see `coding`"
     )
     with pytest.raises(InputError, match="input coding must be one of unit, byte, signed, bipolar, binary, or MEAN,STD"):
         levels("grey")

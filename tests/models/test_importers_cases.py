@@ -10,7 +10,7 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
 
 from helpers import onnx_networks  # noqa: E402
-from onnx import numpy_helper  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
 
 from oxnor.models import golden  # noqa: E402
 from oxnor.models.base.errors import InputError  # noqa: E402
@@ -262,3 +262,80 @@ def test_labels_outside_the_classes(labels, tmp_path):
     assert str(caught.value) == (
         f"{tmp_path / 'i.npz'}: labels must be classes of the network, 0 to 2, not {labels.min()} to {labels.max()}"
     )
+
+
+# Inputs
+
+
+def onnx_bits(name, images):
+    """Return what onnxruntime gives for pixels / 255, with the file's fixed batch of 1."""
+    runtime = pytest.importorskip("onnxruntime", reason="compares with the package onnxruntime")
+    model = onnx.load(FIXTURES / name)
+    # Its quantiser is BipolarQuant: as operators that onnxruntime has.
+    (quant,) = (n for n in model.graph.node if n.op_type == "BipolarQuant")
+    k = list(model.graph.node).index(quant)
+    zero, minus = (numpy_helper.from_array(np.array(v, F), n) for v, n in ((0, "zero_"), (-1, "minus_")))
+    model.graph.initializer.extend([zero, minus])
+    nodes = list(model.graph.node)
+    nodes[k : k + 1] = [
+        helper.make_node("GreaterOrEqual", [quant.input[0], "zero_"], ["yes_"]),
+        helper.make_node("Where", ["yes_", quant.input[1], "minus_"], [quant.output[0]]),
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    session = runtime.InferenceSession(model.SerializeToString())
+    x = images.astype(F) / F(255)
+    return np.concatenate([session.run(None, {session.get_inputs()[0].name: row[None]})[0] for row in x])
+
+
+@pytest.mark.parametrize(("name", "thresholds", "note"), [
+    ("input_threshold_per_pixel.onnx", [51, 102, 153, 204], "input: each pixel has a threshold, 51 to 204"),
+    ("input_constant_pixel.onnx", [128, 128, 128, 0], "input: pixel >= 128 is 1; 1 of 4 bits are constant"),
+])
+def test_input_rule_of_each_pixel(name, thresholds, note, tmp_path):
+    imported = import_network(FIXTURES / name)
+    assert imported.ok
+    assert imported.network.input_rule == imported.report["input"]["threshold"] == thresholds
+    assert f"{note}, taking the source's input to be pixel / 255" in imported.report["notes"]
+    images = np.random.default_rng(0).integers(0, 256, (300, 4), dtype=np.uint8)
+    outputs = onnx_bits(name, images)
+    scores = golden.scores(imported.network, images)
+    np.testing.assert_array_equal(np.diff(scores), np.diff(outputs) / 2)
+    imported.network.save(tmp_path / "n.npz")
+    from oxnor.models.exchange.qonnx import export_qonnx
+    from oxnor.models.networks.binarized import Network
+
+    assert Network.load(tmp_path / "n.npz").digest == imported.network.digest
+    export_qonnx(imported.network, tmp_path / "n.onnx")
+    again = import_network(tmp_path / "n.onnx").network
+    assert again.input_rule == thresholds
+    np.testing.assert_array_equal(golden.scores(again, images), scores)
+
+
+def test_constant_bits_where_images_are_bits(tmp_path):
+    imported = import_network(FIXTURES / "input_constant_pixel.onnx", coding="binary")
+    assert imported.network.input_rule == [128, 128, 128, 0]
+    bits = np.random.default_rng(0).random((50, 4)) < 0.5
+    outputs = onnx_bits("input_constant_pixel.onnx", bits.astype(np.uint8) * 255)
+    np.testing.assert_array_equal(np.diff(golden.scores(imported.network, bits)), np.diff(outputs) / 2)
+
+
+def test_input_that_never_changes(tmp_path):
+    model = onnx.load(FIXTURES / "input_constant_pixel.onnx")
+    for t in model.graph.initializer:
+        if t.name == "th":
+            t.CopyFrom(numpy_helper.from_array(np.full(4, -9, F), "th"))
+    assert refused(save(model, tmp_path / "n.onnx")).startswith("the input must become bits of both values at some grey level, and does not")
+
+
+def test_arrays_with_a_threshold_an_input(tmp_path):
+    np.savez(tmp_path / "n.npz", w0=np.ones((2, 3)), input_threshold=[0, 40, 256])
+    assert import_network(tmp_path / "n.npz").network.input_rule == [0, 40, 256]
+    np.savez(tmp_path / "n.npz", w0=np.ones((2, 3)), input_threshold=[0, 40])
+    assert refused(tmp_path / "n.npz") == "input_threshold must be one number in [0, 256], or 3, one an input"
+
+
+def test_state_dict_with_a_threshold_an_input(tmp_path):
+    torch = pytest.importorskip("torch", reason="state dicts need PyTorch")
+    torch.save({"a.weight": torch.ones(2, 3)}, tmp_path / "m.pt")
+    assert import_network(tmp_path / "m.pt", input_threshold=[10, 20, 30.5]).network.input_rule == [10, 20, 31]

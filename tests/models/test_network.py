@@ -1,5 +1,6 @@
 """Networks: what is refused, and that files hold all of one."""
 
+import dataclasses
 import io
 import itertools
 import json
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks import binarized as network_module
 from oxnor.models.networks.binarized import Network
@@ -96,7 +98,8 @@ def test_arrays_wrong(weights, thresholds, extra, message):
     [
         ({}, ["header"], "is not an oxnor-network file: it has no array 'header'"),
         ({"header": {"format": "x"}}, [], "header.format must be 'oxnor-network': this is some other file"),
-        ({"header": {"version": 2}}, [], "header.version must be 1, not 2: the file is from another release"),
+        ({"header": {"version": 3}}, [], "header.version must be 1 or 2, not 3: the file is from another release"),
+        ({"header": {"version": True}}, [], "header.version must be 1 or 2, not True: the file is from another release"),
         ({"header": {"layers": 3}}, [], "header.layers must be of type list, not 3"),
         ({"header": {"layers": [{"kind": "conv"}]}}, [], "header.layers[0].kind must be one of dense, scores, not 'conv'"),
         ({"header": {"layers": [{"kind": "dense", "n_out": 1 << 40, "n_in": 3}]}}, [],
@@ -183,4 +186,51 @@ def test_nothing_is_left_when_saving_fails(tmp_path, random_network, monkeypatch
 
 
 def test_format_constants():
-    assert (network_module.FORMAT, network_module.FORMAT_VERSION) == ("oxnor-network", 1)
+    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2))
+
+
+def test_threshold_for_each_input(tmp_path, random_network):
+    """Version 2 of the file, where it is needed and nowhere else."""
+    plain = random_network((9, 4, 3))
+    t = np.array([0, 1, 128, 200, 255, 256, 3, 3, 77])
+    network = dataclasses.replace(plain, input_threshold=t)
+    network.save(tmp_path / "n.npz")
+    loaded = Network.load(tmp_path / "n.npz")
+    np.testing.assert_array_equal(loaded.input_threshold, t)
+    assert loaded.digest == network.digest != plain.digest
+    assert loaded.input_rule == t.tolist()
+    with np.load(tmp_path / "n.npz") as z:
+        assert json.loads(z["header"].tobytes())["version"] == 2
+    images = np.random.default_rng(0).integers(0, 256, (50, 9), dtype=np.uint8)
+    np.testing.assert_array_equal(golden.binarize(network, images), images >= t)
+    bits = images >= 128
+    np.testing.assert_array_equal(golden.binarize(network, bits), np.where(t == 0, True, np.where(t == 256, False, bits)))
+    # Equal ones are one threshold, in a file of version 1.
+    same = dataclasses.replace(plain, input_threshold=np.full(9, 128))
+    assert (same.input_threshold, same.digest) == (128, plain.digest)
+    plain.save(tmp_path / "a.npz")
+    same.save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with np.load(tmp_path / "a.npz") as z:
+        header = json.loads(z["header"].tobytes())
+    assert (header["version"], header["input_threshold"]) == (1, 128)
+    for wrong, text in (
+        (t[:4], "must be one, or 9, one an input, not of shape (4,)"), (t + 1, "must be in [0, 256], not 257"),
+        (t / 2, f"must be integers, not {t / 2!r}"),
+    ):
+        with pytest.raises(InputError) as e:
+            dataclasses.replace(plain, input_threshold=wrong)
+        assert str(e.value) == f"network: input_threshold {text}"
+
+
+@pytest.mark.parametrize(("drop", "message"), [
+    (["input_thresholds"], "array 'input_thresholds' is missing"),
+    ([], "array 'input_thresholds' must have shape (9), not (8,)"),
+])
+def test_threshold_for_each_input_wrong(tmp_path, random_network, drop, message):
+    path = tmp_path / "n.npz"
+    dataclasses.replace(random_network((9, 4, 3)), input_threshold=np.arange(9)).save(path)
+    rewrite(path, {} if drop else {"input_thresholds": np.arange(8, dtype="<i2")}, drop)
+    with pytest.raises(InputError) as e:
+        Network.load(path)
+    assert str(e.value) == f"{path}: {message}"

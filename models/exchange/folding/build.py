@@ -77,12 +77,13 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
     """
     wanted = coding or graph.input_kind
     tried = (wanted,) if wanted else GREY
-    for guess in tried:
-        walk = Walk(graph, levels(guess), guess=not wanted)
-        try:
-            return _assemble(graph, walk.layers, walk.run(), guess, not wanted, name)
-        except InputLevels:
-            continue
+    for constant_inputs in (False, True):
+        for guess in tried:
+            walk = Walk(graph, levels(guess), not wanted, constant_inputs)
+            try:
+                return _assemble(graph, walk.layers, walk.run(), guess, not wanted, name)
+            except InputLevels:
+                continue
     listed = "; ".join(f"{k}: {CODINGS[k]}" for k in tried)
     raise InputError(
         f"the input must become bits of both values at some grey level, and does not ({listed}): see `coding`"
@@ -144,13 +145,27 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     if head:
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
     weights.append(last)
-    threshold = 128
-    if layers.stages[0].rows == 256:
-        threshold = int(layers.bits[0].switch[0])
-        taken = f", taking the source's input to be {meaning(coding)}" if assumed else ""
-        notes.append(f"input: pixel >= {threshold} is 1{taken}")
+    threshold, text = _input_rule(layers)
+    if text:
+        notes.append(text + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
     network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_threshold=threshold)
     return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(masks))
+
+
+def _input_rule(layers: Layers) -> tuple[NDArray[np.int64], str]:
+    """Return the threshold of each pixel, and the rule in words; empty if images are bits, all of which count."""
+    bits, rows = layers.bits[0], layers.stages[0].rows
+    threshold = np.empty(len(bits.switch), np.int64)
+    threshold[layers.elements[0]] = bits.switch if rows == 256 else np.array([0, 128, 256])[bits.switch]
+    constant = (threshold == 0) | (threshold == 256)
+    rule = np.unique(threshold[~constant])
+    parts = []
+    if rows == 256:
+        one = len(rule) == 1
+        parts.append(f"pixel >= {rule[0]} is 1" if one else f"each pixel has a threshold, {rule[0]} to {rule[-1]}")
+    if constant.any():
+        parts.append(f"{np.count_nonzero(constant):,} of {len(threshold):,} bits are constant")
+    return threshold, f"input: {'; '.join(parts)}" if parts else ""
 
 
 def _columns(mask: NDArray[np.bool_] | None, order: NDArray[np.int64]) -> NDArray[np.bool_] | None:

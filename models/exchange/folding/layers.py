@@ -32,6 +32,8 @@ class Layers:
     ----------
     guess : bool
         Raise :class:`InputLevels` where the input's levels give a constant first layer, so that others can be tried.
+    constant_inputs : bool
+        Whether a guess may leave some inputs constant.
     quantised : dict
         Constants that a quantiser of more than one bit made, with its name.
     stages : list of Stage
@@ -46,6 +48,7 @@ class Layers:
     """
 
     guess: bool
+    constant_inputs: bool
     quantised: dict[str, str]
     stages: list[Stage]
     bits: list[Bits] = field(default_factory=list)
@@ -176,15 +179,11 @@ class Layers:
             raise InputError(
                 f"takes activations of {e.levels} levels from {t.stage.label}: {ONE_BIT}{_zero_hint(t)}"
             ) from None
-        if is_input and t.stage.rows > 2:
-            if bits.constant:
-                if self.guess:
-                    raise InputLevels("the input never changes")
-                raise InputError("the input must become bits of both values, and some never change: see `coding`")
-            if len(np.unique(bits.switch)) > 1:
-                raise InputError("the input must become bits at one grey level, not one a pixel")
-        elif is_input and bits.constant:
-            raise InputError("the input must give bits of both values, and some never change: see `coding`")
+        never = is_input and bits.constant == len(bits.switch)
+        if self.guess and is_input and (never or (bits.constant and not self.constant_inputs)):
+            raise InputLevels("the input never changes")
+        if never:
+            raise InputError("the input must become bits of both values, and never changes: see `coding`")
         return bits
 
 

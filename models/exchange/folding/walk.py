@@ -43,12 +43,14 @@ class Walk:
     levels : ndarray, shape (256,) or (2,)
         Values that an element of the input can have.
     guess : bool
-        Raise :class:`InputLevels` where the levels give a constant first layer, so that others can be tried.
+        Raise :class:`InputLevels` where the levels give a constant input, so that others can be tried.
+    constant_inputs : bool
+        Do so only where they give no other.
     """
 
-    def __init__(self, graph: Graph, levels: NDArray, guess: bool = False):
+    def __init__(self, graph: Graph, levels: NDArray, guess: bool = False, constant_inputs: bool = True):
         self.graph = graph
-        self.layers = Layers(guess, {}, [])
+        self.layers = Layers(guess, constant_inputs, {}, [])
         self.values: dict[str, Any] = dict(graph.constants)
         self.problems: list[str] = []
         self.sizes: set[str] = set()

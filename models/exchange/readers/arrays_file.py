@@ -20,8 +20,8 @@ def read_arrays(path: Path) -> Graph:
 
     ``wK`` has shape (n_out, n_in), of bool, {0, 1} or {-1, +1}. A hidden layer has either ``tK``, shape (n_out,): it
     fires iff its popcount >= tK; or ``gammaK, betaK, meanK, varianceK`` (and ``epsK``): it fires iff the batch norm of
-    2 * popcount - n_in is 0 or more. The last layer has ``scales`` and ``offsets``, or neither. ``input_threshold``:
-    a pixel is 1 iff it reaches it; default 128.
+    2 * popcount - n_in is 0 or more. The last layer has ``scales`` and ``offsets``, or neither. ``input_threshold``,
+    one or one an input: a pixel is 1 iff it reaches it; default 128.
 
     Raises
     ------
@@ -77,12 +77,11 @@ def _vector(arrays: dict[str, NDArray], name: str, n: int) -> NDArray:
 
 
 def _graph(arrays: dict[str, NDArray], count: int) -> Graph:
-    threshold = arrays.get("input_threshold", np.array(128))
-    if threshold.size != 1 or not 1 <= float(threshold.ravel()[0]) <= 255:
-        raise InputError("input_threshold must be one number in [1, 255]")
-    constants: dict[str, NDArray] = {
-        "one": np.ones((), np.float32), "cut": np.array(threshold.ravel()[0], np.float32)
-    }  # fmt: skip
+    threshold = np.ravel(arrays.get("input_threshold", np.array(128))).astype(np.float32)
+    inputs = arrays["w0"].shape[-1] if arrays["w0"].ndim else 0
+    if threshold.size not in (1, inputs) or not ((threshold >= 0) & (threshold <= 256)).all():
+        raise InputError(f"input_threshold must be one number in [0, 256], or {inputs}, one an input")
+    constants: dict[str, NDArray] = {"one": np.ones((), np.float32), "cut": threshold}
     nodes = [
         Node("input", "Sub", ("x", "cut"), ("x_cut",)),
         Node("input_bits", "BipolarQuant", ("x_cut", "one"), ("b",)),
