@@ -34,9 +34,7 @@ def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineCon
         ``fault_injector`` and ``programming`` as a board says that it has them. Default: the design's.
     """
     from oxnor.fpga.boards import board as spec_of
-    from oxnor.fpga.search import find_engine
-    from oxnor.hw.params.engine import EngineConfig
-    from oxnor.hw.params.link_protocol import WORD
+    from oxnor.fpga.search import engine_for, find_engine
 
     board, network = board_of(design), design.binarized
     spec = spec_of(board.name)
@@ -48,10 +46,7 @@ def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineCon
         return spec, found.config, found.steps
     if board.interval is not None:
         raise InputError("must not be given with folding: each of them decides the folding", parameter="interval")
-    config = EngineConfig.for_network(
-        network, target=spec.chip.target, folding=folds, stream_width=WORD, with_scores=False, **features
-    )
-    return spec, config, ("the folding is the given one",)
+    return spec, engine_for(network, spec.chip, folds, **features), ("the folding is the given one",)
 
 
 def build(design: Design, directory: Path, progress: Callable[[str, int, int], None] | None) -> dict[str, Any]:

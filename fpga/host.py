@@ -265,7 +265,7 @@ class Host:
         InputError
             If errors are wanted of a board that has no fault injector.
         """
-        if identity.extras["fault_injector"]:
+        if identity.engine_options["fault_injector"]:
             rate, seed = (errors.rate, errors.seed) if errors else (0, 0)
             self.write([("ERROR_RATE", rate), ("ERROR_SEED", seed)])
         elif errors and errors.rate:

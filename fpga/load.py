@@ -20,7 +20,7 @@ from .host import TRIES, Host, LinkError
 def _programmer(host: Host, config: EngineConfig) -> tuple[Programmer, Identity]:
     """Return what programs the board behind `host`, after a check that it can be programmed and has this structure."""
     identity = host.identity()
-    if not identity.extras["programming"]:
+    if not identity.engine_options["programming"]:
         raise InputError(f"board {identity.name} must have the programming controller: build it with `programming`")
     return host.programmer(config, host.check(config.digest, None)), identity
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oxnor.hw.macros.fault_injector import block_count
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.link_protocol import WORD
+from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.hw.params.targets import TARGETS
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
@@ -21,7 +23,7 @@ LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
 LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
 LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}
 LUTS_BASE = {"ice40": 1930, "ecp5": 1200}
-#: What the extras of an engine add: the fault injector for each block of 64 columns of a lane and each layer's key, the
+#: What options of an engine add: the fault injector for each block of 64 columns of a lane and each layer's key, the
 #: programming controller for itself and each macro. From the synthesis of small networks.
 LUTS_PER_BLOCK, LUTS_PER_KEY = 2750, 3300
 LUTS_CONTROLLER = {"ice40": 1500, "ecp5": 1450}
@@ -83,10 +85,37 @@ def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int,
     return best
 
 
-def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Folding | None:
+def engine_for(
+    network: Network,
+    chip: Chip,
+    folding: Sequence[tuple[int, int] | None],
+    *,
+    fault_injector: bool = False,
+    programming: bool = False,
+) -> EngineConfig:
+    """Return an engine of a chip as the host link drives it.
+
+    Parameters
+    ----------
+    network : Network
+    chip : Chip
+    folding : sequence of (H, V)
+        One a layer.
+    fault_injector, programming : bool
+        As in :class:`oxnor.hw.params.options.EngineOptions`.
+    """
+    layers = tuple(LayerOptions(folding=fold) for fold in folding)
+    return EngineConfig.for_network(
+        network, EngineOptions(chip.target, WORD, False, fault_injector, programming, layers)
+    )
+
+
+def folding_for(
+    network: Network, chip: Chip, reads: int, *, fault_injector: bool = False, programming: bool = False
+) -> Folding | None:
     """Return the smallest folding whose layers take at most `reads` reads each, None if there is none.
 
-    `extras` are those of :class:`oxnor.hw.params.engine.EngineConfig`; they take logic.
+    The other parameters are those of :func:`engine_for`; they take logic.
     """
     target = TARGETS[chip.target]
     assert target.cols is not None
@@ -96,7 +125,7 @@ def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Fol
         if fold is None:
             return None
         folds.append(fold)
-    config = _config(network, chip, tuple(folds), **extras)
+    config = engine_for(network, chip, folds, fault_injector=fault_injector, programming=programming)
     f = chip.family
     luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * config.beats * WORD
     for y in config.layers:
@@ -109,13 +138,14 @@ def folding_for(network: Network, chip: Chip, reads: int, **extras: bool) -> Fol
     return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), round(luts))
 
 
-def _config(network: Network, chip: Chip, folds: tuple[tuple[int, int], ...], **extras: bool) -> EngineConfig:
-    return EngineConfig.for_network(
-        network, target=chip.target, folding=folds, stream_width=WORD, with_scores=False, **extras
-    )
-
-
-def find_engine(network: Network, chip: Chip, interval: int | None = None, **extras: bool) -> SearchResult:
+def find_engine(
+    network: Network,
+    chip: Chip,
+    interval: int | None = None,
+    *,
+    fault_injector: bool = False,
+    programming: bool = False,
+) -> SearchResult:
     """Return the fastest engine that fits, or the smallest of a given speed.
 
     Parameters
@@ -124,8 +154,8 @@ def find_engine(network: Network, chip: Chip, interval: int | None = None, **ext
     chip : Chip
     interval : int, optional
         Clock cycles from image to image that are enough.
-    **extras : bool
-        Those of :class:`oxnor.hw.params.engine.EngineConfig`.
+    fault_injector, programming : bool
+        As for :func:`engine_for`.
 
     Raises
     ------
@@ -147,7 +177,7 @@ def find_engine(network: Network, chip: Chip, interval: int | None = None, **ext
     closest: Folding | None = None
     reads = interval if interval is not None else beats
     while reads <= target.rows:
-        folding = folding_for(network, chip, reads, **extras)
+        folding = folding_for(network, chip, reads, fault_injector=fault_injector, programming=programming)
         if folding is not None:
             fits = folding.macros <= rams and folding.luts <= luts
             if closest is None or folding.folds != closest.folds:
@@ -157,7 +187,9 @@ def find_engine(network: Network, chip: Chip, interval: int | None = None, **ext
                 )
             closest = folding
             if fits:
-                config = _config(network, chip, folding.folds, **extras)
+                config = engine_for(
+                    network, chip, folding.folds, fault_injector=fault_injector, programming=programming
+                )
                 bound = bound_cycles(config, chip)
                 steps.append(
                     f"if all block RAMs read synapses in every cycle, an image would take {bound:.1f} cycles:"

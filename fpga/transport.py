@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from oxnor.hw.params.link_protocol import END, IDLE
 from oxnor.models.base.errors import InputError, install
@@ -36,12 +36,27 @@ class Transport(Protocol):
         """Give the port back."""
 
 
+class Serial(Protocol):
+    """A port of pyserial."""
+
+    in_waiting: int
+
+    def write(self, data: bytes) -> int | None:
+        """Send bytes."""
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; waits a little."""
+
+    def close(self) -> None:
+        """Give the port back."""
+
+
 def is_simulation(port: str) -> bool:
     """Return whether a virtual board is behind a port: a pseudo-terminal, which keeps no bit rate."""
     return "/pts/" in port
 
 
-def _serial(port: str, path: str, rate: int) -> Any:
+def _serial(port: str, path: str, rate: int) -> Serial:
     """Return an open serial port."""
     try:
         import serial

@@ -38,7 +38,7 @@ def on_port(design: Design, port: str) -> tuple[FpgaBoard, EngineConfig, int]:
     spec, _ = spec_of(board.name), design.binarized
     rate = board.baud or spec.baud
     with Host(port, rate) as host:
-        features = host.identity().extras
+        features = host.identity().engine_options
     _, config, _ = board_config(design, **features)
     return spec, config, rate
 

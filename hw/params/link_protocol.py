@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .engine import EXTRAS
+from .options import EXTRAS
 
 VERSION = 1
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
@@ -31,7 +31,7 @@ HEADER_BYTES, CRC_BYTES = 4, 4
 #: The identity's payload; its last bytes are the name of the board in ASCII, padded with zeros, and its features.
 IDENTITY_BYTES = 32
 NAME_BYTES = 15
-#: What a board may have, bit k of the features' byte: the extras of its engine, and SPI instead of a UART.
+#: What a board may have, bit k of the features' byte: the options of its engine, and SPI instead of a UART.
 FEATURES = ("fault_injector", "programming", "spi")
 #: Bytes of an entry of WRITE and of ACCESS: address and value. In ACCESS this bit of the address asks for a read.
 ENTRY_BYTES = 6
@@ -212,8 +212,8 @@ class Identity:
     features: tuple[str, ...] = ()
 
     @property
-    def extras(self) -> dict[str, bool]:
-        """Extras of its engine, arguments of :class:`oxnor.hw.params.engine.EngineConfig`."""
+    def engine_options(self) -> dict[str, bool]:
+        """Options of its engine, fields of :class:`oxnor.hw.params.options.EngineOptions`."""
         return {name: name in self.features for name in EXTRAS}
 
     def to_bytes(self) -> bytes:

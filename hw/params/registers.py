@@ -80,21 +80,21 @@ PROGRAMMING_REGISTERS = (
 PROGRAMMING_COMMANDS = {
     "CLEAR": 1, "FORM": 2, "PROGRAM": 4, "VERIFY": 8, "REPAIR": 16, "READ": 32, "READ_INVERTED": 64
 }  # fmt: skip
-#: Registers of each extra in the order of the map; where an extra is not generated its addresses are empty.
-BY_EXTRA = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS}
-INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for extra in BY_EXTRA.values() for r in extra)))}
+#: Registers of each option in the order of the map; where an option is not generated its addresses are empty.
+BY_OPTION = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS}
+INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for option in BY_OPTION.values() for r in option)))}
 
 
 def register_map(config: EngineConfig | None = None) -> tuple[Register | None, ...]:
-    """Return the registers of an engine, number k at byte address 4 * k; by default of one without extras."""
+    """Return the registers of an engine, number k at byte address 4 * k; by default of one without options."""
     registers: list[Register | None] = list(REGISTERS)
     if config and config.programming:
         network = REGISTERS[INDEX["NETWORK"]]
         registers[INDEX["NETWORK"]] = replace(
             network, access="rw", description=f"{network.description}, or as written"
         )
-    for name, of_extra in BY_EXTRA.items():
-        registers += of_extra if config and getattr(config, name) else [None] * len(of_extra)
+    for name, of_option in BY_OPTION.items():
+        registers += of_option if config and getattr(config, name) else [None] * len(of_option)
     while registers[-1] is None:
         registers.pop()
     return tuple(registers)
@@ -110,8 +110,8 @@ def as_dicts(config: EngineConfig | None = None) -> list[dict[str, str | int]]:
 
 
 def as_markdown() -> str:
-    """Return the whole map, with all extras, as the table of docs/programming.md."""
+    """Return the whole map, with all options, as the table of docs/programming.md."""
     rows = ["| offset | register | access | what |", "|---|---|---|---|"]
-    for registers, extra in ((REGISTERS, ""), *((r, f" ({name})") for name, r in BY_EXTRA.items())):
-        rows += [f"| 0x{4 * INDEX[r.name]:02X} | {r.name} | {r.access}{extra} | {r.description} |" for r in registers]
+    for registers, suffix in ((REGISTERS, ""), *((r, f" ({name})") for name, r in BY_OPTION.items())):
+        rows += [f"| 0x{4 * INDEX[r.name]:02X} | {r.name} | {r.access}{suffix} | {r.description} |" for r in registers]
     return "\n".join(rows) + "\n"

@@ -10,9 +10,8 @@ from oxnor.fpga.boards import board
 from oxnor.fpga.design import BuildOptions
 from oxnor.fpga.netlist import check
 from oxnor.fpga.report import advice
-from oxnor.fpga.search import find_engine
+from oxnor.fpga.search import engine_for, find_engine
 from oxnor.fpga.tools import find_tool
-from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
@@ -96,10 +95,8 @@ REPORTS = {p.stem: json.loads(p.read_text()) for p in sorted(DOCS.glob("*.json")
 
 
 def reported_config(found):
-    return EngineConfig.for_network(
-        zoo.load_binarized(found["network"]), target=board(found["board"]).chip.target, folding=found["folding"],
-        stream_width=16, with_scores=False,
-    )  # fmt: skip
+    folding = [tuple(fold) for fold in found["folding"]]
+    return engine_for(zoo.load_binarized(found["network"]), board(found["board"]).chip, folding)
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -41,7 +41,7 @@ class Deaf(Host):
         return self.found
 
 
-def test_a_board_without_an_extra_is_refused(small):
+def test_a_board_without_an_option_is_refused(small):
     config = find_engine(small, board("icebreaker").chip, 20).config
     host = Deaf()
     with pytest.raises(InputError, match="board icebreaker must have the programming controller: build it with `prog"):

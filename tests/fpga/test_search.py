@@ -46,14 +46,14 @@ def test_what_does_not_fit_says_by_how_much():
     assert str(e.value).endswith("; take a larger board")
 
 
-def test_extras_take_logic():
+def test_options_take_logic():
     """What the search allows for them is what synthesis has made of them, within a tenth."""
     small, measured = layers_of(70, 20, 10), {}
-    for name, extra in (("icebreaker", "programming"), ("icebreaker", "fault_injector"), ("ulx3s-85f", "programming")):
+    for name, option in (("icebreaker", "programming"), ("icebreaker", "fault_injector"), ("ulx3s-85f", "programming")):
         chip = board(name).chip
-        with_it, without = (folding_for(small, chip, 20, **extras) for extras in ({extra: True}, {}))
+        with_it, without = (folding_for(small, chip, 20, **options) for options in ({option: True}, {}))
         assert with_it.folds == without.folds
-        measured[name, extra] = with_it.luts - without.luts
+        measured[name, option] = with_it.luts - without.luts
     assert measured == pytest.approx(
         {("icebreaker", "programming"): 1941, ("icebreaker", "fault_injector"): 14860, ("ulx3s-85f", "programming"): 1721}, rel=0.1
     )
