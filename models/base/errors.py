@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
+
+#: Longest run without a space, and longest sentence, that is shown whole.
+_WORD_MAX, _SENTENCE_MAX = 200, 8000
+
+
+def _one_line(text: str) -> str:
+    """Return `text` fit for a terminal: what came from a file is neither endless nor obeyed."""
+    text = "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)
+    text = re.sub(rf"(\S{{{_WORD_MAX // 2}}})\S{{{_WORD_MAX},}}", r"\1…", text)
+    return text if len(text) <= _SENTENCE_MAX else f"{text[:_SENTENCE_MAX]}…"
 
 
 class InputError(ValueError):
@@ -31,7 +42,7 @@ class InputError(ValueError):
 
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = _one_line(message)
         self.parameter = parameter
 
     def __str__(self) -> str:

@@ -117,7 +117,7 @@ class NpzReader:
             raise InputError(f"{self.path}: is not an {kind} file: it has no array 'header'")
         try:
             header = json.loads(self.array("header", "|u1", (None,), limit=_HEADER_MAX).tobytes())
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise InputError(f"{self.path}: header must be JSON") from None
         if not isinstance(header, dict) or header.get("format") != kind:
             raise InputError(f"{self.path}: header.format must be {kind!r}: this is some other file")
@@ -216,7 +216,7 @@ def json_format(source: NpzReader) -> str:
     """Return the format that a file's header names, or "" if it has none; the file is checked no further."""
     try:
         header = json.loads(source.array("header", "|u1", (None,), limit=_HEADER_MAX).tobytes())
-    except (InputError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ""
     found = header.get("format") if isinstance(header, dict) else None
     return found if isinstance(found, str) else ""

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.layers.base import SIZE_MAX
 
+#: Most synapses of a network in a file: packed bits become one byte each.
+SYNAPSES_MAX = 1 << 28
+
 
 class Chain:
     """Layers of which each has as many inputs as the one before has neurons; a base of frozen dataclasses.
@@ -85,6 +88,14 @@ class Chain:
         """Return the network with the stored bits of the layers named by index replaced."""
         layers = [layer.with_weights(weights[i]) if i in weights else layer for i, layer in enumerate(self.layers)]
         return replace(self, layers=tuple(layers))  # type: ignore[type-var]
+
+
+def check_synapses(layers: Sequence[Any]) -> None:
+    """Raise InputError if the layers of a header that is not trusted are too large: before any is unpacked."""
+    sizes = [(y.get("n_out"), y.get("n_in")) for y in layers if isinstance(y, dict)]
+    synapses = sum(a * b for a, b in sizes if isinstance(a, int) and isinstance(b, int))
+    if synapses > SYNAPSES_MAX:
+        raise InputError(f"header.layers must have at most {SYNAPSES_MAX} synapses, not {synapses}")
 
 
 def read_sizes(entry: Mapping[str, Any], where: str) -> tuple[int, int]:

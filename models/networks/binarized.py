@@ -20,7 +20,7 @@ from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.table import LAYER_TYPES
 
-from .base import Chain, read_sizes
+from .base import Chain, check_synapses, read_sizes
 
 FORMAT = "oxnor-network"
 #: The version that a file needs: 2 if it has a threshold for each input.
@@ -157,6 +157,7 @@ class Network(Chain):
         """
         with NpzReader(path) as source, naming(path):
             header = _read_header(source)
+            check_synapses(header["layers"])
             layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
             threshold = header.get("input_threshold")
             if threshold is None:
@@ -192,8 +193,8 @@ def _read_header(source: NpzReader) -> dict[str, Any]:
 
 def _read_layer(source: NpzReader, i: int, entry: Any) -> DenseLayer | ScoreLayer:
     where = f"{source.path}: header.layers[{i}]"
-    if not isinstance(entry, dict) or entry.get("kind") not in LAYER_TYPES:
-        kind = entry.get("kind") if isinstance(entry, dict) else entry
+    kind = entry.get("kind") if isinstance(entry, dict) else entry
+    if not isinstance(kind, str) or kind not in LAYER_TYPES:
         raise InputError(f"{where}.kind must be one of {', '.join(LAYER_TYPES)}, not {kind!r}")
     n_out, n_in = read_sizes(entry, where)
     weights = source.bits(f"layer{i}.weights", n_out, n_in)

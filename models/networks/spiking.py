@@ -22,7 +22,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, naming, write_npz
 from oxnor.models.networks.layers.base import SIZE_MAX
 
-from .base import Chain, read_sizes
+from .base import Chain, check_synapses, read_sizes
 from .encoders import WINDOW_MAX, Encoder
 
 FORMAT = "oxnor-spiking-network"
@@ -371,6 +371,7 @@ class SpikingNetwork(Chain):
             for name, kind in {"name": str, "layers": list, "info": dict, "view": str}.items():
                 if not isinstance(header.get(name), kind):
                     raise InputError(f"header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
+            check_synapses(header["layers"])
             layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
             decision = read_settings(Decision, header.get("decision"), "header.decision")
             encoder = read_settings(Encoder, header.get("encoder"), "header.encoder")

@@ -28,7 +28,7 @@ from oxnor.sim.verify.inputs import Inputs, inputs_for
 from .evaluator import Work, errors_of, work_for
 from .params import SweepParams, WorkerOptions
 from .result import SweepResult
-from .store import ALL_LAYERS, Key, Results
+from .store import ALL_LAYERS, LABELLED, Key, Results
 from .workers import Compute, cores, dask, one, threads
 
 #: Told of (trials done, trials in all, what the last one gave).
@@ -74,7 +74,7 @@ def header(network: Network, inputs: Inputs, params: SweepParams, work: Work, co
         "images": len(work.bits),
         "images_digest": images,
         "inputs": inputs.source,
-        "labels": "agreement with the network without errors" if inputs.labels is None else "labels",
+        "labels": "agreement with the network without errors" if inputs.labels is None else LABELLED,
         "classes": network.n_out,
         "shape": list(network.shape),
         "seed": params.seed,

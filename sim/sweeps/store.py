@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,15 @@ ALL_LAYERS = -1
 #: What must be the same for trials to stand in one file, with the name that a user knows it by.
 IDENTITY = ("network", "network_digest", "images", "images_digest", "seed", "kind", "options")
 _COLUMNS = ("layer", "rate", "trial", "errors", "correct", "accuracy", "seconds")
-_CLASSES_MAX = 1 << 16
+_CLASSES_MAX, _IMAGES_MAX = 1 << 16, 1 << 31
+#: Types of the fields of a header; those of the second row may be missing.
+_FIELDS = {"network": str, "network_digest": str, "images_digest": str, "kind": str, "options": dict, "seed": int,
+           "images": int, "classes": int,
+           "inputs": str, "labels": str, "command": str, "shape": list, "made": dict}  # fmt: skip
+#: What Python raises on a damaged file besides sqlite3's own errors.
+_DAMAGED = (sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError, MemoryError)
+#: Value of header.labels where the trials count images that are right, not those that stay as they were.
+LABELLED = "labels"
 
 _SCHEMA = """
 CREATE TABLE header (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -123,26 +132,42 @@ class Results:
             raise InputError(f"{self.path}: cannot be opened ({e})") from None
         try:
             self._open(exists, header)
-        except sqlite3.Error as e:
+        except InputError:
             self._db.close()
-            raise InputError(f"{self.path}: cannot be used as a results file ({e})") from None
+            raise
+        except _DAMAGED as e:
+            self._db.close()
+            raise self._unusable(e) from None
         except BaseException:
             self._db.close()
             raise
+
+    def _unusable(self, e: Exception) -> InputError:
+        return InputError(f"{self.path}: cannot be used as a results file ({' '.join(str(e).split())})")
+
+    def _query(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query; what the file's bytes make of it is one sentence."""
+        cursor = None
+        while True:
+            try:
+                cursor = cursor or self._db.execute(sql)
+                row = cursor.fetchone()
+            except _DAMAGED as e:
+                raise self._unusable(e) from None
+            if row is None:
+                return
+            yield row
 
     def _open(self, exists: bool, header: Mapping[str, Any] | None) -> None:
         if header is not None:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+        if exists and (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise InputError(f"{self.path}: is damaged ({' '.join(found.split())})")
         if not exists or not self._tables():
             if header is None:
                 raise InputError(f"{self.path}: is not a results file of oxnor sweep")
-            with self._transaction():
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                full = {"format": FORMAT, "version": FORMAT_VERSION, **header}
-                rows = [(key, json.dumps(value, sort_keys=True)) for key, value in full.items()]
-                self._db.executemany("INSERT INTO header VALUES (?, ?)", rows)
+            self._create(header)
         self.header = self._read_header()
         for key in IDENTITY if header is not None else ():
             assert header is not None
@@ -153,6 +178,16 @@ class Results:
                     " give another file for other trials"
                 )
 
+    def _create(self, header: Mapping[str, Any]) -> None:
+        with self._transaction():
+            if self._tables():  # another process was faster
+                return
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            full = {"format": FORMAT, "version": FORMAT_VERSION, **header}
+            rows = [(key, json.dumps(value, sort_keys=True)) for key, value in full.items()]
+            self._db.executemany("INSERT INTO header VALUES (?, ?)", rows)
+
     def _tables(self) -> bool:
         names = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if names and not {"header", "trials", "checks"} <= names:
@@ -162,7 +197,7 @@ class Results:
     def _read_header(self) -> dict[str, Any]:
         try:
             found = {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM header")}
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise InputError(f"{self.path}: header must be JSON texts") from None
         if found.get("format") != FORMAT:
             raise InputError(f"{self.path}: header.format must be {FORMAT!r}: this is some other file")
@@ -174,10 +209,18 @@ class Results:
         missing = [key for key in (*IDENTITY, "classes") if key not in found]
         if missing:
             raise InputError(f"{self.path}: header.{missing[0]} is missing")
-        for key in ("images", "classes"):
-            if type(found[key]) is not int or not 1 <= found[key] <= _CLASSES_MAX:
-                raise InputError(f"{self.path}: header.{key} must be in [1, {_CLASSES_MAX}], not {found[key]!r}")
+        for key, kind in _FIELDS.items():
+            if key in found and type(found[key]) is not kind:
+                raise InputError(f"{self.path}: header.{key} must be of type {kind.__name__}, not {_short(found[key])}")
+        for key, high in {"images": _IMAGES_MAX, "classes": _CLASSES_MAX}.items():
+            if not 1 <= found[key] <= high:
+                raise InputError(f"{self.path}: header.{key} must be in [1, {high}], not {_short(found[key])}")
         return found
+
+    @property
+    def measure(self) -> str:
+        """What the trials count: "accuracy", or "agreement" with the network without errors if there were no labels."""
+        return "accuracy" if self.header.get("labels", LABELLED) == LABELLED else "agreement"
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -216,12 +259,25 @@ class Results:
 
     def checks(self) -> dict[Key, int]:
         """Return the results that differed in the RTL, by trial that was checked."""
-        rows = self._db.execute("SELECT layer, rate, trial, mismatches FROM checks ORDER BY layer, rate, trial")
-        return {Key(*row[:3]): int(row[3]) for row in rows}
+        rows = self._query("SELECT layer, rate, trial, mismatches FROM checks ORDER BY layer, rate, trial")
+        return {self._key(*row[:3]): self._whole("mismatches", row[3], 0, self.header["images"]) for row in rows}
 
     def done(self) -> set[Key]:
         """Return which trials are there."""
-        return {Key(*row) for row in self._db.execute("SELECT layer, rate, trial FROM trials")}
+        return {self._key(*row) for row in self._query("SELECT layer, rate, trial FROM trials")}
+
+    def _whole(self, name: str, value: Any, low: int, high: int) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise InputError(f"{self.path}: {name} must be in [{low}, {high}], not {_short(value)}")
+        return value
+
+    def _key(self, layer: Any, rate: Any, trial: Any) -> Key:
+        layers = len(self.header.get("shape", range(_CLASSES_MAX))) - 1
+        if not isinstance(rate, float) or not 0 <= rate <= 1:
+            raise InputError(f"{self.path}: rate must be in [0, 1], not {_short(rate)}")
+        return Key(
+            self._whole("layer", layer, ALL_LAYERS, layers - 1), rate, self._whole("trial", trial, 0, (1 << 63) - 1)
+        )
 
     def trials(self) -> Iterator[Trial]:
         """Yield the trials, by layer, rate and number.
@@ -233,16 +289,18 @@ class Results:
         """
         n, images = self.header["classes"], self.header["images"]
         query = "SELECT layer, rate, trial, errors, confusion, seconds FROM trials ORDER BY layer, rate, trial"
-        for layer, rate, trial, errors, blob, seconds in self._db.execute(query):
+        for layer, rate, trial, errors, blob, seconds in self._query(query):
+            key = self._key(layer, rate, trial)
             name = f"{self.path}: trial {trial} of layer {layer} at rate {rate}"
             if not isinstance(blob, bytes) or len(blob) != 4 * n * n:
                 raise InputError(f"{name}: confusion must have {4 * n * n} bytes")
             confusion = np.frombuffer(blob, "<i4").reshape(n, n).astype(np.int64)
             if confusion.min() < 0 or confusion.sum() != images:
                 raise InputError(f"{name}: confusion must add up to the {images} images, not {confusion.sum()}")
-            if not isinstance(rate, float) or not 0 <= rate <= 1:
-                raise InputError(f"{name}: rate must be in [0, 1]")
-            yield Trial(Key(layer, rate, trial), errors, confusion, seconds)
+            self._whole(f"errors of trial {trial} of layer {layer} at rate {rate}", errors, 0, (1 << 63) - 1)
+            if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
+                raise InputError(f"{name}: seconds must be 0 or more, not {_short(seconds)}")
+            yield Trial(key, errors, confusion, seconds)
 
     def curves(self) -> dict[int, Curve]:
         """Return accuracy against error rate by layer (:data:`ALL_LAYERS`: errors in all of them).
@@ -313,5 +371,7 @@ class Results:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return f"{text[:16]}…" if len(text) == 64 and " " not in text else text
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=repr)
+    if len(text) == 64 and " " not in text:
+        return f"{text[:16]}…"
+    return text if len(text) <= 200 else f"{text[:200]}…"

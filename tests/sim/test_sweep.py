@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -450,3 +451,25 @@ def test_results_in_one_line_and_as_a_picture(network, inputs, tmp_path):
     with Results(tmp_path / "r.sqlite") as results:
         assert repr(results) == f"Results('{tmp_path / 'r.sqlite'}': {network.name}, 5 trials)"
     assert repr(inputs).startswith("Inputs(200 images of ")
+
+
+def test_two_that_begin_at_once_share_the_new_file(tmp_path):
+    """Whoever makes the tables first: the other finds them, and neither fails."""
+    code = (
+        "import sys, time\n"
+        "from helpers.damage import header_of_a_sweep\n"
+        "from oxnor.sim.sweeps.store import Results\n"
+        "about = header_of_a_sweep()\n"
+        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "for k in range(20):\n"
+        "    Results(f'{sys.argv[1]}/{k}.sqlite', about).close()\n"
+    )
+    at = str(time.time() + 4)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), at], env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        _, said = process.communicate(timeout=120)
+        assert (process.returncode, said) == (0, "")
