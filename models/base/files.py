@@ -115,8 +115,9 @@ class NpzReader:
         """Return the JSON object in array ``header``, after a check of its format name and version."""
         if "header" not in self.names:
             raise InputError(f"{self.path}: is not an {kind} file: it has no array 'header'")
+        data = self.array("header", "|u1", (None,), limit=_HEADER_MAX).tobytes()
         try:
-            header = json.loads(self.array("header", "|u1", (None,), limit=_HEADER_MAX).tobytes())
+            header = json.loads(data)
         except (ValueError, RecursionError):
             raise InputError(f"{self.path}: header must be JSON") from None
         if not isinstance(header, dict) or header.get("format") != kind:

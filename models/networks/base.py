@@ -90,10 +90,14 @@ class Chain:
         return replace(self, layers=tuple(layers))  # type: ignore[type-var]
 
 
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= SIZE_MAX
+
+
 def check_synapses(layers: Sequence[Any]) -> None:
     """Raise InputError if the layers of a header that is not trusted are too large: before any is unpacked."""
     sizes = [(y.get("n_out"), y.get("n_in")) for y in layers if isinstance(y, dict)]
-    synapses = sum(a * b for a, b in sizes if isinstance(a, int) and isinstance(b, int))
+    synapses = sum(a * b for a, b in sizes if _is_size(a) and _is_size(b))
     if synapses > SYNAPSES_MAX:
         raise InputError(f"header.layers must have at most {SYNAPSES_MAX} synapses, not {synapses}")
 
@@ -102,6 +106,6 @@ def read_sizes(entry: Mapping[str, Any], where: str) -> tuple[int, int]:
     """Return (n_out, n_in) of a layer in a header that is not trusted; `where` names it in errors."""
     for name in ("n_out", "n_in"):
         size = entry.get(name)
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= SIZE_MAX:
+        if not _is_size(size):
             raise InputError(f"{where}.{name} must be an integer in [1, {SIZE_MAX}], not {size!r}")
     return entry["n_out"], entry["n_in"]
