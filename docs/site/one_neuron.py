@@ -17,7 +17,7 @@ P = sum(AGREE)
 def _trapezium(svg: Diagram, x: float, y: float, width: float, height: float, cut: float) -> None:
     """Draw a popcount, which gets narrower as bits become a number."""
     outline = f"M{x:g} {y:g}H{x + width:g}L{x + width - cut:g} {y + height:g}H{x + cut:g}Z"
-    svg.path(outline, line="green", fill="green-fill")
+    diagram.path(outline, line="green", fill="green-fill")
 
 
 def neuron() -> Diagram:
@@ -26,73 +26,73 @@ def neuron() -> Diagram:
     left, step, size = 132, 60, 40
     rows = (("input x", X, 16), ("weight w", W, 68), ("XNOR", AGREE, 132))
     for label, bits, y in rows:
-        svg.text(left - 16, y + 25, label, size=14, anchor="end", bold=True)
+        diagram.text(left - 16, y + 25, label, size=14, anchor="end", bold=True)
         for k, bit in enumerate(bits):
             agree = AGREE[k] and bits is AGREE
             fill, line = ("green-fill", "green") if agree else ("fill", "line")
             x = left + k * step
-            svg.rect(x, y, size, size, fill=fill, line=line)
-            svg.text(x + size / 2, y + 20, str(bit), size=15, mono=True, bold=True)
+            diagram.rect(x, y, size, size, fill=fill, line=line)
+            diagram.text(x + size / 2, y + 20, str(bit), size=15, mono=True, bold=True)
             note = "+1" if bit else "−1"
-            svg.text(x + size / 2, y + 34, note, size=10, colour="muted")
+            diagram.text(x + size / 2, y + 34, note, size=10, colour="muted")
     for k in range(len(X)):
         x = left + k * step + size / 2
-        svg.path(f"M{x:g} 110V130", line="muted", arrow=True)
-        svg.path(f"M{x:g} 174V190", line="muted", arrow=True)
+        diagram.path(f"M{x:g} 110V130", line="muted", arrow=True)
+        diagram.path(f"M{x:g} 174V190", line="muted", arrow=True)
     width = (len(X) - 1) * step + size
-    _trapezium(svg, left, 193, width, 44, 120)
+    _trapezium(diagram, left, 193, width, 44, 120)
     middle = left + width / 2
-    svg.text(middle, 212, f"popcount: p = {P}", size=14, bold=True)
-    svg.text(middle, 229, f"sum of products: 2 · {P} − 8 = {2 * P - 8}", size=11, colour="muted")
-    svg.path(f"M{middle:g} 239V257", line="muted", arrow=True)
-    svg.rect(middle - 110, 260, 220, 36, fill="orange-fill", line="orange")
-    svg.text(middle, 283, f"p ≥ T:  {P} ≥ {THRESHOLD}", size=14, bold=True)
-    svg.path(f"M{middle + 112:g} 278H{middle + 158:g}", line="muted", arrow=True)
-    svg.text(middle + 166, 283, f"output {int(P >= THRESHOLD)}", size=14, anchor="start", bold=True)
-    return svg
+    diagram.text(middle, 212, f"popcount: p = {P}", size=14, bold=True)
+    diagram.text(middle, 229, f"sum of products: 2 · {P} − 8 = {2 * P - 8}", size=11, colour="muted")
+    diagram.path(f"M{middle:g} 239V257", line="muted", arrow=True)
+    diagram.rect(middle - 110, 260, 220, 36, fill="orange-fill", line="orange")
+    diagram.text(middle, 283, f"p ≥ T:  {P} ≥ {THRESHOLD}", size=14, bold=True)
+    diagram.path(f"M{middle + 112:g} 278H{middle + 158:g}", line="muted", arrow=True)
+    diagram.text(middle + 166, 283, f"output {int(P >= THRESHOLD)}", size=14, anchor="start", bold=True)
+    return diagram
 
 
 def _device(svg: Diagram, x: float, y: float, state: str, bit_line: str) -> None:
     """Draw a bit line, a device as a resistor, and the transistor that the word line opens."""
     colour = "blue" if state == "LRS" else "orange"
-    svg.text(x, y - 8, bit_line, size=13, bold=True)
-    svg.path(f"M{x:g} {y:g}V{y + 18:g}", line="ink")
+    diagram.text(x, y - 8, bit_line, size=13, bold=True)
+    diagram.path(f"M{x:g} {y:g}V{y + 18:g}", line="ink")
     turns = "".join(f"l{-8 if k % 2 else 8:g} 6" for k in range(1, 6))
-    svg.path(f"M{x:g} {y + 18:g}l4 3{turns}l4 3", line=colour, width=2.6)
-    svg.path(f"M{x:g} {y + 54:g}V{y + 66:g}h-9M{x - 9:g} {y + 66:g}v28M{x - 9:g} {y + 94:g}h9V{y + 112:g}", line="ink")
-    svg.path(f"M{x - 15:g} {y + 68:g}v24M{x - 15:g} {y + 80:g}h-12", line="ink")
-    svg.path(f"M{x - 27:g} {y + 80:g}v22", line="blue")
-    svg.text(x + 12, y + 32, state, size=12, anchor="start", colour=colour, bold=True)
+    diagram.path(f"M{x:g} {y + 18:g}l4 3{turns}l4 3", line=colour, width=2.6)
+    diagram.path(f"M{x:g} {y + 54:g}V{y + 66:g}h-9M{x - 9:g} {y + 66:g}v28M{x - 9:g} {y + 94:g}h9V{y + 112:g}", line="ink")
+    diagram.path(f"M{x - 15:g} {y + 68:g}v24M{x - 15:g} {y + 80:g}h-12", line="ink")
+    diagram.path(f"M{x - 27:g} {y + 80:g}v22", line="blue")
+    diagram.text(x + 12, y + 32, state, size=12, anchor="start", colour=colour, bold=True)
     words = "low R" if state == "LRS" else "high R"
-    svg.text(x + 12, y + 46, words, size=10, anchor="start", colour="muted")
+    diagram.text(x + 12, y + 46, words, size=10, anchor="start", colour="muted")
 
 
 def _cell(svg: Diagram, x: float, weight: int, bit: int) -> None:
     """Draw one pair above its sense amplifier."""
     states = ("LRS", "HRS") if weight else ("HRS", "LRS")
-    svg.text(x + 110, 22, f"weight {weight}", size=15, bold=True)
-    svg.rect(x, 34, 220, 148, r=8)
-    _device(svg, x + 62, 62, states[0], "BL")
-    _device(svg, x + 152, 62, states[1], "BLb")
-    svg.path(f"M{x + 62:g} 172V200M{x + 152:g} 172V200", line="ink")
-    svg.rect(x, 200, 220, 46, fill="green-fill", line="green")
-    svg.text(x + 110, 220, "sense amplifier with XNOR", size=13, bold=True)
+    diagram.text(x + 110, 22, f"weight {weight}", size=15, bold=True)
+    diagram.rect(x, 34, 220, 148, r=8)
+    _device(diagram, x + 62, 62, states[0], "BL")
+    _device(diagram, x + 152, 62, states[1], "BLb")
+    diagram.path(f"M{x + 62:g} 172V200M{x + 152:g} 172V200", line="ink")
+    diagram.rect(x, 200, 220, 46, fill="green-fill", line="green")
+    diagram.text(x + 110, 220, "sense amplifier with XNOR", size=13, bold=True)
     winner = "BL" if weight else "BLb"
-    svg.text(x + 110, 237, f"lower resistance on {winner}: weight {weight}", size=11)
-    svg.path(f"M{x + 62:g} 274V250", line="muted", arrow=True)
-    svg.text(x + 62, 290, f"input x = {bit}", size=13)
-    svg.path(f"M{x + 152:g} 248V274", line="muted", arrow=True)
-    svg.text(x + 152, 290, f"q = {int(weight == bit)}", size=13, bold=True)
+    diagram.text(x + 110, 237, f"lower resistance on {winner}: weight {weight}", size=11)
+    diagram.path(f"M{x + 62:g} 274V250", line="muted", arrow=True)
+    diagram.text(x + 62, 290, f"input x = {bit}", size=13)
+    diagram.path(f"M{x + 152:g} 248V274", line="muted", arrow=True)
+    diagram.text(x + 152, 290, f"q = {int(weight == bit)}", size=13, bold=True)
 
 
 def pair() -> Diagram:
     """The two weights as pairs of devices."""
     svg = Diagram("Weight 1: BL in LRS, BLb in HRS; weight 0: the reverse; the sense amplifier gives XNOR(w, x)")
-    _cell(svg, 86, 1, 1)
-    _cell(svg, 346, 0, 1)
-    svg.path("M14 164H586", line="blue", width=2.6)
-    svg.text(14, 156, "word line", size=12, anchor="start", colour="blue", bold=True)
-    return svg
+    _cell(diagram, 86, 1, 1)
+    _cell(diagram, 346, 0, 1)
+    diagram.path("M14 164H586", line="blue", width=2.6)
+    diagram.text(14, 156, "word line", size=12, anchor="start", colour="blue", bold=True)
+    return diagram
 
 
 def macro() -> Diagram:
@@ -102,38 +102,38 @@ def macro() -> Diagram:
     for r in range(rows):
         y = top + r * 32
         on = r == selected
-        svg.path(f"M{left - 16:g} {y + 13:g}H{left + 8 * step:g}", line="blue" if on else "line", width=3 if on else 1)
+        diagram.path(f"M{left - 16:g} {y + 13:g}H{left + 8 * step:g}", line="blue" if on else "line", width=3 if on else 1)
         for k in range(8):
             fill, line = ("blue-fill", "blue") if on else ("fill", "line")
-            svg.rect(left + k * step, y, 40, 26, fill=fill, line=line, r=4)
+            diagram.rect(left + k * step, y, 40, 26, fill=fill, line=line, r=4)
             if on:
-                svg.text(left + k * step + 20, y + 18, str(W[k]), size=14, mono=True, bold=True)
-    svg.rect(16, top, 96, rows * 32 - 6)
-    svg.text(64, top + 60, "row", size=13, bold=True)
-    svg.text(64, top + 82, f"{selected}", size=20, bold=True, colour="blue")
-    svg.text(64, top + 104, "neuron 2", size=11, colour="muted")
+                diagram.text(left + k * step + 20, y + 18, str(W[k]), size=14, mono=True, bold=True)
+    diagram.rect(16, top, 96, rows * 32 - 6)
+    diagram.text(64, top + 60, "row", size=13, bold=True)
+    diagram.text(64, top + 82, f"{selected}", size=20, bold=True, colour="blue")
+    diagram.text(64, top + 104, "neuron 2", size=11, colour="muted")
     y = top + rows * 32 + 8
     for k in range(8):
         x = left + k * step
-        svg.path(f"M{x + 20:g} {y - 14:g}V{y:g}", line="line")
-        svg.rect(x, y, 40, 44, fill="green-fill", line="green", r=4)
-        svg.text(x + 20, y + 18, "XNOR", size=10)
-        svg.text(x + 20, y + 35, f"x = {X[k]}", size=11, mono=True)
-        svg.path(f"M{x + 20:g} {y + 46:g}V{y + 58:g}", line="muted")
-        svg.text(x + 20, y + 74, str(AGREE[k]), size=15, mono=True, bold=True, colour="green" if AGREE[k] else "muted")
-    svg.text(64, y + 20, "sense", size=12, bold=True)
-    svg.text(64, y + 36, "amplifiers", size=12, bold=True)
-    svg.text(64, y + 74, "q", size=13, bold=True)
+        diagram.path(f"M{x + 20:g} {y - 14:g}V{y:g}", line="line")
+        diagram.rect(x, y, 40, 44, fill="green-fill", line="green", r=4)
+        diagram.text(x + 20, y + 18, "XNOR", size=10)
+        diagram.text(x + 20, y + 35, f"x = {X[k]}", size=11, mono=True)
+        diagram.path(f"M{x + 20:g} {y + 46:g}V{y + 58:g}", line="muted")
+        diagram.text(x + 20, y + 74, str(AGREE[k]), size=15, mono=True, bold=True, colour="green" if AGREE[k] else "muted")
+    diagram.text(64, y + 20, "sense", size=12, bold=True)
+    diagram.text(64, y + 36, "amplifiers", size=12, bold=True)
+    diagram.text(64, y + 74, "q", size=13, bold=True)
     width = 7 * step + 40
     middle = left + width / 2
-    _trapezium(svg, left, y + 84, width, 34, 110)
-    svg.text(middle, y + 106, f"popcount: p = {P}", size=14, bold=True)
-    svg.path(f"M{middle:g} {y + 120:g}V{y + 136:g}", line="muted", arrow=True)
-    svg.rect(middle - 130, y + 139, 260, 38, fill="orange-fill", line="orange")
-    svg.text(middle, y + 163, f"neuron: p ≥ T of row {selected}:  {P} ≥ {THRESHOLD}", size=13, bold=True)
-    svg.path(f"M{middle + 132:g} {y + 158:g}H{middle + 170:g}", line="muted", arrow=True)
-    svg.text(middle + 178, y + 163, f"{int(P >= THRESHOLD)}", size=16, anchor="start", bold=True)
-    return svg
+    _trapezium(diagram, left, y + 84, width, 34, 110)
+    diagram.text(middle, y + 106, f"popcount: p = {P}", size=14, bold=True)
+    diagram.path(f"M{middle:g} {y + 120:g}V{y + 136:g}", line="muted", arrow=True)
+    diagram.rect(middle - 130, y + 139, 260, 38, fill="orange-fill", line="orange")
+    diagram.text(middle, y + 163, f"neuron: p ≥ T of row {selected}:  {P} ≥ {THRESHOLD}", size=13, bold=True)
+    diagram.path(f"M{middle + 132:g} {y + 158:g}H{middle + 170:g}", line="muted", arrow=True)
+    diagram.text(middle + 178, y + 163, f"{int(P >= THRESHOLD)}", size=16, anchor="start", bold=True)
+    return diagram
 
 
 #: File names, how they are drawn, and their sizes.
@@ -142,7 +142,7 @@ PICTURES = {"neuron": (neuron, 640, 306), "pair": (pair, 600, 304), "macro": (ma
 
 def draw(directory: Path) -> list[Path]:
     """Write the pictures into a folder and return their paths."""
-    paths = []
+    paths: list[Path] = []
     for name, (function, width, height) in PICTURES.items():
         path = directory / f"{name}.svg"
         function().sized(width, height).save(path)
