@@ -134,7 +134,7 @@ def test_commands_in_sentences_exist(page):
 
 def test_other_commands_are_found_out():
     assert problems(["oxnor simulate mnist-mlp --image 3"], check_command)
-    assert problems(["oxnor report"], check_command) == ["oxnor report: {'files'} is missing"]
+    assert problems(["oxnor report"], check_command) == ["oxnor report: {'results'} is missing"]
     assert problems(["oxnor draw --fast"], check_mention) == ["oxnor draw --fast: no command 'draw'"]
     assert problems(["oxnor info --fast"], check_mention) == ["oxnor info --fast: no option {'--fast'}"]
 
