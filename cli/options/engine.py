@@ -126,16 +126,16 @@ def folds(texts: list[str] | None) -> list[tuple[int, int]] | None:
 
 def macro(text: str) -> dict[str, Any]:
     """Return the kind and the size that ``--macro`` asks for, each only if it is there."""
-    from oxnor.hw.params.macro_kinds import MACRO_KINDS
+    from oxnor.hw.params.macro_kinds import MACRO_TYPES, OLD_NAMES
 
     given: dict[str, Any] = {}
     kind, colon, size = text.strip().partition(":")
-    if kind in MACRO_KINDS:
+    if kind in (*MACRO_TYPES, *OLD_NAMES):
         given["macro_kind"] = kind
     elif colon or re.fullmatch("[A-Za-z]+", kind):
-        kinds = ", ".join(MACRO_KINDS)
+        kinds = ", ".join(MACRO_TYPES)
         raise InputError(
-            f"must be a kind ({kinds}), a size such as 64x64, or both as twin:64x64, not {text!r}",
+            f"must be a kind ({kinds}), a size such as 64x64, or both as devices:64x64, not {text!r}",
             parameter="macro",
         )
     else:

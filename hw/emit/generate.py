@@ -56,7 +56,7 @@ def generate(
     config : EngineConfig or SpikingConfig, optional
         Default: what its ``for_network`` gives.
     devices : DeviceDraw, optional
-        What macros of kind `twin` hold.
+        What macros of kind `devices` hold.
     force : bool
         Replace the folder whatever it holds.
 

@@ -80,7 +80,7 @@ class Programming(Unit):
         }  # fmt: skip
         super().__init__(ports)
         self._words = max(y.words for y in layers)
-        self._sequence = ProgrammingSequence(self._words)
+        self._sequence = ProgrammingSequence(self._words, max(y.config.macro.latency for y in layers))
 
     @property
     def module_name(self) -> str:  # noqa: D102

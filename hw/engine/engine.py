@@ -14,8 +14,7 @@ from oxnor.hw.blocks.frame_assembler import Collector
 from oxnor.hw.blocks.register_slice import Skid
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.layers.table import UNITS
-from oxnor.hw.macros.coefficient_ram import CoefficientRam
-from oxnor.hw.macros.coefficient_rom import CoefficientRom
+from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
 from oxnor.hw.macros.program_bus import fan_out
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.registers import INDEX, INTERFACE_VERSION, register_map

@@ -54,7 +54,8 @@ class ProgrammingSequence(Unit):
         All but ``macro`` and ``row``, which stay 0.
     """
 
-    def __init__(self, words: int):
+    def __init__(self, words: int, latency: int = 1):
+        self.latency = latency
         rows = data.ArrayLayout(unsigned(WORD), words)
         ports = {
             "start": In(1), "command": In(len(PROGRAMMING_COMMANDS)),
@@ -110,12 +111,23 @@ class ProgrammingSequence(Unit):
             self._verify(m, read)
             with m.State("READ-SENSE"):
                 m.d.comb += [self.bus.sense.eq(1), self.bus.x.eq(self._wanted["READ"])]
-                m.next = "READ-WORDS"
+                self._when_sensed(m, "READ-WORDS")
             with m.State("READ-WORDS"):
                 m.d.sync += [self._result().eq(self.bus.q & self._mask()), self._word.eq(self._word + 1)]
                 with m.If(self._at_last_word()):
                     self._finish(m)
         return m
+
+    def _when_sensed(self, m: Module, state: str) -> None:
+        """Go to a state when the macro answers; until then the row is sensed again and again."""
+        if self.latency == 1:
+            m.next = state
+            return
+        waited = Signal(range(self.latency), name=f"waited_{state.lower().replace('-', '_')}")
+        m.d.sync += waited.eq(waited + 1)
+        with m.If(waited == self.latency - 1):
+            m.d.sync += waited.eq(0)
+            m.next = state
 
     def _data(self) -> Value:
         """Return the present word of the data."""
@@ -208,7 +220,7 @@ class ProgrammingSequence(Unit):
         """Compare what the row answers with its data; program again what fails; report what does so in the end."""
         with m.State("SENSE"):
             m.d.comb += [self.bus.sense.eq(1), self.bus.x.eq(~self._inverted)]
-            m.next = "COMPARE"
+            self._when_sensed(m, "COMPARE")
         with m.State("COMPARE"):
             differs = (self.bus.q ^ self._data() ^ self._inverted.replicate(WORD)) & self._mask()
             failed = Mux(self._inverted, self._result() | differs, differs)

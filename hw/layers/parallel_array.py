@@ -10,8 +10,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
-from oxnor.hw.macros.coefficient_ram import CoefficientRam
-from oxnor.hw.macros.coefficient_rom import CoefficientRom
+from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
 from oxnor.hw.macros.fault_injector import IMAGE_BITS, STATE, ErrorKey, ErrorMask
 from oxnor.hw.macros.program_bus import fan_out, word_of
 from oxnor.hw.params.layer import LayerConfig
@@ -127,7 +126,7 @@ class SynapseArray(Unit):
         if self.extras.errors:
             flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
         told = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
-        self._read(m, platform, *told, delayed["last_slice"][c.is_spread + 1], flips)
+        self._read(m, platform, *told, delayed["last_slice"][c.is_spread + c.macro.latency], flips)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.extras.program:
@@ -144,7 +143,7 @@ class SynapseArray(Unit):
         return stages
 
     def _errors(self, m: Module, platform: Any, taken: Any, pass_: Signal, slice_: Signal) -> list[Any]:
-        """Return the error mask of each lane, for the row that was sensed one edge before."""
+        """Return the error mask of each lane, for the row whose outputs the macros show."""
         c = self.config
         image = Signal(IMAGE_BITS)
         key = ErrorKey()
@@ -168,7 +167,10 @@ class SynapseArray(Unit):
                 mask.slice.eq(slice_),
                 *(getattr(mask, name).eq(value) for name, value in kept.items()),
             ]
-            flips.append(mask.flip)
+            flip = mask.flip
+            for _ in range(c.macro.latency - 1):
+                flip = self._register(m, flip)
+            flips.append(flip)
         return flips
 
     def _read(

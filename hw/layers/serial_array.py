@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from oxnor.hw.blocks.column_count import ColumnCount
 from oxnor.hw.blocks.unit import place
-from oxnor.hw.macros.coefficient_word import CoefficientWord
+from oxnor.hw.macros.coefficients import CoefficientWord
 from oxnor.hw.macros.program_bus import fan_out
 
 from .parallel_array import SynapseArray
@@ -40,7 +40,7 @@ class SerialArray(SynapseArray):
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
         m.d.comb += [self.first_pass.eq(1), self.last_pass.eq(1)]
-        self._read_rows(m, platform, valid, row, bits, delayed["last_slice"][1 + c.pipelined])
+        self._read_rows(m, platform, valid, row, bits, delayed["last_slice"][c.macro.latency + c.pipelined])
         if self.coefficient_width:
             self._coefficients(m, platform, Const(0))
         if self.extras.program:

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.macros.program_bus import connect_macro
 from oxnor.hw.macros.rram_macro import RramMacro
-from oxnor.hw.params.macro_kinds import DEFAULT_KIND
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.widths import bits_for
 
 from .options import NO_EXTRAS, Extras
@@ -21,10 +21,10 @@ class SerialTile(Unit):
     """One RRAM macro read a row an input: each neuron gets the weight that its cells hold for that input.
 
     With ``bank = 0`` a neuron has one differential pair, and ``counts`` is XNOR(weight, input), 0 or 1: the binarized
-    layer. It belongs to the row that was sensed one enabled clock edge before, or two if `pipelined`. With ``bank = B``
-    a neuron has 2 B single-level cells, first the positive, then the negative bank, and ``counts`` is the number of
-    cells that are on in the one less that in the other, two enabled clock edges after the read. While ``en`` is 0
-    everything holds.
+    layer. It belongs to the row that was sensed ``latency`` of the macro enabled clock edges before, one more if
+    `pipelined`. With ``bank = B`` a neuron has 2 B single-level cells, first the positive, then the negative bank, and
+    ``counts`` is the number of cells that are on in the one less that in the other, one enabled clock edge later. While
+    ``en`` is 0 everything holds.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class SerialTile(Unit):
     init_file : str
         Memory image of the macro.
     kind : str
-        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_KINDS`.
+        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
     extras : Extras
         What the engine has beside: programming.
     pipelined : bool
@@ -65,7 +65,7 @@ class SerialTile(Unit):
         neurons: int,
         bank: int,
         init_file: str = "",
-        kind: str = DEFAULT_KIND,
+        kind: str = DEFAULT_MACRO,
         extras: Extras = NO_EXTRAS,
         pipelined: bool = False,
     ):
@@ -106,10 +106,18 @@ class SerialTile(Unit):
             macro.row.eq(self.row),
             macro.x.eq(self.x.replicate(self.cols)),
         ]
+        if macro.type.latency > 1:
+            m.d.comb += macro.en.eq(self.en)
         if self.extras.program:
             connect_macro(m, self.program, macro)
+        reads = self.sense  # in flight, the newest first
+        for k in range(1, macro.type.latency):
+            read = Signal(name=f"sensed_{k}")
+            with m.If(self.en):
+                m.d.sync += read.eq(reads)
+            reads = read
         with m.If(self.en):
-            m.d.sync += sensed.eq(self.sense)
+            m.d.sync += sensed.eq(reads)
             for n in range(self.neurons if self.bank else 0):
                 with m.If(sensed):
                     m.d.sync += self.counts[n].eq(self._count(macro.q, n))

@@ -11,7 +11,7 @@ from oxnor.hw.blocks.popcount import Popcount
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.macros.program_bus import connect_macro
 from oxnor.hw.macros.rram_macro import RramMacro
-from oxnor.hw.params.macro_kinds import DEFAULT_KIND
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.widths import bits_for
 
 from .options import NO_EXTRAS, Extras
@@ -20,7 +20,8 @@ from .options import NO_EXTRAS, Extras
 class Tile(Unit):
     """One RRAM macro with the popcount of its columns: the basic cell of the array.
 
-    ``count`` belongs to the row that stood there two enabled clock edges before, if it was sensed. Columns that hold
+    ``count`` belongs to the row that stood there ``latency`` of the macro and one enabled clock edges before, if it was
+    sensed. Columns that hold
     no synapse are masked, so that an error there changes nothing. While ``en`` is 0 everything holds.
 
     Parameters
@@ -34,7 +35,7 @@ class Tile(Unit):
     init_file : str
         Memory image of the macro.
     kind : str
-        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_KINDS`.
+        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
     extras : Extras
         What the engine has beside.
     pipelined : bool
@@ -51,11 +52,11 @@ class Tile(Unit):
     x : ``In(cols)``
         XNOR inputs of that row.
     last : ``In(1)``
-        Whether the row sensed one edge before is of the last slice.
+        Whether the row whose outputs the macro shows is of the last slice.
     count : ``Out(bits_for(used))``
         Agreeing bits among the columns in use.
     flip : ``In(cols)``
-        Errors of the row sensed one edge before; only with the fault injector.
+        Errors of the row whose outputs the macro shows; only with the fault injector.
     program : ``In(ProgramBus())``
         Only with programming.
     """
@@ -67,7 +68,7 @@ class Tile(Unit):
         used: int,
         used_last: int,
         init_file: str = "",
-        kind: str = DEFAULT_KIND,
+        kind: str = DEFAULT_MACRO,
         extras: Extras = NO_EXTRAS,
         pipelined: bool = False,
     ):
@@ -119,6 +120,8 @@ class Tile(Unit):
                 m.d.sync += registered.eq(agree)
             agree = registered
         m.d.comb += popcount.i.eq(agree)
+        if macro.type.latency > 1:
+            m.d.comb += macro.en.eq(self.en)
         if self.extras.errors:
             m.d.comb += macro.flip.eq(self.flip)
         if self.extras.program:

@@ -67,8 +67,11 @@ def connect_macro(m: Module, bus: Any, macro: Any) -> None:
             macro.sense.eq(bus.select & bus.sense),
             macro.row.eq(bus.row),
             macro.x.eq(bus.x.replicate(macro.cols)),
-            macro.flip.eq(0),
         ]
+        if macro.type.can_flip:
+            m.d.comb += macro.flip.eq(0)
+        if macro.type.latency > 1:
+            m.d.comb += macro.en.eq(1)
     m.d.comb += [
         macro.prog_valid.eq(bus.select & bus.valid),
         macro.prog_op.eq(bus.op),

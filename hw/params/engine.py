@@ -11,12 +11,14 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
 from .layer import LayerConfig
-from .macro_kinds import DEFAULT_KIND
+from .macro_kinds import DEFAULT_MACRO, OLD_NAMES
 from .options import DEFAULT_DATAFLOW, EXTRAS, EngineOptions
 from .targets import TARGETS
 from .widths import bits_for, whole_bytes
 
 FORMAT_VERSION = 1
+#: What digests call types of macro that have another name now.
+DIGEST_NAMES = {new: old for old, new in OLD_NAMES.items()}
 
 @dataclass(frozen=True)
 class EngineConfig:
@@ -57,10 +59,14 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
-            raise InputError(f"stream width must be a positive multiple of 8, not {self.stream_width}")
+            raise InputError(f"must be a positive multiple of 8, not {self.stream_width}", parameter="stream_width")
         kinds = {y.macro_kind for y in self.layers}
         if len(kinds) != 1:
             raise InputError(f"all layers must have macros of one kind, not {', '.join(sorted(kinds))}")
+        macro = self.layers[0].macro
+        for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
+            if getattr(self, option) and not is_able:
+                raise InputError(f"must not be asked of macros of type {self.macro_kind}", parameter=option)
         serial = [k for k, y in enumerate(self.layers) if y.is_serial]
         if self.fault_injector and serial:
             raise InputError(
@@ -87,7 +93,7 @@ class EngineConfig:
 
     @property
     def macro_kind(self) -> str:
-        """Kind of all macros, a key of :data:`oxnor.hw.params.macro_kinds.MACRO_KINDS`."""
+        """Kind of all macros, a key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`."""
         return self.layers[0].macro_kind
 
     @property
@@ -126,8 +132,10 @@ class EngineConfig:
         # An engine without is as before there were any.
         described = {k: v for k, v in asdict(self).items() if k not in (*EXTRAS, "paced") or v}
         for layer in described["layers"]:
-            if layer["macro_kind"] == DEFAULT_KIND:  # as before there were others
+            if layer["macro_kind"] == DEFAULT_MACRO:  # as before there were others
                 del layer["macro_kind"]
+            elif layer["macro_kind"] in DIGEST_NAMES:
+                layer["macro_kind"] = DIGEST_NAMES[layer["macro_kind"]]
             for option in ("pipelined", "split_sums"):
                 if not layer[option]:
                     del layer[option]

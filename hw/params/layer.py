@@ -8,7 +8,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 
-from .macro_kinds import DEFAULT_KIND, MACRO_KINDS
+from .macro_kinds import DEFAULT_MACRO, MACRO_TYPES, MacroType, macro_name
 from .options import DATAFLOWS, DEFAULT_DATAFLOW, LayerOptions
 from .targets import Target
 from .widths import bits_for, signed_bits_for, whole_bytes
@@ -44,7 +44,7 @@ class LayerConfig:
     scale_width, offset_width : int
         Bits of the output layer's scales and offsets, two's complement; both 0 if a score is the popcount itself.
     macro_kind : str
-        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_KINDS`.
+        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
     pipelined : bool
         A register between XNOR and popcount, one before the macros if there are more than :data:`SPREAD_MAX`, and split
         sums: for hardware whose memories are slow against its logic.
@@ -68,16 +68,15 @@ class LayerConfig:
     groups: int
     scale_width: int = 0
     offset_width: int = 0
-    macro_kind: str = DEFAULT_KIND
+    macro_kind: str = DEFAULT_MACRO
     pipelined: bool = False
     split_sums: bool = False
     dataflow: str = DEFAULT_DATAFLOW
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
-            raise InputError(f"dataflow must be one of {', '.join(DATAFLOWS)}, not {self.dataflow!r}")
-        if self.macro_kind not in MACRO_KINDS:
-            raise InputError(f"macro kind must be one of {', '.join(MACRO_KINDS)}, not {self.macro_kind!r}")
+            raise InputError(f"must be one of {', '.join(DATAFLOWS)}, not {self.dataflow!r}", parameter="dataflow")
+        object.__setattr__(self, "macro_kind", macro_name(self.macro_kind))
         on_columns, on_groups = (self.n_out, self.n_in) if self.is_serial else (self.n_in, self.n_out)
         across = -(-on_columns // self.cols)
         ranges = {
@@ -132,6 +131,11 @@ class LayerConfig:
         return self.across * self.groups
 
     @property
+    def macro(self) -> MacroType:
+        """What its macros are."""
+        return MACRO_TYPES[self.macro_kind]
+
+    @property
     def sense_latency(self) -> int:
         """Cycles from a read to the partial count of all its macros.
 
@@ -139,8 +143,8 @@ class LayerConfig:
         Input-serial: sense, and the popcount of V lanes if V > 1.
         """
         if self.is_serial:
-            return 1 + self.pipelined + (self.groups > 1)
-        return self.is_spread + 2 + self.pipelined + self.sum_stages
+            return self.macro.latency + self.pipelined + (self.groups > 1)
+        return self.is_spread + self.macro.latency + 1 + self.pipelined + self.sum_stages
 
     @property
     def is_spread(self) -> bool:
@@ -190,7 +194,7 @@ class LayerConfig:
         is_serial = options.dataflow == "serial"
         rows, cols = options.macro_size or (target.rows, target.cols or (layer.n_out if is_serial else layer.n_in))
         if rows < 1 or cols < 1:
-            raise InputError(f"macro_size must have at least 1 row and 1 column, not {rows}x{cols}")
+            raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
         is_affine = isinstance(layer, ScoreLayer) and layer.is_affine
         return cls(
             layer.kind,

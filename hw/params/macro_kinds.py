@@ -1,30 +1,58 @@
-"""The kinds of RRAM macro behind the same ports, in one table; nothing outside it asks for a name."""
+"""The types of RRAM macro, in one table: what each has, and what each can do. Nothing outside it asks for a name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: What all macros of kind `twin` read besides their own image: the parameter of the module and the file.
-TWIN_FILES = {"NORMAL_FILE": "mem/twin_normal.mem", "DEVICE_FILE": "mem/twin_device.mem"}
+from oxnor.models.base.errors import InputError
+
+from .widths import bits_for
+
+#: What all macros of type `devices` read besides their own image: the parameter of the module and the file.
+DEVICE_FILES = {"NORMAL_FILE": "mem/twin_normal.mem", "DEVICE_FILE": "mem/twin_device.mem"}
 
 
 @dataclass(frozen=True)
-class MacroKind:
-    """A macro with the ports of :class:`oxnor.hw.macros.rram_macro.RramMacro`.
+class MacroPort:
+    """A port of a macro, beside its clock.
+
+    Parameters
+    ----------
+    width : int
+        Bits.
+    is_output : bool
+        Whether the macro drives it.
+    """
+
+    width: int
+    is_output: bool = False
+
+
+@dataclass(frozen=True)
+class MacroType:
+    """What an engine must know of a macro. A new macro is an entry of :data:`MACRO_TYPES` and its SystemVerilog.
 
     Parameters
     ----------
     module : str
-        Verilog module.
+        Verilog module. Its parameters are ``ROWS``, ``COLS``, ``INIT_FILE`` and the keys of `files`.
     rtl_source : str
         Its file in ``hw/rtl``.
     what : str
         One line for people.
-    has_devices : bool
-        Whether its image holds devices (:class:`oxnor.hw.placement.drawn_devices.EngineDevices`) instead of bits.
+    outputs : int
+        Bits of ``q`` to a pair.
+    latency : int
+        Clock edges from a sense to its ``q``. With more than one, reads in flight advance only while ``en`` is 1.
+    can_program : bool
+        Whether it has the ports of programming: one FORM, SET or RESET a handshake.
+    can_flip : bool
+        Whether it takes an error mask beside the read.
     can_simulate : bool
         Whether there is anything behind its ports.
+    has_devices : bool
+        Whether its image holds devices (:class:`oxnor.hw.placement.drawn_devices.EngineDevices`) instead of bits.
     files : mapping of str to str
         Parameters that are the same in every macro.
     """
@@ -32,26 +60,66 @@ class MacroKind:
     module: str
     rtl_source: str
     what: str
-    has_devices: bool = False
+    outputs: int = 1
+    latency: int = 1
+    can_program: bool = True
+    can_flip: bool = True
     can_simulate: bool = True
+    has_devices: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
 
+    def ports(self, rows: int, cols: int) -> dict[str, MacroPort]:
+        """Return the ports of a macro of this size, by name; :class:`oxnor.hw.macros.rram_macro.RramMacro` explains."""
+        row = MacroPort(bits_for(rows - 1))
+        ports = {"en": MacroPort(1)} if self.latency > 1 else {}
+        ports |= {"sense": MacroPort(1), "row": row, "x": MacroPort(cols)}
+        if self.can_flip:
+            ports["flip"] = MacroPort(self.outputs * cols)
+        ports["q"] = MacroPort(self.outputs * cols, True)
+        if self.can_program:
+            ports |= {
+                "prog_valid": MacroPort(1),
+                "prog_ready": MacroPort(1, True),
+                "prog_op": MacroPort(2),
+                "prog_side": MacroPort(1),
+                "prog_row": row,
+                "prog_col": MacroPort(bits_for(cols - 1)),
+                "prog_done": MacroPort(1, True),
+            }
+        return ports
 
-#: By the name that ``--macro`` takes. The first is the default.
-MACRO_KINDS = {
-    "bits": MacroKind("rram_macro", "rram_macro.sv", "what programming left, one bit a pair; maps to block RAM"),
-    "twin": MacroKind(
+
+#: By the name that users give. The first is the default.
+MACRO_TYPES = {
+    "bits": MacroType("rram_macro", "rram_macro.sv", "what programming left, one bit a pair; maps to block RAM"),
+    "devices": MacroType(
         "rram_macro_twin",
         "rram_macro_twin.sv",
         "both devices of each pair, sense offsets, read noise, programming and wear",
         has_devices=True,
-        files=TWIN_FILES,
+        files=DEVICE_FILES,
     ),
-    "blackbox": MacroKind(
+    "blackbox": MacroType(
         "rram_macro",
         "rram_macro_blackbox.sv",
         "the ports alone, for a chip's own macro",
         can_simulate=False,
     ),
 }
-DEFAULT_KIND = next(iter(MACRO_KINDS))
+DEFAULT_MACRO = next(iter(MACRO_TYPES))
+#: Names that files and users had before, and still may have.
+OLD_NAMES = {"twin": "devices"}
+
+
+def macro_name(name: str) -> str:
+    """Return the present name of a type of macro.
+
+    Raises
+    ------
+    InputError
+        If there is no such type.
+    """
+    name = OLD_NAMES.get(name, name)
+    if name not in MACRO_TYPES:
+        raise InputError(f"must be one of {', '.join(MACRO_TYPES)}, not {name!r}", parameter="macro_kind")
+    return name

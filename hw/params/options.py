@@ -8,7 +8,7 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
-from .macro_kinds import DEFAULT_KIND
+from .macro_kinds import DEFAULT_MACRO, macro_name
 from .targets import DEFAULT_TARGET, TARGETS
 
 #: Parallel: inputs on the columns, a row is a neuron. Serial: an input selects a row, a column is a neuron.
@@ -28,7 +28,7 @@ class LayerOptions:
     Parameters
     ----------
     macro_kind : str
-        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_KINDS`.
+        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
     macro_size : (rows, cols), optional
         Default: the target's.
     folding : (H, V), optional
@@ -37,10 +37,13 @@ class LayerOptions:
         One of :data:`DATAFLOWS`.
     """
 
-    macro_kind: str = DEFAULT_KIND
+    macro_kind: str = DEFAULT_MACRO
     macro_size: tuple[int, int] | None = None
     folding: tuple[int, int] | None = None
     dataflow: str = DEFAULT_DATAFLOW
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "macro_kind", macro_name(self.macro_kind))
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
-            raise InputError(f"target must be one of {', '.join(TARGETS)}, not {self.target!r}")
+            raise InputError(f"must be one of {', '.join(TARGETS)}, not {self.target!r}", parameter="target")
 
     def for_layers(self, count: int) -> tuple[LayerOptions, ...]:
         """Return the options of each of `count` layers.
@@ -90,7 +93,7 @@ class EngineOptions:
         if isinstance(self.layers, LayerOptions):
             return (self.layers,) * count
         if len(self.layers) != count:
-            raise InputError(f"layers must be options of {count} layers, not of {len(self.layers)}")
+            raise InputError(f"must be options of {count} layers, not of {len(self.layers)}", parameter="layers")
         return self.layers
 
     def changed(self, count: int, **changes: Any) -> EngineOptions:
@@ -150,8 +153,9 @@ def dataflow_of_each(dataflow: str, count: int) -> tuple[str, ...]:
         names *= count
     if len(names) != count or not set(names) <= set(DATAFLOWS):
         raise InputError(
-            f"dataflow must be {', '.join(DATAFLOWS)} or {ALTERNATE}, or one of {' and '.join(DATAFLOWS)} for each of"
-            f" {count} layers, not {dataflow!r}"
+            f"must be {', '.join(DATAFLOWS)} or {ALTERNATE}, or one of {' and '.join(DATAFLOWS)} for each of"
+            f" {count} layers, not {dataflow!r}",
+            parameter="dataflow",
         )
     return tuple(names)
 
@@ -162,12 +166,12 @@ def _of_each(name: str, value: Any, count: int) -> Sequence[Any]:
         return dataflow_of_each(value, count)
     if name == "folding" and value is not None and not _is_pair(value):
         if len(value) != count:
-            raise InputError(f"folding must be {count} pairs (H, V), one a layer, not {len(value)}")
+            raise InputError(f"must be {count} pairs (H, V), one a layer, not {len(value)}", parameter="folding")
         return value
     if not isinstance(value, list):
         return [value] * count
     if len(value) != count:
-        raise InputError(f"{name} must be one value or {count}, one a layer, not {len(value)}")
+        raise InputError(f"must be one value or {count}, one a layer, not {len(value)}", parameter=name)
     return value
 
 

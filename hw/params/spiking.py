@@ -106,9 +106,10 @@ class SpikingConfig:
 
     def __post_init__(self) -> None:
         if self.external and self.stream_width != WORD_BITS:
-            raise InputError(f"stream width must be {WORD_BITS} for address events, not {self.stream_width}")
+            wrong = f"must be {WORD_BITS} for address events, not {self.stream_width}"
+            raise InputError(wrong, parameter="stream_width")
         if self.stream_width < 8 or self.stream_width % 8:
-            raise InputError(f"stream width must be a positive multiple of 8, not {self.stream_width}")
+            raise InputError(f"must be a positive multiple of 8, not {self.stream_width}", parameter="stream_width")
 
     @property
     def external(self) -> bool:
@@ -191,7 +192,7 @@ class SpikingConfig:
             whole = (layer.n_in, layer.cells.shape[1])
             rows, cols = of_layer.macro_size or (whole if target.cols is None else (target.rows, target.cols))
             if rows < 1 or cols < 1:
-                raise InputError(f"macro_size must have at least 1 row and 1 column, not {rows}x{cols}")
+                raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
             layers.append(SpikingLayerConfig(layer.n_in, layer.n_out, rows, cols, layer.neuron))
         encoder = replace(network.encoder, seed=0)
         width = WORD_BITS if encoder.kind == "external" else target.stream_width or 8 * network.n_in

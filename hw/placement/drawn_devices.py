@@ -210,7 +210,7 @@ class EngineDevices:
         if self.tables.noise_sigma:
             raise InputError(
                 "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time:"
-                " use macros of kind twin"
+                " use macros of kind devices"
             )
         return self.faults()
 

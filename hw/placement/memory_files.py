@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.macro_kinds import MACRO_KINDS
+from oxnor.hw.params.macro_kinds import MACRO_TYPES
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
@@ -35,12 +35,12 @@ def image_texts(
         If the engine was made for another structure, or its macros hold devices and `macro_texts` is missing.
     """
     check_shape(network, config)
-    has_devices = MACRO_KINDS[config.macro_kind].has_devices
+    has_devices = MACRO_TYPES[config.macro_kind].has_devices
     if has_devices != (macro_texts is not None):
         raise InputError(
             f"macros of kind {config.macro_kind} need a device model: give `device`"
             if has_devices
-            else f"macros of kind {config.macro_kind} hold bits, not devices: `device` needs macros of kind twin"
+            else f"macros of kind {config.macro_kind} hold bits, not devices: `device` needs macros of kind devices"
         )
     texts = {"network.mem": f"{network.digest[:8]}\n", **(macro_texts or {})}
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):

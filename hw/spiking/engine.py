@@ -12,7 +12,7 @@ from oxnor.hw.blocks.frame_assembler import Collector
 from oxnor.hw.blocks.register_slice import Skid
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.engine.event_counters import Events, count_events, identity_values
-from oxnor.hw.macros.coefficient_rom import CoefficientRom
+from oxnor.hw.macros.coefficients import CoefficientRom
 from oxnor.hw.params.registers import Register
 from oxnor.hw.params.spiking import FLAG_BITS, NUMBER_BITS, WINNER_BITS, SpikingConfig
 

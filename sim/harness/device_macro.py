@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.params.macro_kinds import TWIN_FILES
+from oxnor.hw.params.macro_kinds import DEVICE_FILES
 from oxnor.models.base.bits import unpack_bytes, word_bits
 from oxnor.models.devices.device_macro import DeviceMacro, normal_table
 from oxnor.sim.runner import runner
@@ -39,7 +39,7 @@ def macro_memory(macro: DeviceMacro) -> dict[str, NDArray[np.bool_]]:
 def macro_parameters(macro: DeviceMacro) -> dict[str, object]:
     """Return the Verilog parameters of ``rram_macro_twin`` for `macro` and its images."""
     rows, cols = macro.pairs.shape[1:]
-    files = {name: f'"{path}"' for name, path in {"INIT_FILE": "mem/macro.mem", **TWIN_FILES}.items()}
+    files = {name: f'"{path}"' for name, path in {"INIT_FILE": "mem/macro.mem", **DEVICE_FILES}.items()}
     return {"ROWS": rows, "COLS": cols, "COUNT_BITS": macro.count_bits, **files}
 
 

@@ -263,13 +263,13 @@ def bench_simulation(name: str, images: int, folder: Path) -> list[Row]:
 def bench_devices(images: int, folder: Path) -> Row:
     """Simulation with the devices of every synapse against simulation with bits, on the small network."""
     rates = {}
-    for kind in ("bits", "twin"):
+    for kind in ("bits", "devices"):
         for count in (1, images):  # the first builds
             result, _ = simulated(folder, "mnist-tfc", count, "--macro-kind", kind)
             rates[kind] = result["images_per_s"]
     return Row(
-        f"mnist-tfc with macros made of devices, {images:,} images", rates["twin"], "images/s", rates["bits"],
-        rates["twin"] / rates["bits"], "", None, "baseline: macros of bits; both bit-exact",
+        f"mnist-tfc with macros made of devices, {images:,} images", rates["devices"], "images/s", rates["bits"],
+        rates["devices"] / rates["bits"], "", None, "baseline: macros of bits; both bit-exact",
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oxnor.hw.emit.verilog import Emitted, emit_engine
 from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.macro_kinds import MACRO_KINDS
+from oxnor.hw.params.macro_kinds import MACRO_TYPES
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
@@ -159,7 +159,7 @@ class BinarizedCase:
 
 
 def _check_macros(config: EngineConfig, request: Request) -> None:
-    kind, errors = MACRO_KINDS[config.macro_kind], request.errors
+    kind, errors = MACRO_TYPES[config.macro_kind], request.errors
     if not kind.can_simulate:
         raise InputError(f"macros of kind {config.macro_kind} are ports alone and cannot be simulated")
     if kind.has_devices and request.device is None:
@@ -193,7 +193,7 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
     if errors.reads:
         config = replace(config, fault_injector=True)
     _check_macros(config, request)
-    in_macros, devices = MACRO_KINDS[config.macro_kind].has_devices, None
+    in_macros, devices = MACRO_TYPES[config.macro_kind].has_devices, None
     if request.device:
         devices = EngineDevices.draw(network, config, _draw_of(request))
         faults = devices.faults() if in_macros else devices.static_faults()

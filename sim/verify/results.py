@@ -66,7 +66,7 @@ class SimulationResult:
     simulator : str
         Name and version.
     macro_kind : str
-        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_KINDS`.
+        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
     shape, macro, folding : tuple
         Sizes of the layers; (rows, cols) and (H, V) of each.
     dataflow : tuple of str

@@ -47,7 +47,7 @@ def self_test(
     memory : path, optional
         Folder of further files that this macro reads from ``mem/``.
     device : DeviceDraw, optional
-        The devices in macros of kind `twin`; all are formed first.
+        The devices in macros of kind `devices`; all are formed first.
     build_dir : path, optional
         Folder for builds and runs. Default: :func:`oxnor.models.base.files.build_root`.
     progress : callable, optional

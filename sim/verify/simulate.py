@@ -56,7 +56,7 @@ def simulate(
         The golden model gets the same. For errors of single reads the engine is generated with its fault injector.
     device : DeviceOptions, optional
         Draw the devices of every synapse and the sense amplifiers of every column with the same key. Macros of kind
-        `twin` hold them; those of kind `bits` hold what they read, which needs a device without read noise.
+        `devices` hold them; those of kind `bits` hold what they read, which needs a device without read noise.
     engine : EngineOptions, EngineConfig or SpikingConfig, optional
         Options or structure of the engine. Default: the ``sim`` target's.
     run : RunOptions

@@ -28,23 +28,23 @@ OPTIONS = {
     "large-trial": (["--trial", 1 << 63], f"--trial must be in [0, 2**63), not {1 << 63}"),
     "corrupt": (["--corrupt-rtl=-1"], "--corrupt-rtl must be 0 or more, not -1"),
     "waves": (["--waves", "svg"], "--waves must be vcd or fst, not 'svg'"),
-    "target": (["--target", "chip"], "target must be one of sim, ice40, ecp5, asic, not 'chip'"),
+    "target": (["--target", "chip"], "--target must be one of sim, ice40, ecp5, asic, not 'chip'"),
     "macro-word": (
         ["--macro", "big"],
-        "--macro must be a kind (bits, twin, blackbox), a size such as 64x64, or both as twin:64x64, not 'big'",
+        "--macro must be a kind (bits, devices, blackbox), a size such as 64x64, or both as devices:64x64, not 'big'",
     ),
     "macro-kind": (
         ["--macro", "tiwn:8x8"],
-        "--macro must be a kind (bits, twin, blackbox), a size such as 64x64, or both as twin:64x64, not 'tiwn:8x8'",
+        "--macro must be a kind (bits, devices, blackbox), a size such as 64x64, or both as devices:64x64, not 'tiwn:8x8'",
     ),
     "macro-size": (["--macro", "twin:8"], "--macro must be two positive integers, for example 64x64, not '8'"),
     "macro-blackbox": (["--macro", "blackbox"], "macros of kind blackbox are ports alone and cannot be simulated"),
-    "macro-without-device": (["--macro", "twin"], "macros of kind twin need a device model: give --device"),
+    "macro-without-device": (["--macro", "twin"], "macros of kind devices need a device model: give --device"),
     "noisy-bits": (
         ["--device", "weak-3.3e-2"],
         (
             "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time:"
-            " use macros of kind twin"
+            " use macros of kind devices"
         ),
     ),
     "device-and-ber": (
@@ -70,11 +70,11 @@ OPTIONS = {
         ),
     ),
     "fold-word": (["--fold", "1"], "--fold must be two positive integers, for example 1,16, not '1'"),
-    "fold-count": (["--fold", "1,1"], "folding must be 2 pairs (H, V), one a layer, not 1"),
+    "fold-count": (["--fold", "1,1"], "--fold must be 2 pairs (H, V), one a layer, not 1"),
     "fold-range": (["--fold", "9,1", "--fold", "1,1"], "layer 37 to 13: across (H) must be in [1, 1], not 9"),
     "dataflow": (
         ["--dataflow", "serial,both"],
-        ("dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers,"
+        ("--dataflow must be parallel, serial or alternate, or one of parallel and serial for each of 2 layers,"
         " not 'serial,both'"),
     ),
     "dataflow-and-read-errors": (
@@ -212,14 +212,14 @@ def test_demo_wrong_images(place):
 
 def test_generate_twin_without_device(place):
     assert sentence("generate", "toy.npz", "-o", "engine", "--macro", "twin") == (
-        "macros of kind twin need a device model: give --device"
+        "macros of kind devices need a device model: give --device"
     )
     assert not (place / "engine").exists()
 
 
 def test_generate_bits_with_device(place):
     text = sentence("generate", "toy.npz", "-o", "engine", "--device", "calibrated-1e-2")
-    assert text == "macros of kind bits hold bits, not devices: --device needs macros of kind twin"
+    assert text == "macros of kind bits hold bits, not devices: --device needs macros of kind devices"
     assert not (place / "engine").exists()
 
 

@@ -1,6 +1,7 @@
 """Whole engines of drawn sizes, foldings and dataflows in the Amaranth simulator: every score, every cycle."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from oxnor.hw.emit.integration import beats, results
 from oxnor.hw.engine.engine import Engine
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.layers.tile import Tile
-from oxnor.hw.macros.coefficient_rom import CoefficientRom
-from oxnor.hw.macros.coefficient_word import CoefficientWord
+from oxnor.hw.macros.coefficients import CoefficientRom, CoefficientWord
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.macro_kinds import MACRO_TYPES
 from oxnor.hw.params.options import DATAFLOWS
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.memory_files import image_texts
@@ -57,7 +58,13 @@ def with_images(texts):
         x = Signal(unit.cols)
         with m.If(unit.sense):
             m.d.sync += x.eq(unit.x)
-        m.d.comb += unit.q.eq(~(reader(m, unit, unit.cols, unit.rows, unit.sense) ^ x) ^ unit.flip)
+        agree = ~(reader(m, unit, unit.cols, unit.rows, unit.sense) ^ x)
+        for k in range(1, unit.type.latency):
+            stage = Signal(unit.cols, name=f"stage_{k}")
+            with m.If(unit.en):
+                m.d.sync += stage.eq(agree)
+            agree = stage
+        m.d.comb += unit.q.eq(agree ^ unit.flip)
         return m
 
     def rom(unit, platform):
@@ -74,8 +81,17 @@ def with_images(texts):
     return tiles | {RramMacro: macro, CoefficientRom: rom, CoefficientWord: word}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def slow_macros():
+    """Macros that answer two and three cycles after the sense: no more than entries of the table."""
+    with pytest.MonkeyPatch.context() as patch:
+        for latency in (2, 3):
+            patch.setitem(MACRO_TYPES, f"slow{latency}", replace(MACRO_TYPES["bits"], latency=latency))
+        yield
+
+
 @st.composite
-def engines(draw):
+def engines(draw, macro_kinds=("bits",)):
     """A network and its engine: dataflows at random, half of the serial layers with the groups of the layer before."""
     shape = draw(st.lists(st.integers(1, 11), min_size=2, max_size=4))
     rows, cols = 200, draw(st.integers(1, 6))
@@ -94,7 +110,7 @@ def engines(draw):
     target = draw(st.sampled_from(["sim", "ecp5"]))
     return network, EngineConfig.for_network(
         network, target=target, macro_size=(rows, cols), folding=folding, dataflow=",".join(flows), with_scores=True,
-        stream_width=draw(st.sampled_from([8, 16])),
+        stream_width=draw(st.sampled_from([8, 16])), macro_kind=draw(st.sampled_from(macro_kinds)),
     )  # fmt: skip
 
 
@@ -154,6 +170,12 @@ def check(case, pauses, images=6):
 @given(case=engines())
 def test_scores_and_cycles(case):
     check(case, 0.0)
+
+
+@settings(max_examples=16, deadline=None, derandomize=True)
+@given(case=engines(("slow2", "slow3")), pauses=st.sampled_from([0.0, 0.5]))
+def test_macros_that_answer_later(case, pauses):
+    check(case, pauses)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)

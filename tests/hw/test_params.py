@@ -127,7 +127,7 @@ def test_ice40_preset_fills_the_up5k():
     ("options", "message"),
     [
         ({"target": "fpga"}, "target must be one of sim, ice40, ecp5, asic, not 'fpga'"),
-        ({"stream_width": 12}, "stream width must be a positive multiple of 8, not 12"),
+        ({"stream_width": 12}, "stream_width must be a positive multiple of 8, not 12"),
         ({"folding": [(1, 1)]}, "folding must be 2 pairs (H, V), one a layer, not 1"),
         ({"macro_size": (8, 16), "folding": [(1, 1), (1, 1)]},
          "layer 37 to 13: macros must have at least 39 rows for 3 slices of 13 passes, not 8: fold it less, or take larger macros"),

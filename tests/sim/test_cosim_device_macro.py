@@ -148,7 +148,7 @@ def test_engine_of_twins(structure, random_network):
     result = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=2), engine=config)
     assert result.ok
     found = result.to_json()
-    assert (found["device"], found["macro_kind"], found["bit_errors"]) == ("noisy", "twin", result.bit_errors)
+    assert (found["device"], found["macro_kind"], found["bit_errors"]) == ("noisy", "devices", result.bit_errors)
     # The noise is there: without it the same devices give other scores; and errors are, too.
     faults = EngineDevices.draw(network, config, DeviceDraw(NOISY, seed=3, trial=2)).faults()
     assert faults.count == result.bit_errors > 20
@@ -166,7 +166,7 @@ def test_quiet_devices_as_bits_are_the_twin(random_network):
             network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4),
             engine=EngineConfig.for_network(network, macro_kind=kind),
         )
-        for kind in ("bits", "twin")
+        for kind in ("bits", "devices")
     ]
     assert all(r.ok for r in results)
     assert results[0].bit_errors == results[1].bit_errors > 20
@@ -183,11 +183,11 @@ def test_corrupt_twin_is_found(random_network):
 
 def test_refuses(random_network):
     network = random_network(SHAPE)
-    devices, blackbox = (EngineConfig.for_network(network, macro_kind=kind) for kind in ("twin", "blackbox"))
+    devices, blackbox = (EngineConfig.for_network(network, macro_kind=kind) for kind in ("devices", "blackbox"))
     cases = [
-        ({"engine": devices}, "macros of kind twin need a device model: give `device`"),
+        ({"engine": devices}, "macros of kind devices need a device model: give `device`"),
         ({"engine": blackbox}, "macros of kind blackbox are ports alone and cannot be simulated"),
-        ({"device": DeviceOptions(NOISY)}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind twin"),
+        ({"device": DeviceOptions(NOISY)}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind devices"),
         ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(0.1)}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
         ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(faults=FaultMap.draw(network, ber=0.1))}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
         ({"device": DeviceOptions(QUIET, -1)}, "cycles must be an integer in [0, 1099511627776), not -1"),
