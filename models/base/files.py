@@ -148,16 +148,16 @@ class NpzReader:
                 version = np.lib.format.read_magic(member)
                 if version != (1, 0):
                     raise InputError(f"{self.path}: array {name!r} must be in .npy format 1.0, not {version}")
-                found, _, kind = np.lib.format.read_array_header_1_0(member)
+                stored, _, kind = np.lib.format.read_array_header_1_0(member)
         except InputError:
             raise
         except UNREADABLE as e:
             raise self._unreadable(name, e) from None
         if kind.str not in dtypes:
             raise InputError(f"{self.path}: array {name!r} must have dtype {' or '.join(dtypes)}, not {kind.str}")
-        if len(found) > ndim_max:
-            raise InputError(f"{self.path}: array {name!r} must have at most {ndim_max} dimensions, not {len(found)}")
-        return self.array(name, kind.str, found, limit, any_order=True)
+        if len(stored) > ndim_max:
+            raise InputError(f"{self.path}: array {name!r} must have at most {ndim_max} dimensions, not {len(stored)}")
+        return self.array(name, kind.str, stored, limit, any_order=True)
 
     def _unreadable(self, name: str, e: Exception) -> InputError:
         if name not in self.names:
@@ -193,14 +193,14 @@ class NpzReader:
                 version = np.lib.format.read_magic(member)
                 if version != (1, 0):
                     raise InputError(f"{self.path}: array {name!r} must be in .npy format 1.0, not {version}")
-                found, fortran, kind = np.lib.format.read_array_header_1_0(member)
+                stored, fortran, kind = np.lib.format.read_array_header_1_0(member)
                 if kind != np.dtype(dtype):
                     raise InputError(f"{self.path}: array {name!r} must have dtype {dtype}, not {kind.str}")
-                same = len(found) == len(shape) and all(s in (None, f) for s, f in zip(shape, found, strict=True))
+                same = len(stored) == len(shape) and all(s in (None, f) for s, f in zip(shape, stored, strict=True))
                 if not same or (fortran and not any_order):
                     wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
-                    raise InputError(f"{self.path}: array {name!r} must have shape {wanted}, not {found}")
-                size = int(np.prod([int(s) for s in found], dtype=object)) * kind.itemsize
+                    raise InputError(f"{self.path}: array {name!r} must have shape {wanted}, not {stored}")
+                size = int(np.prod([int(s) for s in stored], dtype=object)) * kind.itemsize
                 if size > limit:
                     raise InputError(f"{self.path}: array {name!r} must have at most {limit} bytes, not {size}")
                 data = member.read(size + 1)
@@ -210,7 +210,7 @@ class NpzReader:
             raise self._unreadable(name, e) from None
         if len(data) != size:
             raise InputError(f"{self.path}: array {name!r} must have {size} bytes of data, not {len(data)}")
-        return np.frombuffer(data, dtype=kind).reshape(found, order="F" if fortran else "C")
+        return np.frombuffer(data, dtype=kind).reshape(stored, order="F" if fortran else "C")
 
 
 def json_format(source: NpzReader) -> str:
@@ -219,5 +219,5 @@ def json_format(source: NpzReader) -> str:
         header = json.loads(source.array("header", "|u1", (None,), limit=_HEADER_MAX).tobytes())
     except (ValueError, RecursionError):
         return ""
-    found = header.get("format") if isinstance(header, dict) else None
-    return found if isinstance(found, str) else ""
+    name = header.get("format") if isinstance(header, dict) else None
+    return name if isinstance(name, str) else ""

@@ -78,14 +78,14 @@ class Secded:
         count[0, 0] = 1
         for column in self.columns:  # patterns with, and without, an error there
             count[1:] = count[1:] + count[:-1][:, states ^ column]
-        found = [k * comb(n - 1, w - 1) if w else 0 for w in range(n + 1)]
+        residual = [k * comb(n - 1, w - 1) if w else 0 for w in range(n + 1)]
         for column in self.columns[:k]:
             zero, at = 0, 0  # A(w - 1, 0) and A(w - 1, column)
             for w in range(n + 1):
-                found[w] -= zero
+                residual[w] -= zero
                 zero, at = count[w, 0] - at, count[w, column] - zero
-                found[w] += at
-        return tuple(int(x) for x in found)
+                residual[w] += at
+        return tuple(int(x) for x in residual)
 
     def residual(self, p: ArrayLike) -> NDArray[np.float64]:
         """Return the exact share of data bits that are wrong after decoding, for independent bit errors at rate `p`."""

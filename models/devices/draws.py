@@ -193,7 +193,7 @@ def monte_carlo(
     check_trials(trials)
     rng.check_key("seed", seed)
     stats, exact = device.at(cycles, seconds), device_rates(device, cycles, seconds)
-    found: dict[str, Estimate] = {}
+    estimates: dict[str, Estimate] = {}
     names = [f.name for f in fields(ErrorRates)]
     for k, name in enumerate(names):
         code = {f"secded_{c.n}_{c.k}": c for c in CODES}.get(name)
@@ -214,8 +214,8 @@ def monte_carlo(
         low, high = interval(wrong / cluster, words * bits / cluster)
         widest = interval(wrong / cluster, words * bits / cluster, 1 - 1e-6)
         value = getattr(exact, name)
-        found[name] = Estimate(wrong, words * bits, low, high, value, widest[0] <= value <= widest[1])
-    return found
+        estimates[name] = Estimate(wrong, words * bits, low, high, value, widest[0] <= value <= widest[1])
+    return estimates
 
 
 def _formed(g: np.random.Generator, shape: tuple[int, ...], device: DeviceModel) -> NDArray[np.bool_] | None:

@@ -173,9 +173,9 @@ def _read(path: Path) -> list[tuple[str, str, float, int]]:
             head = [cell.strip().lower() for cell in next(reader, [])]
             for column in COLUMNS:
                 if head.count(column) != 1:
-                    found = "is missing" if column not in head else "must be there once"
+                    problem = "is missing" if column not in head else "must be there once"
                     known = ", ".join(head) or "none"
-                    raise InputError(f"{path}: line 1: column {column!r} {found}: there are {known}")
+                    raise InputError(f"{path}: line 1: column {column!r} {problem}: there are {known}")
             places = [head.index(column) for column in COLUMNS]
             for cells in reader:
                 if any(cell.strip() for cell in cells):

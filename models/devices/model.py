@@ -179,11 +179,11 @@ class DeviceModel:
         unknown = Provenance("not stated", "chosen", self.valid_cycles, self.valid_seconds)
         entries = {}
         for name, value in numbers.items():
-            told = self.provenance.get(name, unknown)
-            valid = {"cycles": _common(told.cycles, self.valid_cycles)}
-            valid["seconds"] = _common(told.seconds, self.valid_seconds)
+            provenance = self.provenance.get(name, unknown)
+            valid = {"cycles": _common(provenance.cycles, self.valid_cycles)}
+            valid["seconds"] = _common(provenance.seconds, self.valid_seconds)
             entries[name] = {
-                "value": value, "unit": UNITS[name], "source": told.source, "tag": told.tag, "valid": valid,
+                "value": value, "unit": UNITS[name], "source": provenance.source, "tag": provenance.tag, "valid": valid,
             }  # fmt: skip
         return {
             "format": FORMAT, "version": FORMAT_VERSION, "name": self.name, "description": self.description,
@@ -208,12 +208,12 @@ class DeviceModel:
                 raise InputError(f"{where}: {key} must be a text in one line, not {text!r:.40}")
         entries = value["numbers"]
         _keys(entries, f"{where}: numbers", REQUIRED, tuple(UNITS))
-        found, provenance = {}, {}
+        numbers, provenance = {}, {}
         for name, entry in entries.items():
-            found[name], provenance[name] = _number(entry, name, f"{where}: {name}")
+            numbers[name], provenance[name] = _number(entry, name, f"{where}: {name}")
         laws: dict[str, dict[str, float]] = {"wear": {}, "relaxation": {}}
         flat: dict[str, Any] = {}
-        for name, number in found.items():
+        for name, number in numbers.items():
             law, dot, part = name.partition(".")
             (laws[law] if dot else flat)[part if dot else name] = number
         for axis in ("cycles", "seconds"):  # the range common to all numbers
@@ -242,9 +242,9 @@ class DeviceModel:
         write_text(path, text + "\n")
 
 
-def _common(told: tuple[float, float], model: tuple[float, float]) -> list[float]:
+def _common(valid: tuple[float, float], model: tuple[float, float]) -> list[float]:
     """Return the part of the range of a number in which its model holds, or all of that if there is none."""
-    low, high = max(told[0], model[0]), min(told[1], model[1])
+    low, high = max(valid[0], model[0]), min(valid[1], model[1])
     return [low, high] if low <= high else list(model)
 
 
@@ -334,11 +334,11 @@ def load(name_or_path: str | os.PathLike[str]) -> DeviceModel:
 
 
 def _once(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
         twice = next(key for k, (key, _) in enumerate(pairs) if key in dict(pairs[:k]))
         raise InputError(f"{path}: {twice!r} must not be there twice")
-    return found
+    return entries
 
 
 def _read_json(path: Path) -> Any:

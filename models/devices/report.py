@@ -36,11 +36,11 @@ assert tuple(RATES) == tuple(f.name for f in fields(ErrorRates))
 
 def presets() -> list[dict[str, Any]]:
     """Return one object a shipped preset."""
-    found = []
+    rows = []
     for name in devices.names():
         model = devices.load(name)
         rates = device_rates(model)
-        found.append(
+        rows.append(
             {
                 "name": name,
                 "description": model.description,
@@ -49,7 +49,7 @@ def presets() -> list[dict[str, Any]]:
                 "wears": model.wear.changes,
             }
         )
-    return found
+    return rows
 
 
 def table(target: float | None = None) -> dict[str, Any]:
@@ -60,8 +60,8 @@ def table(target: float | None = None) -> dict[str, Any]:
     target : float, optional
         A wanted error rate: adds the separation, in sigmas, at which each kind of storage reaches it.
     """
-    found: dict[str, Any] = {"error_rates": comparison(), "separations": separations()}
-    return found | ({} if target is None else {"target": _target(target)})
+    tables: dict[str, Any] = {"error_rates": comparison(), "separations": separations()}
+    return tables | ({} if target is None else {"target": _target(target)})
 
 
 def describe(
@@ -82,7 +82,7 @@ def describe(
         A wanted error rate: adds the separation at which the device, with its sigmas, would reach it.
     """
     stats = model.at(cycles, seconds)
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "device": model.name,
         "description": model.description,
         "cycles": cycles,
@@ -103,11 +103,11 @@ def describe(
     if target is not None:
         aged = {"lrs_sigma": stats.lrs_sigma, "hrs_sigma": stats.hrs_sigma, "forming_yield": model.forming_yield}
         aged |= {"offset_sigma": model.offset_sigma, "noise_sigma": model.read_noise_sigma}
-        found["target"] = _target(target, **aged)
+        report["target"] = _target(target, **aged)
     if model.wear.changes:
         curve = wear_curve(model, seconds=seconds)
-        found["wear_curve"] = {"cycles": curve.cycles.tolist()} | {k: v.tolist() for k, v in curve.rates.items()}
-    return found | {"preset": model.to_json()}
+        report["wear_curve"] = {"cycles": curve.cycles.tolist()} | {k: v.tolist() for k, v in curve.rates.items()}
+    return report | {"preset": model.to_json()}
 
 
 def monte_carlo(drawn: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -175,7 +175,7 @@ class SelfTestReport:
                 "dead word lines": f.rows,
                 "dead columns": f.columns,
                 "dead sense amplifiers": f.amplifiers,
-                **{f"pairs that hold {k}": [f"{p.row}:{p.column}" for p in found] for k, found in pairs.items()},
+                **{f"pairs that hold {k}": [f"{p.row}:{p.column}" for p in held] for k, held in pairs.items()},
             }
             for what, places in listed.items():
                 if places:
@@ -183,14 +183,14 @@ class SelfTestReport:
         return rows
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> SelfTestReport:
+    def from_json(cls, report: dict[str, Any]) -> SelfTestReport:
         """Undo :meth:`to_json`."""
         lines = ("rows", "columns", "amplifiers")
         macros = [
             MacroFaults(**f | {k: tuple(f[k]) for k in lines} | {"pairs": tuple(PairFault(**p) for p in f["pairs"])})
-            for f in found["found"]
+            for f in report["found"]
         ]
-        return cls(found["macros"], found["pairs"], tuple(macros))
+        return cls(report["macros"], report["pairs"], tuple(macros))
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it."""

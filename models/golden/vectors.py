@@ -36,9 +36,9 @@ def vectors(network: Network, images: NDArray) -> dict[str, NDArray]:
     bits = golden.binarize(network, images)
     outputs = golden.layer_outputs(network, images)
     last = outputs[-2] if len(outputs) > 1 else bits
-    found = {"input": bits} | {f"layer{k}": y for k, y in enumerate(outputs[:-1])}
-    found["popcounts"] = network.layers[-1].popcounts(pack_words(last), "numba")
-    return found | {"scores": outputs[-1], "classes": golden.argmax(outputs[-1])}
+    arrays = {"input": bits} | {f"layer{k}": y for k, y in enumerate(outputs[:-1])}
+    arrays["popcounts"] = network.layers[-1].popcounts(pack_words(last), "numba")
+    return arrays | {"scores": outputs[-1], "classes": golden.argmax(outputs[-1])}
 
 
 def write_vectors(
@@ -61,15 +61,15 @@ def write_vectors(
         If the folder has other files in it, or cannot be written.
     """
     directory = Path(directory)
-    found = vectors(network, images)
-    texts = {f"{k}.mem": hex_lines(v) for k, v in found.items() if v.dtype == bool}
-    texts["scores.mem"] = "".join(f"{int(s) & (1 << SCORE_WIDTH) - 1:016x}\n" for s in found["scores"].ravel())
-    texts["classes.mem"] = "".join(f"{int(c):08x}\n" for c in found["classes"])
-    arrays = {"images": np.asarray(images)} | found
+    outputs = vectors(network, images)
+    texts = {f"{k}.mem": hex_lines(v) for k, v in outputs.items() if v.dtype == bool}
+    texts["scores.mem"] = "".join(f"{int(s) & (1 << SCORE_WIDTH) - 1:016x}\n" for s in outputs["scores"].ravel())
+    texts["classes.mem"] = "".join(f"{int(c):08x}\n" for c in outputs["classes"])
+    arrays = {"images": np.asarray(images)} | outputs
     if labels is not None:
         arrays["labels"] = np.asarray(labels)
     with whole_folder(directory, marker="vectors.npz") as temporary:
         write_npz(temporary / "vectors.npz", arrays)
         for name, text in texts.items():
             write_text(temporary / name, text)
-    return {"images": len(found["input"]), "files": ["vectors.npz", *sorted(texts)], "digest": network.digest}
+    return {"images": len(outputs["input"]), "files": ["vectors.npz", *sorted(texts)], "digest": network.digest}

@@ -188,9 +188,9 @@ def encode(encoder: Encoder, values: NDArray[np.uint8], window: int) -> Events:
     kind, values = ENCODER_TYPES[encoder.kind], np.ascontiguousarray(values, np.uint8)
     acc, lfsr = np.zeros(len(values), np.int32), np.zeros(encoder.lanes, np.uint32)
     encoder_start(kind, encoder.rate_bits, window, values, encoder.lane_seeds(), lfsr, acc)
-    found, buffer = [], np.empty(len(values), np.int32)
+    parts, buffer = [], np.empty(len(values), np.int32)
     for tick in range(window):
         count = encoder_tick(kind, encoder.rate_bits, tick, values, lfsr, acc, buffer)
-        found.append(buffer[:count].copy())
-    ticks = np.repeat(np.arange(window, dtype=np.int32), [len(f) for f in found])
-    return Events.make(ticks, np.concatenate(found))
+        parts.append(buffer[:count].copy())
+    ticks = np.repeat(np.arange(window, dtype=np.int32), [len(f) for f in parts])
+    return Events.make(ticks, np.concatenate(parts))

@@ -26,7 +26,7 @@ from oxnor.models.networks.binarized import Network
 from .augmented import PLAIN, Views, as_input
 from .deform import MNIST_SHAPE, Deformation, generator
 from .student import Student
-from .teacher import TeacherParams, train_teacher
+from .teacher import Teacher, TeacherParams, train_teacher
 
 _ORDER_KEY = 4
 
@@ -251,18 +251,13 @@ def train(
     # torch wants arrays that may be written
     images, labels = np.array(images).reshape(len(images), -1), np.array(labels)
     grey, answer = torch.from_numpy(images[kept]), torch.from_numpy(labels[kept].astype(np.int64))
-    teacher = None
-    if params.teacher.epochs and params.distill:
-        total = params.teacher.epochs
-        teacher = train_teacher(
-            params.teacher, grey, answer, path.parent if path else None,
-            lambda epoch, loss: tell(Progress("teacher", epoch, total, loss)), shape or MNIST_SHAPE, classes,
-        )
+    folder = path.parent if path else None
+    teacher = _teacher(params.teacher, (grey, answer), folder, tell, shape, classes) if params.distill else None
     student = Student((images.shape[1], *params.hidden, classes), params.seed, params.steepness)
     run = _Run(student, torch.optim.Adam(student.parameters, lr=params.lr, fused=True))
     if resume and path is not None and path.is_file():
         run.restore(load_state(path), params, path)
-    views = Views(grey, teacher, params.deformation, path.parent if path else None, shape, params.input_threshold)
+    views = Views(grey, teacher, params.deformation, folder, shape, params.input_threshold)
     first = images[kept[:STATISTICS_IMAGES]] >= params.input_threshold
     plain = as_input(np.packbits(first, axis=1), images.shape[1])
     while run.epoch < params.epochs:
@@ -282,6 +277,20 @@ def train(
     student.averages = run.best_averages
     info = {"training": {"epoch": run.best_epoch, "epochs": run.epoch, "validation_accuracy": run.best}}
     return dataclasses.replace(student.fold(plain, name), info=info, input_threshold=params.input_threshold)
+
+
+def _teacher(
+    params: TeacherParams, data: tuple[Any, Any], folder: Path | None, tell: Callable[[Progress], None],
+    shape: tuple[int, int] | None, classes: int,
+) -> Teacher | None:  # fmt: skip
+    """Return the trained teacher, if there is one."""
+    if not params.epochs:
+        return None
+
+    def progress(epoch: int, loss: float) -> None:
+        tell(Progress("teacher", epoch, params.epochs, loss))
+
+    return train_teacher(params, *data, folder, progress, shape or MNIST_SHAPE, classes)
 
 
 def _epoch(params: TrainParams, run: _Run, views: Views, labels: Any) -> float:

@@ -181,20 +181,20 @@ def train(
                     w.clamp_(-1, 1)
             total += loss.item() * len(part)
         if params.loss == "tanh-mse":
-            said = spiking_golden.run(_network(params, name, weights), images[held]).winners
+            predicted = spiking_golden.run(_network(params, name, weights), images[held]).winners
         else:
             with torch.no_grad():
-                said = _forward(held_in, weights, levels).argmax(1).numpy()
-        accuracy = float(np.mean(said == labels[held]))
+                predicted = _forward(held_in, weights, levels).argmax(1).numpy()
+        accuracy = float(np.mean(predicted == labels[held]))
         if accuracy > best:
             best, best_epoch, best_weights = accuracy, epoch + 1, [w.detach().clone() for w in weights]
         tell(Progress("network", epoch + 1, params.epochs, total / len(x), accuracy, best))
     made = _network(params, name, best_weights)
     spiking = float(np.mean(spiking_golden.run(made, images[held]).winners == labels[held]))
-    told: dict[str, Any] = {"epoch": best_epoch, "epochs": params.epochs}
+    record: dict[str, Any] = {"epoch": best_epoch, "epochs": params.epochs}
     if params.loss == "cross-entropy":
-        told["rate_network_validation_accuracy"] = best
-    return replace(made, info={"training": told | {"validation_accuracy": spiking}})
+        record["rate_network_validation_accuracy"] = best
+    return replace(made, info={"training": record | {"validation_accuracy": spiking}})
 
 
 def _network(params: SpikingTrainParams, name: str, weights: list[Any]) -> SpikingNetwork:

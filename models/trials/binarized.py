@@ -80,14 +80,14 @@ class Trials:
         faults.check(self.network)
         if faults.read:
             raise InputError("faults: errors of single reads are not those of weights")
-        found = []
+        packed = []
         for k, (layer, w) in enumerate(zip(self.network.layers, self._weights, strict=True)):
             named = [getattr(faults, name).get(k, _EMPTY) for name in FIELDS]
             if any(v.size for v in named):
                 w = w.copy()
                 kernels.toggle(w, layer.n_in, *named)
-            found.append(w)
-        return found
+            packed.append(w)
+        return packed
 
     def predict(self, faults: FaultMap) -> NDArray[np.int64]:
         """Return the class of each image with `faults`, shape (n,)."""

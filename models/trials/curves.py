@@ -164,7 +164,7 @@ class Curve:
         """Return the largest rate whose mean accuracy is at most `limit` below that without errors."""
         rates, floor = self.rates, self.clean - limit
         ends = {"limit": limit, "smallest": float(rates[0]), "largest": float(rates[-1])}
-        found = _crossing(rates, self.means, floor)
+        crossing = _crossing(rates, self.means, floor)
         g = rng.stream("bootstrap", seed=0, layer=0, trial=0)
         draws = np.empty((_RESAMPLES, len(rates)))
         for k, rate in enumerate(rates):
@@ -177,7 +177,7 @@ class Curve:
         def inside(rate: float) -> float | None:
             return float(rate) if 0 < rate < np.inf else None
 
-        return Knee(inside(found), inside(low), inside(high), below=found == 0, **ends)
+        return Knee(inside(crossing), inside(low), inside(high), below=crossing == 0, **ends)
 
     def to_json(self, limit: float = LIMIT) -> dict[str, Any]:
         """Return the statistics as a JSON-able dict."""

@@ -104,12 +104,12 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     notes = [*graph.notes]
     # bits[k] are those that stage k gives, in the order in which the next product takes them
     for k, stage in enumerate(layers.stages[1:-1], start=1):
-        found, elements = layers.bits[k], layers.elements[k]
-        t = found.thresholds(stage.rows)
-        records.append(_record(stage, found.sensitive) | layers.records[k])
+        bits, elements = layers.bits[k], layers.elements[k]
+        t = bits.thresholds(stage.rows)
+        records.append(_record(stage, bits.sensitive) | layers.records[k])
         assert stage.weights is not None
         back = np.argsort(elements)
-        weights.append(stage.weights ^ found.falling[back][:, None])
+        weights.append(stage.weights ^ bits.falling[back][:, None])
         thresholds.append(t[back])
         masks.append(_columns(layers.masks[k], back))
     head, final = out.head, out.before or out

@@ -51,25 +51,25 @@ def source_inputs(built: Built, graph: Graph, images: NDArray) -> NDArray:
     return values[rows].reshape(shape)
 
 
-def as_images(built: Built, given: NDArray) -> NDArray:
-    """Return given images as uint8 or bool, shape (n, n_in); float ones must be what the source takes.
+def as_images(built: Built, images: NDArray) -> NDArray:
+    """Return images as uint8 or bool, shape (n, n_in); float ones must be what the source takes.
 
     Raises
     ------
     InputError
         If a value is none that the source's input can have.
     """
-    given = np.asarray(given)
-    n = int(np.prod(given.shape[1:], dtype=object)) if given.ndim > 1 else 0
-    if given.ndim < 2 or n != built.network.n_in or not len(given):
-        raise InputError(f"images: shape must be (n, {built.network.n_in}), not {given.shape}")
-    given = given.reshape(len(given), n)
-    if given.dtype in (np.uint8, np.bool_):
-        return given
-    if given.dtype.kind not in "fi":
-        raise InputError(f"images: dtype must be uint8, bool or float, not {given.dtype}")
+    images = np.asarray(images)
+    n = int(np.prod(images.shape[1:], dtype=object)) if images.ndim > 1 else 0
+    if images.ndim < 2 or n != built.network.n_in or not len(images):
+        raise InputError(f"images: shape must be (n, {built.network.n_in}), not {images.shape}")
+    images = images.reshape(len(images), n)
+    if images.dtype in (np.uint8, np.bool_):
+        return images
+    if images.dtype.kind not in "fi":
+        raise InputError(f"images: dtype must be uint8, bool or float, not {images.dtype}")
     values = levels(built.coding, np.float64)
-    x = given.astype(np.float64)
+    x = images.astype(np.float64)
     row = np.clip(np.searchsorted((values[1:] + values[:-1]) / 2, x), 0, len(values) - 1)
     if not (np.abs(values[row] - x) <= 1e-5 * max(1.0, float(np.abs(values).max()))).all():
         raise InputError(f"images: values must be those of the input coding {built.coding!r}, and some are not")
@@ -125,14 +125,14 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     y, low, high = (np.asarray(v, np.float64) for v in (y, low[p, neurons], high[p, neurons]))
     wide = 1e-6 * np.abs(y)  # a product of the source may add in any order
     wrong = ((y < low - wide) | (y > high + wide)).any(axis=1)
-    found = golden.argmax(x[-1])
+    predicted = golden.argmax(x[-1])
     if built.pair:
         wrong_class = rounded_class = np.zeros(len(y), bool)
     else:
         best = y.argmax(axis=1)
         rows = np.arange(len(y))
-        wrong_class = (best != found) & (high[rows, found] < low[rows, best])
-        rounded_class = (best != found) & ~wrong_class
+        wrong_class = (best != predicted) & (high[rows, predicted] < low[rows, best])
+        rounded_class = (best != predicted) & ~wrong_class
     wrong |= wrong_class
     excused = wrong & _rounding(built, images) | rounded_class & ~wrong
     examples = [

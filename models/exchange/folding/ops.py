@@ -326,11 +326,13 @@ def axes_of(x: Inputs, a: Attrs) -> list[int] | None:
     return None if axes is None else [int(n) for n in np.ravel(axes)]
 
 
-def target_shape(found: Sequence[int], wanted: Sequence[int], batch: int | None, allowzero: bool = False) -> list[int]:
+def target_shape(
+    current: Sequence[int], wanted: Sequence[int], batch: int | None, allowzero: bool = False
+) -> list[int]:
     """Return the shape that a Reshape asks for, with a batch that was fixed at export replaced by the actual one."""
-    shape = [found[k] if n == 0 and not allowzero and k < len(found) else int(n) for k, n in enumerate(wanted)]
-    if len(shape) > 1 and batch is not None and shape[0] == batch and found and found[0] != batch:
-        shape[0] = int(found[0])
+    shape = [current[k] if n == 0 and not allowzero and k < len(current) else int(n) for k, n in enumerate(wanted)]
+    if len(shape) > 1 and batch is not None and shape[0] == batch and current and current[0] != batch:
+        shape[0] = int(current[0])
     return shape
 
 

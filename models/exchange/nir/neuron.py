@@ -81,7 +81,7 @@ def fit(
     weights: NDArray[np.float64],
     threshold: NDArray[np.float64],
     reset: NDArray[np.float64],
-    given: Mapping[str, Any],
+    changes: Mapping[str, Any],
     events: int,
     *,
     rounding: bool,
@@ -94,20 +94,20 @@ def fit(
         With r and all scales in them.
     threshold, reset : ndarray of float64, shape (n_out,)
         v_threshold and v_reset.
-    given : mapping
-        Fields of :class:`Neuron` that are wanted otherwise than NIR says.
+    changes : mapping
+        Fields of :class:`Neuron` that replace those of NIR.
     events : int
         Most events of an image, for the width of V.
     rounding : bool
-        Take the nearest grid of ``weight_max`` steps (4 unless given) if the weights lie on none.
+        Take the nearest grid of ``weight_max`` steps (default 4) if the weights lie on none.
 
     Raises
     ------
     InputError
         If there is no such layer.
     """
-    Neuron(**{name: given[name] for name in ("compare", "weight_max") if name in given})  # refuses wrong ones
-    subtract = given.get("reset") == "subtract"
+    Neuron(**{name: changes[name] for name in ("compare", "weight_max") if name in changes})  # refuses wrong ones
+    subtract = changes.get("reset") == "subtract"
     start = np.zeros(len(weights)) if subtract else -reset
     height = threshold + start
     if not (height > 0).all():
@@ -116,7 +116,7 @@ def fit(
     scaled, begin = weights / height[:, None], start / height
     if np.ptp(begin) > ROUNDING:
         raise InputError("v_reset must be the same part of v_threshold in every neuron")
-    peak, most = float(np.abs(scaled).max(initial=0)), given.get("weight_max", _LEVELS_MAX)
+    peak, most = float(np.abs(scaled).max(initial=0)), changes.get("weight_max", _LEVELS_MAX)
 
     def on(levels: int) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         step = peak / levels if peak else 1.0
@@ -135,7 +135,7 @@ def fit(
                 f"weights and threshold must be whole multiples of one step, at most {most} of it: with {best} the"
                 f" largest error is {off(best):.2g} of a step (`rounding` takes the nearest)"
             )
-        levels = given.get("weight_max", Neuron().weight_max)
+        levels = changes.get("weight_max", Neuron().weight_max)
     step, here, rest = on(levels)
     distance = np.abs(here - np.rint(here))
     top = 1 / step
@@ -146,11 +146,11 @@ def fit(
         own = {"theta": max(1, round(top)), "compare": "gt"}
     else:
         # From here on equality is explicit, whichever comparison the source has.
-        own = {"theta": max(1, math.ceil(top) if given.get("compare") == "ge" else math.floor(top) + 1)}
-        given = {k: v for k, v in given.items() if k != "compare"} | {"compare": "ge"}
+        own = {"theta": max(1, math.ceil(top) if changes.get("compare") == "ge" else math.floor(top) + 1)}
+        changes = {k: v for k, v in changes.items() if k != "compare"} | {"compare": "ge"}
     first = int(np.rint(rest[0]))
     reach = events * levels + abs(first) + own["theta"]
     own |= {"reset": "zero", "bipolar": False, "weight_max": levels, "v_init": first,
             "v_bits": min(31, reach.bit_length() + 1)}  # fmt: skip
-    neuron = Neuron(**(own | dict(given)))
+    neuron = Neuron(**(own | dict(changes)))
     return Fitted(np.rint(here).astype(np.int64), neuron, step, off(levels), int((distance > ROUNDING).sum()))

@@ -42,11 +42,11 @@ def to_graph(network: SpikingNetwork) -> Any:
 
 def warnings_of(network: SpikingNetwork) -> list[str]:
     """Return, in sentences, what other tools will not know of the network."""
-    found = [
+    warnings = [
         f"layer {k}: NIR cannot express {', '.join(losses(layer.neuron))}: kept as metadata, which only oxnor reads"
         for k, layer in enumerate(network.layers)
     ]
-    return [*found, "NIR has no encoder and no decision: kept as metadata, which only oxnor reads"]
+    return [*warnings, "NIR has no encoder and no decision: kept as metadata, which only oxnor reads"]
 
 
 def export_nir(network: SpikingNetwork, path: str | Path) -> dict[str, Any]:

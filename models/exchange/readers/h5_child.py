@@ -46,9 +46,9 @@ def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray], dict[str, Any]]:
         except subprocess.TimeoutExpired:
             raise InputError(f"takes the HDF5 library more than {_SECONDS} s: is damaged") from None
         err.seek(0)
-        said = err.read(100_000).decode("utf-8", "replace")
+        message = err.read(100_000).decode("utf-8", "replace")
         if done.returncode == 3:
-            raise InputError(said.strip().splitlines()[-1] if said.strip() else "is damaged")
+            raise InputError(message.strip().splitlines()[-1] if message.strip() else "is damaged")
         if done.returncode:
             raise InputError("cannot be read by the HDF5 library: is damaged or cut short")
         out.seek(0)
@@ -66,7 +66,7 @@ def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray], dict[str, Any]]:
 def _collect(path: str) -> dict[str, NDArray]:
     import h5py
 
-    found: dict[str, Any] = {"@config": np.zeros(0, np.uint8)}
+    arrays: dict[str, Any] = {"@config": np.zeros(0, np.uint8)}
     texts: dict[str, Any] = {}
     left = FILE_MAX
     with h5py.File(path, "r") as source:
@@ -74,7 +74,7 @@ def _collect(path: str) -> dict[str, NDArray]:
         config = config.encode() if isinstance(config, str) else bytes(config)
         if len(config) > _TEXT_MAX:
             raise InputError(f"model_config must have at most {_TEXT_MAX:,} bytes, not {len(config):,}")
-        found["@config"] = np.frombuffer(config, np.uint8)
+        arrays["@config"] = np.frombuffer(config, np.uint8)
         with_texts, text_left = "node" in source, _TEXT_MAX
         waiting = [("", source)]
         seen = 0
@@ -110,9 +110,9 @@ def _collect(path: str) -> dict[str, NDArray]:
                     left -= item.size * item.dtype.itemsize
                     if left < 0:
                         raise InputError(f"its arrays must have at most {FILE_MAX:,} bytes together")
-                    found[here] = item[()]
-    found["@texts"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
-    return found
+                    arrays[here] = item[()]
+    arrays["@texts"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
+    return arrays
 
 
 def main() -> int:
@@ -123,14 +123,14 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        found = _collect(sys.argv[1])
+        arrays = _collect(sys.argv[1])
     except InputError as e:
         print(e, file=sys.stderr)
         return 3
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, RecursionError):
         return 4
     with zipfile.ZipFile(sys.stdout.buffer, "w") as archive:
-        for name, array in found.items():
+        for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
             archive.writestr(f"{name}.npy", buffer.getvalue())

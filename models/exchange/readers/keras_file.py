@@ -73,12 +73,12 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 def _json(config: str) -> dict[str, Any]:
     try:
-        found = json.loads(config)
+        model = json.loads(config)
     except (ValueError, RecursionError):
         raise InputError("its model config must be JSON") from None
-    if not isinstance(found, dict) or not isinstance(found.get("config"), dict | list):
+    if not isinstance(model, dict) or not isinstance(model.get("config"), dict | list):
         raise InputError("its model config must describe a model, and does not")
-    return found
+    return model
 
 
 def _plain(name: Any) -> str:
@@ -126,7 +126,7 @@ def _graph(model: dict[str, Any], weights: dict[str, dict[str, NDArray]]) -> Gra
 
 def _inbound(layer: dict[str, Any]) -> list[str]:
     """Return the names of the layers whose outputs a layer of a functional model takes."""
-    found: list[str] = []
+    names: list[str] = []
     waiting = [layer.get("inbound_nodes") or []]
     steps = 0
     while waiting and steps < 1000:
@@ -134,15 +134,15 @@ def _inbound(layer: dict[str, Any]) -> list[str]:
         item = waiting.pop(0)
         if isinstance(item, dict):
             if isinstance(item.get("keras_history"), list) and item["keras_history"]:
-                found.append(str(item["keras_history"][0]))
+                names.append(str(item["keras_history"][0]))
             else:
                 waiting += [v for v in item.values() if isinstance(v, dict | list)]
         elif isinstance(item, list):
             if len(item) >= 3 and isinstance(item[0], str) and isinstance(item[1], int):
-                found.append(item[0])
+                names.append(item[0])
             else:
                 waiting += [v for v in item if isinstance(v, dict | list)]
-    return found
+    return names
 
 
 def _sorted(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -297,12 +297,12 @@ class _Builder:
     def _batch_norm(self, name: str, config: dict[str, Any], x: str, weights: dict[str, NDArray]) -> str:
         wanted = [f for f, on in (("gamma", config.get("scale", True)), ("beta", config.get("center", True)),
                                   ("moving_mean", True), ("moving_variance", True)) if on]  # fmt: skip
-        found = {f: weights.get(f, weights.get(str(k))) for k, f in enumerate(wanted)}
-        mean = found.get("moving_mean")
-        if any(v is None for v in found.values()) or mean is None or mean.ndim != 1:
+        stored = {f: weights.get(f, weights.get(str(k))) for k, f in enumerate(wanted)}
+        mean = stored.get("moving_mean")
+        if any(v is None for v in stored.values()) or mean is None or mean.ndim != 1:
             raise InputError(f"layer {name!r}: must have {', '.join(wanted)} in the file")
         n = len(mean)
-        values = {"gamma": np.ones(n), "beta": np.zeros(n)} | found
+        values = {"gamma": np.ones(n), "beta": np.zeros(n)} | stored
         if any(v is None or v.shape != (n,) for v in values.values()):
             raise InputError(f"layer {name!r}: {', '.join(wanted)} must have one shape")
         names = [

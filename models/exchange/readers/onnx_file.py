@@ -170,13 +170,13 @@ class _Budget:
 
     def _external(self, tensor: Any, size: int, where: str) -> bytes:
         """Read data from a file beside the model: never from another folder, and never more than is there."""
-        given = {_text(e.key): _text(e.value) for e in tensor.external_data}
-        name = given.get("location", "")
+        entries = {_text(e.key): _text(e.value) for e in tensor.external_data}
+        name = entries.get("location", "")
         if self.folder is None or not name or Path(name).name != name or name in (".", ".."):
             raise InputError(f"{where}: its data must be in the file or in a file beside it, not in {name!r}")
         path = self.folder / name
         try:
-            offset, length = int(given.get("offset", 0)), int(given.get("length", size))
+            offset, length = int(entries.get("offset", 0)), int(entries.get("length", size))
         except ValueError:
             raise InputError(f"{where}: offset and length of its data must be whole numbers") from None
         if length != size or offset < 0:

@@ -65,11 +65,11 @@ def _operators() -> list[type]:
     bases = {"BipolarQuant": BipolarQuant, "Quant": Quant, "IntQuant": Quant, "MultiThreshold": MultiThreshold,
              "XnorPopcountMatMul": XnorPopcountMatMul}  # fmt: skip
     BatchNormalization.op_domain = ""
-    found: list[type] = [BatchNormalization]
+    operators: list[type] = [BatchNormalization]
     for domain in ("finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"):
         for name, base in bases.items():
-            found.append(type(name, (base,), {"op_domain": domain}))
-    return found
+            operators.append(type(name, (base,), {"op_domain": domain}))
+    return operators
 
 
 def evaluator(model: Any, output: str, input_name: str) -> Callable[[NDArray], NDArray] | None:
