@@ -9,6 +9,8 @@ EXTRAS ?= test
 BIN := $(VENV)/bin
 JOBS ?= 2
 
+PACKAGES := models hw sim cli fpga
+
 .PHONY: demo test test-slow lint tree types docs bench boards pictures clean
 
 demo: $(VENV)/.installed
@@ -23,13 +25,17 @@ test-slow: $(VENV)/.installed-$(EXTRAS)
 bench: $(VENV)/.installed
 	$(BIN)/oxnor tools benchmark
 
-lint: $(VENV)/.installed-$(EXTRAS)
+lint: tree $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check
+	cd build/tree && PYTHONPATH=. $(CURDIR)/$(BIN)/lint-imports $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/build/import-linter
 
-# The import hook of an editable install hides the sources from mypy: it gets the wheel.
-types: $(VENV)/.installed-$(EXTRAS)
-	rm -rf build/types build/lib build/bdist.* && $(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/types .
-	cd build/types && MYPYPATH=. $(CURDIR)/$(BIN)/python -m mypy --config-file $(CURDIR)/pyproject.toml \
+# The import hook of an editable install hides the sources from tools that read them: they get the package laid out.
+tree:
+	rm -rf build/tree && mkdir -p build/tree/oxnor
+	ln -s $(CURDIR)/api/* $(PACKAGES:%=$(CURDIR)/%) build/tree/oxnor
+
+types: tree $(VENV)/.installed-$(EXTRAS)
+	cd build/tree && MYPYPATH=. $(CURDIR)/$(BIN)/python -m mypy --config-file $(CURDIR)/pyproject.toml \
 	    --cache-dir $(CURDIR)/build/mypy -p oxnor
 
 $(VENV)/.installed: pyproject.toml
