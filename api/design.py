@@ -12,7 +12,7 @@ from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.datasets.options import DataOptions
 
-from .sections import Board, Device, Errors, Tolerance, name_or_path
+from .sections import FOREIGN, Board, Device, Errors, Tolerance, name_or_path
 
 if TYPE_CHECKING:
     from oxnor.models.devices.model import DeviceModel
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from .results import Accuracy
     from .run import RunReport
 
-#: Files of other tools that are imported before anything else is done.
-FOREIGN = (".onnx", ".h5", ".keras", ".pt", ".pth", ".nir")
 #: Keys of a design file that later versions use.
 RESERVED = {"technology": "this version of oxnor has no technologies yet"}
 #: What `oxnor run` may do, in this order.

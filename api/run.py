@@ -8,14 +8,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import locked, write_text
 from oxnor.models.base.replace import whole_folder
 
-from .design import Design
 from .steps import STEPS, code_version, digest, imported, is_foreign
+
+if TYPE_CHECKING:
+    from .design import Design
 
 RECORD, WORK, PAGE = "record.json", ".work", "index.html"
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from oxnor.models.devices.model import DeviceModel
     from oxnor.models.faults.fault_map import FaultMap
 
+#: Files of other tools that are imported before anything else is done.
+FOREIGN = (".onnx", ".h5", ".keras", ".pt", ".pth", ".nir")
+
 
 @dataclass(frozen=True)
 class Device:

@@ -16,10 +16,10 @@ import numpy as np
 
 from oxnor.models.base.errors import InputError
 
-from .design import FOREIGN, Design
-from .sections import Board
+from .sections import FOREIGN, Board
 
 if TYPE_CHECKING:
+    from .design import Design
     from .run import Tell
 
 

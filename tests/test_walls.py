@@ -38,13 +38,9 @@ def tree(tmp_path_factory):
 
 
 def lint(tree, *arguments):
-    command = [
-        str(Path(sys.executable).with_name("lint-imports")), str(ROOT / "pyproject.toml"), "--no-cache", *arguments
-    ]
-    done = subprocess.run(
-        command, cwd=tree, env={"PYTHONPATH": str(tree), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
-        check=False,
-    )
+    code = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", code, str(ROOT / "pyproject.toml"), "--no-cache", *arguments]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
