@@ -1,4 +1,4 @@
-"""AXI4-Lite from Python at a few wake-ups an access: for benches that cannot afford one each clock edge."""
+"""AXI4-Lite from Python at a few wake-ups an access: for testbenches that cannot afford one each clock edge."""
 
 from __future__ import annotations
 

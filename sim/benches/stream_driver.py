@@ -1,6 +1,6 @@
-"""AXI4-Stream from Python at one wake-up a transfer: what the fast bench drives and listens with.
+"""AXI4-Stream from Python at one wake-up a transfer: what the fast testbench drives and listens with.
 
-cocotbext-axi wakes at every clock edge, which is what a bench with pauses needs and what a long run cannot afford. An
+cocotbext-axi wakes at every clock edge, which a testbench with pauses needs and a long run cannot afford. An
 engine that computes for 64 cycles on each image is left alone here for those 64 cycles.
 
 Both sides see the bus as a register does: a value read at a rising edge is the value before that edge.

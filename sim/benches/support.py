@@ -1,6 +1,6 @@
-"""What the unit benches share: start, stream driver and monitor with pauses, scoreboard.
+"""What the testbenches of units share: start, stream driver and monitor with pauses, scoreboard.
 
-A bench works in a run directory with ``job.json`` (its parameters) and, where it needs them, ``.npy`` files and
+A testbench works in a run directory with ``job.json`` (its parameters) and, where it needs them, ``.npy`` files and
 ``mem/``. Values are read at rising clock edges and are those before the edge; what is written there is seen after it.
 """
 
@@ -18,7 +18,7 @@ from cocotb.triggers import RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
 PERIOD = 2
-#: Simulator steps in one nanosecond-timescale step of the benches; Icarus counts in the precision, 1 ps.
+#: Simulator steps in one nanosecond-timescale step of the testbenches; Icarus counts in the precision, 1 ps.
 UNIT: Literal["ns"] = "ns"
 
 
@@ -52,7 +52,7 @@ def limit(cycles: int) -> None:
 
     async def expire() -> None:
         await Timer(PERIOD * cycles, UNIT)
-        raise AssertionError(f"the bench still waits after {cycles} cycles")
+        raise AssertionError(f"the testbench still waits after {cycles} cycles")
 
     cocotb.start_soon(expire())
 

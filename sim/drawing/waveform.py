@@ -146,14 +146,14 @@ def read_vcd(path: str | Path, layer: int, sense_latency: int) -> Waveform:
     """
     VCDVCD = _vcd_reader()
     names = VCDVCD(str(path), only_sigs=True).signals
-    found = {s: _find(names, layer, s.pattern) for s in SOURCES}
+    signals = {s: _find(names, layer, s.pattern) for s in SOURCES}
     clock = next((n for n in names if n.endswith(".clk")), None)
-    if clock is None or found[SOURCES[0]] is None:
+    if clock is None or signals[SOURCES[0]] is None:
         raise InputError(f"{path}: must show the macros of layer {layer}, and does not")
-    vcd = VCDVCD(str(path), signals=[clock, *(n for n in found.values() if n)])
+    vcd = VCDVCD(str(path), signals=[clock, *(n for n in signals.values() if n)])
     edges = _edges(vcd[clock].tv)
     tracks = []
-    for source, name in found.items():
+    for source, name in signals.items():
         if name is not None:
             times = [t for t, _ in vcd[name].tv]
             texts = [v for _, v in vcd[name].tv]

@@ -77,14 +77,14 @@ def entries(root: Path | None = None) -> list[Entry]:
     root : Path, optional
         Folder of the cache. Default: :func:`oxnor.models.base.files.build_root`.
     """
-    found = []
+    kept = []
     for folder, kind in FOLDERS.items():
         for path in ((root or build_root()) / folder).glob("*"):
             if path.is_dir():
                 used = [p.stat().st_mtime for p in (path, path / _IN_USE) if p.exists()]
                 if used:
-                    found.append(Entry(kind, path, _size(path), max(used)))
-    return sorted(found, key=lambda e: e.used)
+                    kept.append(Entry(kind, path, _size(path), max(used)))
+    return sorted(kept, key=lambda e: e.used)
 
 
 class Lease:

@@ -101,5 +101,5 @@ class WatchedIcarus(Watched, cocotb_runner.Icarus):
 def make_runner(simulator: str) -> Any:
     """Return a watched runner by the name of its simulator."""
     if simulator not in SIMULATORS:
-        raise InputError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+        raise InputError(f"must be one of {', '.join(SIMULATORS)}, not {simulator!r}", parameter="simulator")
     return WatchedVerilator() if simulator == "verilator" else WatchedIcarus()

@@ -132,7 +132,7 @@ def build(
     tool = find_tool(simulator)
     sources = [Path(s).resolve() for s in sources]
     if waves not in (None, "vcd", "fst") or (waves == "vcd" and simulator == "icarus"):
-        raise InputError(f"waves must be 'vcd' or 'fst' (Icarus: 'fst' only), not {waves!r}")
+        raise InputError(f"must be 'vcd' or 'fst' (Icarus: 'fst' only), not {waves!r}", parameter="waves")
     if waves == "fst" and simulator == "verilator" and not toolchain.fst_possible():
         raise InputError(f"FST waves need the headers of lz4 and zlib: {toolchain.GET_FST}; VCD needs nothing")
     arguments = verilator_arguments(public, waves) if simulator == "verilator" else []

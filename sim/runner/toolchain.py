@@ -80,8 +80,8 @@ def _is_python_script(path: Path) -> bool:
 def _on_path(name: str) -> list[Path]:
     """Return every executable `name` on PATH, in order, wrappers of Python packages left out."""
     folders = dict.fromkeys(os.environ.get("PATH", os.defpath).split(os.pathsep))
-    found = [shutil.which(name, path=folder) for folder in folders if folder]
-    return [Path(p) for p in found if p and not _is_python_script(Path(p))]
+    paths = [shutil.which(name, path=folder) for folder in folders if folder]
+    return [Path(p) for p in paths if p and not _is_python_script(Path(p))]
 
 
 def require_compiler() -> None:

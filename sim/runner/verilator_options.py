@@ -90,7 +90,7 @@ def registered_reset(ports: Sequence[Mapping[str, Any]], top: str) -> tuple[str,
     top : str
         The module to wrap.
     """
-    name = f"{top}_bench"
+    name = f"{top}_testbench"
     header = ",\n".join(f"  {p['direction']} wire [{p['width'] - 1}:0] {p['name']}" for p in ports)
     joins = ", ".join(f".{p['name']}({'rst_registered' if p['name'] == 'rst' else p['name']})" for p in ports)
     body = f"  reg rst_registered = 1'b1;\n  always @(posedge clk) rst_registered <= rst;\n  {top} engine ({joins});\n"

@@ -285,7 +285,7 @@ def bench_demo(folder: Path) -> list[Row]:
 
 
 def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
-    """The spiking golden model against its plain twin, and the RTL against the golden model on every output spike."""
+    """The spiking golden model against its reference, and the RTL against the golden model on every output spike."""
     from oxnor.models.golden import spiking as spiking_golden
     from oxnor.models.golden.spiking_reference import ReferenceRun
     from oxnor.models.networks.encoders import encode
@@ -300,17 +300,17 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     events = [encode(network.encoder, v, window) for v in values[:few]]
     plain = _best(lambda: [ReferenceRun(network, e) for e in events], 2)
     simulate(network, images[:1], run=RunOptions(build_dir=folder))
-    found = simulate(network, images, run=RunOptions(build_dir=folder))
-    if not found.ok:
-        raise RuntimeError(f"the RTL differs from the golden model: {found.difference}")
+    result = simulate(network, images, run=RunOptions(build_dir=folder))
+    if not result.ok:
+        raise RuntimeError(f"the RTL differs from the golden model: {result.difference}")
     ratio = plain / few * len(images) / fast
     return [
         Row(f"spiking golden model, {network.name}, {len(images):,} images",
             fast, "s", plain / few * len(images), ratio, "<= 30 s", fast <= 30,
             f"baseline: plain Python, {few} images"),
         Row(f"oxnor simulate {network.name}, {len(images):,} images, simulation",
-            found.sim_s, "s", None, None, "<= 120 s", found.sim_s <= 120,
-            f"{found.spikes:,} output spikes equal, {found.cycles:,} cycles"),
+            result.sim_s, "s", None, None, "<= 120 s", result.sim_s <= 120,
+            f"{result.spikes:,} output spikes equal, {result.cycles:,} cycles"),
     ]  # fmt: skip
 
 

@@ -107,11 +107,11 @@ def golden_curve(
         for trial in compute(keys):
             done.append(trial)
             progress("golden model at more bit error rates", len(done), len(keys))
-    found: dict[float, list[float]] = {}
+    by_rate: dict[float, list[float]] = {}
     for trial in sorted(done, key=lambda t: t.key):
-        found.setdefault(trial.key.rate, []).append(trial.accuracy)
-    clean = found.pop(0.0)[0]
-    return Curve(network.name, {r: np.array(v) for r, v in found.items()}, clean, len(inputs.images))
+        by_rate.setdefault(trial.key.rate, []).append(trial.accuracy)
+    clean = by_rate.pop(0.0)[0]
+    return Curve(network.name, {r: np.array(v) for r, v in by_rate.items()}, clean, len(inputs.images))
 
 
 def capture_read(network: Network, images: NDArray, build_dir: Path | None = None) -> Waveform:
@@ -197,5 +197,5 @@ def write_page(demo: Demo, directory: str | Path) -> Path:
 
 def write_pictures(demo: Demo, directory: str | Path, kinds: Sequence[str] = (".svg",)) -> list[Path]:
     """Write the pictures as files of their own into `directory`; `kinds` are ends of their names."""
-    found = pictures(demo)
-    return [path for name, p in found.items() for kind in kinds for path in p.save(Path(directory) / f"{name}{kind}")]
+    shown = pictures(demo)
+    return [path for name, p in shown.items() for kind in kinds for path in p.save(Path(directory) / f"{name}{kind}")]

@@ -85,11 +85,11 @@ def draw_comparison(
             axes.plot([x], [getattr(rates, key)], marker="o", ms=6, color=colours[_LOOKS[key][0]], ls="")
         look = {"color": colours["ink"], "marker": "_", "ms": 9, "capsize": 3, "lw": 1.2, "ls": ""}
         for key in kinds:
-            found = (monte_carlo or {}).get(key)
-            if found and found.errors:
-                spread = [[found.rate - found.low], [found.high - found.rate]]
+            estimate = (monte_carlo or {}).get(key)
+            if estimate and estimate.errors:
+                spread = [[estimate.rate - estimate.low], [estimate.high - estimate.rate]]
                 label = "Monte Carlo, 99 % interval" if key == "ber_1t1r" else None
-                axes.errorbar([x], [found.rate], spread, label=label, **look)
+                axes.errorbar([x], [estimate.rate], spread, label=label, **look)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set(xlim=(low, high), ylim=(low * low / 2, 1.5 * high))
@@ -134,7 +134,7 @@ def draw_fit(axes: Any, colours: Colours, fit: Fit) -> None:
     """Draw resistances against their normal quantiles: a log-normal state lies on its straight line."""
     from scipy.special import ndtri
 
-    for state, found, name, dashes in (("LRS", fit.lrs, "blue", "-"), ("HRS", fit.hrs, "orange", "--")):
+    for state, state_fit, name, dashes in (("LRS", fit.lrs, "blue", "-"), ("HRS", fit.hrs, "orange", "--")):
         x = np.sort(fit.values[state])
         z = ndtri((np.arange(x.size) + 0.5) / x.size)
         # The tails whole, the middle thin.
@@ -143,8 +143,9 @@ def draw_fit(axes: Any, colours: Colours, fit: Fit) -> None:
         look: dict[str, Any] = {"marker": "o" if state == "LRS" else "^", "color": colours[name]}
         axes.plot(np.exp(x[keep]), z[keep], ls="", ms=4, mfc="none", label=f"{state} as read", **look)
         ends = z[[0, -1]]
-        label = f"median {found.median:.4g} ohm, sigma {found.sigma:.3g}"
-        axes.plot(found.median * np.exp(found.sigma * ends), ends, color=colours["ink"], lw=1.4, ls=dashes, label=label)
+        label = f"median {state_fit.median:.4g} ohm, sigma {state_fit.sigma:.3g}"
+        line = state_fit.median * np.exp(state_fit.sigma * ends)
+        axes.plot(line, ends, color=colours["ink"], lw=1.4, ls=dashes, label=label)
     axes.set_xscale("log")
     axes.set(xlabel="resistance (ohm)", ylabel="normal quantile of the rank (sigmas)")
     axes.grid(True, lw=0.5, alpha=0.4)

@@ -95,22 +95,22 @@ class Spirit:
 def check(images: int, trials: int, image: int) -> None:
     """Raise InputError if :func:`spirit` would refuse these."""
     if not 1 <= trials <= 1000:
-        raise InputError(f"trials must be in [1, 1000], not {trials}")
+        raise InputError(f"must be in [1, 1000], not {trials}", parameter="trials")
     if not 0 <= image < images:
-        raise InputError(f"image must be in [0, {images - 1}], not {image}")
+        raise InputError(f"must be in [0, {images - 1}], not {image}", parameter="image")
 
 
 def _figures(network: SpikingNetwork, values: NDArray, labels: NDArray) -> dict[str, Any]:
-    found = spiking_golden.run(network, values)
-    events = float(found.synaptic_events(network).mean())
+    readout = spiking_golden.run(network, values)
+    events = float(readout.synaptic_events(network).mean())
     return {
         "delta_s": network.decision.delta_s,
-        "accuracy": float(np.mean(found.winners == labels)),
-        "input_spikes": float(found.used[:, 0].mean()),
+        "accuracy": float(np.mean(readout.winners == labels)),
+        "input_spikes": float(readout.used[:, 0].mean()),
         "synaptic_events": events,
         "energy_j": events * ENERGY_J,
-        "undecided": float(found.undecided.mean()),
-        "ticks": float(found.ticks.mean()),
+        "undecided": float(readout.undecided.mean()),
+        "ticks": float(readout.ticks.mean()),
     }
 
 
@@ -163,12 +163,12 @@ def spirit(
         tell()
     cells = []
     for rate in CELL_RATES:
-        found = []
+        accuracies = []
         for trial in range(trials):
             faulty = FaultMap.draw(network, ber=rate, seed=seed, trial=trial).apply(network)
-            found.append(float(np.mean(spiking_golden.run(faulty, values).winners == labels)))
+            accuracies.append(float(np.mean(spiking_golden.run(faulty, values).winners == labels)))
             tell()
-        row = {"rate": rate, "accuracy": float(np.mean(found)), "low": min(found), "high": max(found)}
+        row = {"rate": rate, "accuracy": float(np.mean(accuracies)), "low": min(accuracies), "high": max(accuracies)}
         cells.append(row | {"trials": trials})
     refractory: dict[str, list[float]] = {}
     for other in compared:
@@ -188,15 +188,15 @@ def _held(network: SpikingNetwork, ticks: int) -> SpikingNetwork:
     return replace(network, layers=(*network.layers[:-1], replace(last, neuron=neuron)))
 
 
-def delta_plot(found: Spirit) -> Plot:
+def delta_plot(result: Spirit) -> Plot:
     """Return accuracy and input spikes against Delta S."""
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
         axes = figure.add_subplot()
-        spikes = [d["input_spikes"] for d in found.deltas]
-        axes.plot(spikes, [100 * d["accuracy"] for d in found.deltas], color=colours["blue"], lw=2, marker="o", ms=5,
-                  label=f"{found.network}, golden model")  # fmt: skip
-        for d in found.deltas:
+        spikes = [d["input_spikes"] for d in result.deltas]
+        axes.plot(spikes, [100 * d["accuracy"] for d in result.deltas], color=colours["blue"], lw=2, marker="o", ms=5,
+                  label=f"{result.network}, golden model")  # fmt: skip
+        for d in result.deltas:
             at = (d["input_spikes"], 100 * d["accuracy"])
             axes.annotate(f"{d['delta_s']}", at, xytext=(0, 8), textcoords="offset points", ha="center")
         axes.plot([PUBLISHED["input_spikes"]], [100 * PUBLISHED["accuracy_simulated"]], ls="", marker="s", ms=8,
@@ -208,22 +208,22 @@ def delta_plot(found: Spirit) -> Plot:
         axes.grid(True, lw=0.5, alpha=0.4)
         axes.legend(loc="lower right")
 
-    return Plot(f"Accuracy of {found.network} against the spikes that a decision takes", (10.5, 4.6), draw)
+    return Plot(f"Accuracy of {result.network} against the spikes that a decision takes", (10.5, 4.6), draw)
 
 
-def cells_plot(found: Spirit) -> Plot:
+def cells_plot(result: Spirit) -> Plot:
     """Return accuracy against the share of wrong cells."""
     from oxnor.sim.drawing.plots import log_ticks
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
         axes = figure.add_subplot()
-        rates = [c["rate"] for c in found.cells]
-        low, high = ([100 * c[k] for c in found.cells] for k in ("low", "high"))
-        trials = found.cells[0]["trials"]
+        rates = [c["rate"] for c in result.cells]
+        low, high = ([100 * c[k] for c in result.cells] for k in ("low", "high"))
+        trials = result.cells[0]["trials"]
         axes.fill_between(rates, low, high, color=colours["blue"], alpha=0.2, lw=0, label=f"range of {trials} trials")
-        axes.plot(rates, [100 * c["accuracy"] for c in found.cells], color=colours["blue"], lw=2, marker="o", ms=5,
+        axes.plot(rates, [100 * c["accuracy"] for c in result.cells], color=colours["blue"], lw=2, marker="o", ms=5,
                   label="mean")  # fmt: skip
-        axes.axhline(100 * found.summary["accuracy"], color=colours["line"], ls="--", lw=1, label="without errors")
+        axes.axhline(100 * result.summary["accuracy"], color=colours["line"], ls="--", lw=1, label="without errors")
         axes.axhline(100 * PUBLISHED["accuracy_measured"], color=colours["purple"], ls=":", lw=1.5,
                      label="published: chip")  # fmt: skip
         axes.set_xscale("log")
@@ -232,18 +232,18 @@ def cells_plot(found: Spirit) -> Plot:
         axes.grid(True, lw=0.5, alpha=0.4)
         axes.legend(loc="center left")
 
-    return Plot(f"Accuracy of {found.network} against wrong cells", (10.5, 4.6), draw)
+    return Plot(f"Accuracy of {result.network} against wrong cells", (10.5, 4.6), draw)
 
 
-def refractory_plot(found: Spirit) -> Plot:
+def refractory_plot(result: Spirit) -> Plot:
     """Return accuracy against the refractory period of the outputs."""
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
         axes = figure.add_subplot()
-        for (name, accuracy), colour in zip(found.refractory.items(), ("blue", "orange"), strict=False):
+        for (name, accuracy), colour in zip(result.refractory.items(), ("blue", "orange"), strict=False):
             percent = [100 * a for a in accuracy]
             axes.plot(REFRACTORIES, percent, color=colours[colour], lw=2, marker="o", ms=5, label=name)
-        period = 2**found.run.network.encoder.rate_bits / 255
+        period = 2**result.run.network.encoder.rate_bits / 255
         axes.axvline(period, color=colours["line"], ls="--", lw=1, label="shortest period of an input")
         axes.set(xlabel="refractory period (ticks)", ylabel="accuracy (%)")
         axes.grid(True, lw=0.5, alpha=0.4)
@@ -252,9 +252,9 @@ def refractory_plot(found: Spirit) -> Plot:
     return Plot("Accuracy against the refractory period of the output neurons", (10.5, 4.6), draw)
 
 
-def raster_plot(found: Spirit) -> Plot:
+def raster_plot(result: Spirit) -> Plot:
     """Return input spikes, membranes and signed counts of one image until its decision."""
-    run = found.run
+    run = result.run
     winner = int(np.argmax(run.counts))
     rival = int(np.argsort(run.counts)[-2])
     events = np.arange(1, len(run.inputs) + 1)
@@ -285,24 +285,24 @@ def raster_plot(found: Spirit) -> Plot:
             width = 1 if colour == "line" else 2
             bottom.step(range(len(counts)), counts[:, n], where="post", color=colours[colour], lw=width)
         why = REASONS[run.reason]
-        said = f"{why}: {winner} after {run.used[0]} input spikes (digit {found.label})"
+        said = f"{why}: {winner} after {run.used[0]} input spikes (digit {result.label})"
         bottom.axvline(len(events), color=colours["green"], ls=":", lw=1.5)
         bottom.annotate(said, (0.02, 0.82), xycoords="axes fraction", color=colours["green"])
         bottom.set(xlabel="event of the last layer", ylabel="signed count")
 
-    return Plot(f"Spikes, membranes and counts of one digit until {found.network} decides", (10.5, 7.2), draw)
+    return Plot(f"Spikes, membranes and counts of one digit until {result.network} decides", (10.5, 7.2), draw)
 
 
-def plots(found: Spirit) -> dict[str, Plot]:
+def plots(result: Spirit) -> dict[str, Plot]:
     """Return the pictures by the stem of their file."""
-    return {"spirit-delta": delta_plot(found), "spirit-cells": cells_plot(found),
-            "spirit-refractory": refractory_plot(found), "spirit-raster": raster_plot(found)}  # fmt: skip
+    return {"spirit-delta": delta_plot(result), "spirit-cells": cells_plot(result),
+            "spirit-refractory": refractory_plot(result), "spirit-raster": raster_plot(result)}  # fmt: skip
 
 
-def table(found: Spirit) -> Sequence[tuple[str, str, str]]:
+def table(result: Spirit) -> Sequence[tuple[str, str, str]]:
     """Return the published figures beside ours, for people."""
-    ours, events = found.summary, PUBLISHED["input_spikes"] * PUBLISHED["outputs"]
-    at_one_percent = next(c for c in found.cells if c["rate"] == 1e-2)
+    ours, events = result.summary, PUBLISHED["input_spikes"] * PUBLISHED["outputs"]
+    at_one_percent = next(c for c in result.cells if c["rate"] == 1e-2)
     return [
         ("accuracy, ideal cells", f"{100 * PUBLISHED['accuracy_simulated']:.0f} %", f"{100 * ours['accuracy']:.2f} %"),
         ("accuracy, chip; ours with 1 % wrong cells", f"{100 * PUBLISHED['accuracy_measured']:.0f} %",

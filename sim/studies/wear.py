@@ -80,10 +80,10 @@ def ages(device: DeviceModel, trials: int, count: int = RTL_AGES) -> list[int]:
         If there are none.
     """
     low, high = device.valid_cycles
-    found = [c for c in np.geomspace(max(low, 1), max(high, 1), 400) if _exact(device, c) * trials >= ERRORS_MIN]
-    if not found or not device.wear.changes:
+    candidates = [c for c in np.geomspace(max(low, 1), max(high, 1), 400) if _exact(device, c) * trials >= ERRORS_MIN]
+    if not candidates or not device.wear.changes:
         raise InputError(f"device {device.name!r} must wear, and err in {ERRORS_MIN} of {trials:,} pairs at its end")
-    places = np.geomspace(found[0], found[-1], count)
+    places = np.geomspace(candidates[0], candidates[-1], count)
     return sorted({min(round(float(c)), int(high)) for c in places})
 
 
@@ -193,7 +193,7 @@ def wear_picture(
     """
     places = {"numpy": ages(device, DRAWN, DRAWN_AGES), "rtl": ages(device, rounds * ROWS * COLS, RTL_AGES)}
     total = sum(map(len, places.values()))
-    found: dict[str, list[WearPoint]] = {name: [] for name in places}
+    points: dict[str, list[WearPoint]] = {name: [] for name in places}
     (root or build_root()).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root or build_root(), prefix="wear-") as folder:
         for name, cycles in ((name, c) for name, values in places.items() for c in values):
@@ -201,12 +201,12 @@ def wear_picture(
                 point = drawn_point(device, cycles, pairs=DRAWN, seed=seed)
             else:
                 point = rtl_point(device, cycles, Path(folder) / str(cycles), rounds=rounds, seed=seed, root=root)
-            found[name].append(point)
+            points[name].append(point)
             if progress:
-                progress(sum(map(len, found.values())), total)
+                progress(sum(map(len, points.values())), total)
     labels = {"numpy": f"numpy, {DRAWN:,} pairs", "rtl": f"RTL in Verilator, {rounds * ROWS * COLS:,} pairs"}
-    wear_plot(path, device, {labels[name]: _arrays(points) for name, points in found.items()})
-    return found
+    wear_plot(path, device, {labels[name]: _arrays(of_kind) for name, of_kind in points.items()})
+    return points
 
 
 def _arrays(points: list[WearPoint]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

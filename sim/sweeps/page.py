@@ -71,7 +71,7 @@ class Story:
     def read(cls, path: str | Path, limit: float = LIMIT) -> Story:
         """Read a results file; raises InputError if it holds no trial with errors."""
         if not 0 < limit < 1:
-            raise InputError(f"limit must be above 0 and below 1, not {limit}")
+            raise InputError(f"must be above 0 and below 1, not {limit}", parameter="limit")
         with Results(path) as results:
             curves = results.curves()
             if not curves:
@@ -87,10 +87,10 @@ class Story:
     @property
     def layers(self) -> dict[str, Curve]:
         """The curves with errors in one layer alone, by its name, and that of all layers beside them."""
-        found = {f"layer {k}": c for k, c in self.curves.items() if k != ALL_LAYERS}
-        if found and ALL_LAYERS in self.curves:
-            found["all layers"] = self.curves[ALL_LAYERS]
-        return found
+        named = {f"layer {k}": c for k, c in self.curves.items() if k != ALL_LAYERS}
+        if named and ALL_LAYERS in self.curves:
+            named["all layers"] = self.curves[ALL_LAYERS]
+        return named
 
     @property
     def axis(self) -> str:
@@ -102,14 +102,14 @@ class Story:
         """The pictures by name."""
         name = self.header["network"]
         title = f"Accuracy of {name} against error rate"
-        found = {"accuracy": accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)}
+        drawn = {"accuracy": accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)}
         if self.layers:
-            found["layers"] = layers_plot(self.layers, f"Sensitivity of the layers of {name}", limit=self.limit)
+            drawn["layers"] = layers_plot(self.layers, f"Sensitivity of the layers of {name}", limit=self.limit)
         chosen = chosen_rates(self)
         if self.header["classes"] <= 64:
             shown = {rate: self.confusions[rate] for rate in chosen}
-            found["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}")
-        return found
+            drawn["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}")
+        return drawn
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the trials as a JSON-able dict."""

@@ -196,26 +196,26 @@ class Results:
 
     def _read_header(self) -> dict[str, Any]:
         try:
-            found = {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM header")}
+            header = {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM header")}
         except (ValueError, TypeError, RecursionError):
             raise InputError(f"{self.path}: header must be JSON texts") from None
-        if found.get("format") != FORMAT:
+        if header.get("format") != FORMAT:
             raise InputError(f"{self.path}: header.format must be {FORMAT!r}: this is some other file")
-        if found.get("version") != FORMAT_VERSION:
+        if header.get("version") != FORMAT_VERSION:
             raise InputError(
-                f"{self.path}: header.version must be {FORMAT_VERSION}, not {found.get('version')!r}:"
+                f"{self.path}: header.version must be {FORMAT_VERSION}, not {header.get('version')!r}:"
                 " the file is from another release"
             )
-        missing = [key for key in (*IDENTITY, "classes") if key not in found]
+        missing = [key for key in (*IDENTITY, "classes") if key not in header]
         if missing:
             raise InputError(f"{self.path}: header.{missing[0]} is missing")
         for key, kind in _FIELDS.items():
-            if key in found and type(found[key]) is not kind:
-                raise InputError(f"{self.path}: header.{key} must be of type {kind.__name__}, not {_short(found[key])}")
+            if key in header and type(header[key]) is not kind:
+                raise InputError(f"{self.path}: header.{key} must be of type {kind.__name__}, not {_short(header[key])}")
         for key, high in {"images": _IMAGES_MAX, "classes": _CLASSES_MAX}.items():
-            if not 1 <= found[key] <= high:
-                raise InputError(f"{self.path}: header.{key} must be in [1, {high}], not {_short(found[key])}")
-        return found
+            if not 1 <= header[key] <= high:
+                raise InputError(f"{self.path}: header.{key} must be in [1, {high}], not {_short(header[key])}")
+        return header
 
     @property
     def measure(self) -> str:
@@ -332,11 +332,11 @@ class Results:
 
     def confusions(self, layer: int = ALL_LAYERS) -> dict[float, NDArray[np.int64]]:
         """Return the confusion matrices summed over the trials of each rate."""
-        found: dict[float, NDArray[np.int64]] = {}
+        by_rate: dict[float, NDArray[np.int64]] = {}
         for trial in self.trials():
             if trial.key.layer == layer or trial.key.rate == 0:
-                found[trial.key.rate] = found.get(trial.key.rate, 0) + trial.confusion
-        return dict(sorted(found.items()))
+                by_rate[trial.key.rate] = by_rate.get(trial.key.rate, 0) + trial.confusion
+        return dict(sorted(by_rate.items()))
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         for t in self.trials():

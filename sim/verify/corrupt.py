@@ -52,7 +52,9 @@ def corrupted(network: Network, images: NDArray, count: int, *, seed: int = 0, w
     """
     size = int(np.count_nonzero(network.layers[-1].scales)) * network.layers[-1].n_in  # type: ignore[union-attr]
     if not 1 <= count < size:
-        raise InputError(f"corrupt_rtl must be in [1, {size - 1}] for network {network.name!r}, not {count}")
+        raise InputError(
+            f"must be in [1, {size - 1}] for network {network.name!r}, not {count}", parameter="corrupt_rtl"
+        )
     before = golden.scores(network, images)
     for attempt in range(_ATTEMPTS):
         wrong = _draw(network, count, seed, attempt)
@@ -60,4 +62,6 @@ def corrupted(network: Network, images: NDArray, count: int, *, seed: int = 0, w
         same = before == after if with_scores else golden.argmax(before) == golden.argmax(after)
         if not np.all(same):
             return wrong
-    raise InputError(f"corrupt_rtl={count} changes no result on these images: give more images or corrupt more weights")
+    raise InputError(
+        f"{count} changes no result on these images: give more images or corrupt more weights", parameter="corrupt_rtl"
+    )

@@ -83,11 +83,11 @@ def emitted(config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitt
             name, text = registered_reset(verilog.sidecar["ports"], verilog.top)
             (target / f"{name}.sv").write_text(text)
             partial = target / "sidecar.partial"
-            partial.write_text(json.dumps(verilog.sidecar | {"top": verilog.top, "bench_top": name}))
+            partial.write_text(json.dumps(verilog.sidecar | {"top": verilog.top, "testbench_top": name}))
             partial.rename(target / "sidecar.json")
         lease = cache.Lease(target)
     sidecar = json.loads((target / "sidecar.json").read_text())
-    top, other = sidecar["top" if bare else "bench_top"], sidecar["bench_top"]
+    top, other = sidecar["top" if bare else "testbench_top"], sidecar["testbench_top"]
     sources = tuple(p for p in sorted(target.glob("*.sv")) if p.stem != other or top == other)
     return Verilog(sources, top, sidecar, lease)
 

@@ -63,7 +63,7 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
     """
     count, data = options.images, options.directory
     if not 1 <= count <= IMAGES_MAX:
-        raise InputError(f"images must be in [1, {IMAGES_MAX}], not {count}")
+        raise InputError(f"must be in [1, {IMAGES_MAX}], not {count}", parameter="images")
     kind = type_of(network)
     if data is None and kind.pixels(network) != DIGIT_SIZE:
         g = np.random.Generator(np.random.Philox(key=[options.seed, _KEY]))
@@ -83,5 +83,5 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
             f" not {images.shape[1]}"
         )
     if count > len(images):
-        raise InputError(f"images must be in [1, {len(images)}], as there are no more, not {count}")
+        raise InputError(f"must be in [1, {len(images)}], as there are no more, not {count}", parameter="images")
     return Inputs(images[:count], labels[:count], "MNIST test images")

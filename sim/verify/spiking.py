@@ -48,14 +48,14 @@ def unpack(raw: NDArray[np.uint8], spikes: NDArray[np.uint8], config: SpikingCon
     which, neuron = np.nonzero(fired)
     # The engine numbers the events of each image from 1.
     image = np.cumsum(np.diff(ticks[:, 1], prepend=0) <= 0) if len(ticks) else np.zeros(0, np.int64)
-    found = Spikes(
+    fired_spikes = Spikes(
         image[which].astype(np.int32), ticks[which, 1], ticks[which, 0], neuron.astype(np.int32),
         negative[which, neuron],
     )  # fmt: skip
     reasons = (head[:, 1] & 3).astype(np.int8)
     if np.any((head[:, 1] >> 2) & 1 != (reasons == 0)):
         raise runner.SimulationError("the undecided flag of a result does not fit its reason")
-    return Readout(head[:, 0], counts, numbers[:, 1:], reasons, numbers[:, 0], found)
+    return Readout(head[:, 0], counts, numbers[:, 1:], reasons, numbers[:, 0], fired_spikes)
 
 
 def compare(rtl: Readout, wanted: Readout) -> tuple[int, int]:
@@ -251,7 +251,9 @@ def corrupted_cells(network: SpikingNetwork, count: int, seed: int, golden: Call
     """Return `network` with `count` cells of its last layer inverted so that `golden` gives other results or spikes."""
     layer, before = network.layers[-1], golden(network)
     if not 1 <= count <= layer.cells.size:
-        raise InputError(f"corrupt_rtl must be in [1, {layer.cells.size}] for network {network.name!r}, not {count}")
+        raise InputError(
+            f"must be in [1, {layer.cells.size}] for network {network.name!r}, not {count}", parameter="corrupt_rtl"
+        )
     for attempt in range(64):
         g = np.random.Generator(np.random.Philox(key=[seed, 0xC1], counter=[0, 0, 0, attempt]))
         cells = layer.cells.copy()
@@ -259,4 +261,6 @@ def corrupted_cells(network: SpikingNetwork, count: int, seed: int, golden: Call
         wrong = network.with_weights({len(network.layers) - 1: cells})
         if any(compare(golden(wrong), before)):
             return wrong
-    raise InputError(f"corrupt_rtl={count} changes no spike on these images: give more images or corrupt more cells")
+    raise InputError(
+        f"{count} changes no spike on these images: give more images or corrupt more cells", parameter="corrupt_rtl"
+    )

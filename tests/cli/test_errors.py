@@ -19,8 +19,8 @@ def place(tmp_path, monkeypatch, random_network):
 
 
 OPTIONS = {
-    "no-images": (["--images", 0], "images must be in [1, 10000], not 0"),
-    "too-many-images": (["--images", 10001], "images must be in [1, 10000], not 10001"),
+    "no-images": (["--images", 0], "--images must be in [1, 10000], not 0"),
+    "too-many-images": (["--images", 10001], "--images must be in [1, 10000], not 10001"),
     "negative-rate": (["--ber=-0.1"], "--ber must be in [0, 0.5], not -0.1"),
     "rate-of-one": (["--ber", 1], "--ber must be in [0, 0.5], not 1"),
     "rate-nan": (["--ber", "nan"], "--ber must be in [0, 0.5], not nan"),
@@ -207,7 +207,7 @@ def test_demo_needs_digits(place):
 
 
 def test_demo_wrong_images(place):
-    assert sentence("demo", "--network", "toy.npz", "--images", 0) == "images must be in [1, 10000], not 0"
+    assert sentence("demo", "--network", "toy.npz", "--images", 0) == "--images must be in [1, 10000], not 0"
 
 
 def test_generate_twin_without_device(place):
@@ -241,7 +241,7 @@ def test_import_wrong_input(place):
 
 
 def test_vectors_wrong_input(place):
-    assert sentence("tools", "vectors", "toy.npz", "-o", "v", "--images", 0) == "images must be in [1, 10000], not 0"
+    assert sentence("tools", "vectors", "toy.npz", "-o", "v", "--images", 0) == "--images must be in [1, 10000], not 0"
     (place / "out").mkdir()
     (place / "out" / "thesis.tex").write_text("years of work")
     text = sentence("tools", "vectors", "toy.npz", "-o", "out")

@@ -45,8 +45,7 @@ def test_generate(tmp_path):
 
 
 @pytest.mark.cosim
-def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path):
-    monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "build"))
+def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
     table = tmp_path / "images.csv"
     result = run("simulate", network_file, "--images", 30, "--ber", 0.05, "--json", "-o", table)
     assert result.exit_code == 0, result.stderr
@@ -79,7 +78,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, monkeypatch, tmp_path
     (["tools", "vectors", "mnist-spirit", "-o", "x"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
     (["demo", "--network", "mnist-spirit"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
     (["study", "spirit", "--network", "mnist-tfc"], "network 'mnist-tfc': must be spiking for this command, not binarized"),
-    (["study", "spirit", "--images", "5", "--image", "5"], "image must be in [0, 4], not 5"),
+    (["study", "spirit", "--images", "5", "--image", "5"], "--image must be in [0, 4], not 5"),
     (["sweep", "mnist-spirit", "--kind", "read"], "network 'mnist-spirit': must be binarized for kind read on backend cpu, not spiking: its kinds are static, asymmetric, stuck, cluster, on cpu"),
     (["info", "mnist-spirit", "--macro", "64x7"], "layer 144 to 10: macros must have at least 8 columns, the cells of a neuron, not 7"),
     (["train", "mnist-spirit", "--ber", "0.1"], "--ber must not be given for a spiking network: mnist-spirit takes --epochs, --seed, --lr, --batch"),

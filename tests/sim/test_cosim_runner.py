@@ -200,6 +200,6 @@ def test_wrapper_registers_the_reset_alone():
         {"name": "q", "direction": "output", "width": 7},
     ]
     name, text = registered_reset(ports, "unit")
-    assert name == "unit_bench"
+    assert name == "unit_testbench"
     assert ".rst(rst_registered), .clk(clk), .q(q)" in text
     assert "output wire [6:0] q" in text

@@ -1,4 +1,4 @@
-"""Bench of the argmax: vectors full of ties, several scores at a time, with pauses."""
+"""Testbench of the argmax: vectors full of ties, several scores at a time, with pauses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bench of the popcount: every vector of the run's file against numpy's count."""
+"""Testbench of the popcount: every vector of the run's file against numpy's count."""
 
 from __future__ import annotations
 

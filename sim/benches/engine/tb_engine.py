@@ -1,4 +1,4 @@
-"""Bench of the whole engine on its real ports, with cocotbext-axi's AXI4-Stream and AXI4-Lite models.
+"""Testbench of the whole engine on its real ports, with cocotbext-axi's AXI4-Stream and AXI4-Lite models.
 
 ``inputs.npy`` (uint8, (n, bytes of the beats)) and ``scores.npy`` (int64, (n, n_out)) come from the golden model;
 ``job.json`` holds the sidecar's ``stream``, ``result``, ``registers``, timing and the expected identity.
@@ -31,7 +31,7 @@ def pauses(probability: float) -> Iterator[bool]:
         yield coin()
 
 
-class EngineBench:
+class EngineDriver:
     """The engine between a source, a sink and a register master, and what it should answer.
 
     Parameters
@@ -118,8 +118,8 @@ class EngineBench:
         return {name: await self.read(name) for name in COUNTERS}
 
 
-async def begin(dut: Any, source_pauses: float = 0, sink_pauses: float = 0) -> EngineBench:
-    """Return a bench that is out of reset."""
+async def begin(dut: Any, source_pauses: float = 0, sink_pauses: float = 0) -> EngineDriver:
+    """Return a driver that is out of reset."""
     # cocotbext-axi's models read the handshakes as soon as they are made: they need known values.
     dut.rst.value = 1
     for name in ("s_axis_tvalid", "m_axis_tready", *(f"s_axil_{n}" for n in LITE_HANDSHAKES)):
@@ -127,85 +127,85 @@ async def begin(dut: Any, source_pauses: float = 0, sink_pauses: float = 0) -> E
     Clock(dut.clk, PERIOD, UNIT, impl="gpi").start()
     for _ in range(2):
         await RisingEdge(dut.clk)
-    bench = EngineBench(dut)
-    await bench.reset()
+    driver = EngineDriver(dut)
+    await driver.reset()
     if source_pauses:
-        bench.source.set_pause_generator(pauses(source_pauses))
+        driver.source.set_pause_generator(pauses(source_pauses))
     if sink_pauses:
-        bench.sink.set_pause_generator(pauses(sink_pauses))
-    return bench
+        driver.sink.set_pause_generator(pauses(sink_pauses))
+    return driver
 
 
 @cocotb.test()
 async def silent_after_reset(dut: Any) -> None:
     """Nothing is offered before anything was asked."""
-    bench = await begin(dut)
+    driver = await begin(dut)
     for _ in range(50):
         await RisingEdge(dut.clk)
         for name in ("m_axis_tvalid", "s_axil_bvalid", "s_axil_rvalid"):
             assert known(getattr(dut, name)) == 0, f"{name} is 1 although nothing was asked"
-    assert bench.sink.empty()
+    assert driver.sink.empty()
 
 
 @cocotb.test()
 async def identity(dut: Any) -> None:
     """The engine says what it is and which network it holds."""
-    bench = await begin(dut)
-    for name, value in bench.job["identity"].items():
-        found = await bench.read(name)
-        assert found == value, f"{name} is 0x{found:08x}, expected 0x{value:08x}"
+    driver = await begin(dut)
+    for name, value in driver.job["identity"].items():
+        answer = await driver.read(name)
+        assert answer == value, f"{name} is 0x{answer:08x}, expected 0x{value:08x}"
 
 
 @cocotb.test()
 async def back_to_back(dut: Any) -> None:
     """All images without a pause, and the counters say so."""
-    bench = await begin(dut)
-    n = len(bench.images)
-    await bench.stream(list(range(n)))
-    bench.board.finish(n)
-    assert await bench.counters() == {"FRAMES": n, "DROPPED": 0, "RESULTS": n, "STALLS": 0}
+    driver = await begin(dut)
+    n = len(driver.images)
+    await driver.stream(list(range(n)))
+    driver.board.finish(n)
+    assert await driver.counters() == {"FRAMES": n, "DROPPED": 0, "RESULTS": n, "STALLS": 0}
 
 
 @cocotb.test()
 async def pauses_on_both_sides(dut: Any) -> None:
     """Random pauses of the source and of the sink."""
-    bench = await begin(dut, 0.5, 0.6)
-    await bench.stream(list(range(len(bench.images))))
-    bench.board.finish(len(bench.images))
+    driver = await begin(dut, 0.5, 0.6)
+    await driver.stream(list(range(len(driver.images))))
+    driver.board.finish(len(driver.images))
 
 
 @cocotb.test()
 async def stalled_consumer(dut: Any) -> None:
     """A consumer that stands still stops the input in the end; then every result comes, right and in order."""
-    bench = await begin(dut)
-    bench.sink.pause = True
-    order = list(range(len(bench.images))) * 2
+    driver = await begin(dut)
+    driver.sink.pause = True
+    order = list(range(len(driver.images))) * 2
     for index in order:
-        bench.source.send_nowait(bench.images[index])
-    await bench.cycles((len(bench.job["layers"]) + 6) * (bench.job["latency"] + 2))
+        driver.source.send_nowait(driver.images[index])
+    await driver.cycles((len(driver.job["layers"]) + 6) * (driver.job["latency"] + 2))
     assert known(dut.s_axis_tready) == 0, "nobody takes results, and still the engine takes images"
     assert known(dut.m_axis_tvalid) == 1
-    bench.sink.pause = False
-    await bench.expect(order)
-    await bench.quiet()
-    bench.board.finish(len(order))
-    assert (await bench.counters())["STALLS"] > bench.job["latency"]
+    driver.sink.pause = False
+    await driver.expect(order)
+    await driver.quiet()
+    driver.board.finish(len(order))
+    assert (await driver.counters())["STALLS"] > driver.job["latency"]
 
 
 @cocotb.test()
 async def no_state_between_images(dut: Any) -> None:
     """An image gives the same result whatever came before it, at once or after a rest."""
-    bench = await begin(dut)
+    driver = await begin(dut)
     order = [0, 0, 1, 0, 2, 2, 0, 1, 1]
-    await bench.stream(order)
+    await driver.stream(order)
     for index in order:
-        await bench.stream([index])
-    bench.board.finish(2 * len(order))
+        await driver.stream([index])
+    driver.board.finish(2 * len(order))
 
 
-def _wrong_frames(bench: EngineBench) -> list[bytes]:
+def _wrong_frames(driver: EngineDriver) -> list[bytes]:
     """Return frames that are too short (where there is a shorter one), too long, and very long."""
-    beats, size = bench.job["stream"]["beats"], bench.beat_bytes
+    beats, size = driver.job["stream"]["beats"], driver.beat_bytes
     lengths = {1, beats - 1, beats + 1, 2 * beats, 2 * beats + 1, 20 * beats + 3} - {beats, 0}
     return [random.randbytes(n * size) for n in lengths]
 
@@ -213,136 +213,136 @@ def _wrong_frames(bench: EngineBench) -> list[bytes]:
 @cocotb.test()
 async def wrong_lengths(dut: Any) -> None:
     """Frames of the wrong length are dropped and counted; the next one is in step again."""
-    bench = await begin(dut, 0.3, 0.3)
+    driver = await begin(dut, 0.3, 0.3)
     wrong, order = [], []
     for k in range(60):
         if random.random() < 0.5:
-            frame = random.choice(_wrong_frames(bench))
+            frame = random.choice(_wrong_frames(driver))
             wrong.append(frame)
         else:
-            order.append(k % len(bench.images))
-            frame = bench.images[order[-1]]
-        bench.source.send_nowait(frame)
-    await bench.expect(order)
-    await bench.source.wait()
-    await bench.quiet()
-    bench.board.finish(len(order))
-    counted = await bench.counters()
+            order.append(k % len(driver.images))
+            frame = driver.images[order[-1]]
+        driver.source.send_nowait(frame)
+    await driver.expect(order)
+    await driver.source.wait()
+    await driver.quiet()
+    driver.board.finish(len(order))
+    counted = await driver.counters()
     assert (counted["FRAMES"], counted["DROPPED"], counted["RESULTS"]) == (len(order), len(wrong), len(order)), counted
 
 
 @cocotb.test()
 async def wrong_lengths_alone(dut: Any) -> None:
     """Each wrong length by itself gives no result, and an image right behind it does."""
-    bench = await begin(dut)
-    for k, frame in enumerate(_wrong_frames(bench)):
-        bench.source.send_nowait(frame)
-        bench.source.send_nowait(bench.images[0])
-        await bench.expect([0])
-        await bench.quiet()
-        assert await bench.read("DROPPED") == k + 1
+    driver = await begin(dut)
+    for k, frame in enumerate(_wrong_frames(driver)):
+        driver.source.send_nowait(frame)
+        driver.source.send_nowait(driver.images[0])
+        await driver.expect([0])
+        await driver.quiet()
+        assert await driver.read("DROPPED") == k + 1
 
 
 @cocotb.test()
 async def reset_in_mid_frame(dut: Any) -> None:
     """A reset in a frame forgets the part that came; the next frame is whole."""
-    bench = await begin(dut)
-    for beats in range(1, min(bench.job["stream"]["beats"], 6)):
-        bench.source.send_nowait(bench.images[0])
+    driver = await begin(dut)
+    for beats in range(1, min(driver.job["stream"]["beats"], 6)):
+        driver.source.send_nowait(driver.images[0])
         while not (known(dut.s_axis_tvalid) and known(dut.s_axis_tready)):
             await RisingEdge(dut.clk)
-        await bench.cycles(beats - 1)
-        await bench.reset()
-        await bench.stream([1, 2])
-        assert await bench.counters() == {"FRAMES": 2, "DROPPED": 0, "RESULTS": 2, "STALLS": 0}
+        await driver.cycles(beats - 1)
+        await driver.reset()
+        await driver.stream([1, 2])
+        assert await driver.counters() == {"FRAMES": 2, "DROPPED": 0, "RESULTS": 2, "STALLS": 0}
 
 
 @cocotb.test()
 async def reset_in_mid_computation(dut: Any) -> None:
     """A reset at any time during an inference leaves nothing of it."""
-    bench = await begin(dut)
-    latency = bench.job["latency"]
+    driver = await begin(dut)
+    latency = driver.job["latency"]
     for k, wait in enumerate(sorted({1, 2, 3, *(random.randrange(3 * latency) for _ in range(12))})):
         # Every other time results wait at the output when the reset comes.
-        bench.sink.pause = bool(k % 2)
+        driver.sink.pause = bool(k % 2)
         for index in (0, 1, 2):
-            bench.source.send_nowait(bench.images[index])
-        await bench.cycles(wait)
-        await bench.reset(cycles=1)
-        bench.sink.pause = False
-        await bench.quiet()
-        assert await bench.read("STATUS") == 0
-        await bench.stream([2, 1])
-        assert (await bench.counters())["RESULTS"] == 2
+            driver.source.send_nowait(driver.images[index])
+        await driver.cycles(wait)
+        await driver.reset(cycles=1)
+        driver.sink.pause = False
+        await driver.quiet()
+        assert await driver.read("STATUS") == 0
+        await driver.stream([2, 1])
+        assert (await driver.counters())["RESULTS"] == 2
 
 
 @cocotb.test()
 async def busy_while_computing(dut: Any) -> None:
     """STATUS is 1 while an image is inside, and 0 when its result has left."""
-    bench = await begin(dut)
-    assert await bench.read("STATUS") == 0
-    bench.sink.pause = True
-    bench.source.send_nowait(bench.images[0])
-    await bench.cycles(bench.job["stream"]["beats"] + 4)
-    assert await bench.read("STATUS") == 1
-    bench.sink.pause = False
-    await bench.expect([0])
-    await bench.cycles(2)
-    assert await bench.read("STATUS") == 0
+    driver = await begin(dut)
+    assert await driver.read("STATUS") == 0
+    driver.sink.pause = True
+    driver.source.send_nowait(driver.images[0])
+    await driver.cycles(driver.job["stream"]["beats"] + 4)
+    assert await driver.read("STATUS") == 1
+    driver.sink.pause = False
+    await driver.expect([0])
+    await driver.cycles(2)
+    assert await driver.read("STATUS") == 0
 
 
 @cocotb.test()
 async def counters_are_cleared(dut: Any) -> None:
     """CYCLES counts every cycle; writing 1 to CONTROL bit 0 clears the counters, writing 0 does not."""
-    bench = await begin(dut)
-    await bench.stream([0, 1])
-    before = await bench.read("CYCLES_LO")
-    await bench.cycles(100)
-    assert 100 < await bench.read("CYCLES_LO") - before < 120
-    assert await bench.read("CYCLES_HI") == 0
-    control = bench.offsets["CONTROL"]
-    assert (await bench.lite.write(control, (0).to_bytes(4, "little"))).resp == AxiResp.OKAY
-    assert (await bench.counters())["RESULTS"] == 2
-    assert (await bench.lite.write(control, (1).to_bytes(4, "little"))).resp == AxiResp.OKAY
-    assert set((await bench.counters()).values()) == {0}
-    assert await bench.read("CYCLES_LO") < 200
-    assert await bench.read("CONTROL") == 0
-    await bench.stream([1])
-    assert await bench.counters() == {"FRAMES": 1, "DROPPED": 0, "RESULTS": 1, "STALLS": 0}
+    driver = await begin(dut)
+    await driver.stream([0, 1])
+    before = await driver.read("CYCLES_LO")
+    await driver.cycles(100)
+    assert 100 < await driver.read("CYCLES_LO") - before < 120
+    assert await driver.read("CYCLES_HI") == 0
+    control = driver.offsets["CONTROL"]
+    assert (await driver.lite.write(control, (0).to_bytes(4, "little"))).resp == AxiResp.OKAY
+    assert (await driver.counters())["RESULTS"] == 2
+    assert (await driver.lite.write(control, (1).to_bytes(4, "little"))).resp == AxiResp.OKAY
+    assert set((await driver.counters()).values()) == {0}
+    assert await driver.read("CYCLES_LO") < 200
+    assert await driver.read("CONTROL") == 0
+    await driver.stream([1])
+    assert await driver.counters() == {"FRAMES": 1, "DROPPED": 0, "RESULTS": 1, "STALLS": 0}
 
 
 @cocotb.test()
 async def wrong_accesses(dut: Any) -> None:
     """Addresses without a register, writes to read-only registers and partial writes answer SLVERR; nothing hangs."""
-    bench = await begin(dut)
-    await bench.stream([0])
-    end = 4 + max(bench.offsets.values())
+    driver = await begin(dut)
+    await driver.stream([0])
+    end = 4 + max(driver.offsets.values())
     for address in (end, end + 4, 0x80, 0xFC):
-        assert (await bench.lite.read(address, 4)).resp == AxiResp.SLVERR, hex(address)
-        assert (await bench.lite.write(address, b"\1\0\0\0")).resp == AxiResp.SLVERR, hex(address)
-    for register in bench.job["registers"]:
+        assert (await driver.lite.read(address, 4)).resp == AxiResp.SLVERR, hex(address)
+        assert (await driver.lite.write(address, b"\1\0\0\0")).resp == AxiResp.SLVERR, hex(address)
+    for register in driver.job["registers"]:
         if register["access"] == "r":
-            answer = await bench.lite.write(register["offset"], b"\xff\xff\xff\xff")
+            answer = await driver.lite.write(register["offset"], b"\xff\xff\xff\xff")
             assert answer.resp == AxiResp.SLVERR, register["name"]
-    assert (await bench.lite.write(bench.offsets["CONTROL"], b"\1")).resp == AxiResp.SLVERR
-    assert (await bench.counters())["RESULTS"] == 1, "a refused write has done something"
-    assert await bench.read("MAGIC") == bench.job["identity"]["MAGIC"]
+    assert (await driver.lite.write(driver.offsets["CONTROL"], b"\1")).resp == AxiResp.SLVERR
+    assert (await driver.counters())["RESULTS"] == 1, "a refused write has done something"
+    assert await driver.read("MAGIC") == driver.job["identity"]["MAGIC"]
 
 
 @cocotb.test()
 async def registers_while_streaming(dut: Any) -> None:
     """Reads and writes of registers, with pauses on every channel, do not disturb the images."""
-    bench = await begin(dut, 0.2, 0.2)
-    write, read = bench.lite.write_if, bench.lite.read_if
+    driver = await begin(dut, 0.2, 0.2)
+    write, read = driver.lite.write_if, driver.lite.read_if
     for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
         channel.set_pause_generator(pauses(0.5))
-    order = list(range(len(bench.images)))
+    order = list(range(len(driver.images)))
     for index in order:
-        bench.source.send_nowait(bench.images[index])
-    results = cocotb.start_soon(bench.expect(order))
+        driver.source.send_nowait(driver.images[index])
+    results = cocotb.start_soon(driver.expect(order))
     while not results.done():
-        assert await bench.read("N_IN") == bench.job["identity"]["N_IN"]
-        answer = await bench.lite.write(bench.offsets["MAGIC"], b"\0\0\0\0")
+        assert await driver.read("N_IN") == driver.job["identity"]["N_IN"]
+        answer = await driver.lite.write(driver.offsets["MAGIC"], b"\0\0\0\0")
         assert answer.resp == AxiResp.SLVERR
     await results
-    bench.board.finish(len(order))
+    driver.board.finish(len(order))

@@ -1,4 +1,4 @@
-"""Bench of the programming controller in the whole engine, driven by the host's own :class:`Programmer`."""
+"""Testbench of the programming controller in the whole engine, driven by the host's own :class:`Programmer`."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.sim.benches.support import known
 
-from .tb_engine import EngineBench, begin
+from .tb_engine import EngineDriver, begin
 
 #: Bits of PROG_STATUS.
 BUSY, DONE, NO_ROW, FAILING, WAITING, LOST = (1 << k for k in range(6))
 
 
 def config_of(job: dict[str, Any]) -> EngineConfig:
-    """Return the structure that the bench was built for."""
+    """Return the structure that the testbench was built for."""
     fields = dict(job["config"])
     return EngineConfig(**fields | {"layers": tuple(LayerConfig(**y) for y in fields["layers"])})
 
 
-class ProgrammingBench:
+class ProgrammingDriver:
     """An engine, its host, and the network that it holds by now.
 
     Parameters
     ----------
-    bench : EngineBench
+    engine : EngineDriver
     """
 
-    def __init__(self, bench: EngineBench):
-        self.bench = bench
+    def __init__(self, engine: EngineDriver):
+        self.engine = engine
         self.network = Network.load("network.npz")
-        self.config = config_of(bench.job)
+        self.config = config_of(engine.job)
         self.host = Programmer(self.config, self.read, self.write)
-        raw = np.frombuffer(b"".join(bench.images), np.uint8).reshape(len(bench.images), -1)
+        raw = np.frombuffer(b"".join(engine.images), np.uint8).reshape(len(engine.images), -1)
         self.bits = unpack_bytes(raw, self.network.n_in)
 
     async def read(self, address: int) -> int:
         """Return a register."""
-        answer = await self.bench.lite.read(address, 4)
+        answer = await self.engine.lite.read(address, 4)
         assert answer.resp == AxiResp.OKAY, f"0x{address:02x} answered {answer.resp}"
         return int.from_bytes(answer.data, "little")
 
     async def write(self, address: int, value: int) -> None:
         """Write a register."""
-        answer = await self.bench.lite.write(address, value.to_bytes(4, "little"))
+        answer = await self.engine.lite.write(address, value.to_bytes(4, "little"))
         assert answer.resp == AxiResp.OKAY, f"0x{address:02x} answered {answer.resp}"
 
     def another(self) -> Network:
@@ -75,22 +75,22 @@ class ProgrammingBench:
 
     def differing(self, other: Network) -> list[Synapse]:
         """Return the synapses in which `other` differs from what the engine holds."""
-        found = []
+        synapses = []
         for k, (a, b) in enumerate(zip(self.network.layers, other.layers, strict=True)):
-            found += [Synapse(k, int(n), int(i)) for n, i in np.argwhere(a.weights != b.weights)]
+            synapses += [Synapse(k, int(n), int(i)) for n, i in np.argwhere(a.weights != b.weights)]
             pairs = zip(a.to_arrays().values(), b.to_arrays().values(), strict=True)
-            found += [Synapse(k, int(n), -1) for n in np.flatnonzero(np.any([x != y for x, y in pairs], axis=0))]
-        return sorted(found)
+            synapses += [Synapse(k, int(n), -1) for n in np.flatnonzero(np.any([x != y for x, y in pairs], axis=0))]
+        return sorted(synapses)
 
     async def stream(self, order: list[int]) -> None:
         """Send images and compare their results with those of the network that the engine holds."""
-        self.bench.scores = golden.scores(self.network, self.bits, "numpy")
-        await self.bench.stream(order)
+        self.engine.scores = golden.scores(self.network, self.bits, "numpy")
+        await self.engine.stream(order)
 
     def scores_of(self, frames: list[Any]) -> list[list[int]]:
         """Return the scores in some results."""
         raw = np.stack([np.frombuffer(bytes(f.tdata), np.uint8) for f in frames])
-        scores = unpack_results(raw, self.bench.job["result"])[1]
+        scores = unpack_results(raw, self.engine.job["result"])[1]
         assert scores is not None
         return scores.tolist()
 
@@ -99,63 +99,63 @@ class ProgrammingBench:
         return [(k, m, r) for k, c in enumerate(self.config.layers) for m in range(c.macros) for r in range(c.reads)]
 
 
-async def begin_programming(dut: Any, *pauses: float) -> ProgrammingBench:
-    """Return a bench that is out of reset; what earlier tests have left in the memories is replaced."""
-    bench = ProgrammingBench(await begin(dut, *pauses))
-    if await bench.host.verify_network(bench.network):
-        assert await bench.host.program_network(bench.network) == []
-    return bench
+async def begin_programming(dut: Any, *pauses: float) -> ProgrammingDriver:
+    """Return a driver that is out of reset; what earlier tests have left in the memories is replaced."""
+    driver = ProgrammingDriver(await begin(dut, *pauses))
+    if await driver.host.verify_network(driver.network):
+        assert await driver.host.program_network(driver.network) == []
+    return driver
 
 
 @cocotb.test()
 async def loads_another_network(dut: Any) -> None:
     """Any network of the shape is loaded, verified, computed and known by its digest."""
-    bench = await begin_programming(dut)
-    everything = list(range(len(bench.bits)))
-    await bench.stream(everything)
+    driver = await begin_programming(dut)
+    everything = list(range(len(driver.bits)))
+    await driver.stream(everything)
     for _ in range(2):
-        other = bench.another()
-        assert await bench.host.verify_network(bench.network) == []
-        assert await bench.host.verify_network(other) == bench.differing(other) != []
-        assert await bench.host.program_network(other, form=True) == []
-        bench.network = other
-        assert await bench.host.verify_network(other) == []
-        assert await bench.host.get("NETWORK") == int(other.digest[:8], 16)
-        await bench.stream(everything)
+        other = driver.another()
+        assert await driver.host.verify_network(driver.network) == []
+        assert await driver.host.verify_network(other) == driver.differing(other) != []
+        assert await driver.host.program_network(other, form=True) == []
+        driver.network = other
+        assert await driver.host.verify_network(other) == []
+        assert await driver.host.get("NETWORK") == int(other.digest[:8], 16)
+        await driver.stream(everything)
     # What is programmed outlives a reset.
-    await bench.bench.reset()
-    await bench.stream(everything)
-    assert await bench.host.verify_network(bench.network) == []
+    await driver.engine.reset()
+    await driver.stream(everything)
+    assert await driver.host.verify_network(driver.network) == []
 
 
 @cocotb.test()
 async def traffic_waits(dut: Any) -> None:
     """Images that come while the engine is programmed wait; each result is of one network or the other, never both."""
-    bench = await begin_programming(dut, 0.3, 0.3)
+    driver = await begin_programming(dut, 0.3, 0.3)
     for _ in range(3):
-        other = bench.another()
-        order = [random.randrange(len(bench.bits)) for _ in range(12)]
-        before = golden.scores(bench.network, bench.bits, "numpy")
-        after = golden.scores(other, bench.bits, "numpy")
+        other = driver.another()
+        order = [random.randrange(len(driver.bits)) for _ in range(12)]
+        before = golden.scores(driver.network, driver.bits, "numpy")
+        after = golden.scores(other, driver.bits, "numpy")
         for index in order:
-            bench.bench.source.send_nowait(bench.bench.images[index])
-        await bench.bench.cycles(random.randrange(3 * bench.bench.job["latency"]))
-        programmed = cocotb.start_soon(bench.host.program_network(other))
+            driver.engine.source.send_nowait(driver.engine.images[index])
+        await driver.engine.cycles(random.randrange(3 * driver.engine.job["latency"]))
+        programmed = cocotb.start_soon(driver.host.program_network(other))
         assert await programmed == []
         # The first ones were taken before the engine was held.
-        taken = bench.scores_of([await bench.bench.sink.recv() for _ in order])
-        early = next((n for n, k in enumerate(order) if taken[n] != before[k].tolist()), len(order))
-        for scores, k in zip(taken[early:], order[early:], strict=True):
+        results = driver.scores_of([await driver.engine.sink.recv() for _ in order])
+        early = next((n for n, k in enumerate(order) if results[n] != before[k].tolist()), len(order))
+        for scores, k in zip(results[early:], order[early:], strict=True):
             assert scores == after[k].tolist(), f"image {k} is of neither network"
-        bench.network = other
-        await bench.bench.quiet()
+        driver.network = other
+        await driver.engine.quiet()
 
 
 @cocotb.test()
 async def refused_while_an_image_is_inside(dut: Any) -> None:
     """A command, and a new identity, while an image is in the engine do nothing but set STATUS bit 1."""
-    bench = await begin_programming(dut)
-    host, inner = bench.host, bench.bench
+    driver = await begin_programming(dut)
+    host, inner = driver.host, driver.engine
     inner.sink.pause = True
     inner.source.send_nowait(inner.images[0])
     await inner.cycles(inner.job["stream"]["beats"] + 4)
@@ -167,19 +167,19 @@ async def refused_while_an_image_is_inside(dut: Any) -> None:
         assert await host.get("STATUS") == 3
         assert await host.get("PROG_STATUS") == status
     inner.sink.pause = False
-    inner.scores = golden.scores(bench.network, bench.bits, "numpy")
+    inner.scores = golden.scores(driver.network, driver.bits, "numpy")
     await inner.expect([0])
-    assert await host.get("NETWORK") == int(bench.network.digest[:8], 16)
-    assert await host.verify_network(bench.network) == []
-    await bench.stream([0, 1])
+    assert await host.get("NETWORK") == int(driver.network.digest[:8], 16)
+    assert await host.verify_network(driver.network) == []
+    await driver.stream([0, 1])
 
 
 @cocotb.test()
 async def busy_controller(dut: Any) -> None:
     """While a command is carried out the stream is not ready and writes are refused; wrong addresses are an error."""
-    bench = await begin_programming(dut)
-    host = bench.host
-    c = bench.config.layers[0]
+    driver = await begin_programming(dut)
+    host = driver.host
+    c = driver.config.layers[0]
     await host.set("PROG_ROW", 1)
     stored = await host.read_row(0, 0, 1)
     await host.set("PROG_WORD", 0)
@@ -199,22 +199,22 @@ async def busy_controller(dut: Any) -> None:
     assert await host.get("PROG_ROW") == 1
     assert known(dut.s_axis_tready) == 1
     assert np.array_equal(await host.read_row(0, 0, 1), stored)
-    wrong = [(len(bench.config.layers), 0, 0), (0, c.macros + 1, 0), (0, 0, c.rows), (0, c.macros, c.passes)]
+    wrong = [(len(driver.config.layers), 0, 0), (0, c.macros + 1, 0), (0, 0, c.rows), (0, c.macros, c.passes)]
     for layer, macro, row in wrong:
         for name, value in {"PROG_LAYER": layer, "PROG_MACRO": macro, "PROG_ROW": row, "PROG_COMMAND": 4 + 8}.items():
             await host.set(name, value)
         assert await host.get("PROG_STATUS") == DONE | NO_ROW
-    await bench.stream([0, 1, 2])
+    await driver.stream([0, 1, 2])
 
 
 @cocotb.test()
 async def failing_pairs_are_listed(dut: Any) -> None:
     """VERIFY counts what differs and gives the addresses in order; too many are counted still."""
-    bench = await begin_programming(dut)
-    host = bench.host
-    if bench.config.fault_injector:  # errors of reads are for images, not for the controller
+    driver = await begin_programming(dut)
+    host = driver.host
+    if driver.config.fault_injector:  # errors of reads are for images, not for the controller
         await host.set("ERROR_RATE", 0x8000)
-    for layer, macro, row in random.sample(bench.macro_rows(), 6):
+    for layer, macro, row in random.sample(driver.macro_rows(), 6):
         stored = await host.read_row(layer, macro, row)
         assert np.array_equal(await host.read_row(layer, macro, row, inverted=True), ~stored)
         for count in (0, 1, 3, len(stored)):
@@ -238,39 +238,39 @@ async def failing_pairs_are_listed(dut: Any) -> None:
             assert status == DONE
             assert await host.get("PROG_PULSES") == 2 * len(columns)
             await host.command(layer, macro, row, "PROGRAM", words=pack_words(stored, np.uint32))
-    assert await host.verify_network(bench.network) == []
+    assert await host.verify_network(driver.network) == []
 
 
 @cocotb.test()
 async def interleaved(dut: Any) -> None:
     """Programming, verifying and inference in any order."""
-    bench = await begin_programming(dut, 0.2, 0.2)
+    driver = await begin_programming(dut, 0.2, 0.2)
     for _ in range(12):
         what = random.choice(["images", "images", "network", "verify", "row"])
         if what == "images":
-            await bench.stream([random.randrange(len(bench.bits)) for _ in range(random.randrange(1, 5))])
+            await driver.stream([random.randrange(len(driver.bits)) for _ in range(random.randrange(1, 5))])
         elif what == "network":
-            other = bench.another()
-            assert await bench.host.program_network(other) == []
-            bench.network = other
+            other = driver.another()
+            assert await driver.host.program_network(other) == []
+            driver.network = other
         elif what == "verify":
-            other = bench.another()
-            assert await bench.host.verify_network(other) == bench.differing(other)
+            other = driver.another()
+            assert await driver.host.verify_network(other) == driver.differing(other)
         else:
-            layer, macro, row = random.choice(bench.macro_rows())
-            stored = await bench.host.read_row(layer, macro, row)
-            await bench.host.command(layer, macro, row, "PROGRAM", words=pack_words(~stored, np.uint32))
-            await bench.host.command(layer, macro, row, "PROGRAM", "VERIFY", words=pack_words(stored, np.uint32))
-    await bench.stream([0, 1, 2])
-    assert await bench.host.verify_network(bench.network) == []
+            layer, macro, row = random.choice(driver.macro_rows())
+            stored = await driver.host.read_row(layer, macro, row)
+            await driver.host.command(layer, macro, row, "PROGRAM", words=pack_words(~stored, np.uint32))
+            await driver.host.command(layer, macro, row, "PROGRAM", "VERIFY", words=pack_words(stored, np.uint32))
+    await driver.stream([0, 1, 2])
+    assert await driver.host.verify_network(driver.network) == []
 
 
 @cocotb.test()
 async def power_cut_at_every_cycle(dut: Any) -> None:
     """A reset at any cycle of a row's programming: verifying names exactly the pairs that are not right."""
-    bench = await begin_programming(dut)
-    host = bench.host
-    layer, macro, row = bench.macro_rows()[-1]
+    driver = await begin_programming(dut)
+    host = driver.host
+    layer, macro, row = driver.macro_rows()[-1]
     old = await host.read_row(layer, macro, row)
     new = ~old
     new[::3] = old[::3]
@@ -281,9 +281,9 @@ async def power_cut_at_every_cycle(dut: Any) -> None:
         for word in pack_words(new, np.uint32):
             await host.set("PROG_DATA", int(word))
         await host.set("PROG_COMMAND", 4)
-        await bench.bench.cycles(cut)
+        await driver.engine.cycles(cut)
         finished = known(dut.s_axis_tready) == 1
-        await bench.bench.reset(cycles=1)
+        await driver.engine.reset(cycles=1)
         plain = await host.read_row(layer, macro, row)
         crossed = await host.read_row(layer, macro, row, inverted=True)
         right = (plain == new) & (crossed == ~new)
@@ -303,4 +303,4 @@ async def power_cut_at_every_cycle(dut: Any) -> None:
         cut += 1
     assert len(seen) > len(old) // 4, "the cuts have not hit the programming"
     await host.command(layer, macro, row, "PROGRAM", words=pack_words(old, np.uint32))
-    await bench.stream([0, 1])
+    await driver.stream([0, 1])

@@ -1,4 +1,4 @@
-"""Bench of the self-test: the host's own :class:`Programmer` on the engine's AXI4-Lite port, no stream.
+"""Testbench of the self-test: the host's own :class:`Programmer` on the engine's AXI4-Lite port, no stream.
 
 Its working directory holds ``job.json`` (structure and cycle limit) and ``mem/``; it writes ``report.json`` and
 ``progress`` (macros tested, as text).

@@ -1,4 +1,4 @@
-"""The fast bench: every image through the engine's real stream ports, back to back.
+"""The fast testbench: every image through the engine's real stream ports, back to back.
 
 Its working directory holds ``job.json`` (sizes, the cycle limit, and registers to write before the first image),
 ``images.npy`` (uint8, shape (images, bytes of the image's beats)) and ``mem/``; it writes ``results.npy`` (uint8, shape

@@ -1,4 +1,4 @@
-"""Bench of a layer: every output bit of every image, at full rate with its exact timing, and with pauses.
+"""Testbench of a layer: every output bit of every image, at full rate with its exact timing, and with pauses.
 
 ``inputs.npy`` (bool, (n, n_in)) and ``expected.npy`` (bool or int64, (n, n_out)) come from the golden model. A layer
 may take or give a vector in several transfers of ``takes`` and ``gives`` bits.
@@ -60,10 +60,10 @@ async def full_rate(dut: Any) -> None:
     """Without pauses each output comes exactly when the schedule says; what comes in several transfers, evenly."""
     source, sink = await _through(dut, 0, 0)
     vectors = len(np.load("inputs.npy"))
-    taken, given = (len(side.cycles) // vectors for side in (source, sink))
+    beats_in, beats_out = (len(side.cycles) // vectors for side in (source, sink))
     latency, interval = job()["latency"], job()["reads"]
-    first = source.cycles[taken - 1] + latency - (given - 1) * interval // given
-    expected = [first + k * interval // given for k in range(len(sink.cycles))]
+    first = source.cycles[beats_in - 1] + latency - (beats_out - 1) * interval // beats_out
+    expected = [first + k * interval // beats_out for k in range(len(sink.cycles))]
     assert sink.cycles == expected, f"outputs in cycles {sink.cycles[:5]}..., expected {expected[:5]}..."
 
 

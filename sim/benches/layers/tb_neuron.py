@@ -1,4 +1,4 @@
-"""Bench of the neuron: partial counts in, total and decision out, in the cycle of each partial count."""
+"""Testbench of the neuron: partial counts in, total and decision out, in the cycle of each partial count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bench of the tile: counts of random rows and inputs, with the unused columns masked, through pauses."""
+"""Testbench of the tile: counts of random rows and inputs, with the unused columns masked, through pauses."""
 
 from __future__ import annotations
 

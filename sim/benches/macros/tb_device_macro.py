@@ -1,7 +1,7 @@
-"""Bench of the macro made of devices: reads and programming at any time, ready and done at every edge.
+"""Testbench of the macro made of devices: reads and programming at any time, ready and done at every edge.
 
 What happened and what was shown goes into ``record.npz``, which :func:`oxnor.sim.harness.device_macro.compare`
-compares with the golden twin, many reads at once:
+compares with the golden model, many reads at once:
 
 ``rows``, ``x``
     (n,) and (n, bytes): each read.
@@ -68,17 +68,17 @@ class Record:
 @cocotb.test()
 async def reads_and_programming(dut: Any) -> None:
     """Random reads, pauses, error masks and operations, which overlap."""
-    told = job()
-    rows, cols = told["rows"], told["cols"]
+    options = job()
+    rows, cols = options["rows"], options["cols"]
     record = Record(cols)
-    sensing, programming = chance(told["sensing"]), chance(told["programming"])
-    limit(told["cycles"] + 20)
+    sensing, programming = chance(options["sensing"]), chance(options["programming"])
+    limit(options["cycles"] + 20)
     await start(dut, **IDLE)
     operation: tuple[int, int, int, int] | None = None
     writes_in, done = 0, 0
-    for _ in range(told["cycles"]):
+    for _ in range(options["cycles"]):
         sense, row, x = int(sensing()), random.randrange(rows), random.getrandbits(cols)
-        flip = random.getrandbits(cols) if told["errors"] else 0
+        flip = random.getrandbits(cols) if options["errors"] else 0
         dut.sense.value, dut.row.value, dut.x.value, dut.flip.value = sense, row, x, flip
         offer = None
         if programming():

@@ -1,4 +1,4 @@
-"""Bench of the RRAM macro: random reads, pauses, errors and programming against a model of a few lines."""
+"""Testbench of the RRAM macro: random reads, pauses, errors and programming against a model of a few lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bench that programs and reads a macro as a script says, back to back.
+"""Testbench that programs and reads a macro as a script says, back to back.
 
 ``script.npy`` (int64, (n, 4)) has a row for each step: operation, side, row, column; or -1, 0, row, 0 to read a row
 with all inputs 1. It writes ``record.npz`` (see ``tb_device_macro``).

@@ -1,4 +1,4 @@
-"""The fast bench of the spiking engine: every image or event stream through its real ports, back to back.
+"""The fast testbench of the spiking engine: every image or event stream through its real ports, back to back.
 
 Its working directory holds ``job.json`` (``cycle_limit``, bytes of a beat, of a result and of a spike word,
 ``pauses``), ``beats.npy`` (uint8, shape (beats, bytes)), ``lasts.npy`` (bool, shape (beats,)) and ``mem/``; it writes
