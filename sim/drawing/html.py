@@ -63,9 +63,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, plain: bool = F
     return f'<div class="scroll"><table{kind}>{f"<tr>{top}</tr>" if head else ""}{body}</table></div>'
 
 
-def figure(picture: Picture, caption: str) -> str:
-    """Return a picture with its caption."""
-    return f"<figure>{picture.svg()}<figcaption>{escape(caption)}</figcaption></figure>"
+def figure(picture: Picture | str, caption: str) -> str:
+    """Return a picture, or an inline ``svg`` element, with its caption."""
+    svg = picture if isinstance(picture, str) else picture.svg()
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:

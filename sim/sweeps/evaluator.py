@@ -21,7 +21,7 @@ from oxnor.models.trials.binarized import Trials, confusion, labels_for
 from oxnor.models.trials.spiking import SpikingTrials
 from oxnor.sim.verify.inputs import Inputs
 
-from .params import ERROR_MODELS, SweepParams
+from .params import TRIAL_ERRORS, SweepParams
 from .store import ALL_LAYERS, Key, Trial
 
 #: What computes the trials of a network, by its type.
@@ -52,7 +52,7 @@ class Work:
     backend: str = "cpu"
 
 
-def work_for(network: Network, inputs: Inputs, params: SweepParams, backend: str = "cpu") -> Work:
+def work_for(network: Any, inputs: Inputs, params: SweepParams, backend: str = "cpu") -> Work:
     """Return what workers need; without labels, right is what the network says without errors."""
     bits = type_of(network).inputs(network, inputs.images)
     labels = labels_for(network, bits, inputs.labels)
@@ -61,7 +61,7 @@ def work_for(network: Network, inputs: Inputs, params: SweepParams, backend: str
 
 def errors_of(work: Work, key: Key) -> FaultMap | ReadErrors:
     """Return the errors of a trial."""
-    return ERROR_MODELS[work.params.kind](work.network, key, work.params)
+    return TRIAL_ERRORS[work.params.kind](work.network, key, work.params)
 
 
 class Evaluator:

@@ -68,7 +68,7 @@ class SweepParams:
     trials : int
         Draws of errors at each rate, in [1, 100000]: trial 0, 1, ... of the seed.
     kind : str
-        A key of :data:`ERROR_MODELS`.
+        A key of :data:`TRIAL_ERRORS`.
     options : mapping
         Of the kind: arguments of its function.
     layers : tuple of int
@@ -97,8 +97,8 @@ class SweepParams:
     device: DeviceModel | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in ERROR_MODELS:
-            raise InputError(f"must be one of {', '.join(ERROR_MODELS)}, not {self.kind!r}", parameter="kind")
+        if self.kind not in TRIAL_ERRORS:
+            raise InputError(f"must be one of {', '.join(TRIAL_ERRORS)}, not {self.kind!r}", parameter="kind")
         if (self.kind == "device") != (self.device is not None):
             raise InputError("kind device and a device must come together")
         if not 1 <= len(self.rates) <= RATES_MAX or not all(0 < r <= 1 for r in self.rates):
@@ -114,7 +114,7 @@ class SweepParams:
             object.__setattr__(self, "rates", tuple(exact))
         # A draw for next to nothing, so that what is wrong is found before anything is computed or written.
         for rate in self.rates if self.device else (0.5,):
-            ERROR_MODELS[self.kind](_TINY, Key(0, rate, 0), self)
+            TRIAL_ERRORS[self.kind](_TINY, Key(0, rate, 0), self)
 
     def keys(self) -> list[Key]:
         """Return the trials: the one without errors, then each rate's first, each rate's second, and so on."""
@@ -177,7 +177,7 @@ def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
 
 
 #: How the errors of a trial are drawn, by their kind.
-ERROR_MODELS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap | ReadErrors]] = {
+TRIAL_ERRORS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap | ReadErrors]] = {
     **dict.fromkeys(ERROR_MODELS, _static),
     "read": _read,
     "device": _device,

@@ -19,7 +19,6 @@ from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
-from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.trials.binarized import confusion
 from oxnor.sim.runner.machine import machine
@@ -64,7 +63,7 @@ def _device_options(device: DeviceModel | None) -> dict[str, str]:
     return {"device": device.name, "device_digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
-def header(network: Network, inputs: Inputs, params: SweepParams, work: Work, command: str) -> dict[str, Any]:
+def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, command: str) -> dict[str, Any]:
     """Return the header of a results file: what its trials are of, and with what they were made."""
     shown = np.packbits(work.bits, axis=1) if work.bits.dtype == bool else work.bits
     images = hashlib.sha256(shown.tobytes() + work.labels.tobytes()).hexdigest()
@@ -183,7 +182,7 @@ class Check:
 
 
 def verify(
-    network: Network,
+    network: Any,
     inputs: Inputs,
     params: SweepParams,
     path: str | Path,

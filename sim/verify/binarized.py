@@ -16,6 +16,7 @@ from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.macro_kinds import MACRO_TYPES
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models import golden
@@ -189,6 +190,8 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
         raise InputError(f"must not be given for a binarized network: {network.name!r} is one", parameter="pauses")
     bits = golden.binarize(network, images)
     engine = request.engine
+    if isinstance(engine, SpikingConfig):
+        raise InputError(f"must be for a binarized network, as {network.name!r} is one", parameter="engine")
     config = engine if isinstance(engine, EngineConfig) else EngineConfig.for_network(network, engine)
     if errors.reads:
         config = replace(config, fault_injector=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from oxnor.hw.emit.spiking import emit_spiking_engine, write_spiking_images
 from oxnor.hw.emit.verilog import Emitted
+from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.hw.params.spiking_schedule import spiking_schedule
 from oxnor.models.base.bits import signed_integers, unpack_bytes
@@ -230,6 +231,8 @@ def prepare(network: SpikingNetwork, images: Any, request: Request) -> SpikingCa
         if value:
             raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter=name)
     engine = request.engine
+    if isinstance(engine, EngineConfig):
+        raise InputError(f"must be for a spiking network, as {network.name!r} is one", parameter="engine")
     config = engine if isinstance(engine, SpikingConfig) else SpikingConfig.for_network(network, engine)
     if config.external and isinstance(images, np.ndarray):
         # A host's part: the default encoder makes the events.
