@@ -211,7 +211,8 @@ class Results:
             raise InputError(f"{self.path}: header.{missing[0]} is missing")
         for key, kind in _FIELDS.items():
             if key in header and type(header[key]) is not kind:
-                raise InputError(f"{self.path}: header.{key} must be of type {kind.__name__}, not {_short(header[key])}")
+                value = _short(header[key])
+                raise InputError(f"{self.path}: header.{key} must be of type {kind.__name__}, not {value}")
         for key, high in {"images": _IMAGES_MAX, "classes": _CLASSES_MAX}.items():
             if not 1 <= header[key] <= high:
                 raise InputError(f"{self.path}: header.{key} must be in [1, {high}], not {_short(header[key])}")
