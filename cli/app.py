@@ -20,7 +20,7 @@ from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
 from .start import demo, doctor, networks, new, run
 from .study import spirit
-from .tools import benchmark, vectors
+from .tools import benchmark, cache, vectors
 
 #: Errors that are said in their own words, with exit code 1.
 _FAILURES = {
@@ -140,7 +140,7 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
         "Tools",
         TyperGroup,
         "Write golden vectors, measure speed, look after the cache.",
-        (vectors.vectors, benchmark.benchmark),
+        (vectors.vectors, benchmark.benchmark, cache.cache),
     ),
 }  # fmt: skip
 #: Names of before, and what they are now.

@@ -26,7 +26,7 @@ GROUPS = {
     "fpga": ("build", "emulate", "run", "load", "selftest", "check", "fuzz"),
     "device": ("show", "fit", "faults"),
     "study": ("spirit",),
-    "tools": ("vectors", "benchmark"),
+    "tools": ("vectors", "benchmark", "cache"),
 }
 PATHS = [(c,) for c in COMMANDS] + [(g, c) for g, members in GROUPS.items() for c in members]
 # Names of before, each with its arguments in a call that works.
@@ -396,3 +396,19 @@ def test_import_binarizes_only_if_asked(tmp_path, monkeypatch):
     np.save("t.npy", np.full(3, 100))
     assert json.loads(run("import", str(path), "-o", "b.npz", "--binarize", "--input-threshold", "t.npy", "--json").stdout)["binarized"]
     assert run("import", str(path), "-o", "b.npz", "--binarize", "--input-threshold", "no.npy").exit_code == 2
+
+
+def test_cache_lists_and_prunes(tmp_path, monkeypatch):
+    monkeypatch.setenv("OXNOR_BUILD", str(tmp_path))
+    (tmp_path / "sim" / "rtl-1").mkdir(parents=True)
+    (tmp_path / "sim" / "rtl-1" / "a.sv").write_text("x" * 10_000)
+    shown = run("tools", "cache")
+    assert shown.exit_code == 0
+    assert "rtl-1" in shown.stdout
+    assert f"{tmp_path}: 1 entries" in shown.stderr
+    entry = json.loads(run("tools", "cache", "--json").stdout)["entries"][0]
+    assert (entry["kind"], entry["path"]) == ("simulation", str(tmp_path / "sim" / "rtl-1"))
+    assert entry["bytes"] >= 10_000
+    assert "Removed 1 entries" in run("tools", "cache", "--prune").stderr
+    assert not (tmp_path / "sim" / "rtl-1").exists()
+    assert json.loads(run("tools", "cache", "--prune", "--json").stdout)["removed"] == []
