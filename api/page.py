@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from oxnor.sim.drawing.plots import Plot
+
     from .design import Design
     from .run import Record
 
@@ -71,17 +73,18 @@ def _section(directory: Path, record: Record) -> list[str]:
     verdict = f'<span class="{style}">{words}</span>'
     parts = [f"<h2>{_TITLES[record.step]}</h2>", f"<p>{verdict}, {record.seconds:.1f} s</p>"]
     if record.step == "sweep":
-        parts += [figure(svg, caption) for svg, caption in _curves(directory / "sweep", record)]
+        parts += [figure(plot, caption) for plot, caption in _curves(directory / "sweep", record)]
         points = [(f"{p['rate']:.3g}", str(p["trials"]), f"{100 * p['mean']:.2f} %") for p in record.figures["points"]]
         parts.append(table(("error rate", "trials", "mean accuracy"), points))
     if record.step == "devices":
-        parts.append(figure(_svg(directory / "devices" / "device.svg"), "Bit error rates of the device."))
+        picture = _svg(directory / "devices" / "device.svg")
+        parts.append(f"<figure>{picture}<figcaption>Bit error rates of the device.</figcaption></figure>")
     parts.append(table((), facts(simple), plain=True))
     parts.append(f'<p class="muted">Inputs <code>{record.key}</code>, files in {escape(record.step)}/</p>')
     return parts
 
 
-def _curves(folder: Path, record: Record) -> list[tuple[str, str]]:
+def _curves(folder: Path, record: Record) -> list[tuple[Plot, str]]:
     from oxnor.sim.sweeps.page import Story
 
     story = Story.read(folder / "results.sqlite", record.figures["limit"])
@@ -90,7 +93,7 @@ def _curves(folder: Path, record: Record) -> list[tuple[str, str]]:
         "layers": "Errors in one layer alone: the rate that costs the same accuracy.",
         "confusion": "Percent of the images of each class, mean over the trials.",
     }
-    return [(plot.svg(), captions.get(name, name)) for name, plot in story.plots.items()]
+    return [(plot, captions.get(name, name)) for name, plot in story.plots.items()]
 
 
 def _svg(path: Path) -> str:
