@@ -6,8 +6,9 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
+from .axi_stream import axi_stream_in
 from .unit import Unit
 
 
@@ -39,16 +40,7 @@ class Collector(Unit):
     def __init__(self, n_in: int, width: int):
         self.n_in = n_in
         self.width = width
-        super().__init__(
-            {
-                "tdata": In(width),
-                "tvalid": In(1),
-                "tready": Out(1),
-                "tlast": In(1),
-                "o": Out(stream.Signature(n_in)),
-                "dropped": Out(1),
-            }
-        )
+        super().__init__(axi_stream_in(width) | {"o": Out(stream.Signature(n_in)), "dropped": Out(1)})
 
     @property
     def module_name(self) -> str:  # noqa: D102

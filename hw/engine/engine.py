@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Signal
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import connect
 
 from oxnor.hw.blocks.admission import Pace
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
+from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
 from oxnor.hw.blocks.fifo import Queue
 from oxnor.hw.blocks.frame_assembler import Collector
 from oxnor.hw.blocks.register_slice import Skid
@@ -55,16 +56,8 @@ class Engine(Unit):
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__(
-            {
-                "s_axis_tdata": In(config.stream_width),
-                "s_axis_tvalid": In(1),
-                "s_axis_tready": Out(1),
-                "s_axis_tlast": In(1),
-                "m_axis_tdata": Out(config.result_width),
-                "m_axis_tvalid": Out(1),
-                "m_axis_tready": In(1),
-                "m_axis_tlast": Out(1),
-            }
+            axi_stream_in(config.stream_width, "s_axis_")
+            | axi_stream_out(config.result_width, "m_axis_")
             | axi_lite_ports("s_axil_")
         )
 
@@ -77,12 +70,7 @@ class Engine(Unit):
         config = self.config
         collector = Collector(config.n_in, config.stream_width)
         place(m, platform, "collector", collector)
-        m.d.comb += [
-            collector.tdata.eq(self.s_axis_tdata),
-            collector.tvalid.eq(self.s_axis_tvalid),
-            collector.tlast.eq(self.s_axis_tlast),
-            self.s_axis_tready.eq(collector.tready),
-        ]
+        connect_axi_stream(m, self, "s_axis_", collector)
         pace = Pace(schedule(config).initiation_interval, schedule(config).places) if config.paced else None
         source = collector.o
         layers: list[Any] = []
@@ -106,11 +94,8 @@ class Engine(Unit):
             out.i.valid.eq(source.valid),
             source.ready.eq(out.i.ready if pace is None else 1),
             out.i.payload[: config.class_width].eq(source.payload.index),
-            self.m_axis_tdata.eq(out.o.payload),
-            self.m_axis_tvalid.eq(out.o.valid),
-            self.m_axis_tlast.eq(1),
-            out.o.ready.eq(self.m_axis_tready),
         ]
+        send_beats(m, out.o, self, "m_axis_")
         if config.with_scores:
             m.d.comb += out.i.payload[config.class_width :].eq(source.payload.scores.as_value())
         self._registers(m, platform, collector, layers, pace)

@@ -6,6 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.axi_lite import connect_axi_lite
+from oxnor.hw.blocks.axi_stream import connect_axi_stream
 from oxnor.hw.blocks.spi import SpiPeripheral
 from oxnor.hw.blocks.uart import UartReceiver, UartTransmitter
 from oxnor.hw.blocks.unit import Unit, place
@@ -58,15 +59,8 @@ class BoardLogic(Unit):
             self._spi(m, platform, link)
         else:
             self._uart(m, platform, link)
-        m.d.comb += [
-            engine.s_axis_tdata.eq(link.m_axis_tdata),
-            engine.s_axis_tvalid.eq(link.m_axis_tvalid),
-            engine.s_axis_tlast.eq(link.m_axis_tlast),
-            link.m_axis_tready.eq(engine.s_axis_tready),
-            link.s_axis_tdata.eq(engine.m_axis_tdata),
-            link.s_axis_tvalid.eq(engine.m_axis_tvalid),
-            engine.m_axis_tready.eq(link.s_axis_tready),
-        ]
+        connect_axi_stream(m, link, "m_axis_", engine, "s_axis_")
+        connect_axi_stream(m, engine, "m_axis_", link, "s_axis_")
         connect_axi_lite(m, link, "m_axil_", engine, "s_axil_")
         return m
 

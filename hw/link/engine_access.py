@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
+from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out
 from oxnor.hw.blocks.register_slice import Skid
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.engine import EngineConfig
@@ -48,8 +49,8 @@ class EngineAccess(Unit):
             "advance": Out(1), "back": Out(1), "rewind": Out(1),
             "store": Out(1), "store_address": Out(bits_for(words - 1)), "store_word": Out(WORD),
             "o_data": Out(8), "o_valid": Out(1), "o_ready": In(1),
-            "m_axis_tdata": Out(WORD), "m_axis_tvalid": Out(1), "m_axis_tready": In(1), "m_axis_tlast": Out(1),
-            "s_axis_tdata": In(config.result_width), "s_axis_tvalid": In(1), "s_axis_tready": Out(1),
+            **axi_stream_out(WORD, "m_axis_"),
+            **axi_stream_in(config.result_width, "s_axis_"),
         }  # fmt: skip
         super().__init__(ports)
 

@@ -6,6 +6,7 @@ from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.axi_lite import axi_lite_master_ports, connect_axi_lite
+from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream
 from oxnor.hw.blocks.crc32 import Crc32
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.engine import EngineConfig
@@ -63,8 +64,8 @@ class Link(Unit):
         ports = {
             "i_data": In(8), "i_valid": In(1), "i_error": In(1),
             "o_data": Out(8), "o_valid": Out(1), "o_ready": In(1),
-            "m_axis_tdata": Out(WORD), "m_axis_tvalid": Out(1), "m_axis_tready": In(1), "m_axis_tlast": Out(1),
-            "s_axis_tdata": In(config.result_width), "s_axis_tvalid": In(1), "s_axis_tready": Out(1),
+            **axi_stream_out(WORD, "m_axis_"),
+            **axi_stream_in(config.result_width, "s_axis_"),
         }  # fmt: skip
         super().__init__(ports | axi_lite_master_ports("m_axil_"))
 
@@ -144,14 +145,9 @@ class Link(Unit):
             registers.word.eq(p.word),
             registers.more.eq(p.more),
             registers.command.eq(r.command),
-            self.m_axis_tdata.eq(engine.m_axis_tdata),
-            self.m_axis_tvalid.eq(engine.m_axis_tvalid),
-            self.m_axis_tlast.eq(engine.m_axis_tlast),
-            engine.m_axis_tready.eq(self.m_axis_tready),
-            engine.s_axis_tdata.eq(self.s_axis_tdata),
-            engine.s_axis_tvalid.eq(self.s_axis_tvalid),
-            self.s_axis_tready.eq(engine.s_axis_tready),
         ]
+        connect_axi_stream(m, engine, "m_axis_", self, "m_axis_")
+        connect_axi_stream(m, self, "s_axis_", engine, "s_axis_")
         connect_axi_lite(m, registers, "m_axil_", self, "m_axil_")
 
     def _check(self, m: Module, status: Signal, stuck: Signal) -> None:

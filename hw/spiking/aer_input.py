@@ -8,6 +8,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from oxnor.hw.blocks.axi_stream import axi_stream_in
 from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.spiking import NUMBER_BITS, TICK_BITS, WORD_BITS, SpikingConfig
 
@@ -48,10 +49,7 @@ class EventInput(Unit):
         super().__init__(
             {
                 "clear": In(1),
-                "tdata": In(WORD_BITS),
-                "tvalid": In(1),
-                "tready": Out(1),
-                "tlast": In(1),
+                **axi_stream_in(WORD_BITS),
                 "o": Out(stream.Signature(event_layout(config.n_in, 0))),
                 "dropped": Out(1),
                 "begun": Out(1),

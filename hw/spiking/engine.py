@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import connect
 
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
+from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
 from oxnor.hw.blocks.frame_assembler import Collector
 from oxnor.hw.blocks.register_slice import Skid
 from oxnor.hw.blocks.unit import Unit, place
@@ -77,20 +78,9 @@ class SpikingEngine(Unit):
     def __init__(self, config: SpikingConfig):
         self.config = config
         super().__init__(
-            {
-                "s_axis_tdata": In(config.stream_width),
-                "s_axis_tvalid": In(1),
-                "s_axis_tready": Out(1),
-                "s_axis_tlast": In(1),
-                "m_axis_tdata": Out(config.result_width),
-                "m_axis_tvalid": Out(1),
-                "m_axis_tready": In(1),
-                "m_axis_tlast": Out(1),
-                "m_spike_tdata": Out(config.spike_width),
-                "m_spike_tvalid": Out(1),
-                "m_spike_tready": In(1),
-                "m_spike_tlast": Out(1),
-            }
+            axi_stream_in(config.stream_width, "s_axis_")
+            | axi_stream_out(config.result_width, "m_axis_")
+            | axi_stream_out(config.spike_width, "m_spike_")
             | axi_lite_ports("s_axil_")
         )
 
@@ -136,11 +126,8 @@ class SpikingEngine(Unit):
         place(m, platform, "encoder", encoder)
         place(m, platform, "seeds", seeds)
         connect(m, collector.o, encoder.i)
+        connect_axi_stream(m, self, "s_axis_", collector)
         m.d.comb += [
-            collector.tdata.eq(self.s_axis_tdata),
-            collector.tvalid.eq(self.s_axis_tvalid),
-            collector.tlast.eq(self.s_axis_tlast),
-            self.s_axis_tready.eq(collector.tready),
             seeds.en.eq(1),
             encoder.seeds.eq(seeds.q),
             encoder.clear.eq(clear),
@@ -151,13 +138,8 @@ class SpikingEngine(Unit):
         """Return the stream of events from outside, and when an image begins or a word is dropped."""
         events: Any = EventInput(self.config)
         place(m, platform, "events", events)
-        m.d.comb += [
-            events.tdata.eq(self.s_axis_tdata),
-            events.tvalid.eq(self.s_axis_tvalid),
-            events.tlast.eq(self.s_axis_tlast),
-            self.s_axis_tready.eq(events.tready),
-            events.clear.eq(clear),
-        ]
+        connect_axi_stream(m, self, "s_axis_", events)
+        m.d.comb += events.clear.eq(clear)
         return events.o, events.begun, events.dropped
 
     def _spikes_out(self, m: Module, platform: Any, readout: Any) -> None:
@@ -173,11 +155,8 @@ class SpikingEngine(Unit):
             skid.i.payload[NUMBER_BITS : 2 * NUMBER_BITS].eq(spikes.payload.numbers[len(config.layers) - 1]),
             word[: config.n_out].eq(spikes.payload.fired),
             word[config.n_out : 2 * config.n_out].eq(spikes.payload.negative),
-            self.m_spike_tdata.eq(skid.o.payload),
-            self.m_spike_tvalid.eq(skid.o.valid),
-            self.m_spike_tlast.eq(1),
-            skid.o.ready.eq(self.m_spike_tready),
         ]
+        send_beats(m, skid.o, self, "m_spike_")
 
     def _results_out(self, m: Module, platform: Any, readout: Any) -> None:
         config, given = self.config, readout.o.payload
@@ -188,11 +167,8 @@ class SpikingEngine(Unit):
         m.d.comb += [
             skid.i.valid.eq(readout.o.valid),
             readout.o.ready.eq(skid.i.ready),
-            self.m_axis_tdata.eq(skid.o.payload),
-            self.m_axis_tvalid.eq(skid.o.valid),
-            self.m_axis_tlast.eq(1),
-            skid.o.ready.eq(self.m_axis_tready),
         ]
+        send_beats(m, skid.o, self, "m_axis_")
         fields += [(head, given.tick)]
         fields += [(head + NUMBER_BITS * (1 + k), given.numbers[k]) for k in range(len(config.layers))]
         m.d.comb += [skid.i.payload[at : at + len(value)].eq(value) for at, value in fields]
