@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from oxnor.hw.params.registers import spiking_as_dicts
 from oxnor.hw.params.spiking import SpikingConfig, result_layout
-from oxnor.hw.spiking.engine import REGISTERS, SpikingEngine
+from oxnor.hw.spiking.engine import SpikingEngine
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
@@ -76,9 +77,5 @@ def describe_spiking(config: SpikingConfig) -> dict[str, Any]:
 def emit_spiking_engine(config: SpikingConfig, directory: str | Path) -> Emitted:
     """Write the engine's Verilog; its memory images are separate (:func:`write_spiking_images`)."""
     emitted = emit_component(SpikingEngine(config), directory)
-    registers = [
-        {"name": r.name, "offset": 4 * k, "access": r.access, "description": r.description}
-        for k, r in enumerate(REGISTERS)
-    ]
-    sidecar = emitted.sidecar | describe_spiking(config) | {"registers": registers}
+    sidecar = emitted.sidecar | describe_spiking(config) | {"registers": spiking_as_dicts()}
     return Emitted(emitted.top, emitted.sources, sidecar)

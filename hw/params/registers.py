@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .engine import EngineConfig
@@ -83,6 +84,27 @@ PROGRAMMING_COMMANDS = {
 #: Registers of each option in the order of the map; where an option is not generated its addresses are empty.
 BY_OPTION = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS}
 INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for option in BY_OPTION.values() for r in option)))}
+#: Of a spiking engine; :data:`SPIKING_BIT` of its VERSION tells it.
+SPIKING_REGISTERS = (
+    Register("MAGIC", "r", "0x4F584E52, 'OXNR'"),
+    Register("VERSION", "r", "bits 15 to 0: version of the ports and of this register map; bit 16: a spiking engine"),
+    Register("STRUCTURE", "r", "first 32 bits of the digest of the engine's structure"),
+    Register("NETWORK", "r", "first 32 bits of the digest of the network in the memory images"),
+    Register("N_IN", "r", "inputs"),
+    Register("N_OUT", "r", "number of classes"),
+    Register("STATUS", "r", "bit 0: an image is in the engine"),
+    Register("CONTROL", "rw", "write 1 to bit 0 to clear the counters; reads as 0"),
+    Register("DELTA_S", "rw", "lead of the winner that decides an image; 0: none does"),
+    Register("TERMINATE_MAX", "rw", "count that decides an image; 0: none does"),
+    Register("FRAMES", "r", "images taken since the counters were cleared"),
+    Register("DROPPED", "r", "frames of the wrong length, or words that are no event, dropped"),
+    Register("RESULTS", "r", "results handed over"),
+    Register("STALLS", "r", "cycles in which a result or an output spike waited for its consumer"),
+    Register("CYCLES_LO", "r", "clock cycles, low word; reading it latches CYCLES_HI"),
+    Register("CYCLES_HI", "r", "clock cycles, high word, as of the last read of CYCLES_LO"),
+)
+SPIKING_INDEX = {r.name: k for k, r in enumerate(SPIKING_REGISTERS)}
+SPIKING_BIT = 1 << 16
 
 
 def register_map(config: EngineConfig | None = None) -> tuple[Register | None, ...]:
@@ -102,9 +124,18 @@ def register_map(config: EngineConfig | None = None) -> tuple[Register | None, .
 
 def as_dicts(config: EngineConfig | None = None) -> list[dict[str, str | int]]:
     """Return the map as JSON-able dicts with name, offset (bytes), access and description."""
+    return _dicts(register_map(config))
+
+
+def spiking_as_dicts() -> list[dict[str, str | int]]:
+    """Return the map of a spiking engine in the same way."""
+    return _dicts(SPIKING_REGISTERS)
+
+
+def _dicts(registers: Sequence[Register | None]) -> list[dict[str, str | int]]:
     return [
         {"name": r.name, "offset": 4 * k, "access": r.access, "description": r.description}
-        for k, r in enumerate(register_map(config))
+        for k, r in enumerate(registers)
         if r
     ]
 

@@ -14,7 +14,7 @@ from oxnor.hw.blocks.register_slice import Skid
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.engine.event_counters import Events, count_events, identity_values
 from oxnor.hw.macros.coefficients import CoefficientRom
-from oxnor.hw.params.registers import Register
+from oxnor.hw.params.registers import INTERFACE_VERSION, SPIKING_BIT, SPIKING_INDEX, SPIKING_REGISTERS
 from oxnor.hw.params.spiking import FLAG_BITS, NUMBER_BITS, WINNER_BITS, SpikingConfig
 
 from .aer_input import EventInput
@@ -22,30 +22,6 @@ from .aer_output import SpikeSerializer
 from .layer import SpikingLayer
 from .rate_encoder import RateEncoder
 from .readout import REASON_WINDOW, Readout
-
-INTERFACE_VERSION = 1
-
-REGISTERS = (
-    Register("MAGIC", "r", "0x4F584E52, 'OXNR'"),
-    Register("VERSION", "r", "bits 15 to 0: version of the ports and of this register map; bit 16: a spiking engine"),
-    Register("STRUCTURE", "r", "first 32 bits of the digest of the engine's structure"),
-    Register("NETWORK", "r", "first 32 bits of the digest of the network in the memory images"),
-    Register("N_IN", "r", "inputs"),
-    Register("N_OUT", "r", "number of classes"),
-    Register("STATUS", "r", "bit 0: an image is in the engine"),
-    Register("CONTROL", "rw", "write 1 to bit 0 to clear the counters; reads as 0"),
-    Register("DELTA_S", "rw", "lead of the winner that decides an image; 0: none does"),
-    Register("TERMINATE_MAX", "rw", "count that decides an image; 0: none does"),
-    Register("FRAMES", "r", "images taken since the counters were cleared"),
-    Register("DROPPED", "r", "frames of the wrong length, or words that are no event, dropped"),
-    Register("RESULTS", "r", "results handed over"),
-    Register("STALLS", "r", "cycles in which a result or an output spike waited for its consumer"),
-    Register("CYCLES_LO", "r", "clock cycles, low word; reading it latches CYCLES_HI"),
-    Register("CYCLES_HI", "r", "clock cycles, high word, as of the last read of CYCLES_LO"),
-)
-INDEX = {r.name: k for k, r in enumerate(REGISTERS)}
-#: Bit of VERSION that tells a spiking engine.
-SPIKING_BIT = 1 << 16
 
 
 class SpikingEngine(Unit):
@@ -68,7 +44,7 @@ class SpikingEngine(Unit):
         (32), then a bit for each output that fired and a bit for each of those whose spike is negative. A consumer that
         does not want them ties ready to 1.
     s_axil_*
-        AXI4-Lite, 32 bits wide; the map is :data:`REGISTERS`.
+        AXI4-Lite, 32 bits wide; the map is :data:`oxnor.hw.params.registers.SPIKING_REGISTERS`.
 
     See Also
     --------
@@ -178,7 +154,7 @@ class SpikingEngine(Unit):
             m.d.comb += skid.i.payload[at + k * config.count_width :][: config.count_width].eq(given.counts[k])
 
     def _registers(self, m: Module, platform: Any, readout: Any, taken: Any, dropped: Any) -> None:
-        lite = AxiLite(REGISTERS)
+        lite = AxiLite(SPIKING_REGISTERS)
         identity = CoefficientRom(1, 32, "mem/network.mem")
         place(m, platform, "axi_lite", lite)
         place(m, platform, "identity", identity)
@@ -188,7 +164,7 @@ class SpikingEngine(Unit):
         values: dict[str, Any] = {}
         for name, reset in settings.items():
             held = Signal(d.count_bits, init=reset, name=name.lower())
-            with m.If(lite.written[INDEX[name]]):
+            with m.If(lite.written[SPIKING_INDEX[name]]):
                 m.d.sync += held.eq(lite.value_written)
             m.d.comb += getattr(readout, name.lower()).eq(held)
             values[name] = held
@@ -199,5 +175,5 @@ class SpikingEngine(Unit):
         m.d.sync += inside.eq(inside + taken - given)
         values |= identity_values(self.config, INTERFACE_VERSION | SPIKING_BIT, identity.q)
         values["STATUS"] = inside != 0
-        values |= count_events(m, lite, INDEX, Events(taken, dropped, given, waits))
-        m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]
+        values |= count_events(m, lite, SPIKING_INDEX, Events(taken, dropped, given, waits))
+        m.d.comb += [lite.values[SPIKING_INDEX[name]].eq(value) for name, value in values.items()]

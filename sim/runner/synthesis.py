@@ -21,7 +21,6 @@ from .toolchain import version_tuple
 
 #: Oldest native Yosys that is used: what the scripts and reports need.
 YOSYS_MIN = (0, 40)
-GET_YOSYS = "pip install pyosys, or install Yosys 0.40 or newer and put it on PATH"
 
 
 class ToolError(RuntimeError):
