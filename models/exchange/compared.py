@@ -19,6 +19,7 @@ from oxnor.models.exchange.folding.graph import FILE_MAX, Graph
 from oxnor.models.exchange.folding.inputs import BITS
 from oxnor.models.exchange.readers.reference import CannotRun
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.scores import ScoreLayer
 
 #: Random images that every import is compared on.
 RANDOM_IMAGES = 1000
@@ -172,9 +173,11 @@ def _neurons(network: Network, images: NDArray) -> list[dict[str, int]]:
     """Return the numbers of constant and of dead neurons of each layer."""
     counts = []
     for layer, y in zip(network.layers, golden.layer_outputs(network, images), strict=True):
-        scale = getattr(layer, "scales", None)
-        low = layer.thresholds > layer.n_in if scale is None else scale == 0
-        high = layer.thresholds <= 0 if scale is None else np.zeros_like(low)
+        if isinstance(layer, ScoreLayer):
+            low = layer.scales == 0
+            high = np.zeros_like(low)
+        else:
+            low, high = layer.thresholds > layer.n_in, layer.thresholds <= 0
         dead = (y == y[0]).all(axis=0) | low | high
         counts.append({name: int(np.count_nonzero(v)) for name, v in
                        (("always_0", low), ("always_1", high), ("dead", dead))})  # fmt: skip

@@ -203,7 +203,7 @@ class _Run:
 def train(
     params: TrainParams,
     images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.integer],
     *,
     name: str = "network",
     checkpoint: str | Path | None = None,

@@ -137,8 +137,10 @@ class TrainingData:
     @classmethod
     def mnist(cls, data_dir: str | Path | None = None, download: DownloadProgress | None = None) -> TrainingData:
         """Return MNIST; with `download`, which is told of its progress, also if it is on none of the usual places."""
-        options = {"data_dir": data_dir, "download": download is not None, "progress": download}
-        return cls(load_dataset("mnist", split="train", **options), load_dataset("mnist"))
+        train = load_dataset(
+            "mnist", split="train", data_dir=data_dir, download=download is not None, progress=download
+        )
+        return cls(train, load_dataset("mnist"))
 
     def fit(self, params: TrainParams) -> TrainParams:
         """Return `params` with a validation set of at most a sixth, and without copies and teacher for features."""
@@ -219,6 +221,7 @@ def card(
     """Return the card of a network just trained; the only place where the test images are looked at."""
     import torch
 
+    assert data.test.labels is not None
     training = dict(network.info["training"])
     about: dict[str, Any] = {"licence": LICENCE, "data": DATA}
     if data.train.name != "mnist":

@@ -121,7 +121,7 @@ def _loss(params: SpikingTrainParams, out: Any, scale: Any, labels: Any) -> Any:
 def train(
     params: SpikingTrainParams,
     images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.integer],
     *,
     name: str = "network",
     progress: Callable[[Progress], None] | None = None,

@@ -60,8 +60,8 @@ class Trials:
     def __init__(self, network: Network, images: NDArray, labels: NDArray | None = None):
         self.network = network
         self.labels = labels_for(network, images, labels)
-        self._x = pack_words(golden.binarize(network, images))
-        self._weights = [pack_words(layer.weights) for layer in network.layers]
+        self._x: NDArray[np.uint64] = pack_words(golden.binarize(network, images))
+        self._weights: list[NDArray[np.uint64]] = [pack_words(layer.weights) for layer in network.layers]
         self._first = network.layers[0].evaluate_packed(self._x, self._weights[0])
 
     def scores(self, faults: FaultMap) -> NDArray[np.int64]:

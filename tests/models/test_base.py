@@ -17,7 +17,10 @@ from oxnor.models.base.errors import InputError
 
 #: Where the public names are defined.
 HOMES = {
+    "DataOptions": "oxnor.models.datasets.options",
     "DeviceModel": "oxnor.models.devices.model",
+    "DeviceOptions": "oxnor.models.devices.options",
+    "ErrorOptions": "oxnor.models.faults.options",
     "FaultMap": "oxnor.models.faults.fault_map",
     "Network": "oxnor.models.networks.binarized",
     "ReadErrors": "oxnor.models.faults.read_errors",
@@ -26,7 +29,6 @@ HOMES = {
     "import_network": "oxnor.models.exchange.import_network",
     "load": "oxnor.models.zoo",
 }
-OPTIONS = {"DataOptions", "DeviceOptions", "ErrorOptions"}
 
 
 def test_error_without_parameter():
@@ -67,7 +69,7 @@ def test_public_names_after_every_submodule():
         assert not isinstance(value, ModuleType)
         assert value.__module__ == home
     assert oxnor.models.golden is importlib.import_module("oxnor.models.golden")
-    assert set(oxnor.models.__all__) == {*HOMES, "golden"} | OPTIONS
+    assert set(oxnor.models.__all__) == {*HOMES, "golden"}
     assert set(oxnor.models.__all__) <= set(dir(oxnor.models))
     with pytest.raises(AttributeError, match=r"module 'oxnor.models' has no attribute 'nothing'"):
         _ = oxnor.models.nothing
