@@ -43,8 +43,10 @@ def api_markdown(package: str) -> str:
         elif inspect.ismodule(value):
             names = [f"::: {value.__name__}.{n}" for n in value.__all__]
             parts += [f"## {package}.{name}", inspect.getdoc(value) or "", *names]
-        else:
+        elif inspect.isclass(value) or inspect.isroutine(value):
             parts.append(f"::: {value.__module__}.{value.__qualname__}")
+        else:
+            parts.append(f"::: {module._public[name]}.{name}")
     return "\n\n".join(parts) + "\n"
 
 
