@@ -5,9 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +25,10 @@ from oxnor.sim.sweeps.store import Trial
 from oxnor.sim.sweeps.workers import cores, threads
 from oxnor.sim.verify.inputs import IMAGES_MAX, Inputs, inputs_for
 from oxnor.sim.verify.options import RunOptions
-from oxnor.sim.verify.results import SimulationResult
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
-from .demo_page import KNEE_LIMIT, build_page, pictures
+from .demo_page import build_page, pictures
+from .demo_result import Demo
 
 #: Bit error rates that go through the RTL.
 RATES = (0.0, 1e-3, 1e-2, 5e-2)
@@ -42,58 +40,6 @@ WAVE_NETWORK = "mnist-tfc"
 
 #: Told of (what is done, steps done, steps in all or 0 if not known).
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Demo:
-    """What the demonstration found.
-
-    Parameters
-    ----------
-    network : Network
-    config : EngineConfig
-    inputs : Inputs
-        The digits.
-    runs : tuple of SimulationResult
-        One for each of the bit error rates, in their order.
-    curve : Curve
-        The golden model at more rates.
-    waveform : Waveform
-        Real reads of a hidden layer.
-    wave_network : str
-        Name of the network that they belong to.
-    seconds : float
-        Wall time of all of it.
-    """
-
-    network: Network
-    config: EngineConfig
-    inputs: Inputs
-    runs: tuple[SimulationResult, ...]
-    curve: Curve
-    waveform: Waveform
-    wave_network: str
-    seconds: float
-
-    def __repr__(self) -> str:
-        verdict = "all equal to the golden model" if self.ok else "NOT equal to the golden model"
-        return f"Demo({self.network.name!r}, {len(self.inputs.images):,} digits, {len(self.runs)} runs: {verdict})"
-
-    @property
-    def ok(self) -> bool:
-        """Whether every run agreed with the golden model on every bit and with the schedule on every cycle."""
-        return all(run.ok for run in self.runs)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures as a JSON-able dict."""
-        return {
-            "network": self.network.name,
-            "images": len(self.inputs.images),
-            "ok": self.ok,
-            "runs": [run.to_json() for run in self.runs],
-            "sweep": self.curve.to_json(KNEE_LIMIT),
-            "seconds": round(self.seconds, 1),
-        }
 
 
 def golden_curve(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +12,11 @@ from oxnor.sim.drawing.picture import Picture
 from oxnor.sim.drawing.plots import accuracy_plot, image_png
 from oxnor.sim.drawing.waveform import timing_diagram
 from oxnor.sim.runner.machine import machine
+from oxnor.sim.verify.results import SimulationResult
 
-if TYPE_CHECKING:
-    from oxnor.sim.verify.results import SimulationResult
-
-    from .demo import Demo
+from .demo_result import KNEE_LIMIT, Demo
 
 _CARDS = 6
-#: Accuracy that is lost at the rate which the page names: one point.
-KNEE_LIMIT = 0.01
 
 
 def percent(value: float | None) -> str:

@@ -167,6 +167,19 @@ def test_refuses(twice, tmp_path, monkeypatch):
         runner.build([twice], "twice", waves="fst", root=tmp_path)
 
 
+def test_builds_are_found_from_any_folder(twice, monkeypatch, tmp_path):
+    monkeypatch.delenv("OXNOR_BUILD")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    simulator = "icarus" if toolchain.find_icarus() else "verilator"
+    cached = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        cached.append(runner.build([twice], "twice", simulator=simulator).cached)
+        assert not list((tmp_path / name).iterdir())
+    assert cached == [False, True]
+
+
 def test_root_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "elsewhere"))
     assert build_root() == tmp_path / "elsewhere"
