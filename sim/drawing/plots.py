@@ -243,7 +243,7 @@ def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str) -> P
             axes.set_xticks(ticks + 0.5, ticks)
             axes.set_yticks(ticks + 0.5, ticks)
             axes.set_title(f"error rate {rate:.3g}" if rate else "without errors", fontsize=11)
-            axes.set_xlabel("taken for")
+            axes.set_xlabel("predicted class")
         all_axes[0].set_ylabel("class")
 
     panels = {}

@@ -139,7 +139,7 @@ def _remove(path: Path) -> bool:
             return False
         if (path / _IN_USE).exists() and not stack.enter_context(_alone(path / _IN_USE)):
             return False
-        # In one step, so that a half of it is never taken for the whole.
+        # In one step, so that nobody uses half of it.
         rubbish = path.with_name(f"{name}.tmp")
         if rubbish != path:
             shutil.rmtree(rubbish, ignore_errors=True)

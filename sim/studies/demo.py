@@ -38,7 +38,7 @@ SWEEP_TRIALS = 5
 #: The network whose reads are drawn: its layers are narrow enough to be read by eye.
 WAVE_NETWORK = "mnist-tfc"
 
-#: Told of (what is done, steps done, steps in all or 0 if not known).
+#: Called with (what is done, steps done, steps in all or 0 if not known).
 Progress = Callable[[str, int, int], None]
 
 

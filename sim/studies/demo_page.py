@@ -83,7 +83,7 @@ def _digits(demo: Demo) -> str:
     _, still = np.unique(labels[kept], return_index=True)
     rate = f"{worst.ber:g}"
     parts = [
-        "<h2>Digits and what the engine made of them</h2>",
+        "<h2>Digits and their classes</h2>",
         "<p>Beside each digit, the scores of the RTL. Filled bar: the class it chose; line: the right one.</p>",
         "<h3>Right, without errors</h3>",
         _cards(demo, clean, right[first]),
@@ -163,7 +163,7 @@ def build_page(demo: Demo) -> str:
         "<h2>RTL against golden model</h2>",
         "<p>The same map of wrong weights went to the golden model and into the RRAM macros of the RTL.</p>",
         table(RUN_HEAD, [run_row(run) for run in demo.runs]),
-        "<h2>How many errors it stands</h2>",
+        "<h2>Error tolerance</h2>",
         figure(
             drawn["accuracy"],
             f"Accuracy on {n:,} test images against the share of weights that are wrong. Line: golden model,"
@@ -180,7 +180,7 @@ def build_page(demo: Demo) -> str:
         _digits(demo),
         "<h2>The network's card</h2>",
         table((), facts(demo.network.info), plain=True) if demo.network.info else "<p>It has none.</p>",
-        "<h2>Do it again</h2>",
+        "<h2>Repeat this</h2>",
         _commands(demo),
         f'<p class="muted">All of it took {demo.seconds:.0f} s on the machine below.</p>',
         table((), list(versions.items()), plain=True),

@@ -193,7 +193,7 @@ def _section(story: Story) -> list[str]:
         ]
     if "confusion" in story.plots:
         parts += [
-            "<h3>What is taken for what</h3>",
+            "<h3>Confusion matrices</h3>",
             figure(story.plots["confusion"], "Percent of the images of each class, mean over the trials."),
         ]
     if story.checks:
@@ -207,8 +207,8 @@ def _section(story: Story) -> list[str]:
             table(("error rate", "layer", "trial", "results that differ"), rows),
         ]
     parts += [
-        "<h3>Do it again</h3>",
-        f"<pre><code>{escape(str(header.get('command', '')))}</code></pre>",
+        "<h3>Repeat this</h3>",
+        *([f"<pre><code>{escape(str(header['command']))}</code></pre>"] if header.get("command") else []),
         f'<p class="muted">{story.seconds:.0f} s of computing, made with:</p>',
         table((), facts(header["made"] if isinstance(header.get("made"), dict) else {}), plain=True),
     ]
@@ -219,7 +219,7 @@ def build_page(stories: Sequence[Story]) -> str:
     """Return the page of one or more results files, all on one axis first if they are several."""
     names = ", ".join(story.header["network"] for story in stories)
     body = [
-        "<h1>How many errors it stands</h1>",
+        "<h1>Error tolerance</h1>",
         f'<p class="muted">{escape(names)}: accuracy against the rate of wrong synapses.</p>',
     ]
     if len(stories) > 1:

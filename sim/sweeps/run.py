@@ -30,7 +30,7 @@ from .result import SweepResult
 from .store import ALL_LAYERS, LABELLED, Key, Results
 from .workers import Compute, cores, dask, one, threads
 
-#: Told of (trials done, trials in all, what the last one gave).
+#: Called with (trials done, trials in all, what the last one gave).
 Progress = Callable[[int, int, str], None]
 
 

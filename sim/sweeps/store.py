@@ -72,7 +72,7 @@ class Trial:
     errors : int
         Wrong synapses.
     confusion : ndarray of int64, shape (n_classes, n_classes)
-        Images of a class (row) by the class that they were taken for (column).
+        Images of a class (row) by their predicted class (column).
     seconds : float
         Time that it took, draw included.
     """
@@ -84,12 +84,12 @@ class Trial:
 
     @property
     def correct(self) -> int:
-        """Images that were taken for their class."""
+        """Images whose predicted class is theirs."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """Share of the images that were taken for their class."""
+        """Share of the images whose predicted class is theirs."""
         return self.correct / int(self.confusion.sum())
 
 

@@ -67,7 +67,7 @@ def test_layers_and_confusions_are_labelled(curve):
     assert any("below 0.001" in t for t in texts(layers_plot({"layer 0": steep}, "L").svg()))
     matrix = np.array([[9, 1], [0, 10]])
     shown = texts(confusion_plot({0.0: matrix, 0.01: matrix}, "C").svg())
-    assert {"without errors", "error rate 0.01", "taken for", "class", "90", "100"} <= set(shown)
+    assert {"without errors", "error rate 0.01", "predicted class", "class", "90", "100"} <= set(shown)
 
 
 def test_pictures_are_saved_by_the_end_of_the_name(curve, tmp_path):
