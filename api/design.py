@@ -180,7 +180,8 @@ class Design:
         """Return the design with another device (`model`) or age (`cycles`, `seconds`)."""
         if self.device is None and not changes:
             return self
-        return replace(self, device=replace(self.device, **changes) if self.device else Device(**changes))
+        held = self.device
+        return replace(self, device=replace(held, **changes) if isinstance(held, Device) else Device(**changes))
 
     def with_tolerance(self, **changes: Any) -> Design:
         """Return the design with another sweep; `changes` are fields of Tolerance."""

@@ -66,7 +66,8 @@ def measure(design: Design) -> Accuracy:
     from oxnor.models.golden.registry import only, type_of
     from oxnor.models.networks.binarized import Network
 
-    network, inputs = design.loaded, design.inputs()
+    network: Any = design.loaded
+    inputs = design.inputs()
     errors, devices = design.error_options, design.device_options
     predict = type_of(network).predict
     clean = predict(network, inputs.images)
@@ -124,7 +125,7 @@ def sweep_params(design: Design) -> Any:
     kind = "device" if t.use_device else t.kind or "static"
     options = kind_options(kind, {name: getattr(t, name) for name in _OF_KIND})
     rates = parse_rates(t.rates) if isinstance(t.rates, str) else t.rates
-    more = {
+    more: dict[str, Any] = {
         "trials": t.trials, "precision": t.adaptive / 100 if t.adaptive else None, "trials_max": t.max_trials,
         "device": design.device_options.model if t.use_device and design.device_options else None,
     }  # fmt: skip

@@ -102,7 +102,7 @@ def _device(design: Design) -> dict[str, Any]:
 def _errors(design: Design) -> dict[str, Any]:
     e = design.errors
     faults = e.faults
-    found = {"ber": e.ber, "seed": e.seed, "trial": e.trial, "read_ber": e.read_ber, "faults": None}
+    found: dict[str, Any] = {"ber": e.ber, "seed": e.seed, "trial": e.trial, "read_ber": e.read_ber, "faults": None}
     if isinstance(faults, Path):
         found["faults"] = _file(faults)
     elif faults is not None:

@@ -51,17 +51,17 @@ def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
     shape = "-".join(map(str, found["shape"]))
     title = f"{found['name']}: {shape}, {found['weights']:,} weights"
     print_table(*_layer_rows(found), title=title)
-    engine = found["engine"]
-    beats = engine["stream"]["beats"]
+    structure = found["engine"]
+    beats = structure["stream"]["beats"]
     rows = [
-        ("stream in", f"{engine['stream']['width']} bits a beat, {beats or 'any number of'} beats an image"),
-        ("result", f"{engine['result']['width']} bits"),
-        *((key.replace("_", " "), f"{engine[key]:,} cycles") for key in ("latency", "initiation_interval")
-          if key in engine),
+        ("stream in", f"{structure['stream']['width']} bits a beat, {beats or 'any number of'} beats an image"),
+        ("result", f"{structure['result']['width']} bits"),
+        *((key.replace("_", " "), f"{structure[key]:,} cycles") for key in ("latency", "initiation_interval")
+          if key in structure),
         ("digest", found["digest"]),
         *((key.replace("_", " "), _short(found[key])) for key in ("input_threshold", "view") if key in found),
-        *((key, ", ".join(f"{k} {v}" for k, v in engine[key].items())) for key in ("decision", "encoder")
-          if key in engine),
+        *((key, ", ".join(f"{k} {v}" for k, v in structure[key].items())) for key in ("decision", "encoder")
+          if key in structure),
     ]  # fmt: skip
     print_table(("", ""), rows + facts(found["info"]), left=2)
 

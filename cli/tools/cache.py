@@ -33,8 +33,8 @@ def cache(
         print_json({"folder": str(build_root()), "limit": limit(), "removed" if prune else "entries": rows})
         return
     if not prune:
-        rows = [(e.kind, e.path.name, f"{e.size / 2**20:,.1f}", _ago(time.time() - e.used)) for e in reversed(found)]
-        print_table(("what", "name", "MiB", "used"), rows, left=2)
+        lines = [(e.kind, e.path.name, f"{e.size / 2**20:,.1f}", _ago(time.time() - e.used)) for e in reversed(found)]
+        print_table(("what", "name", "MiB", "used"), lines, left=2)
     what = f"{len(found):,} entries, {size / 2**20:,.1f} MiB"
     note(f"Removed {what}." if prune else f"{build_root()}: {what} of {limit() / 2**20:,.0f} MiB")
 
