@@ -339,3 +339,43 @@ def test_state_dict_with_a_threshold_an_input(tmp_path):
     torch = pytest.importorskip("torch", reason="state dicts need PyTorch")
     torch.save({"a.weight": torch.ones(2, 3)}, tmp_path / "m.pt")
     assert import_network(tmp_path / "m.pt", input_threshold=[10, 20, 30.5]).network.input_rule == [10, 20, 31]
+
+
+# Refusals
+
+
+def test_every_reason_is_listed():
+    """A convolution, its 8-bit input, and a ReLU."""
+    lines = refused(FIXTURES / "conv_8bit_input_relu.onnx").split("\n")
+    assert lines[0] == "2 nodes cannot be imported"
+    assert lines[1].startswith(
+        "  - Conv 'c': convolutions are not supported: dense layers (MatMul, Gemm) are; takes grey levels of the input"
+        " (Quant 'q', 8 bits, 128 levels of 256), and the engine takes bits: "
+    )
+    assert lines[2:] == [
+        "  - MatMul 'y': takes activations of Relu 'r', which are more than two values: only 1-bit activations are supported: train with"
+        " 1 bit"
+    ]
+
+
+@pytest.mark.parametrize(("between", "reason"), [
+    (["Relu"], "takes activations of Relu 'n_Relu_2', which are more than two values"), (["Relu", "Sign"], ""), (["Sign"], ""),
+    ([], "takes sums of Conv 'n_Conv_1' that no sign has made bits"), (["Sign", "MaxPool"], ""),
+    (["MaxPool"], "takes sums of Conv 'n_Conv_1' that no sign has made bits"), (["Gelu"], ""),
+])
+def test_reasons_after_a_refused_node(between, reason, tmp_path):
+    """Only what is wrong in any case is said of what comes after."""
+    m = onnx_networks.Maker(opset=20)
+    x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.ones((2, 1, 1), F))])
+    for op in between:
+        x = m.n(op, [x])
+    model = m.model(["N", 1, 4], m.n("MatMul", [m.n("Flatten", [x]), m.c(np.ones((8, 2), F))]))
+    text = refused(save(model, tmp_path / "n.onnx"), coding="bipolar")
+    assert (f"  - MatMul '{model.graph.node[-1].name}': {reason}" in text) if reason else ("  - MatMul" not in text)
+
+
+def test_convolution_of_float_weights(tmp_path):
+    m = onnx_networks.Maker(opset=20)
+    x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.array([[[1, 2]], [[3, 4]]], F))])
+    text = refused(save(m.model(["N", 1, 4], x), tmp_path / "n.onnx"), coding="bipolar")
+    assert "are; weights must be binary (one magnitude a neuron), and have 4 values" in text

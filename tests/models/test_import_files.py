@@ -50,7 +50,9 @@ def test_larq_refused_with_every_layer():
     assert refused(FIXTURES / "larq_refused.h5").split("\n") == [
         "4 nodes cannot be imported",
         "  - SteTern 'ternary.kernel_quantizer': ternary weights (2 bits) are not supported: train with ste_sign",
-        "  - QuantConv2D 'conv': convolutions are not supported: dense layers are",
+        ("  - QuantConv2D 'conv': convolutions are not supported: dense layers are; takes grey levels of the input (256 levels of 256),"
+        " and the engine takes bits: binarise the input in the network (2x - 1, then BipolarQuant or a sign), or use `coding` bipolar or"
+        " `coding` binary if its images are bits already"),
         "  - MaxPooling2D 'pool': pooling is not supported: dense layers are",
         "  - DoReFa 'two_bits.input_quantizer': 2 bits: only 1-bit activations are supported: train with ste_sign",
     ]

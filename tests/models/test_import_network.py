@@ -171,7 +171,9 @@ REFUSED = {
         "MatMul 'm1': weights of Quant 'w1', 2 bits must be binary, and have 4 values: train with 1-bit weights",
     ]),
     "convolution": (lambda: _convolution(), [
-        "Conv 'conv': convolutions are not supported: dense layers (MatMul, Gemm) are",
+        ("Conv 'conv': convolutions are not supported: dense layers (MatMul, Gemm) are; takes grey levels of the input (256 levels of 256),"
+        " and the engine takes bits: binarise the input in the network (2x - 1, then BipolarQuant or a sign), or use `coding` bipolar or"
+        " `coding` binary if its images are bits already"),
         "MaxPool 'pool': pooling is not supported: dense layers (MatMul, Gemm) are",
         "LayerNormalization 'ln': it mixes neurons, so no threshold can stand for it: use batch normalisation",
         "Gelu 'act': the operator is not supported",

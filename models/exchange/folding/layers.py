@@ -120,7 +120,7 @@ class Layers:
         except InputError as e:
             trouble.append(str(e))
         try:
-            bits = self._bits(t)
+            bits = self.bits_of(t)
         except InputLevels:
             raise
         except InputError as e:
@@ -163,7 +163,8 @@ class Layers:
         self.stages.append(new)
         return popcount_table(new, start, alpha, inexact, weights.dtype)
 
-    def _bits(self, t: Table) -> Bits:
+    def bits_of(self, t: Table) -> Bits:
+        """Return what a product takes as bits, or raise InputError if it is no bits."""
         is_input = t.stage.weights is None
         try:
             bits = to_bits(t)

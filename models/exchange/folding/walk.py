@@ -7,6 +7,7 @@ That is the fold and its proof in one; no rule for batch norm, scales, signs or 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,40 @@ from . import ops
 from .elements import SAME, elementwise, head
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import ONE_BIT, InputLevels, Layers
+from .products import magnitudes
 from .refusals import REFUSED, WHY, check_finite
 from .shapes import reshaped
 from .table import Stage, Table
 
 #: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
 DOMAINS = frozenset({"", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
-#: A tensor that cannot be known because a node before it cannot be imported.
-UNKNOWN = object()
+#: Operators that make bits, and those that make values of which there are more than two.
+_SIGNS = frozenset({
+    "BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "Sign", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+    "Equal", "Not", "And", "Or", "Xor", "Where",
+})  # fmt: skip
+_ACTIVATIONS = frozenset({
+    "Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Tanh", "Sigmoid", "Softsign", "HardSigmoid", "Exp",
+})  # fmt: skip
 _QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold", "QuantizeLinear", "BipolarQuant"})
 _QONNX = frozenset({"BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul"})
 _BINARY = frozenset({
     "Add", "Sub", "Mul", "Div", "Sum", "Pow", "Where", "Min", "Max", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
     "Equal", "And", "Or", "Xor", "BipolarQuant",
 })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A tensor that cannot be known because a node before it cannot be imported.
+
+    Parameters
+    ----------
+    what : str
+        Why no product can take it, whatever its values are; empty if one might.
+    """
+
+    what: str = ""
 
 
 class Walk:
@@ -88,13 +109,14 @@ class Walk:
             except InputLevels:
                 raise
             except InputError as e:
-                self.problems.append(f"{node.label}: {e}")
-                results = [UNKNOWN] * len(node.outputs)
+                result, more = self._refused(node)
+                self.problems.append(f"{node.label}: {'; '.join((str(e), *more))}")
+                results = [result] * len(node.outputs)
             except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, ZeroDivisionError,
                     AttributeError) as e:  # fmt: skip
                 # What numpy says of shapes that do not fit.
                 self.problems.append(f"{node.label}: its inputs or attributes do not fit ({str(e)[:120]})")
-                results = [UNKNOWN] * len(node.outputs)
+                results = [Unknown()] * len(node.outputs)
             for name, value in zip(node.outputs, results, strict=False):
                 if isinstance(value, Table) and not value.head:
                     value.name = name
@@ -128,12 +150,9 @@ class Walk:
             raise InputError(WHY.get(node.op, "the operator is not supported"))
         check_finite(node, x)
         bits = self._bits_of(node, x)
-        if any(v is UNKNOWN for v in x):
-            if bits > 1 and node.op in ("Quant", "IntQuant", "MultiThreshold"):
-                raise InputError(f"{bits:g} bits: {ONE_BIT}")
-            if node.op in ops.PRODUCTS:
-                self.layers.check_weights(node, x)
-            return [UNKNOWN] * len(node.outputs)
+        unknown = next((v for v in x if isinstance(v, Unknown)), None)
+        if unknown is not None:
+            return [self._after_unknown(node, x, bits, unknown)] * len(node.outputs)
         if node.op == "Shape" or any(name in self.sizes for name in node.inputs):
             self._follow_sizes(node, x)
         if not any(isinstance(v, Table) for v in x):
@@ -141,6 +160,51 @@ class Walk:
         if node.op in ops.PRODUCTS:
             return [self.layers.product(node, x)]
         return self._on_table(node, x, bits)
+
+    def _after_unknown(self, node: Node, x: list[Any], bits: float, unknown: Unknown) -> Unknown:
+        """Return what a node makes of a tensor that is not known; raise InputError for what is wrong in any case."""
+        if bits > 1 and node.op in ("Quant", "IntQuant", "MultiThreshold"):
+            raise InputError(f"{bits:g} bits: {ONE_BIT}")
+        if node.op in ops.PRODUCTS:
+            trouble = [unknown.what] if unknown.what else []
+            try:
+                self.layers.check_weights(node, x)
+            except InputError as e:
+                trouble.append(str(e))
+            if trouble:
+                raise InputError("; ".join(trouble))
+            return Unknown(_sums(node))
+        if node.op in _SIGNS:
+            return Unknown()
+        if node.op in _ACTIVATIONS:
+            return Unknown(f"takes activations of {node.label}, which are more than two values: {ONE_BIT}")
+        return unknown
+
+    def _refused(self, node: Node) -> tuple[Unknown, list[str]]:
+        """Return what is known of the result of a refused node, and what else is wrong with it if it is a convolution.
+
+        Pooling and norms leave bits bits, and sums sums; of operators that are not known nothing is known.
+        """
+        x = [self.values.get(name) for name in node.inputs]
+        before = next((v for v in x if isinstance(v, Unknown)), Unknown())
+        if node.op in ops.PRODUCTS:
+            return Unknown(_sums(node)), []
+        if "Conv" not in node.op:
+            return before if "Pool" in node.op or "Normalization" in node.op else Unknown(), []
+        more = [before.what] if before.what else []
+        if isinstance(x[0], Table):
+            try:
+                self.layers.bits_of(x[0])
+            except InputLevels:
+                pass
+            except InputError as e:
+                more.append(str(e))
+        if len(x) > 1 and isinstance(x[1], np.ndarray) and x[1].ndim > 2 and node.domain != REFUSED:
+            try:
+                magnitudes(x[1].reshape(len(x[1]), -1).T, self.layers.quantised.get(node.inputs[1], ""))
+            except InputError as e:
+                more.append(str(e))
+        return Unknown(_sums(node)), more
 
     def _follow_sizes(self, node: Node, x: list[Any]) -> None:
         """Keep the number of images, which shapes are made of, out of all arithmetic."""
@@ -170,7 +234,7 @@ class Walk:
             y.quantiser = f"{node.label}, {bits:g} bits"
         elif node.op in _QUANTISERS:
             y.quantiser = ""
-        return [y, *[UNKNOWN] * (len(node.outputs) - 1)]
+        return [y, *[Unknown()] * (len(node.outputs) - 1)]
 
     @staticmethod
     def _bits_of(node: Node, x: list[Any]) -> float:
@@ -207,3 +271,7 @@ class Walk:
             if origin:
                 self.layers.quantised[name] = origin
         return [np.asarray(v) for v in results]
+
+
+def _sums(node: Node) -> str:
+    return f"takes sums of {node.label} that no sign has made bits: put a sign (BipolarQuant) between them"

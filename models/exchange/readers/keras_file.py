@@ -248,7 +248,7 @@ class _Builder:
         if _plain(kind) in _SIGNS or _plain(kind) == "steheaviside":
             return self._activation(name, kind, x)
         if "Conv" in kind:
-            return self.refuse(name, kind, [x], "convolutions are not supported: dense layers are")
+            return self._convolution(name, kind, config, x, weights)
         if "Pool" in kind:
             return self.refuse(name, kind, [x], "pooling is not supported: dense layers are")
         return self.refuse(name, kind, [x], "the layer is not supported")
@@ -270,6 +270,18 @@ class _Builder:
             if bias is None or bias.shape != (units,):
                 raise InputError(f"layer {name!r}: must have a bias of shape ({units},) in the file")
             x = self.node(f"{name}.bias", "Add", [x, self.constant(bias.astype(np.float32))])
+        return self._activation(f"{name}.activation", config.get("activation"), x)
+
+    def _convolution(self, name: str, kind: str, config: dict[str, Any], x: str, weights: dict[str, NDArray]) -> str:
+        """Add a refusal, with what is wrong with the convolution's quantisers and activation besides."""
+        inputs = [x]
+        if config.get("input_quantizer"):
+            inputs = [self._activation(f"{name}.input_quantizer", config["input_quantizer"], x)]
+        kernel = weights.get("kernel", weights.get("0"))
+        if config.get("kernel_quantizer") and kernel is not None:
+            inputs.append(self._kernel(f"{name}.kernel_quantizer", config["kernel_quantizer"], self.constant(kernel),
+                                       np.asarray(kernel, np.float32)))  # fmt: skip
+        x = self.refuse(name, kind, inputs, "convolutions are not supported: dense layers are")
         return self._activation(f"{name}.activation", config.get("activation"), x)
 
     def _kernel(self, name: str, quantiser: Any, w: str, kernel: NDArray[np.float32]) -> str:
