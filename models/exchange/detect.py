@@ -59,6 +59,10 @@ def _read(path: Path, unsaid: Unsaid, coding: str | None) -> SourceFile | NirGra
         raise InputError(
             "is a pickle, which could run any program and is never loaded: save a state dict with torch.save"
         )
+    if start.lstrip()[:1] == b"{":
+        from oxnor.models.exchange.readers.keras_file import read_json
+
+        return SourceFile(read_json(path, unsaid.weights), "Keras .json and weights", takes=("weights",))
     return _onnx(path)
 
 

@@ -353,8 +353,7 @@ def test_every_reason_is_listed():
         " (Quant 'q', 8 bits, 128 levels of 256), and the engine takes bits: "
     )
     assert lines[2:] == [
-        "  - MatMul 'y': takes activations of Relu 'r', which are more than two values: only 1-bit activations are supported: train with"
-        " 1 bit"
+        "  - MatMul 'y': takes activations of Relu 'r', which are more than two values: only 1-bit activations are supported: train with 1 bit"
     ]
 
 

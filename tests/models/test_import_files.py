@@ -46,6 +46,119 @@ def test_larq_as_tensorflow_ran_it(name, kind):
     assert len(np.unique(outputs.argmax(axis=1))) > 4
 
 
+def rewritten(path, to, rename):
+    """Copy an HDF5 file with every name of a dataset changed; separators that `rename` gives are kept as they are."""
+    import h5py
+
+    with h5py.File(path) as old, h5py.File(to, "w") as new:
+        names = []
+        old.visit(names.append)
+        for name in names:
+            if isinstance(old[name], h5py.Dataset) and (wanted := rename(name)):
+                group, _, last = wanted.rpartition("/")
+                (new.require_group(group) if group else new).create_dataset(last, data=old[name][()])
+        for key, value in old.attrs.items():
+            new.attrs[key] = value
+
+
+def windows(name):
+    r"""Return a name as Keras writes it on Windows: ``layers\\dense/vars/0``, ``model_weights/dense/dense\\kernel:0``."""
+    head, _, tail = name.rpartition("/vars/")
+    if head:
+        return head.replace("/", "\\") + "/vars/" + tail
+    parts = name.split("/")
+    return "/".join(parts[:2]) + "/" + "\\".join(parts[2:])
+
+
+def repacked(path, to, change=lambda config: config, rename=lambda name: name):
+    """Copy a .keras archive with its config and the names in its weights changed."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(to, "w") as new:
+        (to.parent / "w.h5").write_bytes(old.read("model.weights.h5"))
+        rewritten(to.parent / "w.h5", to.parent / "v.h5", rename)
+        new.writestr("config.json", json.dumps(change(json.loads(old.read("config.json")))))
+        new.write(to.parent / "v.h5", "model.weights.h5")
+
+
+@pytest.mark.parametrize("name", ["larq_sequential", "larq_functional"])
+def test_names_of_windows(name, tmp_path):
+    r"""HDF5 knows "/" alone: the backslashes are in the names."""
+    digest = import_network(FIXTURES / f"{name}.keras").network.digest
+    rewritten(FIXTURES / f"{name}.h5", tmp_path / "n.h5", windows)
+    assert import_network(tmp_path / "n.h5").network.digest == digest
+    repacked(FIXTURES / f"{name}.keras", tmp_path / "n.keras", rename=windows)
+    assert import_network(tmp_path / "n.keras").network.digest == digest
+
+
+def test_names_of_windows_twice(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "n.h5", "w") as f:
+        f["a/b"], f["a\\b"] = 1, 2
+        f.attrs["model_config"] = "{}"
+    assert refused(tmp_path / "n.h5") == "entry 'a/b' must be there once"
+
+
+def test_layers_named_as_the_folders_of_others(tmp_path):
+    """Folders in .keras files are named by class and number: the first layer's is quant_dense, whatever the second is called."""
+    def change(config):
+        layers = [y for y in config["config"]["layers"] if y["class_name"].endswith("QuantDense")]
+        assert len(layers) > 2
+        for k, layer in enumerate(layers):
+            layer["config"]["name"] = f"quant_dense_{len(layers) - 1 - k}".removesuffix("_0")
+        return config
+
+    repacked(FIXTURES / "larq_sequential.keras", tmp_path / "n.keras", change)
+    digest = import_network(FIXTURES / "larq_sequential.keras").network.digest
+    assert import_network(tmp_path / "n.keras").network.digest == digest
+
+
+@pytest.mark.parametrize("kind", ["by folder", "by name", "whole model"])
+def test_architecture_and_weights_apart(kind, tmp_path):
+    """model.to_json() and model.save_weights(), as Keras 3 and 2 write them."""
+    import h5py
+
+    digest = import_network(FIXTURES / "larq_sequential.keras").network.digest
+    with zipfile.ZipFile(FIXTURES / "larq_sequential.keras") as archive:
+        (tmp_path / "n.json").write_bytes(archive.read("config.json"))
+        folder_weights = archive.read("model.weights.h5")
+    assert refused(tmp_path / "n.json") == (
+        "describes a Keras model without its weights: give `weights`, or put n.weights.h5 beside it"
+    )
+    if kind == "by folder":
+        (tmp_path / "n.weights.h5").write_bytes(folder_weights)
+        options = {}
+    else:
+        cut = "model_weights/" if kind == "by name" else ""
+        rewritten(FIXTURES / "larq_sequential.h5", tmp_path / "w.h5", lambda n: n.removeprefix(cut))
+        with h5py.File(FIXTURES / "larq_sequential.h5") as f:
+            (tmp_path / "n.json").write_text("  " + f.attrs["model_config"])
+        options = {"weights": tmp_path / "w.h5"}
+    imported = import_network(tmp_path / "n.json", **options)
+    assert imported.network.digest == digest
+    assert imported.report["source"]["format"] == "Keras .json and weights"
+
+
+def test_architecture_and_weights_wrong(tmp_path):
+    (tmp_path / "n.json").write_text('{"class_name": "Sequential", "config": {"layers": [{"config": {}}]}}')
+    (tmp_path / "w.h5").write_text("hello")
+    weights = tmp_path / "w.h5"
+    assert refused(tmp_path / "n.json", weights=weights) == (
+        f"{weights}: must be an HDF5 file, as model.save_weights() writes, and is none"
+    )
+    assert refused(tmp_path / "n.json", weights=tmp_path / "x.h5") == f"{tmp_path / 'x.h5'}: no such file"
+    (tmp_path / "n.json").write_text("{]")
+    assert refused(tmp_path / "n.json") == "its model config must be JSON"
+    rewritten(FIXTURES / "larq_sequential.h5", tmp_path / "a.h5", lambda n: n)
+    import h5py
+
+    with h5py.File(tmp_path / "a.h5", "r+") as f:
+        del f.attrs["model_config"]
+    assert refused(tmp_path / "a.h5") == (
+        "must be a whole model, saved with model.save(), and holds weights alone: give the .json file of model.to_json(), with this"
+        " one as `weights`"
+    )
+
+
 def test_larq_refused_with_every_layer():
     assert refused(FIXTURES / "larq_refused.h5").split("\n") == [
         "4 nodes cannot be imported",

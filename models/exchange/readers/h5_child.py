@@ -77,7 +77,7 @@ def _collect(path: str) -> dict[str, NDArray]:
         arrays["@config"] = np.frombuffer(config, np.uint8)
         with_texts, text_left = "node" in source, _TEXT_MAX
         waiting = [("", source)]
-        seen = 0
+        seen, seen_names = 0, set[str]()
         while waiting:
             prefix, group = waiting.pop()
             for name in group:
@@ -87,7 +87,10 @@ def _collect(path: str) -> dict[str, NDArray]:
                 link = group.get(name, getlink=True)
                 if not isinstance(link, h5py.HardLink):
                     raise InputError(f"entry {prefix + name!r} must be in the file, and is a link")
-                here = prefix + name
+                here = prefix + name.replace("\\", "/")  # Keras writes paths of Windows into names
+                if here in seen_names:
+                    raise InputError(f"entry {here!r} must be there once")
+                seen_names.add(here)
                 if here.startswith("optimizer"):
                     continue
                 item = group[name]

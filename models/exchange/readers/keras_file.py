@@ -7,6 +7,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import naming
 from oxnor.models.exchange.folding.graph import FILE_MAX, NODES_MAX, Graph, Node, needed_nodes
 from oxnor.models.exchange.folding.refusals import REFUSED
 
@@ -30,18 +32,35 @@ _ACTIVATIONS = {
     "softsign": "Softsign", "exponential": "Exp",
 }  # fmt: skip
 _CONFIG_MAX = 1 << 24
+#: Groups of layers in files that name them by class and number.
+_FOLDERS = ("layers", "_layer_checkpoint_dependencies")
+#: How the weights are named that lie beside a .json file.
+_WEIGHTS_ENDS = (".weights.h5", ".h5", ".hdf5", "_weights.h5")
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The arrays of a model by layer and name.
+
+    Parameters
+    ----------
+    arrays : mapping
+    by_folder : bool
+        Layers are named by class and number, as ``.keras`` and ``.weights.h5`` files do, not by their own names.
+    """
+
+    arrays: Mapping[str, Mapping[str, NDArray]]
+    by_folder: bool
 
 
 def from_h5(config: str, arrays: Mapping[str, NDArray]) -> Graph:
     """Return the graph of a Keras model in one HDF5 file, of which :func:`read_h5_file` gave these."""
     if not config:
-        raise InputError("must be a whole model, saved with model.save(), not weights alone")
-    weights: dict[str, dict[str, NDArray]] = {}
-    for name, array in arrays.items():
-        parts = name.split("/")
-        if parts[0] == "model_weights" and len(parts) > 2:
-            weights.setdefault(parts[1], {})[re.sub(r":\d+$", "", parts[-1])] = array
-    return _graph(_json(config), weights)
+        raise InputError(
+            "must be a whole model, saved with model.save(), and holds weights alone: give the .json file of"
+            " model.to_json(), with this one as `weights`"
+        )
+    return _graph(_json(config), _weights(arrays))
 
 
 def read_keras(path: Path) -> Graph:
@@ -51,12 +70,57 @@ def read_keras(path: Path) -> Graph:
         inner = Path(folder) / "model.weights.h5"
         inner.write_bytes(_member(archive, "model.weights.h5", FILE_MAX))
         _, arrays, _ = read_h5_file(inner)
-    weights: dict[str, dict[str, NDArray]] = {}
-    for name, array in arrays.items():
-        parts = name.split("/")
-        if len(parts) >= 3 and parts[-2] == "vars" and parts[0] in ("layers", "_layer_checkpoint_dependencies"):
-            weights.setdefault("/".join(parts[1:-2]), {})[parts[-1]] = array
-    return _graph(_json(config.decode("utf-8", "replace")), weights)
+    return _graph(_json(config.decode("utf-8", "replace")), _weights(arrays))
+
+
+def read_json(path: Path, weights: str | Path | None) -> Graph:
+    """Return the graph of a Keras model whose architecture is in a ``.json`` file, and its weights in an HDF5 file.
+
+    Parameters
+    ----------
+    path : path
+        What ``model.to_json()`` gives.
+    weights : path, optional
+        What ``model.save_weights()`` or ``model.save()`` wrote; default: the file of the same name beside it.
+    """
+    if path.stat().st_size > _CONFIG_MAX:
+        raise InputError(f"must have at most {_CONFIG_MAX:,} bytes, not {path.stat().st_size:,}")
+    model = _json(path.read_bytes().decode("utf-8", "replace"))
+    if weights is None:
+        beside = [path.with_name(path.stem + end) for end in _WEIGHTS_ENDS]
+        weights = next((p for p in beside if p.is_file()), None)
+        if weights is None:
+            raise InputError(
+                f"describes a Keras model without its weights: give `weights`, or put {beside[0].name} beside it"
+            )
+    weights = Path(weights)
+    with naming(weights):
+        if not weights.is_file():
+            raise InputError("no such file")
+        if weights.stat().st_size > FILE_MAX:
+            raise InputError(f"must have at most {FILE_MAX:,} bytes, not {weights.stat().st_size:,}")
+        with weights.open("rb") as source:
+            if source.read(8) != b"\x89HDF\r\n\x1a\n":
+                raise InputError("must be an HDF5 file, as model.save_weights() writes, and is none")
+        _, arrays, _ = read_h5_file(weights)
+        found = _weights(arrays)
+        if not found.arrays:
+            raise InputError("must hold the weights of Keras layers, and has none")
+    return _graph(model, found)
+
+
+def _weights(arrays: Mapping[str, NDArray]) -> _Weights:
+    """Return arrays of an HDF5 file by layer: of a whole model, of weights alone, or of either by class and number."""
+    split = {name: name.split("/") for name in arrays}
+    by_folder = any(parts[0] in _FOLDERS and parts[-2:-1] == ["vars"] for parts in split.values())
+    whole = any(parts[0] == "model_weights" for parts in split.values())
+    found: dict[str, dict[str, NDArray]] = {}
+    for name, parts in split.items():
+        if by_folder and len(parts) >= 3 and parts[-2] == "vars" and parts[0] in _FOLDERS:
+            found.setdefault("/".join(parts[1:-2]), {})[parts[-1]] = arrays[name]
+        elif not by_folder and (not whole or parts[0] == "model_weights") and len(parts) > 1 + whole:
+            found.setdefault(parts[whole], {})[re.sub(r":\d+$", "", parts[-1])] = arrays[name]
+    return _Weights(found, by_folder)
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -93,7 +157,7 @@ def _snake(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
 
 
-def _graph(model: dict[str, Any], weights: dict[str, dict[str, NDArray]]) -> Graph:
+def _graph(model: dict[str, Any], weights: _Weights) -> Graph:
     kind, config = model.get("class_name"), model["config"]
     layers = config if isinstance(config, list) else config.get("layers")
     if kind not in ("Sequential", "Functional", "Model") or not isinstance(layers, list) or not layers:
@@ -161,7 +225,7 @@ def _sorted(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 class _Builder:
     """Translates layers into nodes."""
 
-    def __init__(self, weights: dict[str, dict[str, NDArray]], layers: list[dict[str, Any]]):
+    def __init__(self, weights: _Weights, layers: list[dict[str, Any]]):
         self.weights, self.nodes, self.constants = weights, [], {"one": np.ones((), np.float32)}  # type: ignore[var-annotated]
         self.shape: tuple[int | None, ...] | None = None
         self.outputs: dict[str, str] = {}
@@ -217,12 +281,10 @@ class _Builder:
         self.outputs[name] = out
         return out
 
-    def _weights_of(self, layer: dict[str, Any], name: str) -> dict[str, NDArray]:
-        if name in self.weights:
-            return self.weights[name]
-        return self.weights.get(self._folder[id(layer)], {})
+    def _weights_of(self, layer: dict[str, Any], name: str) -> Mapping[str, NDArray]:
+        return self.weights.arrays.get(self._folder[id(layer)] if self.weights.by_folder else name, {})
 
-    def _layer(self, name: str, kind: str, config: dict[str, Any], x: str, weights: dict[str, NDArray]) -> str:
+    def _layer(self, name: str, kind: str, config: dict[str, Any], x: str, weights: Mapping[str, NDArray]) -> str:
         if kind == "InputLayer" or kind in _NOTHING:
             return x
         if kind == "Flatten":
@@ -253,7 +315,7 @@ class _Builder:
             return self.refuse(name, kind, [x], "pooling is not supported: dense layers are")
         return self.refuse(name, kind, [x], "the layer is not supported")
 
-    def _dense(self, name: str, config: dict[str, Any], x: str, weights: dict[str, NDArray]) -> str:
+    def _dense(self, name: str, config: dict[str, Any], x: str, weights: Mapping[str, NDArray]) -> str:
         kernel = weights.get("kernel", weights.get("0"))
         units = config.get("units")
         if kernel is None or kernel.ndim != 2 or kernel.shape[1] != units:
@@ -272,7 +334,7 @@ class _Builder:
             x = self.node(f"{name}.bias", "Add", [x, self.constant(bias.astype(np.float32))])
         return self._activation(f"{name}.activation", config.get("activation"), x)
 
-    def _convolution(self, name: str, kind: str, config: dict[str, Any], x: str, weights: dict[str, NDArray]) -> str:
+    def _convolution(self, name: str, kind: str, config: dict[str, Any], x: str, weights: Mapping[str, NDArray]) -> str:
         """Add a refusal, with what is wrong with the convolution's quantisers and activation besides."""
         inputs = [x]
         if config.get("input_quantizer"):
@@ -306,7 +368,7 @@ class _Builder:
             return f"ternary {what} (2 bits) are not supported: train with ste_sign"
         return f"the quantiser is not supported for {what}: train with ste_sign"
 
-    def _batch_norm(self, name: str, config: dict[str, Any], x: str, weights: dict[str, NDArray]) -> str:
+    def _batch_norm(self, name: str, config: dict[str, Any], x: str, weights: Mapping[str, NDArray]) -> str:
         wanted = [f for f, on in (("gamma", config.get("scale", True)), ("beta", config.get("center", True)),
                                   ("moving_mean", True), ("moving_variance", True)) if on]  # fmt: skip
         stored = {f: weights.get(f, weights.get(str(k))) for k, f in enumerate(wanted)}
