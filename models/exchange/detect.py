@@ -9,6 +9,7 @@ from typing import Any
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.build import Built
 from oxnor.models.exchange.nir.reader import NirGraph, parse
+from oxnor.models.exchange.readers.pynq_folder import read_pynq
 from oxnor.models.exchange.readers.source import SourceFile, Unsaid
 
 #: The first bytes of what torch.save wrote before it wrote archives.
@@ -36,6 +37,8 @@ def read(path: Path, unsaid: Unsaid | None = None, coding: str | None = None) ->
 
 
 def _read(path: Path, unsaid: Unsaid, coding: str | None) -> SourceFile | NirGraph:
+    if path.is_dir():
+        return SourceFile(read_pynq(path), "BNN-PYNQ parameters")
     with path.open("rb") as source:
         start = source.read(8)
     if start == b"\x89HDF\r\n\x1a\n":

@@ -18,6 +18,7 @@ from oxnor.models.exchange.folding.graph import FILE_MAX, Graph, Unsupported
 from oxnor.models.exchange.folding.inputs import meaning
 from oxnor.models.exchange.nir.network import SpikingOptions, network_of
 from oxnor.models.exchange.nir.reader import NirGraph
+from oxnor.models.exchange.readers.pynq_folder import files_of, is_pynq_folder
 from oxnor.models.exchange.readers.source import Unsaid
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
@@ -71,7 +72,8 @@ def import_network(
     Parameters
     ----------
     path : path
-        ONNX or QONNX, Keras ``.h5`` or ``.keras`` (also of Larq), PyTorch state dict, ``.npz`` of arrays, NIR.
+        ONNX or QONNX, Keras ``.h5``, ``.keras`` or ``.json`` (also of Larq), PyTorch state dict, ``.npz`` of arrays,
+        NIR, or a folder of BNN-PYNQ's parameters.
     coding : str, optional
         How the source takes images: see :data:`oxnor.models.exchange.folding.inputs.CODINGS`.
     name : str, optional
@@ -93,9 +95,12 @@ def import_network(
     """
     path = Path(path)
     tell = tell or (lambda *_: None)
-    if path.is_dir():
-        raise InputError(f"{path}: must be a file; save a Keras model as .keras or .h5, not as a folder")
-    if not path.is_file():
+    if path.is_dir() and not is_pynq_folder(path):
+        raise InputError(
+            f"{path}: must be a file, or a folder of BNN-PYNQ's parameters; save a Keras model as .keras or .h5, not as"
+            " a folder"
+        )
+    if not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: no such file")
     if path.stat().st_size > FILE_MAX:
         raise InputError(f"{path}: must have at most {FILE_MAX:,} bytes, not {path.stat().st_size:,}")
@@ -137,6 +142,11 @@ def _from_nir(
 
 
 def _digest(path: Path) -> str:
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file in files_of(path):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        return digest.hexdigest()
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
 

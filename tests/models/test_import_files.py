@@ -1,9 +1,11 @@
 """Files of other tools: real Larq models, PyTorch state dicts, and plain arrays."""
 
 import gzip
+import json
 import os
 import pickle
 import subprocess
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -372,3 +374,82 @@ ARRAYS = {
 def test_arrays_refused(arrays, text, tmp_path):
     np.savez(tmp_path / "n.npz", **arrays)
     assert refused(tmp_path / "n.npz") == text
+
+
+# BNN-PYNQ
+
+
+def write_pynq(folder, weights, thresholds, folds):
+    """Write layers as BNN-PYNQ's finnthesizer.py does; `folds` are (PE, SIMD) by layer."""
+    for k, (w, t, (pe, simd)) in enumerate(zip(weights, thresholds, folds, strict=True)):
+        n = -(-len(w) // pe) * pe
+        width = -(-w.shape[1] // simd) * simd
+        padded = np.pad(w.astype(np.uint64), ((0, n - len(w)), (0, width - w.shape[1])), constant_values=1)
+        t = np.pad(t, (0, n - len(t)), constant_values=32767)
+        words = (padded.reshape(n, -1, simd) << np.arange(simd, dtype=np.uint64)).sum(axis=-1).astype("<u8")
+        for p in range(pe):
+            words[p::pe].tofile(folder / f"{k}-{p}-weights.bin")
+            t[p::pe].astype("<i8").tofile(folder / f"{k}-{p}-thres.bin")
+
+
+@pytest.fixture
+def pynq(tmp_path):
+    """A folder of a 30-16-16-5 network, the input padded to 64 and the classes to 8, and what defines it."""
+    g = np.random.default_rng(3)
+    weights = [g.random(s) < 0.5 for s in ((16, 30), (16, 16), (5, 16))]
+    thresholds = [g.integers(11, 19, 16), g.integers(6, 10, 16), g.integers(7, 11, 5)]
+    (tmp_path / "classes.txt").write_text("a\nb\nc\nd\ne\n")
+    write_pynq(tmp_path, weights, thresholds, [(8, 64), (4, 8), (8, 4)])
+    return tmp_path, weights, thresholds
+
+
+def test_pynq_folder(pynq):
+    """The class is the highest whose bit is 1, or 0, as BNN-PYNQ's driver has it; a neuron fires above its threshold."""
+    folder, weights, thresholds = pynq
+    imported = import_network(folder)
+    assert imported.ok
+    assert imported.network.shape == (30, 16, 16, 10, 5)
+    x = bits = np.random.default_rng(0).random((400, 30)) < 0.5
+    for w, t in zip(weights, thresholds, strict=True):
+        x = (x[:, None, :] == w).sum(axis=-1) > t
+    expected = np.where(x.any(axis=1), 4 - x[:, ::-1].argmax(axis=1), 0)
+    assert set(x.sum(axis=1)) >= {0, 1, 2, 3}
+    np.testing.assert_array_equal(golden.predict(imported.network, bits), expected)
+    assert imported.report["source"]["format"] == "BNN-PYNQ parameters"
+    assert len(imported.report["source"]["sha256"]) == 64
+
+
+def test_pynq_folder_wrong(pynq):
+    folder, weights, thresholds = pynq
+    advice = (
+        "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1: export the trained network to ONNX"
+    )
+    (folder / "classes.txt").write_text("a\n" * 9)
+    assert refused(folder) == "classes.txt must name 1 to 8 classes, one a line, not 9"
+    (folder / "classes.txt").unlink()
+    assert import_network(folder).network.n_out == 5
+    write_pynq(folder, [weights[0][:, :16]], thresholds[:1], [(8, 16)])
+    write_pynq(folder, [weights[0], weights[1][:, :8]], thresholds[:2], [(8, 64), (4, 8)])
+    assert refused(folder) == f"layer 1 is no dense layer of 1-bit inputs: {advice}"
+    (folder / "1-0-weights.bin").write_bytes(b"12345")
+    assert refused(folder) == "1-0-weights.bin: must hold 64-bit words, as many as the first of its layer"
+    (folder / "0-0-thres.bin").unlink()
+    assert refused(folder) == f"0-0-thres.bin is not there: {advice}"
+    (folder / "0-0-weights.bin").unlink()
+    assert refused(folder) == (
+        "must be a file, or a folder of BNN-PYNQ's parameters; save a Keras model as .keras or .h5, not as a folder"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("OXNOR_BNN_PYNQ"), reason="OXNOR_BNN_PYNQ names no checkout of Xilinx/BNN-PYNQ")
+def test_pynq_network_of_digits():
+    """LFC-W1A1 of the repository: 98.40 % of the MNIST test images."""
+    from oxnor.models.datasets.mnist import load_mnist
+
+    folder = Path(os.environ["OXNOR_BNN_PYNQ"])
+    network = import_network(folder / "bnn/params/mnist/lfcW1A1").network
+    images, labels = load_mnist("test")
+    assert np.count_nonzero(golden.predict(network, images) == labels) == 9840
+    for name in ("mnist/lfcW1A2", "cifar10/cnvW1A1"):
+        assert "is no dense layer of 1-bit inputs" in refused(folder / "bnn/params" / name)

@@ -51,7 +51,7 @@ def read_arrays(path: Path) -> Graph:
         for name in sorted(names - {"name"}):
             arrays[name] = source.any_array(name, _NUMBERS, 2, left)
             left -= arrays[name].nbytes
-    return _graph(arrays, count)
+    return graph_of_arrays(arrays, count)
 
 
 def signs(name: str, array: NDArray) -> NDArray[np.float32]:
@@ -76,7 +76,8 @@ def _vector(arrays: dict[str, NDArray], name: str, n: int) -> NDArray:
     return array
 
 
-def _graph(arrays: dict[str, NDArray], count: int) -> Graph:
+def graph_of_arrays(arrays: dict[str, NDArray], count: int, notes: tuple[str, ...] = ()) -> Graph:
+    """Return the graph of `count` layers whose arrays are named as in :func:`read_arrays`."""
     threshold = np.ravel(arrays.get("input_threshold", np.array(128))).astype(np.float32)
     inputs = arrays["w0"].shape[-1] if arrays["w0"].ndim else 0
     if threshold.size not in (1, inputs) or not ((threshold >= 0) & (threshold <= 256)).all():
@@ -117,7 +118,7 @@ def _graph(arrays: dict[str, NDArray], count: int) -> Graph:
         here, n_in = f"b{k}", m
         nodes.append(Node(f"sign{k}", "BipolarQuant", (f"y{k}", "one"), (here,)))
     n = constants["w0"].shape[0]
-    return Graph(tuple(nodes), constants, "x", (None, n), (here,), "byte", exact_scores=True)
+    return Graph(tuple(nodes), constants, "x", (None, n), (here,), "byte", notes=notes, exact_scores=True)
 
 
 def _last(arrays: dict[str, NDArray], constants: dict[str, NDArray], nodes: list[Node], k: int, n: int, m: int) -> str:

@@ -1,0 +1,130 @@
+"""Folders of parameters of Xilinx's BNN-PYNQ overlays, for networks of dense layers with 1-bit activations (LFC-W1A1).
+
+The format is that of ``finnthesizer.py`` in the repository Xilinx/BNN-PYNQ: ``L-P-weights.bin`` and ``L-P-thres.bin``
+hold the 64-bit words of layer L and processing element P. Neuron k * PE + P has the words k * G to (k + 1) * G - 1,
+each of SIMD inputs from bit 0 upwards, and threshold k; it fires iff its popcount is above the threshold. Inputs are
+padded by weights of 1 (and inputs of 0), neurons by thresholds of 32767.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.exchange.folding.graph import FILE_MAX, Graph
+
+from .arrays_file import graph_of_arrays
+
+#: Most processing elements of a layer, and most layers.
+_PE_MAX, _LAYERS_MAX = 1024, 16
+_PADDING = 32767
+_ADVICE = (
+    "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1: export the trained"
+    " network to ONNX"
+)
+
+
+def is_pynq_folder(path: Path) -> bool:
+    """Return whether a folder holds parameters of BNN-PYNQ."""
+    return (path / "0-0-weights.bin").is_file()
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a folder of parameters that count, in order."""
+    files = sorted(path.glob("*-*-weights.bin")) + sorted(path.glob("*-*-thres.bin"))
+    return files + [p for p in (path / "classes.txt",) if p.is_file()]
+
+
+def read_pynq(path: Path) -> Graph:
+    """Return the graph of a folder of parameters.
+
+    The last layer of such a network gives one bit a class, and BNN-PYNQ's driver takes the highest class whose bit is
+    1, or class 0. A last layer of our own does just that: each bit and its complement go into it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds another kind of network, or a file is damaged.
+    """
+    total = sum(p.stat().st_size for p in files_of(path))
+    if total > FILE_MAX:
+        raise InputError(f"its files must have at most {FILE_MAX:,} bytes together, not {total:,}")
+    weights: list[NDArray[np.bool_]] = []
+    thresholds: list[NDArray[np.int64]] = []
+    while (path / f"{len(weights)}-0-weights.bin").is_file():
+        layer = len(weights)
+        if layer >= _LAYERS_MAX:
+            raise InputError(f"must have at most {_LAYERS_MAX} layers")
+        w, t = _layer(path, layer, len(weights[-1]) if weights else None)
+        weights.append(w)
+        thresholds.append(t)
+    used = np.flatnonzero(~weights[0].all(axis=0))
+    n_in = int(used[-1]) + 1 if used.size else weights[0].shape[1]
+    weights[0] = weights[0][:, :n_in]
+    classes = _classes(path, thresholds[-1])
+    arrays: dict[str, NDArray] = {}
+    for k, (w, t) in enumerate(zip(weights, thresholds, strict=True)):
+        limit = np.clip(t + 1, 0, w.shape[1] + 1)
+        if k == len(weights) - 1:
+            w, limit = w[:classes], limit[:classes]
+            w, limit = np.concatenate([w, ~w]), np.concatenate([limit, w.shape[1] + 1 - limit])
+        arrays |= {f"w{k}": w, f"t{k}": limit}
+    own = np.eye(classes, dtype=bool)
+    arrays[f"w{len(weights)}"] = np.concatenate([np.ones_like(own), ~own], axis=1)
+    arrays["scales"] = np.arange(1, classes + 1)
+    arrays["offsets"] = -arrays["scales"] * (classes - 1)
+    rule = (
+        "the last layer gives a bit a class, of which the highest that is 1 is the class, and class 0 if none is, as in"
+        " BNN-PYNQ's driver: that is a layer of its own here"
+    )
+    notes = (f"the first layer has {n_in} inputs: its weights after these are padding", rule)
+    return graph_of_arrays(arrays, len(weights) + 1, notes)
+
+
+def _words(path: Path, layer: int, kind: str, dtype: str) -> NDArray:
+    """Return the words of all processing elements of a layer, shape (PE, words)."""
+    rows = []
+    while (name := path / f"{layer}-{len(rows)}-{kind}.bin").is_file():
+        data = name.read_bytes()
+        if len(data) % 8 or not data or (rows and len(data) != rows[0].nbytes):
+            raise InputError(f"{name.name}: must hold 64-bit words, as many as the first of its layer")
+        rows.append(np.frombuffer(data, dtype))
+        if len(rows) > _PE_MAX:
+            raise InputError(f"layer {layer}: must have at most {_PE_MAX} processing elements")
+    if not rows:
+        raise InputError(f"{layer}-0-{kind}.bin is not there: {_ADVICE}")
+    return np.stack(rows)
+
+
+def _layer(path: Path, layer: int, before: int | None) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return weights, shape (n_out, n_in), and thresholds of a layer; `before` is the size of the one before."""
+    words, t = _words(path, layer, "weights", "<u8"), _words(path, layer, "thres", "<i8")
+    elements, rows = t.shape
+    if len(words) != elements:
+        raise InputError(f"layer {layer}: must have as many files of thresholds as of weights, not {elements}")
+    simd = int(np.bitwise_or.reduce(words, axis=None)).bit_length()
+    groups = words.shape[1] // rows
+    if words.shape[1] % rows or not simd or (before is not None and groups * simd != before):
+        raise InputError(f"layer {layer} is no dense layer of 1-bit inputs: {_ADVICE}")
+    if (np.abs(t) > 1 << 16).any():
+        raise InputError(f"layer {layer}: thresholds must be in [-65536, 65536]")
+    bits = np.unpackbits(words.astype("<u8").view(np.uint8).reshape(elements, rows, groups, 8), axis=-1,
+                         bitorder="little")[..., :simd]  # fmt: skip
+    ordered = bits.reshape(elements, rows, groups * simd).swapaxes(0, 1)
+    return ordered.reshape(elements * rows, -1).astype(bool), t.T.reshape(-1).astype(np.int64)
+
+
+def _classes(path: Path, thresholds: NDArray[np.int64]) -> int:
+    """Return the number of classes: lines of ``classes.txt``, or neurons that are no padding."""
+    names = path / "classes.txt"
+    if names.is_file():
+        count = len([line for line in names.read_text("utf-8", "replace").splitlines() if line.strip()])
+    else:
+        real = np.flatnonzero(thresholds < _PADDING)
+        count = int(real[-1]) + 1 if real.size else 0
+    if not 1 <= count <= len(thresholds):
+        raise InputError(f"classes.txt must name 1 to {len(thresholds)} classes, one a line, not {count}")
+    return count
