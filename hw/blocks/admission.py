@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
 
@@ -48,7 +46,7 @@ class Pace(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_pace_{self.interval}_{self.places}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         rested = Signal(init=1)
         m.d.comb += self.go.eq(rested & (self.inside != self.places))

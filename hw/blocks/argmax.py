@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import C, Module, Mux, Signal, signed
+from amaranth.hdl import C, Module, Mux, Signal, ValueLike, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.params.widths import bits_for
 
 from .unit import Unit
+
+#: A score, its index, and whether there is one.
+Candidate = tuple[ValueLike, ValueLike, ValueLike]
 
 
 class Argmax(Unit):
@@ -63,7 +64,7 @@ class Argmax(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_argmax_{self.count}_{self.lanes}_{self.width}"
 
-    def _better(self, m: Module, name: str, a: tuple[Any, Any, Any], b: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    def _better(self, m: Module, name: str, a: Candidate, b: Candidate) -> Candidate:
         """Return the better of two (score, index, valid), `a` having the lower index."""
         take_b = Signal(name=f"{name}_take")
         score = Signal(signed(self.width), name=f"{name}_score")
@@ -75,14 +76,14 @@ class Argmax(Unit):
         ]
         return score, index, a[2] | b[2]
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         base = Signal(range(self.count + self.lanes))
         best = Signal(signed(self.width))
         lowest = Signal(len(base))
         m.d.comb += lowest.eq(Mux(self.first, 0, base))
         in_last = self.count - (self.count - 1) // self.lanes * self.lanes
-        row: list[tuple[Any, Any, Any]] = [
+        row: list[Candidate] = [
             (self.scores[v], lowest + v, ~self.last if v >= in_last else C(1)) for v in range(self.lanes)
         ]
         level = 0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from oxnor.hw.params.registers import Register
 
@@ -40,17 +38,17 @@ AXI_LITE_PORTS = {
 }
 
 
-def axi_lite_ports(prefix: str) -> dict[str, Any]:
+def axi_lite_ports(prefix: str) -> dict[str, Member]:
     """Return the ports of the bus for a unit that has a slave in it, each name with `prefix` before it."""
     return {f"{prefix}{name}": member for name, member in AXI_LITE_PORTS.items()}
 
 
-def axi_lite_master_ports(prefix: str) -> dict[str, Any]:
+def axi_lite_master_ports(prefix: str) -> dict[str, Member]:
     """Return the ports of the bus for a unit that is a master of it, each name with `prefix` before it."""
     return {f"{prefix}{name}": member.flip() for name, member in AXI_LITE_PORTS.items()}
 
 
-def connect_axi_lite(m: Module, source: Any, source_prefix: str, slave: Any, slave_prefix: str = "") -> None:
+def connect_axi_lite(m: Module, source: Unit, source_prefix: str, slave: Unit, slave_prefix: str = "") -> None:
     """Connect the bus of `source`, the ports of the unit around or those of a master, to a slave's."""
     for name, member in AXI_LITE_PORTS.items():
         its, other = getattr(slave, f"{slave_prefix}{name}"), getattr(source, f"{source_prefix}{name}")
@@ -100,7 +98,7 @@ class AxiLite(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_axi_lite"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         self._reads(m)
         self._writes(m)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -50,11 +49,11 @@ class ColumnCount(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_column_count_{self.lanes}x{self.columns}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        waiting: deque[Any] = deque(self.i[v] for v in range(self.lanes))
+        waiting: deque[Value] = deque(self.i[v] for v in range(self.lanes))
         for b in range(bits_for(self.lanes)):
-            carries: deque[Any] = deque()
+            carries: deque[Value] = deque()
             while len(waiting) > 1:
                 x, y = waiting.popleft(), waiting.popleft()
                 z = waiting.popleft() if waiting else 0

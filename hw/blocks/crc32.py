@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
@@ -38,7 +36,7 @@ class Crc32(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_crc32"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         bits = Signal(8)
         left = Signal(range(9))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
@@ -42,7 +40,7 @@ class Queue(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_queue_{self.width}_{self.depth}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         # Newest first: what comes in pushes the others on, and the oldest is number level - 1.
         kept = [Signal(self.width, name=f"kept_{k}", reset_less=True) for k in range(self.depth)]

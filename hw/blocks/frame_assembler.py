@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Out
@@ -46,7 +44,7 @@ class Collector(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_collector_{self.n_in}_{self.width}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         beats = -(-self.n_in // self.width)
         bits = Signal(beats * self.width, reset_less=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Out
 
@@ -51,7 +49,7 @@ class Popcount(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_popcount_{self.width}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         if self.width <= LEAF_WIDTH:
             m.d.comb += self.o.eq(sum_tree(list(self.i)))

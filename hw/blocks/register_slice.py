@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
@@ -35,7 +33,7 @@ class Skid(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_skid_{self.width}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         kept = Signal(self.width, reset_less=True)
         full = Signal()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
@@ -60,7 +58,7 @@ class SpiPeripheral(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_spi_peripheral"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         # Two registers before anything looks at a pin, a third to see an edge.
         sck, cs_n, copi = Signal(3), Signal(3, init=7), Signal(2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import In, Out
 
@@ -47,7 +45,7 @@ class UartReceiver(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_uart_receiver_{self.divisor}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         raw, line = Signal(init=1), Signal(init=1)
         before = Signal(init=1)
@@ -98,7 +96,7 @@ class UartTransmitter(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_uart_transmitter_{self.divisor}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         timer = Signal(range(self.divisor))
         left = Signal(range(11))

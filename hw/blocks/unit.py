@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -25,7 +26,7 @@ class Unit(wiring.Component):
     #: Name of a hand-written source in ``hw/rtl`` that is the module, instead of what Amaranth would emit.
     rtl_source: str | None = None
     #: Verilog parameters of this instance.
-    verilog_parameters: dict[str, Any]
+    verilog_parameters: dict[str, str | int]
 
     @property
     def module_name(self) -> str:
@@ -48,7 +49,7 @@ class EmitPlatform:
     def instance(self, unit: Unit) -> Instance:
         """Return an instance of `unit`'s module, and remember the unit."""
         self.units.setdefault(unit.module_name, unit)
-        ports: dict[str, Any] = {f"p_{k}": v for k, v in getattr(unit, "verilog_parameters", {}).items()}
+        ports: dict[str, object] = {f"p_{k}": v for k, v in getattr(unit, "verilog_parameters", {}).items()}
         for path, member, value in unit.signature.flatten(unit):
             direction = "i" if member.flow == In else "o"
             ports[f"{direction}_{'__'.join(map(str, path))}"] = getattr(value, "as_value", lambda v=value: v)()
@@ -59,12 +60,12 @@ class EmitPlatform:
         return Instance(unit.module_name, **ports)
 
 
-def place(m: Module, platform: Any, name: str, unit: Unit) -> None:
+def place(m: Module, platform: object, name: str, unit: Unit) -> None:
     """Make `unit` a submodule: whole in the Amaranth simulator, an instance of its module when Verilog is emitted."""
     m.submodules[name] = platform.instance(unit) if isinstance(platform, EmitPlatform) else unit
 
 
-def sum_tree(values: list[Any]) -> Any:
+def sum_tree(values: Sequence[Value]) -> Value:
     """Return the sum of `values` as a balanced tree of adders."""
     if len(values) == 1:
         return values[0]

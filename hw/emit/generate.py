@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.spiking import SpikingConfig
@@ -21,7 +20,7 @@ from oxnor.models.networks.spiking import SpikingNetwork
 
 from .integration import write_package
 from .spiking import emit_spiking_engine, write_spiking_images
-from .verilog import Emitted, emit_engine
+from .verilog import Description, Emitted, emit_engine
 
 SIDECAR = "oxnor.json"
 FORMAT = "oxnor-engine"
@@ -42,7 +41,7 @@ def generate(
     *,
     devices: DeviceDraw | None = None,
     force: bool = False,
-) -> dict[str, Any]:
+) -> Description:
     """Write a network's engine, whole or not at all; the same inputs give the same bytes.
 
     Parameters
@@ -91,7 +90,7 @@ def generate(
     return sidecar
 
 
-def _sidecar(network: Any, emitted: Emitted, images: list[Path], more: dict[str, Any]) -> dict[str, Any]:
+def _sidecar(network: Network | SpikingNetwork, emitted: Emitted, images: list[Path], more: Description) -> Description:
     return {
         "format": FORMAT,
         "version": 1,
@@ -102,7 +101,7 @@ def _sidecar(network: Any, emitted: Emitted, images: list[Path], more: dict[str,
     }
 
 
-def _finish(emitted: Emitted, sidecar: dict[str, Any], directory: Path) -> dict[str, Any]:
+def _finish(emitted: Emitted, sidecar: Description, directory: Path) -> Description:
     write_text(directory / f"{emitted.top}.f", "".join(f"rtl/{p.name}\n" for p in emitted.sources))
     write_text(directory / SIDECAR, json.dumps(sidecar, indent=2) + "\n")
     return sidecar
@@ -110,7 +109,7 @@ def _finish(emitted: Emitted, sidecar: dict[str, Any], directory: Path) -> dict[
 
 def _write(
     network: Network, config: EngineConfig | None, devices: DeviceDraw | None, directory: Path
-) -> dict[str, Any]:
+) -> Description:
     config = config or EngineConfig.for_network(network)
     macro_texts = EngineDevices.draw(network, config, devices).texts() if devices else None
     images = write_images(network, config, directory, macro_texts)
@@ -122,7 +121,7 @@ def _write(
 
 def _write_spiking(
     network: SpikingNetwork, config: SpikingConfig | None, devices: DeviceDraw | None, directory: Path
-) -> dict[str, Any]:
+) -> Description:
     if devices:
         raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter="device")
     config = config or SpikingConfig.for_network(network)
@@ -133,4 +132,4 @@ def _write_spiking(
 
 
 #: How the engine of a network is written, by its type.
-_WRITERS: Mapping[type, Callable[..., dict[str, Any]]] = {Network: _write, SpikingNetwork: _write_spiking}
+_WRITERS: Mapping[type, Callable[..., Description]] = {Network: _write, SpikingNetwork: _write_spiking}

@@ -8,7 +8,6 @@ import re
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,8 @@ from oxnor.models.base.files import write_text
 from oxnor.models.base.rng import stream
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.binarized import Network
+
+from .verilog import Description
 
 #: Images of the example benches.
 IMAGES = 16
@@ -55,12 +56,12 @@ def results(scores: NDArray[np.int64], config: EngineConfig) -> NDArray[np.bool_
     return np.concatenate([classes, word_bits(scores, config.score_width)], axis=1)
 
 
-def _filled(name: str, values: dict[str, Any]) -> str:
+def _filled(name: str, values: dict[str, object]) -> str:
     text = files("oxnor.hw").joinpath("examples", f"{name}.in").read_text(encoding="utf-8")
     return re.sub(r"@([A-Z]+)@", lambda m: str(values[m[1]]), text)
 
 
-def _connections(ports: list[dict[str, Any]]) -> str:
+def _connections(ports: list[Description]) -> str:
     lines = []
     for port in ports:
         tied = "" if port["direction"] == "output" else f"{port['width']}'h0"
@@ -68,7 +69,7 @@ def _connections(ports: list[dict[str, Any]]) -> str:
     return ",\n".join(lines)
 
 
-def core_file(network: Network, sidecar: dict[str, Any], images: list[str]) -> str:
+def core_file(network: Network, sidecar: Description, images: list[str]) -> str:
     """Return the FuseSoC core description (CAPI2)."""
     top = sidecar["top"]
 
@@ -115,7 +116,7 @@ def _members(unit: type) -> dict[str, str]:
     return found
 
 
-def readme(network: Network, config: EngineConfig, sidecar: dict[str, Any]) -> str:
+def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
     """Return the documentation of the folder; ports, registers and timing are those of the hardware's own source."""
     members = _members(Engine)
 
@@ -202,7 +203,7 @@ _CLOCK = {"clk": "clock, rising edge", "rst": "reset, synchronous, high"}
 
 
 def write_package(
-    network: Network, config: EngineConfig, sidecar: dict[str, Any], images: list[str], directory: Path
+    network: Network, config: EngineConfig, sidecar: Description, images: list[str], directory: Path
 ) -> None:
     """Write core file, documentation, and example benches with their vectors.
 

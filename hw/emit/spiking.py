@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
 from oxnor.models.networks.spiking import SpikingNetwork
 
-from .verilog import Emitted, emit_component
+from .verilog import Description, Emitted, emit_component
 
 
 def image_texts(network: SpikingNetwork, config: SpikingConfig) -> dict[str, str]:
@@ -59,7 +58,7 @@ def write_spiking_images(network: SpikingNetwork, config: SpikingConfig, directo
     return paths
 
 
-def describe_spiking(config: SpikingConfig) -> dict[str, Any]:
+def describe_spiking(config: SpikingConfig) -> Description:
     """Return the engine's structure as a JSON-able dict."""
     names = ("n_in", "n_out", "rows", "cols", "across", "down", "per_macro", "macros")
     return {

@@ -26,6 +26,9 @@ from oxnor.hw.params.options import EXTRAS
 from oxnor.hw.params.schedule import schedule
 from oxnor.models.base.files import write_text
 
+#: What JSON can hold, by name.
+Description = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Emitted:
@@ -43,10 +46,10 @@ class Emitted:
 
     top: str
     sources: tuple[Path, ...]
-    sidecar: dict[str, Any]
+    sidecar: Description
 
 
-def _ports(unit: Unit) -> list[dict[str, Any]]:
+def _ports(unit: Unit) -> list[Description]:
     ports = [{"name": n, "direction": "input", "width": 1} for n in ("clk", "rst") if unit.has_clock]
     for path, member, value in unit.signature.flatten(unit):
         width = len(getattr(value, "as_value", lambda v=value: v)())
@@ -130,7 +133,7 @@ def emit_component(unit: Unit, directory: str | Path) -> Emitted:
     Parameters
     ----------
     unit : Unit
-        Any gateware unit.
+        Whatever gateware.
     directory : path
         Where the ``.sv`` files go; made if missing.
 
@@ -171,7 +174,7 @@ def emit_separately(config: EngineConfig) -> dict[str, str]:
     }
 
 
-def describe(config: EngineConfig) -> dict[str, Any]:
+def describe(config: EngineConfig) -> Description:
     """Return the engine's structure and timing as a JSON-able dict."""
     s = schedule(config)
     sizes = ("n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.hdl import C, Cat, Module, Signal, Value, ValueLike
 from amaranth.lib.wiring import connect
 
 from oxnor.hw.blocks.admission import Pace
@@ -65,7 +63,7 @@ class Engine(Unit):
     def module_name(self) -> str:  # noqa: D102
         return self.config.top
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self.config
         collector = Collector(config.n_in, config.stream_width)
@@ -73,9 +71,9 @@ class Engine(Unit):
         connect_axi_stream(m, self, "s_axis_", collector)
         pace = Pace(schedule(config).initiation_interval, schedule(config).places) if config.paced else None
         source = collector.o
-        layers: list[Any] = []
+        layers: list[Unit] = []
         for k, layer in enumerate(config.layers):
-            unit: Any = UNITS[layer.kind](config, k)
+            unit = UNITS[layer.kind](config, k)
             place(m, platform, f"layer{k}", unit)
             if pace is None:
                 connect(m, source, unit.i)
@@ -102,11 +100,11 @@ class Engine(Unit):
         return m
 
     def _registers(
-        self, m: Module, platform: Any, collector: Collector, layers: list[Any], pace: Pace | None
+        self, m: Module, platform: object, collector: Collector, layers: list[Unit], pace: Pace | None
     ) -> None:
         lite = AxiLite(register_map(self.config))
         memory = CoefficientRam if self.config.programming else CoefficientRom
-        identity: Any = memory(1, 32, "mem/network.mem")
+        identity = memory(1, 32, "mem/network.mem")
         place(m, platform, "axi_lite", lite)
         place(m, platform, "identity", identity)
         connect_axi_lite(m, self, "s_axil_", lite)
@@ -124,7 +122,7 @@ class Engine(Unit):
         waits = self.m_axis_tvalid & ~self.m_axis_tready
         values = identity_values(self.config, INTERFACE_VERSION, identity.q) | {"STATUS": busy}
         values |= count_events(m, lite, INDEX, Events(taken, collector.dropped, given, waits))
-        refused: list[Any] = []
+        refused: list[Value] = []
         if self.config.fault_injector:
             values |= self._fault_injector(m, lite, busy, layers, refused)
         if self.config.programming:
@@ -134,8 +132,8 @@ class Engine(Unit):
         m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]
 
     def _fault_injector(
-        self, m: Module, lite: AxiLite, busy: Any, layers: list[Any], refused: list[Any]
-    ) -> dict[str, Any]:
+        self, m: Module, lite: AxiLite, busy: Value, layers: list[Unit], refused: list[Value]
+    ) -> dict[str, ValueLike]:
         """Let the registers control the layers' errors; return what they read as."""
         kept = {"ERROR_SEED": Signal(32, name="error_seed"), "ERROR_RATE": Signal(16, name="error_rate")}
         for name, signal in kept.items():
@@ -154,14 +152,14 @@ class Engine(Unit):
     def _programming(
         self,
         m: Module,
-        platform: Any,
+        platform: object,
         lite: AxiLite,
-        busy: Any,
+        busy: Value,
         collector: Collector,
-        layers: list[Any],
+        layers: list[Unit],
         identity: CoefficientRam,
-        refused: list[Any],
-    ) -> dict[str, Any]:
+        refused: list[Value],
+    ) -> dict[str, ValueLike]:
         """Give the controller the layers' memories and the input stream's ready; return what its registers read as."""
         controller = Programming(
             tuple(Memories(c, c.neurons * u.coefficient_width) for c, u in zip(self.config.layers, layers, strict=True))
@@ -188,7 +186,7 @@ class Engine(Unit):
         return {name: controller.values[k] for k, name in enumerate(NAMES)}
 
     @staticmethod
-    def _refused(m: Module, lite: AxiLite, events: list[Any]) -> Signal:
+    def _refused(m: Module, lite: AxiLite, events: list[Value]) -> Signal:
         """Return whether a write was refused since CONTROL bit 1 was written."""
         refused = Signal()
         with m.If(lite.written[INDEX["CONTROL"]] & lite.value_written[1]):

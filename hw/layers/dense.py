@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -74,7 +72,7 @@ class Dense(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_engine_layer{self.index}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
         array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.extras, self.takes_groups)

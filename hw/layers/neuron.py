@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
@@ -66,7 +64,7 @@ class Threshold(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_threshold_{self.n_in}{'_s' if self.slices > 1 else ''}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         if self.slices == 1:
             m.d.comb += self.total.eq(self.partial)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from amaranth.hdl import Module
-from amaranth.lib.wiring import In, connect, flipped
+from amaranth.lib.wiring import In, Member, connect, flipped
 
+from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.macros.fault_injector import ErrorControl
 from oxnor.hw.macros.program_bus import ProgramBus
 from oxnor.hw.params.engine import EngineConfig
@@ -34,12 +34,12 @@ class Extras:
         return cls(ErrorControl() if config.fault_injector else None, ProgramBus() if config.programming else None)
 
     @property
-    def members(self) -> dict[str, Any]:
+    def members(self) -> dict[str, Member]:
         """Ports of a layer and of its array."""
         found = {"errors": self.errors, "program": self.program}
         return {name: In(signature) for name, signature in found.items() if signature is not None}
 
-    def pass_on(self, m: Module, outer: Any, inner: Any) -> None:
+    def pass_on(self, m: Module, outer: Unit, inner: Unit) -> None:
         """Connect the ports of a unit to those of a unit in it."""
         for name in self.members:
             connect(m, flipped(getattr(outer, name)), getattr(inner, name))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Member, Out
 
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
@@ -72,7 +71,7 @@ class SynapseArray(Unit):
         self.coefficient_width = coefficient_width
         self.extras = extras
         self.takes_groups = takes_groups
-        members: dict[str, Any] = {
+        members: dict[str, Member] = {
             "en": In(1),
             "i": In(stream.Signature(config.groups if takes_groups else config.n_in)),
             "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.neurons)),
@@ -86,10 +85,10 @@ class SynapseArray(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_engine_layer{self.index}_array"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        self.programmed: list[tuple[Any, Any]] = []
+        self.programmed: list[tuple[wiring.PureInterface, Value]] = []
         width = c.across * c.cols
         x = Signal(c.slices * width, reset_less=True)
         busy = Signal()
@@ -133,7 +132,7 @@ class SynapseArray(Unit):
             fan_out(m, self.program, self.programmed)
         return m
 
-    def _delay(self, m: Module, name: str, value: Any, depth: int) -> list[Any]:
+    def _delay(self, m: Module, name: str, value: Value, depth: int) -> list[Value]:
         """Return `value` after 0, 1, ... `depth` reads."""
         stages = [value]
         for k in range(1, depth + 1):
@@ -142,7 +141,7 @@ class SynapseArray(Unit):
                 m.d.sync += stages[k].eq(stages[k - 1])
         return stages
 
-    def _errors(self, m: Module, platform: Any, taken: Any, pass_: Signal, slice_: Signal) -> list[Any]:
+    def _errors(self, m: Module, platform: object, taken: Value, pass_: Signal, slice_: Signal) -> list[Value]:
         """Return the error mask of each lane, for the row whose outputs the macros show."""
         c = self.config
         image = Signal(IMAGE_BITS)
@@ -174,7 +173,14 @@ class SynapseArray(Unit):
         return flips
 
     def _read(
-        self, m: Module, platform: Any, busy: Any, row: Any, x: Any, last_sensed: Signal, flips: list[Any] | None
+        self,
+        m: Module,
+        platform: object,
+        busy: Value,
+        row: Value,
+        x: Value,
+        last_sensed: Signal,
+        flips: list[Value] | None,
     ) -> None:
         c = self.config
         for v in range(c.groups):
@@ -204,17 +210,17 @@ class SynapseArray(Unit):
             else:
                 m.d.comb += self.partials[v].eq(self._register(m, sum_tree(counts)))
 
-    def _spread(self, m: Module, value: Any) -> Any:
+    def _spread(self, m: Module, value: Value) -> Value:
         """Return what the macros are told of `value`."""
         return self._register(m, value) if self.config.is_spread else value
 
-    def _register(self, m: Module, value: Any) -> Signal:
+    def _register(self, m: Module, value: Value) -> Signal:
         register = Signal(len(value), reset_less=True)
         with m.If(self.en):
             m.d.sync += register.eq(value)
         return register
 
-    def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
+    def _coefficients(self, m: Module, platform: object, row: Value) -> None:
         c = self.config
         sizes = c.passes, c.neurons * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem"
         if self.extras.program is None:

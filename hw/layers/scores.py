@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, ShapeLike, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -17,6 +15,7 @@ from oxnor.hw.params.widths import bits_for
 from .arrays import ARRAYS
 from .neuron import Threshold
 from .options import NO_EXTRAS, Extras
+from .parallel_array import SynapseArray
 
 
 class Scores(Unit):
@@ -66,7 +65,7 @@ class Scores(Unit):
         self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
         self.extras = extras
         self.takes_groups = takes_groups
-        payload: dict[str, Any] = {"index": bits_for(config.n_out - 1)}
+        payload: dict[str, ShapeLike] = {"index": bits_for(config.n_out - 1)}
         if with_scores:
             payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
         n_in = config.groups if takes_groups else config.n_in
@@ -77,7 +76,7 @@ class Scores(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_engine_layer{self.index}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
         array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.extras, self.takes_groups)
@@ -111,7 +110,7 @@ class Scores(Unit):
             m.d.comb += self.o.payload.scores.eq(kept)
         return m
 
-    def _score(self, m: Module, platform: Any, array: Any, en: Signal, v: int) -> Signal:
+    def _score(self, m: Module, platform: object, array: SynapseArray, en: Signal, v: int) -> Signal:
         """Return the registered score of lane `v`."""
         c = self.config
         neuron = Threshold(c.n_in, c.slices)

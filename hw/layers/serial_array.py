@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 
 from oxnor.hw.blocks.column_count import ColumnCount
 from oxnor.hw.blocks.unit import place
@@ -26,10 +25,10 @@ class SerialArray(SynapseArray):
     ``partials`` is 0 where no read belongs to it, so that neurons may integrate in every enabled cycle.
     """
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        self.programmed: list[tuple[Any, Any]] = []
+        self.programmed: list[tuple[wiring.PureInterface, Value]] = []
         row = Signal(range(c.rows))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
         bits, valid = self._inputs(m, at_end)
@@ -47,7 +46,7 @@ class SerialArray(SynapseArray):
             fan_out(m, self.program, self.programmed)
         return m
 
-    def _inputs(self, m: Module, at_end: Signal) -> tuple[Any, Any]:
+    def _inputs(self, m: Module, at_end: Signal) -> tuple[Value, Value]:
         """Return the V inputs of the present read, and whether they are there."""
         c = self.config
         if self.takes_groups:
@@ -63,7 +62,9 @@ class SerialArray(SynapseArray):
                 m.d.sync += x.eq(x[c.groups :])
         return x[: c.groups], busy
 
-    def _read_rows(self, m: Module, platform: Any, valid: Any, row: Signal, bits: Any, last_read: Signal) -> None:
+    def _read_rows(
+        self, m: Module, platform: object, valid: Value, row: Signal, bits: Value, last_read: Signal
+    ) -> None:
         """Sense a row of every macro; count the agreeing bits of each neuron over the lanes."""
         c = self.config
         in_last = c.n_in - (c.reads - 1) * c.groups  # lanes that hold a synapse in the last row
@@ -89,7 +90,7 @@ class SerialArray(SynapseArray):
                 with m.If(self.en):
                     m.d.sync += self.partials[n].eq(partial)
 
-    def _coefficients(self, m: Module, platform: Any, row: Any) -> None:
+    def _coefficients(self, m: Module, platform: object, row: Value) -> None:
         if self.extras.program is not None:
             super()._coefficients(m, platform, row)
             return

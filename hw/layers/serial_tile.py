@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, ShapeLike, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -80,7 +78,7 @@ class SerialTile(Unit):
         self.extras = extras
         self.pipelined = pipelined
         self.verilog_parameters = {"INIT_FILE": init_file}
-        shape: Any = signed(bits_for(bank) + 1) if bank else 1
+        shape: ShapeLike = signed(bits_for(bank) + 1) if bank else 1
         members = {
             "en": In(1),
             "sense": In(1),
@@ -96,7 +94,7 @@ class SerialTile(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_serial_tile_{self.rows}x{self.cols}_{self.neurons}_{self.bank}{'_p' if self.pipelined else ''}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         macro = RramMacro(self.rows, self.cols, "@INIT_FILE@", self.kind)
         place(m, platform, "macro", macro)
@@ -129,6 +127,6 @@ class SerialTile(Unit):
                 m.d["sync" if self.pipelined else "comb"] += self.counts.as_value().eq(agree)
         return m
 
-    def _count(self, q: Any, n: int) -> Any:
+    def _count(self, q: Value, n: int) -> Value:
         banks = [sum_tree([q[(2 * n + b) * self.bank + k] for k in range(self.bank)]) for b in (0, 1)]
         return banks[0] - banks[1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
@@ -100,7 +98,7 @@ class Tile(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_tile_{self.rows}x{self.cols}_{self.used}_{self.used_last}{'_p' if self.pipelined else ''}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         macro = RramMacro(self.rows, self.cols, "@INIT_FILE@", self.kind)
         popcount = Popcount(self.used)

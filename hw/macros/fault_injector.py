@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,9 +33,9 @@ class ErrorControl(wiring.Signature):
         super().__init__({"seed": Out(FIELDS["seed"]), "rate": Out(PLANES), "restart": Out(1)})
 
 
-def _selected(field: str, value: Any, word: int) -> Any:
+def _selected(field: str, value: Value, word: int) -> Value:
     """Return what a coordinate XORs onto one word: a constant for each bit of it that is 1."""
-    result: Any = Const(0, BLOCK)
+    result: Value = Const(0, BLOCK)
     for b in range(len(value)):
         result = result ^ Mux(value[b], CONSTANTS[field][b][word], 0)
     return result
@@ -67,7 +65,7 @@ class ErrorMix(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "error_mix"
 
-    def elaborate(self, platform: Any) -> Any:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         raise NotImplementedError("The mixer is SystemVerilog: simulate the emitted Verilog")
 
 
@@ -97,7 +95,7 @@ class ErrorPlanes(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "error_planes"
 
-    def elaborate(self, platform: Any) -> Any:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         raise NotImplementedError("The comparison is SystemVerilog: simulate the emitted Verilog")
 
 
@@ -129,7 +127,7 @@ class ErrorKey(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_error_key"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         mix = ErrorMix()
         place(m, platform, "mix", mix)
@@ -171,7 +169,7 @@ class ErrorBlock(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_error_block"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         mix, planes = ErrorMix(), ErrorPlanes()
         place(m, platform, "mix", mix)
@@ -234,7 +232,7 @@ class ErrorMask(Unit):
         c = self.config
         return f"oxnor_error_mask_{c.across * c.cols}_{c.slices}_{self.neuron_bits}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
         width = c.across * c.cols

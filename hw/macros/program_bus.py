@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from .rram_macro import RramMacro
 
 #: Bits of a word of the bus.
 WORD = 32
@@ -49,10 +50,10 @@ class ProgramBus(wiring.Signature):
         super().__init__({k: Out(n) for k, n in forward.items()} | {k: In(n) for k, n in back.items()})
 
 
-def fan_out(m: Module, source: Any, targets: Sequence[tuple[Any, Any]]) -> None:
+def fan_out(m: Module, source: wiring.PureInterface, targets: Sequence[tuple[wiring.PureInterface, Value]]) -> None:
     """Connect the bus of a unit to those of the units in it, (bus, whether it is selected) each."""
     shared = [name for name, member in ProgramBus().members.items() if member.flow == Out and name != "select"]
-    back: dict[str, Any] = {"ready": 0, "done": 0, "q": 0}
+    back: dict[str, ValueLike] = {"ready": 0, "done": 0, "q": 0}
     for target, selected in targets:
         m.d.comb += target.select.eq(source.select & selected)
         m.d.comb += [getattr(target, name).eq(getattr(source, name)) for name in shared]
@@ -60,7 +61,7 @@ def fan_out(m: Module, source: Any, targets: Sequence[tuple[Any, Any]]) -> None:
     m.d.comb += [getattr(source, name).eq(value) for name, value in back.items()]
 
 
-def connect_macro(m: Module, bus: Any, macro: Any) -> None:
+def connect_macro(m: Module, bus: wiring.PureInterface, macro: RramMacro) -> None:
     """Let the bus have a macro while it is active: what was assigned before holds otherwise."""
     with m.If(bus.active):
         m.d.comb += [
@@ -84,7 +85,7 @@ def connect_macro(m: Module, bus: Any, macro: Any) -> None:
     word_of(m, bus, macro.q)
 
 
-def word_of(m: Module, bus: Any, q: Any) -> None:
+def word_of(m: Module, bus: wiring.PureInterface, q: Value) -> None:
     """Give the selected word of `q` back on the bus, 0 if the unit is not selected."""
     words = -(-len(q) // WORD)
     with m.If(bus.select), m.Switch(bus.word):

@@ -195,7 +195,7 @@ class LayerConfig:
         rows, cols = options.macro_size or (target.rows, target.cols or (layer.n_out if is_serial else layer.n_in))
         if rows < 1 or cols < 1:
             raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
-        is_affine = isinstance(layer, ScoreLayer) and layer.is_affine
+        affine = layer if isinstance(layer, ScoreLayer) and layer.is_affine else None
         return cls(
             layer.kind,
             layer.n_in,
@@ -203,8 +203,8 @@ class LayerConfig:
             rows,
             cols,
             *(options.folding or _default_folding(layer, (rows, cols), target.reads_max, is_serial, before)),
-            scale_width=signed_bits_for(layer.scales) if is_affine else 0,
-            offset_width=signed_bits_for(layer.offsets) if is_affine else 0,
+            scale_width=signed_bits_for(affine.scales) if affine else 0,
+            offset_width=signed_bits_for(affine.offsets) if affine else 0,
             macro_kind=options.macro_kind,
             pipelined=target.pipelined,
             split_sums=target.split_sums,

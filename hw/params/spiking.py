@@ -209,7 +209,7 @@ def _check_options(options: EngineOptions, name: str, count: int) -> None:
         raise InputError(f"must not be given for a spiking network: {name!r} is one", parameter=min(refused))
 
 
-def result_layout(config: SpikingConfig) -> dict[str, Any]:
+def result_layout(config: SpikingConfig) -> dict[str, object]:
     """Return where the fields of a result lie, for sidecar, benches and hosts."""
     return {
         "width": config.result_width,

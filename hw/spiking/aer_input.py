@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
@@ -60,7 +58,7 @@ class EventInput(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_spiking_engine_events"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c, out = self.config, self.o.payload
         inside, over, waiting = Signal(), Signal(), Signal()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -47,7 +45,7 @@ class SpikeSerializer(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_spike_serializer_{self.n}_{self.layer}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         given, out = self.i.payload, self.o.payload
         gone = Signal(self.n)  # neurons of the present answer whose events have been given
@@ -74,7 +72,7 @@ class SpikeSerializer(Unit):
         return m
 
 
-def one_hot_index(bits: Any) -> Any:
+def one_hot_index(bits: Value) -> Value:
     """Return the number of the one bit that is 1."""
     width = max(1, (len(bits) - 1).bit_length())
     return Cat(*(Cat(*(bits[k] for k in range(len(bits)) if k >> b & 1)).any() for b in range(width)))

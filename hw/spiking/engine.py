@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value, ValueLike
+from amaranth.lib import stream
 from amaranth.lib.wiring import connect
 
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
@@ -64,22 +63,22 @@ class SpikingEngine(Unit):
     def module_name(self) -> str:  # noqa: D102
         return self.config.top
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self.config
         clear = Signal()
         source, taken, dropped = self._events(m, platform, clear) if config.external else self._images(
             m, platform, clear
         )
-        readout: Any = Readout(config.n_out, len(config.layers), config.decision)
+        readout = Readout(config.n_out, len(config.layers), config.decision)
         for k, layer in enumerate(config.layers):
-            unit: Any = SpikingLayer(layer, k)
+            unit = SpikingLayer(layer, k)
             place(m, platform, f"layer{k}", unit)
             connect(m, source, unit.i)
             m.d.comb += unit.clear.eq(clear)
             source = unit.o
             if k + 1 < len(config.layers):
-                serializer: Any = SpikeSerializer(layer.n_out, k)
+                serializer = SpikeSerializer(layer.n_out, k)
                 place(m, platform, f"serializer{k}", serializer)
                 connect(m, source, serializer.i)
                 m.d.comb += serializer.clear.eq(clear)
@@ -92,11 +91,11 @@ class SpikingEngine(Unit):
         self._registers(m, platform, readout, taken, dropped)
         return m
 
-    def _images(self, m: Module, platform: Any, clear: Signal) -> tuple[Any, Any, Any]:
+    def _images(self, m: Module, platform: object, clear: Signal) -> tuple[stream.Interface, Value, Value]:
         """Return the stream of events made from images, and when one is taken or dropped."""
         config = self.config
         collector = Collector(8 * config.n_in, config.stream_width)
-        encoder: Any = RateEncoder(config)
+        encoder = RateEncoder(config)
         seeds = CoefficientRom(1, 32 * config.encoder.lanes, "mem/encoder_seeds.mem")
         place(m, platform, "collector", collector)
         place(m, platform, "encoder", encoder)
@@ -110,15 +109,15 @@ class SpikingEngine(Unit):
         ]
         return encoder.o, collector.o.valid & collector.o.ready, collector.dropped
 
-    def _events(self, m: Module, platform: Any, clear: Signal) -> tuple[Any, Any, Any]:
+    def _events(self, m: Module, platform: object, clear: Signal) -> tuple[stream.Interface, Value, Value]:
         """Return the stream of events from outside, and when an image begins or a word is dropped."""
-        events: Any = EventInput(self.config)
+        events = EventInput(self.config)
         place(m, platform, "events", events)
         connect_axi_stream(m, self, "s_axis_", events)
         m.d.comb += events.clear.eq(clear)
         return events.o, events.begun, events.dropped
 
-    def _spikes_out(self, m: Module, platform: Any, readout: Any) -> None:
+    def _spikes_out(self, m: Module, platform: object, readout: Readout) -> None:
         config = self.config
         skid = Skid(config.spike_width)
         place(m, platform, "spike_skid", skid)
@@ -134,7 +133,7 @@ class SpikingEngine(Unit):
         ]
         send_beats(m, skid.o, self, "m_spike_")
 
-    def _results_out(self, m: Module, platform: Any, readout: Any) -> None:
+    def _results_out(self, m: Module, platform: object, readout: Readout) -> None:
         config, given = self.config, readout.o.payload
         skid = Skid(config.result_width)
         place(m, platform, "skid", skid)
@@ -153,7 +152,7 @@ class SpikingEngine(Unit):
             # Assigned to the whole word, so that the sign is extended.
             m.d.comb += skid.i.payload[at + k * config.count_width :][: config.count_width].eq(given.counts[k])
 
-    def _registers(self, m: Module, platform: Any, readout: Any, taken: Any, dropped: Any) -> None:
+    def _registers(self, m: Module, platform: object, readout: Readout, taken: Value, dropped: Value) -> None:
         lite = AxiLite(SPIKING_REGISTERS)
         identity = CoefficientRom(1, 32, "mem/network.mem")
         place(m, platform, "axi_lite", lite)
@@ -161,7 +160,7 @@ class SpikingEngine(Unit):
         connect_axi_lite(m, self, "s_axil_", lite)
         d = self.config.decision
         settings = {"DELTA_S": d.delta_s, "TERMINATE_MAX": d.terminate_max}
-        values: dict[str, Any] = {}
+        values: dict[str, ValueLike] = {}
         for name, reset in settings.items():
             held = Signal(d.count_bits, init=reset, name=name.lower())
             with m.If(lite.written[SPIKING_INDEX[name]]):

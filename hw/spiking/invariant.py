@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import signed
+from amaranth.hdl import Module, signed
 from amaranth.lib.wiring import In
 
 from oxnor.hw.blocks.unit import Unit
@@ -55,5 +53,5 @@ class SpikingInvariant(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "spiking_invariant"
 
-    def elaborate(self, platform: Any) -> Any:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         raise NotImplementedError("The checker is SystemVerilog: simulate the emitted Verilog")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -59,7 +57,7 @@ class SpikingLayer(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_spiking_engine_layer{self.index}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
         advance, leaking = Signal(), Signal()
@@ -88,7 +86,7 @@ class SpikingLayer(Unit):
                 m.d.sync += seen.eq(0)
         fired, negative = [], []
         for n in range(c.n_out):
-            neuron: Any = IfNeuron(c.neuron)
+            neuron = IfNeuron(c.neuron)
             place(m, platform, f"neuron{n}", neuron)
             m.d.comb += [
                 neuron.clear.eq(self.clear),
@@ -116,11 +114,11 @@ class SpikingLayer(Unit):
             m.d.sync += self.o.valid.eq(0)
         return m
 
-    def _weights(self, m: Module, platform: Any, advance: Signal) -> list[Any]:
+    def _weights(self, m: Module, platform: object, advance: Signal) -> list[Value]:
         """Return the weight that each neuron has for the event of stage 2."""
         c = self.config
         address = self.i.payload.address
-        columns: list[list[Any]] = [[] for _ in range(c.n_out)]
+        columns: list[list[Value]] = [[] for _ in range(c.n_out)]
         for d in range(c.down):
             mine = Signal(name=f"sense_{d}")
             row = Signal(bits_for(c.rows - 1), name=f"row_{d}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from typing import Any
 
 from amaranth.hdl import Module, Mux, ResetSignal, Signal, signed
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.spiking import TICK_BITS
@@ -53,7 +52,7 @@ class IfNeuron(Unit):
 
     def __init__(self, neuron: Neuron):
         self.neuron = neuron
-        members: dict[str, Any] = {
+        members: dict[str, Member] = {
             "clear": In(1),
             "en": In(1),
             "weight": In(signed(bits_for(neuron.weight_max) + 1)),
@@ -71,7 +70,7 @@ class IfNeuron(Unit):
     def module_name(self) -> str:  # noqa: D102
         return f"oxnor_if_neuron_{neuron_key(self.neuron)}"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         p = self.neuron
         total = Signal(signed(p.v_bits + 1))
@@ -114,7 +113,7 @@ class IfNeuron(Unit):
             self._invariant(m, platform, total, v)
         return m
 
-    def _invariant(self, m: Module, platform: Any, total: Signal, v: Signal) -> None:
+    def _invariant(self, m: Module, platform: object, total: Signal, v: Signal) -> None:
         check = SpikingInvariant(self.neuron)
         place(m, platform, "invariant", check)
         m.d.comb += [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -62,7 +61,7 @@ class RateEncoder(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_spiking_engine_encoder"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c, e = self.config, self.config.encoder
         phase_bits = max(e.rate_bits, TICK_BITS) if e.kind == "burst" else e.rate_bits
@@ -140,7 +139,7 @@ class RateEncoder(Unit):
                 m.next = "IDLE"
         return m
 
-    def _draws(self, m: Module, wanted: Any) -> list[Any]:
+    def _draws(self, m: Module, wanted: Value) -> list[Value]:
         """Return the draw of each lane, a new one after each cycle in which it is wanted; each image begins anew."""
         e = self.config.encoder
         if e.kind not in ("jittered", "bernoulli"):
@@ -157,14 +156,14 @@ class RateEncoder(Unit):
             draws.append(after[: e.rate_bits])
         return draws
 
-    def _first(self, value: Any, draw: Any) -> Any:
+    def _first(self, value: Value, draw: Value) -> Value:
         """Return the phase that a pixel begins with."""
         kind = self.config.encoder.kind
         if kind == "burst":
             return ((255 - value).as_unsigned()[:8] * self.config.decision.window) >> 8
         return draw if kind == "jittered" else Const(0)
 
-    def _lane(self, value: Any, phase: Any, draw: Any, tick: Any) -> tuple[Any, Any]:
+    def _lane(self, value: Value, phase: Value, draw: Value, tick: Value) -> tuple[Value, Value]:
         """Return whether a pixel spikes in this tick, and its phase after it."""
         e = self.config.encoder
         if e.kind == "bernoulli":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, ValueLike, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -79,7 +77,7 @@ class Readout(Unit):
     def module_name(self) -> str:  # noqa: D102
         return "oxnor_spiking_engine_readout"
 
-    def elaborate(self, platform: Any) -> Module:  # noqa: D102
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         d, given, out = self.decision, self.i.payload, self.o.payload
         judging, last = Signal(), Signal()
@@ -114,14 +112,14 @@ class Readout(Unit):
             m.d.sync += [count.eq(0) for count in out.counts]
         return m
 
-    def _count(self, m: Module, count: Any, fired: Any, negative: Any) -> None:
+    def _count(self, m: Module, count: Value, fired: Value, negative: Value) -> None:
         top = self.decision.count_max
         with m.If(fired & negative & (count != -top)):
             m.d.sync += count.eq(count - 1)
         with m.Elif(fired & ~negative & (count != top)):
             m.d.sync += count.eq(count + 1)
 
-    def _leaders(self, m: Module) -> tuple[Any, Any, Any]:
+    def _leaders(self, m: Module) -> tuple[Value, Value, ValueLike]:
         """Return the highest and the second highest count and the index of the highest, by a tree of comparisons."""
         bits = self.decision.count_bits
         width = bits_for(self.n_out - 1)

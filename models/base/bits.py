@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,15 @@ def unpack_bytes(packed: NDArray[np.uint8], n: int | None = None) -> NDArray[np.
     return np.unpackbits(packed, axis=-1, count=n, bitorder="little").view(bool)
 
 
-def pack_words(bits: NDArray, word: type[Word] = np.uint64) -> NDArray[Word]:  # type: ignore[assignment]
+@overload
+def pack_words(bits: NDArray) -> NDArray[np.uint64]: ...
+
+
+@overload
+def pack_words(bits: NDArray, word: type[Word]) -> NDArray[Word]: ...
+
+
+def pack_words(bits: NDArray, word: type[np.unsignedinteger] = np.uint64) -> NDArray[np.unsignedinteger]:
     """Pack the last axis of a bool array into words; unused high bits are 0.
 
     Parameters
