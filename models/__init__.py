@@ -1,4 +1,4 @@
-"""What a network is, what it computes, and how devices fail."""
+"""Networks, what they compute, and how their devices fail."""
 
 if not __name__.startswith("oxnor."):
     raise ImportError("import this package as 'oxnor.models', or there will be two module objects of each file")

@@ -1,4 +1,4 @@
-"""The shipped networks: what they are, and how a network is found by name."""
+"""The shipped networks, and networks by name or file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every part needs: errors, files, bits, keyed randomness."""
+"""What every package needs: errors, files, bits, keyed random streams."""

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, with the same bytes for the same content; where builds lie; locks."""
+"""Atomic, reproducible file writing; the build folder; locks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
-    """Write a compressed ``.npz`` whose bytes depend on `arrays` alone (no time stamps)."""
+    """Write a compressed ``.npz`` whose bytes depend only on `arrays` (no time stamps)."""
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()
@@ -182,7 +182,7 @@ class NpzReader:
         dtype : str
             The dtype that it must have, for example ``"<i4"``.
         shape : tuple of int or None
-            The shape that it must have; None stands for any length.
+            The shape that it must have; None accepts any length.
         limit : int
             Largest size in bytes that is accepted.
         any_order : bool

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used (PEP 562)."""
+"""Public names of a package, imported when they are first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 class _Package(ModuleType):
     """A package whose public names are not overwritten by submodules of the same name.
 
-    Importing a submodule sets it as an attribute of its package, which would hide the object that the name stands for.
+    Importing a submodule sets it as an attribute of its package, which would hide the public object of that name.
     """
 
     _public: Mapping[str, str]

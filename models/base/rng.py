@@ -1,4 +1,4 @@
-"""Keyed random streams: any draw can be repeated alone, on any number of workers, with the same bits."""
+"""Keyed random streams: any draw can be repeated on its own, on any number of workers, with the same bits."""
 
 from __future__ import annotations
 

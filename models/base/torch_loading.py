@@ -1,4 +1,4 @@
-"""PyTorch, which is optional: its import, and files of tensors."""
+"""PyTorch, an optional dependency: its import, and files of tensors."""
 
 from __future__ import annotations
 

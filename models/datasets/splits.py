@@ -1,4 +1,4 @@
-"""How the training images are divided: part for training, part to choose the best epoch."""
+"""The split of the training images: some train, the others choose the best epoch."""
 
 from __future__ import annotations
 

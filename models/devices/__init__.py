@@ -1,1 +1,1 @@
-"""RRAM devices: resistance statistics, fits, error rates, and the device macro's integers."""
+"""RRAM devices: resistance statistics, fits, error rates, and the device macro."""

@@ -3,7 +3,7 @@
 Resistances, offsets and noise are integers in steps of 2**-10 of ln(R / ohm), 0.1 % of a resistance; rounding to it
 adds a standard deviation of 2**-10 / sqrt(12) = 0.0003 to a ln R. A number is drawn from 32 random bits: bit 31 is the
 sign, and the others choose one of 1,024 cells of the half normal distribution (octaves of probability, each in 64 equal
-parts), which stands for the mean of what is in it. So the tails are as fine as the middle, and end at 5.2 sigma.
+parts), and returns the mean of the cell. So the tails are as fine as the middle, and end at 5.2 sigma.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class DeviceTables:
     def from_device(cls, device: DeviceModel, cycles: int = 0, seconds: float = 0.0) -> DeviceTables:
         """Return the tables of a device that has done `cycles` and is read `seconds` after it was programmed.
 
-        A wear bucket stands for the geometric middle of its cycles, and the one that `cycles` is in for `cycles`
-        itself; where the device's range of validity ends, its end stands for what is beyond.
+        A wear bucket has the statistics of the geometric middle of its cycles, and that of `cycles` those of `cycles`
+        itself; beyond the device's range of validity it has those of the end of the range.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Compiled kernels of the macro made of devices."""
+"""Compiled kernels of the device macro."""
 
 from __future__ import annotations
 

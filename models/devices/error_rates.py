@@ -28,7 +28,7 @@ from .codes import CODES
 from .model import UNFORMED_OHM, DeviceModel
 from .states import Statistics
 
-#: The smallest error rate that an inverse is asked for.
+#: The smallest error rate that the inverse functions accept.
 TARGET_MIN = 1e-30
 # The mean of LRS where the separation alone counts: an unformed device is above every HRS that is tried.
 _FAR = -1000.0
@@ -226,7 +226,7 @@ def separation_curve(
 
 @dataclass(frozen=True)
 class Separation:
-    """What the two states must be apart for a wanted error rate.
+    """The separation of the two states for a target error rate.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def comparison(rates: Iterable[float] = COMPARISON_RATES) -> list[dict[str, floa
 
 
 def separations(targets: Iterable[float] = SEPARATION_RATES) -> list[dict[str, float]]:
-    """Return, for each wanted 2T2R rate, the separation in sigmas and the 1T1R rate there; both states of one sigma."""
+    """Return, for each target 2T2R rate, the separation in sigmas and the 1T1R rate there; both states of one sigma."""
     rows = []
     for p in targets:
         x = float(ndtri(p))

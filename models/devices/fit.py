@@ -1,4 +1,4 @@
-"""A device from measured resistances: medians and spreads of ln R, their confidence, and whether it is log-normal."""
+"""Device models from measured resistances: medians and spreads of ln R, their confidence, and a test of normality."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ UNFORMED_OHM = 1e9
 TAGS = {
     "measured": "fitted to measurements",
     "published": "read in a published source",
-    "chosen": "chosen so that the model has a wanted property; says nothing of a real device",
+    "chosen": "chosen so that the model has a desired property; does not describe a real device",
 }
 #: The numbers of a preset and their units; the second part of a name with a dot is a field of a law.
 UNITS = {

@@ -1,4 +1,4 @@
-"""What ``oxnor device show`` prints, as JSON objects."""
+"""The content of ``oxnor device show`` as JSON objects."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def table(target: float | None = None) -> dict[str, Any]:
     Parameters
     ----------
     target : float, optional
-        A wanted error rate: adds the separation, in sigmas, at which each kind of storage reaches it.
+        A target error rate: adds the separation, in sigmas, at which each kind of storage reaches it.
     """
     tables: dict[str, Any] = {"error_rates": comparison(), "separations": separations()}
     return tables | ({} if target is None else {"target": _target(target)})
@@ -79,7 +79,7 @@ def describe(
     cycles, seconds : float
         Its age.
     target : float, optional
-        A wanted error rate: adds the separation at which the device, with its sigmas, would reach it.
+        A target error rate: adds the separation at which the device, with its sigmas, would reach it.
     """
     stats = model.at(cycles, seconds)
     report: dict[str, Any] = {

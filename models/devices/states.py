@@ -1,4 +1,4 @@
-"""The two resistance states of a device at one moment, and the law by which they move."""
+"""The two resistance states of a device at one time, and the law by which they drift."""
 
 from __future__ import annotations
 

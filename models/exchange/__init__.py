@@ -1,1 +1,1 @@
-"""Networks from and to other tools."""
+"""Import from and export to other tools."""

@@ -1,4 +1,4 @@
-"""Which reader reads a file: its first bytes decide, not its name."""
+"""Choice of the reader of a file, by its first bytes rather than its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``oxnor export``: a network of any kind in the format of other tools."""
+"""Export of a network of any type in the format of other tools."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .qonnx import export_qonnx
 
 
 def export_network(network: Any, path: Path) -> dict[str, Any]:
-    """Write a binarized network as QONNX, a spiking one as NIR; return what is told of the file.
+    """Write a binarized network as QONNX, a spiking one as NIR; return a description of the file.
 
     Raises
     ------
     InputError
-        If the file's name says the other format, or the file cannot be written.
+        If the file's name has the suffix of the other format, or the file cannot be written.
     """
     own, other = (".onnx", ".nir") if isinstance(network, Network) else (".nir", ".onnx")
     if path.suffix == other:

@@ -1,4 +1,4 @@
-"""``oxnor import``: any supported file becomes a network, with the report that proves it."""
+"""Import of any supported file, with a report that compares the network with its source."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import gives.
+    """The result of an import.
 
     Parameters
     ----------
     network : Network or SpikingNetwork
-        Its info has the record of where it comes from.
+        Its info records its source.
     report : dict
         JSON-able: source, input, layers, thresholds checked, outputs compared, notes.
     """
@@ -82,7 +82,7 @@ def import_network(
         ``.npz`` with ``images`` (uint8, bool, or what the source takes), and optional ``labels`` and ``outputs`` (what
         the source gave for them), to compare on as well.
     spiking : SpikingOptions, optional
-        For NIR alone.
+        Only for NIR.
     tell : callable, optional
         Told of (what is done, steps done, steps in all).
     **unsaid

@@ -1,4 +1,4 @@
-"""Our networks as QONNX, so that other tools read them; importing the file again gives the same bits."""
+"""Export of networks as QONNX; importing the file again gives the same bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch and Brevitas models as Python objects: exported as they export themselves, and compared with themselves."""
+"""Import of PyTorch and Brevitas models as Python objects, by their own export, compared with their own output."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Bit errors: maps of them, errors of single reads, and the march test that finds them."""
+"""Bit errors: fault maps, errors of single reads, and the march test."""

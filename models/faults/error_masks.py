@@ -1,4 +1,4 @@
-"""Error masks of reads: which sense amplifiers are wrong at which read, as a function of where and when alone.
+"""Error masks of reads: which sense amplifiers err at which read, as a pure function of place and time.
 
 A mask is a pure function of (seed, rate, layer, image, neuron, input): neither folding nor macro size is in it,
 so that the golden model, an emitted engine and a board get the same integers. Everything is AND, XOR and wiring on

@@ -43,7 +43,7 @@ def asymmetric(
 ) -> dict[str, NDArray[np.int64]]:
     """A 1 reads as 0 with probability 2 * ber / (1 + ratio), and a 0 as 1 with `ratio` times that.
 
-    So `ber` is the mean of both rates. `ratio` is in [0, 1]; 0 turns ones into zeros alone. Where a rate would be
+    So `ber` is the mean of both rates. `ratio` is in [0, 1]; 0: only ones turn into zeros. Where a rate would be
     above 1, it is 1.
     """
     check_rate("ratio", ratio)

@@ -1,4 +1,4 @@
-"""Which synapses are wrong, and how: one map for the golden model, the RTL and the board."""
+"""Fault maps: which synapses are wrong, and how, for the golden model, the RTL and the board."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class FaultMap:
         layer: int | None = None,
         **options: Any,
     ) -> FaultMap:
-        """Draw a map, keyed by (seed, layer, trial, kind): any one can be drawn again alone.
+        """Draw a map, keyed by (seed, layer, trial, kind): each can be drawn again on its own.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class FaultMap:
         seed, trial : int
             Each in [0, 2**63).
         layer : int, optional
-            Draw errors in this layer alone, the same that it has in a draw for all.
+            Draw errors only in this layer: the same as in a draw for all layers.
         **options
             Of the kind: see its function in :data:`ERROR_MODELS`.
         """
@@ -211,7 +211,7 @@ class FaultMap:
         return FaultMap(self.shapes, **merged, read=self.read or other.read)
 
     def only(self, layer: int) -> FaultMap:
-        """Return the static faults of one layer alone."""
+        """Return only the static faults of one layer."""
         parts: dict[str, Any] = {
             name: {k: v for k, v in getattr(self, name).items() if k == layer} for name in FIELDS
         }

@@ -1,4 +1,4 @@
-"""Self-test of macros: the patterns, and what the answers say is broken."""
+"""March test of macros: its patterns, and the diagnosis from the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Step:
     upwards : bool
         From row 0 to the last, or back.
     expected : ndarray of bool, shape (rows, cols), or None
-        What a read has to find.
+        The expected answer of a read.
     written : ndarray of bool, shape (rows, cols), or None
         What is written after it.
     """
@@ -136,7 +136,7 @@ def classify(
 
 @dataclass(frozen=True)
 class SelfTestReport:
-    """What a self-test has found.
+    """The result of a self-test.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class SelfTestReport:
         return {kind: sum(len(getattr(f, kind)) for f in self.found) for kind in kinds}
 
     def table(self) -> list[tuple[str, str, str, str, str]]:
-        """Return rows (layer, v, h, what is broken, where) for people."""
+        """Return rows (layer, v, h, kind of fault, places) to print."""
         rows = []
         for f in self.found:
             pairs = {holds: [p for p in f.pairs if p.holds == holds] for holds in ("0 only", "1 only", "neither")}

@@ -1,4 +1,4 @@
-"""Per-read errors: sense amplifiers that decide wrong now and then, at a rate and from a seed."""
+"""Per-read errors: sense amplifiers that decide wrongly at a given rate, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _integer(name: str, value: Any, low: int, high: int) -> int:
 class ReadErrors:
     """Independent errors of single reads: the XNOR bit of a synapse is inverted with probability rate / 65536.
 
-    Which ones is a function of (seed, layer, image, neuron, input) alone (see
+    Which ones depends only on (seed, layer, image, neuron, input) (see
     :mod:`oxnor.models.faults.error_masks`), the same in the golden model and in an engine that was generated with
     its fault injector.
 
@@ -53,7 +53,7 @@ class ReadErrors:
 
     @classmethod
     def from_ber(cls, ber: float, seed: int = 0) -> ReadErrors:
-        """Return the errors whose rate is nearest to `ber`: at most 2**-17 away; :attr:`ber` says which it is.
+        """Return the errors whose rate is nearest to `ber`: at most 2**-17 away; :attr:`ber` is the exact rate.
 
         Raises
         ------

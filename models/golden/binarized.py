@@ -52,7 +52,7 @@ def popcount(w: NDArray[np.bool_], x: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def popcount_threshold(p: NDArray[np.int64], threshold: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return what a hidden neuron gives: 1 iff its popcount reaches its threshold."""
+    """Return the output of hidden neurons: 1 iff the popcount reaches the threshold."""
     return np.asarray(p) >= threshold
 
 
@@ -84,7 +84,7 @@ def layer_outputs(
     read_errors: ReadErrors | None = None,
     first_image: int = 0,
 ) -> list[NDArray]:
-    """Return what each layer gives.
+    """Return the outputs of each layer.
 
     Parameters
     ----------

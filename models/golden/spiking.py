@@ -68,10 +68,10 @@ class Readout:
     ticks : ndarray of int32, shape (n,)
         Tick of the event at which it stopped; the window if it ran to its end.
     spikes : Spikes or None
-        Output spikes, if asked for.
+        Output spikes, if requested.
     log : ndarray of int32, shape (k, 4), or None
-        Every event of every layer, image by image in the order in which they are processed, if asked for: layer, tick,
-        address, and how many neurons fired. An image has as many rows as `used` says.
+        Every event of every layer, image by image in the order in which they are processed, if requested: layer, tick,
+        address, and how many neurons fired. An image has as many rows as `used` counts.
     """
 
     winners: NDArray[np.int64]
@@ -101,7 +101,7 @@ class Readout:
 
 
 def winners(network: SpikingNetwork, counts: NDArray) -> NDArray[np.int64]:
-    """Return the index of the largest count along the last axis; ties as the network's decision says."""
+    """Return the index of the largest count along the last axis; ties are broken by the network's decision."""
     if network.decision.tie == "lowest":
         return np.argmax(counts, axis=-1)
     return counts.shape[-1] - 1 - np.argmax(counts[..., ::-1], axis=-1)

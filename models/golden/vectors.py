@@ -1,4 +1,4 @@
-"""Golden vectors: what goes in, what every layer gives, and what comes out, for any testbench."""
+"""Golden vectors for any testbench: inputs, outputs of every layer, scores and classes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Networks: what they are made of, and the files that hold them."""
+"""Networks, their layers and their files."""

@@ -1,4 +1,4 @@
-"""What networks of every kind are: a name, layers in a chain, and what is told of them."""
+"""The base of all network types: a name, a chain of layers, and information about the network."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Chain:
                 )
 
     def check_info(self) -> None:
-        """Raise InputError unless JSON can hold what is told."""
+        """Raise InputError unless JSON can hold the info."""
         try:
             json.dumps(dict(self.info), allow_nan=False)
         except (TypeError, ValueError) as e:

@@ -1,4 +1,4 @@
-"""What a network is, and the file that holds one."""
+"""Binarized networks and their file."""
 
 from __future__ import annotations
 

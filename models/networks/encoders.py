@@ -1,4 +1,4 @@
-"""Encoders: a grey image becomes spikes in ticks, in integers that hardware can follow exactly.
+"""Encoders of grey images as spikes in ticks, in integers that hardware reproduces exactly.
 
 Time is counted in ticks. A full-scale pixel spikes 255 / 2**rate_bits times a tick, and the rate is linear in the grey
 value. The kinds follow N2D2's stimulus types (docs/references.md): a phase accumulator that overflows is its
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 
-#: By name: the number that stands for it in kernels.
+#: Numbers of the encoder types in kernels, by name.
 ENCODER_TYPES: Mapping[str, int] = {"jittered": 0, "periodic": 1, "bernoulli": 2, "burst": 3, "external": 4}
 _JITTERED, _BERNOULLI, _BURST = ENCODER_TYPES["jittered"], ENCODER_TYPES["bernoulli"], ENCODER_TYPES["burst"]
 

@@ -1,4 +1,4 @@
-"""XNOR-popcount on packed bits: numba kernels and their plain numpy twins, equal on every bit.
+"""XNOR-popcount on packed bits: numba kernels and their plain numpy references, equal on every bit.
 
 Inputs are uint64 words, element i in bit i % 64 of word i // 64, with unused high bits 0 in both operands. XOR of
 two such rows counts the *disagreeing* bits, and the padding never disagrees: popcount = n_in - disagreements.
@@ -70,7 +70,7 @@ def _fire_numba(x, w, limit, out):
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
 def fire_some(x, w, limit, neurons, out):
-    """Write the bits of `neurons` alone into packed `out`, in the caller's thread; `limit` is n_in - thresholds."""
+    """Write only the bits of `neurons` into packed `out`, in the caller's thread; `limit` is n_in - thresholds."""
     words = x.shape[1]
     for i in range(x.shape[0]):
         for j in neurons:

@@ -1,7 +1,7 @@
 """Settings of a spiking network: its integrate-and-fire neurons, and its decision.
 
 The neuron is that of the SPIRIT chip and of N2D2's spiking cells (docs/references.md): bipolar, reset by subtraction,
-refractory periods in which it goes on integrating, and a decision as soon as the leading output is far enough ahead.
+refractory periods in which it may keep integrating, and a decision as soon as the leading output is far enough ahead.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Decision:
     terminate_max : int
         Stop when the leading count reaches this; 0: never.
     window : int
-        Ticks to an image: later events are not looked at. Range [1, 32768].
+        Ticks to an image: later events are ignored. Range [1, 32768].
     tie : str
         Which of equal counts wins: the ``lowest`` or the ``highest`` index.
     count_bits : int

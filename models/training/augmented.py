@@ -1,4 +1,4 @@
-"""What a network in training sees: deformed copies of the training images, as bits, with the teacher's answers."""
+"""Augmented training data: deformed copies of the images, as bits, with the teacher's answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .deform import MNIST_SHAPE, Deformation, deform, generator
 from .teacher import Teacher
 
 _VIEW_KEY = 3
-#: Index of the view that is the images as they are.
+#: Index of the view that is not deformed.
 PLAIN = -1
 
 

@@ -33,7 +33,7 @@ _ORDER_KEY = 4
 
 @dataclass(frozen=True)
 class TrainParams:
-    """All that decides the weights, besides the images.
+    """Everything besides the images that determines the weights.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class TrainParams:
     epochs : int
         Passes over the training images. Range [1, 100000].
     clean_epochs : int
-        How many of them, at the end, use the images as they are. Range [0, epochs].
+        How many of them, at the end, use the undeformed images. Range [0, epochs].
     batch : int
         Images in a step. Range [2, 60000].
     lr : float
@@ -124,7 +124,7 @@ class TrainParams:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is told after each epoch.
+    """Progress of a training after an epoch.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def _loss(params: TrainParams, scores: Any, scale: Any, labels: Any, taught: Any
 
 @dataclass
 class _Run:
-    """Where a training stands after an epoch."""
+    """The state of a training after an epoch."""
 
     student: Student
     optimizer: Any

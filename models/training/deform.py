@@ -1,4 +1,4 @@
-"""Random small deformations of grey images, many at once, repeatable from a key."""
+"""Random small deformations of grey images, in batches, repeatable from a key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MNIST_SHAPE = (28, 28)
 
 
 def generator(*key: int) -> Any:
-    """Return a torch generator keyed by integers in [0, 2**31): any one can be made again alone."""
+    """Return a torch generator keyed by integers in [0, 2**31): each can be made again on its own."""
     torch = import_torch()
     import numpy as np
 

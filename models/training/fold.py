@@ -1,4 +1,4 @@
-"""Batch norm and sign become one integer threshold, proved on every popcount."""
+"""Folding of batch norm and sign into one integer threshold, checked at every popcount."""
 
 from __future__ import annotations
 

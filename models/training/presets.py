@@ -1,4 +1,4 @@
-"""How the shipped networks were trained, and training with these parameters."""
+"""The training parameters of the shipped networks, and training with them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _spiking_preset(name: str, changes: Mapping[str, Any]) -> SpikingTrainParams
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The images to train on, and those that are looked at once, at the end.
+    """The images for training, and those for the one test at the end.
 
     Parameters
     ----------
@@ -160,14 +160,14 @@ def make(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Any:
-    """Train a network, look at the test images once, and return it with its card in ``info``.
+    """Train a network, test it once, and return it with its card in ``info``.
 
     Parameters
     ----------
     name : str
         Of the network.
     params : TrainParams or SpikingTrainParams
-        A spiking network is trained on MNIST alone.
+        A spiking network can only be trained on MNIST.
     data : TrainingData
     command : str
         Command line that does the same, for the card.
@@ -218,7 +218,7 @@ def spiking_card(
 def card(
     network: Any, params: TrainParams | SpikingTrainParams, data: TrainingData, command: str
 ) -> dict[str, Any]:
-    """Return the card of a network just trained; the only place where the test images are looked at."""
+    """Return the card of a network just trained; the only place that uses the test images."""
     import torch
 
     assert data.test.labels is not None

@@ -33,7 +33,7 @@ _INIT_KEY, _ORDER_KEY, _DEFORM_KEY = 21, 22, 23
 
 @dataclass(frozen=True)
 class SpikingTrainParams:
-    """All that decides a spiking network, besides the images.
+    """Everything besides the images that determines a spiking network.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class TeacherParams:
     Parameters
     ----------
     epochs : int
-        Passes over the training images. 0: no teacher, the labels alone teach. Range [0, 1000].
+        Passes over the training images. 0: no teacher, only the labels. Range [0, 1000].
     channels : tuple of int
         Channels of the three convolutions (the first two of stride 2).
     batch : int

@@ -1,1 +1,1 @@
-"""Accuracy under drawn errors, and what the trials say together."""
+"""Accuracy under drawn errors: single trials and their statistics."""

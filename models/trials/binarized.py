@@ -1,4 +1,4 @@
-"""One network on one set of images, again and again with other errors: what a sweep does all day."""
+"""Repeated trials of one network on one set of images, each with other errors."""
 
 from __future__ import annotations
 

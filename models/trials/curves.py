@@ -1,4 +1,4 @@
-"""What trials say: means, what is chance of the draw and what of the test set, and the rate a network stands."""
+"""Statistics of trials: means, their uncertainty from draws and test set, and the error rate a network tolerates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One spiking network on one set of images, again and again with other wrong cells."""
+"""Repeated trials of one spiking network on one set of images, each with other wrong cells."""
 
 from __future__ import annotations
 

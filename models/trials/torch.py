@@ -1,4 +1,4 @@
-"""The trials of :mod:`oxnor.models.trials.binarized` on a GPU, by PyTorch: the same integers."""
+"""The trials of :mod:`oxnor.models.trials.binarized` on a GPU, in PyTorch, with the same integers."""
 
 from __future__ import annotations
 

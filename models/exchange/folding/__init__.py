@@ -1,1 +1,1 @@
-"""From a graph of operations to integer thresholds, proved equal."""
+"""Folding of a graph of operations into integer thresholds, checked at every popcount."""

@@ -1,4 +1,4 @@
-"""A graph becomes a network with integer thresholds, and the record of how."""
+"""Folding of a graph into a network with integer thresholds, with a record of each layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .walk import Walk
 
 @dataclass(frozen=True)
 class Built:
-    """A network and what was found on the way.
+    """A network, and how it was built.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Built:
     coding : str
         How the source takes images (see :mod:`oxnor.models.exchange.folding.inputs`).
     assumed : bool
-        Whether the coding was guessed.
+        Whether the coding was assumed.
     layers : tuple of dict
         One a layer: node, operators folded, pairs checked, how many differ, how many hang on rounding.
     output : Table

@@ -1,4 +1,4 @@
-"""Whole networks compared: the source's float arithmetic against the golden model, image by image."""
+"""Comparison of whole networks: the source's float arithmetic against the golden model, image by image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .inputs import levels
 _BATCH = 256
 #: Images shown where only rounding decides the class.
 _EXAMPLES = 3
-#: Gives the outputs of a source for inputs of shape (n, ...).
+#: Returns the outputs of a source for inputs of shape (n, ...).
 Source = Callable[[NDArray], NDArray]
 
 

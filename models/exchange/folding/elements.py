@@ -1,4 +1,4 @@
-"""Operators on single elements, and those that end a network with a class."""
+"""Elementwise operators, and those that end a network with a class."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def elementwise(node: Node, x: list[Any]) -> Table:
         return np.asarray(f([getattr(v, which) if isinstance(v, Table) else v for v in x], node.attrs))
 
     value = apply("value")
-    if node.op != "Exp":  # at the end of a network its order counts alone
+    if node.op != "Exp":  # at the end of a network only its order matters
         check_result(node, value)
     axis = t.axis + value.ndim - t.value.ndim
     if value.size != t.value.size or value.shape[axis] != t.value.shape[t.axis]:

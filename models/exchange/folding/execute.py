@@ -1,4 +1,4 @@
-"""Runs a source graph on images, in the source's own float32."""
+"""Execution of a source graph on images, in the source's own float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every reader gives: the source's own arithmetic as a list of nodes, with ONNX operators and float constants."""
+"""The graph that every reader returns: the source's arithmetic as ONNX operators and float constants."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Node:
 
     @property
     def label(self) -> str:
-        """Name and operator for people."""
+        """Name and operator, for messages."""
         return f"{self.op} '{self.name}'"
 
 
@@ -67,7 +67,7 @@ class Graph:
     input_shape : tuple of int or None
         With the batch first; None where the source leaves it open.
     input_kind : str
-        ``""``, or what the source says of its input's values: a key of
+        ``""``, or the coding of the input's values that the source declares: a key of
         ``oxnor.models.exchange.folding.inputs.CODINGS``.
     outputs : tuple of str
         Results; the first is the network's.
@@ -76,7 +76,7 @@ class Graph:
     notes : tuple of str
         What was assumed while reading.
     exact_scores : bool
-        The last layer's integers are wanted as they are, not reduced (our own export).
+        Keep the last layer's integers instead of reducing them (oxnor's own export).
     assumed : str
         What was assumed of a source that holds no operators, or no binary weights: its arithmetic is then ours.
     """

@@ -1,4 +1,4 @@
-"""How the source network takes an image: what a grey level 0 to 255, or a bit, is at its input."""
+"""Input codings: the value of a grey level 0 to 255, or of a bit, at the source's input."""
 
 from __future__ import annotations
 

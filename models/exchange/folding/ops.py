@@ -294,7 +294,7 @@ def _range(x: Inputs, a: Attrs) -> Any:
     return np.arange(start, limit, delta)
 
 
-#: Operators known on constants alone: they make weights, scales and shapes.
+#: Operators supported only on constants: they compute weights, scales and shapes.
 CONSTANT_ONLY: dict[str, Callable[[Inputs, Attrs], Any]] = {
     "Gather": _gather,
     "Slice": _slice,

@@ -51,7 +51,7 @@ def column_sums(weights: NDArray, middle: NDArray) -> NDArray:
 
 
 def scaling(alpha: NDArray) -> str:
-    """Return the magnitudes of the weights in words; empty if they are all 1."""
+    """Return a description of the magnitudes of the weights; empty if they are all 1."""
     if (alpha == alpha[0]).all():
         return "" if alpha[0] == 1 else f"scale {alpha[0]:g}"
     return f"scales {alpha.min():g} to {alpha.max():g}"

@@ -1,4 +1,4 @@
-"""Why operators are refused."""
+"""Reasons for refusing operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a runtime that rounds in another order can be from the values of a table."""
+"""Bounds on how far a runtime that rounds in another order can be from the values of a table."""
 
 from __future__ import annotations
 

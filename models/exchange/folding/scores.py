@@ -30,7 +30,7 @@ class Scores:
     sensitive : int
         Pairs of popcounts of two classes whose order only the rounding of the source decides.
     example : str
-        One of those pairs in words, or empty.
+        Description of one of those pairs, or empty.
     """
 
     scales: NDArray[np.int64]

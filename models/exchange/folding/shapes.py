@@ -1,4 +1,4 @@
-"""Operators that change the shape of a tensor: the same is done to a table's values and to its index."""
+"""Operators that change the shape of a tensor, applied to a table's values and to its index alike."""
 
 from __future__ import annotations
 

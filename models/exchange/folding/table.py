@@ -1,4 +1,4 @@
-"""What a tensor of the source network can be: for every popcount, or input level, the value of each element."""
+"""Tables of a tensor's values: one row for each popcount, or input level."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stage:
     Parameters
     ----------
     label : str
-        The node, for people.
+        The node, for messages.
     rows : int
         Number of levels: 256 or 2 for the input, n_in + 1 for a layer.
     size : int
@@ -29,7 +29,7 @@ class Stage:
     weights : ndarray of bool, shape (size, n_in), or None for the input
         As the source has them.
     scaling : str
-        What was divided out of the weights, in words.
+        Description of what was divided out of the weights.
     ops : list of str
         Operators folded.
     """

@@ -1,6 +1,6 @@
-"""Reads a source graph as a binarized network: every tensor is a table over the popcounts of the layer before it.
+"""Walk through a source graph, in which every tensor is a table over the popcounts of the layer before it.
 
-Between two matrix products a neuron's value depends on its popcount alone. So the source's own arithmetic is run on
+Between two matrix products a neuron's value depends only on its popcount. So the source's own arithmetic is run on
 all n_in + 1 popcounts of all neurons at once, as if they were images, and the threshold is where the result changes.
 That is the fold and its proof in one; no rule for batch norm, scales, signs or equality is needed.
 """
@@ -114,7 +114,7 @@ class Walk:
                 results = [result] * len(node.outputs)
             except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, ZeroDivisionError,
                     AttributeError) as e:  # fmt: skip
-                # What numpy says of shapes that do not fit.
+                # numpy's errors for shapes that do not fit.
                 self.problems.append(f"{node.label}: its inputs or attributes do not fit ({str(e)[:120]})")
                 results = [Unknown()] * len(node.outputs)
             for name, value in zip(node.outputs, results, strict=False):

@@ -1,4 +1,4 @@
-"""A chain of NIR nodes becomes a spiking network."""
+"""Conversion of a chain of NIR nodes to a spiking network."""
 
 from __future__ import annotations
 

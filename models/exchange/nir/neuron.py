@@ -1,4 +1,4 @@
-"""Our neurons in NIR's terms and back: real weights, a threshold to be exceeded, a reset to a value.
+"""Conversion of neurons to NIR and back: real weights, a threshold to be exceeded, a reset to a value.
 
 NIR's integrate-and-fire node adds r * w at a spike of weight w, fires when v > v_threshold, and then has v = v_reset.
 On a grid of integers v > t is v >= floor(t) + 1, so such a node is a :class:`oxnor.models.networks.spiking.Neuron`
@@ -37,7 +37,7 @@ def to_nir(neuron: Neuron) -> tuple[str, dict[str, float]]:
 
 
 def losses(neuron: Neuron) -> list[str]:
-    """Return what NIR cannot say of a neuron, in words."""
+    """Return the properties of a neuron that NIR cannot express, for messages."""
     subtract = neuron.reset == "subtract"
     return [
         text

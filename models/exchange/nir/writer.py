@@ -1,4 +1,4 @@
-"""Our spiking networks as NIR; what it cannot say stands in the metadata, so that importing gives the same bits."""
+"""Export of spiking networks as NIR; metadata holds what NIR cannot express, so that an import gives the same bits."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files of other tools, each read into one graph."""
+"""Readers of other tools' files; each returns a graph."""

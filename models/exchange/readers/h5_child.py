@@ -1,4 +1,4 @@
-"""Reads an HDF5 file in a process of its own, with limits: a damaged file can end the library, but not oxnor."""
+"""HDF5 files, read in a limited process of their own: a damaged file may crash the library, but not oxnor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TEXT_MAX = 1 << 24
 def read_h5_file(path: Path) -> tuple[str, dict[str, NDArray], dict[str, Any]]:
     """Return the text of attribute ``model_config`` (or ""), and by their paths every array and every text.
 
-    Texts, or nested lists of them, are read from NIR files alone, which are told by their group ``node``.
+    Texts, or nested lists of them, are only read from NIR files, which have a group ``node``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Functions in an ONNX model: calls are replaced by what they stand for, one level deep."""
+"""Inlining of the functions of an ONNX model."""
 
 from __future__ import annotations
 

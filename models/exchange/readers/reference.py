@@ -87,7 +87,7 @@ def evaluator(model: Any, output: str, input_name: str) -> Callable[[NDArray], N
     del copy.graph.value_info[:]
     try:
         run = ReferenceEvaluator(copy, new_ops=_operators())
-    except Exception:  # what it does not know it says in many ways; the check is then left out, and said so
+    except Exception:  # it fails in many ways on unknown operators; the report then says that the check was left out
         return None
     value = next(v for v in model.graph.input if v.name == input_name)
     first = value.type.tensor_type.shape.dim[0]

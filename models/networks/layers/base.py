@@ -1,4 +1,4 @@
-"""What every layer type has: binary weights, and how its arrays are checked."""
+"""The base of all layer types: binary weights, and checks of arrays."""
 
 from __future__ import annotations
 
