@@ -72,7 +72,7 @@ def show(network: Network, report: SelfTestReport, as_json: bool) -> None:
         print_table(("layer", "v", "h", "what is broken", "where"), report.table(), left=5)
     if not report.ok:
         counts = ", ".join(f"{n:,} {kind}" for kind, n in report.counts().items())
-        note(f"oxnor: broken in {len(report.found)} of {report.macros} macros: {counts}")
+        note(f"oxnor: broken in {len(report.faulty)} of {report.macros} macros: {counts}")
         raise typer.Exit(1)
     if not as_json:
         note(f"Nothing is broken in {report.pairs:,} pairs of {report.macros:,} macros.")

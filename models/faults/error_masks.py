@@ -43,7 +43,7 @@ TAPS = (
 FIELDS = {"seed": 32, "image": 32, "layer": 16, "neuron": 16, "block": 10}
 
 _ONES = (1 << 64) - 1
-#: Neurons to a vector of the widest instructions, and words that the numpy twin takes at once.
+#: Neurons to a vector of the widest instructions, and words that the numpy reference takes at once.
 _LANES = 8
 _CHUNK_WORDS = 1 << 18
 

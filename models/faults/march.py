@@ -144,13 +144,13 @@ class SelfTestReport:
         Macros that were tested.
     pairs : int
         Pairs that were tested.
-    found : tuple of MacroFaults
-        Macros in which something is broken.
+    faulty : tuple of MacroFaults
+        Macros with faults.
     """
 
     macros: int
     pairs: int
-    found: tuple[MacroFaults, ...]
+    faulty: tuple[MacroFaults, ...]
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{what} {n}" for what, n in self.counts().items() if n)
@@ -159,17 +159,17 @@ class SelfTestReport:
     @property
     def ok(self) -> bool:
         """Whether nothing is broken."""
-        return not self.found
+        return not self.faulty
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of findings by kind."""
         kinds = ("rows", "columns", "amplifiers", "pairs")
-        return {kind: sum(len(getattr(f, kind)) for f in self.found) for kind in kinds}
+        return {kind: sum(len(getattr(f, kind)) for f in self.faulty) for kind in kinds}
 
     def table(self) -> list[tuple[str, str, str, str, str]]:
         """Return rows (layer, v, h, kind of fault, places) to print."""
         rows = []
-        for f in self.found:
+        for f in self.faulty:
             pairs = {holds: [p for p in f.pairs if p.holds == holds] for holds in ("0 only", "1 only", "neither")}
             listed = {
                 "dead word lines": f.rows,
@@ -198,6 +198,6 @@ class SelfTestReport:
             "macros": self.macros,
             "pairs": self.pairs,
             "counts": self.counts(),
-            "found": [asdict(f) for f in self.found],
+            "found": [asdict(f) for f in self.faulty],
             "ok": self.ok,
         }

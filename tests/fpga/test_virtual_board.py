@@ -146,7 +146,7 @@ def test_self_test_of_a_board(small, virtual, host, monkeypatch):
     reads = host.access
     monkeypatch.setattr(host, "access", lambda accesses: [v | (v < 1 << 16) << 5 for v in reads(accesses)])
     found = self_test(host, config)
-    assert {f.amplifiers for f in found.found} == {(5,)}
+    assert {f.amplifiers for f in found.faulty} == {(5,)}
     monkeypatch.undo()
     load(host, small, config)
 

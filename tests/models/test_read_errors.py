@@ -22,7 +22,7 @@ SIGMAS = 5.5
     n=st.integers(1, 9), n_out=st.integers(1, 70), n_in=st.integers(1, 200), layer=st.integers(0, 65535),
     rate=st.integers(0, 65535), seed=st.integers(0, 2**32 - 1), first=st.sampled_from([0, 1, 7, 2**32 - 3, 2**40]),
 )  # fmt: skip
-def test_kernel_is_its_numpy_twin_and_the_mask(n, n_out, n_in, layer, rate, seed, first):
+def test_kernel_equals_the_numpy_reference_and_the_mask(n, n_out, n_in, layer, rate, seed, first):
     g = np.random.default_rng([n, n_out, n_in])
     bits, weights = g.random((n, n_in)) < 0.5, g.random((n_out, n_in)) < 0.5
     reads = ReadErrors(rate, seed).layer(layer, first)

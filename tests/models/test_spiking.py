@@ -1,4 +1,4 @@
-"""The golden model of spiking networks: against its plain twin, its invariant, its corners; and the file."""
+"""The golden model of spiking networks: against its plain reference, its invariant, its corners; and the file."""
 
 import itertools
 import json

@@ -141,7 +141,7 @@ def images_for(network, count=60):
 
 
 @pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
-def test_engine_of_twins(structure, random_network):
+def test_engine_of_device_macros(structure, random_network):
     network = random_network(SHAPE, affine=True)
     config = EngineConfig.for_network(network, macro_kind="twin", **structure)
     images = images_for(network)
@@ -158,7 +158,7 @@ def test_engine_of_twins(structure, random_network):
     assert not np.array_equal(other.golden_scores, result.golden_scores)
 
 
-def test_quiet_devices_as_bits_are_the_twin(random_network):
+def test_quiet_devices_as_bits_are_the_device_macro(random_network):
     network = random_network(SHAPE)
     images = images_for(network)
     results = [

@@ -145,7 +145,7 @@ def test_self_test_finds_what_is_broken_and_nothing_else(random_network, tmp_pat
         inject(config, tmp_path / str(seed), arrays if seed else {})
         report = self_test(network, config, macro_file=DEVICES, memory=tmp_path / str(seed) / "mem")
         assert (report.macros, report.pairs) == (10, 10 * 8 * 16)
-        assert report.found == (expected if seed else ())
+        assert report.faulty == (expected if seed else ())
         assert report.ok == (not seed)
         assert report == SelfTestReport.from_json(json.loads(json.dumps(report.to_json())))
     assert all(report.counts().values()), "a kind of fault is not among the last ones"

@@ -28,7 +28,7 @@ def test_drawn_pairs_err_as_the_closed_form_says(cycles):
 @pytest.mark.cosim
 @pytest.mark.parametrize("cycles", [1000, 10**6])
 def test_rtl_errs_as_the_closed_form_says(cycles, tmp_path):
-    """Formed, programmed and read through the ports; every bit is compared with the golden twin on the way."""
+    """Formed, programmed and read through the ports; every bit is compared with the golden model on the way."""
     point = rtl_point(FAST, cycles, tmp_path, rounds=4)
     low, high = interval(point.errors, point.trials, 1 - 1e-4)
     assert point.trials == 4 * wear.ROWS * wear.COLS
