@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from oxnor.sim.drawing.plots import Plot
@@ -66,12 +67,12 @@ def _large(records: tuple[Record, ...]) -> dict[str, str]:
 
 
 def _section(directory: Path, record: Record) -> list[str]:
-    from oxnor.sim.drawing.html import facts, figure, table
+    from oxnor.sim.drawing.html import figure, table
 
-    simple = {k: v for k, v in record.figures.items() if not (isinstance(v, list) and v and isinstance(v[0], dict))}
-    style, words = ("good", "as it should be") if record.ok else ("bad", "NOT as it should be")
-    verdict = f'<span class="{style}">{words}</span>'
-    parts = [f"<h2>{_TITLES[record.step]}</h2>", f"<p>{verdict}, {record.seconds:.1f} s</p>"]
+    parts = [f"<h2>{_TITLES[record.step]}</h2>"]
+    if record.is_check:
+        style, verdict = ("good", "passed") if record.ok else ("bad", "FAILED")
+        parts.append(f'<p class="{style}">{verdict}</p>')
     if record.step == "sweep":
         parts += [figure(plot, caption) for plot, caption in _curves(directory / "sweep", record)]
         points = [(f"{p['rate']:.3g}", str(p["trials"]), f"{100 * p['mean']:.2f} %") for p in record.figures["points"]]
@@ -79,9 +80,33 @@ def _section(directory: Path, record: Record) -> list[str]:
     if record.step == "devices":
         picture = _svg(directory / "devices" / "device.svg")
         parts.append(f"<figure>{picture}<figcaption>Bit error rates of the device.</figcaption></figure>")
-    parts.append(table((), facts(simple), plain=True))
-    parts.append(f'<p class="muted">Inputs <code>{record.key}</code>, files in {escape(record.step)}/</p>')
+    parts.append(table((), _rows(record.figures), plain=True))
+    where = f"files in {record.step}/; {record.seconds:.1f} s"
+    parts.append(f'<p class="muted">Inputs <code>{record.key}</code>; {escape(where)}</p>')
     return parts
+
+
+def _rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return figures as a table; what is within a figure comes behind a colon."""
+    rows = []
+    for key, value in figures.items():
+        name = key.replace("_", " ")
+        if isinstance(value, dict):
+            rows += [(f"{name}: {inner}", text) for inner, text in _rows(value)]
+        elif key != "ok" and not (isinstance(value, list) and value and isinstance(value[0], dict)):
+            rows.append((name, _text(key, value)))
+    return rows
+
+
+def _text(key: str, value: Any) -> str:
+    """Return one figure as text."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, list):
+        return ", ".join(" x ".join(map(str, v)) if isinstance(v, list) else str(v) for v in value) or "none"
+    if isinstance(value, float):
+        return f"{100 * value:.2f} %" if key.endswith(("accuracy", "agreement")) else f"{value:,.6g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _curves(folder: Path, record: Record) -> list[tuple[Plot, str]]:

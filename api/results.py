@@ -27,7 +27,7 @@ class Accuracy:
         Name.
     images : int
         How many.
-    accuracy, clean : float or None
+    accuracy, clean_accuracy : float or None
         Part of the images whose class is their label, with the design's errors and without; None without labels.
     agreement : float
         Part of the images whose class is that of the network without errors.
@@ -42,7 +42,7 @@ class Accuracy:
     network: str
     images: int
     accuracy: float | None
-    clean: float | None
+    clean_accuracy: float | None
     agreement: float
     bit_errors: int
     inputs: str
@@ -55,7 +55,7 @@ class Accuracy:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the classes as a JSON-able dict."""
-        names = ("network", "images", "accuracy", "clean", "agreement", "bit_errors", "inputs")
+        names = ("network", "images", "accuracy", "clean_accuracy", "agreement", "bit_errors", "inputs")
         return {name: getattr(self, name) for name in names}
 
 

@@ -53,6 +53,11 @@ class Record:
     seconds: float
 
     @property
+    def is_check(self) -> bool:
+        """Whether the step can fail."""
+        return "ok" in self.figures
+
+    @property
     def ok(self) -> bool:
         """Whether what was asked is true."""
         return bool(self.figures.get("ok", True))

@@ -39,7 +39,10 @@ class Command(TyperCommand):
             return super().invoke(ctx)
         except InputError as e:
             options = {name for parameter in self.params for name in parameter.opts}
-            raise InputError(sentence(e, options)) from None
+            # What a design file says is about its keys.
+            design = ctx.params.get("design")
+            text = str(e) if design and str(e).startswith(f"{design}: ") else sentence(e, options)
+            raise InputError(text) from None
 
 
 class Commands(TyperGroup):

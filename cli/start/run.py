@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.options.common import AsJson, output
 from oxnor.cli.text import command_line
+
+if TYPE_CHECKING:
+    from oxnor.run import Record
 
 
 def run(
@@ -35,12 +38,16 @@ def run(
         print_json(report.to_json())
     else:
         rows = [
-            (r.step, "done" if r.step in report.done else "up to date", "yes" if r.ok else "NO", f"{r.seconds:.1f} s")
+            (r.step, "done" if r.step in report.done else "up to date", _verdict(r), f"{r.seconds:.1f} s")
             for r in report.records
         ]
-        print_table(("step", "", "as it should be", "took"), rows, left=3)
+        print_table(("step", "", "", "took"), rows, left=3)
     if not report.done:
         note("Nothing to do: every step is up to date.")
     note(f"Open {report.page}")
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _verdict(record: Record) -> str:
+    return ("passed" if record.ok else "FAILED") if record.is_check else ""

@@ -185,7 +185,7 @@ def test_print_is_one_line():
 def test_accuracy_and_sweep(place, random_network):
     design = Design("mnist-tfc", data=DataOptions(images=200), errors=Errors(ber=0.05, seed=1))
     found = design.accuracy()
-    assert found.clean > found.accuracy > 0.5
+    assert found.clean_accuracy > found.accuracy > 0.5
     assert found.classes.shape == (200,)
     assert found.bit_errors == FaultMap.draw(design.loaded, ber=0.05, seed=1).count
     assert str(found) == f"mnist-tfc: {100 * found.accuracy:.2f} % of 200 images ({found.bit_errors:,} bit errors)"

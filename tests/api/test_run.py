@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,8 @@ def test_the_page_has_every_figure_and_how_to_repeat_it(place):
     page = Path(report["page"]).read_text()
     for step in report["steps"].values():
         assert step["key"] in page
-    accuracy = report["steps"]["accuracy"]["figures"]["agreement"]
-    assert f">{accuracy}<" in page
+    agreement = report["steps"]["accuracy"]["figures"]["agreement"]
+    assert f">{100 * agreement:.2f} %<" in page
     for part in ("oxnor run my.toml", "Python", "amaranth", "cocotb", "sources of oxnor", "<svg"):
         assert part in page
     assert Path("my-run/generate/engine/oxnor.json").is_file()
@@ -191,4 +192,17 @@ def test_new_runs_as_it_stands(place):
     report = json.loads(result.stdout)
     assert report["done"] == ["accuracy", "generate", "simulate", "sweep"]
     assert report["steps"]["simulate"]["figures"]["mismatches"] == 0
+    assert "passed" in run("run", "mine/my.toml").stdout
     assert json.loads(run("run", "mine/my.toml", "--json").stdout)["done"] == []
+
+
+def test_a_failed_check_is_exit_code_1_each_time(place, monkeypatch):
+    from oxnor import steps
+
+    failing = replace(steps.STEPS["generate"], make=lambda *_: {"ok": False, "macros": 0})
+    monkeypatch.setattr("oxnor.run.STEPS", {**steps.STEPS, "generate": failing})
+    for _ in range(2):
+        result = run("run", "my.toml")
+        assert result.exit_code == 1
+        assert "FAILED" in result.stdout
+    assert ">FAILED<" in Path("my-run/index.html").read_text()
