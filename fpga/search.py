@@ -17,8 +17,8 @@ from .boards import Chip
 from .report import bound_cycles
 
 #: Logic of a design, in 4-input look-up tables: per synapse bit that is read in a cycle (XNOR, popcount, input
-#: register), per bit of a layer's input register and of the collector, per macro (its count and its place in the sum),
-#: and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
+#: register), per bit of a layer's input register and of the frame assembler, per macro (its count and its place in the
+#: sum), and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
 LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
 LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
 LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}

@@ -1,4 +1,4 @@
-"""Pace: lets images into an engine so that nothing inside it ever has to wait."""
+"""Admission control: lets images into an engine so that nothing inside it ever has to wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oxnor.hw.params.widths import bits_for
 from .unit import Unit
 
 
-class Pace(Unit):
+class Admission(Unit):
     """Admission of images: one every `interval` cycles at most, and only while there is a place for its result.
 
     Behind it every layer is free when an image comes and every result has a place, so that no ready goes from layer to
@@ -21,15 +21,15 @@ class Pace(Unit):
     interval : int
         Cycles from image to image, at least 1.
     places : int
-        Images that may be inside, their results not taken yet, at least 1.
+        Images that may be inside, their results not delivered yet, at least 1.
 
     Members
     -------
     go : ``Out(1)``
         An image may enter in this cycle.
-    taken : ``In(1)``
+    entered : ``In(1)``
         One does; only while ``go``.
-    given : ``In(1)``
+    delivered : ``In(1)``
         A result leaves.
     inside : ``Out(bits_for(places))``
         Images inside.
@@ -40,20 +40,20 @@ class Pace(Unit):
             raise ValueError(f"Interval and places must be 1 or more, not {interval} and {places}")
         self.interval = interval
         self.places = places
-        super().__init__({"go": Out(1), "taken": In(1), "given": In(1), "inside": Out(bits_for(places))})
+        super().__init__({"go": Out(1), "entered": In(1), "delivered": In(1), "inside": Out(bits_for(places))})
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_pace_{self.interval}_{self.places}"
+        return f"oxnor_admission_{self.interval}_{self.places}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         rested = Signal(init=1)
         m.d.comb += self.go.eq(rested & (self.inside != self.places))
-        m.d.sync += self.inside.eq(self.inside + self.taken - self.given)
+        m.d.sync += self.inside.eq(self.inside + self.entered - self.delivered)
         if self.interval > 1:
             waited = Signal(bits_for(self.interval - 1))
-            with m.If(self.taken):
+            with m.If(self.entered):
                 m.d.sync += [rested.eq(0), waited.eq(1)]
             with m.Elif(~rested):
                 m.d.sync += [rested.eq(waited == self.interval - 1), waited.eq(waited + 1)]

@@ -1,4 +1,4 @@
-"""Queue of a stream."""
+"""Fifo of a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oxnor.hw.params.widths import bits_for
 from .unit import Unit
 
 
-class Queue(Unit):
+class Fifo(Unit):
     """Stream queue of registers: nothing is delayed while it is empty and ``o.ready`` stays 1.
 
     ``i.ready`` is 0 only while all places are taken.
@@ -38,7 +38,7 @@ class Queue(Unit):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_queue_{self.width}_{self.depth}"
+        return f"oxnor_fifo_{self.width}_{self.depth}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()

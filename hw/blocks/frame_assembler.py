@@ -1,4 +1,4 @@
-"""Frame collector: beats of the input stream become images, and frames of the wrong length are dropped."""
+"""Frame assembler: beats of the input stream become images, and frames of the wrong length are dropped."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .axi_stream import axi_stream_in
 from .unit import Unit
 
 
-class Collector(Unit):
+class FrameAssembler(Unit):
     """Gathers the beats of a frame into one image.
 
     A frame is right if its last beat, and no other, is beat number `beats`. A frame that ends too soon or goes on too
-    long is dropped whole and counted once, at its last beat; the next frame finds the collector in step. The image
+    long is dropped whole and counted once, at its last beat; the next frame finds the assembler in step. The image
     is offered in the cycle after its last beat; the first beat of the next one is taken in the cycle in which the
     image leaves, so that frames may follow each other without a gap.
 
@@ -42,7 +42,7 @@ class Collector(Unit):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_collector_{self.n_in}_{self.width}"
+        return f"oxnor_frame_assembler_{self.n_in}_{self.width}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .unit import Unit
 
 
-class Skid(Unit):
+class RegisterSlice(Unit):
     """Stream register slice: ``i.ready`` is a register, nothing is delayed while ``o.ready`` stays 1.
 
     Cuts the path from the consumer's ready to everything before it.
@@ -31,7 +31,7 @@ class Skid(Unit):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_skid_{self.width}"
+        return f"oxnor_register_slice_{self.width}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()

@@ -105,15 +105,15 @@ def _members(unit: type) -> dict[str, str]:
     """Return what the docstring of a unit says of its ports: pattern to text."""
     doc = inspect.getdoc(unit) or ""
     section = re.search(r"^Members\n-+\n(.*?)(?:\n\n\S|\Z)", doc, flags=re.M | re.S)
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     names: list[str] = []
     for line in (section[1] if section else "").splitlines():
         if line[:1].strip():
             names = [n.strip("` ") for n in line.split(" : ")[0].split(",")]
         elif line.strip():
             for n in names:
-                found[n] = f"{found.get(n, '')} {line.strip()}".strip()
-    return found
+                texts[n] = f"{texts.get(n, '')} {line.strip()}".strip()
+    return texts
 
 
 def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:

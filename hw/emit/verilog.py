@@ -22,7 +22,7 @@ from oxnor.hw.blocks.unit import EmitPlatform, Unit
 from oxnor.hw.engine.engine import Engine
 from oxnor.hw.params import registers
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.options import EXTRAS
+from oxnor.hw.params.options import OPTIONAL_PARTS
 from oxnor.hw.params.schedule import schedule
 from oxnor.models.base.files import write_text
 
@@ -115,16 +115,16 @@ def _file_text(unit: Unit, converted: str) -> str:
 
 def _below(unit: Unit, platform: EmitPlatform) -> list[Unit]:
     """Return `unit` and every unit below it, each module once."""
-    found = {unit.module_name: unit}
+    units = {unit.module_name: unit}
     waiting = [unit]
     while waiting:
         u = waiting.pop()
         if u.rtl_source is None:
             Fragment.get(u, platform)
-        new = {name: below for name, below in platform.units.items() if name not in found}
-        found |= new
+        new = {name: below for name, below in platform.units.items() if name not in units}
+        units |= new
         waiting += new.values()
-    return [found[name] for name in sorted(found)]
+    return [units[name] for name in sorted(units)]
 
 
 def emit_component(unit: Unit, directory: str | Path) -> Emitted:
@@ -187,7 +187,7 @@ def describe(config: EngineConfig) -> Description:
         "structure": config.digest,
         "macro_kind": config.macro_kind,
         "layers": layers,
-        "extras": [name for name in EXTRAS if getattr(config, name)],
+        "extras": [name for name in OPTIONAL_PARTS if getattr(config, name)],
         "stream": {"width": config.stream_width, "beats": config.beats},
         "result": {
             "width": config.result_width,

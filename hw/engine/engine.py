@@ -5,12 +5,12 @@ from __future__ import annotations
 from amaranth.hdl import C, Cat, Module, Signal, Value, ValueLike
 from amaranth.lib.wiring import connect
 
-from oxnor.hw.blocks.admission import Pace
+from oxnor.hw.blocks.admission import Admission
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
 from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
-from oxnor.hw.blocks.fifo import Queue
-from oxnor.hw.blocks.frame_assembler import Collector
-from oxnor.hw.blocks.register_slice import Skid
+from oxnor.hw.blocks.fifo import Fifo
+from oxnor.hw.blocks.frame_assembler import FrameAssembler
+from oxnor.hw.blocks.register_slice import RegisterSlice
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.layers.table import UNITS
 from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
@@ -27,9 +27,9 @@ class Engine(Unit):
     """A whole network: images in over AXI4-Stream, classes out over AXI4-Stream, identity and counters over AXI4-Lite.
 
     Timing is what :func:`oxnor.hw.params.schedule.schedule` says. A frame of the wrong length is counted and
-    dropped. While a result waits, at most one image a layer and one in the collector are held; then
-    ``s_axis_tready`` falls. If ``config.paced``, as many images are held as there are places for results, and one in
-    the collector.
+    dropped. While a result waits, at most one image a layer and one in the assembler are held; then
+    ``s_axis_tready`` falls. If ``config.admits_at_intervals``, as many images are held as there are places for results,
+    and one in the assembler.
 
     Parameters
     ----------
@@ -66,19 +66,20 @@ class Engine(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self.config
-        collector = Collector(config.n_in, config.stream_width)
-        place(m, platform, "collector", collector)
-        connect_axi_stream(m, self, "s_axis_", collector)
-        pace = Pace(schedule(config).initiation_interval, schedule(config).places) if config.paced else None
-        source = collector.o
+        assembler = FrameAssembler(config.n_in, config.stream_width)
+        place(m, platform, "assembler", assembler)
+        connect_axi_stream(m, self, "s_axis_", assembler)
+        timing = schedule(config)
+        admission = Admission(timing.initiation_interval, timing.places) if config.admits_at_intervals else None
+        source = assembler.o
         layers: list[Unit] = []
         for k, layer in enumerate(config.layers):
             unit = UNITS[layer.kind](config, k)
             place(m, platform, f"layer{k}", unit)
-            if pace is None:
+            if admission is None:
                 connect(m, source, unit.i)
             else:  # the unit is ready when anything comes
-                go = C(1) if k else pace.go
+                go = C(1) if k else admission.go
                 m.d.comb += [
                     unit.i.valid.eq(source.valid & go),
                     unit.i.payload.eq(source.payload),
@@ -86,21 +87,21 @@ class Engine(Unit):
                 ]
             source = unit.o
             layers.append(unit)
-        out = Skid(config.result_width) if pace is None else Queue(config.result_width, pace.places)
-        place(m, platform, "skid" if pace is None else "queue", out)
+        out = RegisterSlice(config.result_width) if admission is None else Fifo(config.result_width, admission.places)
+        place(m, platform, "register_slice" if admission is None else "fifo", out)
         m.d.comb += [
             out.i.valid.eq(source.valid),
-            source.ready.eq(out.i.ready if pace is None else 1),
+            source.ready.eq(out.i.ready if admission is None else 1),
             out.i.payload[: config.class_width].eq(source.payload.index),
         ]
         send_beats(m, out.o, self, "m_axis_")
         if config.with_scores:
             m.d.comb += out.i.payload[config.class_width :].eq(source.payload.scores.as_value())
-        self._registers(m, platform, collector, layers, pace)
+        self._registers(m, platform, assembler, layers, admission)
         return m
 
     def _registers(
-        self, m: Module, platform: object, collector: Collector, layers: list[Unit], pace: Pace | None
+        self, m: Module, platform: object, assembler: FrameAssembler, layers: list[Unit], admission: Admission | None
     ) -> None:
         lite = AxiLite(register_map(self.config))
         memory = CoefficientRam if self.config.programming else CoefficientRom
@@ -108,25 +109,25 @@ class Engine(Unit):
         place(m, platform, "axi_lite", lite)
         place(m, platform, "identity", identity)
         connect_axi_lite(m, self, "s_axil_", lite)
-        taken = collector.o.valid & collector.o.ready
-        given = self.m_axis_tvalid & self.m_axis_tready
-        if pace is None:
+        entered = assembler.o.valid & assembler.o.ready
+        delivered = self.m_axis_tvalid & self.m_axis_tready
+        if admission is None:
             inside = Signal(range(4 * len(self.config.layers) + 8))
-            m.d.sync += inside.eq(inside + taken - given)
+            m.d.sync += inside.eq(inside + entered - delivered)
         else:
-            inside = pace.inside
-            place(m, platform, "pace", pace)
-            m.d.comb += [pace.taken.eq(taken), pace.given.eq(given)]
-        busy = (inside != 0) | collector.o.valid
+            inside = admission.inside
+            place(m, platform, "admission", admission)
+            m.d.comb += [admission.entered.eq(entered), admission.delivered.eq(delivered)]
+        busy = (inside != 0) | assembler.o.valid
         m.d.comb += identity.en.eq(1)
         waits = self.m_axis_tvalid & ~self.m_axis_tready
         values = identity_values(self.config, INTERFACE_VERSION, identity.q) | {"STATUS": busy}
-        values |= count_events(m, lite, INDEX, Events(taken, collector.dropped, given, waits))
+        values |= count_events(m, lite, INDEX, Events(entered, assembler.dropped, delivered, waits))
         refused: list[Value] = []
         if self.config.fault_injector:
             values |= self._fault_injector(m, lite, busy, layers, refused)
         if self.config.programming:
-            values |= self._programming(m, platform, lite, busy, collector, layers, identity, refused)
+            values |= self._programming(m, platform, lite, busy, assembler, layers, identity, refused)
         if refused:
             values["STATUS"] = Cat(busy, self._refused(m, lite, refused))
         m.d.comb += [lite.values[INDEX[name]].eq(value) for name, value in values.items()]
@@ -155,7 +156,7 @@ class Engine(Unit):
         platform: object,
         lite: AxiLite,
         busy: Value,
-        collector: Collector,
+        assembler: FrameAssembler,
         layers: list[Unit],
         identity: CoefficientRam,
         refused: list[Value],
@@ -177,12 +178,12 @@ class Engine(Unit):
         ]
         refused += [controller.refused, network & busy]
         fan_out(m, controller.bus, [(u.program, controller.layer == k) for k, u in enumerate(layers)])
-        # No beat is taken while the controller or the host holds the stream, and no image goes on into the layers
+        # No beat is entered while the controller or the host holds the stream, and no image goes on into the layers
         # while the controller is busy. The last assignment wins.
         with m.If(controller.hold):
-            m.d.comb += [self.s_axis_tready.eq(0), collector.tvalid.eq(0)]
+            m.d.comb += [self.s_axis_tready.eq(0), assembler.tvalid.eq(0)]
         with m.If(controller.bus.active):
-            m.d.comb += [layers[0].i.valid.eq(0), collector.o.ready.eq(0)]
+            m.d.comb += [layers[0].i.valid.eq(0), assembler.o.ready.eq(0)]
         return {name: controller.values[k] for k, name in enumerate(NAMES)}
 
     @staticmethod

@@ -11,8 +11,8 @@ from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
 
 from .arrays import ARRAYS
-from .neuron import Threshold
-from .options import NO_EXTRAS, Extras
+from .neuron import Neuron
+from .options import NO_OPTIONS, OptionalPorts
 
 
 class Dense(Unit):
@@ -31,8 +31,8 @@ class Dense(Unit):
     config : LayerConfig
     index : int
         Number of the layer, for the names of its modules and memory images.
-    extras : Extras
-        What the engine has beside.
+    options : OptionalPorts
+        Ports of what the engine has beside its inference.
     takes_groups, gives_groups : bool
         As in :class:`oxnor.hw.params.engine.EngineConfig`.
 
@@ -43,7 +43,7 @@ class Dense(Unit):
     o : ``Out(stream.Signature(n_out))``
         Bit n is the output of neuron n; with ``gives_groups`` the neurons of a pass.
     errors, program
-        See :class:`oxnor.hw.layers.options.Extras`.
+        See :class:`oxnor.hw.layers.options.OptionalPorts`.
 
     See Also
     --------
@@ -54,19 +54,19 @@ class Dense(Unit):
         self,
         config: LayerConfig,
         index: int,
-        extras: Extras = NO_EXTRAS,
+        options: OptionalPorts = NO_OPTIONS,
         takes_groups: bool = False,
         gives_groups: bool = False,
     ):
         self.config = config
         self.index = index
         self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
-        self.extras = extras
+        self.options = options
         self.takes_groups = takes_groups
         self.gives_groups = gives_groups
         widths = (config.groups if takes_groups else config.n_in, config.neurons if gives_groups else config.n_out)
         streams = {"i": In(stream.Signature(widths[0])), "o": Out(stream.Signature(widths[1]))}
-        super().__init__(streams | extras.members)
+        super().__init__(streams | options.members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -75,10 +75,10 @@ class Dense(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.extras, self.takes_groups)
+        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.options, self.takes_groups)
         place(m, platform, "array", array)
         connect(m, flipped(self.i), array.i)
-        self.extras.pass_on(m, self, array)
+        self.options.pass_on(m, self, array)
         en = Signal()
         m.d.comb += [
             en.eq(~self.o.valid | self.o.ready),
@@ -86,7 +86,7 @@ class Dense(Unit):
         ]
         fires = []
         for v in range(c.neurons):
-            neuron = Threshold(c.n_in, c.slices)
+            neuron = Neuron(c.n_in, c.slices)
             place(m, platform, f"neuron{v}", neuron)
             m.d.comb += [
                 neuron.en.eq(en),

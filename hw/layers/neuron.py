@@ -9,7 +9,7 @@ from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.widths import bits_for
 
 
-class Threshold(Unit):
+class Neuron(Unit):
     """Integrate-and-fire neuron in its binarized setting: it integrates the partial counts of one input vector,
     compares the total with its threshold, and starts again from zero.
 
@@ -62,7 +62,7 @@ class Threshold(Unit):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_threshold_{self.n_in}{'_s' if self.slices > 1 else ''}"
+        return f"oxnor_neuron_{self.n_in}{'_s' if self.slices > 1 else ''}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()

@@ -14,8 +14,8 @@ from oxnor.hw.params.engine import EngineConfig
 
 
 @dataclass(frozen=True)
-class Extras:
-    """Ports of the extras; none of them by default.
+class OptionalPorts:
+    """Ports of an engine's optional parts; none of them by default.
 
     Parameters
     ----------
@@ -29,15 +29,15 @@ class Extras:
     program: ProgramBus | None = None
 
     @classmethod
-    def of(cls, config: EngineConfig) -> Extras:
-        """Return the extras of an engine."""
+    def of(cls, config: EngineConfig) -> OptionalPorts:
+        """Return the ports of an engine."""
         return cls(ErrorControl() if config.fault_injector else None, ProgramBus() if config.programming else None)
 
     @property
     def members(self) -> dict[str, Member]:
         """Ports of a layer and of its array."""
-        found = {"errors": self.errors, "program": self.program}
-        return {name: In(signature) for name, signature in found.items() if signature is not None}
+        signatures = {"errors": self.errors, "program": self.program}
+        return {name: In(signature) for name, signature in signatures.items() if signature is not None}
 
     def pass_on(self, m: Module, outer: Unit, inner: Unit) -> None:
         """Connect the ports of a unit to those of a unit in it."""
@@ -45,4 +45,4 @@ class Extras:
             connect(m, flipped(getattr(outer, name)), getattr(inner, name))
 
 
-NO_EXTRAS = Extras()
+NO_OPTIONS = OptionalPorts()

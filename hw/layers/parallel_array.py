@@ -15,7 +15,7 @@ from oxnor.hw.macros.program_bus import fan_out, word_of
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.widths import bits_for
 
-from .options import NO_EXTRAS, Extras
+from .options import NO_OPTIONS, OptionalPorts
 from .tile import Tile
 
 
@@ -33,8 +33,8 @@ class SynapseArray(Unit):
         Number of the layer, for the names of its memory images.
     coefficient_width : int
         Bits of the coefficients of one neuron; 0 if there are none.
-    extras : Extras
-        What the engine has beside.
+    options : OptionalPorts
+        Ports of what the engine has beside its inference.
     takes_groups : bool
         Whether inputs come V at a time instead of whole vectors; for an input-serial layer.
 
@@ -55,7 +55,7 @@ class SynapseArray(Unit):
     coefficients : ``Out(neurons * coefficient_width)``
         Coefficients of the pass, lane 0 in the low bits; not there if they have no bits.
     errors, program
-        See :class:`oxnor.hw.layers.options.Extras`.
+        See :class:`oxnor.hw.layers.options.OptionalPorts`.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class SynapseArray(Unit):
         config: LayerConfig,
         index: int,
         coefficient_width: int,
-        extras: Extras = NO_EXTRAS,
+        options: OptionalPorts = NO_OPTIONS,
         takes_groups: bool = False,
     ):
         self.config = config
         self.index = index
         self.coefficient_width = coefficient_width
-        self.extras = extras
+        self.options = options
         self.takes_groups = takes_groups
         members: dict[str, Member] = {
             "en": In(1),
@@ -79,7 +79,7 @@ class SynapseArray(Unit):
         if coefficient_width:
             members["coefficients"] = Out(config.neurons * coefficient_width)
         flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass")
-        super().__init__(members | {k: Out(1) for k in flags} | extras.members)
+        super().__init__(members | {k: Out(1) for k in flags} | options.members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -122,13 +122,13 @@ class SynapseArray(Unit):
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
         flips = None
-        if self.extras.errors:
+        if self.options.errors:
             flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
-        told = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
-        self._read(m, platform, *told, delayed["last_slice"][c.is_spread + c.macro.latency], flips)
+        senses = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
+        self._read(m, platform, *senses, delayed["last_slice"][c.is_spread + c.macro.latency], flips)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
-        if self.extras.program:
+        if self.options.program:
             fan_out(m, self.program, self.programmed)
         return m
 
@@ -141,7 +141,7 @@ class SynapseArray(Unit):
                 m.d.sync += stages[k].eq(stages[k - 1])
         return stages
 
-    def _errors(self, m: Module, platform: object, taken: Value, pass_: Signal, slice_: Signal) -> list[Value]:
+    def _errors(self, m: Module, platform: object, accepted: Value, pass_: Signal, slice_: Signal) -> list[Value]:
         """Return the error mask of each lane, for the row whose outputs the macros show."""
         c = self.config
         image = Signal(IMAGE_BITS)
@@ -149,7 +149,7 @@ class SynapseArray(Unit):
         place(m, platform, "error_key", key)
         kept = {name: Signal(n, name=f"key_{name}") for name, n in STATE.items()}
         m.d.comb += [key.seed.eq(self.errors.seed), key.layer.eq(self.index), key.image.eq(image)]
-        with m.If(taken):
+        with m.If(accepted):
             m.d.sync += [image.eq(image + 1), *(kept[name].eq(getattr(key, name)) for name in STATE)]
         with m.If(self.errors.restart):
             m.d.sync += image.eq(0)
@@ -187,7 +187,7 @@ class SynapseArray(Unit):
             counts = []
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
-                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind, self.extras, c.pipelined)
+                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind, self.options, c.pipelined)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 if flips is not None:
                     m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])
@@ -198,7 +198,7 @@ class SynapseArray(Unit):
                     tile.x.eq(x[h * c.cols : (h + 1) * c.cols]),
                     tile.last.eq(last_sensed),
                 ]
-                if self.extras.program:
+                if self.options.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 counts.append(tile.count)
             if c.sum_stages == 2:
@@ -211,7 +211,7 @@ class SynapseArray(Unit):
                 m.d.comb += self.partials[v].eq(self._register(m, sum_tree(counts)))
 
     def _spread(self, m: Module, value: Value) -> Value:
-        """Return what the macros are told of `value`."""
+        """Return `value` as the macros get it."""
         return self._register(m, value) if self.config.is_spread else value
 
     def _register(self, m: Module, value: Value) -> Signal:
@@ -223,14 +223,14 @@ class SynapseArray(Unit):
     def _coefficients(self, m: Module, platform: object, row: Value) -> None:
         c = self.config
         sizes = c.passes, c.neurons * self.coefficient_width, f"mem/layer{self.index}_coefficients.mem"
-        if self.extras.program is None:
+        if self.options.program is None:
             rom = CoefficientRom(*sizes)
             place(m, platform, "coefficient_rom", rom)
             m.d.comb += [rom.en.eq(self.en), rom.row.eq(row), self.coefficients.eq(rom.q)]
             return
         ram = CoefficientRam(*sizes)
         place(m, platform, "coefficient_ram", ram)
-        bus = self.extras.program.flip().create(path=("coefficient_bus",))
+        bus = self.options.program.flip().create(path=("coefficient_bus",))
         self.programmed.append((bus, self.program.macro == c.macros))
         m.d.comb += [
             ram.en.eq(Mux(bus.active, bus.select & bus.sense, self.en)),

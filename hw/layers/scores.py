@@ -13,8 +13,8 @@ from oxnor.hw.params.layer_kinds import LAYER_KINDS
 from oxnor.hw.params.widths import bits_for
 
 from .arrays import ARRAYS
-from .neuron import Threshold
-from .options import NO_EXTRAS, Extras
+from .neuron import Neuron
+from .options import NO_OPTIONS, OptionalPorts
 from .parallel_array import SynapseArray
 
 
@@ -32,8 +32,8 @@ class Scores(Unit):
         Number of the layer, for the names of its modules and memory images.
     with_scores : bool
         Whether ``o.payload.scores`` is there.
-    extras : Extras
-        What the engine has beside.
+    options : OptionalPorts
+        Ports of what the engine has beside its inference.
     takes_groups : bool
         As in :class:`oxnor.hw.params.engine.EngineConfig`.
 
@@ -44,7 +44,7 @@ class Scores(Unit):
     o : ``Out(stream.Signature(StructLayout({"index": ..., "scores": ...})))``
         The class, and the scores (``ArrayLayout(signed(score_width), n_out)``) if they are wanted.
     errors, program
-        See :class:`oxnor.hw.layers.options.Extras`.
+        See :class:`oxnor.hw.layers.options.OptionalPorts`.
 
     See Also
     --------
@@ -56,21 +56,21 @@ class Scores(Unit):
         config: LayerConfig,
         index: int,
         with_scores: bool,
-        extras: Extras = NO_EXTRAS,
+        options: OptionalPorts = NO_OPTIONS,
         takes_groups: bool = False,
     ):
         self.config = config
         self.index = index
         self.with_scores = with_scores
         self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
-        self.extras = extras
+        self.options = options
         self.takes_groups = takes_groups
         payload: dict[str, ShapeLike] = {"index": bits_for(config.n_out - 1)}
         if with_scores:
             payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
         n_in = config.groups if takes_groups else config.n_in
         streams = {"i": In(stream.Signature(n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
-        super().__init__(streams | extras.members)
+        super().__init__(streams | options.members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -79,12 +79,12 @@ class Scores(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.extras, self.takes_groups)
+        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.options, self.takes_groups)
         argmax = Argmax(c.n_out, c.neurons, c.score_width)
         place(m, platform, "array", array)
         place(m, platform, "argmax", argmax)
         connect(m, flipped(self.i), array.i)
-        self.extras.pass_on(m, self, array)
+        self.options.pass_on(m, self, array)
         en = Signal()
         valid = Signal()
         m.d.comb += [
@@ -113,7 +113,7 @@ class Scores(Unit):
     def _score(self, m: Module, platform: object, array: SynapseArray, en: Signal, v: int) -> Signal:
         """Return the registered score of lane `v`."""
         c = self.config
-        neuron = Threshold(c.n_in, c.slices)
+        neuron = Neuron(c.n_in, c.slices)
         place(m, platform, f"neuron{v}", neuron)
         m.d.comb += [neuron.en.eq(en), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
         total = neuron.total

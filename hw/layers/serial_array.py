@@ -42,7 +42,7 @@ class SerialArray(SynapseArray):
         self._read_rows(m, platform, valid, row, bits, delayed["last_slice"][c.macro.latency + c.pipelined])
         if self.coefficient_width:
             self._coefficients(m, platform, Const(0))
-        if self.extras.program:
+        if self.options.program:
             fan_out(m, self.program, self.programmed)
         return m
 
@@ -75,10 +75,10 @@ class SerialArray(SynapseArray):
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
                 neurons = min(c.cols, c.n_out - h * c.cols)
-                tile = SerialTile(c.rows, c.cols, neurons, 0, image, c.macro_kind, self.extras, c.pipelined)
+                tile = SerialTile(c.rows, c.cols, neurons, 0, image, c.macro_kind, self.options, c.pipelined)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 m.d.comb += [tile.en.eq(self.en), tile.sense.eq(valid), tile.row.eq(row), tile.x.eq(bits[v])]
-                if self.extras.program:
+                if self.options.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 lane.append(tile.counts.as_value())
             m.d.comb += count.i[v].eq(Cat(*lane) if v < in_last else Mux(last_read, 0, Cat(*lane)))
@@ -91,7 +91,7 @@ class SerialArray(SynapseArray):
                     m.d.sync += self.partials[n].eq(partial)
 
     def _coefficients(self, m: Module, platform: object, row: Value) -> None:
-        if self.extras.program is not None:
+        if self.options.program is not None:
             super()._coefficients(m, platform, row)
             return
         word = CoefficientWord(len(self.coefficients), f"mem/layer{self.index}_coefficients.mem")

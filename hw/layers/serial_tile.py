@@ -12,7 +12,7 @@ from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.widths import bits_for
 
-from .options import NO_EXTRAS, Extras
+from .options import NO_OPTIONS, OptionalPorts
 
 
 class SerialTile(Unit):
@@ -36,8 +36,8 @@ class SerialTile(Unit):
         Memory image of the macro.
     kind : str
         A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
-    extras : Extras
-        What the engine has beside: programming.
+    options : OptionalPorts
+        Ports of what the engine has beside its inference: programming.
     pipelined : bool
         A register behind the XNOR, for pairs.
 
@@ -64,7 +64,7 @@ class SerialTile(Unit):
         bank: int,
         init_file: str = "",
         kind: str = DEFAULT_MACRO,
-        extras: Extras = NO_EXTRAS,
+        options: OptionalPorts = NO_OPTIONS,
         pipelined: bool = False,
     ):
         group = 2 * bank or 1
@@ -75,7 +75,7 @@ class SerialTile(Unit):
         self.neurons = neurons
         self.bank = bank
         self.kind = kind
-        self.extras = extras
+        self.options = options
         self.pipelined = pipelined
         self.verilog_parameters = {"INIT_FILE": init_file}
         shape: ShapeLike = signed(bits_for(bank) + 1) if bank else 1
@@ -86,8 +86,8 @@ class SerialTile(Unit):
             "x": In(1),
             "counts": Out(data.ArrayLayout(shape, neurons)),
         }
-        if extras.program:
-            members["program"] = In(extras.program)
+        if options.program:
+            members["program"] = In(options.program)
         super().__init__(members)
 
     @property
@@ -106,7 +106,7 @@ class SerialTile(Unit):
         ]
         if macro.type.latency > 1:
             m.d.comb += macro.en.eq(self.en)
-        if self.extras.program:
+        if self.options.program:
             connect_macro(m, self.program, macro)
         reads = self.sense  # in flight, the newest first
         for k in range(1, macro.type.latency):

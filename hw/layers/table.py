@@ -8,11 +8,11 @@ from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.engine import EngineConfig
 
 from .dense import Dense
-from .options import Extras
+from .options import OptionalPorts
 from .scores import Scores
 
 #: By the ``kind`` of a layer: (engine, index of the layer) to its gateware.
 UNITS: dict[str, Callable[[EngineConfig, int], Unit]] = {
-    "dense": lambda e, k: Dense(e.layers[k], k, Extras.of(e), e.takes_groups(k), e.gives_groups(k)),
-    "scores": lambda e, k: Scores(e.layers[k], k, e.with_scores, Extras.of(e), e.takes_groups(k)),
+    "dense": lambda e, k: Dense(e.layers[k], k, OptionalPorts.of(e), e.takes_groups(k), e.gives_groups(k)),
+    "scores": lambda e, k: Scores(e.layers[k], k, e.with_scores, OptionalPorts.of(e), e.takes_groups(k)),
 }

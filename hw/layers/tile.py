@@ -12,7 +12,7 @@ from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.widths import bits_for
 
-from .options import NO_EXTRAS, Extras
+from .options import NO_OPTIONS, OptionalPorts
 
 
 class Tile(Unit):
@@ -34,8 +34,8 @@ class Tile(Unit):
         Memory image of the macro.
     kind : str
         A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
-    extras : Extras
-        What the engine has beside.
+    options : OptionalPorts
+        Ports of what the engine has beside its inference.
     pipelined : bool
         A register between XNOR and popcount: ``count`` comes one enabled clock edge later.
 
@@ -67,7 +67,7 @@ class Tile(Unit):
         used_last: int,
         init_file: str = "",
         kind: str = DEFAULT_MACRO,
-        extras: Extras = NO_EXTRAS,
+        options: OptionalPorts = NO_OPTIONS,
         pipelined: bool = False,
     ):
         if not (1 <= used <= cols and 0 <= used_last <= used):
@@ -77,7 +77,7 @@ class Tile(Unit):
         self.used = used
         self.used_last = used_last
         self.kind = kind
-        self.extras = extras
+        self.options = options
         self.pipelined = pipelined
         self.verilog_parameters = {"INIT_FILE": init_file}
         members = {
@@ -88,10 +88,10 @@ class Tile(Unit):
             "last": In(1),
             "count": Out(bits_for(used)),
         }
-        if extras.errors:
+        if options.errors:
             members["flip"] = In(cols)
-        if extras.program:
-            members["program"] = In(extras.program)
+        if options.program:
+            members["program"] = In(options.program)
         super().__init__(members)
 
     @property
@@ -120,9 +120,9 @@ class Tile(Unit):
         m.d.comb += popcount.i.eq(agree)
         if macro.type.latency > 1:
             m.d.comb += macro.en.eq(self.en)
-        if self.extras.errors:
+        if self.options.errors:
             m.d.comb += macro.flip.eq(self.flip)
-        if self.extras.program:
+        if self.options.program:
             connect_macro(m, self.program, macro)
         count = Signal.like(self.count, reset_less=True)
         m.d.comb += self.count.eq(count)

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out
-from oxnor.hw.blocks.register_slice import Skid
+from oxnor.hw.blocks.register_slice import RegisterSlice
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.link_protocol import RUN_TIMEOUT_BITS, WORD, Status
@@ -61,7 +61,7 @@ class EngineAccess(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         # The engine's ready may come through all of its layers: it ends here.
-        feed = Skid(WORD + 1)
+        feed = RegisterSlice(WORD + 1)
         place(m, platform, "feed", feed)
         m.d.comb += [
             Cat(self.m_axis_tdata, self.m_axis_tlast).eq(feed.o.payload),
@@ -83,11 +83,11 @@ class EngineAccess(Unit):
                     m.next = "IDLE"
         return m
 
-    def _feed(self, m: Module, feed: Skid, cycles: Signal, results: Signal) -> None:
+    def _feed(self, m: Module, feed: RegisterSlice, cycles: Signal, results: Signal) -> None:
         """Feed the words of the payload to the engine, and store the results that come meanwhile."""
         full, counting = Signal(), Signal()  # the buffer's output has a word; the first beat has gone
         beat = Signal(range(self.config.beats))
-        # Images whose results have not come: in the layers, the collector, on the way.
+        # Images whose results have not come: in the layers, the assembler, on the way.
         inside = Signal(range(max(2 * len(self.config.layers), schedule(self.config).places) + 4))
         sent, last_beat, result = Signal(), Signal(), Signal()
         m.d.comb += [

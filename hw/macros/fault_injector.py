@@ -242,7 +242,7 @@ class ErrorMask(Unit):
             word = Signal(BLOCK, name=f"neuron_{name}")
             m.d.comb += word.eq(getattr(self, name) ^ _selected("neuron", self.neuron, w))
             state.append(word)
-        found = []
+        blocks = []
         for k in range(block_count(c)):
             block = ErrorBlock()
             place(m, platform, f"block{k}", block)
@@ -255,11 +255,11 @@ class ErrorMask(Unit):
                         with m.Case(s):
                             m.d.comb += constant.eq(int(numbers[w, s]))
                 m.d.comb += getattr(block, name).eq(state[w] ^ constant)
-            found.append(block.mask)
+            blocks.append(block.mask)
         sensed = Signal.like(self.slice)
         with m.If(self.en):
             m.d.sync += sensed.eq(self.slice)
-        masks = Cat(*found)
+        masks = Cat(*blocks)
         with m.Switch(sensed):
             for s, first in enumerate(firsts):
                 with m.Case(s):

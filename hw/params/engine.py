@@ -12,7 +12,7 @@ from oxnor.models.networks.binarized import Network
 
 from .layer import LayerConfig
 from .macro_kinds import DEFAULT_MACRO, OLD_NAMES
-from .options import DEFAULT_DATAFLOW, EXTRAS, EngineOptions
+from .options import DEFAULT_DATAFLOW, OPTIONAL_PARTS, EngineOptions
 from .targets import TARGETS
 from .widths import bits_for, whole_bytes
 
@@ -36,10 +36,10 @@ class EngineConfig:
         Whether reads can be given errors at a rate and from a seed in registers.
     programming : bool
         Whether macros and coefficients can be programmed, verified and read over registers.
-    paced : bool
-        Whether images are let in at the pace of the slowest layer and only with a place for their results, so that no
-        layer ever waits for the next: for hardware whose wires are slow. A waiting result then holds back no layer but
-        the images outside.
+    admits_at_intervals : bool
+        Whether images are admitted at the interval of the slowest layer and only with a place for their results, so
+        that no layer ever waits for the next: for hardware whose wires are slow. A waiting result then holds back no
+        layer but the images outside.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class EngineConfig:
     with_scores: bool
     fault_injector: bool = False
     programming: bool = False
-    paced: bool = False
+    admits_at_intervals: bool = False
 
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
@@ -130,7 +130,9 @@ class EngineConfig:
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
         # An engine without is as before there were any.
-        described = {k: v for k, v in asdict(self).items() if k not in (*EXTRAS, "paced") or v}
+        described = {k: v for k, v in asdict(self).items() if k not in (*OPTIONAL_PARTS, "admits_at_intervals") or v}
+        if described.pop("admits_at_intervals", False):
+            described["paced"] = True
         for layer in described["layers"]:
             if layer["macro_kind"] == DEFAULT_MACRO:  # as before there were others
                 del layer["macro_kind"]
@@ -167,5 +169,5 @@ class EngineConfig:
             target.with_scores if options.with_scores is None else options.with_scores,
             options.fault_injector,
             options.programming,
-            target.paced,
+            target.admits_at_intervals,
         )

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .options import EXTRAS
+from .options import OPTIONAL_PARTS
 
 VERSION = 1
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
@@ -214,7 +214,7 @@ class Identity:
     @property
     def engine_options(self) -> dict[str, bool]:
         """Options of its engine, fields of :class:`oxnor.hw.params.options.EngineOptions`."""
-        return {name: name in self.features for name in EXTRAS}
+        return {name: name in self.features for name in OPTIONAL_PARTS}
 
     def to_bytes(self) -> bytes:
         """Return the payload of the answer to IDENTITY."""

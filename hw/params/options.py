@@ -18,7 +18,7 @@ DEFAULT_DATAFLOW = DATAFLOWS[0]
 ALTERNATE = "alternate"
 
 #: What an engine may have beside its inference, and by default has not.
-EXTRAS = ("fault_injector", "programming")
+OPTIONAL_PARTS = ("fault_injector", "programming")
 
 
 @dataclass(frozen=True)

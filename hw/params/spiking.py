@@ -11,7 +11,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
 
-from .options import EXTRAS, EngineOptions, LayerOptions
+from .options import OPTIONAL_PARTS, EngineOptions, LayerOptions
 from .targets import TARGETS
 from .widths import bits_for, whole_bytes
 
@@ -202,7 +202,7 @@ class SpikingConfig:
 def _check_options(options: EngineOptions, name: str, count: int) -> None:
     """Raise InputError if there is an option that a spiking network does not have."""
     unset, unset_layer = EngineOptions(), LayerOptions()
-    refused = {n for n in ("with_scores", *EXTRAS) if getattr(options, n) != getattr(unset, n)}
+    refused = {n for n in ("with_scores", *OPTIONAL_PARTS) if getattr(options, n) != getattr(unset, n)}
     for layer in options.for_layers(count):
         refused |= {n for n in ("macro_kind", "folding", "dataflow") if getattr(layer, n) != getattr(unset_layer, n)}
     if refused:

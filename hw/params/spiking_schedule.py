@@ -64,17 +64,17 @@ def spiking_schedule(config: SpikingConfig, network: SpikingNetwork, images: Any
         return _of_streams(config, network, images, leaks)
     inputs, spans = network.inputs(images), []
     for first in range(0, len(inputs), _BLOCK):
-        found = spiking_golden.run(network, inputs[first : first + _BLOCK], with_log=True)
-        rows, starts = _rows(found)
+        outcome = spiking_golden.run(network, inputs[first : first + _BLOCK], with_log=True)
+        rows, starts = _rows(outcome)
         spans.append(_images(
-            rows, starts, _stops(found), leaks, config.words, config.encoder.lanes, config.decision.window
+            rows, starts, _stops(outcome), leaks, config.words, config.encoder.lanes, config.decision.window
         ))  # fmt: skip
     span = np.concatenate(spans)
-    results, taken = np.empty(len(span), np.int64), config.beats
+    results, accepted = np.empty(len(span), np.int64), config.beats
     for i, cycles in enumerate(span):
         # An image is collected while the one ahead is worked off, and leaves when the encoder has forgotten that.
-        results[i] = taken + cycles
-        taken = max(taken + config.beats, results[i] + 1)
+        results[i] = accepted + cycles
+        accepted = max(accepted + config.beats, results[i] + 1)
     return SpikingSchedule(results, span + config.beats)
 
 
@@ -96,14 +96,14 @@ def _of_streams(
     return SpikingSchedule(results, latencies)
 
 
-def _rows(found: Readout) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    assert found.log is not None
-    return found.log, np.concatenate([[0], np.cumsum(found.used.sum(axis=1, dtype=np.int64))])
+def _rows(outcome: Readout) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    assert outcome.log is not None
+    return outcome.log, np.concatenate([[0], np.cumsum(outcome.used.sum(axis=1, dtype=np.int64))])
 
 
-def _stops(found: Readout) -> NDArray[np.int64]:
+def _stops(outcome: Readout) -> NDArray[np.int64]:
     """Return which event of the last layer decides each image; 0: none does."""
-    return np.where(found.undecided, 0, found.used[:, -1]).astype(np.int64)
+    return np.where(outcome.undecided, 0, outcome.used[:, -1]).astype(np.int64)
 
 
 @numba.njit(cache=True)

@@ -23,7 +23,7 @@ class Target:
         Whether the result has the scores beside the class.
     pipelined, split_sums : bool
         As in :class:`oxnor.hw.params.layer.LayerConfig`.
-    paced : bool
+    admits_at_intervals : bool
         As in :class:`oxnor.hw.params.engine.EngineConfig`.
     """
 
@@ -34,15 +34,19 @@ class Target:
     with_scores: bool
     pipelined: bool = False
     split_sums: bool = False
-    paced: bool = False
+    admits_at_intervals: bool = False
 
 
 #: Simulation takes wide macros (Verilator's speed is in wide words), iCE40 and ECP5 the shapes of their block RAMs
 #: (256 x 16 and 512 x 36), an ASIC 64 x 64 pairs as the larger published arrays have.
 TARGETS = {
     "sim": Target(rows=64, cols=None, reads_max=64, stream_width=None, with_scores=True),
-    "ice40": Target(rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False, split_sums=True, paced=True),
-    "ecp5": Target(rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True, paced=True),
+    "ice40": Target(
+        rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False, split_sums=True, admits_at_intervals=True
+    ),
+    "ecp5": Target(
+        rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True, admits_at_intervals=True
+    ),
     "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True),
 }
 DEFAULT_TARGET = next(iter(TARGETS))

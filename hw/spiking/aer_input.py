@@ -62,27 +62,27 @@ class EventInput(Unit):
         m = Module()
         c, out = self.config, self.o.payload
         inside, over, waiting = Signal(), Signal(), Signal()
-        tick, said = Signal(TICK_BITS), Signal(TICK_BITS)
+        tick, stated = Signal(TICK_BITS), Signal(TICK_BITS)
         number = Signal(NUMBER_BITS)
         address = self.tdata[:ADDRESS_BITS]
-        taken, known, late, event = Signal(), Signal(), Signal(), Signal()
+        accepted, known, late, event = Signal(), Signal(), Signal(), Signal()
         free = Signal()
         m.d.comb += [
             # After the last word nothing is taken until its image is decided, so that images do not mix.
             free.eq(~self.o.valid | self.o.ready),
             self.tready.eq(~waiting & (over | free & ~self.clear)),
-            taken.eq(self.tvalid & self.tready),
-            said.eq(self.tdata[ADDRESS_BITS + 1 :]),
-            tick.eq(Mux(said > out.tick, said, out.tick)),
+            accepted.eq(self.tvalid & self.tready),
+            stated.eq(self.tdata[ADDRESS_BITS + 1 :]),
+            tick.eq(Mux(stated > out.tick, stated, out.tick)),
             known.eq(address < c.n_in),
             late.eq(tick >= c.decision.window),
-            event.eq(taken & known & ~late & ~over),
-            self.dropped.eq(taken & ~known),
-            self.begun.eq(taken & ~inside),
+            event.eq(accepted & known & ~late & ~over),
+            self.dropped.eq(accepted & ~known),
+            self.begun.eq(accepted & ~inside),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        with m.If(taken):
+        with m.If(accepted):
             m.d.sync += inside.eq(~self.tlast)
         with m.If(event):
             m.d.sync += [
@@ -93,7 +93,7 @@ class EventInput(Unit):
                 out.numbers[0].eq(number + 1),
                 number.eq(number + 1),
             ]
-        with m.If(taken & ~over & (self.tlast | late)):
+        with m.If(accepted & ~over & (self.tlast | late)):
             m.d.sync += [over.eq(1), waiting.eq(1)]
         # The end of the image follows its last event.
         with m.If(waiting & free & ~out.last):
@@ -101,7 +101,7 @@ class EventInput(Unit):
         with m.If(self.clear):
             m.d.sync += [self.o.valid.eq(0), out.last.eq(0), out.tick.eq(0), number.eq(0), waiting.eq(0)]
             # What is left of the frame is swallowed; see `over`.
-            m.d.sync += over.eq(Mux(taken, ~self.tlast, inside))
-        with m.Elif(over & ~waiting & taken & self.tlast):
+            m.d.sync += over.eq(Mux(accepted, ~self.tlast, inside))
+        with m.Elif(over & ~waiting & accepted & self.tlast):
             m.d.sync += over.eq(0)
         return m

@@ -47,21 +47,21 @@ class SpikeSerializer(Unit):
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        given, out = self.i.payload, self.o.payload
+        answer, out = self.i.payload, self.o.payload
         gone = Signal(self.n)  # neurons of the present answer whose events have been given
         number = Signal(NUMBER_BITS)
         left, lowest = Signal(self.n), Signal(self.n)
         m.d.comb += [
-            left.eq(given.fired & ~gone),
+            left.eq(answer.fired & ~gone),
             lowest.eq(left & (~left + 1)),
             self.o.valid.eq(self.i.valid),
-            out.negative.eq((given.negative & lowest).any()),
-            out.tick.eq(given.tick),
-            out.last.eq(given.last),
-            self.i.ready.eq(self.o.ready & (given.last | (left == lowest))),
+            out.negative.eq((answer.negative & lowest).any()),
+            out.tick.eq(answer.tick),
+            out.last.eq(answer.last),
+            self.i.ready.eq(self.o.ready & (answer.last | (left == lowest))),
         ]
-        m.d.comb += [out.numbers[k].eq(given.numbers[k]) for k in range(self.layer + 1)]
-        m.d.comb += out.numbers[self.layer + 1].eq(number + ~given.last)
+        m.d.comb += [out.numbers[k].eq(answer.numbers[k]) for k in range(self.layer + 1)]
+        m.d.comb += out.numbers[self.layer + 1].eq(number + ~answer.last)
         m.d.comb += out.address.eq(one_hot_index(lowest))
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [gone.eq(gone | lowest), number.eq(number + 1)]

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import connect
 
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
 from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
-from oxnor.hw.blocks.frame_assembler import Collector
-from oxnor.hw.blocks.register_slice import Skid
+from oxnor.hw.blocks.frame_assembler import FrameAssembler
+from oxnor.hw.blocks.register_slice import RegisterSlice
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.engine.event_counters import Events, count_events, identity_values
 from oxnor.hw.macros.coefficients import CoefficientRom
@@ -67,7 +67,7 @@ class SpikingEngine(Unit):
         m = Module()
         config = self.config
         clear = Signal()
-        source, taken, dropped = self._events(m, platform, clear) if config.external else self._images(
+        source, accepted, dropped = self._events(m, platform, clear) if config.external else self._images(
             m, platform, clear
         )
         readout = Readout(config.n_out, len(config.layers), config.decision)
@@ -88,26 +88,26 @@ class SpikingEngine(Unit):
         m.d.comb += clear.eq(readout.clear)
         self._spikes_out(m, platform, readout)
         self._results_out(m, platform, readout)
-        self._registers(m, platform, readout, taken, dropped)
+        self._registers(m, platform, readout, accepted, dropped)
         return m
 
     def _images(self, m: Module, platform: object, clear: Signal) -> tuple[stream.Interface, Value, Value]:
         """Return the stream of events made from images, and when one is taken or dropped."""
         config = self.config
-        collector = Collector(8 * config.n_in, config.stream_width)
+        assembler = FrameAssembler(8 * config.n_in, config.stream_width)
         encoder = RateEncoder(config)
         seeds = CoefficientRom(1, 32 * config.encoder.lanes, "mem/encoder_seeds.mem")
-        place(m, platform, "collector", collector)
+        place(m, platform, "assembler", assembler)
         place(m, platform, "encoder", encoder)
         place(m, platform, "seeds", seeds)
-        connect(m, collector.o, encoder.i)
-        connect_axi_stream(m, self, "s_axis_", collector)
+        connect(m, assembler.o, encoder.i)
+        connect_axi_stream(m, self, "s_axis_", assembler)
         m.d.comb += [
             seeds.en.eq(1),
             encoder.seeds.eq(seeds.q),
             encoder.clear.eq(clear),
         ]
-        return encoder.o, collector.o.valid & collector.o.ready, collector.dropped
+        return encoder.o, assembler.o.valid & assembler.o.ready, assembler.dropped
 
     def _events(self, m: Module, platform: object, clear: Signal) -> tuple[stream.Interface, Value, Value]:
         """Return the stream of events from outside, and when an image begins or a word is dropped."""
@@ -119,40 +119,41 @@ class SpikingEngine(Unit):
 
     def _spikes_out(self, m: Module, platform: object, readout: Readout) -> None:
         config = self.config
-        skid = Skid(config.spike_width)
-        place(m, platform, "spike_skid", skid)
+        slice_ = RegisterSlice(config.spike_width)
+        place(m, platform, "spike_slice", slice_)
         spikes = readout.spikes
-        word = skid.i.payload[2 * NUMBER_BITS :]
+        word = slice_.i.payload[2 * NUMBER_BITS :]
         m.d.comb += [
-            skid.i.valid.eq(spikes.valid),
-            spikes.ready.eq(skid.i.ready),
-            skid.i.payload[:NUMBER_BITS].eq(spikes.payload.tick),
-            skid.i.payload[NUMBER_BITS : 2 * NUMBER_BITS].eq(spikes.payload.numbers[len(config.layers) - 1]),
+            slice_.i.valid.eq(spikes.valid),
+            spikes.ready.eq(slice_.i.ready),
+            slice_.i.payload[:NUMBER_BITS].eq(spikes.payload.tick),
+            slice_.i.payload[NUMBER_BITS : 2 * NUMBER_BITS].eq(spikes.payload.numbers[len(config.layers) - 1]),
             word[: config.n_out].eq(spikes.payload.fired),
             word[config.n_out : 2 * config.n_out].eq(spikes.payload.negative),
         ]
-        send_beats(m, skid.o, self, "m_spike_")
+        send_beats(m, slice_.o, self, "m_spike_")
 
     def _results_out(self, m: Module, platform: object, readout: Readout) -> None:
-        config, given = self.config, readout.o.payload
-        skid = Skid(config.result_width)
-        place(m, platform, "skid", skid)
+        config, decided = self.config, readout.o.payload
+        slice_ = RegisterSlice(config.result_width)
+        place(m, platform, "register_slice", slice_)
         head = WINNER_BITS + FLAG_BITS
-        fields = [(0, given.winner), (WINNER_BITS, given.reason), (WINNER_BITS + 2, given.reason == REASON_WINDOW)]
+        undecided = decided.reason == REASON_WINDOW
+        fields = [(0, decided.winner), (WINNER_BITS, decided.reason), (WINNER_BITS + 2, undecided)]
         m.d.comb += [
-            skid.i.valid.eq(readout.o.valid),
-            readout.o.ready.eq(skid.i.ready),
+            slice_.i.valid.eq(readout.o.valid),
+            readout.o.ready.eq(slice_.i.ready),
         ]
-        send_beats(m, skid.o, self, "m_axis_")
-        fields += [(head, given.tick)]
-        fields += [(head + NUMBER_BITS * (1 + k), given.numbers[k]) for k in range(len(config.layers))]
-        m.d.comb += [skid.i.payload[at : at + len(value)].eq(value) for at, value in fields]
+        send_beats(m, slice_.o, self, "m_axis_")
+        fields += [(head, decided.tick)]
+        fields += [(head + NUMBER_BITS * (1 + k), decided.numbers[k]) for k in range(len(config.layers))]
+        m.d.comb += [slice_.i.payload[at : at + len(value)].eq(value) for at, value in fields]
         at = head + NUMBER_BITS * (1 + len(config.layers))
         for k in range(config.n_out):
             # Assigned to the whole word, so that the sign is extended.
-            m.d.comb += skid.i.payload[at + k * config.count_width :][: config.count_width].eq(given.counts[k])
+            m.d.comb += slice_.i.payload[at + k * config.count_width :][: config.count_width].eq(decided.counts[k])
 
-    def _registers(self, m: Module, platform: object, readout: Readout, taken: Value, dropped: Value) -> None:
+    def _registers(self, m: Module, platform: object, readout: Readout, accepted: Value, dropped: Value) -> None:
         lite = AxiLite(SPIKING_REGISTERS)
         identity = CoefficientRom(1, 32, "mem/network.mem")
         place(m, platform, "axi_lite", lite)
@@ -167,12 +168,12 @@ class SpikingEngine(Unit):
                 m.d.sync += held.eq(lite.value_written)
             m.d.comb += getattr(readout, name.lower()).eq(held)
             values[name] = held
-        given = self.m_axis_tvalid & self.m_axis_tready
+        delivered = self.m_axis_tvalid & self.m_axis_tready
         waits = self.m_axis_tvalid & ~self.m_axis_tready | self.m_spike_tvalid & ~self.m_spike_tready
         inside = Signal(16)
         m.d.comb += identity.en.eq(1)
-        m.d.sync += inside.eq(inside + taken - given)
+        m.d.sync += inside.eq(inside + accepted - delivered)
         values |= identity_values(self.config, INTERFACE_VERSION | SPIKING_BIT, identity.q)
         values["STATUS"] = inside != 0
-        values |= count_events(m, lite, SPIKING_INDEX, Events(taken, dropped, given, waits))
+        values |= count_events(m, lite, SPIKING_INDEX, Events(accepted, dropped, delivered, waits))
         m.d.comb += [lite.values[SPIKING_INDEX[name]].eq(value) for name, value in values.items()]

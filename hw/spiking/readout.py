@@ -79,26 +79,26 @@ class Readout(Unit):
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        d, given, out = self.decision, self.i.payload, self.o.payload
+        d, answer, out = self.decision, self.i.payload, self.o.payload
         judging, last = Signal(), Signal()
         tick = Signal(TICK_BITS)
         first, second, winner = self._leaders(m)
         lead = Signal(d.count_bits + 1)
         delta, maximum = Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(~judging & ~self.o.valid & (given.last | self.spikes.ready)),
-            self.spikes.valid.eq(self.i.valid & ~judging & ~self.o.valid & ~given.last),
-            self.spikes.payload.eq(given),
+            self.i.ready.eq(~judging & ~self.o.valid & (answer.last | self.spikes.ready)),
+            self.spikes.valid.eq(self.i.valid & ~judging & ~self.o.valid & ~answer.last),
+            self.spikes.payload.eq(answer),
             lead.eq(first - second),
             delta.eq((self.delta_s != 0) & (lead >= self.delta_s)),
             maximum.eq((self.terminate_max != 0) & (first >= self.terminate_max)),
             self.clear.eq(self.o.valid),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [judging.eq(1), last.eq(given.last), tick.eq(given.tick), out.numbers.eq(given.numbers)]
-            with m.If(~given.last):
+            m.d.sync += [judging.eq(1), last.eq(answer.last), tick.eq(answer.tick), out.numbers.eq(answer.numbers)]
+            with m.If(~answer.last):
                 for n in range(self.n_out):
-                    self._count(m, out.counts[n], given.fired[n], given.negative[n])
+                    self._count(m, out.counts[n], answer.fired[n], answer.negative[n])
         with m.If(judging):
             m.d.sync += [
                 judging.eq(0),

@@ -1,10 +1,10 @@
-"""Frame collector in the Amaranth simulator."""
+"""Frame assembler in the Amaranth simulator."""
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.blocks.frame_assembler import Collector
+from oxnor.hw.blocks.frame_assembler import FrameAssembler
 
 
 def drive(unit, beats, *, pause_in, pause_out, seed, cycles=4000):
@@ -66,7 +66,7 @@ def test_right_frames_pass_and_wrong_ones_are_counted(n_in, width, pause_in, pau
     g = np.random.default_rng(n_in)
     lengths = [int(v) for v in g.choice([right, right, right, 1, right + 1, 3 * right + 2, max(1, right - 1)], 60)]
     beats, images = frames(n_in, width, lengths, n_in)
-    taken, _, dropped = drive(Collector(n_in, width), beats, pause_in=pause_in, pause_out=pause_out, seed=3)
+    taken, _, dropped = drive(FrameAssembler(n_in, width), beats, pause_in=pause_in, pause_out=pause_out, seed=3)
     assert taken == images
     assert len(dropped) == len(lengths) - len(images)
 
@@ -74,6 +74,6 @@ def test_right_frames_pass_and_wrong_ones_are_counted(n_in, width, pause_in, pau
 @pytest.mark.parametrize(("n_in", "width"), [(37, 8), (8, 8)])
 def test_frames_follow_each_other_without_a_gap(n_in, width):
     beats, images = frames(n_in, width, [-(-n_in // width)] * 20, 1)
-    taken, when, _ = drive(Collector(n_in, width), beats, pause_in=0, pause_out=0, seed=1)
+    taken, when, _ = drive(FrameAssembler(n_in, width), beats, pause_in=0, pause_out=0, seed=1)
     assert taken == images
     assert set(np.diff(when)) == {-(-n_in // width)}

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.layers.neuron import Threshold
+from oxnor.hw.layers.neuron import Neuron
 from oxnor.models import golden
 
 
 @pytest.mark.parametrize(("n_in", "slices"), [(1, 1), (16, 1), (37, 3), (64, 4), (784, 2)])
 def test_matches_golden_with_pauses(n_in, slices):
     g = np.random.default_rng([n_in, slices])
-    unit = Threshold(n_in, slices)
+    unit = Neuron(n_in, slices)
     cuts = np.sort(g.integers(0, n_in + 1, (200, slices - 1)), axis=1)
     edges = np.concatenate([np.zeros((200, 1), int), cuts, g.integers(cuts[:, -1:] if slices > 1 else 0, n_in + 1, (200, 1))], axis=1)
     partials = np.diff(edges, axis=1)
@@ -48,4 +48,4 @@ def test_matches_golden_with_pauses(n_in, slices):
 @pytest.mark.parametrize(("n_in", "slices"), [(0, 1), (4, 0), (4, 5)])
 def test_sizes_wrong(n_in, slices):
     with pytest.raises(ValueError, match=rf"Slices must be in \[1, n_in = {n_in}\], not {slices}"):
-        Threshold(n_in, slices)
+        Neuron(n_in, slices)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.blocks.fifo import Queue
-from oxnor.hw.blocks.register_slice import Skid
+from oxnor.hw.blocks.fifo import Fifo
+from oxnor.hw.blocks.register_slice import RegisterSlice
 
-UNITS = {"skid": lambda: Skid(8), "queue of 1": lambda: Queue(8, 1), "queue of 4": lambda: Queue(8, 4)}
+UNITS = {"register slice": lambda: RegisterSlice(8), "fifo of 1": lambda: Fifo(8, 1), "fifo of 4": lambda: Fifo(8, 4)}
 
 
 @pytest.mark.parametrize("make", UNITS.values(), ids=UNITS)
@@ -49,7 +49,7 @@ def test_keeps_order_and_loses_nothing(make, pause_in, pause_out):
 
 @pytest.mark.parametrize("depth", [1, 4])
 def test_queue_has_its_places(depth):
-    unit = Queue(8, depth)
+    unit = Fifo(8, depth)
 
     async def bench(ctx):
         ctx.set(unit.i.valid, 1)
@@ -73,4 +73,4 @@ def test_queue_has_its_places(depth):
 
 def test_queue_wrong_depth():
     with pytest.raises(ValueError, match="Depth must be 1 or more, not 0"):
-        Queue(8, 0)
+        Fifo(8, 0)

@@ -71,17 +71,17 @@ def test_adder_tree_on_verilator(random_network, tmp_path):
 
 #: What the bench must find: (test that fails, file, pattern in its Verilog, what it becomes).
 BREAKS = {
-    "any length is right": ("wrong_lengths", "collector", r"assign right = .*?;", "assign right = 1'b1;"),
-    "long frames are forgotten": ("wrong_lengths_alone", "collector", r"too_long <= [^;]*;", "too_long <= 1'b0;"),
-    "reset keeps the beat": ("reset_in_mid_frame", "collector", r"beat <= ([^;]*);", r"beat <= rst ? beat : \1;"),
+    "any length is right": ("wrong_lengths", "assembler", r"assign right = .*?;", "assign right = 1'b1;"),
+    "long frames are forgotten": ("wrong_lengths_alone", "assembler", r"too_long <= [^;]*;", "too_long <= 1'b0;"),
+    "reset keeps the beat": ("reset_in_mid_frame", "assembler", r"beat <= ([^;]*);", r"beat <= rst ? beat : \1;"),
     "reset keeps a vector": (
         "reset_in_mid_computation",
         "layer0_array",
         r"busy <= ([^;]*);",
         r"busy <= rst ? busy : \1;",
     ),
-    "reset keeps a result": ("reset_in_mid_computation", "skid", r"full <= ([^;]*);", r"full <= rst ? full : \1;"),
-    "skid loses a result": ("stalled_consumer", "skid", r"o__payload = kept;", "o__payload = i__payload;"),
+    "reset keeps a result": ("reset_in_mid_computation", "register_slice", r"full <= ([^;]*);", r"full <= rst ? full : \1;"),
+    "register slice loses a result": ("stalled_consumer", "register_slice", r"o__payload = kept;", "o__payload = i__payload;"),
     "results not counted": ("back_to_back", "oxnor_engine.sv", r"results <= [^;]*;", "results <= 0;"),
     "counters not cleared": (
         "counters_are_cleared",
@@ -100,10 +100,10 @@ BREAKS = {
         r"assign m_axis_tlast = 1'h1;",
         "assign m_axis_tlast = 0;",
     ),
-    "offer changes while it waits": ("pauses_on_both_sides", "skid", r"o__payload = kept;", "o__payload = ~kept;"),
-    "more results than places": ("stalled_consumer", "pace", r"assign go = [^;]*;", "assign go = rested;"),
-    "images too soon": ("back_to_back", "pace", r"assign go = [^;]*;", "assign go = 1'b1;"),
-    "queue out of order": ("pauses_on_both_sides", "queue", r"kept_0 <= [^;]*;", "kept_0 <= kept_0;"),
+    "offer changes while it waits": ("pauses_on_both_sides", "register_slice", r"o__payload = kept;", "o__payload = ~kept;"),
+    "more results than places": ("stalled_consumer", "admission", r"assign go = [^;]*;", "assign go = rested;"),
+    "images too soon": ("back_to_back", "admission", r"assign go = [^;]*;", "assign go = 1'b1;"),
+    "queue out of order": ("pauses_on_both_sides", "fifo", r"kept_0 <= [^;]*;", "kept_0 <= kept_0;"),
 }
 
 
@@ -123,7 +123,7 @@ def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
         return emitted
 
     monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
-    paced = name in ("pace", "queue")
-    network, config = CASES["two layers, ice40" if paced else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
+    at_intervals = name in ("admission", "fifo")
+    network, config = CASES["two layers, ice40" if at_intervals else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
         EngineTestbench(tests=1, pattern=rf"\.{test}$").run(network, config, tmp_path, root=tmp_path)

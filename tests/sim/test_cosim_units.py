@@ -5,7 +5,7 @@ import pytest
 
 from oxnor.hw.blocks.argmax import Argmax
 from oxnor.hw.blocks.popcount import LEAF_WIDTH, Popcount
-from oxnor.hw.layers.neuron import Threshold
+from oxnor.hw.layers.neuron import Neuron
 from oxnor.hw.layers.tile import Tile
 from oxnor.sim.harness.unit import UnitTestbench
 from oxnor.sim.runner import toolchain
@@ -45,7 +45,7 @@ def macro(rows, cols, cycles=2000):
 
 
 def threshold(n_in, slices):
-    return UnitTestbench("layers.tb_neuron", 1, Threshold(n_in, slices), job={"n_in": n_in, "slices": slices})
+    return UnitTestbench("layers.tb_neuron", 1, Neuron(n_in, slices), job={"n_in": n_in, "slices": slices})
 
 
 def tile(rows, cols, used, used_last):
