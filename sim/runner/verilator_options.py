@@ -1,4 +1,4 @@
-"""How Verilator is told to build: which signals a testbench can reach, and what makes it fast."""
+"""How Verilator is set to build: which signals a testbench can reach, and what makes it fast."""
 
 from __future__ import annotations
 

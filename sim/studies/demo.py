@@ -97,7 +97,7 @@ def run_demo(
     seed : int
         Key of the bit errors.
     progress : callable, optional
-        Told what goes on.
+        Called as the work goes on.
 
     Raises
     ------

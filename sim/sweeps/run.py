@@ -109,7 +109,7 @@ def sweep(
     command : str
         Command line that does the same, for the header.
     progress : callable, optional
-        Told after each trial.
+        Called after each trial.
     """
     check(network, params, workers)
     if isinstance(inputs, DataOptions):

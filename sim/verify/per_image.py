@@ -14,7 +14,7 @@ from oxnor.models.base.files import write_text
 
 
 def write_csv(path: str | Path, result: Any, labels: NDArray | None) -> None:
-    """Write what a simulation told of each image, whole or not at all.
+    """Write the results of each image, whole or not at all.
 
     Parameters
     ----------

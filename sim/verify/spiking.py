@@ -36,7 +36,7 @@ NO_EVENT = 0xFFFF
 def unpack(raw: NDArray[np.uint8], spikes: NDArray[np.uint8], config: SpikingConfig) -> Readout:
     """Return the bytes of results and spike words (a row each) as a :class:`Readout`.
 
-    A spike's image is not told by the engine: it is counted by the event numbers, which start again with each image.
+    The engine does not say to which image a spike belongs: event numbers, which start again with each image, do.
     """
     layers, size = len(config.layers), config.count_width // 8
     head = raw[:, :4].copy().view("<u2").astype(np.int64)
