@@ -19,6 +19,7 @@ from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.cache import Lease
 from oxnor.sim.runner.process import execute
 from oxnor.sim.runner.runner import SimulationError, tail
+from oxnor.sim.runner.runtime import Runtime
 from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
 from .boards import Board
@@ -55,21 +56,28 @@ def build_program(
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(target, ignore_errors=True)
             work.mkdir(parents=True)
+            obj, jobs = work / "obj", str(os.cpu_count() or 1)
             command = [
-                str(tool.path), "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+                str(tool.path), "--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast",
                 "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", flags,
-                "-o", "virtual_board", "--Mdir", "obj", "--build-jobs", str(os.cpu_count() or 1),
+                "-o", "virtual_board", "--Mdir", "obj",
                 *(f"+define+{d}" for d in defines),
                 *sorted({f"+incdir+{p.parent}" for p in sources}),
                 *map(str, sources), str(main),
             ]  # fmt: skip
             log = folder / f"{target.name}.log"
+            runtime = Runtime({"cxx": flags, "tool": [str(tool), str(tool.path)], "program": "virtual_board"})
+            env, deadline = {**os.environ, **tool.env}, time.monotonic() + 3600
             with log.open("w") as f:
-                code = execute(command, work, {**os.environ, **tool.env}, f, time.monotonic() + 3600, None)
+                code = execute(command, work, env, f, deadline, None)
+                if not code:
+                    runtime.take(obj)
+                    code = execute(["make", "-f", f"V{TOP}.mk", "-j", jobs], obj, env, f, deadline, None)
             if code:
                 raise SimulationError(f"building the virtual board failed; see {log}, which ends\n{tail(log)}")
+            runtime.keep(obj)
             target.mkdir()
-            (work / "obj" / "virtual_board").rename(program)
+            (obj / "virtual_board").rename(program)
             shutil.rmtree(work)
         Lease(target).close()  # used now
     return program

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +18,10 @@ from cocotb_tools.check_results import get_results
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked
-from oxnor.models.base.replace import whole_file
 
 from . import cache, toolchain
 from .process import make_runner
+from .runtime import Runtime
 from .verilator_options import CXX_FLAGS, control_text, verilator_arguments
 
 TIMESCALE = ("1ns", "1ps")
@@ -172,11 +171,7 @@ def build(
 def _compile(
     made: Build, tool: toolchain.Tool, sources: Sequence[Path], described: Mapping[str, Any], work: Path
 ) -> None:
-    """Compile into `work`, leaving only what a run needs.
-
-    Most of the time that a small design takes goes into Verilator's own runtime, so its objects are kept in
-    :func:`oxnor.models.base.files.build_root`, one set for each set of flags, wherever the builds are.
-    """
+    """Compile into `work`, leaving only what a run needs."""
     runner = make_runner(made.simulator)
     runner.extra_env = tool.env
     runner.executable_path = tool.path
@@ -186,18 +181,8 @@ def _compile(
     if described["control"]:
         extra = [work / "control.vlt"]
         extra[0].write_text(described["control"])
-    flags = {"cxx": CXX_FLAGS, **{k: described[k] for k in ("tool", "waves")}}
-    runtime = build_root() / "sim" / f"runtime-{_key([], flags)}"
-
-    def take_runtime() -> None:
-        with locked(runtime.with_suffix(".lock")):
-            for path in runtime.glob("*.o"):
-                shutil.copy(path, work)
-            if runtime.is_dir():
-                os.utime(runtime)
-
-    # make wants them newer than the makefile, which Verilator has written when its command ends.
-    runner.after_first = take_runtime
+    runtime = Runtime({"cxx": CXX_FLAGS, **{k: described[k] for k in ("tool", "waves")}})
+    runner.after_first = lambda: runtime.take(work)
     try:
         runner.build(
             sources=[*extra, *sources],
@@ -215,12 +200,7 @@ def _compile(
     product = work / (made.top if made.simulator == "verilator" else "sim.vvp")
     if runner.returncode or not product.is_file():
         raise SimulationError(f"building {made.top} with {made.tool} failed; see {log}, which ends\n{tail(log)}")
-    with locked(runtime.with_suffix(".lock")):
-        for path in work.glob("verilated*.o"):
-            if not (runtime / path.name).is_file():
-                # It may be on another file system.
-                with whole_file(runtime / path.name) as part:
-                    shutil.copy(path, part)
+    runtime.keep(work)
     # Objects and precompiled headers are a hundred times the size of the program.
     keep = {product, work / "cmds.f", work / "control.vlt", work / "cocotb_iverilog_dump.v"}
     for path in work.iterdir():
