@@ -1,6 +1,7 @@
 """What users brought: files that were imported wrongly, or refused for a false reason, and what is right."""
 
 import builtins
+import gzip
 import sys
 from pathlib import Path
 
@@ -378,3 +379,70 @@ def test_convolution_of_float_weights(tmp_path):
     x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.array([[[1, 2]], [[3, 4]]], F))])
     text = refused(save(m.model(["N", 1, 4], x), tmp_path / "n.onnx"), coding="bipolar")
     assert "are; weights must be binary (one magnitude a neuron), and have 4 values" in text
+
+
+# FINN
+
+
+def test_finn_hardware_model(tmp_path):
+    """Made by FINN's own conversion, with the classes that its nodes give: MVAU, MultiThreshold, LabelSelect."""
+    path = tmp_path / "n.onnx"
+    path.write_bytes(gzip.decompress((FIXTURES / "finn_tfc_1w1a_hw.onnx.gz").read_bytes()))
+    imported = import_network(path)
+    assert imported.ok
+    assert imported.network.shape == (784, 64, 64, 64, 10)
+    images = np.random.default_rng(0).integers(0, 256, (200, 784), dtype=np.uint8)
+    with np.load(FIXTURES / "finn_tfc_1w1a_hw.npz") as z:
+        np.testing.assert_array_equal(golden.predict(imported.network, images), z["classes"])
+
+
+FINN = "finn.custom_op.fpgadataflow"
+
+
+@pytest.mark.parametrize("names", [("MVAU_rtl", "Thresholding_hls", "StreamingFIFO_rtl"),
+                                   ("StreamingFCLayer_Batch", "Thresholding_Batch", "StreamingFIFO")])
+@pytest.mark.parametrize("kind", ["BIPOLAR", "BINARY", "BINARY bipolar"])
+def test_finn_nodes(names, kind, tmp_path):
+    """Counts of agreeing bits, whichever way bits are written, and thresholds of integers on them."""
+    g = np.random.default_rng(4)
+    product, thresholds, fifo = names
+    bipolar = kind == "BIPOLAR"
+    low, out = (-1, "BIPOLAR") if bipolar else (0, "BINARY")
+    bits = [g.random(s) < 0.5 for s in ((20, 12), (12, 4))]
+    t = g.integers(7, 14, 12)
+    m = onnx_networks.Maker()
+    domain = f"{FINN}.rtl" if "rtl" in product else FINN
+    x = m.n(thresholds, ["x", m.c(np.full((20, 1), 128, F))], FINN, NumChannels=20, outputDataType=out, ActVal=0, numInputVectors=[1])
+    x = m.n(fifo, [x], domain)
+    weights = [m.c(np.where(b, F(1), F(low if kind != "BINARY bipolar" else -1))) for b in bits]
+    types = {"inputDataType": out, "weightDataType": "BIPOLAR" if kind != "BINARY" else out}
+    xnor = {"binaryXnorMode": int(kind == "BINARY")}
+    # A plain product of 0 and 1 by -1 and +1 is the count of agreeing bits less the number of weights -1.
+    start = (~bits[0]).sum(axis=0) if kind == "BINARY bipolar" else 0
+    limits = m.c((t - start).astype(F)[:, None])
+    h = m.n(product, [x, weights[0], limits], domain, MW=20, MH=12, noActivation=0, outputDataType=out, ActVal=0, **types, **xnor)
+    y = m.n(product, [h, weights[1]], domain, MW=12, MH=4, noActivation=1, outputDataType="UINT8", **types, **xnor)
+    model = m.model(["N", 20], m.n("LabelSelect_Batch", [y], FINN, Labels=4, K=1), onnx.TensorProto.INT64)
+    network = import_network(save(model, tmp_path / "n.onnx"), coding="byte").network
+    images = g.integers(0, 256, (200, 20), dtype=np.uint8)
+    hidden = ((images >= 128)[:, :, None] == bits[0]).sum(axis=1) >= t
+    np.testing.assert_array_equal(golden.layer_outputs(network, images)[0], hidden)
+    counts = (hidden[:, :, None] == bits[1]).sum(axis=1)
+    if kind == "BINARY bipolar":
+        counts = counts - (~bits[1]).sum(axis=0)  # 0 * -1 counts nothing
+    np.testing.assert_array_equal(golden.predict(network, images), counts.argmax(axis=1))
+
+
+def test_finn_nodes_refused(tmp_path):
+    m = onnx_networks.Maker()
+    x = m.n("VVAU_hls", ["x", m.c(np.ones((4, 1), F))], f"{FINN}.hls")
+    x = m.n("StreamingDataflowPartition", [x], FINN)
+    x = m.n("MVAU", [x], FINN, noActivation=1)
+    lines = refused(save(m.model(["N", 4], x), tmp_path / "n.onnx")).split("\n")
+    assert lines == [
+        "3 nodes cannot be imported",
+        ("  - VVAU_hls 'n_VVAU_hls_0': this hardware node of FINN is no part of a plain network of thresholds: give the model from before"
+        " FINN's conversion to hardware, or the export of Brevitas"),
+        "  - StreamingDataflowPartition 'n_StreamingDataflowPartition_1': it holds its network in a file of its own: give that",
+        "  - MVAU 'n_MVAU_2': it must have 2 inputs, not 1",
+    ]

@@ -12,6 +12,8 @@ from oxnor.models.base.errors import InputError, install
 from oxnor.models.exchange.folding.graph import ELEMENTS_MAX, FILE_MAX, NODES_MAX, Graph, Node, needed_nodes
 from oxnor.models.exchange.folding.ops import DTYPES
 
+from .finn_nodes import expanded, is_hardware
+
 #: Where a tensor has its values, by element type, if not as raw bytes.
 _FIELDS = {1: ("float_data", np.float32), 6: ("int32_data", np.int32), 7: ("int64_data", np.int64),
            9: ("int32_data", np.int32), 11: ("double_data", np.float64), 2: ("int32_data", np.int32),
@@ -79,7 +81,10 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
         raw = inlined(graph.node, functions)
     else:
         raw = list(graph.node)
-    nodes = [_node(n, k, budget) for k, n in enumerate(raw)]
+    nodes: list[Node] = []
+    for k, proto in enumerate(raw):
+        node = _node(proto, k, budget)
+        nodes += expanded(node, constants) if is_hardware(node) else [node]
     _check_arity(nodes, opset)
     outputs = tuple(_text(v.name) for v in graph.output if v.name)
     if not outputs:

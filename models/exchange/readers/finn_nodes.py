@@ -1,0 +1,121 @@
+"""FINN's hardware nodes as the operators that they stand for, where that is a plain network of thresholds.
+
+After FINN's conversion to hardware a model holds nodes such as MVAU (a matrix product, then thresholds) and
+Thresholding, in domains ``finn.custom_op.fpgadataflow`` and below, or ``finn`` in old releases. They compute what
+``execute_node`` of each does in the repository Xilinx/finn. All others keep the name under which they are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.exchange.folding.graph import Node
+from oxnor.models.exchange.folding.ops import text
+from oxnor.models.exchange.folding.refusals import REFUSED
+
+_QONNX = "qonnx.custom_op.general"
+_LAYOUTS = {1: "NC", 2: "NWC", 3: "NHWC"}
+#: Nodes of hardware that change no value.
+_PLUMBING = frozenset({"StreamingFIFO", "StreamingDataWidthConverter", "TLastMarker", "IODMA"})
+_ADVICE = "give the model from before FINN's conversion to hardware, or the export of Brevitas"
+
+
+def is_hardware(node: Node) -> bool:
+    """Return whether a node is one of FINN's hardware nodes."""
+    return node.domain.startswith("finn.custom_op.fpgadataflow") or (
+        node.domain == "finn" and text(node.attrs.get("backend", "")) == "fpgadataflow"
+    )
+
+
+def expanded(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    """Return the operators that a hardware node stands for; constants that they need are added to `constants`."""
+    base = node.op
+    for end in ("_Batch", "_hls", "_rtl"):
+        base = base.removesuffix(end)
+    try:
+        if base in _PLUMBING:
+            return [Node(node.name, "Identity", node.inputs[:1], node.outputs[:1])]
+        if base in _NODES:
+            return _NODES[base](node, constants)
+        why = "it holds its network in a file of its own: give that" if base == "StreamingDataflowPartition" else (
+            f"this hardware node of FINN is no part of a plain network of thresholds: {_ADVICE}"
+        )  # fmt: skip
+    except InputError as e:
+        why = str(e)
+    return [Node(node.name, node.op, node.inputs, node.outputs, {"why": why}, REFUSED)]
+
+
+def _constant(constants: dict[str, NDArray], node: Node, what: str, value: float) -> str:
+    name = f"{node.name or node.outputs[0]}/{what}"
+    constants[name] = np.array(value, np.float32)
+    return name
+
+
+def _inputs(node: Node, count: int) -> tuple[str, ...]:
+    if len(node.inputs) < count or not all(node.inputs[:count]):
+        raise InputError(f"it must have {count} inputs, not {len(node.inputs)}")
+    return node.inputs
+
+
+def _thresholds(node: Node, x: str, name: str, attrs: Mapping[str, Any]) -> Node:
+    """Return thresholds, whose count becomes the value: -1 and +1 for type BIPOLAR."""
+    vectors = node.attrs.get("numInputVectors", [1])
+    layout = _LAYOUTS.get(len(vectors)) if isinstance(vectors, list) else None
+    if layout is None:
+        raise InputError(f"its numInputVectors must have 1 to 3 numbers, not {vectors}")
+    return Node(node.name, "MultiThreshold", (x, name), node.outputs[:1], dict(attrs) | {"data_layout": layout}, _QONNX)
+
+
+def _threshold_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    x, thresholds, *_ = _inputs(node, 2)
+    start = float(node.attrs.get("ActVal", 0))
+    bipolar = text(node.attrs.get("outputDataType", "")) == "BIPOLAR"
+    attrs = {"out_scale": 2.0, "out_bias": 2 * start - 1} if bipolar else {"out_scale": 1.0, "out_bias": start}
+    return [_thresholds(node, x, thresholds, attrs)]
+
+
+def _product_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    activates = not node.attrs.get("noActivation", 0)
+    x, weights, *rest = _inputs(node, 2 + activates)
+    out = f"{node.outputs[0]}/sums" if activates else node.outputs[0]
+    types = [text(node.attrs.get(name, "")) for name in ("inputDataType", "weightDataType")]
+    nodes: list[Node] = []
+    if node.attrs.get("binaryXnorMode", 0):
+        nodes.append(Node(node.name, "XnorPopcountMatMul", (x, weights), (out,), {}, _QONNX))
+    elif types == ["BIPOLAR", "BIPOLAR"]:  # the hardware counts agreeing bits: (z + n) / 2
+        n = node.attrs.get("MW")
+        if not isinstance(n, int):
+            raise InputError("its MW, the number of inputs, must be given")
+        half, middle = _constant(constants, node, "half", 0.5), _constant(constants, node, "middle", n / 2)
+        nodes += [
+            Node(node.name, "MatMul", (x, weights), (f"{out}/z",)),
+            Node(f"{node.name}.half", "Mul", (f"{out}/z", half), (f"{out}/half",)),
+            Node(f"{node.name}.count", "Add", (f"{out}/half", middle), (out,)),
+        ]
+    else:
+        nodes.append(Node(node.name, "MatMul", (x, weights), (out,)))
+    if activates:
+        bipolar = text(node.attrs.get("outputDataType", "")) == "BIPOLAR"
+        bias = -1.0 if bipolar else float(node.attrs.get("ActVal", 0))
+        attrs = {"out_scale": 2.0 if bipolar else 1.0, "out_bias": bias}
+        nodes.append(_thresholds(node, out, rest[0], attrs))
+    return nodes
+
+
+def _label_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    k = node.attrs.get("K", 1)
+    name = f"{node.name or node.outputs[0]}/k"
+    constants[name] = np.array([k], np.int64)
+    return [Node(node.name, "TopK", (*_inputs(node, 1)[:1], name), (f"{node.outputs[0]}/values", node.outputs[0]))]
+
+
+#: What makes operators of each node; their names in old releases too.
+_NODES: Mapping[str, Callable[[Node, dict[str, NDArray]], list[Node]]] = {
+    "MVAU": _product_node, "MatrixVectorActivation": _product_node, "StreamingFCLayer": _product_node,
+    "Thresholding": _threshold_node, "LabelSelect": _label_node,
+}  # fmt: skip
