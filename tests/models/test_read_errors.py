@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oxnor.models import golden
-from oxnor.models.base.bits import unpack_words
+from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults import error_masks
 from oxnor.models.faults.read_errors import ReadErrors
@@ -26,7 +26,7 @@ def test_kernel_equals_the_numpy_reference_and_the_mask(n, n_out, n_in, layer, r
     g = np.random.default_rng([n, n_out, n_in])
     bits, weights = g.random((n, n_in)) < 0.5, g.random((n_out, n_in)) < 0.5
     reads = ReadErrors(rate, seed).layer(layer, first)
-    x, w = golden.pack_words(bits), golden.pack_words(weights)
+    x, w = pack_words(bits), pack_words(weights)
     mask = reads.masks(n, n_out, n_in)
     expected = np.count_nonzero((bits[:, None] == weights[None]) ^ mask, axis=2)
     for backend in ("numba", "numpy"):
