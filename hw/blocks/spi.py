@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.params.link_protocol import IDLE
@@ -60,19 +61,22 @@ class SpiPeripheral(Unit):
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        # Two registers before anything looks at a pin, a third to see an edge.
-        sck, cs_n, copi = Signal(3), Signal(3, init=7), Signal(2)
-        m.d.sync += [sck.eq(Cat(self.sck, sck)), cs_n.eq(Cat(self.cs_n, cs_n)), copi.eq(Cat(self.copi, copi))]
+        sck, cs_n, copi = Signal(), Signal(), Signal()
+        sck_before, cs_n_before = Signal(), Signal(init=1)
+        pins = {"sck": (self.sck, sck, 0), "cs_n": (self.cs_n, cs_n, 1), "copi": (self.copi, copi, 0)}
+        for name, (pin, synchronous, rest) in pins.items():
+            m.submodules[f"{name}_synchronizer"] = FFSynchronizer(pin, synchronous, init=rest, reset_less=False)
+        m.d.sync += [sck_before.eq(sck), cs_n_before.eq(cs_n)]
         rise, fall, begin, end = Signal(), Signal(), Signal(), Signal()
         count = Signal(3)  # bits of this byte that have come
         bits, out = Signal(8), Signal(8, init=IDLE)
         offered = Signal()  # what is in `out` is an answer, and none of it has been read
         m.d.comb += [
-            self.selected.eq(~cs_n[1]),
-            rise.eq(self.selected & sck[1] & ~sck[2]),
-            fall.eq(self.selected & ~sck[1] & sck[2]),
-            begin.eq(~cs_n[1] & cs_n[2]),
-            end.eq(cs_n[1] & ~cs_n[2]),
+            self.selected.eq(~cs_n),
+            rise.eq(self.selected & sck & ~sck_before),
+            fall.eq(self.selected & ~sck & sck_before),
+            begin.eq(~cs_n & cs_n_before),
+            end.eq(cs_n & ~cs_n_before),
             self.cipo.eq(out[7]),
             self.data.eq(bits),
             self.answer_ready.eq(rise & offered),
@@ -83,7 +87,7 @@ class SpiPeripheral(Unit):
         with m.Elif(fall):
             m.d.sync += out.eq(Cat(0, out))
         with m.If(rise):
-            m.d.sync += [bits.eq(Cat(copi[1], bits)), count.eq(count + 1), offered.eq(0)]
+            m.d.sync += [bits.eq(Cat(copi, bits)), count.eq(count + 1), offered.eq(0)]
         with m.If(end):
             m.d.sync += [count.eq(0), offered.eq(0)]
         return m

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from .unit import Unit
@@ -47,13 +48,13 @@ class UartReceiver(Unit):
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        raw, line = Signal(init=1), Signal(init=1)
+        line = Signal()
         before = Signal(init=1)
         timer = Signal(range(self.divisor))
         left = Signal(range(11))
         bits = Signal(9)
-        # The line is asynchronous: two registers before anything looks at it.
-        m.d.sync += [raw.eq(self.rx), line.eq(raw), before.eq(line), self.valid.eq(0), self.error.eq(0)]
+        m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1, reset_less=False)
+        m.d.sync += [before.eq(line), self.valid.eq(0), self.error.eq(0)]
         m.d.comb += self.data.eq(bits)
         with m.If(left == 0):
             # The edge was one cycle ago.

@@ -116,25 +116,25 @@ def _members(unit: type) -> dict[str, str]:
     return texts
 
 
-def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
-    """Return the documentation of the folder; ports, registers and timing are those of the hardware's own source."""
+def _ports_table(config: EngineConfig, ports: list[Description]) -> str:
+    """Return the rows of the table of ports; of ports described together, the first has the text."""
     members = _members(Engine)
-
-    said: set[str] = set()
-
-    def told(name: str) -> str:
-        """Return what a port is; of ports described together, the first says it."""
+    shown: set[str] = set()
+    rows = []
+    for port in ports:
+        name = port["name"]
         text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), _CLOCK.get(name, ""))
         text = text.replace("if ``config.with_scores``,", "if it has scores,")
         text = re.sub(r"``config\.(\w+)``", lambda m: str(getattr(config, m[1])), text)
         text = text.replace("``oxnor.hw.params.registers.REGISTERS``", "below").replace("``", "`")
-        new = text not in said
-        said.add(text)
-        return text if new else ""
+        rows.append(f"| `{name}` | {port['direction']} | {port['width']} | {'' if text in shown else text} |\n")
+        shown.add(text)
+    return "".join(rows)
 
-    ports = "".join(
-        f"| `{p['name']}` | {p['direction']} | {p['width']} | {told(p['name'])} |\n" for p in sidecar["ports"]
-    )
+
+def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
+    """Return the documentation of the folder; ports, registers and timing are those of the hardware's own source."""
+    ports = _ports_table(config, sidecar["ports"])
     registers = "".join(
         f"| 0x{r['offset']:02X} | `{r['name']}` | {r['access']} | {r['description']} |\n" for r in sidecar["registers"]
     )

@@ -88,7 +88,11 @@ def _to_verilog(units: Sequence[Unit], platform: EmitPlatform) -> dict[str, str]
         if done.returncode:
             raise RuntimeError(f"Yosys failed on the emitted RTLIL: {(done.stderr or done.stdout)[-2000:]}")
         text = (folder / "all.v").read_text(encoding="utf-8")
-    return {m[1]: m[0] for m in re.finditer(r"^module (\w+)\(.*?^endmodule\n", text, flags=re.M | re.S)}
+    texts: dict[str, str] = {}
+    # A module within a unit, one of Amaranth's own, is called `unit.name` and goes into the file of the unit.
+    for m in re.finditer(r"^module \\?(\w+)\S* ?\(.*?^endmodule\n", text, flags=re.M | re.S):
+        texts[m[1]] = texts.get(m[1], "") + m[0]
+    return texts
 
 
 def _file_text(unit: Unit, converted: str) -> str:
