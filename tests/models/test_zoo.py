@@ -168,7 +168,7 @@ def test_command_shows_progress(app, tmp_path):
 def test_command_errors(app, tmp_path):
     for options, message in [
         (["mine"], f"hidden must be given for a network that is none of {NAMES}: 'mine'"),
-        (["mine", "--hidden", "64,x"], "--hidden must be whole numbers with commas between them, not '64,x'"),
+        (["mine", "--hidden", "64,x"], "hidden must be whole numbers with commas between them, not '64,x'"),
         (["mnist-tfc", "--epochs", "0"], "epochs must be in [1, 100000], not 0"),
     ]:
         with pytest.raises(InputError) as caught:
