@@ -120,7 +120,10 @@ class Design:
         device = replace(self.device, model=path(self.device.model)) if isinstance(self.device, Device) else None
         return replace(
             self, network=path(self.network), device=device,
-            data=replace(self.data, directory=path(self.data.directory)),
+            data=replace(
+                self.data, source=path(self.data.source), labels=path(self.data.labels),
+                directory=path(self.data.directory),
+            ),
             errors=replace(self.errors, faults=path(self.errors.faults)),
         )  # fmt: skip
 
@@ -141,7 +144,7 @@ class Design:
         write_text(path, tomli_w.dumps(plain(self, Path(path).parent)))
 
     def __str__(self) -> str:
-        parts = [f"{self.data.images:,} images", f"target {self.engine.target}"]
+        parts = [self.data.wanted, f"target {self.engine.target}"]
         if isinstance(self.device, Device):
             parts.append(f"device {getattr(self.device.model, 'name', self.device.model)}")
         parts += [f"{name} {value:g}" for name in ("ber", "read_ber") if (value := getattr(self.errors, name))]
@@ -352,7 +355,7 @@ class Design:
         from oxnor.sim.sweeps.run import sweep
 
         result = sweep(
-            self.loaded, self.inputs(), self.sweep_params(), path or f"{self.loaded.name}.sqlite",
+            self.loaded, self.data, self.sweep_params(), path or f"{self.loaded.name}.sqlite",
             workers=workers or WorkerOptions(), command=command, progress=progress,
         )  # fmt: skip
         return replace(result, limit=(self.tolerance or Tolerance()).limit / 100)

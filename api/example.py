@@ -17,9 +17,14 @@ network = "mnist-tfc"
 # steps = ["accuracy", "generate"]  # of: import, accuracy, devices, generate, simulate, sweep, board
 
 [data]
-images = 200                    # how many to run, 1 to 10000; default 1000
-# directory = "mnist"           # folder with the MNIST files. Default: the shipped test images.
-# seed = 0                      # key of drawn images, for networks that take no digits
+images = 200                    # how many to run; default 1000, or all if there are fewer
+# source = "mnist"              # mnist, fashion-mnist, digits, cifar10, a file (.npz, .npy, .csv, IDX) or a folder with
+#                               # a folder of pictures for each class. Default: the set that the network was trained on
+# labels = "labels.npy"         # if the source has none
+# directory = "data"            # where known sets are looked for first
+# random_inputs = false         # draw inputs instead; they have no labels
+# at_most = 1000                # instead of images: so many, or all if there are fewer
+# seed = 0                      # key of drawn inputs
 
 # The devices that hold the weights.
 # [device]

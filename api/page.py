@@ -60,7 +60,8 @@ def _large(records: tuple[Record, ...]) -> dict[str, str]:
         found["results of the Verilog that differ"] = f"{figures['simulate']['mismatches']:,}"
     if "sweep" in figures:
         s = figures["sweep"]
-        found[f"error rate that costs {100 * s['limit']:g} points"] = str(s["knee"]).split(" (")[0]
+        if s["knee"] is not None:
+            found[f"error rate that costs {100 * s['limit']:g} points"] = str(s["knee"]).split(" (")[0]
     if "board" in figures:
         found["clock of the board"] = f"{figures['board'].get('fmax_mhz') or 0:.4g} MHz"
     return found

@@ -189,8 +189,9 @@ def _sweep(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
         plot.save(folder / f"{name}.svg")
     curve = result.story.curve
     return {
-        "images": curve.images, "accuracy": curve.clean, "trials": sum(p.trials for p in curve.points),
-        "knee": str(curve.knee(result.limit)), "limit": result.limit,
+        "images": curve.images, "measure": curve.measure, "accuracy": curve.clean if curve.is_accuracy else None,
+        "trials": sum(p.trials for p in curve.points),
+        "knee": str(curve.knee(result.limit)) if curve.is_accuracy else None, "limit": result.limit,
         "points": [{"rate": p.rate, "trials": p.trials, "mean": p.mean} for p in curve.points],
     }  # fmt: skip
 

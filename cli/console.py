@@ -15,8 +15,8 @@ from oxnor.models.base.errors import InputError
 #: Parameters of the library whose option has another name.
 OPTION_NAMES = {
     "coding": "input",
-    "data_dir": "data",
-    "directory": "data",
+    "directory": "data-dir",
+    "source": "data",
     "folding": "fold",
     "freq_mhz": "freq",
     "macro_kind": "macro",

@@ -45,5 +45,5 @@ def report(
         print_json({"page": str(output), "results": [story.to_json() for story in stories]})
         return
     for story in stories:
-        note(f"{story.curve.label}: {limit:g} points are lost at {story.curve.knee(limit / 100)}")
+        note(story.curve.verdict(limit / 100))
     note(f"Open {output}")

@@ -28,7 +28,7 @@ class SweepData(Data):
     """Images of a sweep: the whole test set."""
 
     images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.", show_default="10000")
+        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
     ] = None
 
 
@@ -160,7 +160,7 @@ def sweep(
     where.check(kind.device)
     if where.on is not None and kind.kind is None:
         kind = replace(kind, kind="read")
-    design = source.read(kind, trials, data, outputs, data=DataOptions(images=10_000))
+    design = source.read(kind, trials, data, outputs, data=DataOptions(at_most=10_000))
     params = design.sweep_params()
     workers = WorkerOptions(where.jobs, where.scheduler, where.backend)
     check(design.loaded, params, workers, on_board=where.on is not None)
@@ -199,9 +199,8 @@ def _show(result: SweepResult, outputs: Outputs, as_json: bool) -> None:
         print_json(result.to_json())
         return
     for curve in story.curves.values():
-        title = f"{curve.label}: {100 * curve.clean:.2f} % without errors"
-        print_table(POINT_HEAD, [point_row(p) for p in curve.points], title=title)
-        note(f"{curve.label}: {100 * result.limit:g} points are lost at {curve.knee(result.limit)}")
+        print_table(POINT_HEAD, [point_row(p) for p in curve.points], title=f"{curve.label}: {curve.measure}")
+        note(curve.verdict(result.limit))
     if story.checks:
         note(f"{len(story.checks)} trials through the RTL: {sum(story.checks.values()):,} results differ")
     note(f"{result.computed:,} trials computed; all are in {result.path}: oxnor report {result.path}")

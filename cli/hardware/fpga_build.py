@@ -76,7 +76,7 @@ class CheckData(Data):
     """Images for a netlist, whose simulation is slow."""
 
     images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Images to run, 1 to 10000.", show_default="500")
+        int | None, typer.Option("--images", metavar="N", help="Images to run.", show_default="500, or all")
     ] = None
 
 
@@ -91,7 +91,7 @@ def check(source: Source, board: Board, data: CheckData, as_json: AsJson = False
     """
     from oxnor.models.datasets.options import DataOptions
 
-    design = source.read(board, data, data=DataOptions(images=500))
+    design = source.read(board, data, data=DataOptions(at_most=500))
     spec, config, _ = design.board_config()
     inputs = design.inputs()
     from oxnor.fpga.netlist import check as run_check

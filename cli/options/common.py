@@ -12,6 +12,7 @@ from oxnor.models.base.errors import InputError
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 
 ERRORS, ENGINE, DEVICES, BOARD, OUTPUT, WHERE = "Errors", "Engine", "Devices", "Board", "Output", "Where it runs"
+DATA = "Data"
 
 
 def output(metavar: str, help: str, **more: Any) -> Any:

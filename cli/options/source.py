@@ -10,6 +10,8 @@ import typer
 
 from oxnor.models.base.errors import InputError
 
+from .common import DATA
+
 if TYPE_CHECKING:
     from oxnor.design import Design
 
@@ -96,13 +98,36 @@ class Data:
     """Images to run."""
 
     images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Images to run, 1 to 10000.", show_default="1000")
+        int | None, typer.Option("--images", metavar="N", help="Images to run.", show_default="1000, or all")
     ] = None
     data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="Folder with the MNIST files. Default: the shipped test images."),
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="NAME|FILE|FOLDER",
+            help="Data set: mnist, fashion-mnist, digits or cifar10, a file (.npz, .npy, .csv, IDX), or a folder with a"
+            " folder of pictures for each class. Default: the set of the network.",
+            rich_help_panel=DATA,
+        ),
     ] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="Labels, if they are not in the data.", rich_help_panel=DATA),
+    ] = None
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir", metavar="DIR", help="Folder in which known sets are looked for first.", rich_help_panel=DATA
+        ),
+    ] = None
+    random_inputs: Annotated[
+        bool,
+        typer.Option("--random-inputs", help="Draw inputs, which have no labels, instead.", rich_help_panel=DATA),
+    ] = False
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        return design.with_data(images=self.images, directory=self.data)
+        return design.with_data(
+            images=self.images, source=self.data, labels=self.labels, directory=self.data_dir,
+            random_inputs=self.random_inputs or None,
+        )  # fmt: skip

@@ -45,7 +45,7 @@ def spirit(
     from oxnor.models.networks.spiking import SpikingNetwork
     from oxnor.sim.studies import spirit as task
 
-    design = source.read().with_data(images=options.images, directory=options.data)
+    design = source.read().with_data(images=options.images, source=options.data)
     loaded = only(design.loaded, SpikingNetwork, "for this command")
     inputs = design.inputs()
     if inputs.labels is None:

@@ -19,7 +19,7 @@ class VectorData(Data):
     """Images of vectors, which other testbenches read as text."""
 
     images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Images to run, 1 to 10000.", show_default="100")
+        int | None, typer.Option("--images", metavar="N", help="Images to run.", show_default="100, or all")
     ] = None
 
 
@@ -41,7 +41,7 @@ def vectors(
     from oxnor.models.datasets.options import DataOptions
     from oxnor.models.golden.vectors import write_vectors
 
-    design = source.read(data, data=DataOptions(images=100)).with_data(seed=seed)
+    design = source.read(data, data=DataOptions(at_most=100)).with_data(seed=seed)
     network, inputs = design.binarized, design.inputs()
     found = write_vectors(network, inputs.images, output, labels=inputs.labels)
     if as_json:

@@ -16,6 +16,7 @@ from oxnor.models.base.files import NpzReader
 from .dataset import Dataset
 from .files import read_dataset
 from .mnist import FASHION_MNIST, MNIST, DownloadProgress, IdxSet, load_idx_set
+from .names import KNOWN_NAMES, SPLITS
 from .places import find, not_found
 
 
@@ -47,7 +48,7 @@ def _idx(files: IdxSet, classes: tuple[str, ...]) -> Callable[[Where], Dataset]:
             files, where.split, where.data_dir, download=where.download, progress=where.progress
         )
         images = images.reshape(-1, 28, 28)
-        return Dataset(files.name, images, labels.astype(np.int64), classes, f"{files.name} {where.split} images")
+        return Dataset(files.name, images, labels.astype(np.int64), classes, f"{files.title} {where.split} images")
 
     return load
 
@@ -91,13 +92,13 @@ def _cifar10(where: Where) -> Dataset:
 
 
 #: Every set that is known by name.
-KNOWN_SETS: Mapping[str, Callable[[Where], Dataset]] = {
-    "mnist": _idx(MNIST, tuple("0123456789")),
-    "fashion-mnist": _idx(FASHION_MNIST, _FASHION),
-    "digits": _digits,
-    "cifar10": _cifar10,
-}
-SPLITS = ("test", "train")
+KNOWN_SETS: Mapping[str, Callable[[Where], Dataset]] = dict(
+    zip(
+        KNOWN_NAMES,
+        (_idx(MNIST, tuple("0123456789")), _idx(FASHION_MNIST, _FASHION), _digits, _cifar10),
+        strict=True,
+    )
+)
 
 
 def load_dataset(

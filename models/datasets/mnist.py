@@ -41,6 +41,8 @@ class IdxSet:
     ----------
     name : str
         Of the set, and of its folder in a place.
+    title : str
+        For people.
     md5 : mapping
         MD5 of each uncompressed file.
     mirrors : tuple of str
@@ -54,6 +56,7 @@ class IdxSet:
     """
 
     name: str
+    title: str
     md5: Mapping[str, str]
     mirrors: tuple[str, ...] = ()
     shipped: bool = False
@@ -63,6 +66,7 @@ class IdxSet:
 
 MNIST = IdxSet(
     "mnist",
+    "MNIST",
     {  # as published with the data set
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
         "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -78,6 +82,7 @@ MNIST = IdxSet(
 )
 FASHION_MNIST = IdxSet(
     "fashion-mnist",
+    "Fashion-MNIST",
     {  # of Debian's dataset-fashion-mnist
         "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
         "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",

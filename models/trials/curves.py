@@ -131,18 +131,35 @@ class Curve:
         Accuracy without errors.
     images : int
         Test images.
+    measure : str
+        "accuracy", or "agreement" with the network without errors where there are no labels: then `clean` is 1 by
+        definition, and there is no knee.
     """
 
     label: str
     accuracy: Mapping[float, NDArray[np.float64]]
     clean: float
     images: int
+    measure: str = "accuracy"
 
     def __repr__(self) -> str:
         rates = list(self.accuracy)
         return (
             f"Curve({self.label!r}, {len(rates)} error rates {min(rates):.4g} to {max(rates):.4g},"
-            f" {sum(len(v) for v in self.accuracy.values()):,} trials, clean {100 * self.clean:.2f} %)"
+            f" {sum(map(len, self.accuracy.values())):,} trials of {self.measure}, clean {100 * self.clean:.2f} %)"
+        )
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether the images had labels."""
+        return self.measure == "accuracy"
+
+    def verdict(self, limit: float = LIMIT) -> str:
+        """Return in words what the network tolerates."""
+        if not self.is_accuracy:
+            return f"{self.label}: agreement with the network without errors; without labels there is no accuracy"
+        return (
+            f"{self.label}: {100 * self.clean:.2f} % without errors, {100 * limit:g} points lost at {self.knee(limit)}"
         )
 
     @cached_property
@@ -181,10 +198,8 @@ class Curve:
 
     def to_json(self, limit: float = LIMIT) -> dict[str, Any]:
         """Return the statistics as a JSON-able dict."""
-        return {
-            "label": self.label,
-            "clean": self.clean,
-            "images": self.images,
-            "knee": vars(self.knee(limit)) | {"text": str(self.knee(limit))},
-            "points": [vars(p) for p in self.points],
-        }
+        found: dict[str, Any] = {"label": self.label, "measure": self.measure, "images": self.images}
+        if self.is_accuracy:
+            knee = self.knee(limit)
+            found |= {"clean": self.clean, "knee": vars(knee) | {"text": str(knee)}}
+        return found | {"points": [vars(p) for p in self.points]}

@@ -161,11 +161,11 @@ def accuracy_plot(
                 )  # fmt: skip
             label = f"mean of {count} trials" if alone else curve.label
             axes.plot(curve.rates, 100 * curve.means, color=colour, lw=2, marker=marker, ms=5, label=label)
-            if alone:
+            if alone and curve.is_accuracy:
                 without = f"without errors: {100 * curve.clean:.2f} %"
                 axes.axhline(100 * curve.clean, color=colours["line"], ls="--", lw=1, label=without)
-            knee = curve.knee(limit)
-            if knee.rate is not None:
+            knee = curve.knee(limit) if curve.is_accuracy else None
+            if knee is not None and knee.rate is not None:
                 _mark(axes, colours["orange"] if alone else colour, knee, alone)
         shown = [(rate, 100 * value) for rate, value in points if rate > 0]
         if shown:
@@ -173,7 +173,7 @@ def accuracy_plot(
             axes.plot(*zip(*shown, strict=True), color=colours["orange"], label="RTL in Verilator", **style)
         axes.set_xscale("log")
         log_ticks(axes.xaxis)
-        axes.set(xlabel=axis, ylabel="accuracy (%)")
+        axes.set(xlabel=axis, ylabel=f"{' or '.join(sorted({c.measure for c in curves}))} (%)")
         axes.grid(True, lw=0.5, alpha=0.4)
         axes.legend(loc="lower left")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -64,8 +64,7 @@ class Story:
 
     def __repr__(self) -> str:
         trials = sum(p.trials for c in self.curves.values() for p in c.points)
-        lost = f"{100 * self.limit:g} points lost at {self.curve.knee(self.limit)}"
-        return f"Story({self.curve.label}: {100 * self.curve.clean:.2f} % without errors, {lost}; {trials:,} trials)"
+        return f"Story({self.curve.verdict(self.limit)}; {trials:,} trials)"
 
     @classmethod
     def read(cls, path: str | Path, limit: float = LIMIT) -> Story:
@@ -101,9 +100,9 @@ class Story:
     def plots(self) -> dict[str, Plot]:
         """The pictures by name."""
         name = self.header["network"]
-        title = f"Accuracy of {name} against error rate"
+        title = f"{self.curve.measure.capitalize()} of {name} against error rate"
         drawn = {"accuracy": accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)}
-        if self.layers:
+        if self.layers and self.curve.is_accuracy:
             drawn["layers"] = layers_plot(self.layers, f"Sensitivity of the layers of {name}", limit=self.limit)
         chosen = chosen_rates(self)
         if self.header["classes"] <= 64:
@@ -117,6 +116,7 @@ class Story:
         return {
             "file": str(self.path),
             "network": self.header["network"],
+            "measure": self.curve.measure,
             "kind": self.header["kind"],
             "options": self.header["options"],
             "seed": self.header["seed"],
@@ -143,9 +143,9 @@ def chosen_rates(story: Story, wanted: Sequence[float] = ()) -> list[float]:
             raise InputError(f"{story.path}: holds no trial at rate {rate:g}")
     if wanted:
         return list(wanted)
-    knee = story.curve.knee(story.limit)
     rates = np.array([r for r in there if r])
-    near = float(rates[np.argmin(np.abs(np.log(rates / (knee.rate or rates[len(rates) // 2]))))])
+    knee = story.curve.knee(story.limit).rate if story.curve.is_accuracy else None
+    near = float(rates[np.argmin(np.abs(np.log(rates / (knee or rates[len(rates) // 2]))))])
     return sorted({0.0, near, float(rates[-1])})[:_CONFUSIONS]
 
 
@@ -163,17 +163,25 @@ def point_row(p: Point) -> tuple[str, ...]:
     return f"{p.rate:.3g}", str(p.trials), percent(p.mean), mean, band, sd, f"{100 * p.test_se:.2f}"
 
 
+def _large(curve: Curve, limit: float) -> dict[str, str]:
+    if not curve.is_accuracy:
+        return {"no labels: agreement with the network without errors, not": "accuracy"}
+    knee = curve.knee(limit)
+    interval = f" ({str(knee).split(' (')[1]}" if knee.rate else ""
+    return {
+        "without errors": f"{100 * curve.clean:.2f} %",
+        f"costs {100 * limit:g} points{interval}": f"{knee.rate:.2g}" if knee.rate else str(knee),
+    }
+
+
 def _section(story: Story) -> list[str]:
     header, curve = story.header, story.curve
     kind = header["kind"] + "".join(f", {k} {v}" for k, v in header["options"].items())
-    knee = curve.knee(story.limit)
-    interval = f" ({str(knee).split(' (')[1]}" if knee.rate else ""
     parts = [
         f"<h2>{escape(curve.label)}</h2>",
         tiles(
             {
-                "without errors": f"{100 * curve.clean:.2f} %",
-                f"costs {100 * story.limit:g} points{interval}": f"{knee.rate:.2g}" if knee.rate else str(knee),
+                **_large(curve, story.limit),
                 "trials with errors": f"{sum(p.trials for c in story.curves.values() for p in c.points):,}",
                 "images each": f"{curve.images:,}",
             }
@@ -181,8 +189,8 @@ def _section(story: Story) -> list[str]:
         f"<p>Errors: {escape(kind)}; seed {header['seed']}; {escape(str(header.get('inputs', '')))}.</p>",
         figure(
             story.plots["accuracy"],
-            "Line: mean over the trials. Band: where 95 % of trials fall. Dotted: the knee, with the 95 % interval of"
-            " its rate from resampled trials.",
+            "Line: mean over the trials. Band: where 95 % of trials fall."
+            + (" Dotted: the knee, with the 95 % interval of its rate from resampled trials." * curve.is_accuracy),
         ),
         table(POINT_HEAD, [point_row(p) for p in curve.points]),
     ]
@@ -194,7 +202,11 @@ def _section(story: Story) -> list[str]:
     if "confusion" in story.plots:
         parts += [
             "<h3>Confusion matrices</h3>",
-            figure(story.plots["confusion"], "Percent of the images of each class, mean over the trials."),
+            figure(
+                story.plots["confusion"],
+                f"Percent of the images of each {'class' if curve.is_accuracy else 'class without errors'}, mean over"
+                " the trials.",
+            ),
         ]
     if story.checks:
         rows = [
@@ -215,12 +227,17 @@ def _section(story: Story) -> list[str]:
     return parts
 
 
+def measure_of(stories: Sequence[Story]) -> str:
+    """Return what the curves of several files show, one word for each thing that it is."""
+    return " or ".join(sorted({story.curve.measure for story in stories}))
+
+
 def build_page(stories: Sequence[Story]) -> str:
     """Return the page of one or more results files, all on one axis first if they are several."""
     names = ", ".join(story.header["network"] for story in stories)
     body = [
         "<h1>Error tolerance</h1>",
-        f'<p class="muted">{escape(names)}: accuracy against the rate of wrong synapses.</p>',
+        f'<p class="muted">{escape(names)}: {measure_of(stories)} against the rate of wrong synapses.</p>',
     ]
     if len(stories) > 1:
         body.append(figure(together(stories), "All of them; dotted: the knees."))
@@ -243,5 +260,6 @@ def together(stories: Sequence[Story]) -> Plot:
     curves = []
     for story, label in zip(stories, labels, strict=True):
         extra = f", {story.header['kind']}" if labels.count(label) > 1 else ""
-        curves.append(Curve(label + extra, story.curve.accuracy, story.curve.clean, story.curve.images))
-    return accuracy_plot(curves, "Accuracy against error rate", limit=stories[0].limit, axis=axis)
+        curves.append(replace(story.curve, label=label + extra))
+    title = f"{measure_of(stories).capitalize()} against error rate"
+    return accuracy_plot(curves, title, limit=stories[0].limit, axis=axis)

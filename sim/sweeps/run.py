@@ -22,7 +22,7 @@ from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.trials.binarized import confusion
 from oxnor.sim.runner.machine import machine
-from oxnor.sim.verify.inputs import Inputs, inputs_for
+from oxnor.sim.verify.inputs import Inputs, inputs_for, refuse_without_labels
 
 from .evaluator import Work, errors_of, work_for
 from .params import SweepParams, WorkerOptions
@@ -113,7 +113,8 @@ def sweep(
     """
     check(network, params, workers)
     if isinstance(inputs, DataOptions):
-        inputs = inputs_for(network, inputs)
+        options, inputs = inputs, inputs_for(network, inputs)
+        refuse_without_labels(network, inputs, options)
     work = work_for(network, inputs, params, workers.backend)
     computed = 0
     with Results(path, header(network, inputs, params, work, command)) as results, _place(work, workers) as compute:
@@ -127,7 +128,8 @@ def sweep(
                 results.add(trial)
                 done, computed = done + 1, computed + 1
                 if progress:
-                    progress(done, len(wanted), f"{trial.key.rate:.1e}: {100 * trial.accuracy:.2f} %")
+                    found = f"{trial.key.rate:.1e}: {results.measure} {100 * trial.accuracy:.2f} %"
+                    progress(done, len(wanted), found)
     return SweepResult(Path(path), computed)
 
 

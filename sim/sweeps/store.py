@@ -327,6 +327,7 @@ class Results:
                 {rate: np.array(values) for rate, values in rates.items()},
                 clean,
                 images,
+                self.measure,
             )
             for layer, rates in sorted(by_layer.items())
         }

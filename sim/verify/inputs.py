@@ -1,18 +1,20 @@
-"""Images for a network: real ones where they fit, drawn ones elsewhere."""
+"""Images for a network: those of a data set, or drawn ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.known import KNOWN_SETS, load_dataset
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.golden.registry import type_of
 
-#: Images in the MNIST test set, and most that one run takes.
+#: Images in the MNIST test set.
 IMAGES_MAX = 10_000
 #: Inputs of a network that is given digits: 28 x 28 pixels.
 DIGIT_SIZE = 28 * 28
@@ -28,18 +30,27 @@ class Inputs:
     ----------
     images : ndarray, shape (n, n_in)
         uint8 (grey) or bool (bits).
-    labels : ndarray of uint8, shape (n,), or None
+    labels : ndarray of int64, shape (n,), or None
         The right class of each.
     source : str
         In words.
     """
 
     images: NDArray
-    labels: NDArray[np.uint8] | None
+    labels: NDArray[np.int64] | None
     source: str
 
     def __repr__(self) -> str:
-        return f"Inputs({len(self.images):,} images of {self.images.shape[1]} inputs: {self.source})"
+        labels = "no labels" if self.labels is None else "labels"
+        return f"Inputs({len(self.images):,} images of {self.images.shape[1]} values, {labels}: {self.source})"
+
+
+def own_set(network: Any) -> str | None:
+    """Return the known data set that a network takes by itself: its card names it, or it takes digits; or None."""
+    named = network.info.get("data_set")
+    if isinstance(named, str) and named in KNOWN_SETS:
+        return named
+    return "mnist" if type_of(network).pixels(network) == DIGIT_SIZE else None
 
 
 def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
@@ -53,35 +64,39 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
     Returns
     -------
     Inputs
-        MNIST test images if the network takes images of 784 pixels, else random bits, or grey inputs for a spiking
-        network, which have no labels.
+        The first test images of the set that `options` name, or of :func:`own_set`; where there is none, or drawn
+        inputs are asked for, random bits, or grey inputs for a spiking network, which have no labels.
 
     Raises
     ------
     InputError
-        If the number of images is out of range, there are fewer, or the folder holds images of another size.
+        If the number of images is out of range, or the set does not fit the network.
     """
-    count, data = options.images, options.directory
-    if not 1 <= count <= IMAGES_MAX:
-        raise InputError(f"must be in [1, {IMAGES_MAX}], not {count}", parameter="images")
     kind = type_of(network)
-    if data is None and kind.pixels(network) != DIGIT_SIZE:
+    source: str | Path | None = options.source or own_set(network)
+    if options.random_inputs or source is None:
+        count = options.images or min(options.at_most, IMAGES_MAX)
+        if count > IMAGES_MAX:
+            raise InputError(f"must be in [1, {IMAGES_MAX}], not {count}", parameter="images")
         g = np.random.Generator(np.random.Philox(key=[options.seed, _KEY]))
-        drawn = g.integers(0, kind.levels, size=(count, network.n_in), dtype=np.uint8)
-        why = f"no labels: the network has {network.n_in} inputs, digits have {DIGIT_SIZE}"
+        drawn = g.integers(0, kind.levels, size=(count, kind.pixels(network)), dtype=np.uint8)
         what, images = ("bits", drawn.astype(bool)) if kind.levels == 2 else ("grey values", drawn)
-        return Inputs(images, None, f"random {what}, seed {options.seed} ({why})")
-    from oxnor.models.datasets.mnist import load_mnist
+        return Inputs(images, None, f"random {what}, seed {options.seed} (no labels)")
+    data = load_dataset(source, labels=options.labels, data_dir=options.directory)
+    data.check_fit(kind.pixels(network), network.n_out, network.name)
+    data = data.first(options.images or min(options.at_most, len(data)))
+    return Inputs(data.flat, data.labels, data.source)
 
-    if data is not None and not data.is_dir():
-        raise InputError(f"{data}: must be a folder with the MNIST test files, and is not there")
-    images, labels = load_mnist("test") if data is None else load_mnist("test", data)
-    images = images.reshape(len(images), -1)
-    if images.shape[1] != kind.pixels(network):
-        raise InputError(
-            f"{data}: images must have {kind.pixels(network)} pixels for network {network.name!r},"
-            f" not {images.shape[1]}"
-        )
-    if count > len(images):
-        raise InputError(f"must be in [1, {len(images)}], as there are no more, not {count}", parameter="images")
-    return Inputs(images[:count], labels[:count], "MNIST test images")
+
+def refuse_without_labels(network: Any, inputs: Inputs, options: DataOptions) -> None:
+    """Raise InputError if there are no labels and drawn inputs were not asked for: nothing could be called accuracy."""
+    if inputs.labels is not None or options.random_inputs:
+        return
+    if options.source is not None:
+        raise InputError(f"must be given: {inputs.source} has no labels, so there is no accuracy", parameter="labels")
+    raise InputError(
+        f"must be given for network {network.name!r}, which takes {type_of(network).pixels(network)} inputs:"
+        f" {', '.join(KNOWN_SETS)}, a file or a folder; or use `random_inputs` to measure agreement with the network"
+        " without errors",
+        parameter="data",
+    )

@@ -124,7 +124,7 @@ WRONG = {
     ),
     "key-of-table": (
         'network = "toy.npz"\n[data]\nimage = 3',
-        "data.image must not be given: keys are images, directory, seed (did you mean images?)",
+        "data.image must not be given: keys are images, source, labels, directory, random_inputs, seed, at_most (did you mean images?)",
     ),
     "key-of-layers": (
         'network = "toy.npz"\n[[engine.layers]]\nfold = [1, 1]',
@@ -191,7 +191,7 @@ def test_accuracy_and_sweep(place, random_network):
     assert str(found) == f"mnist-tfc: {100 * found.accuracy:.2f} % of 200 images ({found.bit_errors:,} bit errors)"
     drawn = replace(design, errors=Errors(), device=Device("weak-3.3e-2")).accuracy()
     assert drawn.bit_errors > 0
-    toy = Design(random_network((37, 13, 5), name="toy"), data=DataOptions(images=50))
+    toy = Design(random_network((37, 13, 5), name="toy"), data=DataOptions(images=50, random_inputs=True))
     assert (toy.accuracy().accuracy, toy.accuracy().agreement) == (None, 1.0)
     curve = replace(toy, tolerance=Tolerance((0.01, 0.1), trials=2)).sweep()
     assert (curve.path, curve.computed) == (Path("toy.sqlite"), 5)

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.cli import run, sentence
 
@@ -20,6 +21,7 @@ network = "toy.npz"
 steps = ["accuracy", "generate", "sweep"]
 [data]
 images = 100
+source = "toy-data.npz"
 [errors]
 ber = 0.02
 [tolerance]
@@ -33,6 +35,8 @@ def place(tmp_path, monkeypatch, random_network):
     """Return a folder with a design, which is the working directory."""
     monkeypatch.chdir(tmp_path)
     random_network((37, 13, 5), name="toy").save("toy.npz")
+    g = np.random.default_rng(1)
+    np.savez("toy-data.npz", images=g.random((100, 37)) < 0.5, labels=g.integers(0, 5, 100))
     Path("my.toml").write_text(TOML)
     return tmp_path
 

@@ -39,7 +39,8 @@ def network(random_network):
 
 @pytest.fixture
 def inputs(network):
-    return inputs_for(network, DataOptions(200))
+    drawn = inputs_for(network, DataOptions(200))
+    return dataclasses.replace(drawn, labels=golden.predict(network, drawn.images))
 
 
 def rows(path):
@@ -321,7 +322,7 @@ def test_no_scheduler_there(tmp_path, network, inputs):
 def test_trials_through_the_rtl(tmp_path, random_network):
     network = random_network((30, 20, 5), name="small")
     network.save(tmp_path / "small.npz")
-    common = ("sweep", tmp_path / "small.npz", "--ber", "0.01,0.1", "--trials", 3, "--images", 50)
+    common = ("sweep", tmp_path / "small.npz", "--ber", "0.01,0.1", "--trials", 3, "--images", 50, "--random-inputs")
     result = run_cli(*common, "-o", tmp_path / "r.sqlite", "--verify", 2, "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
@@ -345,12 +346,12 @@ def test_trials_through_the_rtl(tmp_path, random_network):
 def test_command_draws_exports_and_says(tmp_path, random_network):
     random_network((60, 50, 10), name="net").save(tmp_path / "net.npz")
     result = run_cli(
-        "sweep", tmp_path / "net.npz", "--ber", "0.01,0.1", "--trials", 3, "--images", 100, "--layer", "each",
+        "sweep", tmp_path / "net.npz", "--ber", "0.01,0.1", "--trials", 3, "--images", 100, "--layer", "each", "--random-inputs",
         "-o", tmp_path / "r.sqlite", "--plot", tmp_path / "a.svg", "--export", tmp_path / "t.csv",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert "95 % interval of mean" in result.stdout
-    assert "net, layer 1: 0.5 points are lost at" in result.stderr
+    assert "net, layer 1: agreement with the network without errors; without labels there is no accuracy" in result.stderr
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
     with open(tmp_path / "t.csv", newline="") as file:
         table = list(csv.DictReader(file))
