@@ -78,7 +78,8 @@ class Dataset:
     def first(self, count: int) -> Dataset:
         """Return the first `count` images, or raise InputError if there are fewer."""
         if not 1 <= count <= len(self):
-            raise InputError(f"must be in [1, {len(self)}], as {self.name} has no more, not {count}", parameter="images")
+            rule = f"must be in [1, {len(self)}], as {self.name} has no more, not {count}"
+            raise InputError(rule, parameter="images")
         labels = None if self.labels is None else self.labels[:count]
         return Dataset(self.name, self.images[:count], labels, self.classes, self.source)
 
