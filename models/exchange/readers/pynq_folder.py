@@ -86,7 +86,7 @@ def read_pynq(path: Path) -> Graph:
 
 def _words(path: Path, layer: int, kind: str, dtype: str) -> NDArray:
     """Return the words of all processing elements of a layer, shape (PE, words)."""
-    rows = []
+    rows: list[NDArray] = []
     while (name := path / f"{layer}-{len(rows)}-{kind}.bin").is_file():
         data = name.read_bytes()
         if len(data) % 8 or not data or (rows and len(data) != rows[0].nbytes):
