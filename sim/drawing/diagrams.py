@@ -48,7 +48,7 @@ class _Rect:
 
         r = min(self.r, self.w / 2, self.h / 2)
         style = f"round,pad=0,rounding_size={r:g}" if r > 0 else "square,pad=0"
-        look = {"fc": _plain(self.fill), "ec": _plain(self.line), "lw": self.width * _POINT}
+        look: dict[str, Any] = {"fc": _plain(self.fill), "ec": _plain(self.line), "lw": self.width * _POINT}
         axes.add_patch(FancyBboxPatch((self.x, self.y), self.w, self.h, boxstyle=style, **look))
 
 
