@@ -109,19 +109,19 @@ def test_drawn_streams_with_saturation_and_refractory(streams):
 
 
 @pytest.mark.parametrize("kind", ["jittered", "periodic", "bernoulli", "burst"])
-def test_encoder_on_chip(kind, tmp_path):
+def test_encoder_on_chip(kind):
     # On Verilator: Icarus takes minutes over the LFSRs.
     encoder = Encoder(kind=kind, rate_bits=8, lanes=3, seed=7)
     network = drawn((10, 3), [Neuron()], Decision(delta_s=6, window=30), encoder)
     config = SpikingConfig.for_network(network, stream_width=24)
     images = np.random.default_rng(5).integers(0, 256, (25, 10), dtype=np.uint8)
     for pauses in [False, True] if kind == "burst" else [False]:
-        result = simulate(network, images, engine=config, run=RunOptions(pauses=pauses, build_dir=tmp_path))
+        result = simulate(network, images, engine=config, run=RunOptions(pauses=pauses))
         assert result.ok, result.difference
         assert result.spikes > 20
 
 
-def test_cycles_of_layers_behind_an_encoder(tmp_path):
+def test_cycles_of_layers_behind_an_encoder():
     """Leak, refractory periods, a chain; images decided before the next is collected, and others that run to the end."""
     encoder = Encoder(kind="burst", lanes=4, seed=7)
     neurons = [Neuron(theta=3, leak=2, v_bits=6), Neuron(theta=5, refractory=2), Neuron(theta=2, leak=1)]
@@ -129,7 +129,7 @@ def test_cycles_of_layers_behind_an_encoder(tmp_path):
     config = SpikingConfig.for_network(network, stream_width=8)
     images = np.random.default_rng(5).integers(0, 256, (60, 40), dtype=np.uint8)
     images[::7] //= 16
-    result = simulate(network, images, engine=config, run=RunOptions(build_dir=tmp_path))
+    result = simulate(network, images, engine=config)
     assert result.ok, result.difference
     assert result.schedule.latencies[0] == result.times[0]
     short = result.schedule.latencies < 2 * config.beats - 1
