@@ -42,8 +42,8 @@ def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineCon
     features = features or {"fault_injector": engine.fault_injector, "programming": engine.programming}
     folds = [layer.folding for layer in engine.for_layers(len(network.layers))]
     if not any(folds):
-        found = find_engine(network, spec.chip, board.interval, **features)
-        return spec, found.config, found.steps
+        choice = find_engine(network, spec.chip, board.interval, **features)
+        return spec, choice.config, choice.steps
     if board.interval is not None:
         raise InputError("must not be given with folding: each of them decides the folding", parameter="interval")
     return spec, engine_for(network, spec.chip, folds, **features), ("the folding is the given one",)

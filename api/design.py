@@ -176,8 +176,8 @@ class Design:
 
     def with_data(self, **changes: Any) -> Design:
         """Return the design with other images; `changes` are fields of DataOptions, None leaves one as it is."""
-        given = {name: value for name, value in changes.items() if value is not None}
-        return replace(self, data=replace(self.data, **given))
+        values = {name: value for name, value in changes.items() if value is not None}
+        return replace(self, data=replace(self.data, **values))
 
     def with_device(self, **changes: Any) -> Design:
         """Return the design with another device (`model`) or age (`cycles`, `seconds`)."""
@@ -249,12 +249,12 @@ class Design:
         from oxnor.sim.verify.flows import flow_of
 
         options, network = self.engine, self.loaded
-        given: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if isinstance(options.layers, LayerOptions):
             # For all layers, where a dataflow may also alternate.
-            given = {k: v for k, v in asdict(options.layers).items() if v != getattr(LayerOptions(), k)}
+            changes = {k: v for k, v in asdict(options.layers).items() if v != getattr(LayerOptions(), k)}
             options = replace(options, layers=LayerOptions())
-        return flow_of(network).config(network, options, **given)
+        return flow_of(network).config(network, options, **changes)
 
     def inputs(self) -> Inputs:
         """Return the images, and their labels if there are any."""
@@ -318,9 +318,9 @@ class Design:
         from oxnor.sim.verify.options import RunOptions
         from oxnor.sim.verify.simulate import simulate
 
-        given = inputs or self.inputs()
+        inputs = inputs or self.inputs()
         return simulate(
-            self.loaded, given.images, labels=given.labels, errors=self.error_options, device=self.device_options,
+            self.loaded, inputs.images, labels=inputs.labels, errors=self.error_options, device=self.device_options,
             engine=self.config(), run=run or RunOptions(), progress=progress,
         )  # fmt: skip
 

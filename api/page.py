@@ -50,21 +50,21 @@ def _code(records: tuple[Record, ...]) -> str:
 def _large(records: tuple[Record, ...]) -> dict[str, str]:
     """Return the figures that a reader looks for first."""
     figures = {r.step: r.figures for r in records}
-    found: dict[str, str] = {}
+    large: dict[str, str] = {}
     accuracy = figures.get("accuracy", {})
     if accuracy.get("accuracy") is not None:
-        found["accuracy of the golden model"] = f"{100 * accuracy['accuracy']:.2f} %"
+        large["accuracy of the golden model"] = f"{100 * accuracy['accuracy']:.2f} %"
     if "generate" in figures:
-        found["RRAM macros"] = f"{figures['generate']['macros']:,}"
+        large["RRAM macros"] = f"{figures['generate']['macros']:,}"
     if "simulate" in figures:
-        found["results of the Verilog that differ"] = f"{figures['simulate']['mismatches']:,}"
+        large["results of the Verilog that differ"] = f"{figures['simulate']['mismatches']:,}"
     if "sweep" in figures:
         s = figures["sweep"]
         if s["knee"] is not None:
-            found[f"error rate that costs {100 * s['limit']:g} points"] = str(s["knee"]).split(" (")[0]
+            large[f"error rate that costs {100 * s['limit']:g} points"] = str(s["knee"]).split(" (")[0]
     if "board" in figures:
-        found["clock of the board"] = f"{figures['board'].get('fmax_mhz') or 0:.4g} MHz"
-    return found
+        large["clock of the board"] = f"{figures['board'].get('fmax_mhz') or 0:.4g} MHz"
+    return large
 
 
 def _section(directory: Path, record: Record) -> list[str]:

@@ -104,17 +104,17 @@ _OF_KIND = {
 }
 
 
-def kind_options(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+def kind_options(kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a kind of error, after a check that they are of this kind."""
-    found = {}
-    for name, value in given.items():
+    options = {}
+    for name, value in arguments.items():
         if value is None:
             continue
         kinds, argument = _OF_KIND[name]
         if kind not in kinds:
             raise InputError(f"goes with `kind` {' or '.join(kinds)}, not with {kind}", parameter=name)
-        found[argument] = list(value) if isinstance(value, tuple) else value
-    return found
+        options[argument] = list(value) if isinstance(value, tuple) else value
+    return options
 
 
 def sweep_params(design: Design) -> Any:

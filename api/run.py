@@ -170,9 +170,9 @@ def _do(design: Design, name: str, key: str, inputs: Mapping[str, Any], director
         record = Record(name, key, inputs, figures, round(time.perf_counter() - start, 3))
         (folder / RECORD).write_text(json.dumps(vars(record), indent=2, default=str) + "\n", encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
-    found = Record.read(directory / name, key)
-    assert found is not None
-    return found
+    written = Record.read(directory / name, key)
+    assert written is not None
+    return written
 
 
 def _page(design: Design, directory: Path, records: tuple[Record, ...], command: str) -> Path:

@@ -102,12 +102,12 @@ def _device(design: Design) -> dict[str, Any]:
 def _errors(design: Design) -> dict[str, Any]:
     e = design.errors
     faults = e.faults
-    found: dict[str, Any] = {"ber": e.ber, "seed": e.seed, "trial": e.trial, "read_ber": e.read_ber, "faults": None}
+    result: dict[str, Any] = {"ber": e.ber, "seed": e.seed, "trial": e.trial, "read_ber": e.read_ber, "faults": None}
     if isinstance(faults, Path):
-        found["faults"] = _file(faults)
+        result["faults"] = _file(faults)
     elif faults is not None:
         raise InputError("must be a file for a run: save the fault map first", parameter="faults")
-    return found
+    return result
 
 
 def _engine(design: Design) -> dict[str, Any]:
@@ -134,11 +134,11 @@ def _import(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
     from oxnor.models.exchange.import_network import import_network
 
     assert isinstance(design.network, Path)
-    found = import_network(design.network, tell=tell)
-    if not found.ok:
+    result = import_network(design.network, tell=tell)
+    if not result.ok:
         raise InputError(f"{design.network}: the imported network differs from it: see oxnor import")
-    found.network.save(folder / "network.npz")
-    report = found.report
+    result.network.save(folder / "network.npz")
+    report = result.report
     checked = report["thresholds"]
     return {
         "file": report["source"]["file"], "format": report["source"]["format"], "weights": report["weights"],
@@ -147,9 +147,9 @@ def _import(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
 
 
 def _accuracy(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
-    found = design.accuracy()
-    np.save(folder / "classes.npy", found.classes)
-    return found.to_json()
+    result = design.accuracy()
+    np.save(folder / "classes.npy", result.classes)
+    return result.to_json()
 
 
 def _devices(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -159,19 +159,19 @@ def _devices(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
     held = design.device_options
     assert held is not None
     device_plot(folder / "device.svg", (held.model, held.cycles, held.seconds), None, None)
-    found = report.describe(held.model, cycles=held.cycles, seconds=held.seconds)
-    return {key: found[key] for key in ("device", "description", "cycles", "seconds", "states", "error_rates")}
+    result = report.describe(held.model, cycles=held.cycles, seconds=held.seconds)
+    return {key: result[key] for key in ("device", "description", "cycles", "seconds", "states", "error_rates")}
 
 
 def _generate(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
     sidecar = design.generate(folder / "engine")
     config = design.config()
-    found = {
+    result = {
         "top": sidecar["top"], "verilog_files": len(sidecar["sources"]),
         "macros": sum(y.macros for y in config.layers),
         "latency": sidecar.get("latency"), "initiation_interval": sidecar.get("initiation_interval"),
     }  # fmt: skip
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in result.items() if value is not None}
 
 
 def _simulate(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
@@ -197,8 +197,8 @@ def _sweep(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
 
 
 def _board(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
-    found = design.build(folder / "board", progress=lambda step, done, total: tell(f"board: {step}", done, total))
-    return {"ok": not found["advice"]} | found
+    result = design.build(folder / "board", progress=lambda step, done, total: tell(f"board: {step}", done, total))
+    return {"ok": not result["advice"]} | result
 
 
 def _always(design: Design) -> bool:

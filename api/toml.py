@@ -57,9 +57,9 @@ class Reader:
         for name, field in known.items():
             if name not in values and field.default is MISSING and field.default_factory is MISSING:
                 raise InputError(f"{self.path}: {where}{name} must be given")
-        given = {key: self.value(hints[key], value, f"{where}{key}") for key, value in values.items()}
+        arguments = {key: self.value(hints[key], value, f"{where}{key}") for key, value in values.items()}
         try:
-            return cls(**given)
+            return cls(**arguments)
         except InputError as e:
             raise InputError(f"{self.path}: {where}{e}") from None
 
@@ -67,9 +67,9 @@ class Reader:
         """Return a value as the type that a field has."""
         options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
         for option in options:
-            found = self._as(option, value, where)
-            if found is not None:
-                return found
+            values = self._as(option, value, where)
+            if values is not None:
+                return values
         words = list(dict.fromkeys(word for word in map(_word, options) if word))
         raise InputError(f"{self.path}: {where} must be {' or '.join(words)}, not {value!r}")
 
@@ -128,11 +128,11 @@ def plain(value: Any, folder: Path, where: str = "") -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if is_dataclass(value) and type(value).__name__ not in _OBJECTS:
-        found = {}
+        values = {}
         for field in fields(value):
             item = getattr(value, field.name)
             default = field.default_factory() if field.default_factory is not MISSING else field.default
             if item is not None and (default is MISSING or type(item) is not type(default) or item != default):
-                found[field.name] = plain(item, folder, f"{where}.{field.name}" if where else field.name)
-        return found
+                values[field.name] = plain(item, folder, f"{where}.{field.name}" if where else field.name)
+        return values
     raise InputError(f"must be a name or a file to be saved in a design: save it first, not {value!r}", parameter=where)

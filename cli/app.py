@@ -112,7 +112,12 @@ def about(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Compile binarized neural networks into differential-RRAM XNOR engines in Verilog, proved bit by bit."""
+    """Compile binarized neural networks into differential-RRAM XNOR engines in Verilog, proved bit by bit.
+
+    Start with [bold]oxnor demo[/], or with [bold]oxnor new mine[/] for a design of your own.
+
+    Exit codes: 0 success, 1 mismatch or failure, 2 invalid input, 130 interrupted.
+    """
 
 
 #: By help panel: the commands, and the groups of commands.
@@ -170,9 +175,9 @@ def _old(name: str, now: str, command: Callable[..., None]) -> None:
     """Register a command under the name that it had before."""
     whole = expanded(command)
 
-    def moved(**given: Any) -> None:
+    def moved(**values: Any) -> None:
         _moved(name, now)
-        whole(**given)
+        whole(**values)
 
     moved.__signature__ = inspect.signature(whole)  # type: ignore[attr-defined]
     moved.__annotations__ = whole.__annotations__

@@ -33,9 +33,9 @@ OPTION_NAMES = {
 
 
 class Tell(Protocol):
-    """Told of (what is done, steps done, steps in all or 0 if not known, what was just found)."""
+    """Told of (what is done, steps done, steps in all or 0 if not known, what came last)."""
 
-    def __call__(self, what: str, done: int, total: int, found: str = "") -> None: ...  # noqa: D102
+    def __call__(self, what: str, done: int, total: int, latest: str = "") -> None: ...  # noqa: D102
 
 
 
@@ -104,17 +104,17 @@ def progress() -> Iterator[Tell]:
         TimeRemainingColumn,
     )
 
-    text, found = TextColumn("{task.description}"), TextColumn("{task.fields[found]}")
+    text, latest = TextColumn("{task.description}"), TextColumn("{task.fields[latest]}")
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
-    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), *times, found)
+    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), *times, latest)
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 
-        def tell(what: str, done: int, total: int, found: str = "") -> None:
+        def tell(what: str, done: int, total: int, latest: str = "") -> None:
             if what not in tasks:
                 for task in tasks.values():  # one thing after the other: what went before is over
                     bars.stop_task(task)
-                tasks[what] = bars.add_task(what, total=None, found="")
-            bars.update(tasks[what], completed=done, total=total or None, found=found)
+                tasks[what] = bars.add_task(what, total=None, latest="")
+            bars.update(tasks[what], completed=done, total=total or None, latest=latest)
 
         yield tell

@@ -35,11 +35,11 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
         raise TypeError(f"{function.__name__}: options {', '.join(twice)} stand in two records")
 
     @functools.wraps(function)
-    def command(**given: Any) -> None:
+    def command(**values: Any) -> None:
         built = {
-            name: record(**{f.name: given.pop(f.name) for f in fields(record)}) for name, record in records.items()
+            name: record(**{f.name: values.pop(f.name) for f in fields(record)}) for name, record in records.items()
         }
-        function(**built, **given)
+        function(**built, **values)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -58,9 +58,3 @@ def _options(record: type) -> list[inspect.Parameter]:
             inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name])
         )
     return options
-
-
-def given(record: Any, **names: str) -> dict[str, Any]:
-    """Return the fields of a record of options that were given, those in `names` under the name there."""
-    values = {f.name: getattr(record, f.name) for f in fields(record)}
-    return {names.get(name, name): value for name, value in values.items() if value is not None}

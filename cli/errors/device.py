@@ -104,12 +104,12 @@ def show(
         presets = report.presets()
         print_json(presets) if as_json else print_presets(presets)
     elif preset is None:
-        found = report.table(study.target_ber)
+        result = report.table(study.target_ber)
         if study.plot is not None:
             from oxnor.sim.studies.device_plots import device_plot
 
             device_plot(study.plot, None, None, None)
-        print_json(found) if as_json else print_table_of_rates(found)
+        print_json(result) if as_json else print_table_of_rates(result)
     else:
         _describe(load(preset), None, study, as_json)
 
@@ -143,7 +143,7 @@ def _describe(model: DeviceModel, fitted: Fit | None, study: Study, as_json: boo
 
     if study.monte_carlo is not None:
         check_trials(study.monte_carlo)
-    found: dict[str, Any] = report.describe(model, **study.age, target=study.target_ber)
+    result: dict[str, Any] = report.describe(model, **study.age, target=study.target_ber)
     drawn = None
     if study.monte_carlo is not None:
         with progress() as tell:
@@ -152,18 +152,18 @@ def _describe(model: DeviceModel, fitted: Fit | None, study: Study, as_json: boo
                 model, study.monte_carlo, **study.age, seed=study.seed,
                 progress=lambda k, n: tell("Monte Carlo", k, n),
             )  # fmt: skip
-        found |= report.monte_carlo(drawn)
+        result |= report.monte_carlo(drawn)
     if fitted is not None:
-        found["fit"] = fitted.to_json()
+        result["fit"] = fitted.to_json()
     if study.plot is not None:
         from oxnor.sim.studies.device_plots import device_plot
 
         device_plot(study.plot, (model, study.cycles, study.seconds), drawn, fitted)
     if study.wear is not None:
-        found["wear"] = _wear(study.wear, model, study.seed)
+        result["wear"] = _wear(study.wear, model, study.seed)
     if study.output is not None:
         model.save(study.output)
-    print_json(found) if as_json else print_device(found)
+    print_json(result) if as_json else print_device(result)
     if drawn and not all(estimate.agrees for estimate in drawn.values()):
         names = ", ".join(key for key, estimate in drawn.items() if not estimate.agrees)
         note(f"oxnor: Monte Carlo and closed form differ: {names}")

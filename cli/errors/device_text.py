@@ -13,69 +13,69 @@ def _g(value: float | None, digits: int = 3) -> str:
     return "none" if value is None else f"{value:.{digits}g}"
 
 
-def print_presets(found: list[dict[str, Any]]) -> None:
+def print_presets(report: list[dict[str, Any]]) -> None:
     """Print the shipped presets."""
-    rows = [(e["name"], e["description"], _g(e["ber_1t1r"]), _g(e["ber_2t2r_offset"])) for e in found]
+    rows = [(e["name"], e["description"], _g(e["ber_1t1r"]), _g(e["ber_2t2r_offset"])) for e in report]
     print_table(("preset", "what it is", "1T1R", "2T2R with offset"), rows, left=2)
 
 
-def print_table_of_rates(found: dict[str, Any]) -> None:
+def print_table_of_rates(report: dict[str, Any]) -> None:
     """Print error rates for states of one spread."""
     law = "(n - 1) p\u00b2"
     head = ("1T1R: p", "2T2R", "SECDED(8,4)", law, "SECDED(39,32)", law, "SECDED(72,64)", law)
     rows = [
-        tuple(_g(v) for key, v in row.items() if not key.endswith("pessimistic")) for row in found["error_rates"]
+        tuple(_g(v) for key, v in row.items() if not key.endswith("pessimistic")) for row in report["error_rates"]
     ]
     print_table(head, rows, title="Bit error rates, for states of one sigma and ideal amplifiers")
-    rows = [(_g(r["ber_2t2r"]), _g(r["in_sigmas"]), _g(r["ber_1t1r"])) for r in found["separations"]]
+    rows = [(_g(r["ber_2t2r"]), _g(r["in_sigmas"]), _g(r["ber_1t1r"])) for r in report["separations"]]
     print_table(("2T2R wanted", "D in sigmas", "1T1R there"), rows, title="Separation D of the means of ln R")
-    _print_target(found)
+    _print_target(report)
 
 
-def _print_target(found: dict[str, Any]) -> None:
+def _print_target(report: dict[str, Any]) -> None:
     from oxnor.models.devices.report import RATES
 
-    if "target" not in found:
+    if "target" not in report:
         return
-    target = dict(found["target"])
+    target = dict(report["target"])
     title = f"Separation for an error rate of {target.pop('error_rate'):g}"
     rows = [(RATES[k][0], _g(v["ratio"], 4), _g(v["difference"], 4), _g(v["in_sigmas"], 4)) for k, v in target.items()]
     print_table(("stored as", "HRS / LRS", "D (ln)", "D in sigmas"), rows, title=title)
 
 
-def print_device(found: dict[str, Any]) -> None:
+def print_device(report: dict[str, Any]) -> None:
     """Print a device, its error rates, and what was drawn or measured of it."""
     from oxnor.models.devices.report import RATES
 
-    states, reference = found["states"], found["reference"]
-    typer.echo(f"{found['device']}: {found['description']}")
+    states, reference = report["states"], report["reference"]
+    typer.echo(f"{report['device']}: {report['description']}")
     rows = [(s.upper(), _g(states[f"{s}_median"], 4), _g(states[f"{s}_sigma"], 4)) for s in ("lrs", "hrs")]
     print_table(("state", "median (ohm)", "sigma of ln R"), rows)
     about = [
-        ("age", f"{found['cycles']:g} cycles, {found['seconds']:g} s after programming"),
+        ("age", f"{report['cycles']:g} cycles, {report['seconds']:g} s after programming"),
         ("HRS / LRS", _g(states["ratio"], 4)),
         ("best reference", f"{reference['best']:.4g} ohm: fewest errors"),
         ("equalising reference", f"{reference['equalising']:.4g} ohm: LRS and HRS err equally often"),
     ]
     print_table(("", ""), about, left=2)
-    drawn = found.get("monte_carlo", {})
+    drawn = report.get("monte_carlo", {})
     lines = []
     for key, (name, devices) in RATES.items():
-        row = [name, _g(devices, 4), _g(found["error_rates"][key], 4)]
+        row = [name, _g(devices, 4), _g(report["error_rates"][key], 4)]
         if key in drawn:
             e = drawn[key]
             row += [_g(e["rate"], 4), f"{e['low']:.3g} to {e['high']:.3g}"]
         lines.append(row)
     head = ["stored as", "devices a bit", "bit error rate"]
     print_table(head + (["Monte Carlo", "99 % interval"] if drawn else []), lines)
-    _print_target(found)
-    if "wear_curve" in found:
-        curve = found["wear_curve"]
+    _print_target(report)
+    if "wear_curve" in report:
+        curve = report["wear_curve"]
         some = range(0, len(curve["cycles"]), 5)
         keys = ("cycles", "ber_1t1r", "ber_2t2r", "ber_2t2r_offset", "secded_8_4")
         head = [RATES[key][0] if key in RATES else key for key in keys]
         print_table(head, [[_g(curve[key][k]) for key in keys] for k in some], title="Wear")
-    for name, points in found.get("wear", {}).items():
+    for name, points in report.get("wear", {}).items():
         head = ["cycles", "wrong bits", "of", "bit error rate", "99 % interval", "closed form"]
         lines = [
             [_g(p["cycles"]), f"{p['errors']:,}", f"{p['trials']:,}", _g(p["rate"]),
@@ -83,8 +83,8 @@ def print_device(found: dict[str, Any]) -> None:
             for p in points
         ]  # fmt: skip
         print_table(head, lines, title={"numpy": "Drawn by numpy", "rtl": "Programmed in the RTL"}[name])
-    if "fit" in found:
-        _print_fit(found["fit"])
+    if "fit" in report:
+        _print_fit(report["fit"])
 
 
 def _print_fit(fit: dict[str, Any]) -> None:

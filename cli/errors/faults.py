@@ -73,18 +73,18 @@ def faults(
 
     design = source.read(key)
     network = design.loaded
-    found = _drawn(design, draw, kind)
+    fault_map = _drawn(design, draw, kind)
     if draw.read_ber is not None:
-        found = replace(found, read=ReadErrors.from_ber(draw.read_ber, design.errors.seed))
+        fault_map = replace(fault_map, read=ReadErrors.from_ber(draw.read_ber, design.errors.seed))
     for path in draw.merge or []:
-        found = found.merge(FaultMap.load(path))
-    found.check(network)
+        fault_map = fault_map.merge(FaultMap.load(path))
+    fault_map.check(network)
     if output is not None:
-        found.save(output)
+        fault_map.save(output)
     if as_json:
-        print_json(_described(found, network) | {"file": str(output) if output else None})
+        print_json(_described(fault_map, network) | {"file": str(output) if output else None})
         return
-    typer.echo(found.describe(network))
+    typer.echo(fault_map.describe(network))
     if output is not None:
         note(f"{output}: oxnor simulate {source.network or f'--design {source.design}'} --faults {output}")
 
@@ -110,8 +110,8 @@ def _drawn(design: Design, draw: Draw, kind: ErrorKind) -> FaultMap:
 
         rows, cols = options.get("macro", MACRO)
         held = only(network, Network, "for --device")
-        found = draw_faults(held, load(kind.device), **key, cycles=draw.cycles, macro=(rows, cols))
-        return found if draw.layer is None else found.only(draw.layer)
+        fault_map = draw_faults(held, load(kind.device), **key, cycles=draw.cycles, macro=(rows, cols))
+        return fault_map if draw.layer is None else fault_map.only(draw.layer)
     if draw.ber is not None:
         return FaultMap.draw(network, ber=draw.ber, kind=name, layer=draw.layer, **key, **options)
     if draw.merge or draw.read_ber is not None:
@@ -119,9 +119,11 @@ def _drawn(design: Design, draw: Draw, kind: ErrorKind) -> FaultMap:
     raise InputError("faults must be drawn (--ber, --read-ber or --device) or taken from files (--merge)")
 
 
-def _described(found: FaultMap, network: Any) -> dict[str, Any]:
+def _described(faults: FaultMap, network: Any) -> dict[str, Any]:
     """Return a map as a JSON-able dict."""
-    layers = [{name: len(getattr(found, name).get(k, ())) for name in found.counts} for k in range(len(network.layers))]
-    counts = {"network": network.name, "synapses": network.n_weights, "wrong": found.wrong(network), **found.counts}
-    reads = {"read_ber": found.read.ber, "read_seed": found.read.seed} if found.read else {}
+    layers = [
+        {name: len(getattr(faults, name).get(k, ())) for name in faults.counts} for k in range(len(network.layers))
+    ]
+    counts = {"network": network.name, "synapses": network.n_weights, "wrong": faults.wrong(network), **faults.counts}
+    reads = {"read_ber": faults.read.ber, "read_seed": faults.read.seed} if faults.read else {}
     return counts | reads | {"layers": layers}

@@ -74,9 +74,9 @@ class Where:
         others = {
             "--device": device, "--jobs": self.jobs, "--scheduler": self.scheduler, "--backend": self.backend != "cpu",
         }  # fmt: skip
-        given = [name for name, value in others.items() if value]
-        if self.on is not None and given:
-            raise InputError(f"{given[0]} and --on must not be given together: the board computes")
+        conflicting = [name for name, value in others.items() if value]
+        if self.on is not None and conflicting:
+            raise InputError(f"{conflicting[0]} and --on must not be given together: the board computes")
 
     def board(self, stack: ExitStack, network: Any) -> Classify | None:
         """Return what runs images on the board at a port, if there is one, while the stack is open."""
@@ -171,7 +171,7 @@ def sweep(
         result = design.sweep(
             path, workers=replace(workers, classify=where.board(stack, design.loaded)),
             command=command_line(ctx, without=("jobs", "scheduler", "backend", "on", "baud", "as_json")),
-            progress=lambda done, total, found: tell(name, done, total, found),
+            progress=lambda done, total, latest: tell(name, done, total, latest),
         )  # fmt: skip
         checks = []
         if outputs.verify:

@@ -119,11 +119,11 @@ def run(
 
     with progress() as tell, Host(port, rate) as host:
         what = f"{network.name} on {port}"
-        found = run_images(
+        result = run_images(
             host, faulty, config, inputs, board=spec.name, read_errors=held.reads,
             progress=lambda done, total: tell(what, done, total),
         )  # fmt: skip
-    show(found, as_json)
+    show(result, as_json)
 
 
 @expanded
@@ -147,10 +147,10 @@ def load(
 
     with progress() as tell, Host(port, rate) as host:
         what = f"{design.loaded.name} into {port}"
-        found = program(host, design.binarized, config, faults, progress=lambda done, total: tell(what, done, total))
-    show(found, as_json)
-    if found["failing"]:
-        note(f"oxnor: {found['failing']:,} weights or coefficients read wrong")
+        result = program(host, design.binarized, config, faults, progress=lambda done, total: tell(what, done, total))
+    show(result, as_json)
+    if result["failing"]:
+        note(f"oxnor: {result['failing']:,} weights or coefficients read wrong")
         raise typer.Exit(1)
 
 
@@ -171,8 +171,8 @@ def selftest(port: Port, source: BoardSource, board: Board, speed: Speed, as_jso
 
     with progress() as tell, Host(port, rate) as host:
         what = f"self-test of {port}"
-        found = self_test(host, config, progress=lambda done, total: tell(what, done, total))
-    show_report(design.binarized, found, as_json)
+        result = self_test(host, config, progress=lambda done, total: tell(what, done, total))
+    show_report(design.binarized, result, as_json)
 
 
 @expanded
@@ -204,8 +204,8 @@ def fuzz(
     with progress() as tell:
         what = f"damaged frames for {design.loaded.name}"
         tell(what, 0, frames)
-        found = _damage(design, port, frames, seed, lambda done, total: tell(what, done, total))
-    show(found, as_json)
+        result = _damage(design, port, frames, seed, lambda done, total: tell(what, done, total))
+    show(result, as_json)
 
 
 def _damage(design: Design, port: str | None, frames: int, seed: int, progress: Any) -> dict[str, Any]:

@@ -61,13 +61,13 @@ def build(
             note(step)
     with progress() as tell:
         what = f"{design.loaded.name} for {spec.name}"
-        found = design.build(output, progress=lambda step, done, total: tell(f"{what}: {step}", done, total))
+        result = design.build(output, progress=lambda step, done, total: tell(f"{what}: {step}", done, total))
     if as_json:
-        print_json(found | ({"explanation": list(steps)} if explain else {}))
+        print_json(result | ({"explanation": list(steps)} if explain else {}))
     else:
-        print_table(("", ""), rows(found), left=2)
-    if found["advice"]:
-        note(f"oxnor: {in_options(found['advice'])}")
+        print_table(("", ""), rows(result), left=2)
+    if result["advice"]:
+        note(f"oxnor: {in_options(result['advice'])}")
         raise typer.Exit(1)
 
 
@@ -99,23 +99,24 @@ def check(source: Source, board: Board, data: CheckData, as_json: AsJson = False
     with progress() as tell:
         what = f"{design.loaded.name} in cells of {spec.chip.name}"
         tell(what, 0, len(inputs.images))
-        found = run_check(
+        result = run_check(
             design.binarized, spec, config, inputs, progress=lambda done, total: tell(what, done, total)
         )
-    show(found, as_json)
+    show(result, as_json)
 
 
-def show(found: dict[str, Any], as_json: bool) -> None:
+def show(result: dict[str, Any], as_json: bool) -> None:
     """Print what a run gave; exit code 1 if a class differs."""
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        print_table(("", ""), rows(found), left=2)
-    if found.get("mismatches"):
-        note(f"oxnor: the board differs from the golden model in {found['mismatches']:,} of {found['images']:,} images")
+        print_table(("", ""), rows(result), left=2)
+    if result.get("mismatches"):
+        count, images = result["mismatches"], result["images"]
+        note(f"oxnor: the board differs from the golden model in {count:,} of {images:,} images")
         raise typer.Exit(1)
 
 
-def rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a JSON-able result as a table for people."""
-    return [(key.replace("_", " "), value_text(key, value)) for key, value in found.items()]
+    return [(key.replace("_", " "), value_text(key, value)) for key, value in result.items()]

@@ -95,21 +95,21 @@ def simulate(
         from oxnor.sim.verify.per_image import write_csv
 
         write_csv(output, result, inputs.labels)
-    found = result.to_json() | {"inputs": inputs.source}
+    report = result.to_json() | {"inputs": inputs.source}
     if as_json:
-        print_json(found)
+        print_json(report)
     else:
-        print_table(("", ""), _rows(found), left=2)
+        print_table(("", ""), _rows(report), left=2)
     if not result.ok:
         note(f"oxnor: the RTL differs: {result.difference}")
         raise typer.Exit(1)
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the result as a table for people: the fields of the JSON in the same order."""
     return [
         ("energy", f"{1e9 * value:.2f} nJ")
         if key == "energy_j" and value is not None
         else (key.removesuffix("_j").replace("_", " "), value_text(key, value))
-        for key, value in found.items()
+        for key, value in report.items()
     ]

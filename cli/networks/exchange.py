@@ -119,9 +119,9 @@ def import_(
         parse_fields(Encoder, spiking.encoder, "--encoder"),
         spiking.rounding,
     )
-    given = asdict(reading) | {"input_threshold": _threshold(reading.input_threshold)}
+    reading_options = asdict(reading) | {"input_threshold": _threshold(reading.input_threshold)}
     with progress() as tell:
-        imported = import_network(file, spiking=options, tell=tell, **given)
+        imported = import_network(file, spiking=options, tell=tell, **reading_options)
     if imported.ok:
         imported.network.save(output)
     if as_json:

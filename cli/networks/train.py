@@ -33,8 +33,8 @@ def sizes(text: str) -> tuple[int, ...]:
 
 def command_line(name: str, options: dict[str, object]) -> str:
     """Return the command that trains the same network."""
-    given = [f"--{key.replace('_', '-')} {value}" for key, value in options.items() if value is not None]
-    return " ".join(["oxnor", "train", name, *given])
+    parts = [f"--{key.replace('_', '-')} {value}" for key, value in options.items() if value is not None]
+    return " ".join(["oxnor", "train", name, *parts])
 
 
 class Bars:

@@ -38,9 +38,9 @@ def change(design: Design, **values: Any) -> Design:
     """Return the design with other options of its board, of those that are not None."""
     from oxnor.sections import Board
 
-    given = {name: value for name, value in values.items() if value is not None}
+    changes = {name: value for name, value in values.items() if value is not None}
     board = design.board
-    return replace(design, board=replace(board, **given) if isinstance(board, Board) else Board(**given))
+    return replace(design, board=replace(board, **changes) if isinstance(board, Board) else Board(**changes))
 
 
 @dataclass(frozen=True)

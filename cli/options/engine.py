@@ -97,13 +97,13 @@ class Engine:
         width = self.stream_width
         if width is not None and (width < 8 or width % 8):
             raise InputError(f"must be a positive multiple of 8, not {width}", parameter="stream_width")
-        given: dict[str, Any] = {
+        changes: dict[str, Any] = {
             "target": self.target, "dataflow": self.dataflow, "stream_width": width,
             "with_scores": False if self.no_scores else None, "folding": folds(self.fold),
             "fault_injector": self.fault_injector, "programming": self.programming,
         }  # fmt: skip
-        given |= macro(self.macro) if self.macro is not None else {}
-        return design.with_engine(**{name: value for name, value in given.items() if value is not None})
+        changes |= macro(self.macro) if self.macro is not None else {}
+        return design.with_engine(**{name: value for name, value in changes.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Features:
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        given = {"fault_injector": self.fault_injector, "programming": self.programming}
-        return design.with_engine(**{name: value for name, value in given.items() if value is not None})
+        changes = {"fault_injector": self.fault_injector, "programming": self.programming}
+        return design.with_engine(**{name: value for name, value in changes.items() if value is not None})
 
 
 def folds(texts: list[str] | None) -> list[tuple[int, int]] | None:
@@ -128,10 +128,10 @@ def macro(text: str) -> dict[str, Any]:
     """Return the kind and the size that ``--macro`` asks for, each only if it is there."""
     from oxnor.hw.params.macro_kinds import MACRO_TYPES, OLD_NAMES
 
-    given: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     kind, colon, size = text.strip().partition(":")
     if kind in (*MACRO_TYPES, *OLD_NAMES):
-        given["macro_kind"] = kind
+        changes["macro_kind"] = kind
     elif colon or re.fullmatch("[A-Za-z]+", kind):
         kinds = ", ".join(MACRO_TYPES)
         raise InputError(
@@ -140,6 +140,6 @@ def macro(text: str) -> dict[str, Any]:
         )
     else:
         size = text
-    if colon or not given:
-        given["macro_size"] = pair("macro", size, "x", "64x64")
-    return given
+    if colon or not changes:
+        changes["macro_size"] = pair("macro", size, "x", "64x64")
+    return changes

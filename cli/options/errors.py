@@ -70,10 +70,10 @@ class Errors(Key):
         if self.ber is not None and not 0 <= self.ber <= 0.5:
             raise InputError(f"must be in [0, 0.5], not {self.ber:g}", parameter="ber")
         design = super().apply(design)
-        given = _given(ber=self.ber, faults=self.faults, read_ber=self.read_ber)
+        changes = _given(ber=self.ber, faults=self.faults, read_ber=self.read_ber)
         if self.faults is not None and self.ber is None:
-            given["ber"] = 0.0
-        return replace(design, errors=replace(design.errors, **given))
+            changes["ber"] = 0.0
+        return replace(design, errors=replace(design.errors, **changes))
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class BoardErrors:
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        given = _given(faults=self.faults, read_ber=self.read_ber, seed=self.seed)
-        return replace(design, errors=replace(design.errors, **given))
+        changes = _given(faults=self.faults, read_ber=self.read_ber, seed=self.seed)
+        return replace(design, errors=replace(design.errors, **changes))
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,10 @@ class Devices:
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        given = _given(model=self.device, cycles=self.cycles, seconds=self.seconds)
+        changes = _given(model=self.device, cycles=self.cycles, seconds=self.seconds)
         if design.device is None and (self.cycles or self.seconds) and self.device is None:
             raise InputError("--cycles and --seconds are of a device: give --device too")
-        return design.with_device(**given)
+        return design.with_device(**changes)
 
 
 @dataclass(frozen=True)
@@ -205,12 +205,12 @@ class ErrorKind:
         """Return the design with what was given."""
         if self.device is not None and self.kind is not None:
             raise InputError("--device and --kind must not be given together: the device says what is wrong")
-        given = self.arguments()
+        changes = self.arguments()
         if self.kind is not None:
-            given |= {"kind": self.kind, "use_device": False}
+            changes |= {"kind": self.kind, "use_device": False}
         if self.device is not None:
-            design, given = design.with_device(model=self.device), given | {"kind": None, "use_device": True}
-        return design.with_tolerance(**given)
+            design, changes = design.with_device(model=self.device), changes | {"kind": None, "use_device": True}
+        return design.with_tolerance(**changes)
 
 
 @dataclass(frozen=True)

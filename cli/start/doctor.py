@@ -19,10 +19,10 @@ def doctor(as_json: AsJson = False) -> None:
 
     from oxnor.sim.doctor import checks
 
-    found = checks()
-    ok = all(c.ok for c in found if c.required)
+    results = checks()
+    ok = all(c.ok for c in results if c.required)
     if as_json:
-        print_json({"ok": ok, "checks": [asdict(c) for c in found]})
+        print_json({"ok": ok, "checks": [asdict(c) for c in results]})
     else:
         rows = [
             (
@@ -33,7 +33,7 @@ def doctor(as_json: AsJson = False) -> None:
                 str(c.needed or ""),
                 "" if c.ok else str(c.fix or ""),
             )
-            for c in found
+            for c in results
         ]
         print_table(("", "tool", "", "found", "needed", "how to get it"), rows, left=6)
     if not ok:

@@ -44,26 +44,27 @@ def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
     """
     from oxnor.sim.drawing.html import facts
 
-    found = source.read(engine).describe()
+    description = source.read(engine).describe()
     if as_json:
-        print_json(found)
+        print_json(description)
         return
-    shape = "-".join(map(str, found["shape"]))
-    title = f"{found['name']}: {shape}, {found['weights']:,} weights"
-    print_table(*_layer_rows(found), title=title)
-    structure = found["engine"]
+    shape = "-".join(map(str, description["shape"]))
+    title = f"{description['name']}: {shape}, {description['weights']:,} weights"
+    print_table(*_layer_rows(description), title=title)
+    structure = description["engine"]
     beats = structure["stream"]["beats"]
     rows = [
         ("stream in", f"{structure['stream']['width']} bits a beat, {beats or 'any number of'} beats an image"),
         ("result", f"{structure['result']['width']} bits"),
         *((key.replace("_", " "), f"{structure[key]:,} cycles") for key in ("latency", "initiation_interval")
           if key in structure),
-        ("digest", found["digest"]),
-        *((key.replace("_", " "), _short(found[key])) for key in ("input_threshold", "view") if key in found),
+        ("digest", description["digest"]),
+        *((key.replace("_", " "), _short(description[key])) for key in ("input_threshold", "view")
+          if key in description),
         *((key, ", ".join(f"{k} {v}" for k, v in structure[key].items())) for key in ("decision", "encoder")
           if key in structure),
     ]  # fmt: skip
-    print_table(("", ""), rows + facts(found["info"]), left=2)
+    print_table(("", ""), rows + facts(description["info"]), left=2)
 
 
 def _short(value: Any) -> str:
@@ -71,12 +72,12 @@ def _short(value: Any) -> str:
     return f"{min(value)} to {max(value)}, one an input" if isinstance(value, list) else str(value)
 
 
-def _layer_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _layer_rows(description: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the table of a network's layers: columns that all layers have, then those of its kind of engine."""
     extra = ("dataflow", "H x V", "slices", "reads", "latency")
     spiking = {"theta": "theta", "v_bits": "bits of V", "refractory": "refractory"}
     rows = []
-    for k, (y, e) in enumerate(zip(found["layers"], found["engine"]["layers"], strict=True)):
+    for k, (y, e) in enumerate(zip(description["layers"], description["engine"]["layers"], strict=True)):
         ranges = ", ".join(f"{name} {low} to {high}" for name, (low, high) in y["ranges"].items())
         row = (str(k), y["kind"], str(y["n_in"]), str(y["n_out"]), ranges, f"{e['macros']} of {e['rows']}x{e['cols']}")
         if "neuron" in y:
@@ -85,4 +86,4 @@ def _layer_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
             values = (e["dataflow"], f"{e['across']} x {e['groups']}", *(str(e[name]) for name in extra[2:]))
             rows.append((*row, *values))
     head = ("layer", "kind", "inputs", "neurons", "coefficients", "macros")
-    return head + (tuple(spiking.values()) if "neuron" in found["layers"][0] else extra), rows
+    return head + (tuple(spiking.values()) if "neuron" in description["layers"][0] else extra), rows

@@ -55,35 +55,35 @@ def spirit(
     task.check(options.images, options.trials, options.image)
     beside = zoo.load("mnist-spirit-tanh")
     with progress() as tell:
-        found = task.spirit(
+        result = task.spirit(
             loaded, inputs.images, inputs.labels, trials=options.trials, seed=options.seed, image=options.image,
             beside=beside if beside.digest != loaded.digest else None,
             progress=lambda done, total: tell(loaded.name, done, total),
         )  # fmt: skip
         if pictures is not None:
-            for name, plot in task.plots(found).items():
+            for name, plot in task.plots(result).items():
                 plot.save(pictures / f"{name}.svg")
                 plot.save(pictures / f"{name}.png")
     if as_json:
-        print_json(found.to_json())
+        print_json(result.to_json())
         return
-    _show(found, options.trials)
+    _show(result, options.trials)
 
 
-def _show(found: Any, trials: int) -> None:
+def _show(result: Any, trials: int) -> None:
     from oxnor.sim.studies import spirit as task
 
-    print_table(("", "published", "oxnor"), task.table(found))
+    print_table(("", "published", "oxnor"), task.table(result))
     rows = [
         (f"{d['delta_s']}", f"{100 * d['accuracy']:.2f} %", f"{d['input_spikes']:.1f}", f"{100 * d['undecided']:.1f} %")
-        for d in found.deltas
+        for d in result.deltas
     ]
     print_table(("Delta S", "accuracy", "input spikes", "undecided"), rows)
     cells = [(f"{c['rate']:g}", f"{100 * c['accuracy']:.2f} %", f"{100 * c['low']:.2f} to {100 * c['high']:.2f} %")
-             for c in found.cells]  # fmt: skip
+             for c in result.cells]  # fmt: skip
     print_table(("wrong cells", "accuracy", f"range of {trials} trials"), cells)
-    periods = zip(task.REFRACTORIES, *found.refractory.values(), strict=True)
+    periods = zip(task.REFRACTORIES, *result.refractory.values(), strict=True)
     held = [(str(ticks), *(f"{100 * a:.2f} %" for a in accuracy)) for ticks, *accuracy in periods]
-    print_table(("refractory ticks", *found.refractory), held)
+    print_table(("refractory ticks", *result.refractory), held)
     for source in task.SOURCES:
         note(source)

@@ -26,16 +26,16 @@ def cache(
     from oxnor.sim.runner.cache import entries, limit
     from oxnor.sim.runner.cache import prune as remove
 
-    found = remove(0, grace_s=0) if prune else entries()
-    size = sum(e.size for e in found)
+    builds = remove(0, grace_s=0) if prune else entries()
+    size = sum(e.size for e in builds)
     if as_json:
-        rows = [{"kind": e.kind, "path": str(e.path), "bytes": e.size, "used": e.used} for e in found]
+        rows = [{"kind": e.kind, "path": str(e.path), "bytes": e.size, "used": e.used} for e in builds]
         print_json({"folder": str(build_root()), "limit": limit(), "removed" if prune else "entries": rows})
         return
     if not prune:
-        lines = [(e.kind, e.path.name, f"{e.size / 2**20:,.1f}", _ago(time.time() - e.used)) for e in reversed(found)]
+        lines = [(e.kind, e.path.name, f"{e.size / 2**20:,.1f}", _ago(time.time() - e.used)) for e in reversed(builds)]
         print_table(("what", "name", "MiB", "used"), lines, left=2)
-    what = f"{len(found):,} entries, {size / 2**20:,.1f} MiB"
+    what = f"{len(builds):,} entries, {size / 2**20:,.1f} MiB"
     note(f"Removed {what}." if prune else f"{build_root()}: {what} of {limit() / 2**20:,.0f} MiB")
 
 

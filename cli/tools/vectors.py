@@ -43,8 +43,8 @@ def vectors(
 
     design = source.read(data, data=DataOptions(at_most=100)).with_data(seed=seed)
     network, inputs = design.binarized, design.inputs()
-    found = write_vectors(network, inputs.images, output, labels=inputs.labels)
+    written = write_vectors(network, inputs.images, output, labels=inputs.labels)
     if as_json:
-        print_json({"directory": str(output), "inputs": inputs.source} | found)
+        print_json({"directory": str(output), "inputs": inputs.source} | written)
     else:
-        note(f"Written to {output}: {', '.join(found['files'])} ({inputs.source}).")
+        note(f"Written to {output}: {', '.join(written['files'])} ({inputs.source}).")

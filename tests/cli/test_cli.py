@@ -66,7 +66,9 @@ def test_help_lists_every_command_once_below_its_panel():
         assert sum(line.startswith(f"│ {command} ") for line in lines) == 1, command
     panels = [line.split("─ ")[1].split(" ─")[0] for line in lines if line.startswith("╭")]
     assert panels == ["Options", "Start", "Networks", "Hardware", "Errors", "Compare", "Tools"]
-    assert "\b" not in result.stdout
+    words = " ".join(result.stdout.split())
+    assert "Exit codes: 0 success, 1 mismatch or failure, 2 invalid input, 130 interrupted." in words
+    assert r"\b" not in result.stdout
     assert "\x08" not in result.stdout
 
 
