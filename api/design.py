@@ -283,7 +283,7 @@ class Design:
         ----------
         directory : path
         force : bool
-            Replace the folder even if it was not written by this function.
+            Take the place of a folder that holds something else, which is kept as ``NAME.old``.
 
         Returns
         -------

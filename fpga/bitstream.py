@@ -13,10 +13,10 @@ from typing import Any
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.targets import TARGETS
 from oxnor.hw.params.widths import bits_for
-from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
+from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.runner.cache import Lease, prune
+from oxnor.sim.runner.cache import OWN_FILES, Lease, is_whole, prune, seal
 from oxnor.sim.runner.runner import tail
 from oxnor.sim.runner.synthesis import Tool, ToolError, run_tool
 
@@ -126,40 +126,46 @@ def build(
     ToolError
         If a tool fails.
     """
-    directory, options = Path(directory), options or BuildOptions()
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / DESCRIPTION).is_file():
-        raise InputError(f"{directory}: was not written by oxnor fpga build; choose another folder or empty it")
-    step = progress or (lambda *_: None)
-    cache = (root or build_root()) / "fpga"
-    cache.mkdir(parents=True, exist_ok=True)
+    options, step = options or BuildOptions(), progress or (lambda *_: None)
+    with whole_folder(directory, marker=DESCRIPTION) as folder:
+        builds = (root or build_root()) / "fpga"
+        work = builds / f"{hashlib.sha256(str(Path(directory).resolve()).encode()).hexdigest()[:16]}.tmp"
+        builds.mkdir(parents=True, exist_ok=True)
+        with locked(work.with_suffix(".lock")):
+            target, lease = _built(network, board, config, options, step, work)
+            prune(root=root)
+        step("bitstream", STEPS, STEPS)
+        shutil.rmtree(work, ignore_errors=True)
+        with lease:
+            ignored = shutil.ignore_patterns("design.json", "routed.*", *OWN_FILES)
+            shutil.copytree(target, folder, ignore=ignored, dirs_exist_ok=True)
+        return json.loads((folder / REPORT).read_text())
+
+
+def _built(
+    network: Network, board: Board, config: EngineConfig, options: BuildOptions, step: Progress, work: Path
+) -> tuple[Path, Lease]:
+    """Return the entry of the cache with the build, made in `work` unless it is there and whole."""
     used = {name: find_tool(name) for name in ("yosys", f"nextpnr-{board.chip.family}", _packer(board))}
     names = {name: tool.name for name, tool in used.items()}
-    work = cache / f"{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]}.tmp"
-    with locked(work.with_suffix(".lock")):
-        shutil.rmtree(work, ignore_errors=True)
-        step("Verilog", 0, STEPS)
-        design = write_design(network, board, config, work, options)
-        sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
-        write_text(work / "synth.ys", synthesis_script(board, sources, memory_style(config, board.chip)))
-        inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": _placement(board.chip, config)}
-        key = netlist_key(work, inputs)
-        target = cache / key
-        with locked(cache / f"{key}.lock"):
-            if not (target / REPORT).is_file():
-                _run_tools(design, used, work, options.seed, step)
-                text = json.dumps(report(design, work, names, options.seed), indent=2) + "\n"
-                write_text(work / DESCRIPTION, json.dumps(design.describe(), indent=2) + "\n")
-                write_text(work / REPORT, text)
-                shutil.rmtree(target, ignore_errors=True)
-                work.rename(target)
-                prune(root=root)
-            lease = Lease(target)
-    step("bitstream", STEPS, STEPS)
     shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(directory, ignore_errors=True)
-    with lease:
-        shutil.copytree(target, directory, ignore=shutil.ignore_patterns("design.json", "routed.*", lease.name))
-    return json.loads((directory / REPORT).read_text())
+    step("Verilog", 0, STEPS)
+    design = write_design(network, board, config, work, options)
+    sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
+    write_text(work / "synth.ys", synthesis_script(board, sources, memory_style(config, board.chip)))
+    inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": _placement(board.chip, config)}
+    key = netlist_key(work, inputs)
+    target = work.parent / key
+    with locked(work.parent / f"{key}.lock"):
+        if not is_whole(target):
+            _run_tools(design, used, work, options.seed, step)
+            text = json.dumps(report(design, work, names, options.seed), indent=2) + "\n"
+            write_text(work / DESCRIPTION, json.dumps(design.describe(), indent=2) + "\n")
+            write_text(work / REPORT, text)
+            shutil.rmtree(target, ignore_errors=True)
+            seal(work)
+            work.rename(target)
+        return target, Lease(target)
 
 
 def _packer(board: Board) -> str:

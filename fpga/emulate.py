@@ -16,7 +16,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.files import build_root, locked
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import toolchain
-from oxnor.sim.runner.cache import Lease
+from oxnor.sim.runner.cache import Lease, is_whole, seal
 from oxnor.sim.runner.process import execute
 from oxnor.sim.runner.runner import SimulationError, tail
 from oxnor.sim.runner.runtime import Runtime
@@ -51,7 +51,7 @@ def build_program(
     target = folder / f"virtual-{h.hexdigest()[:24]}"
     program = target / "virtual_board"
     with locked(folder / f"{target.name}.lock"):
-        if not program.is_file():
+        if not is_whole(target):
             work = folder / f"{target.name}.tmp"
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(target, ignore_errors=True)
@@ -78,6 +78,7 @@ def build_program(
             runtime.keep(obj)
             target.mkdir()
             (obj / "virtual_board").rename(program)
+            seal(target)
             shutil.rmtree(work)
         Lease(target).close()  # used now
     return program

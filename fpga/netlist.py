@@ -12,7 +12,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.runner.cache import Lease
+from oxnor.sim.runner.cache import Lease, is_whole, seal
 from oxnor.sim.runner.synthesis import run_tool, yosys_share
 from oxnor.sim.verify.inputs import Inputs
 
@@ -48,9 +48,10 @@ def netlist(network: Network, board: Board, config: EngineConfig, root: Path | N
         write_text(work / "synth.ys", f"{script}write_verilog -noattr netlist.v\n")
         yosys = find_tool("yosys")
         target = cache / f"netlist-{netlist_key(work, [yosys.name, design.freq_mhz])}"
-        if not (target / "netlist.v").is_file():
+        if not is_whole(target):
             run_tool(yosys, ["synth.ys"], work, "yosys.log")
             shutil.rmtree(target, ignore_errors=True)
+            seal(work)
             work.rename(target)
         Lease(target).close()  # used now
         shutil.rmtree(work, ignore_errors=True)

@@ -22,13 +22,18 @@ def generate(
     engine: Engine,
     devices: Devices,
     key: Key,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder even if it is not ours.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Take the place of a folder that holds something else, which is kept as NAME.old."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Generate the Verilog: sources, memory files and a JSON sidecar.
 
     The folder has rtl/*.sv, mem/*.mem, a file list, and oxnor.json with the ports, registers, structure, timing and
-    hashes. The same input gives the same bytes. A folder written before is replaced; another one only with --force.
+    hashes. The same input gives the same bytes. A folder written before is replaced.
 
     Example: [bold]oxnor generate mnist-tfc -o engine --target asic --macro 64x64[/]
     """

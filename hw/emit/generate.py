@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
+from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
@@ -24,14 +23,6 @@ from .verilog import Description, Emitted, emit_engine
 
 SIDECAR = "oxnor.json"
 FORMAT = "oxnor-engine"
-
-
-def is_ours(directory: Path) -> bool:
-    """Return whether `directory` was written by :func:`generate`."""
-    try:
-        return json.loads((directory / SIDECAR).read_text(encoding="utf-8")).get("format") == FORMAT
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def generate(
@@ -50,14 +41,14 @@ def generate(
     directory : path
         ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list), ``oxnor_engine.core`` (FuseSoC), ``oxnor.json``
         (sidecar), ``README.md`` (ports, registers) and ``examples/`` (benches with golden vectors) go here. A folder
-        that this function wrote before is replaced; another one that is not empty only if `force`. For a spiking
+        that this function wrote before is replaced in one step, and files of the user's in it are kept. For a spiking
         network there are the first two, a file list and the sidecar.
     config : EngineConfig or SpikingConfig, optional
         Default: what its ``for_network`` gives.
     devices : DeviceDraw, optional
         What macros of kind `devices` hold.
     force : bool
-        Replace the folder whatever it holds.
+        Take the place of a folder that holds something else, which is kept as ``NAME.old``.
 
     Returns
     -------
@@ -69,25 +60,8 @@ def generate(
     InputError
         If the folder is not ours, or cannot be written.
     """
-    directory = Path(directory)
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory}: must be a folder, not a file")
-    if directory.is_dir() and any(directory.iterdir()) and not (force or is_ours(directory)):
-        raise InputError(f"{directory}: was not written by oxnor generate; use `force` to replace all that is in it")
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    except OSError as e:
-        raise InputError(f"{directory}: cannot be written ({e.strerror})") from None
-    try:
-        temporary.chmod(0o755)
-        sidecar = _WRITERS[type(network)](network, config, devices, temporary)
-        if directory.exists():
-            shutil.rmtree(directory)
-        temporary.rename(directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return sidecar
+    with whole_folder(directory, marker=SIDECAR, force=force) as folder:
+        return _WRITERS[type(network)](network, config, devices, folder)
 
 
 def _sidecar(network: Network | SpikingNetwork, emitted: Emitted, images: list[Path], more: Description) -> Description:

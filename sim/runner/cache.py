@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
+import logging
 import os
 import shutil
 import time
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import build_root
+from oxnor.models.base.files import build_root, write_text
 
 #: Folders that hold entries, and what these are.
 FOLDERS = {"sim": "simulation", "fpga": "FPGA build", "run": "run"}
@@ -24,7 +27,9 @@ FOLDERS = {"sim": "simulation", "fpga": "FPGA build", "run": "run"}
 LIMIT_GIB = 4.0
 #: Seconds in which an entry that was used still counts as in use: for its user's way from one lease to the next.
 GRACE_S = 60
-_IN_USE = "in-use"
+_IN_USE, _SEAL = "in-use", "hashes.json"
+#: Files of the cache itself in an entry.
+OWN_FILES = (_IN_USE, _SEAL)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,30 @@ def limit() -> int:
     except ValueError:
         raise InputError(f"OXNOR_BUILD_LIMIT must be a number of GiB, not {text!r}") from None
     return int(gib * 2**30)
+
+
+def _hashes(entry: Path) -> dict[str, str]:
+    files = (p for p in entry.rglob("*") if p.is_file() and p.name not in OWN_FILES)
+    return {p.relative_to(entry).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def seal(entry: Path) -> None:
+    """Write the hashes of all files of a new entry: the last thing that is done to it."""
+    write_text(entry / _SEAL, json.dumps(_hashes(entry), sort_keys=True, indent=0) + "\n")
+
+
+def is_whole(entry: Path) -> bool:
+    """Return whether an entry is there with every byte that was sealed; say so if it is damaged."""
+    if not entry.is_dir():
+        return False
+    try:
+        sealed = json.loads((entry / _SEAL).read_text(encoding="utf-8"))
+        if _hashes(entry) == sealed:
+            return True
+    except (OSError, ValueError, RecursionError):
+        pass
+    logging.getLogger(__name__).warning("oxnor: %s is damaged, or from an earlier release: it is made again", entry)
+    return False
 
 
 def _size(folder: Path) -> int:

@@ -149,7 +149,7 @@ def build(
     key = _key(sources, described)
     target = folder / key
     with locked(folder / f"{key}.lock"):
-        if not (target / "build.json").is_file():
+        if not cache.is_whole(target):
             work = folder / f"{key}.tmp"
             shutil.rmtree(work, ignore_errors=True)
             shutil.rmtree(target, ignore_errors=True)
@@ -158,6 +158,7 @@ def build(
             _compile(Build(simulator, str(tool), top, target, waves, 0.0, False), tool, sources, described, work)
             seconds = time.monotonic() - started
             (work / "build.json").write_text(json.dumps({"seconds": seconds, **described}, indent=1))
+            cache.seal(work)
             work.rename(target)
             is_cached = False
         else:

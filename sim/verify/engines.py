@@ -77,14 +77,14 @@ def emitted(config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitt
     key = hashlib.sha256(f"{config.digest} {generator_hash()}".encode()).hexdigest()[:24]
     target = root / "sim" / f"rtl-{key}"
     with locked(root / "sim" / f"rtl-{key}.lock"):
-        if not (target / "sidecar.json").is_file():
+        if not cache.is_whole(target):
             shutil.rmtree(target, ignore_errors=True)
             verilog = emit(target)
             name, text = registered_reset(verilog.sidecar["ports"], verilog.top)
             (target / f"{name}.sv").write_text(text)
-            partial = target / "sidecar.partial"
-            partial.write_text(json.dumps(verilog.sidecar | {"top": verilog.top, "testbench_top": name}))
-            partial.rename(target / "sidecar.json")
+            described = verilog.sidecar | {"top": verilog.top, "testbench_top": name}
+            (target / "sidecar.json").write_text(json.dumps(described))
+            cache.seal(target)
         lease = cache.Lease(target)
     sidecar = json.loads((target / "sidecar.json").read_text())
     top, other = sidecar["top" if bare else "testbench_top"], sidecar["testbench_top"]

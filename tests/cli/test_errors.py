@@ -189,10 +189,20 @@ def test_output_folder_that_is_not_ours(place):
     (place / "out").mkdir()
     (place / "out" / "thesis.tex").write_text("years of work")
     text = sentence("generate", "toy.npz", "-o", "out")
-    assert text == "out: was not written by oxnor generate; use --force to replace all that is in it"
+    assert text == "out: must be new, empty or written by this command before, and has other files in it; with --force it is kept under another name"
     assert [p.name for p in (place / "out").iterdir()] == ["thesis.tex"]
     assert run("generate", "toy.npz", "-o", "out", "--force").exit_code == 0
     assert (place / "out" / "oxnor.json").is_file()
+    assert (place / "out.old" / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("where", [".", "..", "./out/.."])
+def test_output_folder_is_never_the_one_you_are_in(place, where):
+    (place / "thesis.tex").write_text("years of work")
+    for force in ((), ("--force",)):
+        text = sentence("generate", "toy.npz", "-o", where, *force)
+        assert text.endswith("must be a folder of its own, not the one you are in or one above it")
+    assert (place / "thesis.tex").read_text() == "years of work"
 
 
 def test_output_that_is_a_file(place):

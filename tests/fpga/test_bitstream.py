@@ -36,7 +36,7 @@ def test_advice_says_how_much_is_too_much():
 def test_foreign_folder_is_not_replaced(small, tmp_path):
     (tmp_path / "mine").write_text("x")
     spec = board("icebreaker")
-    with pytest.raises(InputError, match="was not written by oxnor fpga build"):
+    with pytest.raises(InputError, match="must be new, empty or written by this command before, and has other files in it"):
         build(small, spec, find_engine(small, spec.chip).config, tmp_path)
 
 

@@ -78,10 +78,11 @@ def test_folders_that_are_not_ours_stay(tmp_path, random_network):
     (other / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError) as e:
         generate(network, other)
-    assert str(e.value) == f"{other}: was not written by oxnor generate; use `force` to replace all that is in it"
+    assert str(e.value) == f"{other}: must be new, empty or written by this command before, and has other files in it; with `force` it is kept under another name"
     assert (other / "thesis.tex").read_text() == "years of work"
     generate(network, other, force=True)
     assert not (other / "thesis.tex").exists()
+    assert (tmp_path / "other.old" / "thesis.tex").read_text() == "years of work"
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="must be a folder, not a file"):
         generate(network, tmp_path / "file")
