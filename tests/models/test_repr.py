@@ -54,7 +54,7 @@ FAULTS = FaultMap(((64, 784),), {0: np.arange(3)}, {0: np.array([9])}, read=Read
     (lambda _: spiking.run(SPIRIT, np.zeros((2, 784), np.uint8)), "Readout(2 images, 10 classes, 2 undecided, 0 input"),
     (lambda _: spiking.run(SPIRIT, np.zeros((2, 784), np.uint8), with_spikes=True).spikes, "Spikes(0 output spikes)"),
     (lambda _: Curve("x", {0.1: np.array([0.5, 0.6]), 0.2: np.array([0.4])}, 0.9, 10),
-     "Curve('x', 2 error rates 0.1 to 0.2, 3 trials, clean 90.00 %)"),
+     "Curve('x', 2 error rates 0.1 to 0.2, 3 trials of accuracy, clean 90.00 %)"),
     (lambda _: device_macro.DeviceTables.from_device(DEVICE), "DeviceTables(noise_sigma="),
     (lambda _: device_macro.DeviceMacro.unformed(device_macro.DeviceTables.from_device(DEVICE), 4, 8),
      "DeviceMacro(4 x 8 pairs, 0 programming operations)"),
