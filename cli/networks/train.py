@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, output, seed
+from oxnor.cli.options.common import DATA, AsJson, output, seed
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from oxnor.models.datasets.mnist import DownloadProgress
     from oxnor.models.training.binarized import Progress as Step
     from oxnor.models.training.binarized import TrainParams
 
@@ -82,6 +83,43 @@ class Training:
     margin: Annotated[
         float | None, typer.Option(help="Hinge loss with this lead of the right class's score; 0: cross entropy.")
     ] = None
+    input_threshold: Annotated[
+        int | None, typer.Option(metavar="N", help="A pixel becomes 1 if it is at least this; 1 to 255.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What to train on."""
+
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="NAME|FILE|FOLDER", show_default="mnist", rich_help_panel=DATA,
+            help="Data set: mnist, fashion-mnist, digits, a file (.npz, .npy, .csv, IDX), or a folder with a folder of"
+            " pictures for each class.",
+        ),
+    ] = None  # fmt: skip
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="Labels, if they are not in the data.", rich_help_panel=DATA),
+    ] = None
+    test: Annotated[
+        str | None,
+        typer.Option(
+            "--test", metavar="NAME|FILE|FOLDER", rich_help_panel=DATA,
+            help="Test set. Default: that of the data, or a sixth of the images.",
+        ),
+    ] = None  # fmt: skip
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir", metavar="DIR", help="Folder in which known sets are looked for first.", rich_help_panel=DATA
+        ),
+    ] = None
+    download: Annotated[
+        bool, typer.Option("--download", help="Download MNIST if it is found nowhere.", rich_help_panel=DATA)
+    ] = False
 
 
 @expanded
@@ -89,15 +127,17 @@ def train(
     name: Annotated[str, typer.Argument(help="A shipped network to train anew, or a new name with --hidden.")],
     training: Training,
     output: Annotated[Path | None, output("FILE", "Network file to write. Default: build/NAME.npz.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder with the MNIST files.")] = None,
-    download: Annotated[bool, typer.Option("--download", help="Download MNIST if it is found nowhere.")] = False,
+    data: TrainingSet = TrainingSet(),
     checkpoint: Annotated[Path | None, typer.Option(help="File to keep the state in after each epoch.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a binarized network on MNIST; the test images are looked at once, at the end.
+    """Train a binarized network on any data set; the test images are looked at once, at the end.
 
-    Example: [bold]oxnor train mnist-tfc --epochs 40[/]
+    Grey pictures of a size are deformed and taught by a float network; other features are taken as they are.
+
+    Example: [bold]oxnor train mnist-tfc --epochs 40[/], or [bold]oxnor train clothes --hidden 512,512 --data
+    fashion-mnist[/]
     """
     from rich.console import Console
 
@@ -107,11 +147,18 @@ def train(
     hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
     params: TrainParams = preset(name, options | hidden)
     output = output or Path("build") / f"{name}.npz"
+    given = {k: v for k, v in asdict(data).items() if k in ("data", "labels", "test")}
+
+    def load(download: DownloadProgress | None) -> TrainingData:
+        return TrainingData.load(
+            data.data or "mnist", labels=data.labels, test=data.test, data_dir=data.data_dir, download=download
+        )
+
     bars = Bars(Console(stderr=True, quiet=as_json))
     with bars.progress:
         network = make(
-            name, params, TrainingData.mnist(data, bars.download if download else None),
-            command=command_line(name, options), checkpoint=checkpoint, resume=resume, progress=bars.step,
+            name, params, load(bars.download if data.download else None),
+            command=command_line(name, options | given), checkpoint=checkpoint, resume=resume, progress=bars.step,
         )
     network.save(output)
     if as_json:

@@ -75,6 +75,11 @@ class Dataset:
         """The images as rows, shape (n, n_pixels)."""
         return self.images.reshape(len(self), self.n_pixels)
 
+    def some(self, indices: NDArray[np.integer], which: str) -> Dataset:
+        """Return the images of these indices; `which` says in words which they are."""
+        labels = None if self.labels is None else self.labels[indices]
+        return Dataset(self.name, self.images[indices], labels, self.classes, f"{self.source}: {which}")
+
     def first(self, count: int) -> Dataset:
         """Return the first `count` images, or raise InputError if there are fewer."""
         if not 1 <= count <= len(self):

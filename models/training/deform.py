@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oxnor.models.base.errors import InputError
@@ -56,6 +56,10 @@ class Deformation:
     def __mul__(self, factor: float) -> Deformation:
         """Return a deformation `factor` times as strong."""
         return Deformation(*(factor * v for v in (self.shift, self.rotation, self.scale, self.shear, self.elastic)))
+
+    def in_pixels(self, scale: float) -> Deformation:
+        """Return the same deformation of images `scale` times as large: what is in pixels is scaled."""
+        return replace(self, shift=self.shift * scale, elastic=self.elastic * scale)
 
 
 def deform(images: Any, how: Deformation, source: Any, shape: tuple[int, int] = MNIST_SHAPE) -> Any:

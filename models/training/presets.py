@@ -13,14 +13,15 @@ import numpy as np
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.datasets.dataset import Dataset
 from oxnor.models.datasets.known import load_dataset
-from oxnor.models.datasets.mnist import DownloadProgress
+from oxnor.models.datasets.mnist import MNIST_SIZE, DownloadProgress
+from oxnor.models.datasets.splits import split
 from oxnor.models.golden import spiking as golden
 from oxnor.models.golden.registry import accuracy
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
 
 from . import binarized, spiking
 from .binarized import Progress, TrainParams
-from .deform import Deformation
+from .deform import MNIST_SHAPE, Deformation
 from .spiking import SpikingTrainParams
 
 LICENCE = "MIT"
@@ -108,6 +109,10 @@ def _spiking_preset(name: str, changes: Mapping[str, Any]) -> SpikingTrainParams
     return replace(SPIKING_PRESETS[name], **changes)
 
 
+#: Training images below which a set is small, and most passes of a teacher over a small set.
+SMALL, TEACHER_EPOCHS_MAX = 10_000, 60
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """The images for training, and those for the one test at the end.
@@ -135,19 +140,61 @@ class TrainingData:
         self.test.check_fit(self.train.n_pixels, self.train.n_classes, self.train.name)
 
     @classmethod
-    def mnist(cls, data_dir: str | Path | None = None, download: DownloadProgress | None = None) -> TrainingData:
-        """Return MNIST; with `download`, which is told of its progress, also if it is on none of the usual places."""
+    def load(
+        cls,
+        source: str | Path = "mnist",
+        *,
+        labels: str | Path | None = None,
+        test: str | Path | None = None,
+        data_dir: str | Path | None = None,
+        download: DownloadProgress | None = None,
+    ) -> TrainingData:
+        """Return a data set to train on.
+
+        Parameters
+        ----------
+        source, labels, data_dir
+            As for :func:`oxnor.models.datasets.known.load_dataset`.
+        test : str or path, optional
+            Test set. Default: that of `source`, or a sixth of its images if it has none.
+        download : callable, optional
+            Download a known set that is found nowhere, and report progress here. Default: nothing is downloaded.
+        """
         train = load_dataset(
-            "mnist", split="train", data_dir=data_dir, download=download is not None, progress=download
+            source, labels=labels, split="train", data_dir=data_dir, download=download is not None, progress=download
         )
-        return cls(train, load_dataset("mnist"))
+        if test is not None:
+            return cls(train, load_dataset(test, data_dir=data_dir))
+        held = load_dataset(source, labels=labels, data_dir=data_dir)
+        if not np.array_equal(held.images, train.images):
+            return cls(train, held)
+        kept, out = split(len(train), max(len(train) // 6, 1))
+        return cls(train.some(kept, "five of six images"), train.some(out, "one of six images"))
 
     def fit(self, params: TrainParams) -> TrainParams:
-        """Return `params` with a validation set of at most a sixth, and without copies and teacher for features."""
-        params = replace(params, validation=min(params.validation, max(len(self.train) // 6, 1)))
-        if self.train.images.ndim == 3:
+        """Return `params` fit for the set; those of MNIST stay as they are.
+
+        The validation set is at most a sixth. Deformations are those of 28 x 28 pixels, scaled. Small sets have
+        smaller batches, and their teacher as many steps as MNIST's would have, up to :data:`TEACHER_EPOCHS_MAX` passes.
+        Features that are no pictures have neither deformed copies nor a teacher.
+        """
+        n = len(self.train)
+        params = replace(params, validation=min(params.validation, max(n // 6, 1)))
+        if n < SMALL:
+            params = replace(params, batch=min(params.batch, max(n // 40, 2)))
+        if self.train.images.ndim != 3:
+            return replace(params, views=0, teacher=replace(params.teacher, epochs=0))
+        side = min(self.train.images.shape[1:])
+        if side == MNIST_SHAPE[0] and n >= SMALL:
             return params
-        return replace(params, views=0, teacher=replace(params.teacher, epochs=0))
+        scale, teacher = side / MNIST_SHAPE[0], params.teacher
+        teacher = replace(
+            teacher,
+            deformation=teacher.deformation.in_pixels(scale),
+            epochs=min(teacher.epochs * max(MNIST_SIZE["train"] // n, 1), TEACHER_EPOCHS_MAX),
+            batch=min(teacher.batch, params.batch),
+        )
+        return replace(params, deformation=params.deformation.in_pixels(scale), teacher=teacher)
 
 
 def make(

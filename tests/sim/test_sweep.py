@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.damage import header_of_a_sweep
 from typer.testing import CliRunner
 
 from oxnor.cli.app import app
@@ -26,7 +27,7 @@ from oxnor.sim.sweeps.evaluator import Evaluator, errors_of, work_for
 from oxnor.sim.sweeps.page import Story, build_page
 from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, parse_rates
 from oxnor.sim.sweeps.run import sweep
-from oxnor.sim.sweeps.store import ALL_LAYERS, Key, Results
+from oxnor.sim.sweeps.store import ALL_LAYERS, Key, Results, Trial
 from oxnor.sim.verify.inputs import inputs_for
 
 RATES = (0.001, 0.01, 0.1)
@@ -474,3 +475,17 @@ def test_two_that_begin_at_once_share_the_new_file(tmp_path):
     for process in both:
         _, said = process.communicate(timeout=120)
         assert (process.returncode, said) == (0, "")
+
+
+def test_a_page_of_somebody_elses_file_runs_no_script(tmp_path):
+    nasty = 'x"><script>alert(1)</script>'
+    told = {"network": nasty, "inputs": nasty, "command": nasty, "kind": nasty, "options": {nasty: nasty}, "made": {nasty: nasty}}
+    with Results(tmp_path / "r.sqlite", header_of_a_sweep() | told) as results:
+        for key in (Key(ALL_LAYERS, 0.0, 0), Key(ALL_LAYERS, 0.01, 0), Key(ALL_LAYERS, 0.1, 0), Key(0, 0.01, 0)):
+            results.add(Trial(key, 3, np.diag([4, 3, 3]), 0.1))
+        results.add_check(Key(ALL_LAYERS, 0.01, 0), 0, nasty)
+    story = Story.read(tmp_path / "r.sqlite")
+    for stories in ([story], [story, story]):
+        page = build_page(stories)
+        assert "&lt;script&gt;alert(1)" in page
+        assert "<script>alert" not in page
