@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import struct
 import tokenize
 import zipfile
@@ -70,6 +71,25 @@ def naming(path: str | Path) -> Iterator[None]:
     except InputError as e:
         text = str(e)
         raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+
+
+def type_name(dtype: Any) -> str:
+    """Return the type of an array's elements in words, as ``int32`` or ``text``, without numpy's codes."""
+    dtype = np.dtype(dtype)
+    words = {"U": "text", "S": "text", "O": "Python objects", "V": "records"}
+    swapped = " (most significant byte first)" if dtype.byteorder == ">" else ""
+    return words.get(dtype.kind, dtype.name) + swapped
+
+
+def in_type_names(text: str) -> str:
+    """Return a message of numpy with its codes of types replaced by their names."""
+    return re.sub(r"dtype\('([<>|=]?[a-zA-Z]\d*|[a-z]+\d+|bool)'\)", lambda match: type_name(match[1]), text)
+
+
+def _types(dtypes: Sequence[str]) -> str:
+    """Return types of which one must be met, in words."""
+    *others, last = dict.fromkeys(type_name(t) for t in dtypes)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 class NpzReader:
@@ -154,7 +174,7 @@ class NpzReader:
         except UNREADABLE as e:
             raise self._unreadable(name, e) from None
         if kind.str not in dtypes:
-            raise InputError(f"{self.path}: array {name!r} must have dtype {' or '.join(dtypes)}, not {kind.str}")
+            raise InputError(f"{self.path}: array {name!r} must be {_types(dtypes)}, not {type_name(kind)}")
         if len(stored) > ndim_max:
             raise InputError(f"{self.path}: array {name!r} must have at most {ndim_max} dimensions, not {len(stored)}")
         return self.array(name, kind.str, stored, limit, any_order=True)
@@ -195,7 +215,7 @@ class NpzReader:
                     raise InputError(f"{self.path}: array {name!r} must be in .npy format 1.0, not {version}")
                 stored, fortran, kind = np.lib.format.read_array_header_1_0(member)
                 if kind != np.dtype(dtype):
-                    raise InputError(f"{self.path}: array {name!r} must have dtype {dtype}, not {kind.str}")
+                    raise InputError(f"{self.path}: array {name!r} must be {type_name(dtype)}, not {type_name(kind)}")
                 same = len(stored) == len(shape) and all(s in (None, f) for s, f in zip(shape, stored, strict=True))
                 if not same or (fortran and not any_order):
                     wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"

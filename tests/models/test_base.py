@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import oxnor.models
 from oxnor.cli.console import sentence
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import in_type_names
 
 #: Where the public names are defined.
 HOMES = {
@@ -100,3 +101,13 @@ def test_what_an_import_loads(code, unwanted):
     program = f"import sys, json\n{code}\nprint(json.dumps(list(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
     assert not set(loaded) & set(unwanted)
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("cannot cast from dtype('<U3') to dtype('float64')", "cannot cast from text to float64"),
+    ("ufunc 'add' did not contain a loop with signature matching types (dtype('<f4'), dtype('|O')) -> None",
+     "ufunc 'add' did not contain a loop with signature matching types (float32, Python objects) -> None"),
+    ("nothing of numpy", "nothing of numpy"),
+])
+def test_type_names_in_messages(text, words):
+    assert in_type_names(text) == words

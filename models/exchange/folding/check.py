@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from oxnor.models import golden
 from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import type_name
 from oxnor.models.base.rng import stream
 from oxnor.models.networks import kernels
 
@@ -67,7 +68,7 @@ def as_images(built: Built, images: NDArray) -> NDArray:
     if images.dtype in (np.uint8, np.bool_):
         return images
     if images.dtype.kind not in "fi":
-        raise InputError(f"images: dtype must be uint8, bool or float, not {images.dtype}")
+        raise InputError(f"images must be uint8, bool or float, not {type_name(images.dtype)}")
     values = levels(built.coding, np.float64)
     x = images.astype(np.float64)
     row = np.clip(np.searchsorted((values[1:] + values[:-1]) / 2, x), 0, len(values) - 1)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import in_type_names
 
 from . import ops
 from .graph import Graph, Node
@@ -55,7 +56,8 @@ def execute(graph: Graph, x: NDArray) -> NDArray:
             with np.errstate(all="ignore"):
                 results = _run(node, [values.get(name) if name else None for name in node.inputs], graph.input_shape[0])
         except (ValueError, IndexError, TypeError) as e:
-            raise InputError(f"{node.label}: cannot be run on {len(x)} images ({str(e)[:120]})") from None
+            why = in_type_names(str(e))[:120]
+            raise InputError(f"{node.label}: cannot be run on {len(x)} images ({why})") from None
         values |= dict(zip(node.outputs, results, strict=False))
         for name in node.inputs:
             if last[name] == k and name not in graph.constants and name not in graph.outputs:

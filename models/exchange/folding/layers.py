@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import type_name
 
 from . import rounding
 from .elements import elementwise
@@ -78,7 +79,7 @@ class Layers:
         if weights.ndim != 2 or left.axis != 0 or int(np.prod(shape[1:])) != shape[-1] or shape[-1] != len(weights):
             raise InputError(f"activations of shape {shape[1:]} by weights of shape {weights.shape} are no dense layer")
         if weights.dtype.kind not in "fiub":
-            raise InputError(f"weights must be numbers, not {weights.dtype}")
+            raise InputError(f"weights must be numbers, not {type_name(weights.dtype)}")
         names = node.inputs[0] if swapped else node.inputs[1]
         y = self._dense(node, left, weights, self.quantised.get(names, ""))
         y.index = y.index.reshape([1] * (left.value.ndim - 1) + [-1])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import in_type_names
 
 from . import ops
 from .elements import SAME, elementwise, head
@@ -115,7 +116,8 @@ class Walk:
             except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, ZeroDivisionError,
                     AttributeError) as e:  # fmt: skip
                 # numpy's errors for shapes that do not fit.
-                self.problems.append(f"{node.label}: its inputs or attributes do not fit ({str(e)[:120]})")
+                why = in_type_names(str(e))[:120]
+                self.problems.append(f"{node.label}: its inputs or attributes do not fit ({why})")
                 results = [Unknown()] * len(node.outputs)
             for name, value in zip(node.outputs, results, strict=False):
                 if isinstance(value, Table) and not value.head:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.models.base.files import in_type_names
+
 #: Largest fixed batch that is run.
 _BATCH_MAX = 256
 
@@ -105,6 +107,6 @@ def evaluator(model: Any, output: str, input_name: str) -> Callable[[NDArray], N
                 parts = [run.run(None, {input_name: x[rows[k : k + size]]})[0] for k in range(0, len(rows), size)]
             return np.concatenate([np.asarray(p).reshape(size, -1) for p in parts])[: len(x)]
         except Exception as e:  # it has many ways to say that a model is not to its taste
-            raise CannotRun(str(e).splitlines()[0][:100] if str(e) else type(e).__name__) from None
+            raise CannotRun(in_type_names(str(e).splitlines()[0])[:100] if str(e) else type(e).__name__) from None
 
     return source
