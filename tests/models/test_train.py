@@ -263,3 +263,16 @@ def test_sets_that_do_not_fit(small_sets):
         TrainingData(load_dataset("mnist"), small_sets.test)
     with pytest.raises(InputError, match="digits: must have labels"):
         TrainingData(dataclasses.replace(small_sets.train, labels=None), small_sets.test)
+
+
+def test_a_set_without_a_split_gives_a_sixth_for_the_test(tmp_path):
+    g = np.random.default_rng(1)
+    np.savez(tmp_path / "mine.npz", images=g.integers(0, 256, (60, 4, 4)), labels=np.arange(60) % 3)
+    data = TrainingData.load(tmp_path / "mine.npz")
+    assert (len(data.train), len(data.test)) == (50, 10)
+    rows = {tuple(row) for row in data.train.flat.tolist()} & {tuple(row) for row in data.test.flat.tolist()}
+    assert not rows
+    fit = data.fit(TrainParams())
+    assert (fit.validation, fit.batch, fit.teacher.batch) == (8, 2, 2)
+    assert fit.deformation.shift == TrainParams().deformation.shift * 4 / 28
+    assert TrainingData(load_dataset("mnist"), load_dataset("mnist")).fit(TrainParams(validation=5)) == TrainParams(validation=5)

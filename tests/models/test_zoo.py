@@ -133,7 +133,8 @@ def app(monkeypatch):
 
     pytest.importorskip("torch", reason='training needs PyTorch: pip install -e ".[train]"')
     test_images = load_dataset("mnist")
-    monkeypatch.setattr(presets, "load_dataset", lambda *_, **__: test_images)
+    sets = {"test": test_images, "train": test_images.first(9_999)}
+    monkeypatch.setattr(presets, "load_dataset", lambda *_, split="test", **__: sets[split])
     app = typer.Typer()
     app.command()(train)
     return app
