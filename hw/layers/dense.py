@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
+from oxnor.hw.params.streams import VectorStream
 
 from .arrays import ARRAYS
 from .neuron import Neuron
@@ -22,8 +23,8 @@ class Dense(Unit):
     ``reads`` cycles. While an output waits (``o.valid`` and not ``o.ready``) the layer stands still and nothing is
     lost.
 
-    With ``takes_groups`` a vector comes in as ``reads`` transfers, each read as it comes: from the last one the latency
-    is less by ``reads``. With ``gives_groups`` there is no output register: neurons are handed over in the cycle of
+    Where vectors go into no register, each of the ``reads`` transfers of a vector is read as it comes: from the last
+    one the latency is less by ``reads``. Where they come from no register, neurons are handed over in the cycle of
     their last partial count, in ``passes`` transfers, and the latency is less by 1.
 
     Parameters
@@ -31,17 +32,17 @@ class Dense(Unit):
     config : LayerConfig
     index : int
         Number of the layer, for the names of its modules and memory images.
+    streams : (VectorStream, VectorStream)
+        What it takes, and what it gives.
     options : OptionalPorts
         Ports of what the engine has beside its inference.
-    takes_groups, gives_groups : bool
-        As in :class:`oxnor.hw.params.engine.EngineConfig`.
 
     Members
     -------
-    i : ``In(stream.Signature(n_in))``
-        Input vectors; with ``takes_groups`` V bits of them, the lowest first.
-    o : ``Out(stream.Signature(n_out))``
-        Bit n is the output of neuron n; with ``gives_groups`` the neurons of a pass.
+    i : ``In(stream.Signature(bits))``
+        Input vectors.
+    o : ``Out(stream.Signature(bits))``
+        Bit n is the output of neuron n, or of neuron n of a pass.
     errors, program
         See :class:`oxnor.hw.layers.options.OptionalPorts`.
 
@@ -54,19 +55,16 @@ class Dense(Unit):
         self,
         config: LayerConfig,
         index: int,
+        streams: tuple[VectorStream, VectorStream],
         options: OptionalPorts = NO_OPTIONS,
-        takes_groups: bool = False,
-        gives_groups: bool = False,
     ):
         self.config = config
         self.index = index
         self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
         self.options = options
-        self.takes_groups = takes_groups
-        self.gives_groups = gives_groups
-        widths = (config.groups if takes_groups else config.n_in, config.neurons if gives_groups else config.n_out)
-        streams = {"i": In(stream.Signature(widths[0])), "o": Out(stream.Signature(widths[1]))}
-        super().__init__(streams | options.members)
+        self.stream_in, self.stream_out = streams
+        ports = {"i": In(stream.Signature(streams[0].bits)), "o": Out(stream.Signature(streams[1].bits))}
+        super().__init__(ports | options.members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -75,7 +73,7 @@ class Dense(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.options, self.takes_groups)
+        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.stream_in, self.options)
         place(m, platform, "array", array)
         connect(m, flipped(self.i), array.i)
         self.options.pass_on(m, self, array)
@@ -95,7 +93,7 @@ class Dense(Unit):
                 neuron.threshold.eq(array.coefficients.word_select(v, array.coefficient_width)),
             ]
             fires.append(neuron.fire)
-        if self.gives_groups:
+        if not self.stream_out.from_register:
             m.d.comb += [self.o.valid.eq(array.valid & array.last_slice), self.o.payload.eq(Cat(*fires))]
             return m
         # The bits of a pass are shifted in from the top: after the last pass neuron n is bit n.

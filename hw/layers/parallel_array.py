@@ -13,6 +13,7 @@ from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
 from oxnor.hw.macros.fault_injector import IMAGE_BITS, STATE, ErrorKey, ErrorMask
 from oxnor.hw.macros.program_bus import fan_out, word_of
 from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.streams import VectorStream
 from oxnor.hw.params.widths import bits_for
 
 from .options import NO_OPTIONS, OptionalPorts
@@ -33,16 +34,16 @@ class SynapseArray(Unit):
         Number of the layer, for the names of its memory images.
     coefficient_width : int
         Bits of the coefficients of one neuron; 0 if there are none.
+    stream_in : VectorStream
+        What it takes; only an input-serial layer takes less than whole vectors.
     options : OptionalPorts
         Ports of what the engine has beside its inference.
-    takes_groups : bool
-        Whether inputs come V at a time instead of whole vectors; for an input-serial layer.
 
     Members
     -------
     en : ``In(1)``
         Advance.
-    i : ``In(stream.Signature(n_in))``
+    i : ``In(stream.Signature(stream_in.bits))``
         Input vectors.
     valid : ``Out(1)``
         The outputs belong to a read.
@@ -63,17 +64,17 @@ class SynapseArray(Unit):
         config: LayerConfig,
         index: int,
         coefficient_width: int,
+        stream_in: VectorStream,
         options: OptionalPorts = NO_OPTIONS,
-        takes_groups: bool = False,
     ):
         self.config = config
         self.index = index
         self.coefficient_width = coefficient_width
         self.options = options
-        self.takes_groups = takes_groups
+        self.stream_in = stream_in
         members: dict[str, Member] = {
             "en": In(1),
-            "i": In(stream.Signature(config.groups if takes_groups else config.n_in)),
+            "i": In(stream.Signature(stream_in.bits)),
             "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.neurons)),
         }
         if coefficient_width:

@@ -10,6 +10,7 @@ from oxnor.hw.blocks.argmax import Argmax
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
+from oxnor.hw.params.streams import VectorStream
 from oxnor.hw.params.widths import bits_for
 
 from .arrays import ARRAYS
@@ -22,25 +23,25 @@ class Scores(Unit):
     """Output layer of either dataflow: score = scale * popcount + offset, class = argmax.
 
     Latency from input transfer to output transfer is ``reads + sense_latency + 2`` cycles, the initiation interval is
-    ``reads`` cycles. While an output waits the layer stands still and nothing is lost. ``takes_groups`` is that of
-    :class:`oxnor.hw.layers.dense.Dense`.
+    ``reads`` cycles. While an output waits the layer stands still and nothing is lost. Inputs are taken
+    as :class:`oxnor.hw.layers.dense.Dense` takes them.
 
     Parameters
     ----------
     config : LayerConfig
     index : int
         Number of the layer, for the names of its modules and memory images.
+    stream_in : VectorStream
+        What it takes.
     with_scores : bool
         Whether ``o.payload.scores`` is there.
     options : OptionalPorts
         Ports of what the engine has beside its inference.
-    takes_groups : bool
-        As in :class:`oxnor.hw.params.engine.EngineConfig`.
 
     Members
     -------
-    i : ``In(stream.Signature(n_in))``
-        Input vectors; with ``takes_groups`` V bits of them, the lowest first.
+    i : ``In(stream.Signature(stream_in.bits))``
+        Input vectors.
     o : ``Out(stream.Signature(StructLayout({"index": ..., "scores": ...})))``
         The class, and the scores (``ArrayLayout(signed(score_width), n_out)``) if they are wanted.
     errors, program
@@ -55,21 +56,20 @@ class Scores(Unit):
         self,
         config: LayerConfig,
         index: int,
+        stream_in: VectorStream,
         with_scores: bool,
         options: OptionalPorts = NO_OPTIONS,
-        takes_groups: bool = False,
     ):
         self.config = config
         self.index = index
         self.with_scores = with_scores
         self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
         self.options = options
-        self.takes_groups = takes_groups
+        self.stream_in = stream_in
         payload: dict[str, ShapeLike] = {"index": bits_for(config.n_out - 1)}
         if with_scores:
             payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
-        n_in = config.groups if takes_groups else config.n_in
-        streams = {"i": In(stream.Signature(n_in)), "o": Out(stream.Signature(data.StructLayout(payload)))}
+        streams = {"i": In(stream.Signature(stream_in.bits)), "o": Out(stream.Signature(data.StructLayout(payload)))}
         super().__init__(streams | options.members)
 
     @property
@@ -79,7 +79,7 @@ class Scores(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         c = self.config
-        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.options, self.takes_groups)
+        array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.stream_in, self.options)
         argmax = Argmax(c.n_out, c.neurons, c.score_width)
         place(m, platform, "array", array)
         place(m, platform, "argmax", argmax)

@@ -18,9 +18,9 @@ class SerialArray(SynapseArray):
     """The macros of an input-serial layer: a read takes V inputs, one to each lane of macros, to all neurons at once.
 
     Ports, and what they mean, are those of :class:`oxnor.hw.layers.parallel_array.SynapseArray`; every read is a
-    slice of one pass over all neurons. With ``takes_groups`` each transfer of V inputs is read in its own cycle, at
-    most one a cycle, and no input is kept. Without, a vector is taken into a register and shifted out, without a gap
-    to the next one.
+    slice of one pass over all neurons. Where inputs go into no register, each transfer of V inputs is read in its own
+    cycle, at most one a cycle, and no input is kept. Else a vector is taken into a register and shifted out, without a
+    gap to the next one.
 
     ``partials`` is 0 where no read belongs to it, so that neurons may integrate in every enabled cycle.
     """
@@ -49,7 +49,7 @@ class SerialArray(SynapseArray):
     def _inputs(self, m: Module, at_end: Signal) -> tuple[Value, Value]:
         """Return the V inputs of the present read, and whether they are there."""
         c = self.config
-        if self.takes_groups:
+        if not self.stream_in.into_register:
             m.d.comb += self.i.ready.eq(self.en)
             return self.i.payload, self.i.valid
         x = Signal(c.n_in, reset_less=True)

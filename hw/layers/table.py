@@ -13,6 +13,6 @@ from .scores import Scores
 
 #: By the ``kind`` of a layer: (engine, index of the layer) to its gateware.
 UNITS: dict[str, Callable[[EngineConfig, int], Unit]] = {
-    "dense": lambda e, k: Dense(e.layers[k], k, OptionalPorts.of(e), e.takes_groups(k), e.gives_groups(k)),
-    "scores": lambda e, k: Scores(e.layers[k], k, e.with_scores, OptionalPorts.of(e), e.takes_groups(k)),
+    "dense": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_into(k + 1)), OptionalPorts.of(e)),
+    "scores": lambda e, k: Scores(e.layers[k], k, e.stream_into(k), e.with_scores, OptionalPorts.of(e)),
 }

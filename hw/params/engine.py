@@ -13,6 +13,7 @@ from oxnor.models.networks.binarized import Network
 from .layer import LayerConfig
 from .macro_kinds import DEFAULT_MACRO, OLD_NAMES
 from .options import DEFAULT_DATAFLOW, OPTIONAL_PARTS, EngineOptions
+from .streams import VectorStream
 from .targets import TARGETS
 from .widths import bits_for, whole_bytes
 
@@ -74,22 +75,21 @@ class EngineConfig:
                 f" layer {serial[0]} is one"
             )
 
-    def takes_groups(self, index: int) -> bool:
-        """Whether layer `index` takes the neurons of the one before as they come, group by group, without a buffer."""
-        layers = self.layers
-        return (
-            index > 0
-            and layers[index].is_serial
-            and not layers[index - 1].is_serial
-            and layers[index].groups == layers[index - 1].groups
-        )
+    def stream_into(self, index: int) -> VectorStream:
+        """Return what layer `index` takes.
 
-    def gives_groups(self, index: int) -> bool:
-        """Whether layer `index` hands its neurons over as they come, straight from the comparison.
-
-        An input-parallel layer does if the next one takes them so; an input-serial one has them all at once.
+        An input-serial layer of the same V as the input-parallel one before takes the neurons of each pass as they
+        come. An input-serial layer has all its neurons at once, and hands them over from no register either.
         """
-        return index + 1 < len(self.layers) and (self.layers[index].is_serial or self.takes_groups(index + 1))
+        layer, before = self.layers[index], self.layers[index - 1] if index else None
+        by_groups = before and layer.is_serial and not before.is_serial and layer.groups == before.groups
+        bits = layer.groups if by_groups else layer.n_in
+        return VectorStream(
+            bits,
+            -(-layer.n_in // bits),
+            from_register=not (before and (before.is_serial or by_groups)),
+            into_register=not by_groups,
+        )
 
     @property
     def macro_kind(self) -> str:

@@ -44,10 +44,12 @@ def schedule(config: EngineConfig) -> Schedule:
     hands its neurons over as they come has no output stages. Layers are pipelined, so the slowest one, or the beats of
     an image if they are more, sets the initiation interval.
     """
+    # The result is held in a register too.
+    has_register = [*(config.stream_into(k).from_register for k in range(1, len(config.layers))), True]
     layers = tuple(
-        (0 if config.takes_groups(k) else y.reads)
+        (y.reads if config.stream_into(k).into_register else 0)
         + y.sense_latency
-        + (0 if config.gives_groups(k) else LAYER_KINDS[y.kind].output_stages)
+        + (LAYER_KINDS[y.kind].output_stages if has_register[k] else 0)
         for k, y in enumerate(config.layers)
     )
     return Schedule(

@@ -94,14 +94,14 @@ def test_alternating_layers_have_no_buffer(random_network):
     network = random_network((37, 13, 9, 11, 5))
     config = EngineConfig.for_network(network, target="asic", dataflow="alternate")
     assert [y.dataflow for y in config.layers] == ["parallel", "serial", "parallel", "serial"]
-    assert [config.takes_groups(k) for k in range(4)] == [False, True, False, True]
-    assert [config.gives_groups(k) for k in range(4)] == [True, True, True, False]
+    assert [not config.stream_into(k).into_register for k in range(4)] == [False, True, False, True]
+    assert [not config.stream_into(k + 1).from_register for k in range(3)] == [True, True, True]
     # Another folding of the serial layer: whole vectors go on, by way of registers.
     folding = [(y.across, y.groups) for y in config.layers]
     folding[1] = (1, 2)
     buffered = EngineConfig.for_network(network, target="asic", dataflow="alternate", folding=folding)
-    assert [buffered.takes_groups(k) for k in range(4)] == [False, False, False, True]
-    assert [buffered.gives_groups(k) for k in range(4)] == [False, True, True, False]
+    assert [not buffered.stream_into(k).into_register for k in range(4)] == [False, False, False, True]
+    assert [not buffered.stream_into(k + 1).from_register for k in range(3)] == [False, True, True]
     assert schedule(buffered).latency > schedule(config).latency
 
 

@@ -63,8 +63,8 @@ def layer_bench(network, index, *, cols, fold, images=25, target="sim", flows=No
         "latency": schedule(config).layer_latencies[index],
         "score_width": layer.score_width,
         "index_width": bits_for(layer.n_out - 1),
-        "takes": layer.groups if config.takes_groups(index) else layer.n_in,
-        "gives": layer.neurons if config.gives_groups(index) else layer.n_out,
+        "takes": config.stream_into(index).bits,
+        "gives": config.stream_into(index + 1).bits if index + 1 < len(config.layers) else layer.n_out,
     }
     unit = UNITS[layer.kind](config, index)
     arrays = {"inputs": outputs[index], "expected": outputs[index + 1]}
