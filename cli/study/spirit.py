@@ -24,7 +24,7 @@ class Task:
     seed: Annotated[int, seed("Key of the drawn errors.")] = 0
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="Folder with the MNIST files. Default: the shipped test images."),
+        typer.Option("--data", metavar="FOLDER", help="Folder with the MNIST files. Default: the shipped test images."),
     ] = None
 
 

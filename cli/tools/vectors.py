@@ -33,8 +33,8 @@ def vectors(
 ) -> None:
     """Write golden vectors for any testbench: images, every layer's bits, scores and classes.
 
-    Writes vectors.npz, and the same as text for $readmemh. Networks with 784 inputs get MNIST test images, others
-    random bits.
+    Writes vectors.npz, and the same as text for $readmemh. Images are those of --data, or of the network's own
+    set, or random bits.
 
     Example: [bold]oxnor tools vectors mnist-tfc -o vectors --images 100[/]
     """
