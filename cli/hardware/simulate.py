@@ -75,7 +75,7 @@ def simulate(
 
     Streams images through the engine's AXI ports by cocotb and compares every class and score, and the number of
     cycles with the schedule. Images are those of --data, or of the network's own set, or random bits. The build is
-    cached: other images or errors do not build again. Exit code 1 if a single bit or cycle differs. Of a spiking network
+    cached: other images or errors do not build again. Exit code 1 if a bit or a cycle differs. Of a spiking network
     every output spike and its tick are compared, with the decision on each image and the cycle in which it came.
 
     With --device both devices of every synapse are drawn, and --macro devices puts them behind every read of the RTL:
