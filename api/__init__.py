@@ -10,7 +10,7 @@ if __name__ != "oxnor":
 if TYPE_CHECKING:
     import os
 
-    from .design import Design
+    from oxnor.design import Design
 
 __all__ = ["Design", "__version__", "load"]
 
@@ -41,7 +41,7 @@ def __getattr__(name: str) -> Any:
     """Return what is imported when it is first used."""
     value: Any
     if name == "Design":
-        from .design import Design as value
+        from oxnor.design import Design as value
     elif name == "__version__":
         from importlib.metadata import version
 

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oxnor.models.base.errors import InputError
-
-from .sections import Board
+from oxnor.sections import Board
 
 if TYPE_CHECKING:
+    from oxnor.design import Design
     from oxnor.fpga.boards import Board as FpgaBoard
     from oxnor.hw.params.engine import EngineConfig
-
-    from .design import Design
 
 
 def board_of(design: Design) -> Board:

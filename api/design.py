@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.datasets.options import DataOptions
-
-from .sections import FOREIGN, Board, Device, Errors, Tolerance, name_or_path
+from oxnor.sections import FOREIGN, Board, Device, Errors, Tolerance, name_or_path
 
 if TYPE_CHECKING:
     from oxnor.models.devices.model import DeviceModel
@@ -20,13 +19,12 @@ if TYPE_CHECKING:
     from oxnor.models.faults.options import ErrorOptions
     from oxnor.models.networks.binarized import Network
     from oxnor.models.networks.spiking import SpikingNetwork
+    from oxnor.results import Accuracy
+    from oxnor.run import RunReport
     from oxnor.sim.sweeps.params import WorkerOptions
     from oxnor.sim.sweeps.result import SweepResult
     from oxnor.sim.verify.inputs import Inputs
     from oxnor.sim.verify.options import RunOptions
-
-    from .results import Accuracy
-    from .run import RunReport
 
 #: Keys of a design file that later versions use.
 RESERVED = {"technology": "this version of oxnor has no technologies yet"}
@@ -106,7 +104,7 @@ class Design:
         InputError
             Naming the file, the field and the rule that it breaks.
         """
-        from .toml import Reader
+        from oxnor.toml import Reader
 
         path = Path(path)
         return Reader(path, RESERVED).read(cls)._moved(path.parent)
@@ -138,8 +136,7 @@ class Design:
         import tomli_w
 
         from oxnor.models.base.files import write_text
-
-        from .toml import plain
+        from oxnor.toml import plain
 
         write_text(path, tomli_w.dumps(plain(self, Path(path).parent)))
 
@@ -272,7 +269,7 @@ class Design:
 
     def accuracy(self) -> Accuracy:
         """Return the accuracy of the golden model, with the design's errors or drawn devices."""
-        from .results import measure
+        from oxnor.results import measure
 
         return measure(self)
 
@@ -326,7 +323,7 @@ class Design:
 
     def sweep_params(self) -> Any:
         """Return which trials a sweep has: :class:`oxnor.sim.SweepParams`."""
-        from .results import sweep_params
+        from oxnor.results import sweep_params
 
         return sweep_params(self)
 
@@ -376,13 +373,13 @@ class Design:
         -------
         RunReport
         """
-        from .run import run
+        from oxnor.run import run
 
         return run(self, Path(directory), command, tell)
 
     def board_config(self) -> tuple[Any, Any, tuple[str, ...]]:
         """Return the board, the engine for it, and in words why it is this one."""
-        from .boards import board_config
+        from oxnor.boards import board_config
 
         return board_config(self)
 
@@ -401,6 +398,6 @@ class Design:
         dict
             The report; ``fits`` says whether there is a bitstream, ``advice`` what to change if not.
         """
-        from .boards import build
+        from oxnor.boards import build
 
         return build(self, Path(directory), progress)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from oxnor.design import Design
+    from oxnor.run import Record
     from oxnor.sim.drawing.plots import Plot
-
-    from .design import Design
-    from .run import Record
 
 _TITLES = {
     "import": "Import",

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oxnor.models.base.errors import InputError
-
-from .sections import Tolerance
+from oxnor.sections import Tolerance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .design import Design
+    from oxnor.design import Design
 
 
 @dataclass(frozen=True, eq=False)

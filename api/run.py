@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import locked, write_text
 from oxnor.models.base.replace import whole_folder
-
-from .steps import STEPS, code_version, digest, imported, is_foreign
+from oxnor.steps import STEPS, code_version, digest, imported, is_foreign
 
 if TYPE_CHECKING:
-    from .design import Design
+    from oxnor.design import Design
 
 RECORD, WORK, PAGE = "record.json", ".work", "index.html"
 
@@ -177,7 +176,7 @@ def _do(design: Design, name: str, key: str, inputs: Mapping[str, Any], director
 
 def _page(design: Design, directory: Path, records: tuple[Record, ...], command: str) -> Path:
     """Return the page, which is written again if it is of other results."""
-    from .page import page_text
+    from oxnor.page import page_text
 
     page = directory / PAGE
     mark = f"<!-- {digest([[r.key for r in records], command])} -->"

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oxnor.models.base.errors import InputError
-
-from .sections import FOREIGN, Board
+from oxnor.sections import FOREIGN, Board
 
 if TYPE_CHECKING:
-    from .design import Design
-    from .run import Tell
+    from oxnor.design import Design
+    from oxnor.run import Tell
 
 
 @dataclass(frozen=True)

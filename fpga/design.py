@@ -9,8 +9,8 @@ from pathlib import Path
 from oxnor.hw.blocks.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
 from oxnor.hw.blocks.uart import DIVISOR_MIN as UART_DIVISOR_MIN
 from oxnor.hw.emit.verilog import emit_component
+from oxnor.hw.interface import link_protocol
 from oxnor.hw.link.board import LINES, BoardLogic
-from oxnor.hw.params import link_protocol
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from oxnor.hw.interface.link_protocol import END, ENTRY_BYTES, ESC, Identity, Status, commands, judge, request
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import END, ENTRY_BYTES, ESC, Identity, Status, commands, judge, request
 from oxnor.models import golden
 from oxnor.models.base.rng import stream
 from oxnor.models.networks.binarized import Network

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.host.programmer import Access, Programmer, at_once
-from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import (
+from oxnor.hw.interface.link_protocol import (
     COUNTERS,
     END,
     ENTRY_BYTES,
@@ -26,7 +25,8 @@ from oxnor.hw.params.link_protocol import (
     parse_response,
     request,
 )
-from oxnor.hw.params.registers import INDEX, MAGIC
+from oxnor.hw.interface.registers import INDEX, MAGIC
+from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from oxnor.hw.host.programmer import EngineError, Programmer, run_now
+from oxnor.hw.interface.link_protocol import Identity
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import Identity
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.march import SelfTestReport

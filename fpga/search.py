@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oxnor.hw.interface.link_protocol import WORD
 from oxnor.hw.macros.fault_injector import block_count
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import WORD
 from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.hw.params.targets import TARGETS
 from oxnor.models.base.errors import InputError

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.hw.interface.link_protocol import Identity
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import Identity
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden
 from oxnor.models.faults.read_errors import ReadErrors

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from oxnor.hw.params.link_protocol import END, IDLE
+from oxnor.hw.interface.link_protocol import END, IDLE
 from oxnor.models.base.errors import InputError, install
 
 #: What stands before the name of a port that is SPI.

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from oxnor.models.base.errors import InputError, near_names
-from oxnor.models.golden import registry
 from oxnor.models.networks.binarized import Network
+
+from .golden import registry
 
 #: Fields of a network's info that `entries` copies.
 CARD_FIELDS = ("origin", "licence", "data", "command", "validation_accuracy", "training")

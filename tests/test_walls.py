@@ -88,7 +88,7 @@ def test_import_oxnor_loads_next_to_nothing():
 def test_host_driver_loads_no_gateware():
     modules = ("fpga.host", "fpga.load", "fpga.session", "fpga.fuzz", "fpga.transport", "hw.host.programmer")
     loaded = loaded_by("; ".join(f"import oxnor.{module}" for module in modules))
-    assert "oxnor.hw.params.registers" in loaded
+    assert "oxnor.hw.interface.registers" in loaded
     assert not [m for m in loaded if re.match(r"(amaranth|cocotb|cocotbext|cocotb_tools)(\.|$)", m)]
     gateware = r"oxnor\.hw\.(blocks|macros|layers|engine|spiking|link|emit)(\.|$)"
     assert not [m for m in loaded if re.match(gateware, m)]

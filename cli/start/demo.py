@@ -29,8 +29,8 @@ def demo(
 
     Example: [bold]oxnor demo --images 1000[/]
     """
-    from oxnor.sim.studies.demo import run_demo, write_page, write_pictures
-    from oxnor.sim.studies.demo_page import RUN_HEAD, run_row
+    from oxnor.sim.demo.demo import run_demo, write_page, write_pictures
+    from oxnor.sim.demo.page import RUN_HEAD, run_row
 
     loaded = source.read().binarized
     with progress() as tell:

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Member, Out
 
-from oxnor.hw.params.registers import Register
+from oxnor.hw.interface.registers import Register
 
 from .unit import Unit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.params.link_protocol import CRC_POLYNOMIAL
+from oxnor.hw.interface.link_protocol import CRC_POLYNOMIAL
 
 from .unit import Unit
 

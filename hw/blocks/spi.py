@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.params.link_protocol import IDLE
+from oxnor.hw.interface.link_protocol import IDLE
 
 from .unit import Unit
 
@@ -19,7 +19,7 @@ class SpiPeripheral(Unit):
     """Bytes over SPI, mode 0 (clock rests at 0, both sides sample at its rising edge), most significant bit first.
 
     The controller's clock must be at most an eighth of the engine's. A byte goes each way at a time: while there is
-    nothing to send the controller reads :data:`oxnor.hw.params.link_protocol.IDLE`. A byte that was offered counts
+    nothing to send the controller reads :data:`oxnor.hw.interface.link_protocol.IDLE`. A byte that was offered counts
     as sent at the first rising edge of its eight, so that a transfer may end after any whole byte.
 
     Members

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.engine.engine import Engine
+from oxnor.hw.interface.registers import MAGIC
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import MAGIC
 from oxnor.models import golden
 from oxnor.models.base.bits import hex_lines, pack_bytes, unpack_bytes, word_bits
 from oxnor.models.base.files import write_text
@@ -126,7 +126,7 @@ def _ports_table(config: EngineConfig, ports: list[Description]) -> str:
         text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), _CLOCK.get(name, ""))
         text = text.replace("if ``config.with_scores``,", "if it has scores,")
         text = re.sub(r"``config\.(\w+)``", lambda m: str(getattr(config, m[1])), text)
-        text = text.replace("``oxnor.hw.params.registers.REGISTERS``", "below").replace("``", "`")
+        text = text.replace("``oxnor.hw.interface.registers.REGISTERS``", "below").replace("``", "`")
         rows.append(f"| `{name}` | {port['direction']} | {port['width']} | {'' if text in shown else text} |\n")
         shown.add(text)
     return "".join(rows)

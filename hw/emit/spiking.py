@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from oxnor.hw.params.registers import spiking_as_dicts
+from oxnor.hw.interface.registers import spiking_as_dicts
 from oxnor.hw.params.spiking import SpikingConfig, result_layout
 from oxnor.hw.spiking.engine import SpikingEngine
 from oxnor.models.base.bits import hex_lines

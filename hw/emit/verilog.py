@@ -20,7 +20,7 @@ from amaranth.lib.wiring import In
 
 from oxnor.hw.blocks.unit import EmitPlatform, Unit
 from oxnor.hw.engine.engine import Engine
-from oxnor.hw.params import registers
+from oxnor.hw.interface import registers
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.options import OPTIONAL_PARTS
 from oxnor.hw.params.schedule import schedule

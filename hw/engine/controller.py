@@ -10,9 +10,9 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS, PROGRAMMING_REGISTERS
 from oxnor.hw.macros.program_bus import WORD, ProgramBus
 from oxnor.hw.params.layer import LayerConfig
-from oxnor.hw.params.registers import PROGRAMMING_COMMANDS, PROGRAMMING_REGISTERS
 from oxnor.hw.params.widths import bits_for
 
 from .sequence import ProgrammingSequence

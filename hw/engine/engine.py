@@ -5,19 +5,19 @@ from __future__ import annotations
 from amaranth.hdl import C, Cat, Module, Signal, Value, ValueLike
 from amaranth.lib.wiring import connect
 
-from oxnor.hw.blocks.admission import Admission
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
-from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
-from oxnor.hw.blocks.fifo import Fifo
-from oxnor.hw.blocks.frame_assembler import FrameAssembler
-from oxnor.hw.blocks.register_slice import RegisterSlice
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.interface.registers import INDEX, INTERFACE_VERSION, register_map
 from oxnor.hw.layers.table import UNITS
 from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
 from oxnor.hw.macros.program_bus import fan_out
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import INDEX, INTERFACE_VERSION, register_map
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.streams.admission import Admission
+from oxnor.hw.streams.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
+from oxnor.hw.streams.fifo import Fifo
+from oxnor.hw.streams.frame_assembler import FrameAssembler
+from oxnor.hw.streams.register_slice import RegisterSlice
 
 from .controller import NAMES, Memories, Programming
 from .event_counters import Events, count_events, identity_values
@@ -44,7 +44,7 @@ class Engine(Unit):
         Results, one beat each: the class in the low ``config.class_width`` bits; above it, if ``config.with_scores``,
         score k in ``config.score_width`` bits, two's complement.
     s_axil_*
-        AXI4-Lite, 32 bits wide; the map is ``oxnor.hw.params.registers.REGISTERS``.
+        AXI4-Lite, 32 bits wide; the map is ``oxnor.hw.interface.registers.REGISTERS``.
 
     See Also
     --------

@@ -9,7 +9,7 @@ from typing import Protocol
 from amaranth.hdl import Module, Signal, ValueLike
 
 from oxnor.hw.blocks.axi_lite import AxiLite
-from oxnor.hw.params.registers import MAGIC
+from oxnor.hw.interface.registers import MAGIC
 
 
 class Structure(Protocol):

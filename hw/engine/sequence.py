@@ -9,8 +9,8 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit
+from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS
 from oxnor.hw.macros.program_bus import FORM, RESET, SET, WORD, ProgramBus
-from oxnor.hw.params.registers import PROGRAMMING_COMMANDS
 from oxnor.hw.params.widths import bits_for
 
 #: A step that may follow: whether it was asked for, its state, and what must be set before it.

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.hw.interface.registers import INDEX, PROGRAMMING_COMMANDS
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import INDEX, PROGRAMMING_COMMANDS
 from oxnor.hw.placement.arrange import check_shape, coefficient_rows, macro_bits, synapse_at
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
@@ -47,7 +47,7 @@ class Step:
     ----------
     row : int
     names : tuple of str
-        Keys of :data:`oxnor.hw.params.registers.PROGRAMMING_COMMANDS`.
+        Keys of :data:`oxnor.hw.interface.registers.PROGRAMMING_COMMANDS`.
     words : ndarray of uint32, optional
         The row's data.
     width : int
@@ -159,7 +159,7 @@ class Programmer:
         layer, macro, row : int
             Where; see the registers PROG_LAYER, PROG_MACRO and PROG_ROW.
         *names : str
-            Keys of :data:`oxnor.hw.params.registers.PROGRAMMING_COMMANDS`.
+            Keys of :data:`oxnor.hw.interface.registers.PROGRAMMING_COMMANDS`.
         words : ndarray of uint32, optional
             The row's data.
         """

@@ -7,12 +7,12 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.neurons.binarized import Neuron
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
 from oxnor.hw.params.streams import VectorStream
 
 from .arrays import ARRAYS
-from .neuron import Neuron
 from .options import NO_OPTIONS, OptionalPorts
 
 

@@ -8,13 +8,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from oxnor.hw.blocks.argmax import Argmax
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.neurons.binarized import Neuron
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
 from oxnor.hw.params.streams import VectorStream
 from oxnor.hw.params.widths import bits_for
 
 from .arrays import ARRAYS
-from .neuron import Neuron
 from .options import NO_OPTIONS, OptionalPorts
 from .parallel_array import SynapseArray
 

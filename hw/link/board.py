@@ -6,13 +6,13 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.axi_lite import connect_axi_lite
-from oxnor.hw.blocks.axi_stream import connect_axi_stream
 from oxnor.hw.blocks.spi import SpiPeripheral
 from oxnor.hw.blocks.uart import UartReceiver, UartTransmitter
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.engine.engine import Engine
+from oxnor.hw.interface.link_protocol import Identity
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import Identity
+from oxnor.hw.streams.axi_stream import connect_axi_stream
 
 from .link import Link
 

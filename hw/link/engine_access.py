@@ -5,13 +5,13 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out
-from oxnor.hw.blocks.register_slice import RegisterSlice
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.interface.link_protocol import RUN_TIMEOUT_BITS, WORD, Status
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import RUN_TIMEOUT_BITS, WORD, Status
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.widths import bits_for
+from oxnor.hw.streams.axi_stream import axi_stream_in, axi_stream_out
+from oxnor.hw.streams.register_slice import RegisterSlice
 
 
 class EngineAccess(Unit):

@@ -6,11 +6,11 @@ from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.axi_lite import axi_lite_master_ports, connect_axi_lite
-from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream
 from oxnor.hw.blocks.crc32 import Crc32
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.interface.link_protocol import COUNTERS, IDENTITY_BYTES, WORD, Command, Identity, Status
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.link_protocol import COUNTERS, IDENTITY_BYTES, WORD, Command, Identity, Status
+from oxnor.hw.streams.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream
 
 from .engine_access import EngineAccess
 from .payload_buffer import PayloadBuffer
@@ -23,7 +23,7 @@ COUNTER_WIDTH = 24
 
 
 class Link(Unit):
-    """Answers requests of ``oxnor.hw.params.link_protocol``, one at a time.
+    """Answers requests of ``oxnor.hw.interface.link_protocol``, one at a time.
 
     A request is stored whole and checked before anything is done: one that is wrong changes nothing but a counter.
 

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, place
-from oxnor.hw.params.link_protocol import WORD
+from oxnor.hw.interface.link_protocol import WORD
 from oxnor.hw.params.widths import bits_for
 
 from .buffer import LinkBuffer

@@ -6,12 +6,12 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit
-from oxnor.hw.params.link_protocol import CRC_RESIDUE, END, ESC, ESC_END, ESC_ESC, Status
+from oxnor.hw.interface.link_protocol import CRC_RESIDUE, END, ESC, ESC_END, ESC_ESC, Status
 from oxnor.hw.params.widths import bits_for
 
 
 class LinkReceiver(Unit):
-    """Takes requests apart (``oxnor.hw.params.link_protocol``), stores their payload, and judges them at their end.
+    """Takes requests apart (``oxnor.hw.interface.link_protocol``), stores their payload, and judges them at their end.
 
     An END ends a request wherever it comes, so that the receiver is in step at the next one whatever came before. What
     comes while ``hold`` is 1 is lost, and counted once for each frame.

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.axi_lite import ADDRESS_WIDTH, OKAY, axi_lite_master_ports
 from oxnor.hw.blocks.unit import Unit
-from oxnor.hw.params.link_protocol import READ_FLAG, RUN_TIMEOUT_BITS, WORD, Command, Status
-from oxnor.hw.params.registers import INDEX
+from oxnor.hw.interface.link_protocol import READ_FLAG, RUN_TIMEOUT_BITS, WORD, Command, Status
+from oxnor.hw.interface.registers import INDEX
 
 
 class RegistersAccess(Unit):

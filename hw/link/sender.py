@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit
-from oxnor.hw.params.link_protocol import END, ESC, ESC_END, ESC_ESC, ESC_IDLE, IDLE
+from oxnor.hw.interface.link_protocol import END, ESC, ESC_END, ESC_ESC, ESC_IDLE, IDLE
 
 
 class LinkSender(Unit):

@@ -55,7 +55,7 @@ class DeviceDraw:
 
 @dataclass(frozen=True, eq=False)
 class LayerDevices:
-    """The devices of a layer's macros; it reads them as :mod:`oxnor.models.networks.kernels` reads ideal synapses.
+    """The devices of a layer's macros; it reads them as :mod:`oxnor.models.kernels.packed` reads ideal synapses.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.axi_stream import axi_stream_in
 from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.spiking import NUMBER_BITS, TICK_BITS, WORD_BITS, SpikingConfig
+from oxnor.hw.streams.axi_stream import axi_stream_in
 
 from .layouts import event_layout
 

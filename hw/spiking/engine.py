@@ -7,14 +7,14 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import connect
 
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
-from oxnor.hw.blocks.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
-from oxnor.hw.blocks.frame_assembler import FrameAssembler
-from oxnor.hw.blocks.register_slice import RegisterSlice
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.engine.event_counters import Events, count_events, identity_values
+from oxnor.hw.interface.registers import INTERFACE_VERSION, SPIKING_BIT, SPIKING_INDEX, SPIKING_REGISTERS
 from oxnor.hw.macros.coefficients import CoefficientRom
-from oxnor.hw.params.registers import INTERFACE_VERSION, SPIKING_BIT, SPIKING_INDEX, SPIKING_REGISTERS
 from oxnor.hw.params.spiking import FLAG_BITS, NUMBER_BITS, WINNER_BITS, SpikingConfig
+from oxnor.hw.streams.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
+from oxnor.hw.streams.frame_assembler import FrameAssembler
+from oxnor.hw.streams.register_slice import RegisterSlice
 
 from .aer_input import EventInput
 from .aer_output import SpikeSerializer
@@ -43,7 +43,7 @@ class SpikingEngine(Unit):
         (32), then a bit for each output that fired and a bit for each of those whose spike is negative. A consumer that
         does not want them ties ready to 1.
     s_axil_*
-        AXI4-Lite, 32 bits wide; the map is :data:`oxnor.hw.params.registers.SPIKING_REGISTERS`.
+        AXI4-Lite, 32 bits wide; the map is :data:`oxnor.hw.interface.registers.SPIKING_REGISTERS`.
 
     See Also
     --------

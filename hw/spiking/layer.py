@@ -8,11 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.layers.serial_tile import SerialTile
+from oxnor.hw.neurons.spiking import IfNeuron
 from oxnor.hw.params.spiking import TICK_BITS, SpikingLayerConfig
 from oxnor.hw.params.widths import bits_for
 
 from .layouts import event_layout, spikes_layout
-from .neuron import IfNeuron
 
 
 class SpikingLayer(Unit):

@@ -25,7 +25,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from oxnor.models.networks.kernels import _ctpop
+from oxnor.models.kernels.packed import _ctpop
 
 #: Inputs of a block.
 BLOCK = 64

@@ -83,7 +83,7 @@ class ReadErrors:
 
 @dataclass(frozen=True)
 class LayerReads:
-    """Reads of one layer with errors: takes the place of :mod:`oxnor.models.networks.kernels`.
+    """Reads of one layer with errors: takes the place of :mod:`oxnor.models.kernels.packed`.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class LayerReads:
     def popcounts(
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
     ) -> NDArray[np.int32]:
-        """As :func:`oxnor.models.networks.kernels.popcounts`, of bits that are read with errors."""
+        """As :func:`oxnor.models.kernels.packed.popcounts`, of bits that are read with errors."""
         return n_in - error_masks.disagreements(x, w, self._keys(len(x)), self.errors.rate, n_in, backend)
 
     def fire(
@@ -121,5 +121,5 @@ class LayerReads:
         n_in: int,
         backend: str = "numba",
     ) -> NDArray[np.uint64]:
-        """As :func:`oxnor.models.networks.kernels.fire`, of bits that are read with errors."""
+        """As :func:`oxnor.models.kernels.packed.fire`, of bits that are read with errors."""
         return pack_words(self.popcounts(x, w, n_in, backend) >= thresholds)

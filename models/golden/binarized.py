@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.kernels.packed import BACKENDS
 from oxnor.models.networks.binarized import Network
-from oxnor.models.networks.kernels import BACKENDS
 
 
 def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FIELDS, FaultMap
 from oxnor.models.golden.registry import type_of
-from oxnor.models.networks import kernels
+from oxnor.models.kernels import packed as kernels
 from oxnor.models.networks.binarized import Network
 
 _EMPTY = np.zeros(0, np.int64)

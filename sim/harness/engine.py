@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from oxnor.hw.emit.verilog import emit_engine
+from oxnor.hw.interface.registers import INTERFACE_VERSION, MAGIC
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import INTERFACE_VERSION, MAGIC
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models import golden

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oxnor.hw.emit.verilog import emit_component
-from oxnor.hw.spiking.neuron import IfNeuron, has_invariant
+from oxnor.hw.neurons.spiking import IfNeuron, has_invariant
 from oxnor.models.base.errors import InputError, install
 from oxnor.models.networks.spiking import Neuron
 

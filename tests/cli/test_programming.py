@@ -5,7 +5,7 @@ import json
 import pytest
 from helpers.cli import run
 
-from oxnor.hw.params.registers import INDEX
+from oxnor.hw.interface.registers import INDEX
 
 
 @pytest.fixture

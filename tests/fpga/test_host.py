@@ -12,19 +12,8 @@ from oxnor.fpga.host import FRAME_BYTES_MAX, Host, LinkError
 from oxnor.fpga.load import load, self_test
 from oxnor.fpga.search import find_engine
 from oxnor.fpga.session import classify, run_images
-from oxnor.hw.params.link_protocol import (
-    END,
-    ESC,
-    ESC_IDLE,
-    IDLE,
-    Command,
-    Identity,
-    Status,
-    slip,
-    unslip,
-    with_crc,
-)
-from oxnor.hw.params.registers import MAGIC
+from oxnor.hw.interface.link_protocol import END, ESC, ESC_IDLE, IDLE, Command, Identity, Status, slip, unslip, with_crc
+from oxnor.hw.interface.registers import MAGIC
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.faults.read_errors import ReadErrors

@@ -14,11 +14,7 @@ from oxnor.fpga.host import LinkError
 from oxnor.fpga.load import load, self_test
 from oxnor.fpga.session import classifier, classify, run_images
 from oxnor.hw.host.programmer import Synapse, run_now
-from oxnor.hw.params.link_protocol import (
-    Command,
-    Status,
-    request,
-)
+from oxnor.hw.interface.link_protocol import Command, Status, request
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.options import DataOptions

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.blocks.admission import Admission
+from oxnor.hw.streams.admission import Admission
 
 
 def run(interval, places, latency, pause_in=0.0, pause_out=0.0, cycles=600):

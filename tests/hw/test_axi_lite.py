@@ -6,7 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from oxnor.hw.blocks.axi_lite import OKAY, SLVERR, AxiLite
-from oxnor.hw.params.registers import Register
+from oxnor.hw.interface.registers import Register
 
 REGISTERS = (Register("A", "r", "a"), Register("B", "rw", "b"), Register("C", "r", "c"))
 LIMIT = 50

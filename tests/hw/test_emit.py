@@ -9,8 +9,8 @@ import pytest
 from oxnor.hw.blocks.popcount import Popcount
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.emit.verilog import emit_component
+from oxnor.hw.interface.registers import REGISTERS
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import REGISTERS
 from oxnor.models.base.errors import InputError
 
 

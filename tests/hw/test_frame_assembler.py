@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.blocks.frame_assembler import FrameAssembler
+from oxnor.hw.streams.frame_assembler import FrameAssembler
 
 
 def drive(unit, beats, *, pause_in, pause_out, seed, cycles=4000):

@@ -10,10 +10,7 @@ from amaranth.sim import Simulator
 from oxnor.hw.blocks.axi_lite import OKAY, SLVERR
 from oxnor.hw.blocks.crc32 import Crc32
 from oxnor.hw.blocks.uart import UartReceiver, UartTransmitter
-from oxnor.hw.link.link import Link
-from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.layer import LayerConfig
-from oxnor.hw.params.link_protocol import (
+from oxnor.hw.interface.link_protocol import (
     END,
     ESC,
     IDLE,
@@ -28,7 +25,10 @@ from oxnor.hw.params.link_protocol import (
     unslip,
     with_crc,
 )
-from oxnor.hw.params.registers import INDEX
+from oxnor.hw.interface.registers import INDEX
+from oxnor.hw.link.link import Link
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
 
 CONFIG = EngineConfig((LayerConfig("scores", 40, 10, 16, 40, 1, 1),), 16, False)
 IDENTITY = Identity(1, 1, 6, 24, 30_000_000, 30, "test-board")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.layers.neuron import Neuron
+from oxnor.hw.neurons.binarized import Neuron
 from oxnor.models import golden
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from oxnor.hw.emit.verilog import emit_engine
 from oxnor.hw.host.programmer import EngineError, Programmer, Synapse, at_once, run_now
+from oxnor.hw.interface.registers import INDEX, REGISTERS, as_dicts, as_markdown
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.registers import INDEX, REGISTERS, as_dicts, as_markdown
 from oxnor.hw.placement.arrange import coefficient_rows
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models.base.errors import InputError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from oxnor.hw.blocks.fifo import Fifo
-from oxnor.hw.blocks.register_slice import RegisterSlice
+from oxnor.hw.streams.fifo import Fifo
+from oxnor.hw.streams.register_slice import RegisterSlice
 
 UNITS = {"register slice": lambda: RegisterSlice(8), "fifo of 1": lambda: Fifo(8, 1), "fifo of 4": lambda: Fifo(8, 4)}
 

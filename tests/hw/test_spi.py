@@ -5,7 +5,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from oxnor.hw.blocks.spi import DIVISOR_MIN, SpiPeripheral
-from oxnor.hw.params.link_protocol import IDLE
+from oxnor.hw.interface.link_protocol import IDLE
 
 #: Parts of a clock cycle in which the controller's clock is moved.
 PHASES = 8

@@ -5,8 +5,8 @@ import pytest
 
 from oxnor.hw.blocks.argmax import Argmax
 from oxnor.hw.blocks.popcount import LEAF_WIDTH, Popcount
-from oxnor.hw.layers.neuron import Neuron
 from oxnor.hw.layers.tile import Tile
+from oxnor.hw.neurons.binarized import Neuron
 from oxnor.sim.harness.unit import UnitTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError

@@ -14,8 +14,8 @@ from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.studies.demo import run_demo, write_page, write_pictures
-from oxnor.sim.studies.demo_page import build_page, run_row
+from oxnor.sim.demo.demo import run_demo, write_page, write_pictures
+from oxnor.sim.demo.page import build_page, run_row
 
 RATES = (0.0, 0.05)
 

@@ -14,7 +14,7 @@ from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import type_name
 from oxnor.models.base.rng import stream
-from oxnor.models.networks import kernels
+from oxnor.models.kernels import packed as kernels
 
 from .build import Built
 from .execute import execute, prepared

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
-from oxnor.models.networks import kernels
+from oxnor.models.kernels import packed as kernels
 
 #: Largest number of inputs or neurons of a layer.
 SIZE_MAX = 1 << 16
@@ -27,7 +27,7 @@ class ArraySource(Protocol):
 
 
 class Reads(Protocol):
-    """How a layer's synapses are read: :mod:`oxnor.models.networks.kernels`, or the same with errors."""
+    """How a layer's synapses are read: :mod:`oxnor.models.kernels.packed`, or the same with errors."""
 
     def popcounts(  # noqa: D102
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.bits import pack_words
-from oxnor.models.networks import kernels
+from oxnor.models.kernels import packed as kernels
 
 from .base import ArraySource, Layer, Reads, check_integers, check_weights
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.networks import kernels
+from oxnor.models.kernels import packed as kernels
 
 from .base import OFFSET_MAX, SCALE_MAX, ArraySource, Layer, Reads, check_integers, check_weights
 

@@ -27,8 +27,8 @@ from oxnor.sim.verify.inputs import IMAGES_MAX, Inputs, inputs_for
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
-from .demo_page import build_page, pictures
-from .demo_result import Demo
+from .page import build_page, pictures
+from .result import Demo
 
 #: Bit error rates that go through the RTL.
 RATES = (0.0, 1e-3, 1e-2, 5e-2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .engine import EngineConfig
+from oxnor.hw.params.engine import EngineConfig
 
 
 @dataclass(frozen=True)

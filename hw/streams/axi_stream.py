@@ -6,7 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Member, Out
 
-from .unit import Unit
+from oxnor.hw.blocks.unit import Unit
 
 
 class AxiStream(wiring.Signature):

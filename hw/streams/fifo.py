@@ -6,9 +6,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.widths import bits_for
-
-from .unit import Unit
 
 
 class Fifo(Unit):

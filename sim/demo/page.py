@@ -14,7 +14,7 @@ from oxnor.sim.drawing.waveform import timing_diagram
 from oxnor.sim.runner.machine import machine
 from oxnor.sim.verify.results import SimulationResult
 
-from .demo_result import KNEE_LIMIT, Demo
+from .result import KNEE_LIMIT, Demo
 
 _CARDS = 6
 

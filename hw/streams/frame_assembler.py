@@ -6,8 +6,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Out
 
+from oxnor.hw.blocks.unit import Unit
+
 from .axi_stream import axi_stream_in
-from .unit import Unit
 
 
 class FrameAssembler(Unit):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import In, Out
 
+from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.params.widths import bits_for
-
-from .unit import Unit
 
 
 class Admission(Unit):

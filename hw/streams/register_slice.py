@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from .unit import Unit
+from oxnor.hw.blocks.unit import Unit
 
 
 class RegisterSlice(Unit):

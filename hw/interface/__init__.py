@@ -1,0 +1,1 @@
+"""What software sees: the register map and the host link's frames; no gateware."""

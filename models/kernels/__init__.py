@@ -1,0 +1,1 @@
+"""Compiled kernels of the golden model on packed bits (numba)."""

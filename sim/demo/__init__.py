@@ -1,0 +1,1 @@
+"""The demonstration: a network through RTL, and its page."""
