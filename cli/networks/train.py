@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import DATA, AsJson, output, seed
+from oxnor.cli.options.common import DATA, AsJson, check_ending, output, seed
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -146,6 +146,9 @@ def train(
     options = asdict(training)
     hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
     params: TrainParams = preset(name, options | hidden)
+    check_ending(output, ".npz")
+    if output is not None and data.data is not None and output.exists() and output.samefile(data.data):
+        raise InputError(f"must not be the data, {data.data}", parameter="output")
     output = output or Path("build") / f"{name}.npz"
     given = {k: v for k, v in asdict(data).items() if k in ("data", "labels", "test")}
 

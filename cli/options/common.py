@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +37,12 @@ def pair(parameter: str, text: str, separator: str, example: str, low: int = 1) 
     if not match or min(int(match[1]), int(match[2])) < low:
         raise InputError(f"must be two positive integers, for example {example}, not {text!r}", parameter=parameter)
     return int(match[1]), int(match[2])
+
+
+def check_ending(path: Path | None, *endings: str) -> None:
+    """Raise InputError unless an output's name has one of these endings: so that no command overwrites its input."""
+    if path is not None and path.suffix not in endings:
+        raise InputError(f"must end in {' or '.join(endings)}, not {path.name!r}", parameter="output")
 
 
 def in_range(parameter: str, value: int | None, end: int = 1 << 63, words: str = "2**63") -> None:

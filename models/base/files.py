@@ -35,7 +35,12 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def build_root() -> Path:
     """Return the folder for everything that is built: ``$OXNOR_BUILD``, else one in the user's cache."""
-    return Path(os.environ.get("OXNOR_BUILD") or platformdirs.user_cache_path("oxnor") / "build").resolve()
+    root = Path(os.environ.get("OXNOR_BUILD") or platformdirs.user_cache_path("oxnor") / "build").resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(f"{root}: cannot be the folder of builds ({e.strerror}): set OXNOR_BUILD to another") from None
+    return root
 
 
 @contextmanager

@@ -71,10 +71,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         If the file cannot be written there; `path` is then as it was.
     """
     path = Path(path)
-    temporary = temporary_name(path)
     try:
-        if path.is_dir():
+        if not path.name or path.is_dir():
             raise InputError(f"{path}: must be a file, and is a folder")
+        temporary = temporary_name(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path)
         temporary.touch(exist_ok=False)
@@ -150,7 +150,11 @@ def whole_folder(path: str | Path, *, marker: str = MANIFEST, force: bool | None
         If `path` is no folder of ours, holds the working folder, or cannot be written.
     """
     path = Path(path)
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+        resolved.exists()
+    except OSError as e:
+        raise cannot_write(path, e) from None
     is_accepted = force or (resolved / MANIFEST).is_file() or (resolved / marker).is_file()
     _check_target(path, resolved, bool(is_accepted), "; with `force` it is kept under another name" * (force is False))
     temporary = temporary_name(resolved)

@@ -30,6 +30,8 @@ _KINDS = ("b1", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"
 _DTYPES = tuple(np.dtype(order + kind).str for kind in _KINDS for order in "<>")
 _TEXT = tuple(f"<U{n}" for n in range(1, 257)) + tuple(f"|S{n}" for n in range(1, 257))
 
+_ORDER_KEY = int.from_bytes(b"order", "little")
+
 #: Called with (pictures read, pictures in all).
 Progress = Callable[[int, int], object]
 
@@ -200,8 +202,12 @@ def _pictures(folder: Path, progress: Progress | None) -> tuple[NDArray, Any, tu
     for done, (_, path) in enumerate(files, 1):
         try:
             with Image.open(path) as picture:
-                grey = picture.mode in ("1", "L", "LA", "I;16")
+                if picture.mode.startswith(("I", "F")):
+                    raise InputError(f"{path}: pictures must have 8 bits a value, not 16 or more: convert them first")
+                grey = picture.mode in ("1", "L", "LA")
                 arrays.append(np.asarray(picture.convert("L" if grey else "RGB")))
+        except InputError:
+            raise
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             raise InputError(f"{path}: cannot be read as a picture") from None
         if arrays[-1].shape != arrays[0].shape:
@@ -265,4 +271,9 @@ def read_dataset(
     elif values is not None:
         found, names = check_labels(values, str(path))
         classes = names or named(found, classes, str(path))
-    return Dataset(path.stem, pixels, found, classes, f"{path.name} ({meaning})")
+    data = Dataset(path.stem, pixels, found, classes, f"{path.name} ({meaning})")
+    if found is not None and found[0] != found[-1] and np.all(np.diff(found) >= 0):
+        # Sorted by class, as folders are: the first images of it would be of one class.
+        order = np.random.Generator(np.random.Philox(key=_ORDER_KEY)).permutation(len(data))
+        data = data.some(order, "in a drawn order")
+    return data

@@ -23,6 +23,7 @@ from . import binarized, spiking
 from .binarized import Progress, TrainParams
 from .deform import MNIST_SHAPE, Deformation
 from .spiking import SpikingTrainParams
+from .teacher import TeacherParams
 
 LICENCE = "MIT"
 DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), pixel >= 128 is 1"
@@ -113,6 +114,13 @@ def _spiking_preset(name: str, changes: Mapping[str, Any]) -> SpikingTrainParams
 SMALL, TEACHER_EPOCHS_MAX = 10_000, 60
 
 
+def _passes(epochs: int, images: int) -> int:
+    """Return the passes of a teacher over a set: as many as were asked for, or by default more over a small one."""
+    if epochs != TeacherParams().epochs:
+        return epochs
+    return min(epochs * max(MNIST_SIZE["train"] // images, 1), TEACHER_EPOCHS_MAX)
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """The images for training, and those for the one test at the end.
@@ -137,6 +145,10 @@ class TrainingData:
         for part in (self.train, self.test):
             if part.labels is None:
                 raise InputError(f"{part.name}: must have labels")
+        if self.train.classes and self.test.classes and self.train.classes != self.test.classes:
+            odd = sorted({*self.train.classes} ^ {*self.test.classes})
+            rule = f"classes must be those of the training set; they differ in {', '.join(odd)}"
+            raise InputError(f"{self.test.name}: {rule}")
         self.test.check_fit(self.train.n_pixels, self.train.n_classes, self.train.name)
 
     @classmethod
@@ -180,7 +192,7 @@ class TrainingData:
         """
         n = len(self.train)
         params = replace(params, validation=min(params.validation, max(n // 6, 1)))
-        if n < SMALL:
+        if n < SMALL and params.batch == TrainParams().batch:
             params = replace(params, batch=min(params.batch, max(n // 40, 2)))
         if self.train.images.ndim != 3:
             return replace(params, views=0, teacher=replace(params.teacher, epochs=0))
@@ -191,7 +203,7 @@ class TrainingData:
         teacher = replace(
             teacher,
             deformation=teacher.deformation.in_pixels(scale),
-            epochs=min(teacher.epochs * max(MNIST_SIZE["train"] // n, 1), TEACHER_EPOCHS_MAX),
+            epochs=_passes(teacher.epochs, n),
             batch=min(teacher.batch, params.batch),
         )
         return replace(params, deformation=params.deformation.in_pixels(scale), teacher=teacher)

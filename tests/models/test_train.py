@@ -276,3 +276,11 @@ def test_a_set_without_a_split_gives_a_sixth_for_the_test(tmp_path):
     assert (fit.validation, fit.batch, fit.teacher.batch) == (8, 2, 2)
     assert fit.deformation.shift == TrainParams().deformation.shift * 4 / 28
     assert TrainingData(load_dataset("mnist"), load_dataset("mnist")).fit(TrainParams(validation=5)) == TrainParams(validation=5)
+
+
+def test_explicit_epochs_and_classes_are_kept(small_sets):
+    params = TrainParams(teacher=TeacherParams(epochs=2), batch=99)
+    assert (small_sets.fit(params).teacher.epochs, small_sets.fit(params).batch) == (2, 99)
+    other = dataclasses.replace(small_sets.test, classes=(*"012345678", "x"))
+    with pytest.raises(InputError, match="digits: classes must be those of the training set; they differ in 9, x"):
+        TrainingData(small_sets.train, other)
