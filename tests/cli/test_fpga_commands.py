@@ -37,7 +37,7 @@ SENTENCES = {
     "options of a port": (["fuzz", "mnist-tfc", "--port", "/dev/nowhere", "--programming"],
                          "--fault-injector and --programming must not be given with --port: the board says what it has"),
     "bits": (["emulate", "mnist-tfc", "--bit-cycles", "3"], "--bit-cycles must be in [4, 65535], not 3"),
-    "images": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--images", "0"], "--images must be in [1, 10000], not 0"),
+    "images": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--images", "0"], "--images must be at least 1, not 0"),
     "port": (["run", "mnist-tfc", "--port", "/dev/nowhere"], "port /dev/nowhere: cannot be opened (No such file or directory)"),
     "frames": (["fuzz", "mnist-tfc", "--frames", "0"], "--frames must be 1 or more, not 0"),
 }  # fmt: skip
