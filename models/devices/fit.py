@@ -93,7 +93,7 @@ class Fit:
 
     def __repr__(self) -> str:
         return (
-            f"Fit({self.path!r}, LRS {self.lrs.median:.4g} ohm (sigma {self.lrs.sigma:.4g}),"
+            f"Fit({Path(self.path).name!r}, LRS {self.lrs.median:.4g} ohm (sigma {self.lrs.sigma:.4g}),"
             f" HRS {self.hrs.median:.4g} ohm (sigma {self.hrs.sigma:.4g}), {len(self.per_device)} devices)"
         )
 

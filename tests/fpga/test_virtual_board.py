@@ -173,7 +173,7 @@ def test_sweep_on_a_board_gives_the_rows_of_the_software(small, virtual, tmp_pat
 def test_command_sweep_on_a_port(small, virtual, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small.save("small.npz")
-    trials = ["sweep", "small.npz", "--ber", "0.05", "--images", "30", "--json", "-o", "s.sqlite", "--trials"]
+    trials = ["sweep", "small.npz", "--ber", "0.05", "--images", "30", "--random-inputs", "--json", "-o", "s.sqlite", "--trials"]
     found = CliRunner().invoke(app, [*trials, "2", "--on", virtual.port])
     assert (found.exit_code, json.loads(found.stdout)["computed"]) == (0, 3), found.stderr
     found = CliRunner().invoke(app, [*trials, "3", "--kind", "read"])

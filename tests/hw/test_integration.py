@@ -158,7 +158,7 @@ def test_digits_are_digits():
 def test_generated_folder_needs_no_tool_to_look_at(engine):
     folder = engine("class alone")
     assert sorted(p.name for p in folder.iterdir()) == [
-        "README.md", "examples", "mem", "oxnor.json", "oxnor_engine.core", "oxnor_engine.f", "rtl",
+        ".oxnor-files.json", "README.md", "examples", "mem", "oxnor.json", "oxnor_engine.core", "oxnor_engine.f", "rtl",
     ]
     assert sorted(p.name for p in (folder / "examples").iterdir()) == ["bench.sv", "expected.mem", "images.mem", "test_engine.py"]
     assert "@" not in (folder / "examples" / "bench.sv").read_text().replace("@(posedge clk)", "")

@@ -93,7 +93,7 @@ BREAKS = {
     "refused writes succeed": ("wrong_accesses", "axi_lite", r"bresp <= [^;]*;", "bresp <= 2'h0;"),
     "answers nobody asked for": ("silent_after_reset", "axi_lite", r"bvalid <= [^;]*;", "bvalid <= 1'b1;"),
     "another engine": ("identity", "coefficient_rom", r"q <= mem\[row\];", "q <= mem[row] ^ 1;"),
-    "partial counts not integrated": ("back_to_back", "threshold_37_s", r"integrated <= [^;]*;", "integrated <= 0;"),
+    "partial counts not integrated": ("back_to_back", "neuron_37_s", r"integrated <= [^;]*;", "integrated <= 0;"),
     "no tlast on results": (
         "back_to_back",
         "oxnor_engine.sv",
