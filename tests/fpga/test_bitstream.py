@@ -65,9 +65,9 @@ def test_bitstream_of_a_small_network(small, tmp_path):
     """Build, report, cache."""
     spec = board("icebreaker")
     config = find_engine(small, spec.chip, 20).config
-    steps = []
-    first = build(small, spec, config, tmp_path / "a", BuildOptions(12), progress=lambda *a: steps.append(a[0]))
-    again = build(small, spec, config, tmp_path / "b", BuildOptions(12))
+    steps, root = [], tmp_path / "cache"
+    first = build(small, spec, config, tmp_path / "a", BuildOptions(12), progress=lambda *a: steps.append(a[0]), root=root)
+    again = build(small, spec, config, tmp_path / "b", BuildOptions(12), root=root)
     assert first == again
     assert first["fits"]
     assert first["advice"] is None
