@@ -12,6 +12,7 @@ import typer
 
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import DATA, AsJson, check_ending, output, seed
+from oxnor.cli.options.source import DataDir, Labels
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,10 +101,7 @@ class TrainingSet:
             " pictures for each class.",
         ),
     ] = None  # fmt: skip
-    labels: Annotated[
-        Path | None,
-        typer.Option("--labels", metavar="FILE", help="Labels, if they are not in the data.", rich_help_panel=DATA),
-    ] = None
+    labels: Labels = None
     test: Annotated[
         str | None,
         typer.Option(
@@ -111,12 +109,7 @@ class TrainingSet:
             help="Test set. Default: that of the data, or a sixth of the images.",
         ),
     ] = None  # fmt: skip
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-dir", metavar="DIR", help="Folder in which known sets are looked for first.", rich_help_panel=DATA
-        ),
-    ] = None
+    data_dir: DataDir = None
     download: Annotated[
         bool, typer.Option("--download", help="Download MNIST if it is found nowhere.", rich_help_panel=DATA)
     ] = False

@@ -22,6 +22,17 @@ DesignFile = Annotated[
     ),
 ]
 
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", metavar="FILE", help="Labels, if they are not in the data.", rich_help_panel=DATA),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", metavar="DIR", help="Folder in which known sets are looked for first.", rich_help_panel=DATA
+    ),
+]
+
 
 class Options(Protocol):
     """Options that change a design."""
@@ -110,16 +121,8 @@ class Data:
             rich_help_panel=DATA,
         ),
     ] = None
-    labels: Annotated[
-        Path | None,
-        typer.Option("--labels", metavar="FILE", help="Labels, if they are not in the data.", rich_help_panel=DATA),
-    ] = None
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-dir", metavar="DIR", help="Folder in which known sets are looked for first.", rich_help_panel=DATA
-        ),
-    ] = None
+    labels: Labels = None
+    data_dir: DataDir = None
     random_inputs: Annotated[
         bool,
         typer.Option("--random-inputs", help="Draw inputs, which have no labels, instead.", rich_help_panel=DATA),
