@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from oxnor.models.trials.curves import Curve
 
 FORMAT = "oxnor-sweep"
 FORMAT_VERSION = 1
+#: Seconds for which a file that another process has locked is tried again.
+_PATIENCE = 60
 #: Stands for errors in all layers at once.
 ALL_LAYERS = -1
 #: What must be the same for trials to stand in one file, with the name that a user knows it by.
@@ -127,11 +130,11 @@ class Results:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Readers write too: a log that a killed process left behind is taken in by whoever opens the file next.
-            self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         except (OSError, sqlite3.Error) as e:
             raise InputError(f"{self.path}: cannot be opened ({e})") from None
         try:
-            self._open(exists, header)
+            self._open_when_free(exists, header)
         except InputError:
             self._db.close()
             raise
@@ -157,6 +160,17 @@ class Results:
             if row is None:
                 return
             yield row
+
+    def _open_when_free(self, exists: bool, header: Mapping[str, Any] | None) -> None:
+        # SQLite does not wait where waiting could be for ever: of two that turn on the log at once, one is told "busy".
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._open(exists, header)
+            except sqlite3.OperationalError as e:
+                if e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+            time.sleep(0.02)
 
     def _open(self, exists: bool, header: Mapping[str, Any] | None) -> None:
         if header is not None:
