@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeGuard
 
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.networks.layers.base import SIZE_MAX
+from oxnor.models.networks.layers.fields import LayerFields
 
+#: Longest name of a class or a data set in a file.
+NAME_MAX = 200
 #: Most synapses of a network in a file: packed bits become one byte each.
 SYNAPSES_MAX = 1 << 28
 
@@ -28,11 +30,17 @@ class Chain:
         Each with ``n_in``, ``n_out`` and ``with_weights``.
     info : mapping
         Anything that JSON can hold.
+    data_set : str
+        The set that the network was made for: a known name, or what the user called it; "" if nobody said.
+    classes : tuple of str
+        Names of the classes, n_out of them, or none.
     """
 
     name: str
     layers: Sequence[Any]
     info: Mapping[str, Any]
+    data_set: str
+    classes: tuple[str, ...]
 
     def check_name(self) -> None:
         """Raise InputError unless the name is one."""
@@ -57,6 +65,20 @@ class Chain:
             json.dumps(dict(self.info), allow_nan=False)
         except (TypeError, ValueError) as e:
             raise InputError(f"network: info must be what JSON can hold ({e})") from None
+
+    def check_data(self) -> None:
+        """Make the class names a tuple, and raise InputError unless they and the name of the data set can be shown."""
+        object.__setattr__(self, "classes", tuple(self.classes))
+        for what, name in (("data_set", self.data_set or "-"), *(("classes", c) for c in self.classes)):
+            if not _is_name(name):
+                raise InputError(f"network: {what} must be text of 1 to {NAME_MAX} characters, not {name!r:.80}")
+        if self.classes and len(self.classes) != self.n_out:
+            raise InputError(f"network: classes must be {self.n_out} names, one an output, not {len(self.classes)}")
+
+    def data_header(self) -> dict[str, Any]:
+        """Return the optional fields of a file's header, those that say something; they need version 2."""
+        header: dict[str, Any] = {"data_set": self.data_set} if self.data_set else {}
+        return header | ({"classes": list(self.classes)} if self.classes else {})
 
     def __repr__(self) -> str:
         accuracy = self.info.get("accuracy")
@@ -90,22 +112,46 @@ class Chain:
         return replace(self, layers=tuple(layers))  # type: ignore[type-var]
 
 
-def _is_size(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= SIZE_MAX
+def _is_name(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and 1 <= len(value) <= NAME_MAX and value.isprintable()
 
 
-def check_synapses(layers: Sequence[Any]) -> None:
+def read_data_header(header: Mapping[str, Any], n_out: int) -> dict[str, Any]:
+    """Undo :meth:`Chain.data_header`; older files have the names in the card, where they could be anything."""
+    if header["version"] > 1:
+        for field, kind in {"data_set": str, "classes": list}.items():
+            if field in header and not isinstance(header[field], kind):
+                raise InputError(f"header.{field} must be of type {kind.__name__}, not {header[field]!r:.80}")
+    name, classes = (header["info"].get(field) for field in ("data_set", "classes"))
+    fits = isinstance(classes, list) and len(classes) == n_out and all(_is_name(c) for c in classes)
+    card = {"data_set": name if _is_name(name) else "", "classes": classes if fits else ()}
+    return {field: header.get(field, value) if header["version"] > 1 else value for field, value in card.items()}
+
+
+def check_fields(header: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise InputError if a header of version 2 has a field that nobody here knows: it could mean anything."""
+    if header["version"] > 1 and (strange := sorted(set(header) - set(known))):
+        raise InputError(f"header.{strange[0]:.80} is not known here: the file is from a later release")
+
+
+def read_entry(entry: Any, types: Mapping[str, LayerFields], where: str) -> dict[str, int]:
+    """Return the sizes of a layer in a header that is not trusted; `where` names it in errors.
+
+    Parameters
+    ----------
+    entry : object
+        What the header has for the layer.
+    types : mapping of str to LayerFields
+        By kind.
+    where : str
+    """
+    kind = entry.get("kind") if isinstance(entry, dict) else entry
+    if not isinstance(kind, str) or kind not in types:
+        raise InputError(f"{where}.kind must be one of {', '.join(types)}, not {kind!r:.80}")
+    return types[kind].read_sizes(entry, where)
+
+
+def check_synapses(synapses: int) -> None:
     """Raise InputError if the layers of a header that is not trusted are too large: before any is unpacked."""
-    sizes = [(y.get("n_out"), y.get("n_in")) for y in layers if isinstance(y, dict)]
-    synapses = sum(a * b for a, b in sizes if _is_size(a) and _is_size(b))
     if synapses > SYNAPSES_MAX:
         raise InputError(f"header.layers must have at most {SYNAPSES_MAX} synapses, not {synapses}")
-
-
-def read_sizes(entry: Mapping[str, Any], where: str) -> tuple[int, int]:
-    """Return (n_out, n_in) of a layer in a header that is not trusted; `where` names it in errors."""
-    for name in ("n_out", "n_in"):
-        size = entry.get(name)
-        if not _is_size(size):
-            raise InputError(f"{where}.{name} must be an integer in [1, {SIZE_MAX}], not {size!r}")
-    return entry["n_out"], entry["n_in"]

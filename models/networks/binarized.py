@@ -20,11 +20,13 @@ from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.table import LAYER_TYPES
 
-from .base import Chain, check_synapses, read_sizes
+from .base import Chain, check_fields, check_synapses, read_data_header, read_entry
 
 FORMAT = "oxnor-network"
-#: The version that a file needs: 2 if it has a threshold for each input.
+#: Versions that are read. A file is written in the lowest that holds the network: see docs/network-file.md.
 FORMAT_VERSIONS = (1, 2)
+#: Fields of the header; in version 2 any other is refused.
+_FIELDS = ("format", "version", "name", "layers", "info", "input_threshold", "data_set", "classes")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +44,10 @@ class Network(Chain):
         ones become one.
     info : mapping
         Anything that JSON can hold: origin, licence, accuracy as measured, how it was trained.
+    data_set : str
+        The set that the network was made for: a known name, or what the user called it; "" if nobody said.
+    classes : tuple of str
+        Names of the classes, n_out of them, or none.
 
     Raises
     ------
@@ -53,6 +59,8 @@ class Network(Chain):
     layers: tuple[DenseLayer | ScoreLayer, ...]
     input_threshold: int | NDArray[np.int64] = 128
     info: Mapping[str, Any] = field(default_factory=dict)
+    data_set: str = ""
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.check_name()
@@ -62,6 +70,7 @@ class Network(Chain):
             if layer.gives_scores != (i == len(self.layers) - 1):
                 raise InputError(f"network: the last layer and no other must give scores, not layer {i} ({layer.kind})")
         self.check_info()
+        self.check_data()
 
     @property
     def input_rule(self) -> int | list[int]:
@@ -76,7 +85,8 @@ class Network(Chain):
         else:
             h = hashlib.sha256(f"{FORMAT} 2 ".encode() + self.input_threshold.astype("<i2").tobytes())
         for layer in self.layers:
-            h.update(f"{layer.kind} {layer.weights.shape}".encode())
+            own = {name: size for name, size in layer.sizes.items() if name not in ("n_in", "n_out")}
+            h.update(f"{layer.kind} {layer.weights.shape}{own or ''}".encode())
             h.update(pack_bytes(layer.weights).tobytes())
             for name, array in layer.to_arrays().items():
                 h.update(name.encode() + array.tobytes())
@@ -126,24 +136,23 @@ class Network(Chain):
 
     def save(self, path: str | Path) -> None:
         """Write the network to an ``.npz`` file, whole or not at all; equal networks give equal bytes."""
+        optional = self.data_header()
+        arrays: dict[str, NDArray] = {}
+        if isinstance(self.input_threshold, int):
+            threshold = {"input_threshold": self.input_threshold}
+        else:
+            threshold, arrays = {}, {"input_thresholds": self.input_threshold.astype("<i2")}
         header = {
             "format": FORMAT,
-            "version": 1,
+            "version": max(2 if optional or arrays else 1, *(y.fields.version for y in self.layers)),
             "name": self.name,
-            "layers": [{"kind": y.kind, "n_in": y.n_in, "n_out": y.n_out} for y in self.layers],
+            "layers": [{"kind": y.kind, **y.sizes} for y in self.layers],
             "info": dict(self.info),
-        }
-        rule: dict[str, NDArray] = {}
-        if isinstance(self.input_threshold, int):
-            header["input_threshold"] = self.input_threshold
-        else:
-            header["version"] = 2
-            rule["input_thresholds"] = self.input_threshold.astype("<i2")
-        arrays: dict[str, NDArray] = {"header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)}
-        arrays |= rule
+        } | threshold | optional  # fmt: skip
+        text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
+        arrays = {"header": text, **arrays}
         for i, layer in enumerate(self.layers):
-            arrays[f"layer{i}.weights"] = pack_bytes(layer.weights)
-            arrays |= {f"layer{i}.{k}": v for k, v in layer.to_arrays().items()}
+            arrays |= {f"layer{i}.{k}": v for k, v in layer.fields.stored(layer).items()}
         write_npz(path, arrays)
 
     @classmethod
@@ -157,12 +166,12 @@ class Network(Chain):
         """
         with NpzReader(path) as source, naming(path):
             header = _read_header(source)
-            check_synapses(header["layers"])
-            layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
+            layers = _read_layers(source, header["layers"])
             threshold = header.get("input_threshold")
             if threshold is None:
                 threshold = source.array("input_thresholds", "<i2", (layers[0].n_in,)) if layers else 128
-            return cls(header["name"], layers, threshold, header["info"])
+            about = read_data_header(header, layers[-1].n_out) if layers else {}
+            return cls(header["name"], layers, threshold, header["info"], **about)
 
 
 def _input_threshold(value: Any, n_in: int) -> int | NDArray[np.int64]:
@@ -185,21 +194,23 @@ def _read_header(source: NpzReader) -> dict[str, Any]:
     fields: dict[str, type] = {"name": str, "layers": list, "info": dict}
     if header["version"] == 1 or "input_threshold" in header:
         fields["input_threshold"] = int
+    check_fields(header, _FIELDS)
     for name, kind in fields.items():
         if not isinstance(header.get(name), kind):
             raise InputError(f"{source.path}: header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
     return header
 
 
-def _read_layer(source: NpzReader, i: int, entry: Any) -> DenseLayer | ScoreLayer:
-    where = f"{source.path}: header.layers[{i}]"
-    kind = entry.get("kind") if isinstance(entry, dict) else entry
-    if not isinstance(kind, str) or kind not in LAYER_TYPES:
-        raise InputError(f"{where}.kind must be one of {', '.join(LAYER_TYPES)}, not {kind!r}")
-    n_out, n_in = read_sizes(entry, where)
-    weights = source.bits(f"layer{i}.weights", n_out, n_in)
-    try:
-        return LAYER_TYPES[entry["kind"]].from_arrays(weights, source, f"layer{i}")
-    except InputError as e:
-        text = str(e)
-        raise InputError(text if text.startswith(str(source.path)) else f"{source.path}: layer {i}: {text}") from None
+def _read_layers(source: NpzReader, entries: list[Any]) -> tuple[DenseLayer | ScoreLayer, ...]:
+    types = {kind: layer.fields for kind, layer in LAYER_TYPES.items()}
+    sizes = [read_entry(entry, types, f"header.layers[{i}]") for i, entry in enumerate(entries)]
+    check_synapses(sum(types[e["kind"]].synapses(s) for e, s in zip(entries, sizes, strict=True)))
+    layers = []
+    for i, (entry, size) in enumerate(zip(entries, sizes, strict=True)):
+        layer = LAYER_TYPES[entry["kind"]]
+        arrays = layer.fields.read(source, f"layer{i}", size)
+        try:
+            layers.append(layer.from_fields(size, arrays))
+        except InputError as e:
+            raise InputError(f"layer {i}: {e}") from None
+    return tuple(layers)

@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, naming, write_npz
-from oxnor.models.networks.layers.base import SIZE_MAX
+from oxnor.models.networks.layers.fields import BITS, SIZE_MAX, ArrayField, LayerFields
 
-from .base import Chain, check_synapses, read_sizes
+from .base import Chain, check_fields, check_synapses, read_data_header, read_entry
 from .encoders import Encoder
 from .neuron import Decision, Neuron
 
 FORMAT = "oxnor-spiking-network"
-FORMAT_VERSION = 1
+#: Versions that are read; a file is written in the lowest that holds the network: see docs/network-file.md.
+FORMAT_VERSIONS = (1, 2)
+#: Fields of the header; in version 2 any other is refused.
+_FIELDS = (
+    "format", "version", "name", "layers", "info", "decision", "encoder", "view", "data_set", "classes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +50,10 @@ class SpikingLayer:
     """
 
     kind: ClassVar[str] = "spiking"
+    #: What a network file keeps of the layer; the header has its neuron too.
+    fields: ClassVar[LayerFields] = LayerFields({
+        "cells": ArrayField(BITS, lambda s: (s["n_in"], s["n_out"] * s["cells"])),
+    })  # fmt: skip
 
     cells: NDArray[np.bool_]
     neuron: Neuron = field(default_factory=Neuron)
@@ -142,6 +151,8 @@ class SpikingNetwork(Chain):
         A key of :data:`VIEWS`: how a 28 x 28 image becomes the inputs.
     info : mapping
         Anything that JSON can hold.
+    data_set, classes
+        As those of :class:`oxnor.models.networks.binarized.Network`.
 
     Raises
     ------
@@ -157,6 +168,8 @@ class SpikingNetwork(Chain):
     encoder: Encoder = field(default_factory=Encoder)
     view: str = "whole"
     info: Mapping[str, Any] = field(default_factory=dict)
+    data_set: str = ""
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.check_name()
@@ -166,6 +179,7 @@ class SpikingNetwork(Chain):
         if self.view not in VIEWS:
             raise InputError(f"network: view must be one of {', '.join(VIEWS)}, not {self.view!r}")
         self.check_info()
+        self.check_data()
 
     @property
     def n_cells(self) -> int:
@@ -190,7 +204,7 @@ class SpikingNetwork(Chain):
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that the network computes with; name and info are left out."""
-        h = hashlib.sha256(f"{FORMAT} {FORMAT_VERSION} {json.dumps(self._settings(), sort_keys=True)}".encode())
+        h = hashlib.sha256(f"{FORMAT} 1 {json.dumps(self._settings(), sort_keys=True)}".encode())
         for layer in self.layers:
             h.update(pack_bytes(layer.cells).tobytes())
         return h.hexdigest()
@@ -225,11 +239,12 @@ class SpikingNetwork(Chain):
 
     def save(self, path: str | Path) -> None:
         """Write the network to an ``.npz`` file, whole or not at all; equal networks give equal bytes."""
-        header = {"format": FORMAT, "version": FORMAT_VERSION, "name": self.name, "info": dict(self.info)}
-        text = json.dumps(header | self._settings(), sort_keys=True)
+        optional = self.data_header()
+        header = {"format": FORMAT, "version": 2 if optional else 1, "name": self.name, "info": dict(self.info)}
+        text = json.dumps(header | self._settings() | optional, sort_keys=True)
         arrays: dict[str, NDArray] = {"header": np.frombuffer(text.encode(), np.uint8)}
         for i, layer in enumerate(self.layers):
-            arrays[f"layer{i}.cells"] = pack_bytes(layer.cells)
+            arrays |= {f"layer{i}.{k}": v for k, v in layer.fields.stored(layer).items()}
         write_npz(path, arrays)
 
     @classmethod
@@ -242,15 +257,16 @@ class SpikingNetwork(Chain):
             Naming the file, the field and the rule that it breaks.
         """
         with NpzReader(path) as source, naming(path):
-            header = source.json_header(FORMAT, FORMAT_VERSION)
+            header = source.json_header(FORMAT, *FORMAT_VERSIONS)
+            check_fields(header, _FIELDS)
             for name, kind in {"name": str, "layers": list, "info": dict, "view": str}.items():
                 if not isinstance(header.get(name), kind):
                     raise InputError(f"header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
-            check_synapses(header["layers"])
-            layers = tuple(_read_layer(source, i, entry) for i, entry in enumerate(header["layers"]))
+            layers = _read_layers(source, header["layers"])
             decision = read_settings(Decision, header.get("decision"), "header.decision")
             encoder = read_settings(Encoder, header.get("encoder"), "header.encoder")
-            return cls(header["name"], layers, decision, encoder, header["view"], header["info"])
+            about = read_data_header(header, layers[-1].n_out) if layers else {}
+            return cls(header["name"], layers, decision, encoder, header["view"], header["info"], **about)
 
 
 def through_view(images: NDArray[np.uint8], view: str) -> NDArray[np.uint8]:
@@ -271,9 +287,13 @@ def read_settings(kind: Any, settings: Any, where: str) -> Any:
     return kind(**settings)
 
 
-def _read_layer(source: NpzReader, i: int, entry: Any) -> SpikingLayer:
-    if not isinstance(entry, dict) or entry.get("kind") != SpikingLayer.kind:
-        raise InputError(f"header.layers[{i}].kind must be {SpikingLayer.kind!r}, not {entry!r:.80}")
-    n_out, n_in = read_sizes(entry, f"header.layers[{i}]")
-    neuron = read_settings(Neuron, entry.get("neuron"), f"header.layers[{i}].neuron")
-    return SpikingLayer(source.bits(f"layer{i}.cells", n_in, n_out * neuron.cells), neuron)
+def _read_layers(source: NpzReader, entries: list[Any]) -> tuple[SpikingLayer, ...]:
+    fields = SpikingLayer.fields
+    sizes = [read_entry(entry, {SpikingLayer.kind: fields}, f"header.layers[{i}]") for i, entry in enumerate(entries)]
+    check_synapses(sum(s["n_in"] * s["n_out"] for s in sizes))
+    layers = []
+    for i, (entry, size) in enumerate(zip(entries, sizes, strict=True)):
+        neuron = read_settings(Neuron, entry.get("neuron"), f"header.layers[{i}].neuron")
+        arrays = fields.read(source, f"layer{i}", size | {"cells": neuron.cells})
+        layers.append(SpikingLayer(**arrays, neuron=neuron))
+    return tuple(layers)

@@ -183,6 +183,11 @@ class TrainingData:
         kept, out = split(len(train), max(len(train) // 6, 1))
         return cls(train.some(kept, "five of six images"), train.some(out, "one of six images"))
 
+    def recorded(self, n_out: int) -> dict[str, Any]:
+        """Return what a network of `n_out` outputs keeps of the set: its name, and the names of its classes."""
+        classes = self.train.classes or self.test.classes
+        return {"data_set": self.train.name, "classes": classes if len(classes) == n_out else ()}
+
     def fit(self, params: TrainParams) -> TrainParams:
         """Return `params` fit for the set; those of MNIST stay as they are.
 
@@ -245,12 +250,12 @@ def make(
         if data.train.name != "mnist":
             raise InputError(f"must be mnist for a spiking network, not {data.train.name}", parameter="data")
         made = spiking.train(params, data.train.flat, labels, name=name, progress=progress)
-        return replace(made, info=spiking_card(made, params, data, command))
+        return replace(made, info=spiking_card(made, params, data, command), **data.recorded(made.n_out))
     network = binarized.train(
         data.fit(params), images, labels, name=name, checkpoint=checkpoint, resume=resume, progress=progress,
         classes=data.train.n_classes,
     )
-    return replace(network, info=card(network, data.fit(params), data, command))
+    return replace(network, info=card(network, data.fit(params), data, command), **data.recorded(network.n_out))
 
 
 def spiking_card(
@@ -284,7 +289,7 @@ def card(
     training = dict(network.info["training"])
     about: dict[str, Any] = {"licence": LICENCE, "data": DATA}
     if data.train.name != "mnist":
-        about = {"data": data.train.source, "data_set": data.train.name, "classes": list(data.train.classes)}
+        about = {"data": data.train.source}
     return {
         "origin": ORIGIN,
         **about,

@@ -46,10 +46,9 @@ class Inputs:
 
 
 def own_set(network: Any) -> str | None:
-    """Return the known data set that a network takes by itself: its card names it, or it takes digits; or None."""
-    named = network.info.get("data_set")
-    if isinstance(named, str) and named in KNOWN_SETS:
-        return named
+    """Return the known data set that a network takes by itself: its file names it, or it takes digits; or None."""
+    if network.data_set in KNOWN_SETS:
+        return network.data_set
     return "mnist" if type_of(network).pixels(network) == DIGIT_SIZE else None
 
 

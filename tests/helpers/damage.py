@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,8 @@ def make_files(folder):
     """Write one small valid file of each kind; return (reader, damages, file) by name."""
     g, network = np.random.default_rng(1), small_network()
     network.save(folder / "binarized.npz")
+    about = {"data_set": "digits", "classes": ("a", "b", "c"), "input_threshold": np.arange(9)}
+    replace(network, **about).save(folder / "version2.npz")
     FaultMap.draw(network, ber=0.3, seed=1).save(folder / "faults.npz")
     FaultMap(((5, 9), (3, 5)), read=ReadErrors.from_ber(0.01, 3)).save(folder / "reads.npz")
     zoo.load("mnist-spirit").save(folder / "spiking.npz")
@@ -180,6 +183,7 @@ def make_files(folder):
 
     return {
         "binarized.npz": (zoo.load, (damage_bytes, damage_archive)),
+        "version2.npz": (zoo.load, (damage_bytes, damage_archive)),
         "spiking.npz": (zoo.load, (damage_bytes, damage_archive)),
         "faults.npz": (FaultMap.load, (damage_bytes, damage_archive)),
         "reads.npz": (FaultMap.load, (damage_bytes, damage_archive)),

@@ -5,16 +5,20 @@ import io
 import itertools
 import json
 import zipfile
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from oxnor.models import golden
+from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks import binarized as network_module
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.fields import ArrayField, LayerFields
 
 W = np.zeros((2, 3), bool)
 T = np.zeros(2, np.int64)
@@ -235,3 +239,100 @@ def test_threshold_for_each_input_wrong(tmp_path, random_network, drop, message)
     with pytest.raises(InputError) as e:
         Network.load(path)
     assert str(e.value) == f"{path}: {message}"
+
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+@pytest.mark.parametrize(("name", "digest", "sums", "about"), [
+    ("network_version1", "02a66be0acea86f64f35201e309fa2299f6aab4db7734ce3fa2d85b433e41c53", [610, 2492, 550, 1300],
+     ("digits", ())),
+    ("network_version2", "2028d9a5b1234e679eee4de47d3a511dae79b57dc7587a7fc6fa4c763ced0e33", [545, 2580, 543, 1715],
+     ("", tuple("abcd"))),
+    ("spiking_version1", "02dfbc97ea50f7903739c31e2a986c7db5cfbaad6d1fd8acc94204ac9150f751", None, ("", ())),
+])  # fmt: skip
+def test_files_of_earlier_releases(name, digest, sums, about, tmp_path):
+    """Written once and never again: they are read, compute what they computed, and are written as they were."""
+    network = zoo.load(FIXTURES / f"{name}.npz")
+    assert (network.digest, network.data_set, network.classes) == (digest, *about)
+    if sums:
+        images = np.random.default_rng(1).integers(0, 256, (50, 20), dtype=np.uint8)
+        assert golden.scores(network, images).sum(0).tolist() == sums
+    dataclasses.replace(network, data_set="", classes=()).save(tmp_path / "again.npz")
+    with np.load(FIXTURES / f"{name}.npz") as old, np.load(tmp_path / "again.npz") as new:
+        assert old.files == new.files
+        assert all(np.array_equal(old[key], new[key]) for key in old.files)
+
+
+def header_of(path):
+    with np.load(path) as z:
+        return json.loads(z["header"].tobytes())
+
+
+@pytest.mark.parametrize("about", [{"data_set": "digits"}, {"classes": ("one", "two ö", "3")}])
+def test_data_set_and_classes(tmp_path, random_network, about):
+    plain = random_network((9, 4, 3))
+    network = dataclasses.replace(plain, **about)
+    network.save(tmp_path / "n.npz")
+    loaded = zoo.load(tmp_path / "n.npz")
+    assert (loaded.data_set, loaded.classes) == (about.get("data_set", ""), about.get("classes", ()))
+    assert loaded.digest == plain.digest
+    header = header_of(tmp_path / "n.npz")
+    assert header["version"] == 2
+    assert {"data_set", "classes"} & set(header) == set(about)
+    plain.save(tmp_path / "n.npz")
+    assert header_of(tmp_path / "n.npz")["version"] == 1
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"data_set": 3}, "header.data_set must be of type str, not 3"),
+    ({"data_set": "a\nb"}, r"network: data_set must be text of 1 to 200 characters, not 'a\nb'"),
+    ({"classes": "ab"}, "header.classes must be of type list, not 'ab'"),
+    ({"classes": ["a", "b"]}, "network: classes must be 3 names, one an output, not 2"),
+    ({"classes": ["a", "", "c"]}, "network: classes must be text of 1 to 200 characters, not ''"),
+    ({"colour": 1}, "header.colour is not known here: the file is from a later release"),
+])  # fmt: skip
+def test_data_set_and_classes_wrong(tmp_path, random_network, changes, message):
+    path = tmp_path / "n.npz"
+    dataclasses.replace(random_network((9, 4, 3)), data_set="x").save(path)
+    rewrite(path, {"header": changes})
+    with pytest.raises(InputError) as e:
+        zoo.load(path)
+    assert str(e.value) == f"{path}: {message}"
+
+
+def test_a_new_kind_of_layer_is_an_entry(tmp_path, random_network, monkeypatch):
+    """Sizes, arrays, reader and writer follow from what the kind says of itself."""
+
+    @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+    class Strided(DenseLayer):
+        kind: ClassVar[str] = "strided"
+        fields: ClassVar[LayerFields] = LayerFields(
+            {**DenseLayer.fields.arrays, "taps": ArrayField("<i2", lambda s: (s["stride"], s["n_out"]))},
+            {**DenseLayer.fields.sizes, "stride": (0, 5)}, version=2,
+        )  # fmt: skip
+        taps: np.ndarray = None
+
+        @property
+        def stride(self):
+            return len(self.taps)
+
+    plain = random_network((9, 4, 3))
+    first = plain.layers[0]
+    layers = [Strided(first.weights, first.thresholds, np.arange(4 * n).reshape(n, 4)) for n in (2, 3)]
+    network, other = (dataclasses.replace(plain, layers=(layer, plain.layers[1])) for layer in layers)
+    path = tmp_path / "n.npz"
+    network.save(path)
+    assert header_of(path)["version"] == 2
+    with pytest.raises(InputError) as e:
+        Network.load(path)
+    assert str(e.value) == f"{path}: header.layers[0].kind must be one of dense, scores, not 'strided'"
+    monkeypatch.setattr(network_module, "LAYER_TYPES", {**network_module.LAYER_TYPES, "strided": Strided})
+    loaded = Network.load(path)
+    assert loaded.layers[0].sizes == {"n_out": 4, "n_in": 9, "stride": 2}
+    np.testing.assert_array_equal(loaded.layers[0].taps, layers[0].taps)
+    assert len({loaded.digest, network.digest, other.digest, plain.digest}) == 3
+    header = header_of(path)
+    rewrite(path, {"header": {"layers": [header["layers"][0] | {"stride": 6}, header["layers"][1]]}})
+    with pytest.raises(InputError, match=r"header.layers\[0\].stride must be an integer in \[0, 5\], not 6"):
+        Network.load(path)

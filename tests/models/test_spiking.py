@@ -228,7 +228,7 @@ def _header(change):
 
 
 @pytest.mark.parametrize(("edit", "message"), [
-    (_header(lambda h: h.update(version=9)), "header.version must be 1, not 9: the file is from another release"),
+    (_header(lambda h: h.update(version=9)), "header.version must be 1 or 2, not 9: the file is from another release"),
     (_header(lambda h: h.update(view="x")), "network: view must be one of whole, crop24-mean2, not 'x'"),
     (_header(lambda h: h["layers"][0]["neuron"].update(theta=0)), "neuron: theta must be an integer in [1, 2047], not 0"),
     (_header(lambda h: h["layers"][0].update(n_in=10**9)), "header.layers[0].n_in must be an integer in [1, 65536], not 1000000000"),

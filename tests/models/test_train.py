@@ -239,7 +239,7 @@ def test_trains_on_another_set_of_pictures(small_sets):
     assert network.info["accuracy"] > 0.78
     assert network.info["accuracy"] == accuracy(network, small_sets.test.flat, small_sets.test.labels)
     assert network.info["test_images"] == 450
-    assert network.info["data_set"] == "digits"
+    assert network.data_set == "digits"
     assert network.info["training"]["params"]["validation"] == 1347 // 6
 
 
@@ -252,7 +252,7 @@ def test_trains_on_features(small_sets):
     network = make("features", TrainParams(hidden=(21,), epochs=10, batch=32, input_threshold=90), data)
     assert network.shape == (64, 21, 3)
     assert network.input_threshold == 90
-    assert network.info["classes"] == ["zero", "one", "two"]
+    assert network.classes == ("zero", "one", "two")
     assert network.info["accuracy"] > 0.9
     with pytest.raises(InputError, match="must be 0 for features that are no pictures"):
         train(SMALL, data.train.flat, data.train.labels)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,12 @@ from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.kernels import packed as kernels
 
-#: Largest number of inputs or neurons of a layer.
-SIZE_MAX = 1 << 16
+from .fields import SIZE_MAX, LayerFields, Sizes
+
 #: Scales are in (-SCALE_MAX, SCALE_MAX), so that score = scale * p + offset stays far inside 64 bits.
 SCALE_MAX = 1 << 31
 #: Offsets are in (-OFFSET_MAX, OFFSET_MAX).
 OFFSET_MAX = 1 << 52
-
-
-class ArraySource(Protocol):
-    """Where a layer reads its arrays from (see :class:`oxnor.models.base.files.NpzReader`)."""
-
-    def array(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray: ...  # noqa: D102
 
 
 class Reads(Protocol):
@@ -82,6 +77,8 @@ class Layer:
     """
 
     kind: ClassVar[str]
+    #: What a network file keeps of the layer.
+    fields: ClassVar[LayerFields]
     #: Whether the layer gives integers (the last layer of a network) instead of bits.
     gives_scores: ClassVar[bool]
 
@@ -99,6 +96,20 @@ class Layer:
     def n_out(self) -> int:
         """Number of neurons."""
         return int(self.weights.shape[0])
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The integers that the header of a network file has of the layer."""
+        return {name: int(getattr(self, name)) for name in self.fields.sizes}
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Return what is stored beside the weights."""
+        return {name: array for name, array in self.fields.stored(self).items() if name != "weights"}
+
+    @classmethod
+    def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:
+        """Return the layer that a file holds; types whose sizes are not the shapes of their arrays override this."""
+        return cls(**arrays)
 
     def with_weights(self, weights: NDArray[np.bool_]) -> Layer:
         """Return the same layer with other weights of the same shape."""

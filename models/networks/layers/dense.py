@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from oxnor.models.base.bits import pack_words
 from oxnor.models.kernels import packed as kernels
 
-from .base import ArraySource, Layer, Reads, check_integers, check_weights
+from .base import Layer, Reads, check_integers, check_weights
+from .fields import BITS, ArrayField, LayerFields, per_neuron, per_synapse
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +33,10 @@ class DenseLayer(Layer):
     """
 
     kind: ClassVar[str] = "dense"
+    fields: ClassVar[LayerFields] = LayerFields({
+        "weights": ArrayField(BITS, per_synapse),
+        "thresholds": ArrayField("<i4", per_neuron),
+    })  # fmt: skip
     gives_scores: ClassVar[bool] = False
 
     thresholds: NDArray[np.int64]
@@ -60,12 +65,3 @@ class DenseLayer(Layer):
         out = before.copy()
         kernels.fire_some(x, w, self.n_in - self.thresholds, neurons, out)
         return out
-
-    def to_arrays(self) -> dict[str, NDArray]:
-        """Return what is stored beside the weights."""
-        return {"thresholds": self.thresholds.astype("<i4")}
-
-    @classmethod
-    def from_arrays(cls, weights: NDArray[np.bool_], source: ArraySource, prefix: str) -> DenseLayer:
-        """Undo :meth:`to_arrays`."""
-        return cls(weights, source.array(f"{prefix}.thresholds", "<i4", (len(weights),)))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from oxnor.models.kernels import packed as kernels
 
-from .base import OFFSET_MAX, SCALE_MAX, ArraySource, Layer, Reads, check_integers, check_weights
+from .base import OFFSET_MAX, SCALE_MAX, Layer, Reads, check_integers, check_weights
+from .fields import BITS, ArrayField, LayerFields, per_neuron, per_synapse
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +34,11 @@ class ScoreLayer(Layer):
     """
 
     kind: ClassVar[str] = "scores"
+    fields: ClassVar[LayerFields] = LayerFields({
+        "weights": ArrayField(BITS, per_synapse),
+        "scales": ArrayField("<i8", per_neuron),
+        "offsets": ArrayField("<i8", per_neuron),
+    })  # fmt: skip
     gives_scores: ClassVar[bool] = True
 
     scales: NDArray[np.int64] = None  # type: ignore[assignment]  # an array once made
@@ -66,17 +72,3 @@ class ScoreLayer(Layer):
         counts = np.empty((len(x), self.n_out), np.int32)
         kernels.popcounts_serial(x, w, self.n_in, counts)
         return self.from_popcounts(counts)
-
-    def to_arrays(self) -> dict[str, NDArray]:
-        """Return what is stored beside the weights."""
-        return {"scales": self.scales.astype("<i8"), "offsets": self.offsets.astype("<i8")}
-
-    @classmethod
-    def from_arrays(cls, weights: NDArray[np.bool_], source: ArraySource, prefix: str) -> ScoreLayer:
-        """Undo :meth:`to_arrays`."""
-        n_out = len(weights)
-        return cls(
-            weights,
-            source.array(f"{prefix}.scales", "<i8", (n_out,)),
-            source.array(f"{prefix}.offsets", "<i8", (n_out,)),
-        )

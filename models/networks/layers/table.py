@@ -1,8 +1,8 @@
 """The table of layer types.
 
-A new type is a frozen dataclass with the methods of :class:`oxnor.models.networks.layers.base.Layer`, one entry in
-:data:`LAYER_TYPES`, and one entry in the hardware's own table (``oxnor.hw.layers.table.UNITS``). Nothing else
-asks for a type.
+A new type is a frozen dataclass with the methods of :class:`oxnor.models.networks.layers.base.Layer`, whose ``fields``
+say what a network file keeps of it; one entry in :data:`LAYER_TYPES`; and one entry in the hardware's own table
+(``oxnor.hw.layers.table.UNITS``). Nothing else asks for a type.
 """
 
 from __future__ import annotations

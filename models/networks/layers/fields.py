@@ -1,0 +1,109 @@
+"""What a type of layer keeps in a network file: sizes in the header, and arrays beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.bits import pack_bytes
+from oxnor.models.base.errors import InputError
+
+#: Largest number of inputs or neurons of a layer.
+SIZE_MAX = 1 << 16
+#: The dtype of arrays of bool that lie packed: element i of a row is bit i % 8 of byte i // 8.
+BITS = "bits"
+
+#: Sizes of a layer by name.
+Sizes = Mapping[str, int]
+#: The sizes of a fully connected layer.
+DENSE_SIZES = {"n_out": (1, SIZE_MAX), "n_in": (1, SIZE_MAX)}
+
+
+class ArraySource(Protocol):
+    """Where a layer's arrays are read (see :class:`oxnor.models.base.files.NpzReader`)."""
+
+    def array(self, name: str, dtype: str, shape: tuple[int | None, ...]) -> NDArray: ...  # noqa: D102
+
+    def bits(self, name: str, rows: int, width: int) -> NDArray[np.bool_]: ...  # noqa: D102
+
+
+def per_synapse(sizes: Sizes) -> tuple[int, ...]:
+    """Return the shape of an array with an element a synapse of a fully connected layer."""
+    return sizes["n_out"], sizes["n_in"]
+
+
+def per_neuron(sizes: Sizes) -> tuple[int, ...]:
+    """Return the shape of an array with an element a neuron."""
+    return (sizes["n_out"],)
+
+
+@dataclass(frozen=True)
+class ArrayField:
+    """One array.
+
+    Parameters
+    ----------
+    dtype : str
+        A dtype of numpy, such as ``"<i4"``, or :data:`BITS`, which has two dimensions.
+    shape : callable
+        (sizes) to the shape.
+    """
+
+    dtype: str
+    shape: Callable[[Sizes], tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class LayerFields:
+    """All that a type of layer keeps: each name is that of an attribute of the layer.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ArrayField
+        In the order in which they are written.
+    sizes : mapping of str to (int, int)
+        Integers in the layer's entry of the header, with the least and the largest value of each. A shape of an array
+        follows from them, so that nothing is unpacked before its size is known.
+    version : int
+        The first version of the file that has the type.
+    """
+
+    arrays: Mapping[str, ArrayField]
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: DENSE_SIZES)
+    version: int = 1
+
+    def read_sizes(self, entry: Mapping[str, Any], where: str) -> dict[str, int]:
+        """Return the sizes in an entry that is not trusted; `where` names it in errors."""
+        for name, (low, high) in self.sizes.items():
+            size = entry.get(name)
+            if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
+                raise InputError(f"{where}.{name} must be an integer in [{low}, {high}], not {size!r}")
+        return {name: entry[name] for name in self.sizes}
+
+    def synapses(self, sizes: Sizes) -> int:
+        """Return the number of bits that unpack to a byte each."""
+        return sum(math.prod(a.shape(sizes)) for a in self.arrays.values() if a.dtype == BITS)
+
+    def read(self, source: ArraySource, prefix: str, sizes: Sizes) -> dict[str, NDArray]:
+        """Return the arrays of a layer whose names in the file begin with `prefix`."""
+        arrays = {}
+        for name, array in self.arrays.items():
+            shape = array.shape(sizes)
+            if array.dtype == BITS:
+                arrays[name] = source.bits(f"{prefix}.{name}", *shape)
+            else:
+                arrays[name] = source.array(f"{prefix}.{name}", array.dtype, shape)
+        return arrays
+
+    def stored(self, layer: Any) -> dict[str, NDArray]:
+        """Return the arrays of a layer as they lie in the file."""
+        arrays = {}
+        for name, array in self.arrays.items():
+            value = getattr(layer, name)
+            arrays[name] = pack_bytes(value) if array.dtype == BITS else value.astype(array.dtype)
+        return arrays
