@@ -1,4 +1,4 @@
-"""``oxnor train``: train a binarized network on MNIST."""
+"""``oxnor train``: train a network on any data set."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import DATA, AsJson, check_ending, output, seed
-from oxnor.cli.options.source import DataDir, Labels
+from oxnor.cli.options.source import DATA_SETS, DataDir, Labels
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def sizes(text: str) -> tuple[int, ...]:
 
 def command_line(name: str, options: dict[str, object]) -> str:
     """Return the command that trains the same network."""
-    parts = [f"--{key.replace('_', '-')} {value}" for key, value in options.items() if value is not None]
+    parts = [f"--{key.replace('_', '-')} {value}".rstrip() for key, value in options.items() if value is not None]
     return " ".join(["oxnor", "train", name, *parts])
 
 
@@ -68,24 +68,49 @@ class Bars:
         self._show(name, done, total, "bytes")
 
 
+#: Defaults of a network that is not shipped, for the help: those of TrainParams, whose module takes long to load.
+DEFAULTS: dict[str, Any] = {
+    "epochs": 100, "seed": 1, "lr": 0.01, "batch": 256, "views": 16, "teacher_epochs": 6, "patience": 0, "ber": 0,
+    "margin": 0, "input_threshold": 128, "input_bits": 0,
+}  # fmt: skip
+
+
+def _option(name: str, help: str) -> Any:
+    return typer.Option(metavar="N", help=help, show_default=str(DEFAULTS[name]))
+
+
 @dataclass(frozen=True)
 class Training:
     """How to train; what is not given is as for the shipped network of that name."""
 
-    hidden: Annotated[str | None, typer.Option(help="Sizes of the hidden layers, for example 64,64,64.")] = None
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None
-    seed: Annotated[int | None, seed("Key of every random draw.")] = None
-    lr: Annotated[float | None, typer.Option(help="First learning rate of Adam.")] = None
-    batch: Annotated[int | None, typer.Option(help="Images in a step.")] = None
-    views: Annotated[int | None, typer.Option(help="Deformed copies of the training images; 0 for none.")] = None
-    teacher_epochs: Annotated[int | None, typer.Option(help="Epochs of the float teacher; 0 for none.")] = None
-    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a gain; 0: never.")] = None
-    ber: Annotated[float | None, typer.Option(help="Bit error rate to train for, drawn anew each step.")] = None
+    hidden: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="Sizes of the hidden layers, for example 64,64,64.")
+    ] = None
+    epochs: Annotated[int | None, _option("epochs", "Passes over the training images.")] = None
+    seed: Annotated[int | None, seed("Key of every random draw.", show_default=str(DEFAULTS["seed"]))] = None
+    lr: Annotated[float | None, _option("lr", "First learning rate of Adam.")] = None
+    batch: Annotated[int | None, _option("batch", "Images in a step; fewer for a small set.")] = None
+    views: Annotated[int | None, _option("views", "Deformed copies of the training pictures; 0: none.")] = None
+    teacher_epochs: Annotated[
+        int | None, _option("teacher_epochs", "Epochs of the float teacher, more for a small set; 0: no teacher.")
+    ] = None
+    patience: Annotated[
+        int | None, _option("patience", "Stop after so many epochs without a gain; 0: never.")
+    ] = None
+    ber: Annotated[float | None, _option("ber", "Bit error rate to train for, drawn anew each step.")] = None
     margin: Annotated[
-        float | None, typer.Option(help="Hinge loss with this lead of the right class's score; 0: cross entropy.")
+        float | None, _option("margin", "Hinge loss with this lead of the right class's score; 0: cross entropy.")
     ] = None
     input_threshold: Annotated[
-        int | None, typer.Option(metavar="N", help="A pixel becomes 1 if it is at least this; 1 to 255.")
+        int | None, _option("input_threshold", "A pixel becomes 1 if it is at least this; 1 to 255.")
+    ] = None
+    input_bits: Annotated[
+        int | None,
+        _option(
+            "input_bits",
+            "Thermometer code of N bits a feature, at thresholds between equal shares of its values; 1: at its median;"
+            " 0: one threshold for all.",
+        ),
     ] = None
 
 
@@ -97,8 +122,7 @@ class TrainingSet:
         str | None,
         typer.Option(
             "--data", metavar="NAME|FILE|FOLDER", show_default="mnist", rich_help_panel=DATA,
-            help="Data set: mnist, fashion-mnist, digits, a file (.npz, .npy, .csv, IDX), or a folder with a folder of"
-            " pictures for each class.",
+            help=DATA_SETS,
         ),
     ] = None  # fmt: skip
     labels: Labels = None
@@ -110,6 +134,10 @@ class TrainingSet:
         ),
     ] = None  # fmt: skip
     data_dir: DataDir = None
+    signs: Annotated[
+        bool,
+        typer.Option("--signs", help="Take the signs of signed numbers: at least 0 is bit 1.", rich_help_panel=DATA),
+    ] = False
     download: Annotated[
         bool, typer.Option("--download", help="Download MNIST if it is found nowhere.", rich_help_panel=DATA)
     ] = False
@@ -127,7 +155,8 @@ def train(
 ) -> None:
     """Train a binarized network on any data set; the test images are looked at once, at the end.
 
-    Grey pictures of a size are deformed and taught by a float network; other features are taken as they are.
+    Grey pictures of a size are deformed and taught by a float network; other features are taken as they are. The
+    defaults are those of a new name; a shipped network has its own.
 
     Example: [bold]oxnor train mnist-tfc --epochs 40[/], or [bold]oxnor train clothes --hidden 512,512 --data
     fashion-mnist[/]
@@ -144,11 +173,13 @@ def train(
         raise InputError(f"must not be the data, {data.data}", parameter="output")
     output = output or Path("build") / f"{name}.npz"
     given = {k: v for k, v in asdict(data).items() if k in ("data", "labels", "test")}
+    given["signs"] = "" if data.signs else None
 
     def load(download: DownloadProgress | None) -> TrainingData:
         return TrainingData.load(
-            data.data or "mnist", labels=data.labels, test=data.test, data_dir=data.data_dir, download=download
-        )
+            data.data or "mnist", labels=data.labels, test=data.test, data_dir=data.data_dir, signs=data.signs,
+            download=download,
+        )  # fmt: skip
 
     bars = Bars(Console(stderr=True, quiet=as_json))
     with bars.progress:

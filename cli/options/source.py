@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 import typer
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.names import KNOWN_NAMES
 
 from .common import DATA
 
@@ -22,6 +23,11 @@ DesignFile = Annotated[
     ),
 ]
 
+#: What ``--data`` takes.
+DATA_SETS = (
+    f"Data set: {', '.join(KNOWN_NAMES[:-1])} or {KNOWN_NAMES[-1]}, a file (.npz, .npy, .csv, IDX), or a folder with a"
+    " folder of pictures for each class."
+)
 Labels = Annotated[
     Path | None,
     typer.Option("--labels", metavar="FILE", help="Labels, if they are not in the data.", rich_help_panel=DATA),
@@ -116,8 +122,7 @@ class Data:
         typer.Option(
             "--data",
             metavar="NAME|FILE|FOLDER",
-            help="Data set: mnist, fashion-mnist, digits or cifar10, a file (.npz, .npy, .csv, IDX), or a folder with a"
-            " folder of pictures for each class. Default: the set of the network.",
+            help=f"{DATA_SETS} Default: the set that the network was made for.",
             rich_help_panel=DATA,
         ),
     ] = None

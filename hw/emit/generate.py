@@ -88,7 +88,7 @@ def _write(
     macro_texts = EngineDevices.draw(network, config, devices).texts() if devices else None
     images = write_images(network, config, directory, macro_texts)
     emitted = emit_engine(config, directory / "rtl")
-    sidecar = _sidecar(network, emitted, images, {"input_threshold": network.input_rule})
+    sidecar = _sidecar(network, emitted, images, network.input_rule.described())
     write_package(network, config, sidecar, [p.name for p in images], directory)
     return _finish(emitted, sidecar, directory)
 

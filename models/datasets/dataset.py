@@ -107,7 +107,7 @@ class Dataset:
             )
 
 
-def check_images(values: Any, where: str) -> tuple[NDArray, str]:
+def check_images(values: Any, where: str, signs: bool = False) -> tuple[NDArray, str]:
     """Return pixel values as uint8 (0 to 255) or bool (bits), and what was done with them, in words.
 
     Numbers in [0, 1] are scaled by 255 and rounded half to even; 0 and 1 alone, and -1 and +1, are bits.
@@ -117,6 +117,8 @@ def check_images(values: Any, where: str) -> tuple[NDArray, str]:
     values : array_like, shape (n, ...)
     where : str
         Name of the file or field for messages.
+    signs : bool
+        Take the signs of signed numbers, any that are finite: at least 0 is 1.
 
     Raises
     ------
@@ -136,6 +138,10 @@ def check_images(values: Any, where: str) -> tuple[NDArray, str]:
     low, high = array.min(), array.max()
     if low == -1 and high == 1 and np.isin(array, (-1, 1)).all():
         return array > 0, "-1 and +1 as bits"
+    if signs and low < 0:
+        return array >= 0, "signs of numbers"
+    if signs and not np.isin(array, (0, 1)).all():
+        raise InputError(f"{where}: images must be signed numbers, whose signs are taken, not {low:g} to {high:g}")
     if low < 0 or high > 255:
         raise InputError(
             f"{where}: images must be 0 to 255, 0 to 1, or -1 and +1 as bits, not {low:g} to {high:g}: scale them first"

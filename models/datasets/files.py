@@ -232,7 +232,12 @@ def _folder(folder: Path, split: str, progress: Progress | None) -> tuple[NDArra
 
 
 def read_dataset(
-    path: str | Path, *, labels: str | Path | None = None, split: str = "test", progress: Progress | None = None
+    path: str | Path,
+    *,
+    labels: str | Path | None = None,
+    split: str = "test",
+    signs: bool = False,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Read a data set from a file or a folder.
 
@@ -246,6 +251,8 @@ def read_dataset(
         File with the labels, if `path` has none: see :func:`read_labels`.
     split : str
         "test" or "train", where the file or folder has both.
+    signs : bool
+        Take the signs of signed numbers as bits.
     progress : callable, optional
         Called with (pictures read, pictures in all).
 
@@ -262,7 +269,7 @@ def read_dataset(
         images, values, classes = _READERS.get(path.suffix.lower(), _idx)(path, split)
     else:
         raise InputError(f"{path}: no such file or folder")
-    pixels, meaning = check_images(images, str(path))
+    pixels, meaning = check_images(images, str(path), signs)
     found: NDArray[np.int64] | None = None
     if labels is not None:
         if values is not None:

@@ -107,6 +107,7 @@ def load_dataset(
     labels: str | Path | None = None,
     split: str = "test",
     data_dir: str | Path | None = None,
+    signs: bool = False,
     download: bool = False,
     progress: DownloadProgress | None = None,
 ) -> Dataset:
@@ -123,6 +124,8 @@ def load_dataset(
         "test" or "train".
     data_dir : path, optional
         Folder in which known sets are looked for first.
+    signs : bool
+        Take the signs of signed numbers as bits; known sets have none.
     download : bool
         Whether a known set that is found nowhere may be downloaded.
     progress : callable, optional
@@ -139,6 +142,8 @@ def load_dataset(
     if text in KNOWN_SETS:
         if labels is not None:
             raise InputError(f"must not be given for {text}, which has its own", parameter="labels")
+        if signs:
+            raise InputError(f"{text}: images must be signed numbers, whose signs are taken, not 0 to 255")
         return KNOWN_SETS[text](Where(split, data_dir, download, progress))
     path = Path(what)
     if not path.exists():
@@ -146,4 +151,4 @@ def load_dataset(
         raise InputError(
             f"must be one of {', '.join(KNOWN_SETS)}, a file or a folder, not {text!r}{hint}", parameter="data"
         )
-    return read_dataset(path, labels=labels, split=split)
+    return read_dataset(path, labels=labels, split=split, signs=signs)

@@ -197,7 +197,7 @@ def from_graph(
     report: dict[str, Any] = {
         "shape": list(built.network.shape), "weights": built.network.n_weights, "digest": built.network.digest,
         "input": {"coding": built.coding, "meaning": meaning(built.coding), "assumed": built.assumed,
-                  "threshold": built.network.input_rule},
+                  "threshold": built.network.input_rule.to_json()},
         "layers": layers, "thresholds": checked, "outputs": found.outputs, "accuracy": found.accuracy,
         "agreement": found.agreement, "neurons_on": found.neurons_on, "binarized": graph.assumed == "binarized",
         "notes": [*built.notes, *found.notes],

@@ -29,8 +29,11 @@ def to_model(network: Network) -> Any:
     Raises
     ------
     InputError
-        If a score does not fit the 53 bits of float64.
+        If a score does not fit the 53 bits of float64, or inputs have another rule than thresholds.
     """
+    if network.input_rule.kind != "threshold":
+        raise InputError(f"network {network.name!r}: input_rule must be one threshold an input for QONNX, not"
+                         f" {network.input_rule.kind}")
     onnx = import_onnx()
     from onnx import TensorProto, helper, numpy_helper
 
@@ -50,7 +53,7 @@ def to_model(network: Network) -> Any:
         entry = onnx.StringStringEntryProto(key="finn_datatype", value="BIPOLAR")
         annotations.append(onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[entry]))
 
-    cut = constant("input_threshold", np.array(network.input_threshold, np.float32))
+    cut = constant("input_threshold", network.input_rule.thresholds.astype(np.float32))
     here = node("BipolarQuant", [node("Sub", ["pixels", cut], "input_cut"), "one"], "input_bits")
     for k, layer in enumerate(network.layers):
         n = layer.n_in

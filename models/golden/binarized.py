@@ -18,9 +18,8 @@ def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
     Parameters
     ----------
     network : Network
-    images : ndarray of uint8 or bool, shape (n, n_in) or (n, ...) with n_in elements an image
-        Grey images become bits by pixel >= network.input_threshold. Bool images are taken as they are, but for
-        inputs of a network with a threshold for each that never change: those with 0 are 1, those with 256 are 0.
+    images : ndarray of uint8 or bool, shape (n, features) or (n, ...) with so many elements
+        As ``network.input_rule`` takes them: see :meth:`oxnor.models.networks.input_rule.InputRule.apply`.
 
     Returns
     -------
@@ -31,19 +30,12 @@ def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
     InputError
         If the dtype or the size is another.
     """
-    images = np.asarray(images)
-    if images.dtype not in (np.uint8, np.bool_):
-        raise InputError(f"images: dtype must be uint8 (grey) or bool (bits), not {images.dtype}")
-    size = int(np.prod(images.shape[1:]))
-    if images.ndim < 2 or size != network.n_in:
-        raise InputError(
-            f"images: shape must be (n, {network.n_in}) for network {network.name!r}, not {images.shape}"
-        )
-    images = images.reshape(len(images), size)
-    threshold = network.input_threshold
-    if images.dtype != bool:
-        return images >= threshold
-    return images if isinstance(threshold, int) else (images & (threshold < 256)) | (threshold == 0)
+    images, rule = np.asarray(images), network.input_rule
+    rule.check_dtype(images)
+    size, features = int(np.prod(images.shape[1:])), rule.features(network.n_in)
+    if images.ndim < 2 or size not in ((features, network.n_in) if images.dtype == bool else (features,)):
+        raise InputError(f"images: shape must be (n, {features}) for network {network.name!r}, not {images.shape}")
+    return rule.apply(images.reshape(len(images), size), network.n_in)
 
 
 def popcount(w: NDArray[np.bool_], x: NDArray[np.bool_]) -> NDArray[np.int64]:

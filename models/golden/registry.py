@@ -41,6 +41,8 @@ class NetworkType:
         Network to the number of pixels of one of its images.
     levels : int
         Number of values of an input: 2 for bits, 256 for grey values.
+    signs : callable
+        Network to whether it takes the signs of signed numbers.
     """
 
     name: str
@@ -49,16 +51,18 @@ class NetworkType:
     predict: Callable[[Any, NDArray], NDArray[np.int64]]
     pixels: Callable[[Any], int]
     levels: int
+    signs: Callable[[Any], bool]
 
 
 #: By the format named in the header of a network file.
 NETWORK_TYPES: Mapping[str, NetworkType] = {
     binarized_networks.FORMAT: NetworkType(
-        "binarized", Network, binarized.binarize, binarized.predict, lambda n: n.n_in, 2
+        "binarized", Network, binarized.binarize, binarized.predict, lambda n: n.input_rule.features(n.n_in), 2,
+        lambda n: n.input_rule.signs,
     ),
     spiking_networks.FORMAT: NetworkType(
         "spiking", SpikingNetwork, SpikingNetwork.inputs, lambda n, images: spiking.run(n, images).winners,
-        lambda n: n.pixels, 256,
+        lambda n: n.pixels, 256, lambda n: False,
     ),
 }
 _BY_CLASS = {entry.network: entry for entry in NETWORK_TYPES.values()}

@@ -21,12 +21,13 @@ from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.table import LAYER_TYPES
 
 from .base import Chain, check_fields, check_synapses, read_data_header, read_entry
+from .input_rule import InputRule
 
 FORMAT = "oxnor-network"
 #: Versions that are read. A file is written in the lowest that holds the network: see docs/network-file.md.
 FORMAT_VERSIONS = (1, 2)
 #: Fields of the header; in version 2 any other is refused.
-_FIELDS = ("format", "version", "name", "layers", "info", "input_threshold", "data_set", "classes")
+_FIELDS = ("format", "version", "name", "layers", "info", "input_threshold", "input_rule", "data_set", "classes")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,9 +40,9 @@ class Network(Chain):
         Short name, of letters, digits, ``-``, ``_`` and ``.``.
     layers : tuple of DenseLayer and ScoreLayer
         In order; each has as many inputs as the one before has neurons. Only the last gives scores.
-    input_threshold : int or ndarray of int64, shape (n_in,)
-        A grey pixel becomes 1 iff pixel >= input_threshold. Range [0, 256]. One for all inputs, or one an input; equal
-        ones become one.
+    input_rule : InputRule
+        How images become bits. An int or an array of ints stands for thresholds: a pixel becomes 1 iff it is at least
+        the threshold.
     info : mapping
         Anything that JSON can hold: origin, licence, accuracy as measured, how it was trained.
     data_set : str
@@ -57,7 +58,7 @@ class Network(Chain):
 
     name: str
     layers: tuple[DenseLayer | ScoreLayer, ...]
-    input_threshold: int | NDArray[np.int64] = 128
+    input_rule: InputRule = InputRule.of(128)  # noqa: RUF009  # frozen
     info: Mapping[str, Any] = field(default_factory=dict)
     data_set: str = ""
     classes: tuple[str, ...] = ()
@@ -65,25 +66,22 @@ class Network(Chain):
     def __post_init__(self) -> None:
         self.check_name()
         self.check_layers()
-        object.__setattr__(self, "input_threshold", _input_threshold(self.input_threshold, self.n_in))
+        try:
+            object.__setattr__(self, "input_rule", InputRule.of(self.input_rule))
+        except InputError as e:
+            raise InputError(f"network: {e}") from None
+        self.input_rule.check(self.n_in)
         for i, layer in enumerate(self.layers):
             if layer.gives_scores != (i == len(self.layers) - 1):
                 raise InputError(f"network: the last layer and no other must give scores, not layer {i} ({layer.kind})")
         self.check_info()
         self.check_data()
 
-    @property
-    def input_rule(self) -> int | list[int]:
-        """``input_threshold`` as JSON has it."""
-        return self.input_threshold if isinstance(self.input_threshold, int) else self.input_threshold.tolist()
-
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that the network computes with; name and info are left out."""
-        if isinstance(self.input_threshold, int):
-            h = hashlib.sha256(f"{FORMAT} 1 {self.input_threshold}".encode())
-        else:
-            h = hashlib.sha256(f"{FORMAT} 2 ".encode() + self.input_threshold.astype("<i2").tobytes())
+        h = hashlib.sha256()
+        self.input_rule.update(h, FORMAT)
         for layer in self.layers:
             own = {name: size for name, size in layer.sizes.items() if name not in ("n_in", "n_out")}
             h.update(f"{layer.kind} {layer.weights.shape}{own or ''}".encode())
@@ -101,7 +99,7 @@ class Network(Chain):
         scales: Any = None,
         *,
         name: str = "network",
-        input_threshold: int | NDArray[np.int64] = 128,
+        input_rule: InputRule | int | NDArray[np.integer] = 128,
         info: Mapping[str, Any] | None = None,
     ) -> Network:
         """Make a network from anybody's weights.
@@ -132,23 +130,20 @@ class Network(Chain):
                 layers.append(ScoreLayer(w, scales, offsets) if t is None else DenseLayer(w, t))
             except InputError as e:
                 raise InputError(f"layer {i}: {e}") from None
-        return cls(name, tuple(layers), input_threshold, info or {})
+        return cls(name, tuple(layers), InputRule.of(input_rule), info or {})
 
     def save(self, path: str | Path) -> None:
         """Write the network to an ``.npz`` file, whole or not at all; equal networks give equal bytes."""
         optional = self.data_header()
-        arrays: dict[str, NDArray] = {}
-        if isinstance(self.input_threshold, int):
-            threshold = {"input_threshold": self.input_threshold}
-        else:
-            threshold, arrays = {}, {"input_thresholds": self.input_threshold.astype("<i2")}
+        rule, arrays = self.input_rule.to_file()
+        lowest = 2 if optional or "input_threshold" not in rule else 1
         header = {
             "format": FORMAT,
-            "version": max(2 if optional or arrays else 1, *(y.fields.version for y in self.layers)),
+            "version": max(lowest, *(y.fields.version for y in self.layers)),
             "name": self.name,
             "layers": [{"kind": y.kind, **y.sizes} for y in self.layers],
             "info": dict(self.info),
-        } | threshold | optional  # fmt: skip
+        } | rule | optional  # fmt: skip
         text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
         arrays = {"header": text, **arrays}
         for i, layer in enumerate(self.layers):
@@ -167,33 +162,16 @@ class Network(Chain):
         with NpzReader(path) as source, naming(path):
             header = _read_header(source)
             layers = _read_layers(source, header["layers"])
-            threshold = header.get("input_threshold")
-            if threshold is None:
-                threshold = source.array("input_thresholds", "<i2", (layers[0].n_in,)) if layers else 128
-            about = read_data_header(header, layers[-1].n_out) if layers else {}
-            return cls(header["name"], layers, threshold, header["info"], **about)
-
-
-def _input_threshold(value: Any, n_in: int) -> int | NDArray[np.int64]:
-    """Return the threshold of a network with `n_in` inputs as an int, or as an array if they differ."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu" or isinstance(value, bool):
-        what = "an integer" if array.ndim == 0 else "integers"
-        raise InputError(f"network: input_threshold must be {what}, not {value!r}")
-    if array.shape not in ((), (n_in,)):
-        raise InputError(f"network: input_threshold must be one, or {n_in}, one an input, not of shape {array.shape}")
-    outside = array[(array < 0) | (array > 256)]
-    if outside.size:
-        raise InputError(f"network: input_threshold must be in [0, 256], not {outside[0]}")
-    first = int(array.flat[0])
-    return first if (array == first).all() else array.astype(np.int64)
+            if not layers:
+                raise InputError("network: layers must be at least one, not none")
+            rule = InputRule.from_file(header, source, layers[0].n_in)
+            about = read_data_header(header, layers[-1].n_out)
+            return cls(header["name"], layers, rule, header["info"], **about)
 
 
 def _read_header(source: NpzReader) -> dict[str, Any]:
     header = source.json_header(FORMAT, *FORMAT_VERSIONS)
     fields: dict[str, type] = {"name": str, "layers": list, "info": dict}
-    if header["version"] == 1 or "input_threshold" in header:
-        fields["input_threshold"] = int
     check_fields(header, _FIELDS)
     for name, kind in fields.items():
         if not isinstance(header.get(name), kind):

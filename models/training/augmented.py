@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.torch_loading import import_torch, load_state, save_state
+from oxnor.models.networks.input_rule import InputRule
 
 from .deform import MNIST_SHAPE, Deformation, deform, generator
 from .teacher import Teacher
@@ -39,8 +40,8 @@ class Views:
         Folder to keep copies in, with the teacher's answers; files are named by all that decides them.
     shape : (int, int) or None
         Height and width; None for features that are no pictures, which only the plain view has.
-    threshold : int
-        A pixel becomes 1 iff pixel >= threshold.
+    rule : InputRule
+        How pixels become bits.
     """
 
     def __init__(
@@ -50,10 +51,10 @@ class Views:
         how: Deformation,
         cache: Path | None,
         shape: tuple[int, int] | None = MNIST_SHAPE,
-        threshold: int = 128,
+        rule: InputRule = InputRule.of(128),  # noqa: B008  # frozen
     ):
         self._grey, self._teacher, self._how, self._cache = images, teacher, how, cache
-        self._shape, self._threshold = shape, threshold
+        self._shape, self._rule = shape, rule
         self._views: dict[int, tuple[NDArray[np.uint8], Any]] = {}
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Any]:
@@ -65,7 +66,7 @@ class Views:
     def _cached(self, index: int) -> tuple[NDArray[np.uint8], Any]:
         if self._cache is None or self._teacher is None:
             return self._make(index)
-        key = json.dumps([self._teacher.digest, asdict(self._how), index, self._threshold])
+        key = json.dumps([self._teacher.digest, asdict(self._how), index, self._rule.to_json()])
         path = self._cache / f"view-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pt"
         if path.is_file():
             state = load_state(path)
@@ -79,5 +80,5 @@ class Views:
         if index != PLAIN and self._shape:
             source = generator(_VIEW_KEY, index)
             grey = import_torch().cat([deform(part, self._how, source, self._shape) for part in grey.split(1000)])
-        bits = np.packbits(grey.numpy() >= self._threshold, axis=1)
+        bits = np.packbits(self._rule.apply(grey.numpy(), self._rule.bits * grey.shape[1]), axis=1)
         return bits, self._teacher.answers(grey) if self._teacher else None

@@ -22,6 +22,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch, load_state, save_state
 from oxnor.models.datasets.splits import STATISTICS_IMAGES, split
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
 
 from .augmented import PLAIN, Views, as_input
 from .deform import MNIST_SHAPE, Deformation, generator
@@ -82,6 +83,10 @@ class TrainParams:
         rounded to 8 bits while training, and never in the fold.
     input_threshold : int
         A pixel becomes 1 iff pixel >= input_threshold. Range [1, 255].
+    input_bits : int
+        0: as `input_threshold` says. Above: a thermometer code of so many bits a feature, with thresholds between equal
+        shares of the values that the feature has in the training images; 1: a threshold a feature, at its median.
+        Range [0, 255].
     threads : int
         Of torch. The order of float sums, and so the weights, depend on it. Range [1, 1024].
     """
@@ -107,6 +112,7 @@ class TrainParams:
     bfloat16: bool = False
     threads: int = 1
     input_threshold: int = 128
+    input_bits: int = 0
 
     def __post_init__(self) -> None:
         if not self.hidden or not all(1 <= n <= 1 << 16 for n in self.hidden):
@@ -115,7 +121,8 @@ class TrainParams:
             "seed": (0, 2**31 - 1), "epochs": (1, 100_000), "clean_epochs": (0, self.epochs), "batch": (2, 60_000),
             "lr": (1e-7, 1.0), "lr_fall": (1e-9, 1.0), "steepness": (1e-3, 100), "average": (0, 0.999999),
             "views": (0, 1000), "distill": (0, 1), "temperature": (1e-3, 100), "ber": (0, 0.499), "margin": (0, 65536),
-            "validation": (1, 30_000), "input_threshold": (1, 255), "patience": (0, 100_000), "threads": (1, 1024),
+            "validation": (1, 30_000), "input_threshold": (1, 255), "input_bits": (0, 255), "patience": (0, 100_000),
+            "threads": (1, 1024),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -253,18 +260,22 @@ def train(
     grey, answer = torch.from_numpy(images[kept]), torch.from_numpy(labels[kept].astype(np.int64))
     folder = path.parent if path else None
     teacher = _teacher(params.teacher, (grey, answer), folder, tell, shape, classes) if params.distill else None
-    student = Student((images.shape[1], *params.hidden, classes), params.seed, params.steepness)
+    rule = InputRule.of(params.input_threshold)
+    if params.input_bits:
+        rule = InputRule.thermometer(images[kept], params.input_bits)
+    n_in = images.shape[1] * rule.bits
+    student = Student((n_in, *params.hidden, classes), params.seed, params.steepness)
     run = _Run(student, torch.optim.Adam(student.parameters, lr=params.lr, fused=True))
     if resume and path is not None and path.is_file():
         run.restore(load_state(path), params, path)
-    views = Views(grey, teacher, params.deformation, folder, shape, params.input_threshold)
-    first = images[kept[:STATISTICS_IMAGES]] >= params.input_threshold
-    plain = as_input(np.packbits(first, axis=1), images.shape[1])
+    views = Views(grey, teacher, params.deformation, folder, shape, rule)
+    first = rule.apply(images[kept[:STATISTICS_IMAGES]], n_in)
+    plain = as_input(np.packbits(first, axis=1), n_in)
     while run.epoch < params.epochs:
         if params.patience and run.epoch - run.best_epoch >= params.patience:
             break
         loss = _epoch(params, run, views, answer)
-        network = dataclasses.replace(student.fold(plain, name), input_threshold=params.input_threshold)
+        network = dataclasses.replace(student.fold(plain, name), input_rule=rule)
         accuracy = float(np.mean(golden.predict(network, images[held]) == labels[held]))
         torch.set_num_threads(params.threads)  # numba's OpenMP layer changes it
         run.epoch += 1
@@ -276,7 +287,7 @@ def train(
         tell(Progress("network", run.epoch, params.epochs, loss, accuracy, run.best))
     student.averages = run.best_averages
     info = {"training": {"epoch": run.best_epoch, "epochs": run.epoch, "validation_accuracy": run.best}}
-    return dataclasses.replace(student.fold(plain, name), info=info, input_threshold=params.input_threshold)
+    return dataclasses.replace(student.fold(plain, name), info=info, input_rule=rule)
 
 
 def _teacher(

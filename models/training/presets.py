@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from oxnor.models.datasets.mnist import MNIST_SIZE, DownloadProgress
 from oxnor.models.datasets.splits import split
 from oxnor.models.golden import spiking as golden
 from oxnor.models.golden.registry import accuracy
+from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
 
 from . import binarized, spiking
@@ -131,6 +133,8 @@ class TrainingData:
         With labels.
     test : Dataset
         With labels; of the same size and classes.
+    signs : bool
+        Whether the bits of the sets are signs of numbers, which the network is to take.
 
     Raises
     ------
@@ -140,6 +144,7 @@ class TrainingData:
 
     train: Dataset
     test: Dataset
+    signs: bool = False
 
     def __post_init__(self) -> None:
         for part in (self.train, self.test):
@@ -159,29 +164,29 @@ class TrainingData:
         labels: str | Path | None = None,
         test: str | Path | None = None,
         data_dir: str | Path | None = None,
+        signs: bool = False,
         download: DownloadProgress | None = None,
     ) -> TrainingData:
         """Return a data set to train on.
 
         Parameters
         ----------
-        source, labels, data_dir
+        source, labels, data_dir, signs
             As for :func:`oxnor.models.datasets.known.load_dataset`.
         test : str or path, optional
             Test set. Default: that of `source`, or a sixth of its images if it has none.
         download : callable, optional
             Download a known set that is found nowhere, and report progress here. Default: nothing is downloaded.
         """
-        train = load_dataset(
-            source, labels=labels, split="train", data_dir=data_dir, download=download is not None, progress=download
-        )
+        load = partial(load_dataset, data_dir=data_dir, signs=signs)
+        train = load(source, labels=labels, split="train", download=download is not None, progress=download)
         if test is not None:
-            return cls(train, load_dataset(test, data_dir=data_dir))
-        held = load_dataset(source, labels=labels, data_dir=data_dir)
+            return cls(train, load(test), signs)
+        held = load(source, labels=labels)
         if not np.array_equal(held.images, train.images):
-            return cls(train, held)
+            return cls(train, held, signs)
         kept, out = split(len(train), max(len(train) // 6, 1))
-        return cls(train.some(kept, "five of six images"), train.some(out, "one of six images"))
+        return cls(train.some(kept, "five of six images"), train.some(out, "one of six images"), signs)
 
     def recorded(self, n_out: int) -> dict[str, Any]:
         """Return what a network of `n_out` outputs keeps of the set: its name, and the names of its classes."""
@@ -251,10 +256,14 @@ def make(
             raise InputError(f"must be mnist for a spiking network, not {data.train.name}", parameter="data")
         made = spiking.train(params, data.train.flat, labels, name=name, progress=progress)
         return replace(made, info=spiking_card(made, params, data, command), **data.recorded(made.n_out))
+    if data.signs and params.input_bits:
+        raise InputError("must not be given together with `signs`", parameter="input_bits")
     network = binarized.train(
         data.fit(params), images, labels, name=name, checkpoint=checkpoint, resume=resume, progress=progress,
         classes=data.train.n_classes,
     )
+    if data.signs:
+        network = replace(network, input_rule=InputRule.bipolar())
     return replace(network, info=card(network, data.fit(params), data, command), **data.recorded(network.n_out))
 
 

@@ -33,7 +33,7 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
         "weights": network.n_weights,
         "accuracy": network.info.get("accuracy"),
         "digest": network.digest,
-        "input_threshold": network.input_rule,
+        **network.input_rule.described(),
         "layers": layers,
         "engine": engine(config),
         "info": dict(network.info),

@@ -78,10 +78,12 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
         if count > IMAGES_MAX:
             raise InputError(f"must be in [1, {IMAGES_MAX}], not {count}", parameter="images")
         g = np.random.Generator(np.random.Philox(key=[options.seed, _KEY]))
-        drawn = g.integers(0, kind.levels, size=(count, kind.pixels(network)), dtype=np.uint8)
+        # Bits are drawn as the first layer takes them, whatever code they would be.
+        size = network.n_in if kind.levels == 2 else kind.pixels(network)
+        drawn = g.integers(0, kind.levels, size=(count, size), dtype=np.uint8)
         what, images = ("bits", drawn.astype(bool)) if kind.levels == 2 else ("grey values", drawn)
         return Inputs(images, None, f"random {what}, seed {options.seed} (no labels)")
-    data = load_dataset(source, labels=options.labels, data_dir=options.directory)
+    data = load_dataset(source, labels=options.labels, data_dir=options.directory, signs=kind.signs(network))
     data.check_fit(kind.pixels(network), network.n_out, network.name)
     data = data.first(options.images or min(options.at_most, len(data)))
     return Inputs(data.flat, data.labels, data.source)

@@ -162,7 +162,7 @@ def make_files(folder):
     """Write one small valid file of each kind; return (reader, damages, file) by name."""
     g, network = np.random.default_rng(1), small_network()
     network.save(folder / "binarized.npz")
-    about = {"data_set": "digits", "classes": ("a", "b", "c"), "input_threshold": np.arange(9)}
+    about = {"data_set": "digits", "classes": ("a", "b", "c"), "input_rule": np.sort(np.arange(9).reshape(3, 3))}
     replace(network, **about).save(folder / "version2.npz")
     FaultMap.draw(network, ber=0.3, seed=1).save(folder / "faults.npz")
     FaultMap(((5, 9), (3, 5)), read=ReadErrors.from_ber(0.01, 3)).save(folder / "reads.npz")

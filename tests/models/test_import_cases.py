@@ -239,10 +239,10 @@ def test_input_rule_of_a_state_dict(tmp_path):
     torch = pytest.importorskip("torch", reason="state dicts need PyTorch")
     torch.save({"a.weight": torch.ones(2, 3)}, tmp_path / "m.pt")
     path = tmp_path / "m.pt"
-    assert import_network(path).network.input_threshold == 128
-    assert import_network(path, input_threshold=77).network.input_threshold == 77
-    assert import_network(path, input_threshold=0.4, coding="unit").network.input_threshold == 102
-    assert import_network(path, input_threshold=0, coding="0.1307,0.3081").network.input_threshold == 34
+    assert import_network(path).network.input_rule.to_json() == 128
+    assert import_network(path, input_threshold=77).network.input_rule.to_json() == 77
+    assert import_network(path, input_threshold=0.4, coding="unit").network.input_rule.to_json() == 102
+    assert import_network(path, input_threshold=0, coding="0.1307,0.3081").network.input_rule.to_json() == 34
     assert refused(path, input_threshold=[1, 2]) == "`input_threshold` must be one finite number, or 3, one an input"
     assert refused(path, input_threshold=1, coding="binary") == (
         "`input_threshold` must not be given with `coding` binary, whose inputs are bits"
@@ -296,7 +296,7 @@ def onnx_bits(name, images):
 def test_input_rule_of_each_pixel(name, thresholds, note, tmp_path):
     imported = import_network(FIXTURES / name)
     assert imported.ok
-    assert imported.network.input_rule == imported.report["input"]["threshold"] == thresholds
+    assert imported.network.input_rule.to_json() == imported.report["input"]["threshold"] == thresholds
     assert f"{note}, taking the source's input to be pixel / 255" in imported.report["notes"]
     images = np.random.default_rng(0).integers(0, 256, (300, 4), dtype=np.uint8)
     outputs = onnx_bits(name, images)
@@ -309,13 +309,13 @@ def test_input_rule_of_each_pixel(name, thresholds, note, tmp_path):
     assert Network.load(tmp_path / "n.npz").digest == imported.network.digest
     export_qonnx(imported.network, tmp_path / "n.onnx")
     again = import_network(tmp_path / "n.onnx").network
-    assert again.input_rule == thresholds
+    assert again.input_rule.to_json() == thresholds
     np.testing.assert_array_equal(golden.scores(again, images), scores)
 
 
 def test_constant_bits_where_images_are_bits(tmp_path):
     imported = import_network(FIXTURES / "input_constant_pixel.onnx", coding="binary")
-    assert imported.network.input_rule == [128, 128, 128, 0]
+    assert imported.network.input_rule.to_json() == [128, 128, 128, 0]
     bits = np.random.default_rng(0).random((50, 4)) < 0.5
     outputs = onnx_bits("input_constant_pixel.onnx", bits.astype(np.uint8) * 255)
     np.testing.assert_array_equal(np.diff(golden.scores(imported.network, bits)), np.diff(outputs) / 2)
@@ -331,7 +331,7 @@ def test_input_that_never_changes(tmp_path):
 
 def test_arrays_with_a_threshold_an_input(tmp_path):
     np.savez(tmp_path / "n.npz", w0=np.ones((2, 3)), input_threshold=[0, 40, 256])
-    assert import_network(tmp_path / "n.npz").network.input_rule == [0, 40, 256]
+    assert import_network(tmp_path / "n.npz").network.input_rule.to_json() == [0, 40, 256]
     np.savez(tmp_path / "n.npz", w0=np.ones((2, 3)), input_threshold=[0, 40])
     assert refused(tmp_path / "n.npz") == "input_threshold must be one number in [0, 256], or 3, one an input"
 
@@ -339,7 +339,7 @@ def test_arrays_with_a_threshold_an_input(tmp_path):
 def test_state_dict_with_a_threshold_an_input(tmp_path):
     torch = pytest.importorskip("torch", reason="state dicts need PyTorch")
     torch.save({"a.weight": torch.ones(2, 3)}, tmp_path / "m.pt")
-    assert import_network(tmp_path / "m.pt", input_threshold=[10, 20, 30.5]).network.input_rule == [10, 20, 31]
+    assert import_network(tmp_path / "m.pt", input_threshold=[10, 20, 30.5]).network.input_rule.to_json() == [10, 20, 31]
 
 
 # Refusals

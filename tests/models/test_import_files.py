@@ -43,7 +43,7 @@ def test_larq_as_tensorflow_ran_it(name, kind):
     assert imported.ok
     with np.load(FIXTURES / f"{name}.npz") as made:
         images, outputs = made["images"].reshape(200, -1), made["outputs"]
-    assert imported.network.input_threshold == 128
+    assert imported.network.input_rule.to_json() == 128
     np.testing.assert_array_equal(golden.predict(imported.network, images), outputs.argmax(axis=1))
     assert len(np.unique(outputs.argmax(axis=1))) > 4
 
@@ -329,7 +329,7 @@ def test_checkpoint_of_our_own_trainer(tmp_path, monkeypatch):
 
 
 def test_arrays(random_network, tmp_path):
-    network = replace(random_network((37, 13, 9, 5), affine=True), input_threshold=99)
+    network = replace(random_network((37, 13, 9, 5), affine=True), input_rule=99)
     layers, last = network.layers, network.layers[-1]
     np.savez(tmp_path / "n.npz", w0=layers[0].weights, w1=np.where(layers[1].weights, 1, -1), w2=layers[2].weights.astype(F).copy("F"),
              t0=layers[0].thresholds, t1=layers[1].thresholds.astype(F), scales=last.scales, offsets=last.offsets, input_threshold=99)

@@ -147,14 +147,14 @@ def test_equality_is_the_operators_own(n_in, op, at_zero):
 ])
 def test_input_threshold(coding, threshold):
     built = build(from_model(onnx_networks.network(**coding)))
-    assert built.network.input_threshold == threshold
+    assert built.network.input_rule.to_json() == threshold
     assert built.assumed
 
 
 def test_given_coding_decides():
     graph = from_model(onnx_networks.network(input="plain"))
-    assert build(graph, "0.25,0.5").network.input_threshold == 64
-    assert build(graph, "bipolar").network.input_threshold == 128
+    assert build(graph, "0.25,0.5").network.input_rule.to_json() == 64
+    assert build(graph, "bipolar").network.input_rule.to_json() == 128
     with pytest.raises(InputError) as caught:
         build(graph, "unit")
     assert str(caught.value) == (
@@ -296,13 +296,13 @@ def test_refused_with_every_node(make, problems, tmp_path):
 
 def test_multi_bit_quantisers_are_kept_where_a_sign_follows():
     """Eight bits of the input, then a sign: the network is binary, and is taken."""
-    assert build(from_model(onnx_networks.network(input="8 bits"))).network.input_threshold == 128
+    assert build(from_model(onnx_networks.network(input="8 bits"))).network.input_rule.to_json() == 128
 
 
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("shape", [(37, 13, 5), (64, 1, 2), (9, 3)])
 def test_round_trip(shape, affine, random_network, tmp_path):
-    network = replace(random_network(shape, affine=affine), input_threshold=77)
+    network = replace(random_network(shape, affine=affine), input_rule=77)
     written = export_qonnx(network, tmp_path / "n.onnx")
     assert written["bytes"] == (tmp_path / "n.onnx").stat().st_size
     imported = import_network(tmp_path / "n.onnx")

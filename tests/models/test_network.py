@@ -17,6 +17,7 @@ from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks import binarized as network_module
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.fields import ArrayField, LayerFields
 
@@ -43,11 +44,11 @@ def test_save_and_load_keep_everything(tmp_path_factory, shape, affine, level):
     thresholds = [g.integers(0, w.shape[1] + 2, len(w)) for w in weights[:-1]]
     extra = {"scales": g.integers(-5, 5, shape[-1]), "offsets": g.integers(-5, 5, shape[-1])} if affine else {}
     info = {"licence": "MIT", "n": 1}
-    a = Network.from_arrays(weights, [*thresholds, None], name="a", input_threshold=level, info=info, **extra)
+    a = Network.from_arrays(weights, [*thresholds, None], name="a", input_rule=level, info=info, **extra)
     path = tmp_path_factory.mktemp("network") / "a.npz"
     a.save(path)
     b = Network.load(path)
-    assert (b.name, b.input_threshold, b.info, b.shape, b.digest) == ("a", level, info, tuple(shape), a.digest)
+    assert (b.name, b.input_rule.to_json(), b.info, b.shape, b.digest) == ("a", level, info, tuple(shape), a.digest)
     first = path.read_bytes()
     b.save(path)
     assert path.read_bytes() == first
@@ -87,8 +88,8 @@ def test_arrays_cannot_be_changed_behind_a_network():
         ([W, LAST], [T, None], {"offsets": [1]}, "layer 1: scores layer: offsets must have shape (2,), not (1,)"),
         ([W, LAST], [T, None], {"scales": [1, 2**31]}, "layer 1: scores layer: scales must be in [-2147483647, 2147483647], not 2147483648 (neuron 1)"),
         ([W, LAST], [T, None], {"name": "a b"}, "network: name must be letters, digits, '-', '_' and '.', not 'a b'"),
-        ([W, LAST], [T, None], {"input_threshold": 257}, "network: input_threshold must be in [0, 256], not 257"),
-        ([W, LAST], [T, None], {"input_threshold": 1.5}, "network: input_threshold must be an integer, not 1.5"),
+        ([W, LAST], [T, None], {"input_rule": 257}, "input_rule: thresholds must be in [0, 256], not 257"),
+        ([W, LAST], [T, None], {"input_rule": 1.5}, "input_rule: thresholds must be an integer, not 1.5"),
     ],
 )  # fmt: skip
 def test_arrays_wrong(weights, thresholds, extra, message):
@@ -117,7 +118,7 @@ def test_arrays_wrong(weights, thresholds, extra, message):
          "layer 0: dense layer: thresholds must be in [0, 10], not 11 (neuron 0)"),
         ({"layer0.thresholds": np.zeros(4, ">i4")}, [], "array 'layer0.thresholds' must be int32, not int32 (most significant byte first)"),
         ({"layer0.thresholds": np.array([None] * 4, object)}, [], "array 'layer0.thresholds' must be int32, not Python objects"),
-        ({"header": {"input_threshold": 300}}, [], "network: input_threshold must be in [0, 256], not 300"),
+        ({"header": {"input_threshold": 300}}, [], "input_rule: thresholds must be in [0, 256], not 300"),
     ],
 )  # fmt: skip
 def test_file_wrong(tmp_path, random_network, changes, drop, message):
@@ -198,12 +199,12 @@ def test_threshold_for_each_input(tmp_path, random_network):
     """Version 2 of the file, where it is needed and nowhere else."""
     plain = random_network((9, 4, 3))
     t = np.array([0, 1, 128, 200, 255, 256, 3, 3, 77])
-    network = dataclasses.replace(plain, input_threshold=t)
+    network = dataclasses.replace(plain, input_rule=t)
     network.save(tmp_path / "n.npz")
     loaded = Network.load(tmp_path / "n.npz")
-    np.testing.assert_array_equal(loaded.input_threshold, t)
+    np.testing.assert_array_equal(loaded.input_rule.thresholds, t)
     assert loaded.digest == network.digest != plain.digest
-    assert loaded.input_rule == t.tolist()
+    assert loaded.input_rule.to_json() == t.tolist()
     with np.load(tmp_path / "n.npz") as z:
         assert json.loads(z["header"].tobytes())["version"] == 2
     images = np.random.default_rng(0).integers(0, 256, (50, 9), dtype=np.uint8)
@@ -211,8 +212,8 @@ def test_threshold_for_each_input(tmp_path, random_network):
     bits = images >= 128
     np.testing.assert_array_equal(golden.binarize(network, bits), np.where(t == 0, True, np.where(t == 256, False, bits)))
     # Equal ones are one threshold, in a file of version 1.
-    same = dataclasses.replace(plain, input_threshold=np.full(9, 128))
-    assert (same.input_threshold, same.digest) == (128, plain.digest)
+    same = dataclasses.replace(plain, input_rule=np.full(9, 128))
+    assert (same.input_rule.to_json(), same.digest) == (128, plain.digest)
     plain.save(tmp_path / "a.npz")
     same.save(tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
@@ -220,12 +221,13 @@ def test_threshold_for_each_input(tmp_path, random_network):
         header = json.loads(z["header"].tobytes())
     assert (header["version"], header["input_threshold"]) == (1, 128)
     for wrong, text in (
-        (t[:4], "must be one, or 9, one an input, not of shape (4,)"), (t + 1, "must be in [0, 256], not 257"),
-        (t / 2, f"must be integers, not {t / 2!r}"),
+        (t[:4], "input_rule must have one threshold, or 9, one an input, not 4"),
+        (t + 1, "input_rule: thresholds must be in [0, 256], not 257"),
+        (t / 2, f"input_rule: thresholds must be integers, not {t / 2!r:.80}"),
     ):
         with pytest.raises(InputError) as e:
-            dataclasses.replace(plain, input_threshold=wrong)
-        assert str(e.value) == f"network: input_threshold {text}"
+            dataclasses.replace(plain, input_rule=wrong)
+        assert str(e.value) == f"network: {text}"
 
 
 @pytest.mark.parametrize(("drop", "message"), [
@@ -234,7 +236,7 @@ def test_threshold_for_each_input(tmp_path, random_network):
 ])
 def test_threshold_for_each_input_wrong(tmp_path, random_network, drop, message):
     path = tmp_path / "n.npz"
-    dataclasses.replace(random_network((9, 4, 3)), input_threshold=np.arange(9)).save(path)
+    dataclasses.replace(random_network((9, 4, 3)), input_rule=np.arange(9)).save(path)
     rewrite(path, {} if drop else {"input_thresholds": np.arange(8, dtype="<i2")}, drop)
     with pytest.raises(InputError) as e:
         Network.load(path)
@@ -336,3 +338,69 @@ def test_a_new_kind_of_layer_is_an_entry(tmp_path, random_network, monkeypatch):
     rewrite(path, {"header": {"layers": [header["layers"][0] | {"stride": 6}, header["layers"][1]]}})
     with pytest.raises(InputError, match=r"header.layers\[0\].stride must be an integer in \[0, 5\], not 6"):
         Network.load(path)
+
+
+RULES = [
+    InputRule(77), InputRule([0, 256, 3, 200, 128, 1]), InputRule([[10, 20, 30], [0, 5, 256]]), InputRule.bipolar(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
+def test_input_rules(rule, random_network, tmp_path):
+    """Each against a plain loop; kept by the file; another rule is another network."""
+    network = dataclasses.replace(random_network((6, 4, 3)), input_rule=rule)
+    network.save(tmp_path / "n.npz")
+    loaded = Network.load(tmp_path / "n.npz")
+    assert (loaded.digest, loaded.input_rule.kind) == (network.digest, rule.kind)
+    assert loaded.input_rule.to_json() == rule.to_json()
+    assert len({dataclasses.replace(network, input_rule=other).digest for other in RULES}) == len(RULES)
+    n = rule.features(6)
+    t = np.broadcast_to(rule.thresholds, (6,) if rule.bits == 1 else (2, 3)).reshape(n, rule.bits)
+    g = np.random.default_rng(3)
+    values = g.integers(-99, 100, (40, n)) if rule.signs else g.integers(0, 256, (40, n), dtype=np.uint8)
+    wanted = [[int(x[f]) >= t[f, k] for f in range(n) for k in range(rule.bits)] for x in values]
+    np.testing.assert_array_equal(golden.binarize(loaded, values), wanted)
+    bits = g.random((40, n)) < 0.5
+    if (not rule.signs and t.shape != (6, 1)) or rule.thresholds.ndim:  # one threshold leaves bits alone
+        np.testing.assert_array_equal(golden.binarize(loaded, bits), golden.binarize(loaded, bits.astype(np.uint8) * 255))
+    coded = g.random((40, 6)) < 0.5
+    if rule.thresholds.ndim != 1:
+        np.testing.assert_array_equal(golden.binarize(loaded, coded), coded)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: InputRule([[3, 2]]), "input_rule: thresholds must not fall along the bits of a feature, as they do in 0"),
+    (lambda: InputRule(np.zeros((1, 1, 1), int)), "input_rule: thresholds must be one, one a feature or rows of them, not (1, 1, 1)"),
+    (lambda: InputRule.of(True), "input_rule: thresholds must be an integer, not True"),
+    (lambda: InputRule([[1, 2]]).check(6), "network: input_rule must give 6 bits, not 1 features of 2 bits each"),
+    (lambda: InputRule.bipolar().check_dtype(np.zeros(1, np.uint8)),
+     "images: dtype must be bool (bits) or signed numbers, whose signs the network takes, not uint8"),
+    (lambda: InputRule.thermometer(np.zeros((2, 2), np.uint8), 0), "input_bits must be in [1, 255], not 0"),
+])  # fmt: skip
+def test_input_rules_wrong(make, message):
+    with pytest.raises(InputError) as e:
+        make()
+    assert str(e.value) == message
+
+
+def test_thermometer_of_a_training_set():
+    images = np.array([[0, 10], [0, 20], [0, 30], [9, 40]], np.uint8)
+    rule = InputRule.thermometer(images, 3)
+    assert rule.thresholds.tolist() == [[1, 1, 1], [11, 21, 31]]
+    assert InputRule.thermometer(images, 1).thresholds.tolist() == [1, 21]
+    assert InputRule.thermometer(np.full((3, 1), 255, np.uint8), 2).thresholds.tolist() == [[255, 255]]
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"header": {"input_rule": "colour"}}, "header.input_rule must be one of threshold, thermometer, bipolar, not 'colour'"),
+    ({"header": {"input_threshold": "x"}}, "header.input_threshold must be of type int, not 'x'"),
+    ({"input_thresholds": np.zeros((9, 9), "<i2")}, "array 'input_thresholds' must have at most 12 bytes, not 162"),
+    ({"input_thresholds": np.zeros((1, 4), "<i2")}, "network: input_rule must give 6 bits, not 1 features of 4 bits each"),
+])  # fmt: skip
+def test_input_rule_in_a_file_wrong(tmp_path, random_network, changes, message):
+    path = tmp_path / "n.npz"
+    dataclasses.replace(random_network((6, 4, 3)), input_rule=RULES[2]).save(path)
+    rewrite(path, changes)
+    with pytest.raises(InputError) as e:
+        Network.load(path)
+    assert str(e.value) == f"{path}: {message}"

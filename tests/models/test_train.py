@@ -3,21 +3,25 @@
 import dataclasses
 import re
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from oxnor.models import golden
+from oxnor.cli.networks.train import DEFAULTS
+from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.datasets.dataset import Dataset
 from oxnor.models.datasets.known import load_dataset
 from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.datasets.options import DataOptions
 from oxnor.models.golden.registry import accuracy
 from oxnor.models.training.binarized import TrainParams, split, train
 from oxnor.models.training.deform import Deformation
 from oxnor.models.training.presets import TrainingData, make
 from oxnor.models.training.teacher import TeacherParams
+from oxnor.sim.verify.inputs import inputs_for
 
 SMALL = TrainParams(hidden=(32, 24), epochs=3, clean_epochs=1, batch=64, views=2, validation=200, lr=1e-2,
                     distill=0.5, teacher=TeacherParams(epochs=1, channels=(4, 8, 8), batch=16, lr=1e-2))
@@ -251,7 +255,7 @@ def test_trains_on_features(small_sets):
     data = TrainingData(features(small_sets.train), features(small_sets.test))
     network = make("features", TrainParams(hidden=(21,), epochs=10, batch=32, input_threshold=90), data)
     assert network.shape == (64, 21, 3)
-    assert network.input_threshold == 90
+    assert network.input_rule.to_json() == 90
     assert network.classes == ("zero", "one", "two")
     assert network.info["accuracy"] > 0.9
     with pytest.raises(InputError, match="must be 0 for features that are no pictures"):
@@ -284,3 +288,41 @@ def test_explicit_epochs_and_classes_are_kept(small_sets):
     other = dataclasses.replace(small_sets.test, classes=(*"012345678", "x"))
     with pytest.raises(InputError, match="digits: classes must be those of the training set; they differ in 9, x"):
         TrainingData(small_sets.train, other)
+
+
+def test_trains_on_a_thermometer_code_and_on_signs(small_sets, tmp_path):
+    """Four features of a grey picture each: too few for one bit each."""
+    def features(part):
+        few = part.labels < 4
+        means = part.images.reshape(-1, 4, 2, 4, 2).mean((2, 4)).reshape(-1, 16)[few].astype(np.uint8)
+        return Dataset("means", means, part.labels[few], tuple("abcd"))
+
+    data = TrainingData(features(small_sets.train), features(small_sets.test))
+    params = TrainParams(hidden=(32,), epochs=12, batch=32)
+    plain, coded = (make("means", dataclasses.replace(params, input_bits=bits), data) for bits in (0, 5))
+    assert coded.input_rule.kind == "thermometer"
+    assert coded.shape == (80, 32, 4)
+    assert coded.info["accuracy"] > plain.info["accuracy"]
+    coded.save(tmp_path / "coded.npz")
+    inputs = inputs_for(zoo.load(tmp_path / "coded.npz"), DataOptions(random_inputs=True, images=5))
+    assert inputs.images.shape == (5, 80)
+    with np.load(tmp_path / "coded.npz") as z:
+        assert z["input_thresholds"].shape == (16, 5)
+
+    for name, part in zip(("train", "test"), (data.train, data.test), strict=True):
+        np.savez(tmp_path / f"{name}.npz", x=part.images.astype(float) - part.images.mean(0), y=part.labels)
+    signed = TrainingData.load(tmp_path / "train.npz", test=tmp_path / "test.npz", signs=True)
+    network = make("signs", params, signed)
+    assert network.input_rule.signs
+    assert network.info["accuracy"] > 0.8
+    network.save(tmp_path / "signs.npz")
+    inputs = inputs_for(zoo.load(tmp_path / "signs.npz"), DataOptions(source=tmp_path / "test.npz"))
+    assert accuracy(network, inputs.images, inputs.labels) == network.info["accuracy"]
+    with pytest.raises(InputError, match="input_bits must not be given together with `signs`"):
+        make("signs", dataclasses.replace(params, input_bits=2), signed)
+
+
+def test_help_has_the_defaults_of_training():
+    params = asdict(TrainParams())
+    params["teacher_epochs"] = params["teacher"]["epochs"]
+    assert {key: params[key] for key in DEFAULTS} == DEFAULTS

@@ -148,7 +148,7 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     threshold, text = _input_rule(layers)
     if text:
         notes.append(text + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
-    network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_threshold=threshold)
+    network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_rule=threshold)
     return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(masks))
 
 

@@ -46,7 +46,7 @@ def source_inputs(built: Built, graph: Graph, images: NDArray) -> NDArray:
         rows = (
             images.astype(np.int64)
             if len(values) == 256
-            else (images >= built.network.input_threshold).astype(np.int64)
+            else (built.network.input_rule.apply(images, built.network.n_in)).astype(np.int64)
         )
     shape = [len(images), *(int(n) for n in graph.input_shape[1:] if n is not None)]
     return values[rows].reshape(shape)
