@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import locked, write_text
-from oxnor.models.base.replace import whole_folder
+from oxnor.models.base.replace import check_place, whole_folder
 from oxnor.steps import STEPS, code_version, digest, imported, is_foreign
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ class RunReport:
 
 def run(design: Design, directory: Path, command: str = "", tell: Tell | None = None) -> RunReport:
     """Do what is stale; see :meth:`oxnor.Design.run`."""
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory}: must be a folder, not a file")
+    check_place(directory)
     _check_folder(directory)
     tell = tell or (lambda *_: None)
     records: list[Record] = []
@@ -127,7 +126,8 @@ def run(design: Design, directory: Path, command: str = "", tell: Tell | None = 
             if name == "import":
                 design = imported(design, directory / name)
         for name in STEPS.keys() - {r.step for r in records}:
-            shutil.rmtree(directory / name, ignore_errors=True)
+            if (directory / name / RECORD).is_file():
+                shutil.rmtree(directory / name, ignore_errors=True)
         page = _page(design, directory, tuple(records), command)
     return RunReport(directory, tuple(records), tuple(done), page)
 

@@ -39,7 +39,9 @@ class Reader:
             raise InputError(f"{self.path}: no such file") from None
         except OSError as e:
             raise InputError(f"{self.path}: cannot be read ({e.strerror})") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        except UnicodeDecodeError:
+            raise InputError(f"{self.path}: is not a TOML file: it must be text in UTF-8") from None
+        except (ValueError, RecursionError) as e:  # besides its own: numbers of 5,000 digits, 1,000 brackets
             raise InputError(f"{self.path}: is not a TOML file: {e}") from None
         for key, why in self.reserved.items():
             if key in values:

@@ -1,19 +1,17 @@
-"""The app ``oxnor``: its commands, and how errors become exit codes."""
+"""The app ``oxnor``: its commands by help panel."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
-from oxnor.models.base.errors import InputError
-
-from .console import note, sentence
+from .commands import Command, Commands
+from .console import note
 from .errors import device, faults, report, sweep
 from .expand import expanded
 from .hardware import fpga_board, fpga_build, generate, selftest, simulate
@@ -21,51 +19,6 @@ from .networks import exchange, train
 from .start import demo, doctor, networks, new, run
 from .study import spirit
 from .tools import benchmark, cache, vectors
-
-#: Errors that are said in their own words, with exit code 1.
-_FAILURES = {
-    "oxnor.sim.runner.runner": "SimulationError",
-    "oxnor.sim.runner.synthesis": "ToolError",
-    "oxnor.fpga.transport": "LinkError",
-}
-
-
-class Command(TyperCommand):
-    """A command whose errors name its options."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except InputError as e:
-            options = {name for parameter in self.params for name in parameter.opts}
-            # What a design file says is about its keys.
-            design = ctx.params.get("design")
-            text = str(e) if design and str(e).startswith(f"{design}: ") else sentence(e, options)
-            raise InputError(text) from None
-
-
-class Commands(TyperGroup):
-    """Commands whose bad input ends in one sentence and exit code 2, and an interrupt in exit code 130."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except InputError as e:
-            print(f"oxnor: {e}", file=sys.stderr)
-            ctx.exit(2)
-        except RuntimeError as e:
-            # Typer's own exits are RuntimeErrors too; a module is loaded if it is it that has failed.
-            kinds = [getattr(sys.modules[m], name) for m, name in _FAILURES.items() if m in sys.modules]
-            if not isinstance(e, tuple(kinds)):
-                raise
-            # A tool failed, the engine hangs, a board is silent: the text names the log and shows its end.
-            print(f"oxnor: {e}", file=sys.stderr)
-            ctx.exit(1)
-        except KeyboardInterrupt:
-            print("oxnor: interrupted", file=sys.stderr)
-            ctx.exit(130)
 
 
 class Devices(TyperGroup):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import typer
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, printable
 
 #: Parameters of the library whose option has another name.
 OPTION_NAMES = {
@@ -63,7 +63,12 @@ def print_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """Print a remark on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
+
+
+def say(text: str) -> None:
+    """Print a result in words on stdout."""
+    typer.echo(printable(text))
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, title: str | None = None) -> None:
@@ -72,7 +77,8 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", show_header=any(head))
+    shown = None if title is None else _plain(title)
+    table = Table(box=box.SIMPLE_HEAD, title=shown, title_justify="left", show_header=any(head))
     for k, name in enumerate(head):
         table.add_column(name, justify="left" if k < left else "right", overflow="fold")
     for row in rows:
@@ -87,13 +93,18 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int
 def _plain(text: str) -> Any:
     from rich.text import Text
 
-    return Text(text)
+    return Text(printable(text))
 
 
 @contextmanager
 def progress() -> Iterator[Tell]:
-    """Yield a function that shows progress bars on stderr, one for each thing that is done."""
+    """Yield a function that shows progress bars on stderr, one for each thing that is done; on terminals alone."""
     from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda *_: None
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -104,17 +115,17 @@ def progress() -> Iterator[Tell]:
         TimeRemainingColumn,
     )
 
-    text, latest = TextColumn("{task.description}"), TextColumn("{task.fields[latest]}")
+    text, latest = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[latest]}", markup=False)
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
     columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), *times, latest)
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=console) as bars:
         tasks: dict[str, Any] = {}
 
         def tell(what: str, done: int, total: int, latest: str = "") -> None:
             if what not in tasks:
                 for task in tasks.values():  # one thing after the other: what went before is over
                     bars.stop_task(task)
-                tasks[what] = bars.add_task(what, total=None, latest="")
-            bars.update(tasks[what], completed=done, total=total or None, latest=latest)
+                tasks[what] = bars.add_task(printable(what), total=None, latest="")
+            bars.update(tasks[what], completed=done, total=total or None, latest=printable(latest))
 
         yield tell

@@ -17,7 +17,7 @@ from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner.cache import OWN_FILES, Lease, is_whole, prune, seal
-from oxnor.sim.runner.runner import tail
+from oxnor.sim.runner.process import failure
 from oxnor.sim.runner.synthesis import Tool, ToolError, run_tool
 
 from .boards import Board, Chip
@@ -128,11 +128,15 @@ def build(
     """
     options, step = options or BuildOptions(), progress or (lambda *_: None)
     with whole_folder(directory, marker=DESCRIPTION) as folder:
-        builds = (root or build_root()) / "fpga"
+        builds = build_root(root) / "fpga"
         work = builds / f"{hashlib.sha256(str(Path(directory).resolve()).encode()).hexdigest()[:16]}.tmp"
         builds.mkdir(parents=True, exist_ok=True)
         with locked(work.with_suffix(".lock")):
-            target, lease = _built(network, board, config, options, step, work)
+            try:
+                target, lease = _built(network, board, config, options, step, work)
+            except OSError:  # on a full disk above all, where it would stay in the way; of a tool that fails it stays
+                shutil.rmtree(work, ignore_errors=True)
+                raise
             prune(root=root)
         step("bitstream", STEPS, STEPS)
         shutil.rmtree(work, ignore_errors=True)
@@ -198,8 +202,7 @@ def _run_tools(design: BoardDesign, used: dict[str, Tool], work: Path, seed: int
     if code:
         log = (work / "nextpnr.log").read_text(errors="replace")
         if not re.search(r"ERROR: .*(Unable to (find a )?place|Failed to expand region|too many|not enough)", log):
-            path = work / "nextpnr.log"
-            raise ToolError(f"nextpnr failed; see {path}, which ends\n{tail(path)}")
+            raise failure(ToolError, "nextpnr failed", work / "nextpnr.log")
         return
     step("bitstream", 3, STEPS)
     if chip.family == "ice40":

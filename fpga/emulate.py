@@ -16,9 +16,10 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.files import build_root, locked
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import toolchain
-from oxnor.sim.runner.cache import Lease, is_whole, seal
-from oxnor.sim.runner.process import execute
-from oxnor.sim.runner.runner import SimulationError, tail
+from oxnor.sim.runner.cache import Lease, is_whole, new_entry
+from oxnor.sim.runner.places import make_place, plain_sources
+from oxnor.sim.runner.process import execute, failure
+from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.runner.runtime import Runtime
 from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
@@ -47,41 +48,43 @@ def build_program(
     h = hashlib.sha256(f"{tool} {tool.path} {flags} {defines}".encode())
     for path in [main, *sources]:
         h.update(f"\n{path.name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
-    folder = (root or build_root()) / "fpga"
+    folder = build_root(root) / "fpga"
     target = folder / f"virtual-{h.hexdigest()[:24]}"
     program = target / "virtual_board"
     with locked(folder / f"{target.name}.lock"):
         if not is_whole(target):
-            work = folder / f"{target.name}.tmp"
-            shutil.rmtree(work, ignore_errors=True)
-            shutil.rmtree(target, ignore_errors=True)
-            work.mkdir(parents=True)
-            obj, jobs = work / "obj", str(os.cpu_count() or 1)
-            command = [
-                str(tool.path), "--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-                "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", flags,
-                "-o", "virtual_board", "--Mdir", "obj",
-                *(f"+define+{d}" for d in defines),
-                *sorted({f"+incdir+{p.parent}" for p in sources}),
-                *map(str, sources), str(main),
-            ]  # fmt: skip
             log = folder / f"{target.name}.log"
-            runtime = Runtime({"cxx": flags, "tool": [str(tool), str(tool.path)], "program": "virtual_board"})
-            env, deadline = {**os.environ, **tool.env}, time.monotonic() + 3600
-            with log.open("w") as f:
-                code = execute(command, work, env, f, deadline, None)
-                if not code:
-                    runtime.take(obj)
-                    code = execute(["make", "-f", f"V{TOP}.mk", "-j", jobs], obj, env, f, deadline, None)
-            if code:
-                raise SimulationError(f"building the virtual board failed; see {log}, which ends\n{tail(log)}")
-            runtime.keep(obj)
-            target.mkdir()
-            (obj / "virtual_board").rename(program)
-            seal(target)
-            shutil.rmtree(work)
+            with new_entry(target) as work, make_place(work / "build") as place:
+                _compile([*plain_sources([*sources, main], place)], tool, defines, flags, place, log)
+                shutil.copy2(place / "obj" / program.name, work)
+                shutil.rmtree(place)
         Lease(target).close()  # used now
     return program
+
+
+def _compile(
+    sources: list[Path], tool: toolchain.Tool, defines: tuple[str, ...], flags: str, place: Path, log: Path
+) -> None:
+    """Compile a virtual board in a folder."""
+    obj, jobs = place / "obj", str(os.cpu_count() or 1)
+    command = [
+        str(tool.path), "--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+        "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", TOP, "-CFLAGS", flags,
+        "-o", "virtual_board", "--Mdir", "obj",
+        *(f"+define+{d}" for d in defines),
+        *sorted({f"+incdir+{p.parent}" for p in sources[:-1]}),
+        *map(str, sources),
+    ]  # fmt: skip
+    runtime = Runtime({"cxx": flags, "tool": [str(tool), str(tool.path)], "program": "virtual_board"})
+    env, deadline = {**os.environ, **tool.env}, time.monotonic() + 3600
+    with log.open("w") as f:
+        code = execute(command, place, env, f, deadline, None)
+        if not code:
+            runtime.take(obj)
+            code = execute(["make", "-f", f"V{TOP}.mk", "-j", jobs], obj, env, f, deadline, None)
+    if code:
+        raise failure(SimulationError, "building the virtual board failed", log)
+    runtime.keep(obj)
 
 
 class VirtualBoard:

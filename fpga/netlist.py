@@ -37,7 +37,7 @@ def netlist(network: Network, board: Board, config: EngineConfig, root: Path | N
 
     It has no PLL, as the vendor's is analog, and the fewest cycles to a bit on its UART; else it is the board.
     """
-    cache = (root or build_root()) / "fpga"
+    cache = build_root(root) / "fpga"
     work = cache / f"netlist-{board.name}-{config.digest[:16]}-{network.digest[:16]}.tmp"
     with locked(work.with_suffix(".lock")):
         shutil.rmtree(work, ignore_errors=True)

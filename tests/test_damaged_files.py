@@ -4,7 +4,12 @@ import resource
 
 import numpy as np
 import pytest
-from helpers.damage import attack, make_files
+
+pytest.importorskip("onnx", reason='its files are among those damaged: pip install -e ".[import]"')
+pytest.importorskip("nir", reason='its files are among those damaged: pip install -e ".[import]"')
+pytest.importorskip("PIL", reason='pictures are among what is damaged: pip install -e ".[data]"')
+
+from helpers.damage import attack
 
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
@@ -12,22 +17,22 @@ from oxnor.models.networks.binarized import Network
 
 
 def test_damaged_files(tmp_path):
-    counts, wrong = attack(tmp_path, 60)
+    counts, wrong = attack(tmp_path, range(50))
     assert not wrong
-    assert {name: sum(seen.values()) for name, seen in counts.items()} == dict.fromkeys(counts, 60)
+    assert sum(sum(seen.values()) for seen in counts.values()) > 800
     assert all(seen["refused"] for seen in counts.values()), "the damage does no harm: nothing was tried"
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_damaged_files(tmp_path):
-    counts, wrong = attack(tmp_path, 100_000 // len(make_files(tmp_path)) + 1)
+    counts, wrong = attack(tmp_path, range(6000))
     assert not wrong
     assert sum(sum(seen.values()) for seen in counts.values()) > 100_000
 
 
 def test_a_reader_that_lets_an_error_through_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.damage.fit_csv", lambda path: float(path.read_text().splitlines()[9].split(",")[2]))
-    _, wrong = attack(tmp_path, 60, ["readings.csv"])
+    _, wrong = attack(tmp_path, range(60), ["readings.csv"])
     assert wrong
 
 

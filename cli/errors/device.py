@@ -10,8 +10,9 @@ import typer
 
 from oxnor.cli.console import note, print_json, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, in_range, output, seed
+from oxnor.cli.options.common import PICTURES, AsJson, in_range, output, seed, writes
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.replace import check_file
 
 from .device_text import print_device, print_presets, print_table_of_rates
 
@@ -40,7 +41,11 @@ class Study:
     ] = None
     seed: Annotated[int, seed("Key of those draws.")] = 0
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Write the picture: .svg, .png or .pdf.")
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Write the picture: .svg, .png or .pdf.",
+            callback=writes(check_file, *PICTURES),
+        ),
     ] = None
     wear: Annotated[
         Path | None,
@@ -48,6 +53,7 @@ class Study:
             "--wear",
             metavar="FILE",
             help="Write a picture of error rate against cycles: closed form, numpy, and the RTL in Verilator.",
+            callback=writes(check_file, *PICTURES),
         ),
     ] = None
     output: Annotated[Path | None, output("FILE", "Write the device as a .json preset.")] = None
@@ -60,11 +66,6 @@ class Study:
     def check(self) -> None:
         """Refuse what cannot be done before anything is computed."""
         in_range("seed", self.seed)
-        for picture in (self.plot, self.wear):
-            if picture is not None:
-                from oxnor.sim.drawing.picture import check_name
-
-                check_name(picture)
 
     def check_alone(self) -> None:
         """Refuse what is about one device."""

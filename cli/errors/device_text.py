@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
-from oxnor.cli.console import print_table
+from oxnor.cli.console import print_table, say
 
 
 def _g(value: float | None, digits: int = 3) -> str:
@@ -48,7 +46,7 @@ def print_device(report: dict[str, Any]) -> None:
     from oxnor.models.devices.report import RATES
 
     states, reference = report["states"], report["reference"]
-    typer.echo(f"{report['device']}: {report['description']}")
+    say(f"{report['device']}: {report['description']}")
     rows = [(s.upper(), _g(states[f"{s}_median"], 4), _g(states[f"{s}_sigma"], 4)) for s in ("lrs", "hrs")]
     print_table(("state", "median (ohm)", "sigma of ln R"), rows)
     about = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oxnor.cli.console import note, print_json
+from oxnor.cli.console import note, print_json, say
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import ERRORS, AsJson, output
 from oxnor.cli.options.errors import ErrorKind, Key
@@ -84,7 +84,7 @@ def faults(
     if as_json:
         print_json(_described(fault_map, network) | {"file": str(output) if output else None})
         return
-    typer.echo(fault_map.describe(network))
+    say(fault_map.describe(network))
     if output is not None:
         note(f"{output}: oxnor simulate {source.network or f'--design {source.design}'} --faults {output}")
 

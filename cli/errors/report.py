@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from oxnor.cli.console import note, print_json
-from oxnor.cli.options.common import AsJson, check_ending, output, pictures
+from oxnor.cli.options.common import PAGES, AsJson, output, pictures
 from oxnor.models.base.errors import InputError
 
 
 def report(
     results: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Results of oxnor sweep, one to five.")],
-    output: Annotated[Path, output("FILE", "The page.")] = Path("report.html"),
+    output: Annotated[Path, output("FILE", "The page.", *PAGES)] = Path("report.html"),
     limit: Annotated[
         float, typer.Option("--limit", metavar="POINTS", help="Points of accuracy lost at the knee.")
     ] = 0.5,
@@ -30,7 +30,6 @@ def report(
     from oxnor.models.base.files import write_text
     from oxnor.sim.sweeps.page import Story, build_page, together
 
-    check_ending(output, ".html", ".htm")
     if not 0 < limit < 100:
         raise InputError(f"must be above 0 and below 100 points, not {limit}", parameter="limit")
     stories = [Story.read(path, limit / 100) for path in results]

@@ -11,11 +11,12 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import OUTPUT, WHERE, AsJson, output
+from oxnor.cli.options.common import OUTPUT, PICTURES, WHERE, AsJson, output, writes
 from oxnor.cli.options.errors import ErrorKind, Trials
 from oxnor.cli.options.source import Data, Source
 from oxnor.cli.text import command_line
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.replace import check_file
 
 if TYPE_CHECKING:
     from oxnor.design import Design
@@ -108,23 +109,21 @@ class Outputs:
     ] = None  # fmt: skip
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="Draw the curve: .svg, .png or .pdf.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw the curve: .svg, .png or .pdf.", rich_help_panel=OUTPUT,
+            callback=writes(check_file, *PICTURES),
+        ),
     ] = None
     export: Annotated[
         Path | None,
         typer.Option(
-            "--export", metavar="FILE", help="Also write the trials: .csv or .parquet.", rich_help_panel=OUTPUT
+            "--export", metavar="FILE", help="Also write the trials: .csv or .parquet.", rich_help_panel=OUTPUT,
+            callback=writes(check_file, ".csv", ".parquet"),
         ),
     ] = None
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given; refuse before hours of work what would be refused after."""
-        from oxnor.sim.drawing.picture import check_name
-
-        if self.plot is not None:
-            check_name(self.plot)
-        if self.export is not None and self.export.suffix not in (".csv", ".parquet"):
-            raise InputError(f"must end in .csv or .parquet, not {self.export.name!r}", parameter="export")
         if self.verify < 0:
             raise InputError(f"must be at least 0, not {self.verify}", parameter="verify")
         return design if self.limit is None else design.with_tolerance(limit=self.limit)

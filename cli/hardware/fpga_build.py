@@ -16,6 +16,7 @@ from oxnor.cli.options.engine import Features
 from oxnor.cli.options.source import Data, Source
 from oxnor.cli.text import value_text
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.replace import check_folder
 
 if TYPE_CHECKING:
     from oxnor.design import Design
@@ -38,7 +39,7 @@ class Tools:
 def build(
     source: Source,
     board: Board,
-    output: Annotated[Path, output("DIR", "Folder to write.")],
+    output: Annotated[Path, output("DIR", "Folder to write.", check=check_folder)],
     line: Line,
     features: Features,
     tools: Tools,

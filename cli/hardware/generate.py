@@ -13,12 +13,13 @@ from oxnor.cli.options.common import AsJson, output
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.errors import Devices, Key
 from oxnor.cli.options.source import Source
+from oxnor.models.base.replace import check_folder
 
 
 @expanded
 def generate(
     source: Source,
-    output: Annotated[Path, output("DIR", "Folder to write.")],
+    output: Annotated[Path, output("DIR", "Folder to write.", check=check_folder)],
     engine: Engine,
     devices: Devices,
     key: Key,

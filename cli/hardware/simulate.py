@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import ERRORS, OUTPUT, AsJson, check_ending, output
+from oxnor.cli.options.common import ERRORS, OUTPUT, AsJson, output
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.errors import Devices, Errors
 from oxnor.cli.options.source import Data, Source
@@ -67,7 +67,7 @@ def simulate(
     engine: Engine,
     run: Run,
     output: Annotated[
-        Path | None, output("FILE.csv", "Also write a row for each image there.", rich_help_panel=OUTPUT)
+        Path | None, output("FILE.csv", "Also write a row for each image there.", ".csv", rich_help_panel=OUTPUT)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +83,6 @@ def simulate(
 
     Example: [bold]oxnor simulate mnist-mlp --images 10000 --ber 0.01 --seed 7[/]
     """
-    check_ending(output, ".csv")
     run.check()
     design = source.read(errors, data, devices, engine)
     inputs = design.inputs()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oxnor.cli.console import print_json, progress, say
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import DATA, AsJson, check_ending, output, seed
+from oxnor.cli.options.common import DATA, AsJson, output, seed, writes
 from oxnor.cli.options.source import DATA_SETS, DataDir, Labels
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.replace import check_file
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from oxnor.models.datasets.mnist import DownloadProgress
     from oxnor.models.training.binarized import Progress as Step
     from oxnor.models.training.binarized import TrainParams
@@ -39,33 +38,12 @@ def command_line(name: str, options: dict[str, object]) -> str:
     return " ".join(["oxnor", "train", name, *parts])
 
 
-class Bars:
-    """Progress bars on standard error: one for downloads, one for each stage of training."""
-
-    def __init__(self, console: Console):
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.progress = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(), console=console,
-        )
-        self._tasks: dict[str, object] = {}
-
-    def _show(self, what: str, done: int, total: int, note: str) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self.progress.add_task(what, total=total or None, note=note)
-        self.progress.update(self._tasks[what], completed=done, note=note)  # type: ignore[arg-type]
-
-    def step(self, step: Step) -> None:
-        """Show an epoch."""
-        note = f"loss {step.loss:.4f}"
-        if not math.isnan(step.accuracy):
-            note += f"  validation {100 * step.accuracy:.2f} %  best {100 * step.best:.2f} %"
-        self._show(step.stage, step.epoch, step.epochs, note)
-
-    def download(self, name: str, done: int, total: int) -> None:
-        """Show the bytes of a download."""
-        self._show(name, done, total, "bytes")
+def _scores(step: Step) -> str:
+    """Return the figures of an epoch."""
+    loss = f"loss {step.loss:.4f}"
+    if math.isnan(step.accuracy):
+        return loss
+    return f"{loss}  validation {100 * step.accuracy:.2f} %  best {100 * step.best:.2f} %"
 
 
 #: Defaults of a network that is not shipped, for the help: those of TrainParams, whose module takes long to load.
@@ -147,9 +125,11 @@ class TrainingSet:
 def train(
     name: Annotated[str, typer.Argument(help="A shipped network to train anew, or a new name with --hidden.")],
     training: Training,
-    output: Annotated[Path | None, output("FILE", "Network file to write. Default: build/NAME.npz.")] = None,
+    output: Annotated[Path | None, output("FILE", "Network file to write. Default: build/NAME.npz.", ".npz")] = None,
     data: TrainingSet = TrainingSet(),
-    checkpoint: Annotated[Path | None, typer.Option(help="File to keep the state in after each epoch.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File to keep the state in after each epoch.", callback=writes(check_file))
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -161,17 +141,13 @@ def train(
     Example: [bold]oxnor train mnist-tfc --epochs 40[/], or [bold]oxnor train clothes --hidden 512,512 --data
     fashion-mnist[/]
     """
-    from rich.console import Console
-
     from oxnor.models.training.presets import TrainingData, make, preset
 
     options = asdict(training)
     hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
     params: TrainParams = preset(name, options | hidden)
-    check_ending(output, ".npz")
-    if output is not None and data.data is not None and output.exists() and output.samefile(data.data):
-        raise InputError(f"must not be the data, {data.data}", parameter="output")
     output = output or Path("build") / f"{name}.npz"
+    check_file(output)
     given = {k: v for k, v in asdict(data).items() if k in ("data", "labels", "test")}
     given["signs"] = "" if data.signs else None
 
@@ -181,18 +157,18 @@ def train(
             download=download,
         )  # fmt: skip
 
-    bars = Bars(Console(stderr=True, quiet=as_json))
-    with bars.progress:
+    with progress() as tell:
         network = make(
-            name, params, load(bars.download if data.download else None),
-            command=command_line(name, options | given), checkpoint=checkpoint, resume=resume, progress=bars.step,
-        )
+            name, params, load((lambda what, *steps: tell(what, *steps, "bytes")) if data.download else None),
+            command=command_line(name, options | given), checkpoint=checkpoint, resume=resume,
+            progress=lambda step: tell(step.stage, step.epoch, step.epochs, _scores(step)),
+        )  # fmt: skip
     network.save(output)
     if as_json:
         result = {"name": name, "file": str(output), "shape": list(network.shape), "weights": network.n_weights}
-        print(json.dumps(result | dict(network.info)))
+        print_json(result | dict(network.info))
         return
-    Console().print(
+    say(
         f"{output}: {'-'.join(map(str, network.shape))}, test accuracy {100 * network.info['accuracy']:.2f} %,"
         f" validation {100 * network.info['validation_accuracy']:.2f} % (epoch {network.info['training']['epoch']})"
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.replace import check_file, check_place
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 
@@ -16,9 +18,44 @@ ERRORS, ENGINE, DEVICES, BOARD, OUTPUT, WHERE = "Errors", "Engine", "Devices", "
 DATA = "Data"
 
 
-def output(metavar: str, help: str, **more: Any) -> Any:
-    """Return the option ``--output``."""
-    return typer.Option("--output", "-o", metavar=metavar, help=help, **more)
+#: Ends of the names of pictures and of pages.
+PICTURES, PAGES = (".svg", ".png", ".pdf"), (".html", ".htm")
+_OUTPUTS = "oxnor.outputs"
+
+
+def writes(check: Callable[[Path], None], *endings: str) -> Callable[..., Path | None]:
+    """Return the callback of an option that names an output: what cannot be written is refused before any work.
+
+    Parameters
+    ----------
+    check : callable
+        Of :mod:`oxnor.models.base.replace`.
+    *endings : str
+        With one of which the name must end. Default: any.
+    """
+
+    def checked(ctx: typer.Context, param: typer.CallbackParam, value: Path | None) -> Path | None:
+        if value is not None and not ctx.resilient_parsing:
+            name, path = param.name or "", Path(value)
+            if endings and path.suffix not in endings:
+                *others, last = endings
+                rule = f"{', '.join(others)} or {last}" if others else last
+                raise InputError(f"must end in {rule}, not {path.name!r}", parameter=name)
+            check(path)
+            ctx.meta.setdefault(_OUTPUTS, {})[name] = path
+        return value
+
+    return checked
+
+
+def outputs(ctx: Any) -> dict[str, Path]:
+    """Return the outputs that a command line names, by parameter."""
+    return ctx.meta.get(_OUTPUTS, {})
+
+
+def output(metavar: str, help: str, *endings: str, check: Callable[[Path], None] = check_file, **more: Any) -> Any:
+    """Return the option ``--output``; `endings` and `check` as for :func:`writes`."""
+    return typer.Option("--output", "-o", metavar=metavar, help=help, callback=writes(check, *endings), **more)
 
 
 def seed(help: str, **more: Any) -> Any:
@@ -28,7 +65,8 @@ def seed(help: str, **more: Any) -> Any:
 
 def pictures(metavar: str = "DIR", *, name: str = "--pictures", kinds: str = "SVG and PNG") -> Any:
     """Return the option that asks for pictures as files."""
-    return typer.Option(name, metavar=metavar, help=f"Also write the pictures there, as {kinds} files.")
+    help = f"Also write the pictures there, as {kinds} files."
+    return typer.Option(name, metavar=metavar, help=help, callback=writes(check_place))
 
 
 def pair(parameter: str, text: str, separator: str, example: str, low: int = 1) -> tuple[int, int]:
@@ -37,12 +75,6 @@ def pair(parameter: str, text: str, separator: str, example: str, low: int = 1) 
     if not match or min(int(match[1]), int(match[2])) < low:
         raise InputError(f"must be two positive integers, for example {example}, not {text!r}", parameter=parameter)
     return int(match[1]), int(match[2])
-
-
-def check_ending(path: Path | None, *endings: str) -> None:
-    """Raise InputError unless an output's name has one of these endings: so that no command overwrites its input."""
-    if path is not None and path.suffix not in endings:
-        raise InputError(f"must end in {' or '.join(endings)}, not {path.name!r}", parameter="output")
 
 
 def in_range(parameter: str, value: int | None, end: int = 1 << 63, words: str = "2**63") -> None:

@@ -11,13 +11,14 @@ from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, output, pictures
 from oxnor.cli.options.source import NetworkOption
+from oxnor.models.base.replace import check_place
 
 
 @expanded
 def demo(
     source: NetworkOption,
     images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
-    output: Annotated[Path, output("DIR", "Folder of the page.")] = Path("build/demo"),
+    output: Annotated[Path, output("DIR", "Folder of the page.", check=check_place)] = Path("build/demo"),
     pictures: Annotated[Path | None, pictures(kinds="SVG")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,12 +8,18 @@ from typing import Annotated
 import typer
 
 from oxnor.cli.console import note, print_json
-from oxnor.cli.options.common import AsJson
+from oxnor.cli.options.common import AsJson, writes
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.replace import check_place
 
 
 def new(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; it is made if it is not there.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder to write; it is made if it is not there.", callback=writes(check_place)
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Write an example design with every key explained.

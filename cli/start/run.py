@@ -10,6 +10,7 @@ import typer
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.options.common import AsJson, output
 from oxnor.cli.text import command_line
+from oxnor.models.base.replace import check_place
 
 if TYPE_CHECKING:
     from oxnor.run import Record
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 def run(
     ctx: typer.Context,
     design: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The design; oxnor new writes an example.")],
-    output: Annotated[Path | None, output("DIR", "Folder of the results. Default: FILE-run beside the design.")] = None,
+    output: Annotated[
+        Path | None, output("DIR", "Folder of the results. Default: FILE-run beside the design.", check=check_place)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every step of a design that is stale, and write one page of all figures.

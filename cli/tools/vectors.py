@@ -12,6 +12,7 @@ from oxnor.cli.console import note, print_json
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, output, seed
 from oxnor.cli.options.source import Data, Source
+from oxnor.models.base.replace import check_folder
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class VectorData(Data):
 @expanded
 def vectors(
     source: Source,
-    output: Annotated[Path, output("DIR", "Folder to write.")],
+    output: Annotated[Path, output("DIR", "Folder to write.", check=check_folder)],
     data: VectorData,
     seed: Annotated[int | None, seed("Key of drawn images.")] = None,
     as_json: AsJson = False,

@@ -10,10 +10,14 @@ from collections.abc import Collection
 _WORD_MAX, _SENTENCE_MAX = 200, 8000
 
 
-def _printable(text: str) -> str:
-    """Return `text` fit for a terminal: what came from a file is neither endless nor obeyed. Lists keep their lines."""
-    text = "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)
-    text = re.sub(rf"(\S{{{_WORD_MAX // 2}}})\S{{{_WORD_MAX},}}", r"\1…", text)
+def printable(text: str) -> str:
+    """Return `text` fit for a terminal, which obeys nothing that came from a file; lines stay."""
+    return "".join(c if c.isprintable() or c == "\n" else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _bounded(text: str) -> str:
+    """Return `text` fit for a terminal, and not endless."""
+    text = re.sub(rf"(\S{{{_WORD_MAX // 2}}})\S{{{_WORD_MAX},}}", r"\1…", printable(text))
     return text if len(text) <= _SENTENCE_MAX else f"{text[:_SENTENCE_MAX]}…"
 
 
@@ -42,7 +46,7 @@ class InputError(ValueError):
 
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
         super().__init__(message)
-        self.message = _printable(message)
+        self.message = _bounded(message)
         self.parameter = parameter
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import json
@@ -33,13 +34,28 @@ UNREADABLE = (
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def build_root() -> Path:
-    """Return the folder for everything that is built: ``$OXNOR_BUILD``, else one in the user's cache."""
-    root = Path(os.environ.get("OXNOR_BUILD") or platformdirs.user_cache_path("oxnor") / "build").resolve()
+def build_root(folder: str | Path | None = None) -> Path:
+    """Return the folder for everything that is built, which is there and can be written.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Default: ``$OXNOR_BUILD``, else one in the user's cache.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made, or nothing can be written there.
+    """
+    given = folder or os.environ.get("OXNOR_BUILD") or platformdirs.user_cache_path("oxnor") / "build"
+    root = Path(os.path.realpath(given))
     try:
         root.mkdir(parents=True, exist_ok=True)
+        if not os.access(root, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as e:
-        raise InputError(f"{root}: cannot be the folder of builds ({e.strerror}): set OXNOR_BUILD to another") from None
+        why = f"cannot be the folder of builds ({e.strerror}): set OXNOR_BUILD to another"
+        raise InputError(f"{given}: {why}") from None
     return root
 
 

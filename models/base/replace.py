@@ -10,8 +10,10 @@ import platform
 import re
 import secrets
 import shutil
+import stat
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,9 +28,21 @@ _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 _NAME_MAX = 200
 
 
+#: What the system says where a file cannot be written, whatever the program does.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+UNWRITABLE = (
+    *_FULL, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EISDIR, errno.ENOTDIR, errno.EMFILE, errno.ENFILE, errno.ENXIO, errno.ENODEV, errno.EBUSY, errno.ETXTBSY,
+)  # fmt: skip
+
+
+def _prefix(path: Path) -> str:
+    return f".{os.fsdecode(os.fsencode(path.name)[:_NAME_MAX])}.{_HOST}-"
+
+
 def temporary_name(path: Path) -> Path:
     """Return a name beside `path` for what is not whole yet; it says which process makes it."""
-    return path.with_name(f".{path.name[:_NAME_MAX]}.{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    return path.with_name(f"{_prefix(path)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def _is_alive(process: int) -> bool:
@@ -43,7 +57,7 @@ def _is_alive(process: int) -> bool:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what dead processes of this machine have left beside `path` while they were writing it."""
-    pattern = re.compile(re.escape(f".{path.name[:_NAME_MAX]}.{_HOST}-") + r"(\d+)-[0-9a-f]{8}\.tmp")
+    pattern = re.compile(re.escape(_prefix(path)) + r"(\d+)-[0-9a-f]{8}\.tmp")
     with suppress(OSError):
         for left in path.parent.iterdir():
             match = pattern.fullmatch(left.name)
@@ -54,16 +68,75 @@ def remove_leftovers(path: Path) -> None:
                     left.unlink(missing_ok=True)
 
 
-def cannot_write(path: Path, e: OSError) -> InputError:
-    """Return the sentence for an OSError while `path` was being written."""
-    if e.errno == errno.ENOSPC:
+def cannot_write(path: Path, e: OSError | ValueError) -> InputError:
+    """Return the sentence for an error while `path` was being written."""
+    if isinstance(e, OSError) and e.errno in _FULL:
         return InputError(f"{path}: cannot be written: the disk is full; nothing has changed")
-    return InputError(f"{path}: cannot be written ({e.strerror or e})")
+    return InputError(f"{path}: cannot be written ({getattr(e, 'strerror', None) or e})")
+
+
+def _file_target(path: Path) -> Path:
+    """Return the file that `path` stands for, through symbolic links, or raise InputError if it cannot be one."""
+    resolved = Path(os.path.realpath(path))
+    mode = resolved.stat().st_mode if resolved.exists() else None
+    if not path.name or (mode is not None and stat.S_ISDIR(mode)):
+        raise InputError(f"{path}: must be a file, and is a folder")
+    if mode is not None and not stat.S_ISREG(mode):
+        raise InputError(f"{path}: must be a file, and is a device or a pipe")
+    if mode is not None and not os.access(resolved, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return resolved
+
+
+def check_file(path: str | Path) -> None:
+    """Raise InputError unless :func:`whole_file` can write `path`: before the work whose result goes there."""
+    _check(Path(path), lambda: _probe(_file_target(Path(path)).parent))
+
+
+def check_folder(path: str | Path) -> None:
+    """Raise InputError unless :func:`whole_folder` can write `path`, as far as that is seen before it is asked."""
+    _check(Path(path), lambda: _probe(_folder_target(Path(path)).parent))
+
+
+def check_place(path: str | Path) -> None:
+    """Raise InputError unless files can be written into the folder `path`, which need not be there yet."""
+    _check(Path(path), lambda: _probe(_place(Path(path))))
+
+
+def _place(path: Path) -> Path:
+    resolved = Path(os.path.realpath(path))
+    if resolved.exists() and not resolved.is_dir():
+        raise InputError(f"{path}: must be a folder, not a file")
+    return resolved
+
+
+def _check(path: Path, probe: Callable[[], None]) -> None:
+    try:
+        probe()
+    except (OSError, ValueError) as e:
+        if isinstance(e, InputError):
+            raise
+        raise cannot_write(path, e) from None
+
+
+def _probe(folder: Path) -> None:
+    """Make a file without a name in `folder` or, if it is not there, in the lowest folder above it that is."""
+    while not folder.exists() and folder != folder.parent:
+        if len(os.fsencode(folder.name)) > os.pathconf("/", "PC_NAME_MAX"):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on error it is removed.
+
+    Parameters
+    ----------
+    path : path
+        A symbolic link is followed: its target is replaced.
 
     Raises
     ------
@@ -72,19 +145,20 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        if not path.name or path.is_dir():
-            raise InputError(f"{path}: must be a file, and is a folder")
-        temporary = temporary_name(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path)
+        target = _file_target(path)
+        temporary = temporary_name(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(target)
         temporary.touch(exist_ok=False)
-    except OSError as e:
+    except InputError:
+        raise
+    except (OSError, ValueError) as e:
         raise cannot_write(path, e) from None
     try:
         yield temporary
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as e:
-        if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if e.errno in UNWRITABLE:
             raise cannot_write(path, e) from None
         raise
     finally:
@@ -115,16 +189,13 @@ def _files(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir() or p.is_symlink()}
 
 
-def _check_target(path: Path, resolved: Path, is_accepted: bool, advice: str) -> None:
-    if resolved.exists() and not resolved.is_dir():
-        raise InputError(f"{path}: must be a folder, not a file")
+def _folder_target(path: Path) -> Path:
+    """Return the folder that `path` stands for, through symbolic links, or raise InputError if it cannot be one."""
+    resolved = _place(path)
     here = Path.cwd()
     if resolved == here or resolved in here.parents or resolved == Path.home():
         raise InputError(f"{path}: must be a folder of its own, not the one you are in or one above it")
-    if resolved.is_dir() and any(resolved.iterdir()) and not is_accepted:
-        raise InputError(
-            f"{path}: must be new, empty or written by this command before, and has other files in it{advice}"
-        )
+    return resolved
 
 
 @contextmanager
@@ -151,25 +222,30 @@ def whole_folder(path: str | Path, *, marker: str = MANIFEST, force: bool | None
     """
     path = Path(path)
     try:
-        resolved = path.resolve()
-        resolved.exists()
-    except OSError as e:
-        raise cannot_write(path, e) from None
-    is_accepted = force or (resolved / MANIFEST).is_file() or (resolved / marker).is_file()
-    _check_target(path, resolved, bool(is_accepted), "; with `force` it is kept under another name" * (force is False))
-    temporary = temporary_name(resolved)
-    try:
+        resolved = _folder_target(path)
+        is_accepted = force or (resolved / MANIFEST).is_file() or (resolved / marker).is_file()
+        if resolved.is_dir() and any(resolved.iterdir()) and not is_accepted:
+            advice = "; with `force` it is kept under another name" * (force is False)
+            raise InputError(
+                f"{path}: must be new, empty or written by this command before, and has other files in it{advice}"
+            )
+        temporary = temporary_name(resolved)
         resolved.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(resolved)
         temporary.mkdir()
-    except OSError as e:
+    except InputError:
+        raise
+    except (OSError, ValueError) as e:
         raise cannot_write(path, e) from None
     try:
         yield temporary
         (temporary / MANIFEST).write_text(json.dumps(sorted(_files(temporary))) + "\n", encoding="utf-8")
         _swap(temporary, resolved)
+    except InputError as e:
+        # A file in it that could not be written: its user knows it by its name to be.
+        raise InputError(e.message.replace(str(temporary), str(path)), parameter=e.parameter) from None
     except OSError as e:
-        if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if e.errno in UNWRITABLE:
             raise cannot_write(path, e) from None
         raise
     finally:

@@ -89,6 +89,24 @@ def is_whole(entry: Path) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def new_entry(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes the entry `target`, sealed, when all has gone well; else it is removed.
+
+    Whoever makes an entry holds its lock.
+    """
+    work = target.with_name(f"{target.name}.tmp")
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+        seal(work)
+        work.rename(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def _size(folder: Path) -> int:
     total = 0
     for place, _, names in os.walk(folder):
@@ -108,7 +126,7 @@ def entries(root: Path | None = None) -> list[Entry]:
     """
     kept = []
     for folder, kind in FOLDERS.items():
-        for path in ((root or build_root()) / folder).glob("*"):
+        for path in (build_root(root) / folder).glob("*"):
             if path.is_dir():
                 used = [p.stat().st_mtime for p in (path, path / _IN_USE) if p.exists()]
                 if used:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -18,6 +20,20 @@ from oxnor.models.base.errors import InputError
 SIMULATORS = ("verilator", "icarus")
 #: Seconds between two looks at a running simulation.
 POLL_S = 0.1
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, indented."""
+    text = log.read_text(errors="replace").rstrip() if log.is_file() else "(no log)"
+    return "\n".join("    " + line[:300] for line in text.split("\n")[-lines:])
+
+
+def failure(kind: type[Exception], what: str, log: Path, lines: int = 15) -> Exception:
+    """Return the error for a tool that has failed: of `kind`, with the end of its log, or that the disk is full."""
+    text = tail(log, lines)
+    if any(os.strerror(e) in text for e in (errno.ENOSPC, errno.EDQUOT)) or shutil.disk_usage(log.parent).free < 4096:
+        return InputError(f"{log.parent}: cannot be written: the disk is full; {what}")
+    return kind(f"{what}; see {log}, which ends\n{text}")
 
 
 class Watched:

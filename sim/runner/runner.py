@@ -20,7 +20,8 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked
 
 from . import cache, toolchain
-from .process import make_runner
+from .places import make_place, plain_sources
+from .process import failure, make_runner
 from .runtime import Runtime
 from .verilator_options import CXX_FLAGS, control_text, verilator_arguments
 
@@ -65,12 +66,6 @@ class Build:
     seconds: float
     cached: bool
     lease: cache.Lease | None = field(default=None, repr=False, compare=False)
-
-
-def tail(log: Path, lines: int = 15) -> str:
-    """Return the last lines of a log, indented."""
-    text = log.read_text(errors="replace").rstrip() if log.is_file() else "(no log)"
-    return "\n".join("    " + line[:300] for line in text.split("\n")[-lines:])
 
 
 def find_tool(simulator: str) -> toolchain.Tool:
@@ -129,7 +124,7 @@ def build(
         If the build fails; the text names the log.
     """
     tool = find_tool(simulator)
-    sources = [Path(s).resolve() for s in sources]
+    sources = [Path(s).absolute() for s in sources]
     if waves not in (None, "vcd", "fst") or (waves == "vcd" and simulator == "icarus"):
         raise InputError(f"must be 'vcd' or 'fst' (Icarus: 'fst' only), not {waves!r}", parameter="waves")
     if waves == "fst" and simulator == "verilator" and not toolchain.fst_possible():
@@ -145,21 +140,18 @@ def build(
         "control": control_text(sources, top, public) if simulator == "verilator" else None,
         "waves": waves,
     }
-    folder = (root or build_root()) / "sim"
+    folder = build_root(root) / "sim"
     key = _key(sources, described)
     target = folder / key
     with locked(folder / f"{key}.lock"):
         if not cache.is_whole(target):
-            work = folder / f"{key}.tmp"
-            shutil.rmtree(work, ignore_errors=True)
-            shutil.rmtree(target, ignore_errors=True)
-            work.mkdir()
             started = time.monotonic()
-            _compile(Build(simulator, str(tool), top, target, waves, 0.0, False), tool, sources, described, work)
-            seconds = time.monotonic() - started
-            (work / "build.json").write_text(json.dumps({"seconds": seconds, **described}, indent=1))
-            cache.seal(work)
-            work.rename(target)
+            made = Build(simulator, str(tool), top, target, waves, 0.0, False)
+            with cache.new_entry(target) as work:
+                with make_place(work) as place:
+                    _compile(made, tool, sources, described, place, folder / f"{key}.log")
+                seconds = time.monotonic() - started
+                (work / "build.json").write_text(json.dumps({"seconds": seconds, **described}, indent=1))
             is_cached = False
         else:
             seconds, is_cached = json.loads((target / "build.json").read_text())["seconds"], True
@@ -170,7 +162,7 @@ def build(
 
 
 def _compile(
-    made: Build, tool: toolchain.Tool, sources: Sequence[Path], described: Mapping[str, Any], work: Path
+    made: Build, tool: toolchain.Tool, sources: Sequence[Path], described: Mapping[str, Any], work: Path, log: Path
 ) -> None:
     """Compile into `work`, leaving only what a run needs."""
     runner = make_runner(made.simulator)
@@ -178,7 +170,7 @@ def _compile(
     runner.executable_path = tool.path
     runner.wanted_waves = made.waves is not None
     runner.timeout_s = BUILD_TIMEOUT_S
-    extra, log = [], work.with_suffix(".log")
+    extra = []
     if described["control"]:
         extra = [work / "control.vlt"]
         extra[0].write_text(described["control"])
@@ -186,7 +178,7 @@ def _compile(
     runner.after_first = lambda: runtime.take(work)
     try:
         runner.build(
-            sources=[*extra, *sources],
+            sources=[*extra, *plain_sources(sources, work)],
             hdl_toplevel=made.top,
             defines=described["defines"],
             parameters=described["parameters"],
@@ -200,7 +192,7 @@ def _compile(
         raise SimulationError(f"building {made.top} took more than {BUILD_TIMEOUT_S} s; see {log}") from None
     product = work / (made.top if made.simulator == "verilator" else "sim.vvp")
     if runner.returncode or not product.is_file():
-        raise SimulationError(f"building {made.top} with {made.tool} failed; see {log}, which ends\n{tail(log)}")
+        raise failure(SimulationError, f"building {made.top} with {made.tool} failed", log)
     runtime.keep(work)
     # Objects and precompiled headers are a hundred times the size of the program.
     keep = {product, work / "cmds.f", work / "control.vlt", work / "cocotb_iverilog_dump.v"}
@@ -323,7 +315,7 @@ def run(
             log_file=log,
         )
     except TimeoutError:
-        raise SimulationError(f"{name} took more than {timeout_s:.0f} s; see {log}, which ends\n{tail(log)}") from None
+        raise failure(SimulationError, f"{name} took more than {timeout_s:.0f} s", log) from None
     except SystemExit:
         pass  # cocotb's way to fail under pytest; the results file says more
     ran, failed = get_results(results) if results.is_file() else (0, 0)
@@ -331,5 +323,5 @@ def run(
         what = f"{failed} of {ran} tests failed" if failed else f"{ran} tests ran instead of {tests.expected}"
         if not failed and ran == tests.expected:
             what = f"the simulator ended with code {runner.returncode}"
-        raise SimulationError(f"{name}: {what}; see {log}, which ends\n{tail(log, 40)}")
+        raise failure(SimulationError, f"{name}: {what}", log, 40)
     return Run(run_dir, log, ran, time.monotonic() - started)

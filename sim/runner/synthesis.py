@@ -15,8 +15,7 @@ from pathlib import Path
 
 from oxnor.models.base.errors import InputError
 
-from .process import execute
-from .runner import tail
+from .process import execute, failure
 from .toolchain import version_tuple
 
 #: Oldest native Yosys that is used: what the scripts and reports need.
@@ -116,7 +115,7 @@ def run_tool(
                 [*tool.command, *arguments], directory, dict(os.environ), f, time.monotonic() + timeout_s, poll
             )
         except TimeoutError:
-            raise ToolError(f"{tool.name} took more than {timeout_s:.0f} s; see {path}") from None
+            raise failure(ToolError, f"{tool.name} took more than {timeout_s:.0f} s", path) from None
     if code and check:
-        raise ToolError(f"{tool.name} failed; see {path}, which ends\n{tail(path)}")
+        raise failure(ToolError, f"{tool.name} failed", path)
     return code

@@ -194,8 +194,7 @@ def wear_picture(
     places = {"numpy": ages(device, DRAWN, DRAWN_AGES), "rtl": ages(device, rounds * ROWS * COLS, RTL_AGES)}
     total = sum(map(len, places.values()))
     points: dict[str, list[WearPoint]] = {name: [] for name in places}
-    (root or build_root()).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root or build_root(), prefix="wear-") as folder:
+    with tempfile.TemporaryDirectory(dir=build_root(root), prefix="wear-") as folder:
         for name, cycles in ((name, c) for name, values in places.items() for c in values):
             if name == "numpy":
                 point = drawn_point(device, cycles, pairs=DRAWN, seed=seed)

@@ -78,13 +78,12 @@ def emitted(config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitt
     target = root / "sim" / f"rtl-{key}"
     with locked(root / "sim" / f"rtl-{key}.lock"):
         if not cache.is_whole(target):
-            shutil.rmtree(target, ignore_errors=True)
-            verilog = emit(target)
-            name, text = registered_reset(verilog.sidecar["ports"], verilog.top)
-            (target / f"{name}.sv").write_text(text)
-            described = verilog.sidecar | {"top": verilog.top, "testbench_top": name}
-            (target / "sidecar.json").write_text(json.dumps(described))
-            cache.seal(target)
+            with cache.new_entry(target) as work:
+                verilog = emit(work)
+                name, text = registered_reset(verilog.sidecar["ports"], verilog.top)
+                (work / f"{name}.sv").write_text(text)
+                described = verilog.sidecar | {"top": verilog.top, "testbench_top": name}
+                (work / "sidecar.json").write_text(json.dumps(described))
         lease = cache.Lease(target)
     sidecar = json.loads((target / "sidecar.json").read_text())
     top, other = sidecar["top" if bare else "testbench_top"], sidecar["testbench_top"]

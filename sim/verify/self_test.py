@@ -64,7 +64,7 @@ def self_test(
     for path in (macro_file, memory):
         if path is not None and not Path(path).exists():
             raise InputError(f"{path}: must be there, and is not")
-    root = Path(build_dir).resolve() if build_dir else build_root()
+    root = build_root(build_dir)
     verilog = emitted(config, root, bare=False, emit=lambda folder: emit_engine(config, folder))
     sources = list(verilog.sources)
     if macro_file is not None:

@@ -81,7 +81,7 @@ def simulate(
     if run.waves:
         images, labels = images[:WAVE_IMAGES], None if labels is None else labels[:WAVE_IMAGES]
     case = flow_of(network).prepare(network, images, Request(errors, device, engine, run))
-    root = Path(run.build_dir).resolve() if run.build_dir else build_root()
+    root = build_root(run.build_dir)
     built = build_engine(case, run, root)
     with run_directory(root, network.name, keep=run.waves is not None) as directory:
         return case.compare(stream(case, built, directory, run.waves, progress), labels)

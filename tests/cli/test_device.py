@@ -200,7 +200,7 @@ ERRORS = {
     ),
     "trials": (["weak-3.3e-2", "--monte-carlo", 0], "Monte Carlo trials must be in [1, 1000000000], not 0"),
     "seed": (["weak-3.3e-2", "--seed=-1"], "--seed must be in [0, 2**63), not -1"),
-    "plot": (["--plot", "p.gif"], "p.gif: a picture's name must end in .svg, .png or .pdf"),
+    "plot": (["--plot", "p.gif"], "--plot must end in .svg, .png or .pdf, not 'p.gif'"),
     "csv": (["fit", "none.csv"], "none.csv: no such file"),
     "row": (["fit", "bad.csv"], "bad.csv: line 2: resistance must be a number above 0 ohm, not 'big'"),
 }

@@ -1,14 +1,20 @@
-"""Damaged copies of valid files: bytes, members of archives, values of JSON and cells of SQLite.
+"""Damaged copies of valid files: bytes, members of archives, values of JSON, cells of SQLite, nodes of ONNX.
 
-    PYTHONPATH=tests python tests/helpers/damage.py 20000     # that many of each file; exit code 1 on a traceback
+    PYTHONPATH=tests python tests/helpers/damage.py 20000               # that many of each file that is soon read
+    PYTHONPATH=tests python tests/helpers/damage.py 5000:20000 set.npy  # seeds from 5000 of this file alone
+
+Exit code 1 on a traceback, or a reader that takes too long. Formats that take longer get a share of the count.
 
 Whatever is done to a file, its reader must read it or raise one InputError of one line.
 """
 
 import collections
+import gzip
+import importlib.util
 import io
 import itertools
 import json
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -19,12 +25,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from helpers import import_fuzz
 
+from oxnor.design import Design
+from oxnor.example import EXAMPLE
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
-from oxnor.models.datasets.files import read_dataset
+from oxnor.models.datasets.files import read_dataset, read_labels
 from oxnor.models.devices import model as device_model
 from oxnor.models.devices.fit import fit_csv
+from oxnor.models.exchange.export_network import export_network
+from oxnor.models.exchange.import_network import import_network
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
@@ -97,6 +108,16 @@ def _header_array(g, data):
     return buffer.getvalue()
 
 
+def damage_toml(g, data):
+    """Put a nasty value after a key, which may be one that stood behind a "#"."""
+    lines = data.decode().splitlines()
+    k = pick(g, [k for k, line in enumerate(lines) if " = " in line])
+    name = lines[k].removeprefix("# ").partition(" = ")[0]
+    values = ["-1", "0", "1e999", "nan", "[]", "[[]]", "{}", "1979-05-27", '"x"', '"\\u0000"', "9" * 4999, "9" * 30, "true"]
+    lines[k] = f"{name} = {pick(g, values)}"
+    return "\n".join(lines).encode()
+
+
 def damage_archive(g, data):
     with zipfile.ZipFile(io.BytesIO(data)) as source:
         parts = {n: source.read(n) for n in source.namelist()}
@@ -158,8 +179,56 @@ def header_of_a_sweep(network=None):
     return header(network, inputs, params, work_for(network, inputs, params), "oxnor sweep")
 
 
+def write_sets(folder, g):
+    """Write data sets of every format, and labels."""
+    images = g.integers(0, 256, (6, 4, 4), np.uint8)
+    np.savez(folder / "set.npz", images=images, labels=np.arange(6) % 3)
+    np.save(folder / "set.npy", images)
+    rows = [",".join(map(str, [*image.ravel(), k % 3])) for k, image in enumerate(images)]
+    (folder / "set.csv").write_text("\n".join([",".join([*(f"p{k}" for k in range(16)), "label"]), *rows]) + "\n")
+    (folder / "labels.txt").write_text("cat\ndog\ncat\n")
+    idx = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in images.shape) + images.tobytes()
+    (folder / "set.idx").write_bytes(idx)
+    (folder / "set.gz").write_bytes(gzip.compress(idx, mtime=0))
+    from PIL import Image
+
+    Image.fromarray(np.repeat(images[0], 3).reshape(4, 4, 3)).save(folder / "picture.png")
+    Image.fromarray(images[0]).save(folder / "picture.jpg")
+
+
+def write_sources(folder, g, network):
+    """Write networks as other tools have them."""
+    zoo_spiking = zoo.load("mnist-spirit")
+    export_network(network, folder / "small.onnx")
+    export_network(zoo_spiking, folder / "spiking.nir")
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        signs = [torch.from_numpy(np.where(layer.weights, 1.0, -1.0)) for layer in network.layers]
+        torch.save({f"{k}.weight": w for k, w in enumerate(signs)}, folder / "state.pt")
+    np.savez(folder / "arrays.npz", w0=g.random((5, 9)) < 0.5, t0=g.integers(0, 9, 5), w1=g.random((3, 5)) < 0.5)
+    words = g.integers(0, 1 << 8, 16, np.uint64).astype("<u8")
+    words.tofile(folder / "0-0-weights.bin")
+
+
+def in_folder(place, beside, read):
+    """Return a reader of a file that stands at `place` in a folder, with the files `beside` it."""
+
+    def reader(path):
+        folder = path.parent / "damaged-folder"
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, data in beside.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / place)
+        read(folder)
+
+    return reader
+
+
 def make_files(folder):
-    """Write one small valid file of each kind; return (reader, damages, file) by name."""
+    """Write one small valid file of each kind; return (reader, damages, one in how many of the seeds) by name."""
     g, network = np.random.default_rng(1), small_network()
     network.save(folder / "binarized.npz")
     about = {"data_set": "digits", "classes": ("a", "b", "c"), "input_rule": np.sort(np.arange(9).reshape(3, 3))}
@@ -170,28 +239,51 @@ def make_files(folder):
     device_model.load("weak-3.3e-2").save(folder / "device.json")
     rows = [f"d{k % 5},{state},{g.lognormal(9 + 3 * (state == 'HRS'), 0.3):.1f}" for k in range(30) for state in ("LRS", "HRS")]
     (folder / "readings.csv").write_text("\n".join(["device,state,resistance", *rows]) + "\n")
-    np.savez(folder / "set.npz", images=g.integers(0, 256, (6, 4, 4)), labels=np.arange(6) % 3)
-    np.save(folder / "set.npy", g.integers(0, 256, (6, 4, 4)))
+    (folder / "design.toml").write_text(EXAMPLE)
+    write_sets(folder, g)
+    write_sources(folder, g, network)
     with Results(folder / "results.sqlite", header_of_a_sweep(network)) as results:
         for key in (Key(ALL_LAYERS, 0.0, 0), Key(ALL_LAYERS, 0.01, 0), Key(0, 0.01, 1)):
             results.add(Trial(key, 3, np.diag([4, 3, 3]), 0.1))
         results.add_check(Key(ALL_LAYERS, 0.01, 0), 0, "Verilator")
+    larq = (import_fuzz.FIXTURES / "larq_sequential.h5").read_bytes()
+    (folder / "larq.h5").write_bytes(larq)
 
     def results_file(path):
         with Results(path) as results:
             results.checks(), results.done(), results.curves(), results.confusions()
 
+    def onnx_nodes(g, data):
+        return import_fuzz.onnx_file(g)
+
+    def array_values(g, data):
+        return import_fuzz.arrays_file(g)
+
+    thresholds = {"0-0-thres.bin": np.full(4, 9, "<i8").tobytes()}
     return {
-        "binarized.npz": (zoo.load, (damage_bytes, damage_archive)),
-        "version2.npz": (zoo.load, (damage_bytes, damage_archive)),
-        "spiking.npz": (zoo.load, (damage_bytes, damage_archive)),
-        "faults.npz": (FaultMap.load, (damage_bytes, damage_archive)),
-        "reads.npz": (FaultMap.load, (damage_bytes, damage_archive)),
-        "device.json": (device_model.load, (damage_bytes, damaged_json_bytes)),
-        "readings.csv": (fit_csv, (damage_bytes,)),
-        "set.npz": (read_dataset, (damage_bytes, damage_archive)),
-        "set.npy": (read_dataset, (damage_bytes,)),
-        "results.sqlite": (results_file, (damage_bytes, damage_sqlite)),
+        "binarized.npz": (zoo.load, (damage_bytes, damage_archive), 1),
+        "version2.npz": (zoo.load, (damage_bytes, damage_archive), 1),
+        "spiking.npz": (zoo.load, (damage_bytes, damage_archive), 1),
+        "faults.npz": (FaultMap.load, (damage_bytes, damage_archive), 1),
+        "reads.npz": (FaultMap.load, (damage_bytes, damage_archive), 1),
+        "device.json": (device_model.load, (damage_bytes, damaged_json_bytes), 1),
+        "readings.csv": (fit_csv, (damage_bytes,), 1),
+        "design.toml": (Design.load, (damage_bytes, damage_toml), 1),
+        "set.npz": (read_dataset, (damage_bytes, damage_archive), 1),
+        "set.npy": (read_dataset, (damage_bytes,), 1),
+        "set.csv": (read_dataset, (damage_bytes,), 1),
+        "set.idx": (read_dataset, (damage_bytes,), 1),
+        "set.gz": (read_dataset, (damage_bytes,), 1),
+        "labels.txt": (read_labels, (damage_bytes,), 1),
+        "picture.png": (in_folder("a/1.png", {}, read_dataset), (damage_bytes,), 1),
+        "picture.jpg": (in_folder("a/1.jpg", {}, read_dataset), (damage_bytes,), 1),
+        "results.sqlite": (results_file, (damage_bytes, damage_sqlite), 1),
+        "small.onnx": (import_network, (damage_bytes, onnx_nodes), 2),
+        "arrays.npz": (import_network, (damage_bytes, damage_archive, array_values), 2),
+        "state.pt": (import_network, (damage_bytes, damage_archive), 2),
+        "0-0-weights.bin": (in_folder("0-0-weights.bin", thresholds, import_network), (damage_bytes,), 2),
+        "spiking.nir": (import_network, (damage_bytes,), 40),
+        "larq.h5": (import_network, (damage_bytes,), 40),
     }
 
 
@@ -205,25 +297,27 @@ def outcome(read, path):
         found = "read"
     except InputError as e:
         found = "refused"
-        if "\n" in str(e) or not 0 < len(str(e)) < LENGTH_MAX:
+        # What an importer cannot take is a list.
+        text = str(e).replace("\n  - ", "") if "cannot be imported\n" in str(e) else str(e)
+        if "\n" in text or not 0 < len(text) < LENGTH_MAX:
             found = f"a refusal of {len(str(e))} characters: {str(e)[:100]!r}"
         str(e).encode()
     seconds = time.process_time() - start
     return found if seconds < 5 else f"took {seconds:.0f} s"
 
 
-def attack(folder, count, names=None):
-    """Damage each file `count` times; return (outcomes by file, what went wrong)."""
+def attack(folder, seeds, names=None):
+    """Damage each file with every seed; return (outcomes by file, what went wrong)."""
     (folder / "valid").mkdir(exist_ok=True)
     table = make_files(folder / "valid")
     counts, wrong = {}, []
-    for k, (name, (read, damages)) in enumerate(table.items()):
-        if names and name not in names:
+    for k, (name, (read, damages, every)) in enumerate(table.items()):
+        if (names and name not in names) or not (folder / "valid" / name).is_file():
             continue
         data = (folder / "valid" / name).read_bytes()
         assert outcome(read, folder / "valid" / name) == "read", name
         seen = counts[name] = collections.Counter()
-        for seed in range(count):
+        for seed in seeds[::every]:
             g = np.random.default_rng([seed, k])
             path = folder / f"damaged{Path(name).suffix}"
             path.write_bytes(pick(g, damages)(g, data))
@@ -235,13 +329,14 @@ def attack(folder, count, names=None):
             if found not in ("read", "refused"):
                 wrong.append((name, seed, found))
             for left in folder.glob("damaged*"):
-                left.unlink()
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
     return counts, wrong
 
 
 def main():
+    first, _, last = sys.argv[1].rpartition(":")
     with tempfile.TemporaryDirectory() as folder:
-        counts, wrong = attack(Path(folder), int(sys.argv[1]), sys.argv[2:])
+        counts, wrong = attack(Path(folder), range(int(first or 0), int(last)), sys.argv[2:])
     for name, seen in counts.items():
         print(name, dict(seen.most_common(6)))
     print(f"{sum(sum(s.values()) for s in counts.values()):,} files, {len(wrong)} wrong", *wrong[:20], sep="\n")
