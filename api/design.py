@@ -161,11 +161,11 @@ class Design:
         Parameters
         ----------
         **changes
-            Fields of EngineOptions, or of LayerOptions for all layers. A list of foldings has one for each layer.
+            Fields of EngineOptions, or of LayerOptions for all layers. A list has a value for each layer.
         """
         options = self.engine
         of_layers = {name: changes.pop(name) for name in tuple(changes) if name in LayerOptions.__dataclass_fields__}
-        if not isinstance(options.layers, LayerOptions) or isinstance(of_layers.get("folding"), list):
+        if not isinstance(options.layers, LayerOptions) or any(isinstance(v, list) for v in of_layers.values()):
             if isinstance(options.layers, LayerOptions):
                 of_layers.setdefault("dataflow", options.layers.dataflow)
             return replace(self, engine=options.changed(len(self.loaded.layers), **changes, **of_layers))

@@ -41,7 +41,7 @@ target = "sim"                  # sim, ice40, ecp5 or asic: the defaults of all 
 
 # Options of all layers. For layers that differ: one table [[engine.layers]] for each.
 # [engine.layers]
-# macro_kind = "bits"           # bits, devices or blackbox
+# macro_kind = "bits"           # bits, devices, ...: oxnor generate --help names them all
 # macro_size = [64, 64]         # rows and columns
 # folding = [1, 16]             # macros side by side (H), and groups of neurons at once (V)
 # dataflow = "parallel"         # parallel, serial or alternate

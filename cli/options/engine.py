@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MACRO_TYPES, OLD_NAMES
 from oxnor.models.base.errors import InputError
 
 from .common import ENGINE, pair
@@ -61,7 +62,8 @@ class Engine:
         typer.Option(
             "--macro",
             metavar="KIND[:SIZE]",
-            help="Kind of every macro (bits, devices or blackbox) and its size: 64x64, devices, devices:64x64.",
+            help=f"Kind of every macro ({', '.join(MACRO_TYPES)}) and its size: 64x64, devices, devices:64x64; or one"
+            " for each layer: devices:64x64,bits.",
             rich_help_panel=ENGINE,
         ),
     ] = None
@@ -125,9 +127,19 @@ def folds(texts: list[str] | None) -> list[tuple[int, int]] | None:
 
 
 def macro(text: str) -> dict[str, Any]:
-    """Return the kind and the size that ``--macro`` asks for, each only if it is there."""
-    from oxnor.hw.params.macro_kinds import MACRO_TYPES, OLD_NAMES
+    """Return the kinds and the sizes that ``--macro`` asks for, each only if it is there."""
+    each = [_macro(part) for part in text.split(",")]
+    if len(each) == 1:
+        return each[0]
+    kinds, sizes = ([one.get(name) for one in each] for name in ("macro_kind", "macro_size"))
+    changes: dict[str, Any] = {"macro_size": sizes} if any(sizes) else {}
+    if any(kinds):
+        changes["macro_kind"] = [kind or DEFAULT_MACRO for kind in kinds]
+    return changes
 
+
+def _macro(text: str) -> dict[str, Any]:
+    """Return the kind and the size of one part of ``--macro``, each only if it is there."""
     changes: dict[str, Any] = {}
     kind, colon, size = text.strip().partition(":")
     if kind in (*MACRO_TYPES, *OLD_NAMES):

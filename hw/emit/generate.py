@@ -46,7 +46,7 @@ def generate(
     config : EngineConfig or SpikingConfig, optional
         Default: what its ``for_network`` gives.
     devices : DeviceDraw, optional
-        What macros of kind `devices` hold.
+        What macros of kind `devices` hold; macros of kind `bits` in the same engine hold what such devices read as.
     force : bool
         Take the place of a folder that holds something else, which is kept as ``NAME.old``.
 
@@ -85,11 +85,11 @@ def _write(
     network: Network, config: EngineConfig | None, devices: DeviceDraw | None, directory: Path
 ) -> Description:
     config = config or EngineConfig.for_network(network)
-    macro_texts = EngineDevices.draw(network, config, devices).texts() if devices else None
-    images = write_images(network, config, directory, macro_texts)
+    drawn = EngineDevices.draw(network, config, devices) if devices else None
+    images = write_images(drawn.stored() if drawn else network, config, directory, drawn.texts() if drawn else None)
     emitted = emit_engine(config, directory / "rtl")
     sidecar = _sidecar(network, emitted, images, network.input_rule.described())
-    write_package(network, config, sidecar, [p.name for p in images], directory)
+    write_package(network, config, sidecar, [p.name for p in images], directory, drawn)
     return _finish(emitted, sidecar, directory)
 
 

@@ -182,14 +182,14 @@ def describe(config: EngineConfig) -> Description:
     """Return the engine's structure and timing as a JSON-able dict."""
     s = schedule(config)
     sizes = ("n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")
-    names = ("kind", "dataflow", *sizes)
+    names = ("kind", "macro_kind", "dataflow", *sizes)
     layers = [
         {n: getattr(y, n) for n in names} | {"latency": t}
         for y, t in zip(config.layers, s.layer_latencies, strict=True)
     ]
     return {
         "structure": config.digest,
-        "macro_kind": config.macro_kind,
+        "macro_kind": " ".join(dict.fromkeys(config.macro_kinds)),  # of all layers, as before there were several
         "layers": layers,
         "extras": [name for name in OPTIONAL_PARTS if getattr(config, name)],
         "stream": {"width": config.stream_width, "beats": config.beats},

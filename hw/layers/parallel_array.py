@@ -16,6 +16,7 @@ from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.streams import VectorStream
 from oxnor.hw.params.widths import bits_for
 
+from .macro_tile import TileMacro
 from .options import NO_OPTIONS, OptionalPorts
 from .tile import Tile
 
@@ -188,7 +189,7 @@ class SynapseArray(Unit):
             counts = []
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
-                tile = Tile(c.rows, c.cols, *c.used_columns(h), image, c.macro_kind, self.options, c.pipelined)
+                tile = Tile(TileMacro.of(c, image), *c.used_columns(h), self.options)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 if flips is not None:
                     m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])

@@ -10,6 +10,7 @@ from oxnor.hw.blocks.unit import place
 from oxnor.hw.macros.coefficients import CoefficientWord
 from oxnor.hw.macros.program_bus import fan_out
 
+from .macro_tile import TileMacro
 from .parallel_array import SynapseArray
 from .serial_tile import SerialTile
 
@@ -75,7 +76,7 @@ class SerialArray(SynapseArray):
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
                 neurons = min(c.cols, c.n_out - h * c.cols)
-                tile = SerialTile(c.rows, c.cols, neurons, 0, image, c.macro_kind, self.options, c.pipelined)
+                tile = SerialTile(TileMacro.of(c, image), neurons, 0, self.options)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 m.d.comb += [tile.en.eq(self.en), tile.sense.eq(valid), tile.row.eq(row), tile.x.eq(bits[v])]
                 if self.options.program:

@@ -45,8 +45,8 @@ class EngineConfig:
     Raises
     ------
     InputError
-        If the stream width is not a positive multiple of 8, the layers have macros of different kinds, or errors of
-        single reads are asked of an input-serial layer.
+        If the stream width is not a positive multiple of 8, two kinds of macro are one Verilog module, macros cannot do
+        what the engine is asked for, or errors of single reads are asked of an input-serial layer.
     """
 
     top: ClassVar[str] = "oxnor_engine"
@@ -61,13 +61,17 @@ class EngineConfig:
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
             raise InputError(f"must be a positive multiple of 8, not {self.stream_width}", parameter="stream_width")
-        kinds = {y.macro_kind for y in self.layers}
-        if len(kinds) != 1:
-            raise InputError(f"all layers must have macros of one kind, not {', '.join(sorted(kinds))}")
-        macro = self.layers[0].macro
-        for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
-            if getattr(self, option) and not is_able:
-                raise InputError(f"must not be asked of macros of type {self.macro_kind}", parameter=option)
+        modules: dict[str, str] = {}
+        for layer in self.layers:
+            kind, macro = layer.macro_kind, layer.macro
+            if modules.setdefault(macro.module, kind) != kind:
+                raise InputError(
+                    f"must not be {modules[macro.module]} and {kind} in one engine: both are the module {macro.module}",
+                    parameter="macro_kind",
+                )
+            for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
+                if getattr(self, option) and not is_able:
+                    raise InputError(f"must not be asked of macros of type {kind}", parameter=option)
         serial = [k for k, y in enumerate(self.layers) if y.is_serial]
         if self.fault_injector and serial:
             raise InputError(
@@ -92,9 +96,14 @@ class EngineConfig:
         )
 
     @property
-    def macro_kind(self) -> str:
-        """Kind of all macros, a key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`."""
-        return self.layers[0].macro_kind
+    def macro_kinds(self) -> tuple[str, ...]:
+        """Kind of each layer's macros, keys of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`."""
+        return tuple(layer.macro_kind for layer in self.layers)
+
+    @property
+    def device_layers(self) -> tuple[int, ...]:
+        """Which layers have macros that hold devices instead of bits."""
+        return tuple(k for k, layer in enumerate(self.layers) if layer.macro.has_devices)
 
     @property
     def n_in(self) -> int:

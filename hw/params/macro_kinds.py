@@ -9,8 +9,16 @@ from oxnor.models.base.errors import InputError
 
 from .widths import bits_for
 
-#: What all macros of type `devices` read besides their own image: the parameter of the module and the file.
-DEVICE_FILES = {"NORMAL_FILE": "mem/twin_normal.mem", "DEVICE_FILE": "mem/twin_device.mem"}
+#: What all macros of type `devices` read besides their own image: the normal distribution, and the devices' statistics.
+NORMAL_FILE, TABLES_FILE = "devices_normal.mem", "devices_tables.mem"
+#: The same by parameter of the module.
+DEVICE_FILES = {"NORMAL_FILE": f"mem/{NORMAL_FILE}", "DEVICE_FILE": f"mem/{TABLES_FILE}"}
+#: Names that these files had before, and still may have where a user gives a folder of them.
+OLD_FILES = {"twin_normal.mem": NORMAL_FILE, "twin_device.mem": TABLES_FILE}
+
+
+#: Verilog module of the default type.
+DEFAULT_MODULE = "rram_macro"
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,11 @@ class MacroType:
     has_devices: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def suffix(self) -> str:
+        """What the names of the modules around it end with: an engine may have macros of several types."""
+        return "" if self.module == DEFAULT_MODULE else f"_{self.module.removeprefix(f'{DEFAULT_MODULE}_')}"
+
     def ports(self, rows: int, cols: int) -> dict[str, MacroPort]:
         """Return the ports of a macro of this size, by name; :class:`oxnor.hw.macros.rram_macro.RramMacro` explains."""
         row = MacroPort(bits_for(rows - 1))
@@ -91,16 +104,16 @@ class MacroType:
 
 #: By the name that users give. The first is the default.
 MACRO_TYPES = {
-    "bits": MacroType("rram_macro", "rram_macro.sv", "what programming left, one bit a pair; maps to block RAM"),
+    "bits": MacroType(DEFAULT_MODULE, "rram_macro.sv", "what programming left, one bit a pair; maps to block RAM"),
     "devices": MacroType(
-        "rram_macro_twin",
-        "rram_macro_twin.sv",
+        "rram_macro_devices",
+        "rram_macro_devices.sv",
         "both devices of each pair, sense offsets, read noise, programming and wear",
         has_devices=True,
         files=DEVICE_FILES,
     ),
     "blackbox": MacroType(
-        "rram_macro",
+        DEFAULT_MODULE,
         "rram_macro_blackbox.sv",
         "the ports alone, for a chip's own macro",
         can_simulate=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.macro_kinds import NORMAL_FILE, TABLES_FILE
 from oxnor.models import golden
 from oxnor.models.base import rng
 from oxnor.models.base.bits import hex_lines, pack_words, unpack_words, word_bits
@@ -166,7 +168,9 @@ class LayerDevices:
 
 @dataclass(frozen=True, eq=False)
 class EngineDevices:
-    """The devices of all macros of an engine that holds a network.
+    """The devices of an engine that holds a network.
+
+    Macros that hold bits have devices too: what these read as is what the bits are.
 
     Parameters
     ----------
@@ -195,39 +199,54 @@ class EngineDevices:
 
     def faults(self) -> FaultMap:
         """Return the synapses that read wrong without noise."""
+        return self._faults(range(len(self.layers)))
+
+    def _faults(self, layers: Iterable[int]) -> FaultMap:
         weights = [y.weights for y in self.network.layers]
-        wrong = {k: np.flatnonzero(y.weights() != w) for k, (y, w) in enumerate(zip(self.layers, weights, strict=True))}
+        wrong = {k: np.flatnonzero(self.layers[k].weights() != weights[k]) for k in layers}
         return FaultMap(tuple(w.shape for w in weights), wrong)
 
-    def static_faults(self) -> FaultMap:
-        """Return the wrong synapses as all there is to know: a fault map for macros that hold bits.
+    def stored(self) -> Network:
+        """Return the network with the weights that its macros hold: what devices read as, where these are bits.
 
         Raises
         ------
         InputError
-            If reads are noisy.
+            If there are macros that hold bits, and reads are noisy.
         """
+        of_bits = [k for k, y in enumerate(self.layers) if not y.config.macro.has_devices]
+        if not of_bits:
+            return self.network
         if self.tables.noise_sigma:
+            kind = self.layers[of_bits[0]].config.macro_kind
             raise InputError(
-                "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time:"
+                f"device: read_noise_sigma must be 0 for macros of kind {kind}, which read the same every time:"
                 " use macros of kind devices"
             )
-        return self.faults()
+        return self._faults(of_bits).apply(self.network)
 
     def scores(self, images: NDArray) -> NDArray[np.int64]:
-        """Return the scores of images that the engine reads in this order after power-on, shape (n, n_out)."""
-        x: NDArray = pack_words(golden.binarize(self.network, images))
-        for layer, reads in zip(self.network.layers, self.layers, strict=True):
-            x = layer.evaluate(x, "numba", reads)
+        """Return the scores of images that the engine reads in this order after power-on, shape (n, n_out).
+
+        Raises
+        ------
+        InputError
+            As :meth:`stored`.
+        """
+        network = self.stored()
+        x: NDArray = pack_words(golden.binarize(network, images))
+        for layer, reads in zip(network.layers, self.layers, strict=True):
+            x = layer.evaluate(x, "numba", reads) if reads.config.macro.has_devices else layer.evaluate(x, "numba")
         return x
 
     def texts(self) -> dict[str, str]:
-        """Return the memory images of all macros, and what they have in common, by file name."""
+        """Return the memory images of all macros that hold devices, and what these have in common, by file name."""
         texts = {
-            "twin_normal.mem": hex_lines(word_bits(normal_table(), 16), 1024),
-            "twin_device.mem": hex_lines(word_bits(self.tables.words(), 32), 128),
+            NORMAL_FILE: hex_lines(word_bits(normal_table(), 16), 1024),
+            TABLES_FILE: hex_lines(word_bits(self.tables.words(), 32), 128),
         }
         for k, layer in enumerate(self.layers):
-            for v, h in np.ndindex(layer.config.groups, layer.config.across):
+            c = layer.config
+            for v, h in np.ndindex(c.groups, c.across) if c.macro.has_devices else ():
                 texts[f"layer{k}_v{v}_h{h}.mem"] = layer.text(v, h)
         return texts

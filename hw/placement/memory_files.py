@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.macro_kinds import MACRO_TYPES
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
@@ -27,7 +26,8 @@ def image_texts(
     network : Network
     config : EngineConfig
     macro_texts : mapping of str to str, optional
-        The images of macros that hold devices (:meth:`oxnor.hw.placement.drawn_devices.EngineDevices.texts`).
+        The images of macros that hold devices (:meth:`oxnor.hw.placement.drawn_devices.EngineDevices.texts`); macros of
+        other layers hold the weights of `network`.
 
     Raises
     ------
@@ -35,16 +35,15 @@ def image_texts(
         If the engine was made for another structure, or its macros hold devices and `macro_texts` is missing.
     """
     check_shape(network, config)
-    has_devices = MACRO_TYPES[config.macro_kind].has_devices
-    if has_devices != (macro_texts is not None):
-        raise InputError(
-            f"macros of kind {config.macro_kind} need a device model: give `device`"
-            if has_devices
-            else f"macros of kind {config.macro_kind} hold bits, not devices: `device` needs macros of kind devices"
-        )
+    if config.device_layers and macro_texts is None:
+        kind = config.macro_kinds[config.device_layers[0]]
+        raise InputError(f"macros of kind {kind} need a device model: give `device`")
+    if macro_texts is not None and not config.device_layers:
+        kind = config.macro_kinds[0]
+        raise InputError(f"macros of kind {kind} hold bits, not devices: `device` needs macros of kind devices")
     texts = {"network.mem": f"{network.digest[:8]}\n", **(macro_texts or {})}
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):
-        if not has_devices:
+        if not c.macro.has_devices:
             stored = macro_bits(layer.weights, c)
             for v, h in np.ndindex(c.groups, c.across):
                 texts[f"layer{k}_v{v}_h{h}.mem"] = hex_lines(stored[v, h], c.rows)

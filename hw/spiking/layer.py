@@ -7,6 +7,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
+from oxnor.hw.layers.macro_tile import TileMacro
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.neurons.spiking import IfNeuron
 from oxnor.hw.params.spiking import TICK_BITS, SpikingLayerConfig
@@ -128,7 +129,7 @@ class SpikingLayer(Unit):
             ]
             for a in range(c.across):
                 name = f"mem/layer{self.index}_d{d}_a{a}.mem"
-                tile = SerialTile(c.rows, c.cols, c.neurons_of(a), c.neuron.weight_max, name)
+                tile = SerialTile(TileMacro(c.rows, c.cols, name), c.neurons_of(a), c.neuron.weight_max)
                 place(m, platform, f"tile_d{d}_a{a}", tile)
                 m.d.comb += [tile.en.eq(advance), tile.sense.eq(mine), tile.row.eq(row), tile.x.eq(1)]
                 for k in range(c.neurons_of(a)):

@@ -1,4 +1,4 @@
-"""Golden model of the device macro: the same integers as ``hw/rtl/rram_macro_twin.sv``, bit for bit.
+"""Golden model of the device macro: the same integers as ``hw/rtl/rram_macro_devices.sv``, bit for bit.
 
 Resistances, offsets and noise are integers in steps of 2**-10 of ln(R / ohm), 0.1 % of a resistance; rounding to it
 adds a standard deviation of 2**-10 / sqrt(12) = 0.0003 to a ln R. A number is drawn from 32 random bits: bit 31 is the
@@ -68,7 +68,7 @@ def normal_table() -> NDArray[np.uint16]:
 
 @dataclass(frozen=True, eq=False)
 class DeviceTables:
-    """The integers that all devices of a macro share: those of ``mem/twin_device.mem``.
+    """The integers that all devices of a macro share: those of ``mem/devices_tables.mem``.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class DeviceTables:
         return (self.age + operations // 2).bit_length()
 
     def words(self) -> NDArray[np.uint32]:
-        """Return the content of ``mem/twin_device.mem``, shape (128,); the SystemVerilog file documents the layout."""
+        """Return the content of ``mem/devices_tables.mem``, shape (128,); the SystemVerilog documents the layout."""
         words = np.zeros((2, 64), np.uint32)
         words[:, :BUCKETS] = self.sigmas << 16 | self.means
         words[0, 62:] = self.noise_sigma, self.form_fails
@@ -328,7 +328,7 @@ class DeviceMacro:
         )
 
     def words(self) -> NDArray[np.uint32]:
-        """Return the memory file, shape (rows + 3, cols); the SystemVerilog file documents the layout."""
+        """Return the memory file, shape (rows + 3, cols); the SystemVerilog documents the layout."""
         generator = np.full(self.noise.shape, self.generator, np.uint32)
         return image_words(self.pairs, self.offsets, self.flags, self.noise, generator)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.params.macro_kinds import DEVICE_FILES
+from oxnor.hw.params.macro_kinds import DEVICE_FILES, NORMAL_FILE, TABLES_FILE
 from oxnor.models.base.bits import unpack_bytes, word_bits
 from oxnor.models.devices.device_macro import DeviceMacro, normal_table
 from oxnor.sim.runner import runner
@@ -20,7 +20,7 @@ from .unit import UnitTestbench
 
 
 def macro_memory(macro: DeviceMacro) -> dict[str, NDArray[np.bool_]]:
-    """Return the memory files of ``rram_macro_twin`` in the state of `macro`, by name, for :class:`UnitTestbench`.
+    """Return the memory files of ``rram_macro_devices`` in the state of `macro`, by name, for :class:`UnitTestbench`.
 
     Raises
     ------
@@ -31,13 +31,13 @@ def macro_memory(macro: DeviceMacro) -> dict[str, NDArray[np.bool_]]:
         raise ValueError("The macro can start only with devices that have had no operations here")
     return {
         "macro": word_bits(macro.words(), 32),
-        "twin_normal": word_bits(normal_table(), 16),
-        "twin_device": word_bits(macro.tables.words(), 32),
+        Path(NORMAL_FILE).stem: word_bits(normal_table(), 16),
+        Path(TABLES_FILE).stem: word_bits(macro.tables.words(), 32),
     }
 
 
 def macro_parameters(macro: DeviceMacro) -> dict[str, object]:
-    """Return the Verilog parameters of ``rram_macro_twin`` for `macro` and its images."""
+    """Return the Verilog parameters of ``rram_macro_devices`` for `macro` and its images."""
     rows, cols = macro.pairs.shape[1:]
     files = {name: f'"{path}"' for name, path in {"INIT_FILE": "mem/macro.mem", **DEVICE_FILES}.items()}
     return {"ROWS": rows, "COLS": cols, "COUNT_BITS": macro.count_bits, **files}
@@ -88,7 +88,7 @@ def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
 
 @dataclass(frozen=True)
 class DeviceMacroTestbench:
-    """A testbench of ``rram_macro_twin`` that starts in the state of a golden model.
+    """A testbench of ``rram_macro_devices`` that starts in the state of a golden model.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class DeviceMacroTestbench:
         return UnitTestbench(
             "macros.tb_device_macro",
             1,
-            "rram_macro_twin",
+            "rram_macro_devices",
             job={"rows": rows, "cols": cols, **job},
             memory=macro_memory(self.macro),
             parameters=macro_parameters(self.macro),

@@ -26,12 +26,13 @@ def main() -> None:
     parser.add_argument("--slow", action="store_true", help="leave every signal public, simulate the adder tree")
     options = parser.parse_args()
     network, (images, labels) = zoo.load_binarized(options.network), load_mnist()
+    config = EngineConfig.for_network(network, macro_kind=options.macro_kind)
     result = simulate(
         network,
         images[: options.images],
         labels=labels[: options.images],
-        device=None if options.macro_kind == "bits" else DeviceOptions(DeviceModel.load(DEVICE)),
-        engine=EngineConfig.for_network(network, macro_kind=options.macro_kind),
+        device=DeviceOptions(DeviceModel.load(DEVICE)) if config.device_layers else None,
+        engine=config,
         run=RunOptions(adder_tree=options.slow, public=options.slow),
     )
     print(json.dumps(result.to_json()))

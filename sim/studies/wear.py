@@ -147,7 +147,7 @@ def rtl_point(
     testbench = UnitTestbench(
         "macros.tb_wear",
         1,
-        "rram_macro_twin",
+        "rram_macro_devices",
         job={"cols": COLS},
         arrays={"script": script(weights)},
         memory=macro_memory(macro),

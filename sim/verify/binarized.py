@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from oxnor.hw.emit.verilog import Emitted, emit_engine
 from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.macro_kinds import MACRO_TYPES
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
@@ -49,7 +48,7 @@ class BinarizedCase:
     faults : FaultMap
         Wrong synapses, in the RTL and in the golden model alike.
     devices : EngineDevices or None
-        What the macros hold; None for macros of bits.
+        What the macros hold; None if all macros hold bits.
     faulty : Network
         What the golden model computes.
     in_rtl : Network
@@ -93,7 +92,7 @@ class BinarizedCase:
     def write(self, engine: EngineBuild, directory: Path) -> dict[str, Any]:
         """Write memory files and images; return what else the testbench must know."""
         devices = self.devices
-        if devices and self.in_rtl is not self.network:
+        if devices and self.in_rtl is not self.faulty:
             devices = EngineDevices.draw(self.in_rtl, self.config, _draw_of(self.request))
         write_images(self.in_rtl, self.config, directory, devices.texts() if devices else None)
         np.save(directory / "images.npy", pack_bytes(self.bits, self.config.stream_width))
@@ -147,7 +146,7 @@ class BinarizedCase:
             initiation_interval=int(np.max(np.diff(times[1:]))) if n > 1 else None,
             predicted_initiation_interval=predicted.initiation_interval,
             shape=self.network.shape,
-            macro_kind=config.macro_kind,
+            macro_kind=config.macro_kinds,
             macro=tuple((y.rows, y.cols) for y in config.layers),
             folding=tuple((y.across, y.groups) for y in config.layers),
             dataflow=tuple(y.dataflow for y in config.layers),
@@ -160,13 +159,14 @@ class BinarizedCase:
 
 
 def _check_macros(config: EngineConfig, request: Request) -> None:
-    kind, errors = MACRO_TYPES[config.macro_kind], request.errors
-    if not kind.can_simulate:
-        raise InputError(f"macros of kind {config.macro_kind} are ports alone and cannot be simulated")
-    if kind.has_devices and request.device is None:
-        raise InputError(f"macros of kind {config.macro_kind} need a device model: give `device`")
-    if kind.has_devices and errors.reads:
-        raise InputError(f"read errors must not be given with macros of kind {config.macro_kind}: these have noise")
+    errors = request.errors
+    for kind, macro in ((y.macro_kind, y.macro) for y in config.layers):
+        if not macro.can_simulate:
+            raise InputError(f"macros of kind {kind} are ports alone and cannot be simulated")
+        if macro.has_devices and request.device is None:
+            raise InputError(f"macros of kind {kind} need a device model: give `device`")
+        if macro.has_devices and errors.reads:
+            raise InputError(f"read errors must not be given with macros of kind {kind}: these have noise")
     if request.device is not None and errors.are_static:
         raise InputError("wrong weights must come from a device, or from ber or a fault map, not from both")
 
@@ -196,15 +196,13 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
     if errors.reads:
         config = replace(config, fault_injector=True)
     _check_macros(config, request)
-    in_macros, devices = MACRO_TYPES[config.macro_kind].has_devices, None
-    if request.device:
-        devices = EngineDevices.draw(network, config, _draw_of(request))
-        faults = devices.faults() if in_macros else devices.static_faults()
-    else:
-        faults = errors.fault_map(network)
-    # The errors of device macros are in their devices.
-    faulty = network if in_macros else faults.apply(network)
+    devices = EngineDevices.draw(network, config, _draw_of(request)) if request.device else None
+    faults = devices.faults() if devices else errors.fault_map(network)
+    # The errors of macros that hold devices are in their devices.
+    faulty = devices.stored() if devices else faults.apply(network)
     in_rtl = faulty
     if run.corrupt_rtl:
         in_rtl = corrupted(faulty, bits, run.corrupt_rtl, seed=errors.seed, with_scores=config.with_scores)
-    return BinarizedCase(network, bits, request, config, faults, devices if in_macros else None, faulty, in_rtl)
+    if not config.device_layers:
+        devices = None
+    return BinarizedCase(network, bits, request, config, faults, devices, faulty, in_rtl)

@@ -65,8 +65,8 @@ class SimulationResult:
         images / sim_s.
     simulator : str
         Name and version.
-    macro_kind : str
-        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
+    macro_kind : tuple of str
+        Of each layer, a key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
     shape, macro, folding : tuple
         Sizes of the layers; (rows, cols) and (H, V) of each.
     dataflow : tuple of str
@@ -106,7 +106,7 @@ class SimulationResult:
     images_per_s: float
     simulator: str
     shape: tuple[int, ...]
-    macro_kind: str
+    macro_kind: tuple[str, ...]
     macro: tuple[tuple[int, int], ...]
     folding: tuple[tuple[int, int], ...]
     dataflow: tuple[str, ...]

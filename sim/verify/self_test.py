@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from oxnor.hw.emit.verilog import emit_engine
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.macro_kinds import OLD_FILES
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
@@ -22,6 +24,15 @@ from .engines import emitted, run_directory
 
 #: Cycles that an access of a register takes, and more than an operation on a device takes in any macro.
 ACCESS_CYCLES, PULSE_CYCLES = 8, 16
+
+
+def _with_own_macros(sources: list[Path], path: Path, config: EngineConfig) -> list[Path]:
+    """Return the sources with the macros of a file in the place of those of the same name."""
+    needed = {y.macro.module for y in config.layers}
+    own = needed & set(re.findall(r"^\s*module\s+(\w+)", path.read_text(encoding="utf-8"), re.M))
+    if not own:
+        raise InputError(f"{path}: must have a module {' or '.join(sorted(needed))}, and has none")
+    return [p for p in sources if p.stem not in own] + [path]
 
 
 def self_test(
@@ -43,7 +54,7 @@ def self_test(
     config : EngineConfig, optional
         Structure of the engine; its programming controller is generated in any case.
     macro_file : path, optional
-        SystemVerilog with a module ``rram_macro`` that takes the place of oxnor's.
+        SystemVerilog with a module of macros (``rram_macro``), which takes the place of oxnor's.
     memory : path, optional
         Folder of further files that this macro reads from ``mem/``.
     device : DeviceDraw, optional
@@ -68,7 +79,7 @@ def self_test(
     verilog = emitted(config, root, bare=False, emit=lambda folder: emit_engine(config, folder))
     sources = list(verilog.sources)
     if macro_file is not None:
-        sources = [Path(macro_file) if p.name == "rram_macro.sv" else p for p in sources]
+        sources = _with_own_macros(sources, Path(macro_file), config)
     built = runner.build(sources, verilog.top, defines={"OXNOR_BEHAVIOURAL": 1}, root=root)
     macros = sum(y.macros for y in config.layers)
     cycles, steps = 0, len(list(march(1, 1)))
@@ -76,10 +87,13 @@ def self_test(
         words = -(-y.cols // 32)
         cycles += y.macros * y.rows * steps * (ACCESS_CYCLES * 4 * (words + 20) + 4 * y.cols * PULSE_CYCLES)
     with run_directory(root, f"{network.name}-selftest", keep=False) as directory:
-        devices = EngineDevices.draw(network, config, device).texts() if device else None
-        write_images(network, config, directory, devices)
+        devices = EngineDevices.draw(network, config, device) if device else None
+        write_images(devices.stored() if devices else network, config, directory, devices.texts() if devices else None)
         if memory is not None:
             shutil.copytree(memory, directory / "mem", dirs_exist_ok=True)
+            for old, new in OLD_FILES.items():
+                if (Path(memory) / old).exists() and not (Path(memory) / new).exists():
+                    shutil.copyfile(Path(memory) / old, directory / "mem" / new)
         job = {"config": asdict(config), "cycle_limit": cycles + 10_000, "form": device is not None}
         (directory / "job.json").write_text(json.dumps(job))
 

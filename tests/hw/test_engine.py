@@ -86,7 +86,7 @@ def slow_macros():
     """Macros that answer two and three cycles after the sense: no more than entries of the table."""
     with pytest.MonkeyPatch.context() as patch:
         for latency in (2, 3):
-            patch.setitem(MACRO_TYPES, f"slow{latency}", replace(MACRO_TYPES["bits"], latency=latency))
+            patch.setitem(MACRO_TYPES, f"slow{latency}", replace(MACRO_TYPES["bits"], latency=latency, module=f"slow{latency}"))
         yield
 
 
@@ -110,7 +110,7 @@ def engines(draw, macro_kinds=("bits",)):
     target = draw(st.sampled_from(["sim", "ecp5"]))
     return network, EngineConfig.for_network(
         network, target=target, macro_size=(rows, cols), folding=folding, dataflow=",".join(flows), with_scores=True,
-        stream_width=draw(st.sampled_from([8, 16])), macro_kind=draw(st.sampled_from(macro_kinds)),
+        stream_width=draw(st.sampled_from([8, 16])), macro_kind=[draw(st.sampled_from(macro_kinds)) for _ in flows],
     )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_scores_and_cycles(case):
 
 
 @settings(max_examples=16, deadline=None, derandomize=True)
-@given(case=engines(("slow2", "slow3")), pauses=st.sampled_from([0.0, 0.5]))
+@given(case=engines(("bits", "slow2", "slow3")), pauses=st.sampled_from([0.0, 0.5]))
 def test_macros_that_answer_later(case, pauses):
     check(case, pauses)
 

@@ -10,25 +10,30 @@ from oxnor.hw.emit.generate import generate
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
-from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MACRO_TYPES
+from oxnor.hw.params.macro_kinds import MACRO_TYPES, OLD_FILES
+from oxnor.hw.params.widths import bits_for
 from oxnor.hw.placement.drawn_devices import DeviceDraw
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices.model import DeviceModel
+from oxnor.models.faults.march import SelfTestReport
+from oxnor.sim.runner import runner
+from oxnor.sim.verify.self_test import self_test
 
 DEVICE = DeviceModel("toy", 10_000.0, 200_000.0, 0.5, 0.6, 0.2, 0.3)
 
 
-def ports(kind):
+@pytest.mark.parametrize("kind", MACRO_TYPES)
+def test_ports_of_every_kind_are_those_of_its_entry(kind):
     text = files("oxnor.hw").joinpath("rtl", MACRO_TYPES[kind].rtl_source).read_text()
     header = text[text.index(f"module {MACRO_TYPES[kind].module} ") : text.index(");\n")]
-    found = re.findall(r"(input|output) +(?:wire|reg) *(\[[^\]]*\])? *(\w+)", header)
-    return {name: (direction, width) for direction, width, name in found}
-
-
-@pytest.mark.parametrize("kind", MACRO_TYPES)
-def test_every_kind_has_the_same_ports(kind):
-    assert ports(kind) == ports(DEFAULT_MACRO)
-    assert set(ports(kind)) == {"clk", *(name for name in RramMacro(4, 4, kind=kind).signature.members)}
+    widths = {"": 1, "1:0": 2, "ROW_BITS": bits_for(8), "COL_BITS": bits_for(4), "COLS": 5}
+    declared = {
+        name: (widths[width.removesuffix("-1:0")], direction == "output")
+        for direction, width, name in re.findall(r"(input|output) +(?:wire|reg) *(?:\[([^\]]*)\])? *(\w+)", header)
+    }
+    ports = MACRO_TYPES[kind].ports(9, 5)
+    assert declared == {"clk": (1, False)} | {name: (p.width, p.is_output) for name, p in ports.items()}
+    assert ports.keys() == RramMacro(9, 5, kind=kind).signature.members.keys()
 
 
 @pytest.mark.parametrize("kind", MACRO_TYPES)
@@ -38,6 +43,8 @@ def test_generated_folder_has_all_that_a_macro_reads(kind, tmp_path, random_netw
     draws = {"devices": DeviceDraw(DEVICE, seed=3)} if MACRO_TYPES[kind].has_devices else {}
     sidecar = generate(network, tmp_path / "a", config, **draws)
     assert sidecar["macro_kind"] == kind
+    assert [layer["macro_kind"] for layer in sidecar["layers"]] == [kind] * 2
+    assert f"`rtl/{MACRO_TYPES[kind].module}.sv` is to be replaced" in (tmp_path / "a/README.md").read_text()
     used = set()
     for path in (tmp_path / "a/rtl").iterdir():
         used |= set(re.findall(r'"(mem/[^"]+)"', path.read_text()))
@@ -59,7 +66,7 @@ def test_old_name_of_device_macros_is_read(random_network):
     network = random_network((37, 13, 5))
     old, new = (EngineConfig.for_network(network, macro_kind=name) for name in ("twin", "devices"))
     assert old == new
-    assert old.macro_kind == "devices"
+    assert old.macro_kinds == ("devices", "devices")
     assert new.digest[:16] == "9b5e8f1de1209cd5"
 
 
@@ -73,11 +80,33 @@ def test_a_macro_can_do_what_its_type_says(monkeypatch, random_network, option):
     assert str(e.value) == f"{option} must not be asked of macros of type plain"
 
 
+def test_old_files_of_a_folder_of_memory_are_read(random_network, monkeypatch, tmp_path):
+    # What `selftest --memory` copies, without the simulation.
+    network = random_network((9, 3))
+    config = EngineConfig.for_network(network, macro_kind="devices")
+    generate(network, tmp_path / "engine", config, devices=DeviceDraw(DEVICE))
+    memory, found = tmp_path / "engine/mem", {}
+    for old, new in OLD_FILES.items():
+        (memory / new).rename(memory / old)
+        (memory / old).write_text(f"{old}\n")
+
+    def ran(built, testbench, directory, **others):
+        found.update({p.name: p.read_text() for p in (directory / "mem").iterdir()})
+        (directory / "report.json").write_text("{}")
+
+    monkeypatch.setattr(runner, "build", lambda *args, **others: None)
+    monkeypatch.setattr(runner, "run", ran)
+    monkeypatch.setattr(SelfTestReport, "from_json", lambda report: report)
+    self_test(network, config, memory=memory, device=DeviceDraw(DEVICE), build_dir=tmp_path)
+    assert [found[new] for new in OLD_FILES.values()] == [f"{old}\n" for old in OLD_FILES]
+
+
 def test_refuses():
     with pytest.raises(InputError) as e:
         LayerConfig("dense", 9, 3, 16, 9, 1, 1, macro_kind="flash")
     assert str(e.value) == "macro_kind must be one of bits, devices, blackbox, not 'flash'"
-    layers = tuple(LayerConfig("scores", 9, 3, 16, 9, 1, 1, macro_kind=kind) for kind in ("twin", "bits"))
+    layers = tuple(LayerConfig("scores", 9, 3, 16, 9, 1, 1, macro_kind=kind) for kind in ("bits", "twin", "blackbox"))
+    assert EngineConfig(layers[:2], 8, False).macro_kinds == ("bits", "devices")
     with pytest.raises(InputError) as e:
         EngineConfig(layers, 8, False)
-    assert str(e.value) == "all layers must have macros of one kind, not bits, devices"
+    assert str(e.value) == "macro_kind must not be bits and blackbox in one engine: both are the module rram_macro"

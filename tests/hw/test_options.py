@@ -35,7 +35,7 @@ def test_dataflow_of_each_layer():
     [
         (EngineOptions(layers=(LayerOptions(),)), {}, "layers must be options of 2 layers, not of 1"),
         (EngineOptions(), {"macro_size": [(64, 8)]}, "macro_size must be one value or 2, one a layer, not 1"),
-        (EngineOptions(), {"macro_kind": ["bits", "twin"]}, "all layers must have macros of one kind, not bits, devices"),
+        (EngineOptions(), {"macro_kind": ["bits", "blackbox"]}, "macro_kind must not be bits and blackbox in one engine: both are the module rram_macro"),
     ],
 )
 def test_options_wrong(random_network, options, changes, message):

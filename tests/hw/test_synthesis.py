@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from oxnor.hw.emit.verilog import emit_component
+from oxnor.hw.layers.macro_tile import TileMacro
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.devices.device_macro import BUCKETS, DeviceMacro, DeviceTables
@@ -62,7 +63,7 @@ def test_tile_of_a_serial_layer_is_block_ram(tmp_path):
     bits = np.random.default_rng(1).random((256, 16)) < 0.5
     (tmp_path / "image.mem").write_text(hex_lines(bits, 256))
     (tmp_path / "word.mem").write_text("a5\n")
-    emitted = emit_component(SerialTile(256, 16, 16, 0), tmp_path)
+    emitted = emit_component(SerialTile(TileMacro(256, 16), 16, 0), tmp_path)
     (tmp_path / "word.sv").write_text(files("oxnor.hw").joinpath("rtl", "coefficient_word.sv").read_text())
     (tmp_path / "top.sv").write_text(f"""
 module top(input clk, input rst, input en, input [7:0] row, input x, output [15:0] counts, output [7:0] word);
@@ -92,12 +93,12 @@ def test_gates_of_the_device_macro_do_what_it_does(tmp_path):
     (tmp_path / "mem").mkdir()
     for name, rows in bench.memory.items():
         (tmp_path / "mem" / f"{name}.mem").write_text(hex_lines(rows, len(rows)))
-    (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", "rram_macro_twin.sv").read_text())
+    (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", "rram_macro_devices.sv").read_text())
     parameters = ", ".join(f".{k}({v})" for k, v in bench.parameters.items())
     (tmp_path / "top.sv").write_text(f"""
 module netlist(input clk, input sense, input row, input [2:0] x, input [2:0] flip, output [2:0] q, input prog_valid,
     output prog_ready, input [1:0] prog_op, input prog_side, input prog_row, input [1:0] prog_col, output prog_done);
-  rram_macro_twin #({parameters}) dut (.*);
+  rram_macro_devices #({parameters}) dut (.*);
 endmodule""")
     yosys(
         tmp_path, "read_verilog -defer -sv dut.sv top.sv", "hierarchy -top netlist", "synth -top netlist -flatten -noabc",

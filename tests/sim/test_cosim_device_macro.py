@@ -1,9 +1,13 @@
 """Emitted Verilog of the macro made of devices against its golden model, alone and in whole engines."""
 
+import subprocess
+
 import numpy as np
 import pytest
 
+from oxnor.hw.emit.generate import generate
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
@@ -149,7 +153,7 @@ def test_engine_of_device_macros(structure, random_network):
     result = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=2), engine=config)
     assert result.ok
     found = result.to_json()
-    assert (found["device"], found["macro_kind"], found["bit_errors"]) == ("noisy", "devices", result.bit_errors)
+    assert (found["device"], found["macro_kind"], found["bit_errors"]) == ("noisy", ("devices", "devices"), result.bit_errors)
     # The noise is there: without it the same devices give other scores; and errors are, too.
     faults = EngineDevices.draw(network, config, DeviceDraw(NOISY, seed=3, trial=2)).faults()
     assert faults.count == result.bit_errors > 20
@@ -174,7 +178,32 @@ def test_quiet_devices_as_bits_are_the_device_macro(random_network):
     assert np.array_equal(results[0].scores, results[1].scores)
 
 
-def test_corrupt_twin_is_found(random_network):
+@needs_icarus
+def test_devices_in_one_layer_and_bits_in_another(random_network, tmp_path):
+    # Tiles of one size in both layers: their modules must not share a name.
+    network = random_network(SHAPE)
+    layers = [LayerOptions(kind, (16, 8), fold) for kind, fold in (("devices", (5, 1)), ("bits", (2, 2)))]
+    config = EngineConfig.for_network(network, EngineOptions(layers=tuple(layers)))
+    images = images_for(network)
+    result = simulate(network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4), engine=config)
+    assert result.ok
+    assert result.to_json()["macro_kind"] == ("devices", "bits")
+    # Bits are what the devices of that layer read as: the same as devices everywhere.
+    drawn = EngineDevices.draw(network, config, DeviceDraw(QUIET, seed=4))
+    faults = drawn.faults()
+    assert result.bit_errors == faults.count
+    assert all(len(faults.flips[k]) for k in range(2))
+    assert np.array_equal(result.golden_scores, golden.scores(faults.apply(network), images))
+    with pytest.raises(InputError, match="read_noise_sigma must be 0 for macros of kind bits"):
+        simulate(network, images, device=DeviceOptions(NOISY), engine=config)
+    # What an integrator gets says the same: its testbench passes with the devices in it.
+    generate(network, tmp_path / "engine", config, devices=DeviceDraw(QUIET, seed=4))
+    command = "iverilog -g2012 -s bench -o bench.vvp -c oxnor_engine.f examples/bench.sv && vvp bench.vvp"
+    done = subprocess.run(command, shell=True, cwd=tmp_path / "engine", capture_output=True, text=True, check=True)
+    assert "PASS" in done.stdout
+
+
+def test_corrupt_devices_are_found(random_network):
     network = random_network(SHAPE)
     config = EngineConfig.for_network(network, macro_kind="twin")
     result = simulate(network, images_for(network), device=DeviceOptions(QUIET), engine=config, run=RunOptions(corrupt_rtl=2))

@@ -5,6 +5,7 @@ import pytest
 
 from oxnor.hw.blocks.argmax import Argmax
 from oxnor.hw.blocks.popcount import LEAF_WIDTH, Popcount
+from oxnor.hw.layers.macro_tile import TileMacro
 from oxnor.hw.layers.tile import Tile
 from oxnor.hw.neurons.binarized import Neuron
 from oxnor.sim.harness.unit import UnitTestbench
@@ -53,7 +54,7 @@ def tile(rows, cols, used, used_last):
     return UnitTestbench(
         "layers.tb_tile",
         1,
-        Tile(rows, cols, used, used_last, "mem/tile.mem"),
+        Tile(TileMacro(rows, cols, "mem/tile.mem"), used, used_last),
         job={"used": used, "used_last": used_last, "cycles": 1000},
         arrays={"stored": stored},
         memory={"tile": stored},

@@ -1,4 +1,4 @@
-// Differential (2T2R) RRAM macro with XNOR precharge sense amplifiers: kind `twin`.
+// Differential (2T2R) RRAM macro with XNOR precharge sense amplifiers: kind `devices`.
 //
 // The ports of `rram_macro`, with the devices behind them: ln R of both devices of every pair in fixed point, the
 // offset of each column's sense amplifier, noise in each read, programming that draws a new ln R, and endurance
@@ -23,7 +23,7 @@
 // DEVICE_FILE 128 words {state, bucket[5:0]}, state 1 for HRS: {sigma[15:0] in steps of 2**-13, mean[15:0]};
 //             word 62: sigma of the noise; word 63: FORM fails if a 32-bit number is below it;
 //             words 126, 127: cycles of every device before the first operation, low word first
-module rram_macro_twin #(
+module rram_macro_devices #(
     parameter ROWS = 64,
     parameter COLS = 64,
     parameter INIT_FILE = "",

@@ -1,0 +1,95 @@
+"""What the tiles of both dataflows share: one macro, how it is read, and how it is programmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, ValueLike
+from amaranth.lib.wiring import In, Member
+
+from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.macros.program_bus import connect_macro
+from oxnor.hw.macros.rram_macro import RramMacro
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MACRO_TYPES
+from oxnor.hw.params.widths import bits_for
+
+from .options import OptionalPorts
+
+
+@dataclass(frozen=True)
+class TileMacro:
+    """The macro of a tile, and how it is read.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Size.
+    init_file : str
+        Memory image.
+    kind : str
+        A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
+    pipelined : bool
+        A register behind the XNOR.
+    """
+
+    rows: int
+    cols: int
+    init_file: str = ""
+    kind: str = DEFAULT_MACRO
+    pipelined: bool = False
+
+    @classmethod
+    def of(cls, layer: LayerConfig, init_file: str) -> TileMacro:
+        """Return a macro of a layer."""
+        return cls(layer.rows, layer.cols, init_file, layer.macro_kind, layer.pipelined)
+
+
+class MacroTile(Unit):
+    """A unit around one RRAM macro.
+
+    Parameters
+    ----------
+    macro : TileMacro
+    options : OptionalPorts
+        Ports of what the engine has beside its inference.
+    members : dict of str to Member
+        Ports beside those below.
+
+    Members
+    -------
+    en : ``In(1)``
+        Advance by one read.
+    sense : ``In(1)``
+        A row is to be sensed: without it the macro does nothing.
+    row : ``In(bits_for(rows - 1))``
+        Row to sense at this clock edge.
+    program : ``In(ProgramBus())``
+        Only with programming.
+    """
+
+    def __init__(self, macro: TileMacro, options: OptionalPorts, members: dict[str, Member]):
+        self.macro = macro
+        self.options = options
+        self.verilog_parameters = {"INIT_FILE": macro.init_file}
+        ports = {"en": In(1), "sense": In(1), "row": In(bits_for(macro.rows - 1))} | members
+        super().__init__(ports | ({"program": In(options.program)} if options.program else {}))
+
+    def _name(self, *sizes: int) -> str:
+        """Return what a module of these sizes is called after its kind of tile."""
+        c = self.macro
+        sized = "_".join(map(str, (f"{c.rows}x{c.cols}", *sizes)))
+        return f"{sized}{'_p' if c.pipelined else ''}{MACRO_TYPES[c.kind].suffix}"
+
+    def _place_macro(self, m: Module, platform: object, x: ValueLike) -> RramMacro:
+        """Return the macro, which reads with the inputs `x`."""
+        macro = RramMacro(self.macro.rows, self.macro.cols, "@INIT_FILE@", self.macro.kind)
+        place(m, platform, "macro", macro)
+        m.d.comb += [macro.sense.eq(self.en & self.sense), macro.row.eq(self.row), macro.x.eq(x)]
+        if macro.type.latency > 1:
+            m.d.comb += macro.en.eq(self.en)
+        if self.options.errors:
+            m.d.comb += macro.flip.eq(self.flip)
+        if self.options.program:
+            connect_macro(m, self.program, macro)
+        return macro
