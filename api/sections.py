@@ -63,8 +63,9 @@ class Errors:
     def __post_init__(self) -> None:
         if isinstance(self.faults, str):
             object.__setattr__(self, "faults", Path(self.faults))
-        if not 0 <= self.ber <= 1:
-            raise InputError(f"must be in [0, 1], not {self.ber:g}", parameter="ber")
+        from oxnor.models.faults.error_models import check_rate
+
+        check_rate("ber", self.ber)
         for name in ("seed", "trial"):
             if not 0 <= getattr(self, name) < 1 << 63:
                 raise InputError(f"must be in [0, 2**63), not {getattr(self, name)}", parameter=name)

@@ -12,7 +12,7 @@ def value_text(key: str, value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if key.endswith("accuracy"):
+    if key.endswith("accuracy") or key == "undecided":
         return f"{100 * value:.2f} %"
     if isinstance(value, int):
         return f"{value:,}"

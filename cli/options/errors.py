@@ -53,9 +53,7 @@ class Errors(Key):
 
     ber: Annotated[
         float | None,
-        typer.Option(
-            "--ber", metavar="RATE", help="Share of weights that are wrong, 0 to 0.5.", rich_help_panel=ERRORS
-        ),
+        typer.Option("--ber", metavar="RATE", help="Share of weights that are wrong, 0 to 1.", rich_help_panel=ERRORS),
     ] = None
     faults: Annotated[
         Path | None,
@@ -67,8 +65,6 @@ class Errors(Key):
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        if self.ber is not None and not 0 <= self.ber <= 0.5:
-            raise InputError(f"must be in [0, 0.5], not {self.ber:g}", parameter="ber")
         design = super().apply(design)
         changes = _given(ber=self.ber, faults=self.faults, read_ber=self.read_ber)
         if self.faults is not None and self.ber is None:

@@ -19,8 +19,9 @@ _EMPTY = np.zeros(0, np.int64)
 
 def check_rate(name: str, value: Any) -> float:
     """Return `value` if it is a probability, or raise InputError."""
-    if not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
-        raise InputError(f"must be in [0, 1], not {value!r}", parameter=name)
+    number = isinstance(value, int | float | np.floating)
+    if not number or not 0 <= value <= 1:
+        raise InputError(f"must be a share in [0, 1], not {f'{value:g}' if number else repr(value)}", parameter=name)
     return float(value)
 
 

@@ -61,7 +61,7 @@ class ReadErrors:
             If `ber` is not 0 and its nearest rate is 0, or it is above 65535 / 65536.
         """
         if not 0 <= ber <= 1 - 1 / RATE_ONE:
-            raise InputError(f"read error rate must be in [0, {1 - 1 / RATE_ONE:.6f}], not {ber:g}")
+            raise InputError(f"read error rate must be a share in [0, {1 - 1 / RATE_ONE:.6f}], not {ber:g}")
         rate = round(ber * RATE_ONE)
         if ber and not rate:
             raise InputError(f"read error rate must be 0 or at least {0.5 / RATE_ONE:.2g}, not {ber:g}")

@@ -138,7 +138,7 @@ WRONG = {
         "engine.layers.folding must be a list of 2, not [1, 2, 3]",
     ),
     "table": ('network = "toy.npz"\nerrors = 0.1', "errors must be a table, not 0.1"),
-    "rule": ('network = "toy.npz"\n[errors]\nber = 2', "errors.ber must be in [0, 1], not 2"),
+    "rule": ('network = "toy.npz"\n[errors]\nber = 2', "errors.ber must be a share in [0, 1], not 2"),
     "steps": (
         'network = "toy.npz"\nsteps = ["simulat"]',
         ("steps must be some of import, accuracy, devices, generate, simulate, sweep, board, not 'simulat'"

@@ -21,9 +21,9 @@ def place(tmp_path, monkeypatch, random_network):
 OPTIONS = {
     "no-images": (["--images", 0], "--images must be at least 1, not 0"),
     "too-many-images": (["--images", 10001], "--images must be in [1, 10000], not 10001"),
-    "negative-rate": (["--ber=-0.1"], "--ber must be in [0, 0.5], not -0.1"),
-    "rate-of-one": (["--ber", 1], "--ber must be in [0, 0.5], not 1"),
-    "rate-nan": (["--ber", "nan"], "--ber must be in [0, 0.5], not nan"),
+    "negative-rate": (["--ber=-0.1"], "--ber must be a share in [0, 1], not -0.1"),
+    "rate-in-percent": (["--ber", 5], "--ber must be a share in [0, 1], not 5"),
+    "rate-nan": (["--ber", "nan"], "--ber must be a share in [0, 1], not nan"),
     "negative-seed": (["--seed=-1"], "--seed must be in [0, 2**63), not -1"),
     "large-trial": (["--trial", 1 << 63], f"--trial must be in [0, 2**63), not {1 << 63}"),
     "corrupt": (["--corrupt-rtl=-1"], "--corrupt-rtl must be 0 or more, not -1"),

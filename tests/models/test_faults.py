@@ -101,14 +101,14 @@ def test_flips_wrong(flips, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"ber": 1.5}, "ber must be in [0, 1], not 1.5"),
-        ({"ber": float("nan")}, "ber must be in [0, 1], not nan"),
+        ({"ber": 1.5}, "ber must be a share in [0, 1], not 1.5"),
+        ({"ber": float("nan")}, "ber must be a share in [0, 1], not nan"),
         ({"ber": 0.1, "seed": -1}, "seed must be an integer in [0, 2**63), not -1"),
         ({"ber": 0.1, "trial": 0.5}, "trial must be an integer in [0, 2**63), not 0.5"),
         ({"ber": 0.1, "layer": 1}, "layer must be in [0, 0], not 1"),
         ({"ber": 0.1, "kind": "odd"}, "kind must be one of static, asymmetric, stuck, cluster, not 'odd'"),
-        ({"ber": 0.1, "kind": "asymmetric", "ratio": 2}, "ratio must be in [0, 1], not 2"),
-        ({"ber": 0.1, "kind": "stuck", "ones": -1}, "ones must be in [0, 1], not -1"),
+        ({"ber": 0.1, "kind": "asymmetric", "ratio": 2}, "ratio must be a share in [0, 1], not 2"),
+        ({"ber": 0.1, "kind": "stuck", "ones": -1}, "ones must be a share in [0, 1], not -1"),
         ({"ber": 0.1, "kind": "cluster", "shape": "x"}, "shape must be one of row, column, amplifier, not 'x'"),
         (
             {"ber": 0.1, "kind": "cluster", "macro": (0, 4)},
