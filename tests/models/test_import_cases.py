@@ -361,7 +361,8 @@ def test_every_reason_is_listed():
 @pytest.mark.parametrize(("between", "reason"), [
     (["Relu"], "takes activations of Relu 'n_Relu_2', which are more than two values"), (["Relu", "Sign"], ""), (["Sign"], ""),
     ([], "takes sums of Conv 'n_Conv_1' that no sign has made bits"), (["Sign", "MaxPool"], ""),
-    (["MaxPool"], "takes sums of Conv 'n_Conv_1' that no sign has made bits"), (["Gelu"], ""),
+    (["MaxPool"], "takes sums of Conv 'n_Conv_1' that no sign has made bits"), (["Erf"], ""), (["Clip"], ""),
+    (["Gelu"], "takes activations of Gelu 'n_Gelu_2', which are more than two values"), (["Sign", "AveragePool"], ""),
 ])
 def test_reasons_after_a_refused_node(between, reason, tmp_path):
     """Only what is wrong in any case is said of what comes after."""
@@ -372,6 +373,120 @@ def test_reasons_after_a_refused_node(between, reason, tmp_path):
     model = m.model(["N", 1, 4], m.n("MatMul", [m.n("Flatten", [x]), m.c(np.ones((8, 2), F))]))
     text = refused(save(model, tmp_path / "n.onnx"), coding="bipolar")
     assert (f"  - MatMul '{model.graph.node[-1].name}': {reason}" in text) if reason else ("  - MatMul" not in text)
+
+
+def reasons(m, output, path, inputs=("x",), **options):
+    """Return the reasons against a network with these inputs of 4 channels."""
+    model = m.model(["N", 4], output)
+    model.graph.input.extend(helper.make_tensor_value_info(name, 1, ["N", 4]) for name in inputs[1:])
+    path.write_bytes(model.SerializeToString())
+    first, *rest = refused(path, **options).split("\n")
+    return [first, *(line.removeprefix("  - ").replace("n_", "") for line in rest)]
+
+
+W, V = (np.where(np.arange(n).reshape(shape) % 3, F(1), F(-1)) for n, shape in ((32, (4, 8)), (64, (8, 8))))
+ONE_BIT = "only 1-bit activations are supported: train with 1 bit"
+
+
+def test_all_reasons_with_several_inputs(tmp_path):
+    """Not only that there are several: what they make is followed, and everything else is judged as it would be."""
+    m = onnx_networks.Maker(opset=20)
+    x = m.n("Relu", [m.n("MatMul", [m.n("Sign", ["x"]), m.c(W)])])
+    y = m.n("MatMul", [m.n("Sign", ["y"]), m.c(np.arange(32, dtype=F).reshape(4, 8))])
+    z = m.n("MatMul", [m.n("Add", [x, y]), m.c(V * np.linspace(1, 2, 64, dtype=F).reshape(8, 8))])
+    assert reasons(m, m.n("Cast", [z], to=17), tmp_path / "n.onnx", ("x", "y"), coding="signed") == [
+        "5 reasons why the network cannot be imported",
+        "the graph must have one input, not 2 ('x', 'y')",
+        ("MatMul 'MatMul_4': weights must be binary (one magnitude a neuron), and have 32 values: export them through their quantiser"
+         " (BipolarQuant), or train with 1-bit weights"),
+        "Add 'Add_5': it joins MatMul 'MatMul_1' and MatMul 'MatMul_4': only chains of layers are supported",
+        ("MatMul 'MatMul_6': takes sums of MatMul 'MatMul_4' that no sign has made bits: put a sign (BipolarQuant) between them; weights"
+         " must be binary (one magnitude a neuron), and have 64 values: export them through their quantiser (BipolarQuant), or train with"
+         " 1-bit weights"),
+        "Cast 'Cast_7': a cast to float8e4m3fn is not supported",
+    ]
+
+
+def test_all_reasons_of_one_product(tmp_path):
+    """Weights of 5 values, grey inputs and parameters that are not finite, in one node."""
+    m = onnx_networks.Maker(opset=20)
+    w = m.c(np.arange(32, dtype=F).reshape(4, 8) % 5 + 1)
+    x = m.n("Gemm", ["x", w, m.c(np.full(8, np.nan, F))])
+    assert reasons(m, x, tmp_path / "n.onnx", coding="unit") == [
+        "1 node cannot be imported",
+        ("Gemm 'Gemm_0': its bias must be finite, and 8 of 8 values are not; weights must be binary (one magnitude a neuron), and have 5"
+         " values: export them through their quantiser (BipolarQuant), or train with 1-bit weights; takes grey levels of the input (256"
+         " levels of 256), and the engine takes bits: binarise the input in the network (2x - 1, then BipolarQuant or a sign), or use"
+         " `coding` bipolar or `coding` binary if its images are bits already"),
+    ]
+
+
+def test_all_reasons_after_a_refused_layer(tmp_path):
+    """A residual block, picked activations, a batch norm in training mode and signs at the end, all of unknown values."""
+    m = onnx_networks.Maker(opset=13)
+    norm = [m.c(np.ones(8, F)) for _ in range(4)]
+    x = m.n("Sign", [m.n("MatMul", [m.n("Sign", ["x"]), m.c(np.zeros((4, 8), F))])])
+    y = m.n("Sign", [m.n("BatchNormalization", [m.n("MatMul", [x, m.c(V)]), *norm], training_mode=1)])
+    z = m.n("MatMul", [m.n("Concat", [m.n("Add", [x, y]), y], axis=1), m.c(V)])
+    z = m.n("MatMul", [m.n("Sign", [z]), m.c(V)])
+    assert reasons(m, m.n("BipolarQuant", [z, m.c(F(1))], m.domain), tmp_path / "n.onnx", coding="bipolar") == [
+        "5 reasons why the network cannot be imported",
+        "the output must be scores, not one bit a class: leave the last sign out",
+        "MatMul 'MatMul_1': weights must be binary, and all are 0",
+        "BatchNormalization 'BatchNormalization_4': it is in training mode: export the network in evaluation mode (model.eval())",
+        "Add 'Add_6': it joins MatMul 'MatMul_1' and MatMul 'MatMul_3': only chains of layers are supported",
+        "Concat 'Concat_7': it joins MatMul 'MatMul_1' and MatMul 'MatMul_3': only chains of layers are supported",
+    ]
+
+
+def test_all_reasons_with_tensors_that_are_not_read(tmp_path):
+    """Types of 8 bits and less, sparse tensors, and nodes with too few inputs."""
+    m = onnx_networks.Maker(opset=20)
+    strange = helper.make_tensor("f8", 17, [1], [1.0])
+    m.init.append(strange)
+    x = m.n("MatMul", [m.n("Sign", ["x"]), "f8"])
+    y = m.n("Sign", [m.n("Where", [x])])
+    weights = m.n("Constant", [], value=helper.make_tensor("f8", 22, [2], [1, 1]))
+    types = "elements must be bool, int8 to int64, uint8 to uint64, float16 to float64 or bfloat16, not"
+    assert reasons(m, m.n("MatMul", [y, weights]), tmp_path / "n.onnx", coding="bipolar") == [
+        "3 reasons why the network cannot be imported",
+        f"tensor 'f8': {types} float8e4m3fn",
+        f"Constant 'Constant_4': tensor 'f8': {types} int4",
+        "Where 'Where_2': must have 3 inputs, not 1",
+    ]
+
+
+def test_all_reasons_with_an_input_of_any_size(tmp_path):
+    m = onnx_networks.Maker(opset=20)
+    x = m.n("Split", [m.n("MatMul", [m.n("Sign", ["x"]), m.c(np.arange(32, dtype=F).reshape(4, 8))])])
+    model = m.model(["N", None], x)
+    assert refused(save(model, tmp_path / "n.onnx")).split("\n") == [
+        "3 reasons why the network cannot be imported",
+        "  - input 'x' must have a batch and fixed sizes, not any, any",
+        ("  - MatMul 'n_MatMul_1': weights must be binary (one magnitude a neuron), and have 32 values: export them through their quantiser"
+         " (BipolarQuant), or train with 1-bit weights"),
+        "  - Split 'n_Split_2': the operator is not supported",
+    ]
+
+
+def test_all_reasons_with_an_input_that_never_changes(tmp_path):
+    m = onnx_networks.Maker(opset=20)
+    x = m.n("MatMul", [m.n("Sign", [m.n("Add", ["x", m.c(F(9e9))])]), m.c(W)])
+    lines = reasons(m, m.n("MatMul", [m.n("Relu", [x]), m.c(V)]), tmp_path / "n.onnx")
+    assert lines[0] == "2 reasons why the network cannot be imported"
+    assert lines[1].startswith("the input must become bits of both values at some grey level, and does not (unit: pixel / 255; byte: ")
+    assert lines[2:] == [f"MatMul 'MatMul_4': takes activations of Relu 'Relu_3', which are more than two values: {ONE_BIT}"]
+
+
+def test_attention_is_refused_with_its_reasons(tmp_path):
+    m = onnx_networks.Maker(opset=20)
+    q, k = (m.n("MatMul", [m.n("Sign", ["x"]), m.c(np.zeros((4, 8), F))]) for _ in range(2))
+    y = m.n("Softmax", [m.n("MatMul", [q, m.n("Transpose", [k])])])
+    lines = reasons(m, m.n("MatMul", [y, m.c(V)]), tmp_path / "n.onnx", coding="bipolar")
+    assert lines[0] == "4 nodes cannot be imported"
+    assert "input 'x' is taken by MatMul 'MatMul_3' too: only chains of layers are supported" in lines[2]
+    assert "it multiplies activations by activations; takes sums of MatMul 'MatMul_1' that no sign has made bits" in lines[3]
+    assert lines[4] == f"MatMul 'MatMul_7': takes activations of Softmax 'Softmax_6', which are more than two values: {ONE_BIT}"
 
 
 def test_convolution_of_float_weights(tmp_path):

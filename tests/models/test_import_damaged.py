@@ -87,7 +87,7 @@ SPOILT = {
     "huge": (lambda m: tensor(m, dims=[1 << 40, 1 << 20]), "tensor 'c0': must have at most 33,554,432 elements, not 1,152,921,504,606,846,976"),
     "negative": (lambda m: tensor(m, dims=[-4]), "tensor 'c0': dimensions must be 0 or more, not [-4]"),
     "short": (lambda m: tensor(m, dims=[3]), "tensor 'c0': must have 12 bytes of data, not 4"),
-    "type": (lambda m: tensor(m, data_type=17), "tensor 'c0': element type 17 is not supported"),
+    "type": (lambda m: tensor(m, data_type=17), "tensor 'c0': elements must be bool, int8 to int64, uint8 to uint64, float16 to float64 or bfloat16, not float8e4m3fn"),
     "two inputs": (lambda m: _with(m, lambda g: g.input.append(helper.make_tensor_value_info("y", 1, [1]))), "the graph must have one input, not 2 ('x', 'y')"),
     "no output": (lambda m: _with(m, lambda g: g.ClearField("output")), "the graph must have an output"),
     "unknown tensor": (lambda m: _with(m, lambda g: g.node[0].input.__setitem__(0, "nobody")), "BipolarQuant 'n_BipolarQuant_0': input 'nobody' must be given or made by a node, and is not"),

@@ -177,6 +177,7 @@ REFUSED = {
         "MaxPool 'pool': pooling is not supported: dense layers (MatMul, Gemm) are",
         "LayerNormalization 'ln': it mixes neurons, so no threshold can stand for it: use batch normalisation",
         "Gelu 'act': the operator is not supported",
+        "MatMul 'm': takes activations of Gelu 'act', which are more than two values: only 1-bit activations are supported: train with 1 bit",
     ]),
     "grey input": (lambda: _grey(), [
         ("MatMul 'm': takes grey levels of the input (256 levels of 256), and the engine takes bits: binarise the input in the"

@@ -14,6 +14,7 @@ from oxnor.models.networks.binarized import Network
 from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
 from .layers import InputLevels, Layers
+from .refusals import NO_SCORES
 from .scores import Outputs, decision_threshold, fit_scores
 from .table import Levels, Stage, Table, to_bits
 from .walk import Walk
@@ -85,9 +86,12 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
             except InputLevels:
                 continue
     listed = "; ".join(f"{k}: {CODINGS[k]}" for k in tried)
-    raise InputError(
+    walk = Walk(graph, None)
+    walk.others.append(
         f"the input must become bits of both values at some grey level, and does not ({listed}): see `coding`"
     )
+    walk.run()
+    raise AssertionError("a walk with reasons against it ends in an exception")
 
 
 def _record(stage: Stage, sensitive: int) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
         notes.append("one output: class 1 where it says yes (above 0, or bit 1), else class 0")
     else:
         if _is_bits(final):
-            raise InputError("the output must be scores, not one bit a class: leave the last sign out")
+            raise InputError(NO_SCORES)
         scores = fit_scores(Outputs(value, low, high, wide, last), graph.exact_scores)
         scales, offsets, sensitive = scores.scales, scores.offsets, scores.sensitive
         last = last ^ scores.inverted[:, None]

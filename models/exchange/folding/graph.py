@@ -79,6 +79,10 @@ class Graph:
         Keep the last layer's integers instead of reducing them (oxnor's own export).
     assumed : str
         What was assumed of a source that holds no operators, or no binary weights: its arithmetic is then ours.
+    problems : tuple of str
+        Why the network is refused, whatever its nodes are, one sentence each.
+    other_inputs : tuple of str
+        More tensors that are not given, of a network that is refused for it.
     """
 
     nodes: tuple[Node, ...]
@@ -91,23 +95,30 @@ class Graph:
     notes: tuple[str, ...] = ()
     exact_scores: bool = False
     assumed: str = ""
+    problems: tuple[str, ...] = ()
+    other_inputs: tuple[str, ...] = ()
 
 
 class Unsupported(InputError):
-    """One or more nodes that cannot be imported.
+    """A network that is refused, with all reasons.
 
     Parameters
     ----------
     problems : sequence of str
         One sentence a node.
+    others : sequence of str
+        What is wrong with the network as a whole, one sentence each.
     """
 
-    def __init__(self, problems: Sequence[str]):
-        self.problems = tuple(dict.fromkeys(problems))
+    def __init__(self, problems: Sequence[str], others: Sequence[str] = ()):
+        self.problems = tuple(dict.fromkeys((*others, *problems)))
         n = len(self.problems)
-        what = f"{n} node{'s' * (n != 1)} cannot be imported"
+        if n == 1 and others:
+            super().__init__(others[0])
+            return
+        what = "reasons why the network" if others else f"node{'s' * (n != 1)}"
         shown = self.problems if n <= 40 else (*self.problems[:40], f"and {n - 40} more")
-        super().__init__(what + "".join(f"\n  - {text}" for text in shown))
+        super().__init__(f"{n} {what} cannot be imported" + "".join(f"\n  - {text}" for text in shown))
 
 
 def needed_nodes(nodes: Sequence[Node], outputs: Sequence[str], known: set[str]) -> tuple[Node, ...]:

@@ -19,6 +19,7 @@ from .shapes import mapped, transposed
 from .table import Bits, Levels, Stage, Table, check_thresholds, rounding_mask, to_bits
 
 ONE_BIT = "only 1-bit activations are supported: train with 1 bit"
+ONLY_CHAINS = "only chains of layers are supported"
 
 
 class InputLevels(InputError):
@@ -57,96 +58,92 @@ class Layers:
     records: list[dict[str, Any]] = field(default_factory=list)
     masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
 
-    def product(self, node: Node, x: list[Any]) -> Table:
-        """Return the table of a matrix product, a new layer."""
-        left, right, swapped = x[0], x[1], False
-        if isinstance(left, Table) and isinstance(right, Table):
-            raise InputError("it multiplies activations by activations")
-        a = node.attrs
-        if node.op == "Gemm":
-            left = transposed(left) if a.get("transA", 0) else left
-            right = transposed(right) if a.get("transB", 0) else right
-        if isinstance(right, Table):
-            if right.value.ndim != 2 or left.ndim != 2:
-                raise InputError("weights on the left must be a matrix")
-            left, right, swapped = transposed(right), left.T, True
-        if not isinstance(left, Table):
-            raise InputError("one operand must depend on the images")
-        weights = np.asarray(right)
-        while weights.ndim > 2 and weights.shape[0] == 1:
-            weights = weights[0]
+    def product(self, node: Node, x: list[Any], wrong: list[str]) -> Table:
+        """Return the table of a matrix product, a new layer.
+
+        Parameters
+        ----------
+        node : Node
+        x : list
+            Its inputs.
+        wrong : list of str
+            What is wrong with it already.
+
+        Raises
+        ------
+        InputError
+            With all that is wrong.
+        """
+        left, weights, swapped = _operands(node, x)
+        found, origin = [*wrong], self.quantised.get(node.inputs[0 if swapped else 1], "")
         shape = left.value.shape
-        if weights.ndim != 2 or left.axis != 0 or int(np.prod(shape[1:])) != shape[-1] or shape[-1] != len(weights):
-            raise InputError(f"activations of shape {shape[1:]} by weights of shape {weights.shape} are no dense layer")
-        if weights.dtype.kind not in "fiub":
-            raise InputError(f"weights must be numbers, not {type_name(weights.dtype)}")
-        names = node.inputs[0] if swapped else node.inputs[1]
-        y = self._dense(node, left, weights, self.quantised.get(names, ""))
+        fits = weights.ndim == 2 and left.axis == 0 and int(np.prod(shape[1:])) == shape[-1] == len(weights)
+        if not fits:
+            found.append(
+                f"activations of shape {shape[1:]} by weights of shape {weights.shape} are no dense layer"
+            )
+        magnitude, bits = self._factors(node, left, weights, origin, found)
+        if left.head:
+            found.append(f"nothing may follow {left.head}, which ends the network")
+        found += self.taken(left.stage, node)
+        if found or magnitude is None or bits is None:
+            raise InputError("; ".join(found))
+        y = self._dense(node, left, weights, magnitude, bits)
         y.index = y.index.reshape([1] * (left.value.ndim - 1) + [-1])
         y = mapped(y, lambda v: v.reshape(*v.shape[:1], *shape[1:-1], v.shape[-1]), y.index, 0)
         if swapped:
             y = transposed(y)
-        if node.op != "Gemm":
-            return y
-        if a.get("alpha", 1.0) != 1.0:
-            y = elementwise(_part(node, "Mul"), [y, np.float32(a["alpha"])])
-        if len(x) > 2 and x[2] is not None:
-            bias = np.asarray(x[2])
-            if a.get("beta", 1.0) != 1.0:
-                bias = bias * np.float32(a["beta"])
-            y = elementwise(_part(node, "Add"), [y, bias])
-        return y
+        return y if node.op != "Gemm" else _scaled(node, x, y)
 
-    def check_weights(self, node: Node, x: list[Any]) -> None:
-        """Say what is wrong with the weights of a layer whose inputs are not known."""
-        for name, v in zip(node.inputs[:2], x[:2], strict=False):
-            if isinstance(v, np.ndarray) and v.ndim == 2 and node.op != "XnorPopcountMatMul":
-                w = v.T if name == node.inputs[1] and node.attrs.get("transB", 0) else v
-                if name != node.inputs[1]:
-                    w = v.T
-                magnitudes(w, self.quantised.get(name, ""))
-
-    def _dense(self, node: Node, t: Table, weights: NDArray, origin: str) -> Table:
-        if t.head:
-            raise InputError(f"nothing may follow {t.head}, which ends the network")
-        stage = t.stage
-        if stage.consumer:
-            raise InputError(f"{stage.label} is taken by {stage.consumer} too: only chains of layers are supported")
+    def taken(self, stage: Stage, node: Node) -> list[str]:
+        """Note that `node` takes the outputs of a stage; return the reason against it if another does already."""
+        if stage.consumer and stage.consumer != node.label:
+            return [f"{stage.label} is taken by {stage.consumer} too: {ONLY_CHAINS}"]
         stage.consumer = node.label
-        magnitude = None
-        trouble: list[str] = []
-        try:
-            xnor = node.op == "XnorPopcountMatMul"  # its weights are 0 and 1
-            magnitude = np.ones(weights.shape[1]) if xnor else magnitudes(weights, origin)
-        except InputError as e:
-            trouble.append(str(e))
+        return []
+
+    def _factors(
+        self, node: Node, t: Table, weights: NDArray, origin: str, found: list[str]
+    ) -> tuple[NDArray | None, Bits | None]:
+        """Return the magnitude of each neuron's weights, and the bits that they multiply; what is wrong to `found`."""
+        magnitude = bits = None
+        if weights.dtype.kind not in "fiub":
+            found.append(f"weights must be numbers, not {type_name(weights.dtype)}")
+        elif node.op == "XnorPopcountMatMul":  # its weights are 0 and 1
+            magnitude = np.ones(weights.shape[-1])
+        elif weights.ndim == 2 and (weights.dtype.kind != "f" or np.isfinite(weights).all()):
+            try:
+                magnitude = magnitudes(weights, origin)
+            except InputError as e:
+                found.append(str(e))
         try:
             bits = self.bits_of(t)
         except InputLevels:
             raise
         except InputError as e:
-            trouble.append(str(e))
-        if trouble:
-            raise InputError("; ".join(trouble))
-        assert magnitude is not None
-        elements = t.elements
+            found.append(str(e))
+        return magnitude, bits
+
+    def _dense(self, node: Node, t: Table, weights: NDArray, magnitude: NDArray, bits: Bits) -> Table:
+        stage, elements, found = t.stage, t.elements, list[str]()
         if len(np.unique(elements)) != stage.size or len(elements) != stage.size:
-            raise InputError(f"it must take all {stage.size} elements of {stage.label}, each once")
+            found.append(f"it must take all {stage.size} elements of {stage.label}, each once")
         delta, middle = (bits.one - bits.zero) / 2, (bits.one + bits.zero) / 2
         if stage.weights is None:  # bit 1 of an input is the upper levels, whatever their value
             delta = np.where(bits.falling, -delta, delta)
         n, m = weights.shape
         if (n + 1) * m > CELLS_MAX:
-            raise InputError(
-                f"a layer must have at most {CELLS_MAX:,} pairs of neuron and popcount, not {(n + 1) * m:,}"
-            )
+            found.append(f"a layer must have at most {CELLS_MAX:,} pairs of neuron and popcount, not {(n + 1) * m:,}")
         if (np.abs(delta) != abs(delta[0])).any() or delta[0] == 0:
-            raise InputError("its activations must have one step between their two values, not one a channel")
+            found.append("its activations must have one step between their two values, not one a channel")
+        xnor = node.op == "XnorPopcountMatMul"
+        pair = {float(v) for v in (*np.unique(bits.zero), *np.unique(bits.one))}
+        if xnor and (pair != {0.0, 1.0} or not np.isin(weights, (0, 1)).all()):
+            found.append("its operands must be 0 and 1")
+        if found:
+            raise InputError("; ".join(found))
         positive = (weights > 0) ^ (delta < 0)[:, None]
-        if node.op == "XnorPopcountMatMul":
-            pair = {float(v) for v in (*np.unique(bits.zero), *np.unique(bits.one))}
-            if pair != {0.0, 1.0} or not np.isin(weights, (0, 1)).all():
-                raise InputError("its operands must be 0 and 1")
+        if xnor:
             start, alpha, inexact = np.full(m, n / 2), np.full(m, 0.5), np.zeros(m)
         else:
             alpha = magnitude.astype(np.float64) * abs(delta[0])
@@ -187,6 +184,40 @@ class Layers:
         if never:
             raise InputError("the input must become bits of both values, and never changes: see `coding`")
         return bits
+
+
+def _operands(node: Node, x: list[Any]) -> tuple[Table, NDArray, bool]:
+    """Return activations and weights of a product, and whether the weights are on the left."""
+    left, right = x[0], x[1]
+    if isinstance(left, Table) and isinstance(right, Table):
+        raise InputError("it multiplies activations by activations")
+    a, swapped = node.attrs, False
+    if node.op == "Gemm":
+        left = transposed(left) if a.get("transA", 0) else left
+        right = transposed(right) if a.get("transB", 0) else right
+    if isinstance(right, Table):
+        if right.value.ndim != 2 or left.ndim != 2:
+            raise InputError("weights on the left must be a matrix")
+        left, right, swapped = transposed(right), left.T, True
+    if not isinstance(left, Table):
+        raise InputError("one operand must depend on the images")
+    weights = np.asarray(right)
+    while weights.ndim > 2 and weights.shape[0] == 1:
+        weights = weights[0]
+    return left, weights, swapped
+
+
+def _scaled(node: Node, x: list[Any], y: Table) -> Table:
+    """Return the product of a Gemm node with what else it computes."""
+    a = node.attrs
+    if a.get("alpha", 1.0) != 1.0:
+        y = elementwise(_part(node, "Mul"), [y, np.float32(a["alpha"])])
+    if len(x) > 2 and x[2] is not None:
+        bias = np.asarray(x[2])
+        if a.get("beta", 1.0) != 1.0:
+            bias = bias * np.float32(a["beta"])
+        y = elementwise(_part(node, "Add"), [y, bias])
+    return y
 
 
 def _part(node: Node, op: str) -> Node:

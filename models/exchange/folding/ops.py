@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 
+from .element_types import DTYPES, element_type
 from .graph import check_elements
 
 Inputs = Sequence[Any]
 Attrs = Mapping[str, Any]
-#: Dtypes by the number that ONNX gives them.
-DTYPES = {
-    1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_,
-    10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64,
-}  # fmt: skip
 
 
 def _sum(x: Inputs, a: Attrs) -> Any:
@@ -127,11 +123,12 @@ def _batch_norm(x: Inputs, a: Attrs) -> Any:
 def _cast(x: Inputs, a: Attrs) -> Any:
     to = a.get("to", 1)
     if isinstance(to, bytes):  # before opset 6
-        to = {b"FLOAT": 1, b"INT64": 7, b"INT32": 6, b"BOOL": 9, b"DOUBLE": 11, b"UINT8": 2, b"INT8": 3}.get(to, 0)
-    if to == 16:
-        raise InputError("a cast to bfloat16 is not known")
+        name, numbers = text(to).lower(), {"float": 1, "double": 11} | {element_type(k): k for k in DTYPES}
+        to = numbers.get(name, 0)
+    else:
+        name = element_type(int(to))
     if to not in DTYPES:
-        raise InputError(f"a cast to type {to} is not known")
+        raise InputError(f"a cast to {name} is not supported")
     kept = np.asarray(x[0])
     if kept.dtype == np.float64 and to == 1:
         return kept  # the run in float64 stays there

@@ -32,6 +32,7 @@ WHY = {
     "InstanceNormalization": "it mixes neurons, so no threshold can stand for it: use batch normalisation",
     "GroupNormalization": "it mixes neurons, so no threshold can stand for it: use batch normalisation",
 }  # fmt: skip
+NO_SCORES = "the output must be scores, not one bit a class: leave the last sign out"
 #: Operators to which an infinite constant is a bound that is not there.
 _BOUNDS = frozenset({"Clip", "Min", "Max"})
 #: What the inputs of an operator are, for messages.
@@ -42,8 +43,13 @@ _ROLES = {
 }  # fmt: skip
 
 
-def check_finite(node: Node, x: list[Any]) -> None:
-    """Raise InputError if a parameter of a node is not finite, naming all that are not.
+def refused(node: Node, why: str) -> Node:
+    """Return what stands in a graph for a node that its reader cannot translate."""
+    return Node(node.name, node.op, node.inputs, node.outputs, {"why": why}, REFUSED)
+
+
+def not_finite(node: Node, x: list[Any]) -> list[str]:
+    """Return which parameters of a node are not finite, one sentence each.
 
     Parameters
     ----------
@@ -60,8 +66,7 @@ def check_finite(node: Node, x: list[Any]) -> None:
     for name, v in node.attrs.items():
         if isinstance(v, float | list | np.ndarray) and (count := _not_finite(node, np.asarray(v))):
             wrong.append(f"its {name} must be finite, and {count:,} of {np.size(v):,} values are not")
-    if wrong:
-        raise InputError("; ".join(wrong))
+    return wrong
 
 
 def check_result(node: Node, value: NDArray) -> None:

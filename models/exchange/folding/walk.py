@@ -7,7 +7,6 @@ That is the fold and its proof in one; no rule for batch norm, scales, signs or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,14 @@ from oxnor.models.base.files import in_type_names
 from . import ops
 from .elements import SAME, elementwise, head
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
-from .layers import ONE_BIT, InputLevels, Layers
-from .products import magnitudes
-from .refusals import REFUSED, WHY, check_finite
+from .layers import InputLevels, Layers
+from .refusals import NO_SCORES, REFUSED, WHY, not_finite
 from .shapes import reshaped
 from .table import Stage, Table
+from .unknown import Unknown, is_convolution, joined, product_trouble, result, trouble
 
 #: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
 DOMAINS = frozenset({"", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
-#: Operators that make bits, and those that make values of which there are more than two.
-_SIGNS = frozenset({
-    "BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "Sign", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
-    "Equal", "Not", "And", "Or", "Xor", "Where",
-})  # fmt: skip
-_ACTIVATIONS = frozenset({
-    "Relu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Tanh", "Sigmoid", "Softsign", "HardSigmoid", "Exp",
-})  # fmt: skip
 _QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold", "QuantizeLinear", "BipolarQuant"})
 _QONNX = frozenset({"BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul"})
 _BINARY = frozenset({
@@ -43,51 +34,44 @@ _BINARY = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Unknown:
-    """A tensor that cannot be known because a node before it cannot be imported.
-
-    Parameters
-    ----------
-    what : str
-        Why no product can take it, whatever its values are; empty if one might.
-    """
-
-    what: str = ""
-
-
 class Walk:
     """Walks through a graph once.
 
     Parameters
     ----------
     graph : Graph
-    levels : ndarray, shape (256,) or (2,)
-        Values that an element of the input can have.
+    levels : ndarray, shape (256,) or (2,), or None
+        Values that an element of the input can have; None if they are not known.
     guess : bool
         Raise :class:`InputLevels` where the levels give a constant input, so that others can be tried.
     constant_inputs : bool
         Do so only where they give no other.
     """
 
-    def __init__(self, graph: Graph, levels: NDArray, guess: bool = False, constant_inputs: bool = True):
+    def __init__(self, graph: Graph, levels: NDArray | None, guess: bool = False, constant_inputs: bool = True):
         self.graph = graph
         self.layers = Layers(guess, constant_inputs, {}, [])
         self.values: dict[str, Any] = dict(graph.constants)
+        self.values |= {name: Unknown("", Stage(f"input {name!r}", 0, 0)) for name in graph.other_inputs}
         self.problems: list[str] = []
+        self.others = [*graph.problems]
         self.sizes: set[str] = set()
         self.values[graph.input] = self._input(levels)
 
-    def _input(self, levels: NDArray) -> Table:
-        shape = self.graph.input_shape[1:]
-        if len(self.graph.input_shape) < 2 or any(n is None or n < 1 for n in shape):
-            raise InputError(
-                f"input {self.graph.input!r} must have a batch and fixed sizes, not {self.graph.input_shape}"
-            )
+    def _input(self, levels: NDArray | None) -> Table | Unknown:
+        name, shape = self.graph.input, self.graph.input_shape[1:]
         sizes = [int(n) for n in shape if n is not None]
         n = int(np.prod(sizes, dtype=object))
-        if n > 1 << 16:
-            raise InputError(f"input {self.graph.input!r} must have at most {1 << 16} elements, not {n}")
+        if not shape or any(n is None or n < 1 for n in shape):
+            given = ", ".join("any" if n is None else str(n) for n in self.graph.input_shape) or "none"
+            self.others.append(f"input {name!r} must have a batch and fixed sizes, not {given}")
+        elif n > 1 << 16:
+            self.others.append(f"input {name!r} must have at most {1 << 16} elements, not {n}")
+        elif levels is not None:
+            return self._levels(levels, sizes, n)
+        return Unknown("", Stage(f"input '{name}'", 0, 0))
+
+    def _levels(self, levels: NDArray, sizes: list[int], n: int) -> Table:
         value = np.broadcast_to(levels.reshape([-1] + [1] * len(sizes)), (len(levels), *sizes))
         stage = Stage(f"input '{self.graph.input}'", len(levels), n)
         self.layers.stages.append(stage)
@@ -110,9 +94,7 @@ class Walk:
             except InputLevels:
                 raise
             except InputError as e:
-                result, more = self._refused(node)
-                self.problems.append(f"{node.label}: {'; '.join((str(e), *more))}")
-                results = [result] * len(node.outputs)
+                results = self._refuse(node, [str(e)])
             except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, ZeroDivisionError,
                     AttributeError) as e:  # fmt: skip
                 # numpy's errors for shapes that do not fit.
@@ -125,11 +107,13 @@ class Walk:
                 self.values[name] = value
             for name in node.inputs:  # tables are large
                 done = name and last[name] == k and name not in self.graph.outputs
-                if done and isinstance(self.values[name], Table):
+                if done and isinstance(self.values.get(name), Table):
                     self.values[name] = None
-        if self.problems:
-            raise Unsupported(self.problems)
-        out = self.values[self.graph.outputs[0]]
+        out = self.values.get(self.graph.outputs[0])
+        if isinstance(out, Unknown) and out.sign and out.stage is not None and out.stage.size > 1:
+            self.others.append(NO_SCORES)
+        if self.problems or self.others:
+            raise Unsupported(self.problems, self.others)
         if not isinstance(out, Table):
             raise InputError(f"output {self.graph.outputs[0]!r} must depend on the input, and does not")
         if out.stage.weights is None:
@@ -137,76 +121,39 @@ class Walk:
         return out
 
     def _node(self, node: Node) -> list[Any]:
+        if why := _refusal(node):
+            raise InputError(why)
         if node.op == "Constant":
             return [ops.constant_value(node.attrs)]
-        x = [self.values[name] if name else None for name in node.inputs]
-        if node.domain == REFUSED:
-            raise InputError(ops.text(node.attrs.get("why", "is not supported")))
-        if node.domain not in DOMAINS:
-            raise InputError(f"operator domain must be one of {', '.join(sorted(DOMAINS - {''}))}, not {node.domain!r}")
-        if node.domain not in ("", "ai.onnx") and node.op not in _QONNX:
-            raise InputError(WHY.get(node.op, f"the operator is not known in domain {node.domain!r}"))
-        known = (node.op in ops.ELEMENTWISE or node.op in ops.SHAPES or node.op in ops.PRODUCTS
-                 or node.op in ops.HEADS or node.op in ops.CONSTANT_ONLY)  # fmt: skip
-        if not known:
-            raise InputError(WHY.get(node.op, "the operator is not supported"))
-        check_finite(node, x)
-        bits = self._bits_of(node, x)
-        unknown = next((v for v in x if isinstance(v, Unknown)), None)
-        if unknown is not None:
-            return [self._after_unknown(node, x, bits, unknown)] * len(node.outputs)
+        x = self._inputs(node)
+        bits, wrong = self._bits_of(node, x), not_finite(node, x)
+        if any(isinstance(v, Unknown) for v in x):
+            wrong += trouble(node, x, bits, self.layers)
+            if wrong:
+                self.problems.append(f"{node.label}: {'; '.join(wrong)}")
+            return [result(node, x, bits)] * len(node.outputs)
+        if node.op in ops.PRODUCTS and any(isinstance(v, Table) for v in x):
+            return [self.layers.product(node, x, wrong)]
+        if wrong:
+            raise InputError("; ".join(wrong))
         if node.op == "Shape" or any(name in self.sizes for name in node.inputs):
             self._follow_sizes(node, x)
         if not any(isinstance(v, Table) for v in x):
             return self._constant(node, x, bits)
-        if node.op in ops.PRODUCTS:
-            return [self.layers.product(node, x)]
         return self._on_table(node, x, bits)
 
-    def _after_unknown(self, node: Node, x: list[Any], bits: float, unknown: Unknown) -> Unknown:
-        """Return what a node makes of a tensor that is not known; raise InputError for what is wrong in any case."""
-        if bits > 1 and node.op in ("Quant", "IntQuant", "MultiThreshold"):
-            raise InputError(f"{bits:g} bits: {ONE_BIT}")
-        if node.op in ops.PRODUCTS:
-            trouble = [unknown.what] if unknown.what else []
-            try:
-                self.layers.check_weights(node, x)
-            except InputError as e:
-                trouble.append(str(e))
-            if trouble:
-                raise InputError("; ".join(trouble))
-            return Unknown(_sums(node))
-        if node.op in _SIGNS:
-            return Unknown()
-        if node.op in _ACTIVATIONS:
-            return Unknown(f"takes activations of {node.label}, which are more than two values: {ONE_BIT}")
-        return unknown
+    def _inputs(self, node: Node) -> list[Any]:
+        return [self.values.get(name, Unknown()) if name else None for name in node.inputs]
 
-    def _refused(self, node: Node) -> tuple[Unknown, list[str]]:
-        """Return what is known of the result of a refused node, and what else is wrong with it if it is a convolution.
-
-        Pooling and norms leave bits bits, and sums sums; of operators that are not known nothing is known.
-        """
-        x = [self.values.get(name) for name in node.inputs]
-        before = next((v for v in x if isinstance(v, Unknown)), Unknown())
-        if node.op in ops.PRODUCTS:
-            return Unknown(_sums(node)), []
-        if "Conv" not in node.op:
-            return before if "Pool" in node.op or "Normalization" in node.op else Unknown(), []
-        more = [before.what] if before.what else []
-        if isinstance(x[0], Table):
-            try:
-                self.layers.bits_of(x[0])
-            except InputLevels:
-                pass
-            except InputError as e:
-                more.append(str(e))
-        if len(x) > 1 and isinstance(x[1], np.ndarray) and x[1].ndim > 2 and node.domain != REFUSED:
-            try:
-                magnitudes(x[1].reshape(len(x[1]), -1).T, self.layers.quantised.get(node.inputs[1], ""))
-            except InputError as e:
-                more.append(str(e))
-        return Unknown(_sums(node)), more
+    def _refuse(self, node: Node, found: list[str]) -> list[Any]:
+        """Note why a node is refused, with what else is wrong in any case; return what is known of its results."""
+        x = self._inputs(node)
+        if is_convolution(node):
+            found = [*found, *not_finite(node, x), *product_trouble(node, x, self.layers)]
+        elif node.op not in ops.PRODUCTS and not any(text.startswith("it joins") for text in found):
+            found = [*found, *joined(x)]
+        self.problems.append(f"{node.label}: {'; '.join(dict.fromkeys(found))}")
+        return [result(node, x)] * len(node.outputs)
 
     def _follow_sizes(self, node: Node, x: list[Any]) -> None:
         """Keep the number of images, which shapes are made of, out of all arithmetic."""
@@ -275,5 +222,14 @@ class Walk:
         return [np.asarray(v) for v in results]
 
 
-def _sums(node: Node) -> str:
-    return f"takes sums of {node.label} that no sign has made bits: put a sign (BipolarQuant) between them"
+def _refusal(node: Node) -> str:
+    """Return why an operator is refused, wherever it stands; empty if it is supported."""
+    if node.domain == REFUSED:
+        return ops.text(node.attrs.get("why", "is not supported"))
+    if node.domain not in DOMAINS:
+        return f"operator domain must be one of {', '.join(sorted(DOMAINS - {''}))}, not {node.domain!r}"
+    if node.domain not in ("", "ai.onnx") and node.op not in _QONNX:
+        return WHY.get(node.op, f"the operator is not known in domain {node.domain!r}")
+    supported = (node.op in ops.ELEMENTWISE or node.op in ops.SHAPES or node.op in ops.PRODUCTS
+                 or node.op in ops.HEADS or node.op in ops.CONSTANT_ONLY or node.op == "Constant")  # fmt: skip
+    return "" if supported else WHY.get(node.op, "the operator is not supported")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.ops import text
-from oxnor.models.exchange.folding.refusals import REFUSED
+from oxnor.models.exchange.folding.refusals import refused
 
 _QONNX = "qonnx.custom_op.general"
 _LAYOUTS = {1: "NC", 2: "NWC", 3: "NHWC"}
@@ -47,7 +47,7 @@ def expanded(node: Node, constants: dict[str, NDArray]) -> list[Node]:
         )  # fmt: skip
     except InputError as e:
         why = str(e)
-    return [Node(node.name, node.op, node.inputs, node.outputs, {"why": why}, REFUSED)]
+    return [refused(node, why)]
 
 
 def _constant(constants: dict[str, NDArray], node: Node, what: str, value: float) -> str:

@@ -9,8 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError, install
-from oxnor.models.exchange.folding.graph import ELEMENTS_MAX, FILE_MAX, NODES_MAX, Graph, Node, needed_nodes
-from oxnor.models.exchange.folding.ops import DTYPES
+from oxnor.models.exchange.folding.element_types import BFLOAT16, DTYPES, element_type
+from oxnor.models.exchange.folding.graph import (
+    ELEMENTS_MAX,
+    FILE_MAX,
+    NODES_MAX,
+    Graph,
+    Node,
+    Unsupported,
+    needed_nodes,
+)
+from oxnor.models.exchange.folding.refusals import refused
 
 from .finn_nodes import expanded, is_hardware
 
@@ -63,17 +72,13 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
     if len(graph.node) > NODES_MAX:
         raise InputError(f"the graph must have at most {NODES_MAX:,} nodes, not {len(graph.node):,}")
     budget = _Budget(folder)
-    constants = {}
-    for tensor in graph.initializer:
-        if _text(tensor.name) in constants:
-            raise InputError(f"initializer {_text(tensor.name)!r} must be there once")
-        constants[_text(tensor.name)] = budget.array(tensor)
-    if graph.sparse_initializer:
-        raise InputError("sparse initializers are not supported")
-    inputs = [v for v in graph.input if _text(v.name) not in constants]
+    constants, unread, problems = _constants(graph, budget)
+    inputs = [v for v in graph.input if _text(v.name) not in {*constants, *unread}]
     if len(inputs) != 1:
         listed = ", ".join(repr(_text(v.name)) for v in inputs[:8]) or "none"
-        raise InputError(f"the graph must have one input, not {len(inputs)} ({listed})")
+        problems.append(f"the graph must have one input, not {len(inputs)} ({listed})")
+    if not inputs:
+        raise Unsupported((), problems)
     functions = {(f.domain, f.name): f for f in model.functions}
     if functions:
         from .onnx_functions import inlined
@@ -85,7 +90,7 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
     for k, proto in enumerate(raw):
         node = _node(proto, k, budget)
         nodes += expanded(node, constants) if is_hardware(node) else [node]
-    _check_arity(nodes, opset)
+    nodes = [_checked(node, opset) for node in nodes]
     outputs = tuple(_text(v.name) for v in graph.output if v.name)
     if not outputs:
         raise InputError("the graph must have an output")
@@ -97,26 +102,47 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
     )
     shape, kind = _input_type(inputs[0], graph)
     metadata = {_text(p.key): _text(p.value) for p in model.metadata_props}
+    others = tuple(_text(v.name) for v in inputs[1:])
     return Graph(
-        needed_nodes(nodes, outputs[:1], {*constants, name}),
-        constants,
-        name,
-        shape,
-        outputs[:1],
-        kind,
-        opset,
-        notes,
-        metadata.get("oxnor.scores") == "exact",
+        needed_nodes(nodes, outputs[:1], {*constants, *unread, name, *others}), constants, name, shape, outputs[:1],
+        kind, opset, notes, metadata.get("oxnor.scores") == "exact", problems=tuple(problems), other_inputs=others,
+    )  # fmt: skip
+
+
+def _constants(graph: Any, budget: _Budget) -> tuple[dict[str, NDArray], set[str], list[str]]:
+    """Return the tensors that are given, the names of those that no import reads, and the reasons against these."""
+    constants: dict[str, NDArray] = {}
+    unread: set[str] = set()
+    problems = []
+    for tensor in graph.initializer:
+        name = _text(tensor.name)
+        if name in constants or name in unread:
+            raise InputError(f"initializer {name!r} must be there once")
+        if why := _unreadable(tensor):
+            unread.add(name)
+            problems.append(why)
+        else:
+            constants[name] = budget.array(tensor)
+    if graph.sparse_initializer:
+        unread |= {_text(tensor.values.name) for tensor in graph.sparse_initializer}
+        problems.append("sparse initializers are not supported")
+    return constants, unread, problems
+
+
+def _unreadable(tensor: Any) -> str:
+    """Return why the elements of a TensorProto cannot be read; empty if they can."""
+    if tensor.data_type in DTYPES or tensor.data_type == BFLOAT16:
+        return ""
+    return (
+        f"tensor {_text(tensor.name)!r}: elements must be bool, int8 to int64, uint8 to uint64, float16 to float64 or"
+        f" bfloat16, not {element_type(tensor.data_type)}"
     )
 
 
 def _input_type(value: Any, graph: Any) -> tuple[tuple[int | None, ...], str]:
+    """Return the shape of the input, without dimensions if the file gives none, and its coding."""
     tensor = value.type.tensor_type
-    if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
-        raise InputError(f"input {_text(value.name)!r} must be a tensor whose shape is given")
     dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
-    if not dims:
-        raise InputError(f"input {_text(value.name)!r} must have a batch and sizes, and has no dimensions")
     kind = ""
     for note in graph.quantization_annotation:
         if note.tensor_name == value.name:
@@ -137,9 +163,9 @@ class _Budget:
     def array(self, tensor: Any) -> NDArray:
         """Return the array of a TensorProto."""
         where = f"tensor {_text(tensor.name)!r}"
-        brain = tensor.data_type == 16  # bfloat16: the upper half of a float32
-        if tensor.data_type not in DTYPES and not brain:
-            raise InputError(f"{where}: element type {tensor.data_type} is not supported")
+        brain = tensor.data_type == BFLOAT16  # the upper half of a float32
+        if why := _unreadable(tensor):
+            raise InputError(why)
         dtype = np.dtype(np.uint16 if brain else DTYPES[tensor.data_type])
         dims = [int(n) for n in tensor.dims]
         if any(n < 0 for n in dims) or len(dims) > 8:
@@ -201,25 +227,26 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _check_arity(nodes: list[Node], opset: int) -> None:
-    """Refuse a node with more or fewer inputs than its operator takes."""
+def _checked(node: Node, opset: int) -> Node:
+    """Return a node, or what stands for a refused one: with more or fewer inputs than its operator takes."""
     from onnx import defs
 
-    for node in nodes:
-        if node.domain in ("", "ai.onnx") and defs.has(node.op):
-            try:
-                schema = defs.get_schema(node.op, max(1, min(opset, defs.onnx_opset_version())))
-            except defs.SchemaError:
-                continue  # newer than this opset: let the operator be judged by its name
-            if not schema.min_input <= len(node.inputs) <= schema.max_input:
-                raise InputError(
-                    f"{node.label}: must have {schema.min_input} to {schema.max_input} inputs, not {len(node.inputs)}"
-                )
+    if node.domain not in ("", "ai.onnx") or not defs.has(node.op):
+        return node
+    try:
+        schema = defs.get_schema(node.op, max(1, min(opset, defs.onnx_opset_version())))
+    except defs.SchemaError:
+        return node  # newer than this opset: let the operator be judged by its name
+    least, most = schema.min_input, schema.max_input
+    if least <= len(node.inputs) <= most:
+        return node
+    return refused(node, f"must have {least}{f' to {most}' if most > least else ''} inputs, not {len(node.inputs)}")
 
 
 def _node(proto: Any, k: int, budget: _Budget) -> Node:
     name = proto.name or (proto.output[0] if proto.output else f"node {k}")
     attrs: dict[str, Any] = {}
+    why = ""
     for a in proto.attribute:
         key = _text(a.name)
         if a.type == 1:
@@ -229,11 +256,14 @@ def _node(proto: Any, k: int, budget: _Budget) -> Node:
         elif a.type == 3:
             attrs[key] = bytes(a.s[:256])
         elif a.type == 4:
-            attrs[key] = budget.array(a.t)
+            why = why or _unreadable(a.t)
+            if not why:
+                attrs[key] = budget.array(a.t)
         elif a.type == 6:
             attrs[key] = list(a.floats)
         elif a.type == 7:
             attrs[key] = [int(v) for v in a.ints]
         # Graphs, texts and sparse tensors belong to operators that are refused by name.
     inputs, outputs = (tuple(_text(v) for v in names) for names in (proto.input, proto.output))
-    return Node(_text(name)[:200], _text(proto.op_type)[:80], inputs, outputs, attrs, _text(proto.domain))
+    node = Node(_text(name)[:200], _text(proto.op_type)[:80], inputs, outputs, attrs, _text(proto.domain))
+    return refused(node, why) if why else node
