@@ -381,7 +381,7 @@ def reasons(m, output, path, inputs=("x",), **options):
     model.graph.input.extend(helper.make_tensor_value_info(name, 1, ["N", 4]) for name in inputs[1:])
     path.write_bytes(model.SerializeToString())
     first, *rest = refused(path, **options).split("\n")
-    return [first, *(line.removeprefix("  - ").replace("n_", "") for line in rest)]
+    return [first, *(line.removeprefix("  - ").replace("'n_", "'") for line in rest)]
 
 
 W, V = (np.where(np.arange(n).reshape(shape) % 3, F(1), F(-1)) for n, shape in ((32, (4, 8)), (64, (8, 8))))
@@ -435,7 +435,7 @@ def test_all_reasons_after_a_refused_layer(tmp_path):
         "MatMul 'MatMul_1': weights must be binary, and all are 0",
         "BatchNormalization 'BatchNormalization_4': it is in training mode: export the network in evaluation mode (model.eval())",
         "Add 'Add_6': it joins MatMul 'MatMul_1' and MatMul 'MatMul_3': only chains of layers are supported",
-        "Concat 'Concat_7': it joins MatMul 'MatMul_1' and MatMul 'MatMul_3': only chains of layers are supported",
+        "Concat 'Concat_7': it joins Add 'Add_6' and MatMul 'MatMul_3': only chains of layers are supported",
     ]
 
 
@@ -548,16 +548,43 @@ def test_finn_nodes(names, kind, tmp_path):
     np.testing.assert_array_equal(golden.predict(network, images), counts.argmax(axis=1))
 
 
+def test_finn_nodes_around_the_layers(tmp_path):
+    """Reshape with its shape as an attribute, streams that are repeated, and a number a class added and multiplied."""
+    g = np.random.default_rng(4)
+    bits = [g.random(s) < 0.5 for s in ((20, 12), (12, 4))]
+    scale, offset = g.uniform(1, 2, 4).astype(F), g.integers(-9, 9, 4).astype(F)
+    m = onnx_networks.Maker()
+    x = m.n("Reshape", ["x"], FINN, inp_shape=[1, 4, 5], out_shape=[1, 20], backend="fpgadataflow")
+    x = m.n("Thresholding", [x, m.c(np.full((20, 1), 128, F))], FINN, outputDataType="BIPOLAR", numInputVectors=[1])
+    for k, w in enumerate(bits):
+        x = m.n("MVAU", [x, m.c(np.where(w, F(1), F(-1)))], FINN, noActivation=1)
+        x = m.n("DuplicateStreams_hls", [x], f"{FINN}.hls")
+        if not k:
+            x = m.n("Thresholding_rtl", [x, m.c(np.zeros((12, 1), F))], f"{FINN}.rtl", outputDataType="BIPOLAR", numInputVectors=[1])
+    x = m.n("ChannelwiseOp_hls", [x, m.c(scale[:, None])], f"{FINN}.hls", Func="mul")
+    x = m.n("ChannelwiseOp", [x, m.c(offset[:, None])], FINN, Func="add")
+    network = import_network(save(m.model([1, 4, 5], x), tmp_path / "n.onnx"), coding="byte").network
+    images = g.integers(0, 256, (300, 20), dtype=np.uint8)
+    z = np.where(images >= 128, 1, -1)
+    for w in bits:
+        z = np.where(z >= 0, 1, -1) @ np.where(w, 1, -1)
+    np.testing.assert_array_equal(golden.predict(network, images), (z * scale + offset).argmax(axis=1))
+
+
 def test_finn_nodes_refused(tmp_path):
     m = onnx_networks.Maker()
     x = m.n("VVAU_hls", ["x", m.c(np.ones((4, 1), F))], f"{FINN}.hls")
-    x = m.n("StreamingDataflowPartition", [x], FINN)
+    x = m.n("StreamingDataflowPartition", [x], FINN, model="/tmp/build/partition_2.onnx")
     x = m.n("MVAU", [x], FINN, noActivation=1)
+    x = m.n("ChannelwiseOp", [x, m.c(np.ones((4, 1), F))], FINN, Func="cmp_le")
+    x = m.n("AddStreams_hls", [x, "x"], f"{FINN}.hls")
     lines = refused(save(m.model(["N", 4], x), tmp_path / "n.onnx")).split("\n")
     assert lines == [
-        "3 nodes cannot be imported",
+        "5 nodes cannot be imported",
         ("  - VVAU_hls 'n_VVAU_hls_0': this hardware node of FINN is no part of a plain network of thresholds: give the model from before"
         " FINN's conversion to hardware, or the export of Brevitas"),
-        "  - StreamingDataflowPartition 'n_StreamingDataflowPartition_1': it holds its network in a file of its own: give that",
+        "  - StreamingDataflowPartition 'n_StreamingDataflowPartition_1': it holds its network in a file of its own, 'partition_2.onnx': give that",
         "  - MVAU 'n_MVAU_2': it must have 2 inputs, not 1",
+        "  - ChannelwiseOp 'n_ChannelwiseOp_3': its Func must be add or mul, not cmp_le",
+        "  - Add 'n_AddStreams_hls_4': it joins MVAU 'n_MVAU_2' and input 'x': only chains of layers are supported",
     ]

@@ -32,6 +32,8 @@ _KEEPING = frozenset({
     "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze",
 })  # fmt: skip
 _QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold"})
+#: FINN's layers, with thresholds or without.
+_LAYERS = frozenset({"MVAU", "VVAU", "MatrixVectorActivation", "VectorVectorActivation", "StreamingFCLayer"})
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def result(node: Node, x: list[Any], bits: float = 0) -> Unknown:
     if node.op == "Shape":
         return Unknown()
     source = next((v for v in x if stage_of(v) is not None), Unknown())
-    stage = Stage(node.label, 0, 0) if joined(x) else stage_of(source)
+    stage = Stage(node.label, 0, 0) if joined(x) or node.op.split("_")[0] in _LAYERS else stage_of(source)
     if node.op in _SIGNS:
         return Unknown("", stage, sign=bits <= 1)
     if node.op in _ACTIVATIONS and stage is not None:

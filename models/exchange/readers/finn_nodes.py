@@ -3,11 +3,13 @@
 After FINN's conversion to hardware a model holds nodes such as MVAU (a matrix product, then thresholds) and
 Thresholding, in domains ``finn.custom_op.fpgadataflow`` and below, or ``finn`` in old releases. They compute what
 ``execute_node`` of each does in the repository Xilinx/finn. All others keep the name under which they are refused.
+Nodes that join or repeat a stream become operators too, so that a network with branches is refused for its branches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,9 @@ from oxnor.models.exchange.folding.refusals import refused
 _QONNX = "qonnx.custom_op.general"
 _LAYOUTS = {1: "NC", 2: "NWC", 3: "NHWC"}
 #: Nodes of hardware that change no value.
-_PLUMBING = frozenset({"StreamingFIFO", "StreamingDataWidthConverter", "TLastMarker", "IODMA"})
+_PLUMBING = frozenset({
+    "StreamingFIFO", "StreamingDataWidthConverter", "TLastMarker", "IODMA", "DuplicateStreams",
+})  # fmt: skip
 _ADVICE = "give the model from before FINN's conversion to hardware, or the export of Brevitas"
 
 
@@ -39,12 +43,13 @@ def expanded(node: Node, constants: dict[str, NDArray]) -> list[Node]:
         base = base.removesuffix(end)
     try:
         if base in _PLUMBING:
-            return [Node(node.name, "Identity", node.inputs[:1], node.outputs[:1])]
+            return [Node(node.name, "Identity", node.inputs[:1], (name,)) for name in node.outputs]
         if base in _NODES:
             return _NODES[base](node, constants)
-        why = "it holds its network in a file of its own: give that" if base == "StreamingDataflowPartition" else (
-            f"this hardware node of FINN is no part of a plain network of thresholds: {_ADVICE}"
-        )  # fmt: skip
+        why = f"this hardware node of FINN is no part of a plain network of thresholds: {_ADVICE}"
+        if base == "StreamingDataflowPartition":
+            file = PurePath(text(node.attrs.get("model", ""))).name
+            why = f"it holds its network in a file of its own{file and f', {file!r}'}: give that"
     except InputError as e:
         why = str(e)
     return [refused(node, why)]
@@ -114,8 +119,34 @@ def _label_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
     return [Node(node.name, "TopK", (*_inputs(node, 1)[:1], name), (f"{node.outputs[0]}/values", node.outputs[0]))]
 
 
+def _reshape_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    shape = node.attrs.get("out_shape")
+    if not isinstance(shape, list) or not shape:
+        raise InputError("its out_shape must be given")
+    name = f"{node.name or node.outputs[0]}/shape"
+    constants[name] = np.array(shape, np.int64)
+    return [Node(node.name, "Reshape", (*_inputs(node, 1)[:1], name), node.outputs[:1])]
+
+
+def _channel_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    """Return the sum or the product with one number a channel, which is the last dimension."""
+    op = text(node.attrs.get("Func", "")).capitalize()
+    if op not in ("Add", "Mul"):
+        raise InputError(f"its Func must be add or mul, not {text(node.attrs.get('Func', 'cmp_le'))}")
+    x, values, *_ = _inputs(node, 2)
+    name = f"{node.name or node.outputs[0]}/values"
+    if values in constants:
+        constants[name] = constants[values].reshape(-1)
+    return [Node(node.name, op, (x, name if values in constants else values), node.outputs[:1])]
+
+
+def _sum_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    return [Node(node.name, "Add", _inputs(node, 2)[:2], node.outputs[:1])]
+
+
 #: What makes operators of each node; their names in old releases too.
 _NODES: Mapping[str, Callable[[Node, dict[str, NDArray]], list[Node]]] = {
     "MVAU": _product_node, "MatrixVectorActivation": _product_node, "StreamingFCLayer": _product_node,
-    "Thresholding": _threshold_node, "LabelSelect": _label_node,
+    "Thresholding": _threshold_node, "LabelSelect": _label_node, "Reshape": _reshape_node,
+    "ChannelwiseOp": _channel_node, "AddStreams": _sum_node,
 }  # fmt: skip
