@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,14 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, temporary)
 
 
-def load_state(path: Path) -> dict[str, Any]:
+def load_state(path: Path, what: str = "a checkpoint of oxnor train") -> dict[str, Any]:
     """Read a dictionary that ``torch.save`` wrote; only tensors and plain values are ever loaded, into main memory.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What the file must be, for the message.
 
     Raises
     ------
@@ -49,12 +57,21 @@ def load_state(path: Path) -> dict[str, Any]:
     """
     torch = import_torch()
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings(action="ignore"):
+            state = torch.load(path, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except Exception as e:  # torch documents no list of what it raises at damaged pickles
-        why = (str(e).splitlines() or [type(e).__name__])[0]
-        raise InputError(f"{path}: must be a checkpoint of oxnor train ({why})") from None
+        raise InputError(f"{path}: must be {what}, and {_reason(str(e))}") from None
     if not isinstance(state, dict):
-        raise InputError(f"{path}: must be a checkpoint of oxnor train, not {type(state).__name__}")
+        raise InputError(f"{path}: must be {what}, and holds a {type(state).__name__}")
     return state
+
+
+def _reason(text: str) -> str:
+    """Return what a message of ``torch.load`` says of the file."""
+    if "TorchScript" in text:
+        return "is a TorchScript program"
+    if match := re.search(r"GLOBAL ([\w.]+)", text):
+        return f"holds Python objects ({match[1]}), which could run any program and are never loaded"
+    return "cannot be read, or is cut short"

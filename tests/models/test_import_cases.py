@@ -3,6 +3,7 @@
 import builtins
 import gzip
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,94 @@ def test_state_dict_with_nan(tmp_path):
         assert refused(tmp_path / "m.pt", binarize=binarize).split("\n")[1:] == [
             "  - 'a': bias must be finite", "  - 'b': weight must be finite",
         ]
+
+
+@pytest.fixture(scope="module")
+def state():
+    """A state dict of 20-8-3 with binary weights."""
+    torch = pytest.importorskip("torch", reason="state dicts need PyTorch")
+    g = torch.Generator().manual_seed(0)
+    weights = [torch.where(torch.rand(shape, generator=g) < 0.5, 1.0, -1.0) for shape in ((8, 20), (3, 8))]
+    norm = {"bias": torch.randn(8, generator=g), "running_mean": torch.randn(8, generator=g), "running_var": torch.ones(8)}
+    return {"a.weight": weights[0], "bn.weight": torch.randn(8, generator=g)} | {f"bn.{k}": v for k, v in norm.items()} | {"b.weight": weights[1]}
+
+
+@pytest.mark.parametrize("device", ["mps", "cuda:3", "xpu:0"])
+def test_state_dict_saved_on_any_device(device, state, tmp_path):
+    """The name of the device is in the pickle, beside each tensor."""
+    import torch
+
+    torch.save(state, tmp_path / "a.pt")
+    with zipfile.ZipFile(tmp_path / "a.pt") as old, zipfile.ZipFile(tmp_path / "b.pt", "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name.endswith("data.pkl"):
+                assert data.count(b"X\3\0\0\0cpu") == 1  # a string of 3 letters, which the other tensors refer to
+                data = data.replace(b"X\3\0\0\0cpu", b"X" + bytes([len(device), 0, 0, 0]) + device.encode())
+            new.writestr(name, data)
+    assert import_network(tmp_path / "b.pt").network.digest == import_network(tmp_path / "a.pt").network.digest
+
+
+def test_state_dict_of_any_precision(state, tmp_path):
+    import torch
+
+    digests = set()
+    for name in ("float32", "float64", "bfloat16"):
+        kind = getattr(torch, name)
+        torch.save({k: v.bfloat16().to(kind) for k, v in state.items()}, tmp_path / "a.pt")
+        digests.add(import_network(tmp_path / "a.pt").network.digest)
+    assert len(digests) == 1
+
+
+def test_state_dict_in_a_checkpoint(state, tmp_path):
+    """Under any name, beside an optimizer's and plain values; of two the one under a usual name."""
+    import torch
+
+    torch.save(state, tmp_path / "a.pt")
+    digest = import_network(tmp_path / "a.pt").network.digest
+    optimizer = {"state": {0: {"step": torch.ones(1)}}, "param_groups": [{"lr": 0.1}]}
+    other = {"b.weight": torch.ones(3, 8)}
+    for checkpoint in ({"net": state, "epoch": 3, "optimizer": optimizer}, {"ema": other, "model": state}):
+        torch.save(checkpoint, tmp_path / "b.pt")
+        assert import_network(tmp_path / "b.pt").network.digest == digest
+    torch.save({"generator": state, "critic": other}, tmp_path / "b.pt")
+    assert refused(tmp_path / "b.pt") == "must be the state dict of one network, and holds 2 ('generator', 'critic')"
+
+
+def test_state_dict_refused_with_all_reasons(state, tmp_path):
+    import torch
+
+    strange = {
+        "c.weight": torch.zeros(4, 20, 3), "a.weight": state["a.weight"][:, :5], "bn.weight": torch.ones(7), "bn.bias": torch.ones(8),
+        "bn.running_mean": torch.zeros(7), "bn.running_var": -torch.ones(7), "b.weight": torch.full((3, 9), 0.5), "b.bias": torch.ones(4),
+        "epoch": 3, "mask": torch.ones(4).to_sparse(),
+    }
+    torch.save(strange, tmp_path / "m.pt")
+    assert refused(tmp_path / "m.pt").split("\n") == [
+        "8 reasons why the network cannot be imported",
+        "  - entry 'epoch' must be a tensor, not int",
+        "  - entry 'mask' must be a plain tensor of numbers",
+        "  - 'c' (weight (4, 20, 3)): convolutions are not supported: export the model to ONNX, which holds its operators",
+        "  - 'bn': bias must have 7 elements, as running_mean has",
+        "  - 'bn': must have 1 or 8 elements, one a neuron before it, not 7",
+        "  - 'bn': running_var must be 0 or more",
+        "  - 'b': must have 8 inputs, as the layer before has neurons, not 9",
+        "  - 'b': bias must have shape (3,), one a neuron, not (4,)",
+    ]
+
+
+def test_torch_files_that_are_no_state_dicts(tmp_path):
+    torch = pytest.importorskip("torch", reason="state dicts need PyTorch")
+    rule = "must be a state dict saved with torch.save(model.state_dict(), ...), and"
+    torch.save(torch.nn.Linear(3, 2), tmp_path / "m.pt")
+    never = "which could run any program and are never loaded"
+    assert refused(tmp_path / "m.pt") == f"{rule} holds Python objects (torch.nn.modules.linear.Linear), {never}"
+    torch.save([torch.ones(3)], tmp_path / "m.pt")
+    assert refused(tmp_path / "m.pt") == f"{rule} holds a list"
+    with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
+        archive.writestr("m/data.pkl", b"\x80\x02}q\0.")
+        archive.writestr("m/constants.pkl", b"\x80\x02)."), archive.writestr("m/version", b"3")
+    assert refused(tmp_path / "m.pt") == f"{rule} is a TorchScript program"
 
 
 def test_state_dict_saved_on_a_gpu():

@@ -40,25 +40,34 @@ def read_torch(path: Path, unsaid: Unsaid, coding: str | None = None) -> SourceF
             raise InputError("is no archive that can be read, or is cut short") from None
     if total > FILE_MAX:
         raise InputError(f"its parts must have at most {FILE_MAX:,} bytes together, not {total:,}")
-    try:
-        state = load_state(path)
-    except InputError:
-        raise InputError(
-            "must be a state dict saved with torch.save(model.state_dict(), ...), and holds something else"
-        ) from None
+    state = load_state(path, "a state dict saved with torch.save(model.state_dict(), ...)")
     if "best_averages" in state and "params" in state:
         return SourceFile(_from_checkpoint(state), "checkpoint of oxnor train")
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(state.get(key), Mapping):
-            state = state[key]
     return SourceFile(
-        from_state(state, unsaid, coding), "PyTorch state dict", takes=("binarize", "input_threshold")
+        from_state(_of_the_network(state), unsaid, coding), "PyTorch state dict", takes=("binarize", "input_threshold")
     )
 
 
+def _of_the_network(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the state dict in a checkpoint, which may hold that of an optimizer and plain values besides."""
+    torch = import_torch()
+
+    def holds_tensors(v: Any) -> bool:
+        return isinstance(v, Mapping) and any(isinstance(w, torch.Tensor) for w in v.values())
+
+    inside = {key: v for key, v in state.items() if holds_tensors(v)}
+    if holds_tensors(state) or not inside:
+        return state
+    named = [key for key in ("state_dict", "model_state_dict", "model") if key in inside]
+    if len(inside) > 1 and not named:
+        listed = ", ".join(repr(str(key)) for key in list(inside)[:8])
+        raise InputError(f"must be the state dict of one network, and holds {len(inside)} ({listed})")
+    return inside[named[0] if named else next(iter(inside))]
+
+
 def _array(value: Any) -> NDArray:
-    array = value.detach().cpu().numpy()
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
+    value = value.detach().cpu()
+    return np.asarray((value.float() if value.is_floating_point() else value).numpy())
 
 
 def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = None) -> Graph:
@@ -68,14 +77,14 @@ def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = No
     or become bits at ``unsaid.input_threshold``. A state dict holds none of that, so the report says that it was
     assumed. Weights that are not binary are refused, or taken by their signs if ``unsaid.binarize`` says so.
     """
-    groups = _modules(state)
+    groups, problems = _modules(state)
     reader = _StateReader(unsaid.binarize)
     for module, fields in groups.items():
         reader.add(module, fields)
-    if reader.problems:
-        raise Unsupported(reader.problems)
-    if not reader.n_in:
-        raise InputError("must hold linear layers, and has none")
+    if not (reader.n_in or problems or reader.problems):
+        problems.append("must hold linear layers, and has none")
+    if problems or reader.problems:
+        raise Unsupported(reader.problems, problems)
     rule, kind = "pixel >= 128 is input bit 1", coding or "bipolar"
     if unsaid.input_threshold is not None:
         kind = coding or "byte"
@@ -96,11 +105,11 @@ def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = No
     )  # fmt: skip
 
 
-def _modules(state: Mapping[str, Any]) -> dict[str, dict[str, NDArray]]:
-    """Return the arrays of a state dict by module and field."""
+def _modules(state: Mapping[str, Any]) -> tuple[dict[str, dict[str, NDArray]], list[str]]:
+    """Return the arrays of a state dict by module and field, and what is wrong with entries."""
     torch = import_torch()
     groups: dict[str, dict[str, NDArray]] = {}
-    problems = []
+    problems: list[str] = []
     for key, value in state.items():
         module, _, field = str(key).rpartition(".")
         if not isinstance(value, torch.Tensor):
@@ -110,9 +119,7 @@ def _modules(state: Mapping[str, Any]) -> dict[str, dict[str, NDArray]]:
         # Brevitas keeps what its quantisers learnt there; the weights' signs do not depend on it.
         elif field != "num_batches_tracked" and "_quant." not in f"{module}.":
             groups.setdefault(module, {})[field] = _array(value)
-    if problems:
-        raise InputError("; ".join(problems))
-    return groups
+    return groups, problems
 
 
 class _StateReader:
@@ -133,27 +140,38 @@ class _StateReader:
         bad = [f for f, v in fields.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
         if bad:
             self.problems.append(f"'{label}': {', '.join(bad)} must be finite")
-        elif weight is not None and weight.ndim == 2 and weight.size and set(fields) <= {"weight", "bias"}:
-            self._linear(module, label, weight, fields.get("bias"))
+        if weight is not None and weight.ndim == 2 and weight.size and set(fields) <= {"weight", "bias"}:
+            self._linear(module, label, weight, fields.get("bias"), not bad)
         elif {"running_mean", "running_var"} <= set(fields) <= set(_NORM) and fields["running_mean"].ndim == 1:
-            n = len(fields["running_mean"])
-            fields = {"weight": np.ones(n, np.float32), "bias": np.zeros(n, np.float32)} | fields
-            for field in _NORM:
-                self.constants[f"{module}/{field}"] = fields[field]
-            names = tuple(f"{module}/{field}" for field in _NORM)
-            attrs = {"epsilon": BATCH_NORM_EPS}
-            self.nodes.append(Node(label, "BatchNormalization", (self.here, *names), (f"{module}/n",), attrs))
-            self.here = f"{module}/n"
-        else:
+            self._norm(module, label, fields)
+        elif not bad or len(fields) > 1:
             shapes = ", ".join(f"{f} {v.shape}" for f, v in list(fields.items())[:4])
             what = (
                 "convolutions are not supported"
-                if weight is not None and weight.ndim == 4
+                if weight is not None and weight.ndim in (3, 4, 5)
                 else "neither a linear layer nor a batch norm"
             )
             self.problems.append(f"'{label}' ({shapes}): {what}: export the model to ONNX, which holds its operators")
+            self._size = 0  # what comes next has inputs of a number that is not known
 
-    def _linear(self, module: str, label: str, weight: NDArray, bias: NDArray | None) -> None:
+    def _norm(self, module: str, label: str, fields: dict[str, NDArray]) -> None:
+        n = len(fields["running_mean"])
+        fields = {"weight": np.ones(n, np.float32), "bias": np.zeros(n, np.float32)} | fields
+        wrong = [f for f in _NORM if fields[f].shape != (n,)]
+        if wrong:
+            self.problems.append(f"'{label}': {', '.join(wrong)} must have {n} elements, as running_mean has")
+        if self._size and n not in (1, self._size):
+            self.problems.append(f"'{label}': must have 1 or {self._size} elements, one a neuron before it, not {n}")
+        if (fields["running_var"] < 0).any():
+            self.problems.append(f"'{label}': running_var must be 0 or more")
+        for field in _NORM:
+            self.constants[f"{module}/{field}"] = fields[field]
+        names = tuple(f"{module}/{field}" for field in _NORM)
+        attrs = {"epsilon": BATCH_NORM_EPS}
+        self.nodes.append(Node(label, "BatchNormalization", (self.here, *names), (f"{module}/n",), attrs))
+        self.here = f"{module}/n"
+
+    def _linear(self, module: str, label: str, weight: NDArray, bias: NDArray | None, finite: bool) -> None:
         if self._pending:
             self.nodes.append(Node(f"{self.here}.sign", "BipolarQuant", (self.here, "one"), (f"{self.here}/b",)))
             self.here = f"{self.here}/b"
@@ -163,7 +181,9 @@ class _StateReader:
                 f"'{label}': must have {self._size} inputs, as the layer before has neurons, not {weight.shape[1]}"
             )
         size = np.abs(weight)
-        if not ((size == size[:, :1]).all() and (size > 0).all()):
+        if bias is not None and bias.shape != (len(weight),):
+            self.problems.append(f"'{label}': bias must have shape ({len(weight)},), one a neuron, not {bias.shape}")
+        if finite and not ((size == size[:, :1]).all() and (size > 0).all()):
             self.float_layers.append(label)
             if not self._binarize:
                 self.problems.append(
