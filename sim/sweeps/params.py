@@ -102,7 +102,7 @@ class SweepParams:
         if (self.kind == "device") != (self.device is not None):
             raise InputError("kind device and a device must come together")
         if not 1 <= len(self.rates) <= RATES_MAX or not all(0 < r <= 1 for r in self.rates):
-            raise InputError(f"error rates must be 1 to {RATES_MAX}, each a share above 0 and at most 1, not {self.rates}")
+            raise InputError(f"error rates must be 1 to {RATES_MAX}, each a share in (0, 1], not {self.rates}")
         for name in ("trials", "trials_max"):
             if not 1 <= getattr(self, name) <= TRIALS_MAX:
                 raise InputError(f"must be in [1, {TRIALS_MAX}], not {getattr(self, name)}", parameter=name)
@@ -141,7 +141,7 @@ def parse_rates(text: str) -> tuple[float, ...]:
                 raise ValueError
     except ValueError:
         raise InputError(
-            f"must be LOW:HIGH:COUNT or rates with commas, each a share above 0 and at most 1, not {text!r}", parameter="ber"
+            f"must be LOW:HIGH:COUNT or rates with commas, each a share in (0, 1], not {text!r}", parameter="ber"
         ) from None
     return tuple(float(f"{v:.6g}") for v in values)
 

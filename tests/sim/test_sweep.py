@@ -71,7 +71,7 @@ def test_grids_wrong(text):
     with pytest.raises(InputError) as e:
         parse_rates(text)
     assert str(e.value) == (
-        f"ber must be LOW:HIGH:COUNT or rates with commas, each a share above 0 and at most 1, not {text!r}"
+        f"ber must be LOW:HIGH:COUNT or rates with commas, each a share in (0, 1], not {text!r}"
     )
 
 
@@ -392,7 +392,7 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
         (("--limit", "0"), "--limit must be above 0 and below 100 points, not 0.0"),
         (("--verify", "-1"), "--verify must be at least 0, not -1"),
         (("--adaptive", "100"), "--adaptive must be above 0 and below 100 points, not 100.0"),
-        (("--ber", "1:2"), "--ber must be LOW:HIGH:COUNT or rates with commas, each a share above 0 and at most 1, not '1:2'"),
+        (("--ber", "1:2"), "--ber must be LOW:HIGH:COUNT or rates with commas, each a share in (0, 1], not '1:2'"),
     ],
 )
 def test_bad_input(tmp_path, arguments, message):
