@@ -14,6 +14,7 @@ pytest.importorskip("h5py", reason='importing Keras files needs the package h5py
 
 
 from helpers import onnx_networks
+from helpers.imports import refused
 from onnx import TensorProto, helper, numpy_helper
 
 from oxnor.models.base.errors import InputError
@@ -24,12 +25,6 @@ from oxnor.models.exchange.readers import onnx_file
 
 F = np.float32
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-
-
-def refused(path, **options):
-    with pytest.raises(InputError) as caught:
-        import_network(path, **options)
-    return str(caught.value).removeprefix(f"{path}: ")
 
 
 def test_external_data_beside_the_file(tmp_path):

@@ -1,4 +1,4 @@
-"""Files of other tools: real Larq models, PyTorch state dicts, and plain arrays."""
+"""Files of other tools: real Larq models, Brevitas, pickles, plain arrays, and folders of BNN-PYNQ."""
 
 import gzip
 import json
@@ -15,21 +15,14 @@ import pytest
 pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
 pytest.importorskip("h5py", reason='importing Keras files needs the package h5py: pip install -e ".[import]"')
 
-import itertools
+from helpers.imports import refused
 
 from oxnor.models import golden
-from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.import_network import import_network
 from oxnor.models.networks.binarized import Network
 
 F = np.float32
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-
-
-def refused(path, **options):
-    with pytest.raises(InputError) as caught:
-        import_network(path, **options)
-    return str(caught.value).removeprefix(f"{path}: ")
 
 
 # Larq
@@ -225,64 +218,6 @@ def test_brevitas_model_of_two_bits(tmp_path):
     assert lines[1].startswith("  - Gemm 'node_linear': takes grey levels of the input (Quant 'node__symbolic', 2 bits, 3 levels of 256)")
     assert lines[2:] == [
         f"  - Quant 'node__symbolic_{k}': 2 bits: only 1-bit activations are supported: train with 1 bit" for k in (2, 4, 6)
-    ]
-
-
-def sequential(torch, sizes=(20, 16, 12, 5), seed=1):
-    torch.manual_seed(seed)
-    modules = []
-    for k, (a, b) in enumerate(itertools.pairwise(sizes)):
-        modules.append(torch.nn.Linear(a, b, bias=k != 1))
-        if k < len(sizes) - 2:
-            modules.append(torch.nn.BatchNorm1d(b))
-    model = torch.nn.Sequential(*modules)
-    with torch.no_grad():
-        for m in model:
-            if isinstance(m, torch.nn.BatchNorm1d):
-                for v in (m.weight, m.bias, m.running_mean):
-                    v.normal_()
-                m.running_var.uniform_(0.5, 9)
-    return model.eval()
-
-
-def test_torch_state_dict(tmp_path):
-    torch = pytest.importorskip("torch")
-    model = sequential(torch)
-    torch.save(model.state_dict(), tmp_path / "m.pt")
-    imported = import_network(tmp_path / "m.pt", binarize=True)
-    assert imported.ok
-    assert imported.network.shape == (20, 16, 12, 5)
-    bits = np.random.default_rng(0).random((300, 20)) < 0.5
-    x = torch.from_numpy(np.where(bits, F(1), F(-1)))
-    with torch.no_grad():
-        for m in model:
-            if isinstance(m, torch.nn.Linear):
-                x = torch.nn.functional.linear(x, torch.where(m.weight >= 0, 1.0, -1.0), m.bias)
-            else:
-                x = torch.where(m(x) >= 0, 1.0, -1.0)
-    np.testing.assert_array_equal(golden.predict(imported.network, bits), x.argmax(dim=1).numpy())
-    assert imported.report["notes"][0] == (
-        "a state dict holds no operators, so these are assumed: weights are taken by their signs (0 is +1), layers are joined by signs"
-        " (0 is +1), batch norm has eps 1e-5, and pixel >= 128 is input bit 1; no agreement with the source is claimed"
-    )
-
-
-def test_torch_file_before_archives(tmp_path):
-    torch = pytest.importorskip("torch")
-    state = sequential(torch).state_dict()
-    torch.save(state, tmp_path / "a.pt")
-    torch.save(state, tmp_path / "b.pt", _use_new_zipfile_serialization=False)
-    a, b = (import_network(tmp_path / f"{name}.pt", binarize=True) for name in "ab")
-    assert b.network.digest == a.network.digest
-
-
-def test_torch_state_dict_refused(tmp_path):
-    torch = pytest.importorskip("torch")
-    torch.save({"conv.weight": torch.zeros(2, 1, 3, 3), "emb.table": torch.zeros(3)}, tmp_path / "m.pt")
-    assert refused(tmp_path / "m.pt").split("\n") == [
-        "2 nodes cannot be imported",
-        "  - 'conv' (weight (2, 1, 3, 3)): convolutions are not supported: export the model to ONNX, which holds its operators",
-        "  - 'emb' (table (3,)): neither a linear layer nor a batch norm: export the model to ONNX, which holds its operators",
     ]
 
 
