@@ -77,14 +77,15 @@ def _compile(
     ]  # fmt: skip
     runtime = Runtime({"cxx": flags, "tool": [str(tool), str(tool.path)], "program": "virtual_board"})
     env, deadline = {**os.environ, **tool.env}, time.monotonic() + 3600
-    with log.open("w") as f:
-        code = execute(command, place, env, f, deadline, None)
-        if not code:
-            runtime.take(obj)
-            code = execute(["make", "-f", f"V{TOP}.mk", "-j", jobs], obj, env, f, deadline, None)
-    if code:
-        raise failure(SimulationError, "building the virtual board failed", log)
-    runtime.keep(obj)
+    with runtime.first_alone():
+        with log.open("w") as f:
+            code = execute(command, place, env, f, deadline, None)
+            if not code:
+                runtime.take(obj)
+                code = execute(["make", "-f", f"V{TOP}.mk", "-j", jobs], obj, env, f, deadline, None)
+        if code:
+            raise failure(SimulationError, "building the virtual board failed", log)
+        runtime.keep(obj)
 
 
 class VirtualBoard:

@@ -176,24 +176,25 @@ def _compile(
         extra[0].write_text(described["control"])
     runtime = Runtime({"cxx": CXX_FLAGS, **{k: described[k] for k in ("tool", "waves")}})
     runner.after_first = lambda: runtime.take(work)
-    try:
-        runner.build(
-            sources=[*extra, *plain_sources(sources, work)],
-            hdl_toplevel=made.top,
-            defines=described["defines"],
-            parameters=described["parameters"],
-            build_args=list(described["arguments"]),
-            timescale=TIMESCALE,
-            build_dir=work,
-            always=True,
-            log_file=log,
-        )
-    except TimeoutError:
-        raise SimulationError(f"building {made.top} took more than {BUILD_TIMEOUT_S} s; see {log}") from None
-    product = work / (made.top if made.simulator == "verilator" else "sim.vvp")
-    if runner.returncode or not product.is_file():
-        raise failure(SimulationError, f"building {made.top} with {made.tool} failed", log)
-    runtime.keep(work)
+    with runtime.first_alone() if made.simulator == "verilator" else contextlib.nullcontext():
+        try:
+            runner.build(
+                sources=[*extra, *plain_sources(sources, work)],
+                hdl_toplevel=made.top,
+                defines=described["defines"],
+                parameters=described["parameters"],
+                build_args=list(described["arguments"]),
+                timescale=TIMESCALE,
+                build_dir=work,
+                always=True,
+                log_file=log,
+            )
+        except TimeoutError:
+            raise SimulationError(f"building {made.top} took more than {BUILD_TIMEOUT_S} s; see {log}") from None
+        product = work / (made.top if made.simulator == "verilator" else "sim.vvp")
+        if runner.returncode or not product.is_file():
+            raise failure(SimulationError, f"building {made.top} with {made.tool} failed", log)
+        runtime.keep(work)
     # Objects and precompiled headers are a hundred times the size of the program.
     keep = {product, work / "cmds.f", work / "control.vlt", work / "cocotb_iverilog_dump.v"}
     for path in work.iterdir():
@@ -297,7 +298,13 @@ def run(
     log, results = run_dir / f"{name}.log", run_dir / f"{name}.xml"
     runner = make_runner(build.simulator)
     runner.poll, runner.timeout_s, runner.wanted_waves = poll, timeout_s, build.waves is not None
-    runner.extra_env = {"COCOTB_RANDOM_SEED": str(tests.seed), "COCOTB_ANSI_OUTPUT": "0", **tests.env}
+    runner.extra_env = {
+        "COCOTB_RANDOM_SEED": str(tests.seed),
+        "COCOTB_ANSI_OUTPUT": "0",
+        # Failed asserts show their values. cocotb would rewrite all that is imported: Amaranth too, for seconds.
+        "COCOTB_REWRITE_ASSERTION_FILES": f"{name}.py",
+        **tests.env,
+    }
     if tests.pattern:
         runner.extra_env["COCOTB_TEST_FILTER"] = tests.pattern
     plusargs = [f"+dumpfile_path={run_dir / build.top}.fst"] if build.simulator == "icarus" and build.waves else []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from oxnor.models.base.files import build_root, locked
@@ -26,6 +27,16 @@ class Runtime:
         key = hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:24]
         self._folder = build_root() / "sim" / f"runtime-{key}"
         self._lock = self._folder.with_suffix(".lock")
+        self._first = self._folder.with_suffix(".first.lock")
+
+    @contextlib.contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """Let one build at a time through as long as there are no objects: the others wait for those of the first."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(self._first))
+            if any(self._folder.glob("*.o")):
+                stack.close()
+            yield
 
     def take(self, work: Path) -> None:
         """Copy the objects into a build; call it after Verilator: make wants them newer than the makefile."""

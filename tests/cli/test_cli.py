@@ -266,9 +266,8 @@ def test_simulate_json(network_file, tmp_path):
 
 
 @pytest.mark.cosim
-def test_simulate_on_digits_has_an_accuracy(tmp_path, random_network):
-    random_network((784, 10), name="digits").save(tmp_path / "digits.npz")
-    result = run("simulate", tmp_path / "digits.npz", "--images", 20, "--json")
+def test_simulate_on_digits_has_an_accuracy():
+    result = run("simulate", "mnist-tfc", "--images", 20, "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["inputs"] == "MNIST test images"

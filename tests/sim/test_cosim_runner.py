@@ -1,6 +1,7 @@
 """The runner: builds once, counts tests, stops what hangs, and says where the log is."""
 
 import concurrent.futures
+import fcntl
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
 from oxnor.sim.runner import runner, toolchain
 from oxnor.sim.runner.runner import SimulationError
+from oxnor.sim.runner.runtime import Runtime
 from oxnor.sim.runner.verilator_options import control_text, port_directions, registered_reset
 
 SIMULATORS = [
@@ -144,6 +146,30 @@ def test_concurrent_builds_share_one(twice, tmp_path):
     assert sorted(cached for cached, _ in found) == ["0", "1", "1"]
     assert len({directory for _, directory in found}) == 1
     assert not list((tmp_path / "sim").glob("*.tmp"))
+
+
+def test_the_first_build_compiles_the_runtime_alone(tmp_path, monkeypatch):
+    """Another one at the same time waits for its objects, and does not compile them too."""
+    monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "cache"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    (first / "verilated.o").write_bytes(b"object")
+
+    def build_second():
+        with Runtime({}).first_alone():
+            Runtime({}).take(second)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with Runtime({}).first_alone():
+            waiting = pool.submit(build_second)
+            concurrent.futures.wait([waiting], timeout=0.2)
+            Runtime({}).keep(first)
+        waiting.result(timeout=60)
+    assert (second / "verilated.o").read_bytes() == b"object"
+    (lock,) = (tmp_path / "cache" / "sim").glob("*.first.lock")
+    with Runtime({}).first_alone(), lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody waits once there are objects
 
 
 @pytest.mark.cosim

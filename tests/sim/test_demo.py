@@ -99,9 +99,11 @@ def test_pictures_are_files(demo, tmp_path):
 
 
 @pytest.mark.cosim
-def test_command_writes_page_and_json(tmp_path, random_network):
+def test_command_writes_page_and_json(demo, tmp_path, monkeypatch):
+    """In the engine of the others, and with their waveform: nothing is built again."""
+    monkeypatch.setattr("oxnor.sim.demo.demo.capture_read", lambda *_: demo.waveform)
     network = tmp_path / "digits.npz"
-    random_network((784, 8, 10), name="digits").save(network)
+    demo.network.save(network)
     arguments = ["demo", "--network", str(network), "--images", "20", "-o", str(tmp_path / "demo"), "--json"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.stderr

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.simulators import QUICK
 
 from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
@@ -23,6 +24,7 @@ from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
 SHAPE = (37, 13, 5)
+RUN = RunOptions(simulator=QUICK)
 SMALL = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 
 
@@ -60,7 +62,7 @@ STRUCTURES = {
 def test_cycles_are_the_predicted_ones(shape, structure, count, random_network):
     network = random_network(shape)
     config = EngineConfig.for_network(network, **structure)
-    result = simulate(network, images_for(network, count), engine=config)
+    result = simulate(network, images_for(network, count), engine=config, run=RUN)
     predicted = schedule(config)
     assert result.mismatches == 0
     assert (result.latency, result.cycles) == (predicted.latency, predicted.cycles(count))
@@ -75,10 +77,10 @@ def test_faults_are_the_same_in_both_dataflows(network):
     expected = golden.scores(faults.apply(network), images_for(network))
     assert not np.array_equal(expected, golden.scores(network, images_for(network)))
     config = EngineConfig.for_network(network, macro_size=(8, 4), folding=[(4, 5), (2, 3)], dataflow="serial")
-    found = simulate(network, images_for(network), errors=ErrorOptions(faults=faults), engine=config)
+    found = simulate(network, images_for(network), errors=ErrorOptions(faults=faults), engine=config, run=RUN)
     assert found.ok
     np.testing.assert_array_equal(found.scores, expected)
-    assert simulate(network, images_for(network), run=RunOptions(corrupt_rtl=1), engine=config).mismatches == 40
+    assert simulate(network, images_for(network), run=replace(RUN, corrupt_rtl=1), engine=config).mismatches == 40
 
 
 @pytest.mark.cosim
@@ -106,21 +108,21 @@ def test_result(network, config):
 @pytest.mark.cosim
 def test_bit_errors_are_in_both_and_build_nothing(network, config):
     images = images_for(network)
-    simulate(network, images, engine=config)
-    drawn = simulate(network, images, engine=config, errors=ErrorOptions(0.1, 7, 2))
+    simulate(network, images, engine=config, run=RUN)
+    drawn = simulate(network, images, engine=config, run=RUN, errors=ErrorOptions(0.1, 7, 2))
     faults = FaultMap.draw(network, ber=0.1, seed=7, trial=2)
     assert drawn.build_cached
     assert drawn.ok
     assert drawn.bit_errors == faults.count > 0
     assert not np.array_equal(drawn.scores, golden.scores(network, images))
-    given = simulate(network, images, engine=config, errors=ErrorOptions(faults=faults))
+    given = simulate(network, images, engine=config, run=RUN, errors=ErrorOptions(faults=faults))
     assert np.array_equal(given.scores, drawn.scores)
 
 
 @pytest.mark.cosim
 @pytest.mark.parametrize("count", [1, 2, 10])
 def test_corrupt_rtl_is_found(count, network, config):
-    result = simulate(network, images_for(network), engine=config, run=RunOptions(corrupt_rtl=count))
+    result = simulate(network, images_for(network), engine=config, run=replace(RUN, corrupt_rtl=count))
     assert result.mismatches == 40
     assert not result.ok
     assert result.cycles == result.predicted_cycles
@@ -129,7 +131,7 @@ def test_corrupt_rtl_is_found(count, network, config):
 @pytest.mark.cosim
 def test_corrupt_rtl_is_found_by_class_alone(network):
     config = EngineConfig.for_network(network, target="ice40")
-    result = simulate(network, images_for(network), engine=config, run=RunOptions(corrupt_rtl=8))
+    result = simulate(network, images_for(network), engine=config, run=replace(RUN, corrupt_rtl=8))
     assert result.scores is None
     assert 0 < result.mismatches < 40
 
@@ -144,7 +146,7 @@ def test_wrong_prediction_is_not_ok(network, config, monkeypatch):
             return schedule(config).cycles(n) + 1
 
     monkeypatch.setattr(module, "schedule", lambda config: Wrong())
-    result = simulate(network, images_for(network), engine=config)
+    result = simulate(network, images_for(network), engine=config, run=RUN)
     assert result.mismatches == 0
     assert not result.ok
 
@@ -155,12 +157,13 @@ def test_hang_is_an_error(network, config, monkeypatch):
     monkeypatch.setattr(type(config), "beats", property(lambda self: 6))
     monkeypatch.setattr(module, "pack_bytes", lambda bits, width: np.zeros((len(bits), 6 * width // 8), np.uint8))
     with pytest.raises(SimulationError, match=r"the engine hangs: 0 of 40 results after \d+ cycles"):
-        simulate(network, images_for(network), engine=config)
+        simulate(network, images_for(network), engine=config, run=RUN)
 
 
 @pytest.mark.cosim
-def test_vcd(network, config):
-    result = simulate(network, images_for(network), engine=config, run=RunOptions(waves="vcd"))
+def test_vcd(random_network):
+    network = random_network((784, 24, 16, 10))  # as in the demonstration's test, which needs the same build
+    result = simulate(network, images_for(network), run=RunOptions(waves="vcd"))
     assert result.images == WAVE_IMAGES
     assert result.ok
     with open(result.waves) as f:
@@ -237,7 +240,7 @@ def test_a_fault_map_with_errors_of_single_reads(network, config, tmp_path):
     """One file: wrong weights, stuck pairs and reads that err, the same in RTL and golden model."""
     faults = FaultMap.draw(network, ber=0.05, layer=0).merge(FaultMap.draw(network, ber=0.1, kind="stuck", layer=1))
     replace(faults, read=ReadErrors(6000, 3)).save(tmp_path / "f.npz")
-    found = simulate(network, images_for(network), errors=ErrorOptions(faults=FaultMap.load(tmp_path / "f.npz")), engine=config)
+    found = simulate(network, images_for(network), errors=ErrorOptions(faults=FaultMap.load(tmp_path / "f.npz")), engine=config, run=RUN)
     assert found.ok
     assert found.read_ber == 6000 / 65536
     expected = golden.scores(faults.apply(network), images_for(network), read_errors=ReadErrors(6000, 3))

@@ -321,8 +321,7 @@ def test_no_scheduler_there(tmp_path, network, inputs):
 
 @pytest.mark.cosim
 def test_trials_through_the_rtl(tmp_path, random_network):
-    network = random_network((30, 20, 5), name="small")
-    network.save(tmp_path / "small.npz")
+    random_network((37, 13, 5), name="small").save(tmp_path / "small.npz")
     common = ("sweep", tmp_path / "small.npz", "--ber", "0.01,0.1", "--trials", 3, "--images", 50, "--random-inputs")
     result = run_cli(*common, "-o", tmp_path / "r.sqlite", "--verify", 2, "--json")
     assert result.exit_code == 0, result.stderr
