@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.boards import layers_of
 
 from oxnor.fpga.bitstream import build, memory_style, synthesis_script
 from oxnor.fpga.boards import board
@@ -61,19 +62,20 @@ def test_netlist_of_the_shipped_network(name, interval):
     assert (result["images"], result["mismatches"]) == (500, 0)
 
 
-def test_bitstream_of_a_small_network(small, tmp_path):
-    """Build, report, cache."""
-    spec = board("icebreaker")
-    config = find_engine(small, spec.chip, 20).config
+@pytest.mark.parametrize(("name", "bitstream"), [("icebreaker", "oxnor.bin"), ("colorlight-i5", "oxnor.bit")])
+def test_bitstream_of_a_tiny_network(name, bitstream, tmp_path):
+    """Build, report, cache, by the tools of either family."""
+    spec, tiny = board(name), layers_of(12, 4, 2)
+    config = find_engine(tiny, spec.chip, 20).config
     steps, root = [], tmp_path / "cache"
-    first = build(small, spec, config, tmp_path / "a", BuildOptions(12), progress=lambda *a: steps.append(a[0]), root=root)
-    again = build(small, spec, config, tmp_path / "b", BuildOptions(12), root=root)
+    first = build(tiny, spec, config, tmp_path / "a", BuildOptions(12), progress=lambda *a: steps.append(a[0]), root=root)
+    again = build(tiny, spec, config, tmp_path / "b", BuildOptions(12), root=root)
     assert first == again
     assert first["fits"]
     assert first["advice"] is None
     assert first["fmax_mhz"] > 12
     assert steps == ["Verilog", "synthesis", "place and route", "bitstream", "bitstream"]
-    assert (tmp_path / "b" / "oxnor.bin").stat().st_size > 100_000
+    assert (tmp_path / "b" / bitstream).stat().st_size > 100_000
     assert json.loads((tmp_path / "b" / "oxnor-board.json").read_text())["structure"] == config.digest
     assert (tmp_path / "b" / "nextpnr.log").is_file()
 
@@ -113,11 +115,10 @@ def test_report_is_of_this_network_and_structure(name):
     assert " | ".join(row) in (DOCS.parent / "boards.md").read_text()
 
 
-@pytest.mark.parametrize(
-    "name", [n if n == "mnist-tfc-ulx3s-85f" else pytest.param(n, marks=pytest.mark.slow) for n in REPORTS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REPORTS)
 def test_report_is_what_a_build_says_now(name, tmp_path):
-    """The smallest of the builds every day; all of them are written anew by ``make boards``."""
+    """All of them are written anew by ``make boards``."""
     found = REPORTS[name]
     fresh = build(
         zoo.load_binarized(found["network"]), board(found["board"]), reported_config(found), tmp_path / "board",

@@ -46,7 +46,10 @@ def engine(random_network, tmp_path):
 def environment(simulator):
     """Return what a user's shell has: the simulator on PATH, and no oxnor."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OXNOR", "COCOTB", "PYTEST", "PYTHON"))}
-    return env | (dict(toolchain.find_verilator().env) if simulator == "verilator" else {})
+    if simulator == "verilator":
+        env |= toolchain.find_verilator().env
+        env["MAKEFLAGS"] += " OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # it compiles far longer than it runs
+    return env
 
 
 def run(command, folder, env):

@@ -1,9 +1,11 @@
 """Emitted Verilog of the macro made of devices against its golden model, alone and in whole engines."""
 
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.simulators import QUICK
 
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.params.engine import EngineConfig
@@ -19,6 +21,7 @@ from oxnor.models.faults.options import ErrorOptions
 from oxnor.sim.harness.device_macro import DeviceMacroTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
+from oxnor.sim.studies import wear
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import simulate
 
@@ -70,11 +73,12 @@ def test_every_bit_of_a_million(age, tmp_path):
 def test_devices_of_a_model(programming, tmp_path):
     """As an engine gets them: from a device model, whole counters; the macro drawn at once, and formed in place."""
     tables = DeviceTables.from_device(NOISY)
-    macro = DeviceMacro.unformed(tables, 16, 40)
+    rows, cols = wear.ROWS, wear.COLS  # the build is that of the pictures of wear
+    macro = DeviceMacro.unformed(tables, rows, cols)
     if not programming:
         g = np.random.default_rng(3)
-        macro.pairs = tables.programmed(g.random((16, 40)) < 0.5, g.integers(0, 1 << 32, (2, 2, 16, 40), np.uint32))
-        macro.offsets = tables.offsets(g.integers(0, 1 << 32, 40, np.uint32))
+        macro.pairs = tables.programmed(g.random((rows, cols)) < 0.5, g.integers(0, 1 << 32, (2, 2, rows, cols), np.uint32))
+        macro.offsets = tables.offsets(g.integers(0, 1 << 32, cols, np.uint32))
     found = DeviceMacroTestbench(macro, 10_000, programming=programming).run(tmp_path, simulator="verilator")
     assert found.reads > 8000
     assert found.operations == 2500 * programming
@@ -130,6 +134,7 @@ def test_bench_finds_broken_rtl(change, tmp_path):
 
 
 SHAPE = (37, 13, 5)
+RUN = RunOptions(simulator=QUICK)
 STRUCTURES = {
     "one macro a layer": {},
     "slices, across, groups": {"macro_size": (16, 8), "folding": [(2, 4), (1, 2)], "stream_width": 8},
@@ -150,7 +155,7 @@ def test_engine_of_device_macros(structure, random_network):
     network = random_network(SHAPE, affine=bool(structure))
     config = EngineConfig.for_network(network, macro_kind="twin", **structure)
     images = images_for(network)
-    result = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=2), engine=config)
+    result = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=2), engine=config, run=RUN)
     assert result.ok
     found = result.to_json()
     assert (found["device"], found["macro_kind"], found["bit_errors"]) == ("noisy", ("devices", "devices"), result.bit_errors)
@@ -158,7 +163,7 @@ def test_engine_of_device_macros(structure, random_network):
     faults = EngineDevices.draw(network, config, DeviceDraw(NOISY, seed=3, trial=2)).faults()
     assert faults.count == result.bit_errors > 20
     assert not np.array_equal(golden.scores(faults.apply(network), images), result.golden_scores)
-    other = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=3), engine=config)
+    other = simulate(network, images, device=DeviceOptions(NOISY), errors=ErrorOptions(seed=3, trial=3), engine=config, run=RUN)
     assert other.ok
     assert not np.array_equal(other.golden_scores, result.golden_scores)
 
@@ -169,7 +174,7 @@ def test_quiet_devices_as_bits_are_the_device_macro(random_network):
     results = [
         simulate(
             network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4),
-            engine=EngineConfig.for_network(network, macro_kind=kind),
+            engine=EngineConfig.for_network(network, macro_kind=kind), run=RUN,
         )
         for kind in ("bits", "devices")
     ]
@@ -206,7 +211,7 @@ def test_devices_in_one_layer_and_bits_in_another(random_network, tmp_path):
 def test_corrupt_devices_are_found(random_network):
     network = random_network(SHAPE)
     config = EngineConfig.for_network(network, macro_kind="twin")
-    result = simulate(network, images_for(network), device=DeviceOptions(QUIET), engine=config, run=RunOptions(corrupt_rtl=2))
+    result = simulate(network, images_for(network), device=DeviceOptions(QUIET), engine=config, run=replace(RUN, corrupt_rtl=2))
     assert result.mismatches
     assert not result.ok
 

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.cosim
 PROGRAMMING_TESTS = 7
 LIMIT = 2_000_000
 FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
+#: The same with fewer rows: programming one takes thousands of cycles.
+SMALL = (20, 7, 3)
+SMALL_FOLDED = {"macro_size": (4, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 DEVICES = Path(__file__).parent / "rram_macro_devices.sv"
 
 
@@ -47,8 +50,8 @@ def edited(monkeypatch, name, change):
 
 
 def test_folded_engine(random_network, tmp_path):
-    network = random_network((37, 13, 5), affine=True)
-    config = config_of(network)
+    network = random_network(SMALL, affine=True)
+    config = config_of(network, SMALL_FOLDED)
     build, done = run(network, config, tmp_path / "programming")
     assert done.tests == PROGRAMMING_TESTS
     # It is still the engine that it was.
@@ -65,8 +68,8 @@ def test_alternating_dataflows(random_network, tmp_path):
 
 
 def test_wide_macros_and_the_injector_too(random_network, tmp_path):
-    network = random_network((70, 6, 3))
-    structure = {"macro_size": (16, 70), "stream_width": 72}
+    network = random_network((70, 4, 2))
+    structure = {"macro_size": (4, 70), "stream_width": 72}
     run(
         network, config_of(network, structure, fault_injector=True), tmp_path, names="(failing|busy)",
         expected_tests=2,
@@ -138,13 +141,13 @@ def draw_faults(config, seed):
 
 
 def test_self_test_finds_what_is_broken_and_nothing_else(random_network, tmp_path):
-    network = random_network((37, 13, 5))
-    config = config_of(network)
+    network = random_network((20, 7, 3))
+    config = config_of(network, {"macro_size": (8, 16), "folding": [(2, 2), (1, 1)], "stream_width": 8})
     for seed in (0, 1):
         arrays, expected = draw_faults(config, seed)
         inject(config, tmp_path / str(seed), arrays if seed else {})
         report = self_test(network, config, macro_file=DEVICES, memory=tmp_path / str(seed) / "mem")
-        assert (report.macros, report.pairs) == (10, 10 * 8 * 16)
+        assert (report.macros, report.pairs) == (5, 5 * 8 * 16)
         assert report.faulty == (expected if seed else ())
         assert report.ok == (not seed)
         assert report == SelfTestReport.from_json(json.loads(json.dumps(report.to_json())))
