@@ -178,7 +178,7 @@ def _simulate(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
 
     inputs = design.inputs()
     result = design.simulate(inputs=inputs, progress=lambda done, total: tell("simulate", done, total))
-    write_csv(folder / "images.csv", result, inputs.labels)
+    write_csv(folder / "images.csv", result, inputs)
     return {"ok": result.ok} | result.to_json()
 
 

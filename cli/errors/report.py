@@ -32,6 +32,8 @@ def report(
 
     if not 0 < limit < 100:
         raise InputError(f"must be above 0 and below 100 points, not {limit}", parameter="limit")
+    if twice := [path for k, path in enumerate(results) if path.resolve() in {p.resolve() for p in results[:k]}]:
+        raise InputError(f"{twice[0]}: must be given once, not twice")
     stories = [Story.read(path, limit / 100) for path in results]
     write_text(output, build_page(stories))
     if plots is not None:

@@ -17,6 +17,7 @@ from oxnor.cli.options.source import Data, Source
 from oxnor.cli.text import command_line
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
+from oxnor.models.base.words import counted
 
 if TYPE_CHECKING:
     from oxnor.design import Design
@@ -178,6 +179,8 @@ def sweep(
             tell(rtl, 0, 0)
             inputs = design.inputs()
             checks = verify(design.loaded, inputs, params, path, outputs.verify, lambda *step: tell(rtl, *step))
+    if len(checks) < outputs.verify:
+        note(f"--verify {outputs.verify:,}: the file has {counted(len(checks), 'trial')} with errors, and all were run")
     _show(result, outputs, as_json)
     if any(c.mismatches for c in checks):
         note(f"The RTL differs in {sum(c.mismatches for c in checks):,} results")
@@ -201,5 +204,5 @@ def _show(result: SweepResult, outputs: Outputs, as_json: bool) -> None:
         print_table(POINT_HEAD, [point_row(p) for p in curve.points], title=f"{curve.label}: {curve.measure}")
         note(curve.verdict(result.limit))
     if story.checks:
-        note(f"{len(story.checks)} trials through the RTL: {sum(story.checks.values()):,} results differ")
-    note(f"{result.computed:,} trials computed; all are in {result.path}: oxnor report {result.path}")
+        note(f"{counted(len(story.checks), 'trial')} through the RTL: {sum(story.checks.values()):,} results differ")
+    note(f"{counted(result.computed, 'trial')} computed; all are in {result.path}: oxnor report {result.path}")

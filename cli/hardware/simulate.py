@@ -94,7 +94,7 @@ def simulate(
     if output is not None:
         from oxnor.sim.verify.per_image import write_csv
 
-        write_csv(output, result, inputs.labels)
+        write_csv(output, result, inputs)
     report = result.to_json() | {"inputs": inputs.source}
     if as_json:
         print_json(report)

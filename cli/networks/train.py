@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oxnor.cli.console import print_json, progress, say
+from oxnor.cli.console import note, print_json, progress, say
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import DATA, AsJson, output, seed, writes
 from oxnor.cli.options.source import DATA_SETS, DataDir, Labels
@@ -158,9 +158,12 @@ def train(
         )  # fmt: skip
 
     with progress() as tell:
+        sets = load((lambda what, *steps: tell(what, *steps, "bytes")) if data.download else None)
+        for part in (sets.train, sets.test):
+            if part.gaps:
+                note(f"{part.name}{part.gaps}")
         network = make(
-            name, params, load((lambda what, *steps: tell(what, *steps, "bytes")) if data.download else None),
-            command=command_line(name, options | given), checkpoint=checkpoint, resume=resume,
+            name, params, sets, command=command_line(name, options | given), checkpoint=checkpoint, resume=resume,
             progress=lambda step: tell(step.stage, step.epoch, step.epochs, _scores(step)),
         )  # fmt: skip
     network.save(output)

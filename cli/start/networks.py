@@ -59,8 +59,8 @@ def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
         *((key.replace("_", " "), f"{structure[key]:,} cycles") for key in ("latency", "initiation_interval")
           if key in structure),
         ("digest", description["digest"]),
-        *((key.replace("_", " "), _short(description[key])) for key in ("input_threshold", "input_rule", "view")
-          if key in description),
+        *((key.replace("_", " "), _short(description[key]))
+          for key in ("input_threshold", "input_rule", "view", "data_set", "classes") if key in description),
         *((key, ", ".join(f"{k} {v}" for k, v in structure[key].items())) for key in ("decision", "encoder")
           if key in structure),
     ]  # fmt: skip
@@ -68,7 +68,9 @@ def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
 
 
 def _short(value: Any) -> str:
-    """Return a number, a text, the range of a list of numbers, or the kind of a rule."""
+    """Return a number, a text, some texts, the range of a list of numbers, or the kind of a rule."""
+    if isinstance(value, list) and isinstance(value[0], str):
+        return ", ".join(value[:12]) + (f" and {len(value) - 12} more" if len(value) > 12 else "")
     if isinstance(value, dict):
         rows = value.get("thresholds")
         return value["kind"] + (f", {len(rows[0])} bits a feature" if rows else "")

@@ -97,7 +97,7 @@ def naming(path: str | Path) -> Iterator[None]:
 def type_name(dtype: Any) -> str:
     """Return the type of an array's elements in words, as ``int32`` or ``text``, without numpy's codes."""
     dtype = np.dtype(dtype)
-    words = {"U": "text", "S": "text", "O": "Python objects", "V": "records"}
+    words = {"U": "text", "S": "text", "O": "Python objects", "V": "records", "M": "dates", "m": "durations"}
     swapped = " (most significant byte first)" if dtype.byteorder == ">" else ""
     return words.get(dtype.kind, dtype.name) + swapped
 
@@ -109,6 +109,8 @@ def in_type_names(text: str) -> str:
 
 def _types(dtypes: Sequence[str]) -> str:
     """Return types of which one must be met, in words."""
+    if len(dtypes) > 4:
+        return "numbers or text" if any("U" in t for t in dtypes) else "numbers"
     *others, last = dict.fromkeys(type_name(t) for t in dtypes)
     return f"{', '.join(others)} or {last}" if others else last
 

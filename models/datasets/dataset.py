@@ -71,6 +71,20 @@ class Dataset:
         return max(len(self.classes), int(self.labels.max()) + 1)
 
     @property
+    def gaps(self) -> str:
+        """Which classes have no image, in words that begin with a comma; empty if each has one."""
+        if self.labels is None:
+            return ""
+        missing = np.setdiff1d(np.arange(self.n_classes), self.labels)
+        if self.n_classes > 1 and not missing.size:
+            return ""
+        if len(np.unique(self.labels)) == 1:
+            return f", all images of one class, {int(self.labels[0])}"
+        names = [self.classes[k] if self.classes else str(k) for k in missing[:8]]
+        more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+        return f", no image of class {', '.join(names)}{more}"
+
+    @property
     def flat(self) -> NDArray:
         """The images as rows, shape (n, n_pixels)."""
         return self.images.reshape(len(self), self.n_pixels)
@@ -88,12 +102,33 @@ class Dataset:
         labels = None if self.labels is None else self.labels[:count]
         return Dataset(self.name, self.images[:count], labels, self.classes, self.source)
 
-    def check_fit(self, n_pixels: int, n_classes: int, network: str) -> None:
-        """Raise InputError unless a network of so many inputs and classes can take the set."""
+    def in_classes(self, names: tuple[str, ...], network: str) -> Dataset:
+        """Return the set with its labels counted as a network counts its classes, by their names.
+
+        A folder may hold some of the classes only, or hold them in another order. Where the set or the network has no
+        names, or they have none in common, the labels stay as they are.
+
+        Raises
+        ------
+        InputError
+            If some of the classes are the network's and others are not.
+        """
+        if not names or self.labels is None or names == self.classes or not set(names) & set(self.classes):
+            return self
+        places = {name: k for k, name in enumerate(names)}
+        if strange := [self.classes[k] for k in np.unique(self.labels) if self.classes[k] not in places]:
+            raise InputError(
+                f"{self.name}: classes must be those of network {network!r}, {', '.join(names)}, not {strange[0]}"
+            )
+        index = np.array([places.get(name, 0) for name in self.classes])
+        return Dataset(self.name, self.images, index[self.labels], names, f"{self.source}: classes by name")
+
+    def check_fit(self, n_pixels: int, n_classes: int, what: str) -> None:
+        """Raise InputError unless the set has images of so many elements, and labels of so many classes, as `what`."""
         if self.n_pixels != n_pixels:
             size = "x".join(map(str, self.images.shape[1:]))
             raise InputError(
-                f"{self.name}: images must have {n_pixels} elements for network {network!r},"
+                f"{self.name}: images must have {n_pixels} elements for {what},"
                 f" not {self.n_pixels} ({size})"
             )
         if self.labels is None:
@@ -102,7 +137,7 @@ class Dataset:
         if high >= n_classes:
             hint = "; they seem to count from 1: subtract 1" if low == 1 and high == n_classes else ""
             raise InputError(
-                f"{self.name}: labels must be in [0, {n_classes - 1}] for network {network!r},"
+                f"{self.name}: labels must be in [0, {n_classes - 1}] for {what},"
                 f" not {low} to {high}{hint}"
             )
 

@@ -6,6 +6,7 @@ import csv
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,19 @@ from oxnor.models.base.files import UNREADABLE, NpzReader
 
 from .dataset import Dataset, check_images, check_labels, named
 from .idx import read_any_idx
+from .names import KNOWN_NAMES
 
 #: Most elements of all images together, and most pictures in a folder.
 ELEMENTS_MAX, PICTURES_MAX = 1 << 31, 1 << 20
+#: The other half of a set.
+_OTHER = {"test": "train", "train": "test"}
 #: Names of arrays and of columns, in order of preference; {} is the split.
 IMAGE_NAMES = ("x_{}", "X_{}", "{}_images", "images", "x", "X", "features", "data", "inputs")
 LABEL_NAMES = ("y_{}", "Y_{}", "{}_labels", "labels", "y", "Y", "targets", "target", "label", "class")
 CLASS_NAMES = ("classes", "class_names", "names", "target_names")
-LABEL_COLUMNS = ("label", "labels", "class", "target", "y")
+LABEL_COLUMNS = ("label", "labels", "class", "target")
+#: A column of labels if no other is: beside one it is a feature.
+_Y = "y"
 PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
 _KINDS = ("b1", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
 _DTYPES = tuple(np.dtype(order + kind).str for kind in _KINDS for order in "<>")
@@ -36,6 +42,17 @@ _ORDER_KEY = int.from_bytes(b"order", "little")
 Progress = Callable[[int, int], object]
 
 
+class NoSuchHalfError(InputError):
+    """A set of which only the other half, test or train, is there."""
+
+
+def labels_advice(name: str) -> str:
+    """Return where the labels of a file of this name can be."""
+    place = {".npz": "an array labels or y_train", ".csv": "a column label", ".tsv": "a column label"}
+    own = place.get(Path(name).suffix.lower())
+    return f"in {own}, or in a file given as `labels`" if own else "in a file given as `labels`"
+
+
 def _first(names: Iterable[str], among: Iterable[str], split: str) -> str | None:
     known = set(among)
     return next((n for n in (name.format(split) for name in names) if n in known), None)
@@ -45,6 +62,8 @@ def _npz(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
     with NpzReader(path) as source:
         names = sorted(source.names)
         x, y = _first(IMAGE_NAMES, names, split), _first(LABEL_NAMES, names, split)
+        if x is None and (other := _first(IMAGE_NAMES[:3], names, _OTHER[split])):
+            raise NoSuchHalfError(f"{path}: must have an array of {split} images, as x_{split}, and has only {other}")
         if x is None:
             wanted = ", ".join(name.format(split) for name in IMAGE_NAMES)
             raise InputError(f"{path}: one array must be named {wanted}; there are {', '.join(names) or 'none'}")
@@ -84,7 +103,8 @@ def _dialect(path: Path) -> tuple[list[str], str, bool]:
     delimiter = max(",;\t", key=line.count)
     cells = [c.strip() for c in next(csv.reader([line], delimiter=delimiter), [])]
     if not any(cells):
-        raise InputError(f"{path}: must have a first line with the names of the columns, or with numbers")
+        what = "is empty" if not line else "has an empty first line"
+        raise InputError(f"{path} {what}: the first line must name the columns")
     return cells, delimiter, not all(_is_number(c) for c in cells)
 
 
@@ -103,16 +123,39 @@ def _columns(path: Path, delimiter: str, skip: int, columns: list[int], dtype: A
                 path, dtype=dtype, delimiter=delimiter, skiprows=skip, usecols=columns, ndmin=2, encoding="utf-8-sig",
                 comments=None, quotechar='"',
             )
-    except (ValueError, IndexError, OverflowError) as e:
-        rule = "numbers" if dtype is np.float64 else "cells"
-        raise InputError(f"{path}: every row must have {columns[-1] + 1} {rule} ({e})") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: must be text in UTF-8") from None
+    except (ValueError, IndexError, OverflowError):
+        raise InputError(f"{path}: {_wrong_row(path, delimiter, skip, columns, dtype is np.float64)}") from None
+
+
+def _wrong_row(path: Path, delimiter: str, skip: int, columns: list[int], numbers: bool) -> str:
+    """Return which row of a CSV file breaks which rule."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file, delimiter=delimiter)
+        names = next(rows) if skip else []
+        for row in rows:
+            if row and len(row) <= max(columns):
+                return f"line {rows.line_num} must have {max(columns) + 1} cells, not {len(row)}"
+            for k in columns if row and numbers else ():
+                if not _is_number(row[k]):
+                    column = f"column {names[k].strip()!r}" if k < len(names) else f"column {k + 1}"
+                    return f"line {rows.line_num}, {column}, must be a number, not {row[k]!r:.80}"
+    return f"every row must have {max(columns) + 1} cells"
+
+
+def _label_column(cells: list[str], path: Path) -> int | None:
+    """Return which column has the labels, by the names in the first line."""
+    columns = [k for k, c in enumerate(cells) if c.lower() in LABEL_COLUMNS]
+    if len(columns) > 1:
+        names = ", ".join(cells[k] for k in columns)
+        raise InputError(f"{path}: one column must have the labels, not {len(columns)} ({names}): rename the others")
+    return columns[0] if columns else next((k for k, c in enumerate(cells) if c.lower() == _Y), None)
 
 
 def _csv(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
     cells, delimiter, has_header = _dialect(path)
-    label = next((k for k, c in enumerate(cells) if has_header and c.lower() in LABEL_COLUMNS), None)
+    label = _label_column(cells, path) if has_header else None
     if not has_header and len(cells) > 1:
         raise InputError(
             f"{path}: the first line must name the columns, and the column of labels, if there is one,"
@@ -123,12 +166,23 @@ def _csv(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
         raise InputError(f"{path}: must have columns of features beside {cells[label or 0]!r}")
     skip = int(has_header)
     images = _columns(path, delimiter, skip, features, np.float64)
+    if not len(images):
+        raise InputError(f"{path}: must have rows below the names of the columns, and has none")
     labels: Any = None
     if label is not None:
         labels = np.char.strip(_columns(path, delimiter, skip, [label], str)[:, 0])
         if all(_is_number(v) for v in np.unique(labels)):
             labels = labels.astype(np.float64)
     return images, labels, ()
+
+
+def _unknown(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
+    try:
+        return _idx(path, split)
+    except InputError as e:
+        known = ", ".join(_READERS)
+        why = str(e).removeprefix(f"{path}: ")
+        raise InputError(f"{path}: is none of {known} by its name, and no IDX file: {why}") from None
 
 
 def _idx(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
@@ -170,7 +224,7 @@ def read_labels(path: str | Path, split: str = "test") -> tuple[NDArray[np.int64
             values = source.any_array(name, _DTYPES + _TEXT, 2, ELEMENTS_MAX)
     elif path.suffix in (".csv", ".tsv", ".txt"):
         cells, delimiter, _ = _dialect(path)
-        column = next((k for k, c in enumerate(cells) if c.lower() in LABEL_COLUMNS), None)
+        column = _label_column(cells, path)
         if column is None and len(cells) > 1:
             raise InputError(f"{path}: one column must be named {' or '.join(LABEL_COLUMNS[:3])}")
         skip = int(column is not None)
@@ -180,6 +234,21 @@ def read_labels(path: str | Path, split: str = "test") -> tuple[NDArray[np.int64
     else:
         values = read_any_idx(path)
     return check_labels(values, str(path))
+
+
+def _pixels(picture: Any, path: Path) -> NDArray[np.uint8]:
+    """Return a picture of Pillow as grey, shape (height, width), or colour, shape (height, width, 3)."""
+    if picture.mode.startswith(("I", "F")):
+        raise InputError(f"{path}: pictures must have 8 bits a value, not 16 or more: convert them first")
+    if picture.has_transparency_data:
+        picture = picture.convert("LA" if picture.mode == "LA" else "RGBA")
+        if picture.getextrema()[-1][0] < 255:
+            raise InputError(f"{path}: pictures must have no transparent pixels: put them on a background first")
+    if picture.mode in ("1", "L", "LA"):
+        return np.asarray(picture.convert("L"))
+    pixels = np.asarray(picture.convert("RGB"))
+    # A palette says nothing of whether the picture is in colour.
+    return pixels[..., 0] if picture.mode == "P" and (pixels == pixels[..., :1]).all() else pixels
 
 
 def _pictures(folder: Path, progress: Progress | None) -> tuple[NDArray, Any, tuple[str, ...]]:
@@ -202,10 +271,7 @@ def _pictures(folder: Path, progress: Progress | None) -> tuple[NDArray, Any, tu
     for done, (_, path) in enumerate(files, 1):
         try:
             with Image.open(path) as picture:
-                if picture.mode.startswith(("I", "F")):
-                    raise InputError(f"{path}: pictures must have 8 bits a value, not 16 or more: convert them first")
-                grey = picture.mode in ("1", "L", "LA")
-                arrays.append(np.asarray(picture.convert("L" if grey else "RGB")))
+                arrays.append(_pixels(picture, path))
         except InputError:
             raise
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -228,6 +294,8 @@ def _folder(folder: Path, split: str, progress: Progress | None) -> tuple[NDArra
                 return _idx(path, split)
     if (folder / split).is_dir():
         folder = folder / split
+    elif (half := folder / _OTHER[split]).is_dir():
+        raise NoSuchHalfError(f"{folder}: must have a folder {split} beside {half.name}; name {half} to take that")
     return _pictures(folder, progress)
 
 
@@ -266,7 +334,7 @@ def read_dataset(
     if path.is_dir():
         images, values, classes = _folder(path, split, progress)
     elif path.is_file():
-        images, values, classes = _READERS.get(path.suffix.lower(), _idx)(path, split)
+        images, values, classes = _READERS.get(path.suffix.lower(), _unknown)(path, split)
     else:
         raise InputError(f"{path}: no such file or folder")
     pixels, meaning = check_images(images, str(path), signs)
@@ -278,7 +346,10 @@ def read_dataset(
     elif values is not None:
         found, names = check_labels(values, str(path))
         classes = names or named(found, classes, str(path))
-    data = Dataset(path.stem, pixels, found, classes, f"{path.name} ({meaning})")
+    # Not the name of a known set, for the file of a network keeps it.
+    name = f"./{path.name}" if path.name in KNOWN_NAMES else path.name
+    data = Dataset(name, pixels, found, classes, f"{path.name} ({meaning})")
+    data = replace(data, source=data.source + data.gaps)
     if found is not None and found[0] != found[-1] and np.all(np.diff(found) >= 0):
         # Sorted by class, as folders are: the first images of it would be of one class.
         order = np.random.Generator(np.random.Philox(key=_ORDER_KEY)).permutation(len(data))

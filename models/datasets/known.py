@@ -146,6 +146,8 @@ def load_dataset(
             raise InputError(f"{text}: images must be signed numbers, whose signs are taken, not 0 to 255")
         return KNOWN_SETS[text](Where(split, data_dir, download, progress))
     path = Path(what)
+    if not path.exists() and (path.suffix or len(path.parts) > 1):
+        raise InputError(f"{path}: no such file or folder")
     if not path.exists():
         hint = near_names(text, KNOWN_SETS)
         raise InputError(

@@ -106,8 +106,8 @@ class Network(Chain):
 
         Parameters
         ----------
-        weights : sequence of ndarray of bool, shape (n_out, n_in)
-            One array a layer; True is +1.
+        weights : sequence of ndarray, shape (n_out, n_in)
+            One array a layer: bool, where True is +1, or numbers that are -1 and +1.
         thresholds : sequence of ndarray of int, shape (n_out,), the last one None
             A hidden neuron fires iff its popcount >= threshold; range [0, n_in + 1].
         offsets, scales : ndarray of int, shape (n_out of the last layer,), optional
@@ -125,6 +125,7 @@ class Network(Chain):
         layers: list[DenseLayer | ScoreLayer] = []
         for i, (w, t) in enumerate(zip(weights, thresholds, strict=True)):
             try:
+                w = _as_bits(w)
                 if t is None and i < len(weights) - 1:
                     raise InputError("thresholds must be given for every layer but the last")
                 layers.append(ScoreLayer(w, scales, offsets) if t is None else DenseLayer(w, t))
@@ -167,6 +168,16 @@ class Network(Chain):
             rule = InputRule.from_file(header, source, layers[0].n_in)
             about = read_data_header(header, layers[-1].n_out)
             return cls(header["name"], layers, rule, header["info"], **about)
+
+
+def _as_bits(weights: Any) -> NDArray:
+    """Return weights of -1 and +1 as bool; others as they are."""
+    array = np.asarray(weights)
+    if array.dtype.kind not in "iuf":
+        return array
+    if not np.isin(array, (-1, 1)).all():
+        raise InputError("weights must be bool (True is +1), or all -1 or +1")
+    return array > 0
 
 
 def _read_header(source: NpzReader) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.datasets.dataset import Dataset
+from oxnor.models.datasets.files import NoSuchHalfError, labels_advice
 from oxnor.models.datasets.known import load_dataset
 from oxnor.models.datasets.mnist import MNIST_SIZE, DownloadProgress
 from oxnor.models.datasets.splits import split
@@ -149,12 +150,14 @@ class TrainingData:
     def __post_init__(self) -> None:
         for part in (self.train, self.test):
             if part.labels is None:
-                raise InputError(f"{part.name}: must have labels")
+                raise InputError(f"{part.name}: must have labels, {labels_advice(part.name)}")
+        if len(np.unique(self.train.labels)) < 2:  # type: ignore[arg-type]
+            raise InputError(f"{self.train.name}: labels must be of two classes or more{self.train.gaps}")
         if self.train.classes and self.test.classes and self.train.classes != self.test.classes:
             odd = sorted({*self.train.classes} ^ {*self.test.classes})
             rule = f"classes must be those of the training set; they differ in {', '.join(odd)}"
             raise InputError(f"{self.test.name}: {rule}")
-        self.test.check_fit(self.train.n_pixels, self.train.n_classes, self.train.name)
+        self.test.check_fit(self.train.n_pixels, self.train.n_classes, f"the training set {self.train.name}")
 
     @classmethod
     def load(
@@ -182,7 +185,10 @@ class TrainingData:
         train = load(source, labels=labels, split="train", download=download is not None, progress=download)
         if test is not None:
             return cls(train, load(test), signs)
-        held = load(source, labels=labels)
+        try:
+            held = load(source, labels=labels)
+        except NoSuchHalfError:
+            held = train
         if not np.array_equal(held.images, train.images):
             return cls(train, held, signs)
         kept, out = split(len(train), max(len(train) // 6, 1))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base import rng
+from oxnor.models.base.words import counted
 
 #: Accuracy that may be lost at the knee, unless said otherwise: half a point.
 LIMIT = 0.005
@@ -146,7 +147,8 @@ class Curve:
         rates = list(self.accuracy)
         return (
             f"Curve({self.label!r}, {len(rates)} error rates {min(rates):.4g} to {max(rates):.4g},"
-            f" {sum(map(len, self.accuracy.values())):,} trials of {self.measure}, clean {100 * self.clean:.2f} %)"
+            f" {counted(sum(map(len, self.accuracy.values())), 'trial')} of {self.measure},"
+            f" clean {100 * self.clean:.2f} %)"
         )
 
     @property

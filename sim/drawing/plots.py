@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.words import counted
 from oxnor.models.trials.curves import LIMIT, Curve, Knee
 
 from .picture import Picture
@@ -23,6 +24,9 @@ _NAMES = ("ink", "line", "muted", "blue", "orange", "green", "purple")
 _PLACEHOLDERS = {name: f"#00000{k + 1}" for k, name in enumerate(_NAMES)}
 #: One colour and one marker a curve, so that either is enough to tell them apart.
 _SERIES = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("ink", "v"))
+
+#: Characters of a class's name that a picture shows.
+NAME_SHOWN = 14
 
 #: A figure under construction: (what draws it, given a figure and colours by name; its label; width, height in inches)
 Draw = Callable[[Any, Mapping[str, str]], None]
@@ -151,15 +155,15 @@ def accuracy_plot(
             colour, pts = colours[name], curve.points
             known = [p for p in pts if p.band_low is not None]
             trials = sorted({p.trials for p in pts})
-            count = f"{trials[0]} to {trials[-1]}" if len(trials) > 1 else f"{trials[0]}"
+            count = f"{trials[0]} to {trials[-1]} trials" if len(trials) > 1 else counted(trials[0], "trial")
             if known:
                 axes.fill_between(
                     [p.rate for p in known],
                     [100 * (p.band_low or 0) for p in known],
                     [100 * (p.band_high or 0) for p in known],
-                    color=colour, alpha=0.2, lw=0, label=f"95 % band, {count} trials" if alone else None,
+                    color=colour, alpha=0.2, lw=0, label=f"95 % band, {count}" if alone else None,
                 )  # fmt: skip
-            label = f"mean of {count} trials" if alone else curve.label
+            label = f"mean of {count}" if alone else curve.label
             axes.plot(curve.rates, 100 * curve.means, color=colour, lw=2, marker=marker, ms=5, label=label)
             if alone and curve.is_accuracy:
                 without = f"without errors: {100 * curve.clean:.2f} %"
@@ -221,8 +225,17 @@ def layers_plot(curves: Mapping[str, Curve], title: str, *, limit: float = LIMIT
     return Plot(title, (10.5, 1.2 + 0.55 * len(knees)), draw)
 
 
-def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str) -> Plot:
-    """Return confusion matrices side by side, by error rate; each row is a class, in percent of its images."""
+def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str, names: Sequence[str] = ()) -> Plot:
+    """Return confusion matrices side by side, by error rate; each row is a class, in percent of its images.
+
+    Parameters
+    ----------
+    matrices : mapping of float to ndarray of int64
+    title : str
+    names : sequence of str
+        Of the classes; numbers stand for them otherwise.
+    """
+    shown = [name if len(name) <= NAME_SHOWN else f"{name[: NAME_SHOWN - 1]}…" for name in names]
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
         all_axes = np.atleast_1d(figure.subplots(1, len(matrices)))
@@ -239,17 +252,20 @@ def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str) -> P
                         axes.text(j + 0.5, i + 0.5, f"{share[i, j]:.0f}", color=colour, fontsize=size, **where)
             axes.set_aspect("equal")
             axes.invert_yaxis()
-            ticks = np.arange(0, n, max(1, n // 10))
-            axes.set_xticks(ticks + 0.5, ticks)
-            axes.set_yticks(ticks + 0.5, ticks)
+            ticks = np.arange(0, n, max(1, n // 16 if shown else n // 10))
+            texts = [shown[k] if shown else str(k) for k in ticks]
+            turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if shown else {}
+            axes.set_xticks(ticks + 0.5, texts, parse_math=False, **turned)
+            axes.set_yticks(ticks + 0.5, texts, parse_math=False)
             axes.set_title(f"error rate {rate:.3g}" if rate else "without errors", fontsize=11)
             axes.set_xlabel("predicted class")
         all_axes[0].set_ylabel("class")
 
     panels = {}
     if len(matrices) > 1:
-        panels = {f"{rate:g}": confusion_plot({rate: counts}, title) for rate, counts in matrices.items()}
-    return Plot(title, (3.6 * len(matrices), 4.3), draw, panels)
+        panels = {f"{rate:g}": confusion_plot({rate: counts}, title, names) for rate, counts in matrices.items()}
+    margin = 0.07 * max((len(name) for name in shown), default=0)
+    return Plot(title, ((3.6 + margin) * len(matrices), 4.3 + margin), draw, panels)
 
 
 def image_png(pixels: NDArray[np.uint8]) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.words import counted
 from oxnor.models.trials.curves import LIMIT, Curve, Point
 from oxnor.sim.drawing.html import facts, figure, page, table, tiles
 from oxnor.sim.drawing.plots import Plot, accuracy_plot, confusion_plot, layers_plot
@@ -64,7 +65,7 @@ class Story:
 
     def __repr__(self) -> str:
         trials = sum(p.trials for c in self.curves.values() for p in c.points)
-        return f"Story({self.curve.verdict(self.limit)}; {trials:,} trials)"
+        return f"Story({self.curve.verdict(self.limit)}; {counted(trials, 'trial')})"
 
     @classmethod
     def read(cls, path: str | Path, limit: float = LIMIT) -> Story:
@@ -107,7 +108,8 @@ class Story:
         chosen = chosen_rates(self)
         if self.header["classes"] <= 64:
             shown = {rate: self.confusions[rate] for rate in chosen}
-            drawn["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}")
+            names = self.header.get("class_names", ())
+            drawn["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}", names)
         return drawn
 
     def to_json(self) -> dict[str, Any]:

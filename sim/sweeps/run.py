@@ -81,7 +81,7 @@ def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, comman
         "options": dict(params.options) | _device_options(params.device),
         "command": command,
         "made": machine(),
-    }
+    } | ({"class_names": list(inputs.classes)} if inputs.classes else {})
 
 
 def sweep(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError, install
 from oxnor.models.base.files import write_text
 from oxnor.models.base.replace import whole_file
+from oxnor.models.base.words import counted
 from oxnor.models.trials.curves import Curve
 
 FORMAT = "oxnor-sweep"
@@ -35,7 +36,8 @@ _CLASSES_MAX, _IMAGES_MAX = 1 << 16, 1 << 31
 #: Types of the fields of a header; those of the second row may be missing.
 _FIELDS = {"network": str, "network_digest": str, "images_digest": str, "kind": str, "options": dict, "seed": int,
            "images": int, "classes": int,
-           "inputs": str, "labels": str, "command": str, "shape": list, "made": dict}  # fmt: skip
+           "inputs": str, "labels": str, "command": str, "shape": list, "made": dict,
+           "class_names": list}  # fmt: skip
 #: What Python raises on a damaged file besides sqlite3's own errors.
 _DAMAGED = (sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError, MemoryError)
 #: Value of header.labels where the trials count images that are right, not those that stay as they were.
@@ -230,6 +232,9 @@ class Results:
         for key, high in {"images": _IMAGES_MAX, "classes": _CLASSES_MAX}.items():
             if not 1 <= header[key] <= high:
                 raise InputError(f"{self.path}: header.{key} must be in [1, {high}], not {_short(header[key])}")
+        names = header.get("class_names", [])
+        if names and (len(names) != header["classes"] or not all(isinstance(name, str) for name in names)):
+            raise InputError(f"{self.path}: header.class_names must be {header['classes']} texts, one a class")
         return header
 
     @property
@@ -248,7 +253,7 @@ class Results:
         self._db.execute("COMMIT")
 
     def __repr__(self) -> str:
-        return f"Results({str(self.path)!r}: {self.header['network']}, {len(self.done()):,} trials)"
+        return f"Results({str(self.path)!r}: {self.header['network']}, {counted(len(self.done()), 'trial')})"
 
     def __enter__(self) -> Results:
         return self

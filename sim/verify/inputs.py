@@ -34,11 +34,14 @@ class Inputs:
         The right class of each.
     source : str
         In words.
+    classes : tuple of str
+        Names of the classes, where they say more than numbers; otherwise empty.
     """
 
     images: NDArray
     labels: NDArray[np.int64] | None
     source: str
+    classes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         labels = "no labels" if self.labels is None else "labels"
@@ -46,9 +49,21 @@ class Inputs:
 
 
 def own_set(network: Any) -> str | None:
-    """Return the known data set that a network takes by itself: its file names it, or it takes digits; or None."""
+    """Return the known data set that a network takes by itself: its file names it, or it takes digits; or None.
+
+    Raises
+    ------
+    InputError
+        If it was made for a set of somebody's own: nothing else is right for it.
+    """
     if network.data_set in KNOWN_SETS:
         return network.data_set
+    if network.data_set:
+        raise InputError(
+            f"must be given for network {network.name!r}, which was made for the data set {network.data_set!r}: name"
+            " its file or folder; or use `random_inputs`",
+            parameter="data",
+        )
     return "mnist" if type_of(network).pixels(network) == DIGIT_SIZE else None
 
 
@@ -72,8 +87,10 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
         If the number of images is out of range, or the set does not fit the network.
     """
     kind = type_of(network)
-    source: str | Path | None = options.source or own_set(network)
-    if options.random_inputs or source is None:
+    source: str | Path | None = options.source
+    if source is None and not options.random_inputs:
+        source = own_set(network)
+    if source is None:
         count = options.images or min(options.at_most, IMAGES_MAX)
         if count > IMAGES_MAX:
             raise InputError(f"must be in [1, {IMAGES_MAX}], not {count}", parameter="images")
@@ -82,11 +99,17 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
         size = network.n_in if kind.levels == 2 else kind.pixels(network)
         drawn = g.integers(0, kind.levels, size=(count, size), dtype=np.uint8)
         what, images = ("bits", drawn.astype(bool)) if kind.levels == 2 else ("grey values", drawn)
-        return Inputs(images, None, f"random {what}, seed {options.seed} (no labels)")
+        return Inputs(images, None, f"random {what}, seed {options.seed} (no labels)", class_names(network))
     data = load_dataset(source, labels=options.labels, data_dir=options.directory, signs=kind.signs(network))
-    data.check_fit(kind.pixels(network), network.n_out, network.name)
-    data = data.first(options.images or min(options.at_most, len(data)))
-    return Inputs(data.flat, data.labels, data.source)
+    data.check_fit(kind.pixels(network), network.n_out, f"network {network.name!r}")
+    data = data.in_classes(network.classes, network.name).first(options.images or min(options.at_most, len(data)))
+    return Inputs(data.flat, data.labels, data.source, class_names(network, data.classes))
+
+
+def class_names(network: Any, others: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the names of a network's classes, or `others` if they are as many; none if they are but numbers."""
+    names = network.classes or others
+    return names if len(names) == network.n_out and names != tuple(map(str, range(len(names)))) else ()
 
 
 def refuse_without_labels(network: Any, inputs: Inputs, options: DataOptions) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oxnor.models.base.files import write_text
 
+from .inputs import Inputs
 
-def write_csv(path: str | Path, result: Any, labels: NDArray | None) -> None:
+
+def write_csv(path: str | Path, result: Any, inputs: Inputs) -> None:
     """Write the results of each image, whole or not at all.
 
     Parameters
@@ -21,11 +22,14 @@ def write_csv(path: str | Path, result: Any, labels: NDArray | None) -> None:
     path : path
     result : SimulationResult or SpikingResult
         Its ``columns()`` are written behind the image's number and, where there is one, its label.
-    labels : ndarray of int, shape (n,), or None
+    inputs : Inputs
+        What was simulated. Names of its classes come last, as ``label_name`` and ``class_name``.
     """
-    columns = result.columns()
+    columns, labels, names = result.columns(), inputs.labels, np.array(inputs.classes)
     count = len(columns["class"])
     columns = {"image": range(count)} | ({} if labels is None else {"label": labels[:count]}) | columns
+    if inputs.classes:
+        columns |= {f"{k}_name": names[columns[k]] for k in ("label", "class") if k in columns}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)

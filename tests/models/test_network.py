@@ -74,7 +74,7 @@ def test_arrays_cannot_be_changed_behind_a_network():
 @pytest.mark.parametrize(
     ("weights", "thresholds", "extra", "message"),
     [
-        ([W.astype(int), LAST], [T, None], {}, "layer 0: dense layer: weights must be bool (True is +1), not int64"),
+        ([W.astype(int), LAST], [T, None], {}, "layer 0: weights must be bool (True is +1), or all -1 or +1"),
         ([W[0], LAST], [T, None], {}, "layer 0: dense layer: weights must have shape (n_out, n_in), each 1 to 65536, not (3,)"),
         ([W, LAST], [T + 5, None], {}, "layer 0: dense layer: thresholds must be in [0, 4], not 5 (neuron 0)"),
         ([W, LAST], [T - 1, None], {}, "layer 0: dense layer: thresholds must be in [0, 4], not -1 (neuron 0)"),

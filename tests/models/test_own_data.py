@@ -195,12 +195,12 @@ def test_labels_refused(case):
 def test_labels_that_count_from_one_are_named():
     data = Dataset("mine", GREY, LABELS + 1)
     with pytest.raises(InputError) as caught:
-        data.check_fit(16, 3, "net")
+        data.check_fit(16, 3, "network 'net'")
     assert str(caught.value) == (
         "mine: labels must be in [0, 2] for network 'net', not 1 to 3; they seem to count from 1: subtract 1"
     )
     with pytest.raises(InputError, match=r"images must have 784 elements for network 'net', not 16 .4x4.$"):
-        data.check_fit(784, 10, "net")
+        data.check_fit(784, 10, "network 'net'")
 
 
 def test_files_refused(tmp_path):
@@ -216,11 +216,11 @@ def test_files_refused(tmp_path):
     np.savez(tmp_path / "a.npz", foo=GREY)
     assert refused(tmp_path / "a.npz").endswith("there are foo")
     np.savez(tmp_path / "b.npz", images=GREY, labels=LABELS[:5])
-    assert refused(tmp_path / "b.npz") == "b: labels must be 6, one an image, not 5"
+    assert refused(tmp_path / "b.npz") == "b.npz: labels must be 6, one an image, not 5"
     (tmp_path / "c.csv").write_text("1,2\n3,4\n")
     assert "the first line must name the columns" in refused(tmp_path / "c.csv")
     (tmp_path / "d.csv").write_text("label,a\n1,2\n1\n")
-    assert "every row must have 2 numbers" in refused(tmp_path / "d.csv")
+    assert "line 3 must have 2 cells, not 1" in refused(tmp_path / "d.csv")
     (tmp_path / "empty").mkdir()
     assert "must hold one folder a class with pictures" in refused(tmp_path / "empty")
     for k, size in enumerate((4, 5)):
@@ -298,3 +298,123 @@ def test_sixteen_bit_pictures_are_refused(tmp_path):
         Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(tmp_path / f"c{k}" / "a.png")
     with pytest.raises(InputError, match="pictures must have 8 bits a value, not 16 or more: convert them first"):
         read_dataset(tmp_path)
+
+
+def pictures(folder, half, mode="L", classes="ab", grey=True):
+    g = np.random.default_rng(1)
+    for name in classes:
+        place = folder / half / name
+        place.mkdir(parents=True)
+        for k in range(3):
+            pixels = np.repeat(g.integers(0, 256, (4, 4, 1), dtype=np.uint8), 3, 2) if grey else g.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+            picture = Image.fromarray(pixels)
+            (picture.convert("L") if mode == "P" and grey else picture).convert(mode).save(place / f"{k}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("mode", "grey", "shape"), [
+    ("L", True, (4, 4)), ("LA", True, (4, 4)), ("P", True, (4, 4)), ("RGB", True, (4, 4, 3)), ("RGBA", False, (4, 4, 3)),
+    ("P", False, (4, 4, 3)),
+])  # fmt: skip
+def test_modes_of_pictures(tmp_path, mode, grey, shape):
+    found = read_dataset(pictures(tmp_path / "set", "test", mode, grey=grey))
+    assert found.images.shape[1:] == shape
+    if mode == "L":
+        assert not np.array_equal(found.images[0], found.images[1])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_pictures_are_refused(tmp_path, mode):
+    place = pictures(tmp_path / "set", "test")
+    picture = Image.new("RGBA", (4, 4), (9, 9, 9, 100)).convert(mode)
+    picture.save(place / "test" / "a" / "x.png", **({"transparency": 0} if mode == "P" else {}))
+    with pytest.raises(InputError, match=r"x.png: pictures must have no transparent pixels: put them on a background first$"):
+        read_dataset(place)
+
+
+CSV = {
+    "": "is empty: the first line must name the columns",
+    "\n1\n": "has an empty first line: the first line must name the columns",
+    "label,a,b\n": ": must have rows below the names of the columns, and has none",
+    "label,a,b\n0,1,2\n\n1,x,3\n": ": line 4, column 'a', must be a number, not 'x'",
+    "label,a,b\n0,1,2\n1,3\n": ": line 3 must have 3 cells, not 2",
+    "label,Class,a\n0,0,1\n": ": one column must have the labels, not 2 (label, Class): rename the others",
+}
+
+
+@pytest.mark.parametrize("text", CSV)
+def test_csv_refused_by_line(tmp_path, text):
+    path = tmp_path / "set.csv"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_dataset(path)
+    assert str(caught.value).removeprefix(str(path)).lstrip() == CSV[text].lstrip()
+
+
+def test_y_is_a_feature_beside_a_label(tmp_path):
+    path = tmp_path / "set.csv"
+    path.write_text("label,x,y\n1,20,30\n0,40,50\n")
+    np.testing.assert_array_equal(read_dataset(path).images, [[20, 30], [40, 50]])
+    path.write_text("x,y\n20,1\n40,0\n")
+    np.testing.assert_array_equal(read_dataset(path).labels, [1, 0])
+
+
+def test_half_a_set(tmp_path):
+    folder = pictures(tmp_path / "set", "train")
+    with pytest.raises(InputError) as caught:
+        read_dataset(folder)
+    assert str(caught.value) == f"{folder}: must have a folder test beside train; name {folder / 'train'} to take that"
+    assert len(read_dataset(folder, split="train")) == len(read_dataset(folder / "train")) == 6
+    np.savez(tmp_path / "set.npz", x_train=GREY, y_train=LABELS)
+    with pytest.raises(InputError, match=r"must have an array of test images, as x_test, and has only x_train$"):
+        read_dataset(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize(("labels", "classes", "text"), [
+    ([0, 3, 3], (), ", no image of class 1, 2"), ([0, 0, 0], (), ", all images of one class, 0"),
+    ([0, 1, 0], ("a", "b", "c"), ", no image of class c"), ([1, 0, 2], (), ""), (None, (), ""),
+    ([20, 0, 1], (), ", no image of class 2, 3, 4, 5, 6, 7, 8, 9 and 10 more"),
+])  # fmt: skip
+def test_classes_without_images_are_said(labels, classes, text):
+    held = None if labels is None else np.array(labels)
+    assert Dataset("x", GREY[:3], held, classes).gaps == text
+
+
+def test_labels_are_counted_as_the_network_counts_them(tmp_path):
+    """A folder with some of a network's classes has other numbers for them."""
+    found = read_dataset(pictures(tmp_path / "set", "test", classes="ac"))
+    counted = found.in_classes(("a", "b", "c"), "net")
+    np.testing.assert_array_equal(counted.labels, found.labels * 2)
+    assert counted.classes == ("a", "b", "c")
+    assert found.in_classes((), "net") is found.in_classes(("x", "y"), "net") is found
+    with pytest.raises(InputError, match="set: classes must be those of network 'net', a, b, not c"):
+        found.in_classes(("a", "b"), "net")
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("missing.npz", "missing.npz: no such file or folder"), ("a/b", "a/b: no such file or folder"),
+    ("mnits", ("data must be one of mnist, fashion-mnist, digits, cifar10, a file or a folder, not 'mnits'"
+               " (did you mean mnist or digits or fashion-mnist?)")),
+])  # fmt: skip
+def test_no_such_data(name, message):
+    with pytest.raises(InputError) as caught:
+        load_dataset(name)
+    assert str(caught.value) == message
+
+
+def test_a_file_that_is_no_known_kind(tmp_path):
+    (tmp_path / "thing.dat").write_text("hello world")
+    with pytest.raises(InputError) as caught:
+        read_dataset(tmp_path / "thing.dat")
+    assert str(caught.value) == (
+        f"{tmp_path}/thing.dat: is none of .npz, .npy, .csv, .tsv, .txt by its name, and no IDX file:"
+        " dimensions must be 1 to 4, not 108"
+    )
+
+
+def test_signs():
+    values, what = check_images(np.array([[-1.5, 2.0], [0.0, -3.0]]), "F", signs=True)
+    assert (values.tolist(), what) == ([[False, True], [True, False]], "signs of numbers")
+    assert check_images(np.array([[0, 1]]), "F", signs=True)[1] == "0 and 1 as bits"
+    with pytest.raises(InputError, match="F: images must be signed numbers, whose signs are taken, not 3 to 200"):
+        check_images(np.array([[3, 200]]), "F", signs=True)
