@@ -14,8 +14,11 @@ __getattr__, __dir__, __all__ = lazy_names(__name__, {
     "Network": "oxnor.models.networks.binarized",
     "ReadErrors": "oxnor.models.faults.read_errors",
     "SpikingNetwork": "oxnor.models.networks.spiking",
+    "TrainParams": "oxnor.models.training.binarized",
+    "TrainingData": "oxnor.models.training.presets",
     "export_network": "oxnor.models.exchange.export_network",
     "golden": "oxnor.models.golden",
     "import_network": "oxnor.models.exchange.import_network",
     "load": "oxnor.models.zoo",
+    "train_network": "oxnor.models.training.presets",
 })

@@ -141,7 +141,7 @@ def train(
     Example: [bold]oxnor train mnist-tfc --epochs 40[/], or [bold]oxnor train clothes --hidden 512,512 --data
     fashion-mnist[/]
     """
-    from oxnor.models.training.presets import TrainingData, make, preset
+    from oxnor.models.training.presets import TrainingData, preset, train_network
 
     options = asdict(training)
     hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
@@ -162,7 +162,7 @@ def train(
         for part in (sets.train, sets.test):
             if part.gaps:
                 note(f"{part.name}{part.gaps}")
-        network = make(
+        network = train_network(
             name, params, sets, command=command_line(name, options | given), checkpoint=checkpoint, resume=resume,
             progress=lambda step: tell(step.stage, step.epoch, step.epochs, _scores(step)),
         )  # fmt: skip

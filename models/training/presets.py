@@ -225,7 +225,7 @@ class TrainingData:
         return replace(params, deformation=params.deformation.in_pixels(scale), teacher=teacher)
 
 
-def make(
+def train_network(
     name: str,
     params: TrainParams | SpikingTrainParams,
     data: TrainingData,

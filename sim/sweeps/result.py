@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from oxnor.models.base.files import write_text
 from oxnor.models.trials.curves import LIMIT, Curve
 from oxnor.sim.drawing.plots import Plot
 
-from .page import Story
+from .page import Story, build_page
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +55,10 @@ class SweepResult:
     def save_plot(self, path: str | Path, name: str = "accuracy") -> None:
         """Write a picture as SVG, PNG or PDF, by the end of the file's name."""
         self.plot(name).save(path)
+
+    def save_page(self, path: str | Path) -> None:
+        """Write the page of ``oxnor report``: pictures, tables and the command that made them."""
+        write_text(path, build_page([self.story]))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the trials as a JSON-able dict."""

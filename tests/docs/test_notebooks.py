@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs/notebooks").glob("*.ipynb"))
+#: Run by `make test-slow`: they build a board.
+LONG = ("digits",)
 PUBLIC = ("oxnor", "oxnor.models", "oxnor.hw", "oxnor.sim", "oxnor.fpga")
 of_notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -42,7 +44,9 @@ def test_notebook_uses_public_names(path):
             assert {name.name for name in node.names} <= set(importlib.import_module(node.module).__all__)
 
 
-@of_notebooks
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=pytest.mark.slow) if p.stem in LONG else p for p in NOTEBOOKS], ids=lambda p: p.stem
+)
 @pytest.mark.cosim
 def test_notebook_runs(path, tmp_path):
     if "import torch" in code(path):

@@ -26,9 +26,12 @@ HOMES = {
     "Network": "oxnor.models.networks.binarized",
     "ReadErrors": "oxnor.models.faults.read_errors",
     "SpikingNetwork": "oxnor.models.networks.spiking",
+    "TrainParams": "oxnor.models.training.binarized",
+    "TrainingData": "oxnor.models.training.presets",
     "export_network": "oxnor.models.exchange.export_network",
     "import_network": "oxnor.models.exchange.import_network",
     "load": "oxnor.models.zoo",
+    "train_network": "oxnor.models.training.presets",
 }
 
 

@@ -241,7 +241,7 @@ def test_pickles_never_run(tmp_path, monkeypatch):
         "is a pickle, which could run any program and is never loaded: save a state dict with torch.save"
     )
     np.savez("m.npz", w0=np.array([Evil()], dtype=object))
-    assert "array 'w0' must be bool, uint8, " in refused(Path("m.npz"))
+    assert "array 'w0' must be numbers, not Python objects" in refused(Path("m.npz"))
     assert not Path("pwned").exists()
 
 
@@ -302,7 +302,7 @@ ARRAYS = {
     "fraction": ({"w0": W0, "scales": np.full(3, 0.5)}, "scales must be whole numbers in (-2**31, 2**31)"),
     "unknown": ({"w0": W0, "bias": T0}, "must hold nothing but w, t, gamma, beta, mean, variance, eps by layer, scales, offsets and input_threshold, not bias"),
     "our own": ({"header": np.zeros(2, np.uint8)}, "is a network of oxnor already: use it as it is"),
-    "text": ({"w0": np.array(["a"])}, "array 'w0' must be bool, uint8, int8, int16, int32, int64, float16, float32, float64, uint16, uint32 or uint64, not text"),
+    "text": ({"w0": np.array(["a"])}, "array 'w0' must be numbers, not text"),
 }
 
 

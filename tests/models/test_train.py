@@ -19,7 +19,7 @@ from oxnor.models.datasets.options import DataOptions
 from oxnor.models.golden.registry import accuracy
 from oxnor.models.training.binarized import TrainParams, split, train
 from oxnor.models.training.deform import Deformation
-from oxnor.models.training.presets import TrainingData, make
+from oxnor.models.training.presets import TrainingData, train_network
 from oxnor.models.training.teacher import TeacherParams
 from oxnor.sim.verify.inputs import inputs_for
 
@@ -238,7 +238,7 @@ def small_sets():
 def test_trains_on_another_set_of_pictures(small_sets):
     params = TrainParams(hidden=(128,), epochs=30, batch=64, views=4, teacher=TeacherParams(epochs=3, batch=32),
                          deformation=Deformation() * 0.3, validation=5000)
-    network = make("digits", params, small_sets, command="x")
+    network = train_network("digits", params, small_sets, command="x")
     assert network.shape == (64, 128, 10)
     assert network.info["accuracy"] > 0.78
     assert network.info["accuracy"] == accuracy(network, small_sets.test.flat, small_sets.test.labels)
@@ -253,7 +253,7 @@ def test_trains_on_features(small_sets):
         return Dataset(part.name, part.flat[few], part.labels[few], ("zero", "one", "two"), part.source)
 
     data = TrainingData(features(small_sets.train), features(small_sets.test))
-    network = make("features", TrainParams(hidden=(21,), epochs=10, batch=32, input_threshold=90), data)
+    network = train_network("features", TrainParams(hidden=(21,), epochs=10, batch=32, input_threshold=90), data)
     assert network.shape == (64, 21, 3)
     assert network.input_rule.to_json() == 90
     assert network.classes == ("zero", "one", "two")
@@ -263,9 +263,9 @@ def test_trains_on_features(small_sets):
 
 
 def test_sets_that_do_not_fit(small_sets):
-    with pytest.raises(InputError, match="images must have 784 elements for network 'mnist', not 64"):
+    with pytest.raises(InputError, match="digits: images must have 784 elements for the training set mnist, not 64"):
         TrainingData(load_dataset("mnist"), small_sets.test)
-    with pytest.raises(InputError, match="digits: must have labels"):
+    with pytest.raises(InputError, match="digits: must have labels, in a file given as `labels`"):
         TrainingData(dataclasses.replace(small_sets.train, labels=None), small_sets.test)
 
 
@@ -299,7 +299,7 @@ def test_trains_on_a_thermometer_code_and_on_signs(small_sets, tmp_path):
 
     data = TrainingData(features(small_sets.train), features(small_sets.test))
     params = TrainParams(hidden=(32,), epochs=12, batch=32)
-    plain, coded = (make("means", dataclasses.replace(params, input_bits=bits), data) for bits in (0, 5))
+    plain, coded = (train_network("means", dataclasses.replace(params, input_bits=bits), data) for bits in (0, 5))
     assert coded.input_rule.kind == "thermometer"
     assert coded.shape == (80, 32, 4)
     assert coded.info["accuracy"] > plain.info["accuracy"]
@@ -312,14 +312,14 @@ def test_trains_on_a_thermometer_code_and_on_signs(small_sets, tmp_path):
     for name, part in zip(("train", "test"), (data.train, data.test), strict=True):
         np.savez(tmp_path / f"{name}.npz", x=part.images.astype(float) - part.images.mean(0), y=part.labels)
     signed = TrainingData.load(tmp_path / "train.npz", test=tmp_path / "test.npz", signs=True)
-    network = make("signs", params, signed)
+    network = train_network("signs", params, signed)
     assert network.input_rule.signs
     assert network.info["accuracy"] > 0.8
     network.save(tmp_path / "signs.npz")
     inputs = inputs_for(zoo.load(tmp_path / "signs.npz"), DataOptions(source=tmp_path / "test.npz"))
     assert accuracy(network, inputs.images, inputs.labels) == network.info["accuracy"]
     with pytest.raises(InputError, match="input_bits must not be given together with `signs`"):
-        make("signs", dataclasses.replace(params, input_bits=2), signed)
+        train_network("signs", dataclasses.replace(params, input_bits=2), signed)
 
 
 def test_help_has_the_defaults_of_training():
