@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oxnor.models.base.errors import InputError
 from oxnor.sections import Board
@@ -12,6 +12,7 @@ from oxnor.sections import Board
 if TYPE_CHECKING:
     from oxnor.design import Design
     from oxnor.fpga.boards import Board as FpgaBoard
+    from oxnor.fpga.report import BuildReport
     from oxnor.hw.params.engine import EngineConfig
 
 
@@ -47,12 +48,10 @@ def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineCon
     return spec, engine_for(network, spec.chip, folds, **features), ("the folding is the given one",)
 
 
-def build(design: Design, directory: Path, progress: Callable[[str, int, int], None] | None) -> dict[str, Any]:
+def build(design: Design, directory: Path, progress: Callable[[str, int, int], None] | None) -> BuildReport:
     """Build the bitstream; see :meth:`oxnor.Design.build`."""
     from oxnor.fpga.bitstream import build as make
-    from oxnor.fpga.design import BuildOptions
 
     board = board_of(design)
     spec, config, _ = board_config(design)
-    options = BuildOptions(board.freq_mhz, board.link, board.baud, seed=board.seed)
-    return make(design.binarized, spec, config, directory, options, progress=progress)
+    return make(design.binarized, spec, config, directory, board.options, progress=progress)

@@ -14,6 +14,8 @@ from oxnor.models.datasets.options import DataOptions
 from oxnor.sections import FOREIGN, Board, Device, Errors, Tolerance, name_or_path
 
 if TYPE_CHECKING:
+    from oxnor.fpga.report import BuildReport
+    from oxnor.hw.emit.generate import Generated
     from oxnor.models.devices.model import DeviceModel
     from oxnor.models.devices.options import DeviceOptions
     from oxnor.models.faults.options import ErrorOptions
@@ -86,6 +88,10 @@ class Design:
             object.__setattr__(self, name, value)
 
         put("network", name_or_path(self.network, (".npz", *FOREIGN)))
+        if isinstance(self.network, str):
+            from oxnor.models import zoo
+
+            zoo.find(self.network)
         if self.device is not None and not isinstance(self.device, Device):
             put("device", Device(self.device))
         if isinstance(self.board, str):
@@ -176,8 +182,9 @@ class Design:
         values = {name: value for name, value in changes.items() if value is not None}
         return replace(self, data=replace(self.data, **values))
 
-    def with_device(self, **changes: Any) -> Design:
-        """Return the design with another device (`model`) or age (`cycles`, `seconds`)."""
+    def with_device(self, model: str | Path | DeviceModel | None = None, **age: float) -> Design:
+        """Return the design with another device or age (`cycles`, `seconds`)."""
+        changes: dict[str, Any] = age if model is None else {"model": model, **age}
         if self.device is None and not changes:
             return self
         held = self.device
@@ -273,7 +280,7 @@ class Design:
 
         return measure(self)
 
-    def generate(self, directory: str | Path, *, force: bool = False) -> dict[str, Any]:
+    def generate(self, directory: str | Path, *, force: bool = False) -> Generated:
         """Write the engine's Verilog, memory files and sidecar; see :func:`oxnor.hw.generate`.
 
         Parameters
@@ -284,8 +291,7 @@ class Design:
 
         Returns
         -------
-        dict
-            The sidecar.
+        Generated
         """
         from oxnor.hw.emit.generate import generate
         from oxnor.hw.placement.drawn_devices import DeviceDraw
@@ -383,7 +389,9 @@ class Design:
 
         return board_config(self)
 
-    def build(self, directory: str | Path, *, progress: Callable[[str, int, int], None] | None = None) -> Any:
+    def build(
+        self, directory: str | Path, *, progress: Callable[[str, int, int], None] | None = None
+    ) -> BuildReport:
         """Build the bitstream of the board.
 
         Parameters
@@ -395,8 +403,8 @@ class Design:
 
         Returns
         -------
-        dict
-            The report; ``fits`` says whether there is a bitstream, ``advice`` what to change if not.
+        BuildReport
+            ``fits`` says whether there is a bitstream, ``advice`` what to change if not.
         """
         from oxnor.boards import build
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
+    from oxnor.fpga.options import BuildOptions
     from oxnor.models.devices.model import DeviceModel
     from oxnor.models.faults.fault_map import FaultMap
 
@@ -152,16 +153,16 @@ class Board:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.link not in ("uart", "spi"):
-            raise InputError(f"must be uart or spi, not {self.link!r}", parameter="link")
         if self.interval is not None and self.interval < 1:
             raise InputError(f"must be 1 or more, not {self.interval}", parameter="interval")
-        if self.freq_mhz is not None and not 1 <= self.freq_mhz <= 400:
-            raise InputError(f"must be in [1, 400] MHz, not {self.freq_mhz:g}", parameter="freq_mhz")
-        if not 0 <= self.seed < 1 << 31:
-            raise InputError(f"must be in [0, 2**31), not {self.seed}", parameter="seed")
-        if self.link == "spi" and self.baud is not None:
-            raise InputError("must not be given with `link` spi: the host makes the clock of SPI", parameter="baud")
+        _ = self.options  # which checks the rest
+
+    @property
+    def options(self) -> BuildOptions:
+        """How an engine is put on the board."""
+        from oxnor.fpga.options import BuildOptions
+
+        return BuildOptions(self.freq_mhz, self.link, self.baud, seed=self.seed)
 
 
 def name_or_path(value: Any, suffixes: tuple[str, ...]) -> Any:

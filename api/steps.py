@@ -163,11 +163,10 @@ def _devices(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
 
 
 def _generate(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
-    sidecar = design.generate(folder / "engine")
-    config = design.config()
+    generated = design.generate(folder / "engine")
+    sidecar = generated.sidecar
     result = {
-        "top": sidecar["top"], "verilog_files": len(sidecar["sources"]),
-        "macros": sum(y.macros for y in config.layers),
+        "top": generated.top, "verilog_files": len(sidecar["sources"]), "macros": generated.macros,
         "latency": sidecar.get("latency"), "initiation_interval": sidecar.get("initiation_interval"),
     }  # fmt: skip
     return {name: value for name, value in result.items() if value is not None}
@@ -197,7 +196,7 @@ def _sweep(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
 
 def _board(design: Design, folder: Path, tell: Tell) -> dict[str, Any]:
     result = design.build(folder / "board", progress=lambda step, done, total: tell(f"board: {step}", done, total))
-    return {"ok": not result["advice"]} | result
+    return {"ok": result.ok} | result.to_json()
 
 
 def _always(design: Design) -> bool:

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "BOARDS": "oxnor.fpga.boards",
         "Board": "oxnor.fpga.boards",
-        "BuildOptions": "oxnor.fpga.design",
+        "BuildOptions": "oxnor.fpga.options",
         "Host": "oxnor.fpga.host",
         "LinkError": "oxnor.fpga.transport",
         "VirtualBoard": "oxnor.fpga.emulate",

@@ -8,7 +8,6 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.targets import TARGETS
@@ -21,8 +20,9 @@ from oxnor.sim.runner.process import failure
 from oxnor.sim.runner.synthesis import Tool, ToolError, run_tool
 
 from .boards import Board, Chip
-from .design import BoardDesign, BuildOptions, write_design
-from .report import report
+from .design import BoardDesign, write_design
+from .options import BuildOptions
+from .report import BuildReport, report
 from .tools import find_tool
 from .top import TOP, pin_file
 
@@ -98,7 +98,7 @@ def build(
     *,
     progress: Progress | None = None,
     root: Path | None = None,
-) -> dict[str, Any]:
+) -> BuildReport:
     """Build a bitstream, or take the one built before from the same bytes with the same tools.
 
     Parameters
@@ -116,8 +116,8 @@ def build(
 
     Returns
     -------
-    dict
-        The report; ``fits`` says whether there is a bitstream, ``advice`` what to change if not.
+    BuildReport
+        ``fits`` says whether there is a bitstream, ``advice`` what to change if not.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def build(
         with lease:
             ignored = shutil.ignore_patterns("design.json", "routed.*", *OWN_FILES)
             shutil.copytree(target, folder, ignore=ignored, dirs_exist_ok=True)
-        return json.loads((folder / REPORT).read_text())
+        return BuildReport.from_json(json.loads((folder / REPORT).read_text()))
 
 
 def _built(
@@ -163,7 +163,7 @@ def _built(
     with locked(work.parent / f"{key}.lock"):
         if not is_whole(target):
             _run_tools(design, used, work, options.seed, step)
-            text = json.dumps(report(design, work, names, options.seed), indent=2) + "\n"
+            text = json.dumps(report(design, work, names, options.seed).to_json(), indent=2) + "\n"
             write_text(work / DESCRIPTION, json.dumps(design.describe(), indent=2) + "\n")
             write_text(work / REPORT, text)
             shutil.rmtree(target, ignore_errors=True)

@@ -56,7 +56,7 @@ ECP5_25 = Chip("ECP5 LFE5U-25F", "ecp5", "ecp5", 24288, 56, 36, 0, 1024, ("--25k
 ECP5_85 = Chip("ECP5 LFE5U-85F", "ecp5", "ecp5", 83640, 208, 36, 0, 1024, ("--85k", *_ECP5_PNR))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Board:
     """An FPGA board.
 
@@ -101,6 +101,9 @@ class Board:
         return others | {
             "spi_cs_n": (cs_n, pulled), "spi_copi": (copi, io), "spi_cipo": (cipo, io), "spi_sck": (sck, io)
         }  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Board({self.name!r}, {self.chip.name}, {self.freq_mhz:g} MHz)"
 
 
 def _from_amaranth(platform: type, led: tuple[str, int]) -> dict[str, tuple[str, dict[str, str]]]:

@@ -1,4 +1,4 @@
-"""A board with an engine on it, as Verilog: what is asked for, and what is made of it."""
+"""A board with an engine on it, as Verilog."""
 
 from __future__ import annotations
 
@@ -6,65 +6,18 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from oxnor.hw.blocks.spi import DIVISOR_MIN as SPI_DIVISOR_MIN
-from oxnor.hw.blocks.uart import DIVISOR_MIN as UART_DIVISOR_MIN
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.interface import link_protocol
-from oxnor.hw.link.board import LINES, BoardLogic
+from oxnor.hw.interface.link_protocol import BIT_CYCLES_MIN
+from oxnor.hw.link.board import BoardLogic
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.placement.memory_files import write_images
-from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
 from oxnor.models.networks.binarized import Network
 
 from .boards import Board
+from .options import BuildOptions
 from .top import PLL, TOP, divisor, pin_file, pll_text, top_text
-
-#: Fewest clock cycles to a bit, by the kind of the serial line.
-BIT_CYCLES_MIN = {"uart": UART_DIVISOR_MIN, "spi": SPI_DIVISOR_MIN}
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """How an engine is put on a board.
-
-    Parameters
-    ----------
-    freq_mhz : float, optional
-        Clock of the engine, in MHz, in [1, 400]. Default: the board's.
-    link : str
-        Kind of the serial line, a key of :data:`oxnor.hw.link.board.LINES`.
-    baud : int, optional
-        Bit rate of the UART. Default: the board's.
-    bit_cycles : int, optional
-        Clock cycles to a bit of the line, instead of `baud`: what the virtual board shortens.
-    seed : int
-        Of the placer, in [0, 2**31).
-
-    Raises
-    ------
-    InputError
-        If an option is out of range, or two exclude each other.
-    """
-
-    freq_mhz: float | None = None
-    link: str = "uart"
-    baud: int | None = None
-    bit_cycles: int | None = None
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.link not in LINES:
-            raise InputError(f"must be {' or '.join(LINES)}, not {self.link!r}", parameter="link")
-        if self.freq_mhz is not None and not 1 <= self.freq_mhz <= 400:
-            raise InputError(f"must be in [1, 400] MHz, not {self.freq_mhz:g}", parameter="freq_mhz")
-        if not 0 <= self.seed < 1 << 31:
-            raise InputError(f"must be in [0, 2**31), not {self.seed}", parameter="seed")
-        if self.link == "spi" and self.baud is not None:
-            raise InputError("must not be given with `link` spi: the host makes the clock of SPI", parameter="baud")
-        fewest = BIT_CYCLES_MIN[self.link]
-        if self.bit_cycles is not None and not fewest <= self.bit_cycles <= 65535:
-            raise InputError(f"must be in [{fewest}, 65535], not {self.bit_cycles}", parameter="bit_cycles")
 
 
 @dataclass(frozen=True)
@@ -153,7 +106,7 @@ def write_design(
     (directory / "rtl").mkdir(parents=True, exist_ok=True)
     pll, freq_mhz = pll_text(board, options.freq_mhz or board.freq_mhz, directory)
     if bit_cycles is None:
-        bit_cycles = SPI_DIVISOR_MIN if link == "spi" else divisor(freq_mhz, options.baud or board.baud)
+        bit_cycles = BIT_CYCLES_MIN["spi"] if link == "spi" else divisor(freq_mhz, options.baud or board.baud)
     identity = identity_for(config, board, freq_mhz, bit_cycles, link)
     emit_component(BoardLogic(config, identity), directory / "rtl")
     if config.programming and not board.chip.writes_bits:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 
+from oxnor.hw.interface.link_protocol import BIT_CYCLES_MIN
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.files import build_root, locked
 from oxnor.models.networks.binarized import Network
@@ -24,7 +25,8 @@ from oxnor.sim.runner.runtime import Runtime
 from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
 from .boards import Board
-from .design import BIT_CYCLES_MIN, BoardDesign, BuildOptions, write_design
+from .design import BoardDesign, write_design
+from .options import BuildOptions
 from .top import TOP
 from .transport import SPI
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from oxnor.hw.interface.link_protocol import BIT_CYCLES_MIN
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
@@ -18,9 +19,10 @@ from oxnor.sim.verify.inputs import Inputs
 
 from .bitstream import memory_style, netlist_key, synthesis_script
 from .boards import Board
-from .design import BIT_CYCLES_MIN, BuildOptions, write_design
+from .design import write_design
 from .emulate import VirtualBoard, build_program
 from .host import Host
+from .options import BuildOptions
 from .report import cells
 from .session import run_images
 from .tools import find_tool
@@ -97,9 +99,9 @@ def check(
     Returns
     -------
     dict
-        JSON-able: that of :func:`oxnor.fpga.session.run_images` and the cells of the netlist.
+        JSON-able: that of :class:`oxnor.fpga.session.BoardRun`, and the cells of the netlist.
     """
     # A netlist is simulated a hundred times as slowly as RTL: the host waits longer.
     with NetlistBoard(network, board, config, root=root) as virtual, Host(virtual.port, board.baud, 600) as host:
         result = run_images(host, network, config, inputs, board=board.name, batch=20, progress=progress)
-        return result | {"cells": cells(virtual.directory / "stat.json", board.chip.family)}
+        return result.to_json() | {"cells": cells(virtual.directory / "stat.json", board.chip.family)}

@@ -54,7 +54,7 @@ class Folding:
     luts: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
     """The engine for a chip, and why it is this one.
 
@@ -70,6 +70,9 @@ class SearchResult:
     config: EngineConfig
     folding: Folding
     steps: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"SearchResult({self.config!r}, {len(self.steps)} steps)"
 
 
 def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int, int] | None:

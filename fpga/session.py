@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,87 @@ def _known(host: Host, network: Network, classes: NDArray[np.int64]) -> NDArray[
     return classes
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class BoardRun:
+    """What a board made of images, beside what it should have made of them.
+
+    Parameters
+    ----------
+    network, board, port : str
+        Names.
+    features : tuple of str
+        What the board says that it has.
+    images : int
+        How many.
+    mismatches : int
+        Images whose class differs from the golden model's.
+    accuracy, golden_accuracy : float or None
+        Part of the images whose class is their label, in [0, 1]; None without labels.
+    read_ber : float or None
+        Probability that a single read was wrong, in the board and in the golden model.
+    batches : int
+        Requests.
+    cycles, predicted_cycles : int
+        Clock cycles of all batches as the board counted them, and those of the schedule. They are equal, unless an
+        image has as many beats as a layer has reads: the buffer of the link has one port, and storing a result takes a
+        cycle of it.
+    frames, dropped : int
+        Images that the engine took in, and that it dropped.
+    clock_hz : int
+        Clock of the engine.
+    engine_images_per_s : int
+        By the cycles.
+    seconds, images_per_s : float
+        By the host's clock.
+    retries : int
+        Requests that were repeated.
+    link : dict of str to int
+        What the link has counted.
+    inputs : str
+        Where the images come from.
+    classes, golden_classes : ndarray of int64, shape (images,)
+    """
+
+    network: str
+    board: str
+    port: str
+    features: tuple[str, ...]
+    images: int
+    mismatches: int
+    accuracy: float | None
+    golden_accuracy: float | None
+    read_ber: float | None
+    batches: int
+    cycles: int
+    predicted_cycles: int
+    frames: int
+    dropped: int
+    clock_hz: int
+    engine_images_per_s: int
+    seconds: float
+    images_per_s: float
+    retries: int
+    link: dict[str, int]
+    inputs: str
+    classes: NDArray[np.int64]
+    golden_classes: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.2f} %"
+        verdict = "equal to the golden model" if self.ok else f"{self.mismatches:,} mismatches"
+        return f"BoardRun({self.network!r} on {self.board}, {self.images:,} images{accuracy}: {verdict})"
+
+    @property
+    def ok(self) -> bool:
+        """Whether every class is the golden model's."""
+        return self.mismatches == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the arrays."""
+        arrays = ("classes", "golden_classes")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays}
+
+
 def run_images(
     host: Host,
     network: Network,
@@ -89,7 +171,7 @@ def run_images(
     batch: int | None = None,
     read_errors: ReadErrors | None = None,
     progress: Callable[[int, int], object] | None = None,
-) -> dict[str, Any]:
+) -> BoardRun:
     """Run images on a board in batches as large as it takes, and compare every class with the golden model.
 
     Parameters
@@ -113,10 +195,7 @@ def run_images(
 
     Returns
     -------
-    dict
-        JSON-able: accuracy, speed, mismatches, cycles as the board has counted them, what the link counted. The cycles
-        are those of the schedule, unless an image has as many beats as a layer has reads: the buffer of the link has
-        one port, and storing a result takes a cycle of it.
+    BoardRun
 
     Raises
     ------
@@ -134,38 +213,32 @@ def run_images(
     frames, dropped = ((b - a) % (1 << 32) for a, b in zip(before, host.read("FRAMES", "DROPPED"), strict=True))
     host.set_read_errors(None, identity)
     expected = golden.argmax(golden.scores(network, bits, read_errors=read_errors))
-    return {
-        "network": network.name,
-        "board": identity.name,
-        "port": host.port,
-        "features": list(identity.features),
-        "images": len(bits),
-        **_compare(_known(host, network, classes), expected, inputs.labels),
-        "read_ber": read_errors.ber if read_errors else None,
-        "batches": len(sizes),
-        "cycles": cycles,
-        "predicted_cycles": sum(schedule(config).cycles(size) for size in sizes),
-        "frames": frames,
-        "dropped": dropped,
-        "clock_hz": identity.clock_hz,
-        "engine_images_per_s": round(len(bits) * identity.clock_hz / cycles),
-        "seconds": round(seconds, 3),
-        "images_per_s": round(len(bits) / seconds, 1),
-        "retries": host.retries - retries,
-        "link": host.counters(),
-        "inputs": inputs.source,
-    }
-
-
-def _compare(
-    classes: NDArray[np.int64], expected: NDArray[np.int64], labels: NDArray[np.integer] | None
-) -> dict[str, Any]:
-    """Return how a board's classes compare with the golden model's, and both with the labels."""
-    return {
-        "mismatches": int(np.count_nonzero(classes != expected)),
-        "accuracy": None if labels is None else float(np.mean(classes == labels)),
-        "golden_accuracy": None if labels is None else float(np.mean(expected == labels)),
-    }
+    classes, labels = _known(host, network, classes), inputs.labels
+    return BoardRun(
+        network=network.name,
+        board=identity.name,
+        port=host.port,
+        features=tuple(identity.features),
+        images=len(bits),
+        mismatches=int(np.count_nonzero(classes != expected)),
+        accuracy=None if labels is None else float(np.mean(classes == labels)),
+        golden_accuracy=None if labels is None else float(np.mean(expected == labels)),
+        read_ber=read_errors.ber if read_errors else None,
+        batches=len(sizes),
+        cycles=cycles,
+        predicted_cycles=sum(schedule(config).cycles(size) for size in sizes),
+        frames=frames,
+        dropped=dropped,
+        clock_hz=identity.clock_hz,
+        engine_images_per_s=round(len(bits) * identity.clock_hz / cycles),
+        seconds=round(seconds, 3),
+        images_per_s=round(len(bits) / seconds, 1),
+        retries=host.retries - retries,
+        link=host.counters(),
+        inputs=inputs.source,
+        classes=classes,
+        golden_classes=expected,
+    )
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oxnor.models.base.errors import InputError, near_names
-from oxnor.models.networks.binarized import Network
 
-from .golden import registry
+if TYPE_CHECKING:
+    from oxnor.models.networks.binarized import Network
 
 #: Fields of a network's info that `entries` copies.
 CARD_FIELDS = ("origin", "licence", "data", "command", "validation_accuracy", "training")
@@ -39,12 +39,19 @@ def load(name_or_path: str | os.PathLike[str]) -> Any:
     InputError
         If the file cannot be used, or no network has that name: with the list of names and those that are near.
     """
+    from .golden import registry
+
+    return registry.load(find(name_or_path))
+
+
+def find(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file of a shipped network, or the path that a text is; parameters and errors as for :func:`load`."""
     text = os.fspath(name_or_path)
-    if text in names():
-        return registry.load(_folder() / f"{text}.npz")
-    if text.endswith(".npz") or os.path.basename(text) != text or Path(text).is_file():
-        return registry.load(text)
     known = names()
+    if text in known:
+        return _folder() / f"{text}.npz"
+    if text.endswith(".npz") or os.path.basename(text) != text or Path(text).is_file():
+        return Path(text)
     raise InputError(f"network must be one of {', '.join(known)}, not {text!r}{near_names(text, known)}")
 
 
@@ -56,6 +63,10 @@ def load_binarized(name_or_path: str | os.PathLike[str]) -> Network:
     InputError
         Also if the network is of another type.
     """
+    from oxnor.models.networks.binarized import Network
+
+    from .golden import registry
+
     return registry.only(load(name_or_path), Network, "for this command")
 
 
@@ -68,6 +79,8 @@ def entries() -> list[dict[str, Any]]:
         ``name``; ``kind``; ``shape``, the sizes from input to output; ``weights``, their number; ``accuracy``, the
         fraction of the 10,000 test images that the golden model gets right; and the :data:`CARD_FIELDS`.
     """
+    from .golden import registry
+
     rows = []
     for name in names():
         network = load(name)

@@ -11,6 +11,7 @@ import typer
 from oxnor.cli.console import note, print_json, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import PICTURES, AsJson, in_range, output, seed, writes
+from oxnor.cli.options.pictures import Panels
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
 
@@ -56,6 +57,7 @@ class Study:
             callback=writes(check_file, *PICTURES),
         ),
     ] = None
+    panels: Panels = False
     output: Annotated[Path | None, output("FILE", "Write the device as a .json preset.")] = None
 
     @property
@@ -109,7 +111,7 @@ def show(
         if study.plot is not None:
             from oxnor.sim.studies.device_plots import device_plot
 
-            device_plot(study.plot, None, None, None)
+            device_plot(study.plot, panels=study.panels)
         print_json(result) if as_json else print_table_of_rates(result)
     else:
         _describe(load(preset), None, study, as_json)
@@ -159,7 +161,7 @@ def _describe(model: DeviceModel, fitted: Fit | None, study: Study, as_json: boo
     if study.plot is not None:
         from oxnor.sim.studies.device_plots import device_plot
 
-        device_plot(study.plot, (model, study.cycles, study.seconds), drawn, fitted)
+        device_plot(study.plot, (model, study.cycles, study.seconds), drawn, fitted, panels=study.panels)
     if study.wear is not None:
         result["wear"] = _wear(study.wear, model, study.seed)
     if study.output is not None:

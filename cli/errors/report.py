@@ -8,17 +8,22 @@ from typing import Annotated
 import typer
 
 from oxnor.cli.console import note, print_json
+from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import PAGES, AsJson, output, pictures
+from oxnor.cli.options.pictures import Kinds, Panels
 from oxnor.models.base.errors import InputError
 
 
+@expanded
 def report(
+    kinds: Kinds,
     results: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Results of oxnor sweep, one to five.")],
     output: Annotated[Path, output("FILE", "The page.", *PAGES)] = Path("report.html"),
     limit: Annotated[
         float, typer.Option("--limit", metavar="POINTS", help="Points of accuracy lost at the knee.")
     ] = 0.5,
-    plots: Annotated[Path | None, pictures(name="--plots")] = None,
+    plots: Annotated[Path | None, pictures("--plots")] = None,
+    panels: Panels = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw results of sweeps: one self-contained page with pictures, tables and the commands that made them.
@@ -40,9 +45,7 @@ def report(
         pictures = {f"{s.path.stem}-{name}": plot for s in stories for name, plot in s.plots.items()}
         if len(stories) > 1:
             pictures["together"] = together(stories)
-        for name, plot in pictures.items():
-            plot.save(plots / f"{name}.svg")
-            plot.save(plots / f"{name}.png")
+        kinds.save(pictures, plots, panels=panels)
     if as_json:
         print_json({"page": str(output), "results": [story.to_json() for story in stories]})
         return

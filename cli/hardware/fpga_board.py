@@ -123,7 +123,7 @@ def run(
             host, faulty, config, inputs, board=spec.name, read_errors=held.reads,
             progress=lambda done, total: tell(what, done, total),
         )  # fmt: skip
-    show(result, as_json)
+    show(result.to_json(), as_json)
 
 
 @expanded

@@ -64,11 +64,11 @@ def build(
         what = f"{design.loaded.name} for {spec.name}"
         result = design.build(output, progress=lambda step, done, total: tell(f"{what}: {step}", done, total))
     if as_json:
-        print_json(result | ({"explanation": list(steps)} if explain else {}))
+        print_json(result.to_json() | ({"explanation": list(steps)} if explain else {}))
     else:
-        print_table(("", ""), rows(result), left=2)
-    if result["advice"]:
-        note(f"oxnor: {in_options(result['advice'])}")
+        print_table(("", ""), rows(result.to_json()), left=2)
+    if result.advice:
+        note(f"oxnor: {in_options(result.advice)}")
         raise typer.Exit(1)
 
 

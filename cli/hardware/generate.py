@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.errors import Devices, Key
 from oxnor.cli.options.source import Source
 from oxnor.models.base.replace import check_folder
+
+if TYPE_CHECKING:
+    from oxnor.hw.emit.generate import Generated
 
 
 @expanded
@@ -41,21 +44,22 @@ def generate(
     design = source.read(engine, devices, key)
     with progress() as tell:
         tell(f"writing {output}", 0, 0)
-        sidecar = design.generate(output, force=force)
+        generated = design.generate(output, force=force)
         tell(f"writing {output}", 1, 1)
     if as_json:
-        print_json({"directory": str(output)} | sidecar)
+        print_json(generated.to_json())
         return
-    print_table(("", ""), _rows(sidecar, sum(y.macros for y in design.config().layers)), left=2)
+    print_table(("", ""), _rows(generated), left=2)
     note(f"Written to {output}; oxnor.json there describes it.")
 
 
-def _rows(sidecar: dict[str, Any], macros: int) -> list[tuple[str, str]]:
+def _rows(generated: Generated) -> list[tuple[str, str]]:
+    sidecar = generated.sidecar
     rows = [
-        ("top module", sidecar["top"]),
+        ("top module", generated.top),
         ("Verilog files", str(len(sidecar["sources"]))),
         ("memory files", str(len(sidecar["images"]))),
-        ("RRAM macros", f"{macros:,}"),
+        ("RRAM macros", f"{generated.macros:,}"),
     ]
     # How long a spiking network takes depends on the image.
     timing = {"latency": "latency", "initiation_interval": "initiation interval"}

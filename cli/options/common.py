@@ -63,10 +63,10 @@ def seed(help: str, **more: Any) -> Any:
     return typer.Option("--seed", metavar="N", help=help, **more)
 
 
-def pictures(metavar: str = "DIR", *, name: str = "--pictures", kinds: str = "SVG and PNG") -> Any:
+def pictures(name: str = "--pictures") -> Any:
     """Return the option that asks for pictures as files."""
-    help = f"Also write the pictures there, as {kinds} files."
-    return typer.Option(name, metavar=metavar, help=help, callback=writes(check_place))
+    help = "Also write the pictures as files there."
+    return typer.Option(name, metavar="DIR", help=help, callback=writes(check_place))
 
 
 def pair(parameter: str, text: str, separator: str, example: str, low: int = 1) -> tuple[int, int]:

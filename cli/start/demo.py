@@ -10,6 +10,7 @@ import typer
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, output, pictures
+from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import NetworkOption
 from oxnor.models.base.replace import check_place
 
@@ -17,9 +18,10 @@ from oxnor.models.base.replace import check_place
 @expanded
 def demo(
     source: NetworkOption,
+    kinds: Kinds,
     images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
     output: Annotated[Path, output("DIR", "Folder of the page.", check=check_place)] = Path("build/demo"),
-    pictures: Annotated[Path | None, pictures(kinds="SVG")] = None,
+    pictures: Annotated[Path | None, pictures()] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a trained network on real digits through RTL, clean and with bit errors.
@@ -30,15 +32,16 @@ def demo(
 
     Example: [bold]oxnor demo --images 1000[/]
     """
-    from oxnor.sim.demo.demo import run_demo, write_page, write_pictures
+    from oxnor.sim.demo.demo import run_demo, write_page
     from oxnor.sim.demo.page import RUN_HEAD, run_row
+    from oxnor.sim.demo.page import pictures as pictures_of
 
     loaded = source.read().binarized
     with progress() as tell:
         result = run_demo(loaded, count=images, progress=tell)
     page = write_page(result, output)
     if pictures is not None:
-        write_pictures(result, pictures)
+        kinds.save(pictures_of(result), pictures)
     if as_json:
         print_json(result.to_json() | {"page": str(page)})
     else:

@@ -11,6 +11,7 @@ import typer
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, pictures, seed
+from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import SpikingOption
 
 
@@ -30,7 +31,11 @@ class Task:
 
 @expanded
 def spirit(
-    source: SpikingOption, options: Task, pictures: Annotated[Path | None, pictures()] = None, as_json: AsJson = False
+    source: SpikingOption,
+    options: Task,
+    kinds: Kinds,
+    pictures: Annotated[Path | None, pictures()] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the spiking mode on the SPIRIT chip's task with the published figures.
 
@@ -61,9 +66,7 @@ def spirit(
             progress=lambda done, total: tell(loaded.name, done, total),
         )  # fmt: skip
         if pictures is not None:
-            for name, plot in task.plots(result).items():
-                plot.save(pictures / f"{name}.svg")
-                plot.save(pictures / f"{name}.png")
+            kinds.save(task.plots(result), pictures)
     if as_json:
         print_json(result.to_json())
         return

@@ -6,13 +6,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.interface.link_protocol import IDLE
+from oxnor.hw.interface.link_protocol import BIT_CYCLES_MIN, IDLE
 
 from .unit import Unit
 
 #: Fewest clock cycles to a bit: an answer is on its pin at most three cycles after the falling edge of `sck`, and has
 #: to be there before the rising edge, four cycles after it.
-DIVISOR_MIN = 8
+DIVISOR_MIN = BIT_CYCLES_MIN["spi"]
 
 
 class SpiPeripheral(Unit):

@@ -6,10 +6,12 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
+from oxnor.hw.interface.link_protocol import BIT_CYCLES_MIN
+
 from .unit import Unit
 
 #: Fewest clock cycles to a bit that the receiver can sample.
-DIVISOR_MIN = 4
+DIVISOR_MIN = BIT_CYCLES_MIN["uart"]
 
 
 def _check(divisor: int) -> None:

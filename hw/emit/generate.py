@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from oxnor.hw.params.engine import EngineConfig
@@ -25,6 +26,45 @@ SIDECAR = "oxnor.json"
 FORMAT = "oxnor-engine"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Generated:
+    """A folder with an engine.
+
+    Parameters
+    ----------
+    directory : Path
+    network : str
+        Name of the network.
+    config : EngineConfig or SpikingConfig
+        Structure of the engine.
+    sidecar : dict
+        What ``oxnor.json`` holds: ports, registers, structure, timing, hashes.
+    """
+
+    directory: Path
+    network: str
+    config: EngineConfig | SpikingConfig
+    sidecar: Description
+
+    def __repr__(self) -> str:
+        files = f"{len(self.sidecar['sources'])} Verilog files, {len(self.sidecar['images'])} memory files"
+        return f"Generated({self.network!r} in {self.directory}: {self.top}, {files}, {self.macros:,} macros)"
+
+    @property
+    def top(self) -> str:
+        """Name of the top module."""
+        return self.sidecar["top"]
+
+    @property
+    def macros(self) -> int:
+        """How many RRAM macros there are."""
+        return sum(layer.macros for layer in self.config.layers)
+
+    def to_json(self) -> Description:
+        """Return the sidecar, and where it is."""
+        return {"directory": str(self.directory)} | self.sidecar
+
+
 def generate(
     network: Network | SpikingNetwork,
     directory: str | Path,
@@ -32,7 +72,7 @@ def generate(
     *,
     devices: DeviceDraw | None = None,
     force: bool = False,
-) -> Description:
+) -> Generated:
     """Write a network's engine, whole or not at all; the same inputs give the same bytes.
 
     Parameters
@@ -52,16 +92,20 @@ def generate(
 
     Returns
     -------
-    dict
-        The sidecar.
+    Generated
 
     Raises
     ------
     InputError
         If the folder is not ours, or cannot be written.
     """
+    structure, write = _WRITERS[type(network)]
+    config = config or structure.for_network(network)
+    if not isinstance(config, structure):
+        raise InputError(f"must be a {structure.__name__}, as {network.name!r} needs", parameter="config")
     with whole_folder(directory, marker=SIDECAR, force=force) as folder:
-        return _WRITERS[type(network)](network, config, devices, folder)
+        sidecar = write(network, config, devices, folder)
+    return Generated(Path(directory), network.name, config, sidecar)
 
 
 def _sidecar(network: Network | SpikingNetwork, emitted: Emitted, images: list[Path], more: Description) -> Description:
@@ -81,10 +125,7 @@ def _finish(emitted: Emitted, sidecar: Description, directory: Path) -> Descript
     return sidecar
 
 
-def _write(
-    network: Network, config: EngineConfig | None, devices: DeviceDraw | None, directory: Path
-) -> Description:
-    config = config or EngineConfig.for_network(network)
+def _write(network: Network, config: EngineConfig, devices: DeviceDraw | None, directory: Path) -> Description:
     drawn = EngineDevices.draw(network, config, devices) if devices else None
     images = write_images(drawn.stored() if drawn else network, config, directory, drawn.texts() if drawn else None)
     emitted = emit_engine(config, directory / "rtl")
@@ -94,16 +135,18 @@ def _write(
 
 
 def _write_spiking(
-    network: SpikingNetwork, config: SpikingConfig | None, devices: DeviceDraw | None, directory: Path
+    network: SpikingNetwork, config: SpikingConfig, devices: DeviceDraw | None, directory: Path
 ) -> Description:
     if devices:
         raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter="device")
-    config = config or SpikingConfig.for_network(network)
     images = write_spiking_images(network, config, directory)
     emitted = emit_spiking_engine(config, directory / "rtl")
     more = {"view": network.view, "seed": network.encoder.seed}
     return _finish(emitted, _sidecar(network, emitted, images, more), directory)
 
 
-#: How the engine of a network is written, by its type.
-_WRITERS: Mapping[type, Callable[..., Description]] = {Network: _write, SpikingNetwork: _write_spiking}
+#: The structure of an engine and how it is written, by type of network.
+_WRITERS: Mapping[type, tuple[type[EngineConfig | SpikingConfig], Callable[..., Description]]] = {
+    Network: (EngineConfig, _write),
+    SpikingNetwork: (SpikingConfig, _write_spiking),
+}

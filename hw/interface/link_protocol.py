@@ -36,6 +36,8 @@ FEATURES = ("fault_injector", "programming", "spi")
 #: Bytes of an entry of WRITE and of ACCESS: address and value. In ACCESS this bit of the address asks for a read.
 ENTRY_BYTES = 6
 READ_FLAG = 1 << 15
+#: Fewest clock cycles to a bit, by the kind of the serial line.
+BIT_CYCLES_MIN = {"uart": 4, "spi": 8}
 #: Cycles after which a run is given up: the engine has not answered.
 RUN_TIMEOUT_BITS = 24
 #: Bits of a beat of the engine behind the link, and of a word of the link's buffer.

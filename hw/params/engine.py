@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 #: What digests call types of macro that have another name now.
 DIGEST_NAMES = {new: old for old, new in OLD_NAMES.items()}
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EngineConfig:
     """Everything that shapes the Verilog of an engine, and nothing else: networks of equal structure share it.
 
@@ -78,6 +78,12 @@ class EngineConfig:
                 "`fault_injector` (errors of reads) must not be asked of layers in the serial dataflow:"
                 f" layer {serial[0]} is one"
             )
+
+    def __repr__(self) -> str:
+        shape = "-".join(map(str, (self.n_in, *(layer.n_out for layer in self.layers))))
+        kinds = " and ".join(dict.fromkeys(self.macro_kinds))
+        macros = sum(layer.macros for layer in self.layers)
+        return f"EngineConfig({shape}, {macros:,} macros of {kinds}, {self.stream_width} bits a beat)"
 
     def stream_into(self, index: int) -> VectorStream:
         """Return what layer `index` takes.

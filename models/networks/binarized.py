@@ -160,6 +160,8 @@ class Network(Chain):
         InputError
             Naming the file, the field and the rule that it breaks.
         """
+        if not Path(path).suffix and not Path(path).exists():
+            raise InputError(f"{path}: no such file; `oxnor.load` reads shipped networks by their names")
         with NpzReader(path) as source, naming(path):
             header = _read_header(source)
             layers = _read_layers(source, header["layers"])

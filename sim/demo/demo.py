@@ -27,7 +27,7 @@ from oxnor.sim.verify.inputs import IMAGES_MAX, Inputs, inputs_for
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
-from .page import build_page, pictures
+from .page import build_page
 from .result import Demo
 
 #: Bit error rates that go through the RTL.
@@ -139,9 +139,3 @@ def write_page(demo: Demo, directory: str | Path) -> Path:
     path = Path(directory) / "index.html"
     write_text(path, build_page(demo))
     return path
-
-
-def write_pictures(demo: Demo, directory: str | Path, kinds: Sequence[str] = (".svg",)) -> list[Path]:
-    """Write the pictures as files of their own into `directory`; `kinds` are ends of their names."""
-    shown = pictures(demo)
-    return [path for name, p in shown.items() for kind in kinds for path in p.save(Path(directory) / f"{name}{kind}")]

@@ -15,6 +15,7 @@ import oxnor
 from oxnor import Design
 from oxnor.example import EXAMPLE
 from oxnor.hw.params.options import EngineOptions, LayerOptions
+from oxnor.models import Network, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices import model as devices
@@ -149,6 +150,11 @@ WRONG = {
         "technology must not be given: this version of oxnor has no technologies yet",
     ),
     "board": ('network = "toy.npz"\n[board]\nlink = "spi"', "board.name must be given"),
+    "line": ('network = "toy.npz"\n[board]\nname = "icebreaker"\nlink = "i2c"', "board.link must be uart or spi, not 'i2c'"),
+    "name": (
+        'network = "mnist-tcf"',
+        (f"network must be one of {', '.join(zoo.names())}, not 'mnist-tcf' (did you mean mnist-tfc or mnist-sfc or mnist-spirit?)"),
+    ),
 }
 
 
@@ -160,6 +166,15 @@ def test_wrong_files_are_refused_by_file_field_and_rule(place, text, message):
         Design.load("my.toml")
     assert str(e.value) == f"my.toml: {message}"
     assert sentence("info", "--design", "my.toml") == f"my.toml: {message}"
+
+
+def test_a_design_is_refused_at_once_where_that_can_be_known():
+    with pytest.raises(InputError, match=r"^network must be one of .*, not 'nope'$"):
+        Design("nope")
+    with pytest.raises(InputError, match=r"`oxnor\.load` reads shipped networks by their names"):
+        Network.load("mnist-tfc")
+    assert Design("mnist-tfc").with_device("weak-3.3e-2", cycles=3).device == Device("weak-3.3e-2", 3)
+    assert dir(oxnor) == ["Design", "__version__", "fpga", "hw", "load", "models", "sim"]
 
 
 def test_objects_have_no_file(place, random_network):
@@ -201,7 +216,7 @@ def test_accuracy_and_sweep(place, random_network):
 
 def test_generate_takes_the_engine_and_the_devices(place):
     layers = (LayerOptions(folding=(1, 5), dataflow="serial"), LayerOptions())
-    sidecar = Design("toy.npz", engine=EngineOptions(stream_width=16, layers=layers)).generate("out")
+    sidecar = Design("toy.npz", engine=EngineOptions(stream_width=16, layers=layers)).generate("out").sidecar
     assert sidecar["stream"]["width"] == 16
     assert [y["dataflow"] for y in sidecar["layers"]] == ["serial", "parallel"]
 

@@ -129,12 +129,16 @@ PLOTS = {
 
 
 @pytest.mark.parametrize(("arguments", "parts"), PLOTS.values(), ids=PLOTS.keys())
-def test_plot(place, arguments, parts):
+def test_plot(place, request, arguments, parts):
     assert run(*arguments, "--plot", "p.svg").exit_code == 0
     svg = (place / "p.svg").read_text()
     texts = [e.text for e in ET.fromstring(svg).iter() if e.tag.endswith("}text")]
     for part in [*parts, "10⁻³", "bit error rate of single devices (1T1R)"]:
         assert part in texts
+    assert run(*arguments, "--plot", "q.pdf", "--panels").exit_code == 0
+    panels = {"wear": ["errors", "wear"], "fit": ["errors", "fit"]}.get(request.node.callspec.id)
+    names = [f"q-{panel}.pdf" for panel in panels] if panels else ["q.pdf"]
+    assert sorted(p.name for p in place.glob("q*")) == names
     assert "var(" not in svg
     assert not re.search("#00000[1-9]", svg)
 

@@ -8,8 +8,8 @@ from helpers.boards import layers_of
 
 from oxnor.fpga.bitstream import build, memory_style, synthesis_script
 from oxnor.fpga.boards import board
-from oxnor.fpga.design import BuildOptions
 from oxnor.fpga.netlist import check
+from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.report import advice
 from oxnor.fpga.search import engine_for, find_engine
 from oxnor.fpga.tools import find_tool
@@ -25,13 +25,12 @@ DOCS = Path(__file__).parents[2] / "docs" / "boards"
 
 def test_advice_says_how_much_is_too_much():
     placed = {"logic_cells": {"used": 5307, "of": 5280}, "block_ram": {"used": 25, "of": 30}}
-    assert advice({"fits": False}, placed) == (
+    assert advice(False, None, 30, placed) == (
         "does not fit: 27 logic cells too many (5,307 of 5,280); fold it more (a larger `interval`, or a `folding` with fewer"
         " macros), or take a larger board"
     )
-    slow = {"fits": True, "meets_freq": False, "fmax_mhz": 20.5, "freq_mhz": 30}
-    assert advice(slow, {}) == "too slow: 20.5 MHz of 30; ask for a lower `freq_mhz`, or try another `seed`"
-    assert advice({"fits": True, "meets_freq": True}, {}) is None
+    assert advice(True, 20.5, 30, {}) == "too slow: 20.5 MHz of 30; ask for a lower `freq_mhz`, or try another `seed`"
+    assert advice(True, 30, 30, {}) is None
 
 
 def test_foreign_folder_is_not_replaced(small, tmp_path):
@@ -70,10 +69,12 @@ def test_bitstream_of_a_tiny_network(name, bitstream, tmp_path):
     steps, root = [], tmp_path / "cache"
     first = build(tiny, spec, config, tmp_path / "a", BuildOptions(12), progress=lambda *a: steps.append(a[0]), root=root)
     again = build(tiny, spec, config, tmp_path / "b", BuildOptions(12), root=root)
-    assert first == again
-    assert first["fits"]
-    assert first["advice"] is None
-    assert first["fmax_mhz"] > 12
+    report = json.loads((tmp_path / "a" / "report.json").read_text())
+    assert json.loads(json.dumps(first.to_json())) == json.loads(json.dumps(again.to_json())) == report
+    assert first.fits
+    assert first.ok
+    assert first.fmax_mhz > 12
+    assert repr(first) == f"BuildReport({tiny.name!r} on {name}: {first.images_per_s:,} images/s at {first.freq_mhz:g} MHz)"
     assert steps == ["Verilog", "synthesis", "place and route", "bitstream", "bitstream"]
     assert (tmp_path / "b" / bitstream).stat().st_size > 100_000
     assert json.loads((tmp_path / "b" / "oxnor-board.json").read_text())["structure"] == config.digest
@@ -123,7 +124,7 @@ def test_report_is_what_a_build_says_now(name, tmp_path):
     fresh = build(
         zoo.load_binarized(found["network"]), board(found["board"]), reported_config(found), tmp_path / "board",
         BuildOptions(found["freq_mhz"], seed=found["seed"]),
-    )  # fmt: skip
+    ).to_json()  # fmt: skip
     for exact in ("fits", "block_ram", "spram", "cycles_per_image", "bound_cycles"):
         assert fresh[exact] == found[exact], exact
     for near, share in {"lut4": 0.02, "ff": 0.02, "fmax_mhz": 0.15}.items():

@@ -6,7 +6,8 @@ from importlib.resources import files
 import pytest
 
 from oxnor.fpga.boards import BOARDS, board
-from oxnor.fpga.design import BuildOptions, write_design
+from oxnor.fpga.design import write_design
+from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.search import find_engine
 from oxnor.fpga.top import divisor, pin_file
 from oxnor.models.base.errors import InputError

@@ -6,7 +6,7 @@ import pkgutil
 import oxnor.fpga
 
 HOMES = {
-    "BOARDS": "boards", "Board": "boards", "BuildOptions": "design", "Host": "host", "LinkError": "transport",
+    "BOARDS": "boards", "Board": "boards", "BuildOptions": "options", "Host": "host", "LinkError": "transport",
     "VirtualBoard": "emulate", "board": "boards", "build": "bitstream", "find_engine": "search", "run_images": "session",
 }  # fmt: skip
 

@@ -29,9 +29,11 @@ from oxnor.sim.verify.inputs import inputs_for
 @pytest.mark.cosim
 def test_board_is_the_golden_model(small, virtual, host):
     result = run_images(host, small, virtual.design.config, inputs_for(small, DataOptions(60)), board="icebreaker")
-    assert result["mismatches"] == 0
-    assert result["cycles"] == result["predicted_cycles"]
-    assert (result["frames"], result["dropped"], result["retries"]) == (60, 0, 0)
+    assert result.ok
+    assert repr(result) == "BoardRun('small' on icebreaker, 60 images: equal to the golden model)"
+    assert result.cycles == result.predicted_cycles
+    assert (result.frames, result.dropped, result.retries) == (60, 0, 0)
+    assert json.dumps(result.to_json())
 
 
 @pytest.mark.cosim
@@ -79,8 +81,8 @@ def test_read_errors_are_those_of_the_golden_model(small, virtual, host):
     inputs = inputs_for(small, DataOptions(300))
     errors = ReadErrors.from_ber(0.05, seed=3)
     result = run_images(host, small, virtual.design.config, inputs, read_errors=errors)
-    assert (result["mismatches"], result["read_ber"]) == (0, errors.ber)
-    assert result["cycles"] == result["predicted_cycles"]
+    assert (result.mismatches, result.read_ber) == (0, errors.ber)
+    assert result.cycles == result.predicted_cycles
     with classifier(small, virtual.port, 1_000_000) as classify:
         clean, wrong, other = (
             classify(inputs.images, ReadErrors(rate, seed)) for rate, seed in ((0, 3), (errors.rate, 3), (errors.rate, 4))
@@ -89,7 +91,7 @@ def test_read_errors_are_those_of_the_golden_model(small, virtual, host):
     assert np.array_equal(wrong, golden.predict(small, inputs.images, read_errors=errors))
     assert len({tuple(c.tolist()) for c in (clean, wrong, other)}) == 3
     # Nothing is left behind.
-    assert run_images(host, small, virtual.design.config, inputs)["mismatches"] == 0
+    assert run_images(host, small, virtual.design.config, inputs).mismatches == 0
 
 
 @pytest.mark.cosim
@@ -123,7 +125,7 @@ def test_any_network_of_the_shape_is_loaded(small, virtual, host):
     assert (result["failing"], result["wrong_weights"], host.retries) == (0, faults.count, 0)
     assert steps[-1] == (len(steps), len(steps))
     held = faults.apply(other)
-    assert run_images(host, held, config, inputs_for(held, DataOptions(60)))["mismatches"] == 0
+    assert run_images(host, held, config, inputs_for(held, DataOptions(60))).mismatches == 0
     with pytest.raises(LinkError, match="register NETWORK must be"):
         run_images(host, other, config, inputs_for(other, DataOptions(1)))
     # What is read back is what is there, to the synapse.
@@ -131,7 +133,7 @@ def test_any_network_of_the_shape_is_loaded(small, virtual, host):
     programmer = host.programmer(config, host.identity())
     assert run_now(programmer.verify_network(other)) == sorted(wrong)
     assert load(host, small, config)["failing"] == 0
-    assert run_images(host, small, config, inputs_for(small, DataOptions(60)))["mismatches"] == 0
+    assert run_images(host, small, config, inputs_for(small, DataOptions(60))).mismatches == 0
 
 
 @pytest.mark.cosim

@@ -34,7 +34,13 @@ def test_same_inputs_give_the_same_bytes(tmp_path, random_network):
 
 def test_sidecar_describes_what_is_there(tmp_path, random_network):
     network = random_network((37, 13, 5))
-    sidecar = generate(network, tmp_path / "a")
+    generated = generate(network, tmp_path / "a")
+    sidecar = generated.sidecar
+    assert repr(generated) == (
+        f"Generated({network.name!r} in {tmp_path / 'a'}: oxnor_engine, {len(sidecar['sources'])} Verilog files,"
+        f" {len(sidecar['images'])} memory files, 2 macros)"
+    )
+    assert generated.to_json() == {"directory": str(tmp_path / "a")} | sidecar
     assert json.loads((tmp_path / "a/oxnor.json").read_text()) == sidecar
     for folder, names in (("rtl", sidecar["sources"]), ("mem", sidecar["images"])):
         files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (tmp_path / "a" / folder).iterdir()}

@@ -41,7 +41,7 @@ def test_generated_folder_has_all_that_a_macro_reads(kind, tmp_path, random_netw
     network = random_network((37, 13, 5))
     config = EngineConfig.for_network(network, macro_size=(16, 8), folding=[(2, 4), (1, 2)], macro_kind=kind)
     draws = {"devices": DeviceDraw(DEVICE, seed=3)} if MACRO_TYPES[kind].has_devices else {}
-    sidecar = generate(network, tmp_path / "a", config, **draws)
+    sidecar = generate(network, tmp_path / "a", config, **draws).sidecar
     assert sidecar["macro_kind"] == kind
     assert [layer["macro_kind"] for layer in sidecar["layers"]] == [kind] * 2
     assert f"`rtl/{MACRO_TYPES[kind].module}.sv` is to be replaced" in (tmp_path / "a/README.md").read_text()

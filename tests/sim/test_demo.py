@@ -14,8 +14,8 @@ from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
-from oxnor.sim.demo.demo import run_demo, write_page, write_pictures
-from oxnor.sim.demo.page import build_page, run_row
+from oxnor.sim.demo.demo import run_demo, write_page
+from oxnor.sim.demo.page import build_page, pictures, run_row
 
 RATES = (0.0, 0.05)
 
@@ -95,7 +95,8 @@ def test_page_says_that_the_rtl_differs(demo):
 
 @pytest.mark.cosim
 def test_pictures_are_files(demo, tmp_path):
-    assert sorted(p.name for p in write_pictures(demo, tmp_path)) == ["accuracy.svg", "engine.svg", "waveform.svg"]
+    written = [path for name, picture in pictures(demo).items() for path in picture.save(tmp_path / f"{name}.svg")]
+    assert sorted(p.name for p in written) == ["accuracy.svg", "engine.svg", "waveform.svg"]
 
 
 @pytest.mark.cosim

@@ -438,6 +438,16 @@ def test_report_writes_pictures(stories, tmp_path):
     assert {p.name for p in (tmp_path / "plots").iterdir()} == names | {"together.svg", "together.png"}
 
 
+def test_report_writes_the_kinds_of_pictures_that_are_asked_for(stories, tmp_path):
+    options = ("-o", tmp_path / "p.html", "--plots", tmp_path / "plots", "--panels", "--format")
+    assert run_cli("report", stories[0].path, *options, " pdf").exit_code == 0
+    written = {p.name for p in (tmp_path / "plots").iterdir()}
+    assert written >= {f"static-{name}.pdf" for name in ("accuracy", "layers", "confusion-0")}
+    assert "static-confusion.pdf" not in written
+    refused = run_cli("report", stories[0].path, *options, "gif")
+    assert (refused.exit_code, refused.stderr) == (2, "oxnor: --format must be some of svg, png, pdf, not 'gif'\n")
+
+
 def test_results_in_one_line_and_as_a_picture(network, inputs, tmp_path):
     result = sweep(network, inputs, SweepParams((0.01, 0.3), 2), tmp_path / "r.sqlite")
     clean = result.curves[ALL_LAYERS].clean
