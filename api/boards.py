@@ -54,4 +54,4 @@ def build(design: Design, directory: Path, progress: Callable[[str, int, int], N
 
     board = board_of(design)
     spec, config, _ = board_config(design)
-    return make(design.binarized, spec, config, directory, board.options, progress=progress)
+    return make(design.binarized, spec, config, directory, board.options(), progress=progress)

@@ -223,28 +223,12 @@ class Design:
     @cached_property
     def device_options(self) -> DeviceOptions | None:
         """The devices, read from their file or fitted to their measurements."""
-        if not isinstance(self.device, Device):
-            return None
-        from oxnor.models.devices import model as models
-        from oxnor.models.devices.fit import fit_csv
-        from oxnor.models.devices.options import DeviceOptions
-
-        name, age = self.device.model, (self.device.cycles, self.device.seconds)
-        if isinstance(name, Path) and name.suffix == ".csv":
-            return DeviceOptions(fit_csv(name).device(*age), *age)
-        return DeviceOptions(models.load(name) if isinstance(name, str | Path) else name, *age)
+        return self.device.options() if isinstance(self.device, Device) else None
 
     @cached_property
     def error_options(self) -> ErrorOptions:
         """The errors, with the fault map read from its file."""
-        from oxnor.models.faults.fault_map import FaultMap
-        from oxnor.models.faults.options import ErrorOptions
-        from oxnor.models.faults.read_errors import ReadErrors
-
-        e = self.errors
-        faults = FaultMap.load(e.faults) if isinstance(e.faults, str | Path) else e.faults
-        reads = ReadErrors.from_ber(e.read_ber, e.seed) if e.read_ber else None
-        return ErrorOptions(e.ber, e.seed, e.trial, faults, reads)
+        return self.errors.options()
 
     def config(self) -> Any:
         """Return the structure of the engine: an EngineConfig, or a SpikingConfig for a spiking network."""

@@ -11,7 +11,9 @@ from oxnor.models.base.errors import InputError
 if TYPE_CHECKING:
     from oxnor.fpga.options import BuildOptions
     from oxnor.models.devices.model import DeviceModel
+    from oxnor.models.devices.options import DeviceOptions
     from oxnor.models.faults.fault_map import FaultMap
+    from oxnor.models.faults.options import ErrorOptions
 
 #: Files of other tools that are imported before anything else is done.
 FOREIGN = (".onnx", ".h5", ".keras", ".pt", ".pth", ".nir")
@@ -37,6 +39,17 @@ class Device:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", name_or_path(self.model, (".json", ".csv")))
+
+    def options(self) -> DeviceOptions:
+        """Return the devices, read from their file or fitted to their measurements."""
+        from oxnor.models.devices import model as models
+        from oxnor.models.devices.fit import fit_csv
+        from oxnor.models.devices.options import DeviceOptions
+
+        name, age = self.model, (self.cycles, self.seconds)
+        if isinstance(name, Path) and name.suffix == ".csv":
+            return DeviceOptions(fit_csv(name).device(*age), *age)
+        return DeviceOptions(models.load(name) if isinstance(name, str | Path) else name, *age)
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,16 @@ class Errors:
         for name in ("seed", "trial"):
             if not 0 <= getattr(self, name) < 1 << 63:
                 raise InputError(f"must be in [0, 2**63), not {getattr(self, name)}", parameter=name)
+
+    def options(self) -> ErrorOptions:
+        """Return the errors, with the fault map read from its file."""
+        from oxnor.models.faults.fault_map import FaultMap
+        from oxnor.models.faults.options import ErrorOptions
+        from oxnor.models.faults.read_errors import ReadErrors
+
+        faults = FaultMap.load(self.faults) if isinstance(self.faults, str | Path) else self.faults
+        reads = ReadErrors.from_ber(self.read_ber, self.seed) if self.read_ber else None
+        return ErrorOptions(self.ber, self.seed, self.trial, faults, reads)
 
 
 @dataclass(frozen=True)
@@ -155,11 +178,10 @@ class Board:
     def __post_init__(self) -> None:
         if self.interval is not None and self.interval < 1:
             raise InputError(f"must be 1 or more, not {self.interval}", parameter="interval")
-        _ = self.options  # which checks the rest
+        self.options()  # which checks the rest
 
-    @property
     def options(self) -> BuildOptions:
-        """How an engine is put on the board."""
+        """Return how an engine is put on the board."""
         from oxnor.fpga.options import BuildOptions
 
         return BuildOptions(self.freq_mhz, self.link, self.baud, seed=self.seed)

@@ -11,7 +11,7 @@ import typer
 from oxnor.cli.console import note, print_json, say
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import ERRORS, AsJson, output
-from oxnor.cli.options.errors import ErrorKind, Key
+from oxnor.cli.options.errors import ErrorKind, Key, ReadBer
 from oxnor.cli.options.source import Source
 from oxnor.models.base.errors import InputError
 
@@ -28,15 +28,7 @@ class Draw:
         float | None,
         typer.Option("--ber", metavar="RATE", help="Draw errors at this rate, 0 to 1.", rich_help_panel=ERRORS),
     ] = None
-    read_ber: Annotated[
-        float | None,
-        typer.Option(
-            "--read-ber",
-            metavar="RATE",
-            help="Each read is wrong with this probability, drawn anew each time.",
-            rich_help_panel=ERRORS,
-        ),
-    ] = None
+    read_ber: ReadBer = None
     cycles: Annotated[
         float,
         typer.Option("--cycles", metavar="N", help="SET/RESET cycles of the device.", rich_help_panel=ERRORS),

@@ -22,7 +22,7 @@ def cache(
 
     Example: [bold]oxnor tools cache --prune[/]
     """
-    from oxnor.models.base.files import build_root
+    from oxnor.models.base.files import build_place
     from oxnor.sim.runner.cache import entries, limit
     from oxnor.sim.runner.cache import prune as remove
 
@@ -30,13 +30,13 @@ def cache(
     size = sum(e.size for e in builds)
     if as_json:
         rows = [{"kind": e.kind, "path": str(e.path), "bytes": e.size, "used": e.used} for e in builds]
-        print_json({"folder": str(build_root()), "limit": limit(), "removed" if prune else "entries": rows})
+        print_json({"folder": str(build_place()), "limit": limit(), "removed" if prune else "entries": rows})
         return
     if not prune:
         lines = [(e.kind, e.path.name, f"{e.size / 2**20:,.1f}", _ago(time.time() - e.used)) for e in reversed(builds)]
         print_table(("what", "name", "MiB", "used"), lines, left=2)
     what = f"{len(builds):,} entries, {size / 2**20:,.1f} MiB"
-    note(f"Removed {what}." if prune else f"{build_root()}: {what} of {limit() / 2**20:,.0f} MiB")
+    note(f"Removed {what}." if prune else f"{build_place()}: {what} of {limit() / 2**20:,.0f} MiB")
 
 
 def _ago(seconds: float) -> str:

@@ -34,6 +34,15 @@ UNREADABLE = (
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+def build_place(folder: str | Path | None = None) -> Path:
+    """Return the folder for everything that is built, whether it is there or not; parameters as :func:`build_root`."""
+    return Path(os.path.realpath(_build_place(folder)))
+
+
+def _build_place(folder: str | Path | None) -> str | Path:
+    return folder or os.environ.get("OXNOR_BUILD") or platformdirs.user_cache_path("oxnor") / "build"
+
+
 def build_root(folder: str | Path | None = None) -> Path:
     """Return the folder for everything that is built, which is there and can be written.
 
@@ -47,15 +56,14 @@ def build_root(folder: str | Path | None = None) -> Path:
     InputError
         If it cannot be made, or nothing can be written there.
     """
-    given = folder or os.environ.get("OXNOR_BUILD") or platformdirs.user_cache_path("oxnor") / "build"
-    root = Path(os.path.realpath(given))
+    root = build_place(folder)
     try:
         root.mkdir(parents=True, exist_ok=True)
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as e:
         why = f"cannot be the folder of builds ({e.strerror}): set OXNOR_BUILD to another"
-        raise InputError(f"{given}: {why}") from None
+        raise InputError(f"{_build_place(folder)}: {why}") from None
     return root
 
 

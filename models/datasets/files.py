@@ -338,19 +338,19 @@ def read_dataset(
     else:
         raise InputError(f"{path}: no such file or folder")
     pixels, meaning = check_images(images, str(path), signs)
-    found: NDArray[np.int64] | None = None
+    numbers: NDArray[np.int64] | None = None
     if labels is not None:
         if values is not None:
             raise InputError(f"must not be given for {path}, which has its own", parameter="labels")
-        found, classes = read_labels(labels, split)
+        numbers, classes = read_labels(labels, split)
     elif values is not None:
-        found, names = check_labels(values, str(path))
-        classes = names or named(found, classes, str(path))
+        numbers, names = check_labels(values, str(path))
+        classes = names or named(numbers, classes, str(path))
     # Not the name of a known set, for the file of a network keeps it.
     name = f"./{path.name}" if path.name in KNOWN_NAMES else path.name
-    data = Dataset(name, pixels, found, classes, f"{path.name} ({meaning})")
+    data = Dataset(name, pixels, numbers, classes, f"{path.name} ({meaning})")
     data = replace(data, source=data.source + data.gaps)
-    if found is not None and found[0] != found[-1] and np.all(np.diff(found) >= 0):
+    if numbers is not None and numbers[0] != numbers[-1] and np.all(np.diff(numbers) >= 0):
         # Sorted by class, as folders are: the first images of it would be of one class.
         order = np.random.Generator(np.random.Philox(key=_ORDER_KEY)).permutation(len(data))
         data = data.some(order, "in a drawn order")

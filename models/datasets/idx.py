@@ -50,14 +50,14 @@ def parse_idx(data: bytes, shape: tuple[int | None, ...], where: str) -> NDArray
     head = 4 + 4 * len(shape)
     if len(data) < head:
         raise InputError(f"{where}: length must be at least {head} bytes, not {len(data)}")
-    found = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, head, 4))
-    for i, (size, rule) in enumerate(zip(found, shape, strict=True)):
+    sizes = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, head, 4))
+    for i, (size, rule) in enumerate(zip(sizes, shape, strict=True)):
         if rule not in (None, size):
             raise InputError(f"{where}: dimension {i} must be {rule}, not {size}")
-    length = head + math.prod(found)
+    length = head + math.prod(sizes)
     if len(data) != length:
         raise InputError(f"{where}: length must be {length} bytes, as its dimensions say, not {len(data)}")
-    return np.frombuffer(data, np.uint8, offset=head).reshape(found)
+    return np.frombuffer(data, np.uint8, offset=head).reshape(sizes)
 
 
 def _read_bytes(path: Path, limit: int) -> bytes:
@@ -98,9 +98,9 @@ def read_idx(path: str | Path, shape: tuple[int | None, ...], *, md5: str | None
     data = _read_bytes(path, limit)
     array = parse_idx(data, shape, str(path))
     if md5 is not None:
-        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if found != md5:
-            raise InputError(f"{path}: MD5 of the uncompressed file must be {md5}, not {found}")
+        digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if digest != md5:
+            raise InputError(f"{path}: MD5 of the uncompressed file must be {md5}, not {digest}")
     return array
 
 

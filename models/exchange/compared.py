@@ -131,17 +131,17 @@ def comparisons(
             notes.append(f"the {by} does not run this model ({e})")
     accuracy = agreement = None
     if check is not None:
-        given, on = read_images(check), Path(check).name
+        file, on = read_images(check), Path(check).name
         try:
-            images = as_images(built, given.images)
+            images = as_images(built, file.images)
             add(on, own, images, source)
             classes = golden.predict(network, images)
-            if given.labels is not None:
-                accuracy = _accuracy(network, classes, given.labels)
-            if given.outputs is not None and graph.assumed == "binarized":
-                agreement = float(np.mean(classes == given.outputs.argmax(axis=1)))
-            elif given.outputs is not None:
-                by_tool = given.outputs
+            if file.labels is not None:
+                accuracy = _accuracy(network, classes, file.labels)
+            if file.outputs is not None and graph.assumed == "binarized":
+                agreement = float(np.mean(classes == file.outputs.argmax(axis=1)))
+            elif file.outputs is not None:
+                by_tool = file.outputs
                 add(on, "outputs given", images, lambda _: by_tool)
         except InputError as e:
             raise InputError(f"{check}: {e}") from None

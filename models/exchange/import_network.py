@@ -191,16 +191,16 @@ def from_graph(
     tell("folding and checking every popcount", 0, 0)
     built = build(graph, coding, name)
     tell("comparing outputs", 0, 0)
-    found = comparisons(built, graph, check, reference, by)
-    layers = [y | found.neurons[k] for k, y in enumerate(built.layers)]
+    compared = comparisons(built, graph, check, reference, by)
+    layers = [y | compared.neurons[k] for k, y in enumerate(built.layers)]
     checked = {k: sum(y[k] for y in layers) for k in ("checked", "differ", "rounding")}
     report: dict[str, Any] = {
         "shape": list(built.network.shape), "weights": built.network.n_weights, "digest": built.network.digest,
         "input": {"coding": built.coding, "meaning": meaning(built.coding), "assumed": built.assumed,
                   "threshold": built.network.input_rule.to_json()},
-        "layers": layers, "thresholds": checked, "outputs": found.outputs, "accuracy": found.accuracy,
-        "agreement": found.agreement, "neurons_on": found.neurons_on, "binarized": graph.assumed == "binarized",
-        "notes": [*built.notes, *found.notes],
+        "layers": layers, "thresholds": checked, "outputs": compared.outputs, "accuracy": compared.accuracy,
+        "agreement": compared.agreement, "neurons_on": compared.neurons_on, "binarized": graph.assumed == "binarized",
+        "notes": [*built.notes, *compared.notes],
     }  # fmt: skip
     network = replace(built.network, info=_info(built, kind, report))
     return Imported(network, {"name": name, "source": {"format": kind}} | report)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import build_root, write_text
+from oxnor.models.base.files import build_place, write_text
 
 #: Folders that hold entries, and what these are.
 FOLDERS = {"sim": "simulation", "fpga": "FPGA build", "run": "run"}
@@ -126,7 +126,7 @@ def entries(root: Path | None = None) -> list[Entry]:
     """
     kept = []
     for folder, kind in FOLDERS.items():
-        for path in (build_root(root) / folder).glob("*"):
+        for path in (build_place(root) / folder).glob("*"):
             if path.is_dir():
                 used = [p.stat().st_mtime for p in (path, path / _IN_USE) if p.exists()]
                 if used:

@@ -400,6 +400,9 @@ def test_import_binarizes_only_if_asked(tmp_path, monkeypatch):
 
 
 def test_cache_lists_and_prunes(tmp_path, monkeypatch):
+    monkeypatch.setenv("OXNOR_BUILD", str(tmp_path / "none"))
+    assert f"{tmp_path / 'none'}: 0 entries" in run("tools", "cache").stderr
+    assert not (tmp_path / "none").exists()
     monkeypatch.setenv("OXNOR_BUILD", str(tmp_path))
     (tmp_path / "sim" / "rtl-1").mkdir(parents=True)
     (tmp_path / "sim" / "rtl-1" / "a.sv").write_text("x" * 10_000)

@@ -1,12 +1,11 @@
 """The whole emitted engine on its real ports, and proof that its bench finds what is broken."""
 
-import re
 from dataclasses import dataclass, field
 
 import pytest
+from helpers.breaks import break_verilog
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.sim.harness import engine as engine_bench
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
@@ -111,18 +110,7 @@ BREAKS = {
 @pytest.mark.parametrize("case", BREAKS.values(), ids=BREAKS)
 def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
     test, name, pattern, replacement = case
-    emit = engine_bench.emit_engine
-
-    def emit_broken(config, directory):
-        emitted = emit(config, directory)
-        paths = [p for p in emitted.sources if name in p.name]
-        assert len(paths) == 1
-        text, changes = re.subn(pattern, replacement, paths[0].read_text())
-        assert changes >= 1, f"{pattern} is not in {paths[0]}"
-        paths[0].write_text(text)
-        return emitted
-
-    monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
+    break_verilog(monkeypatch, name, pattern, replacement)
     at_intervals = name in ("admission", "fifo")
     network, config = CASES["two layers, ice40" if at_intervals else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):

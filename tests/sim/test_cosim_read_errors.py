@@ -1,11 +1,10 @@
 """The fault injector in the emitted engine against the golden model, and proof that its bench finds what is broken."""
 
-import re
 
 import pytest
+from helpers.breaks import break_verilog
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.sim.harness import engine as engine_bench
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
@@ -74,18 +73,7 @@ BREAKS = {
 @pytest.mark.parametrize("case", BREAKS.values(), ids=BREAKS)
 def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
     test, name, pattern, replacement = case
-    emit = engine_bench.emit_engine
-
-    def emit_broken(config, directory):
-        emitted = emit(config, directory)
-        paths = [p for p in emitted.sources if name in p.name]
-        assert len(paths) == 1
-        text, changes = re.subn(pattern, replacement, paths[0].read_text())
-        assert changes >= 1, f"{pattern} is not in {paths[0]}"
-        paths[0].write_text(text)
-        return emitted
-
-    monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
+    break_verilog(monkeypatch, name, pattern, replacement)
     network = random_network((37, 13, 5))
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
         EngineTestbench("engine.tb_read_errors", 1, rf"\.{test}$").run(

@@ -12,15 +12,16 @@ from oxnor.models.base.files import in_type_names
 
 from . import ops
 from .graph import Graph, Node
+from .results import run_head, run_product
 
 
 def _run(node: Node, x: list[Any], batch: int | None) -> list[NDArray]:
     if node.op == "Constant":
         return [ops.constant_value(node.attrs)]
     if node.op in ops.PRODUCTS:
-        return [ops.run_product(node.op, x, node.attrs)]
+        return [run_product(node.op, x, node.attrs)]
     if node.op in ops.HEADS:
-        return ops.run_head(node.op, x, node.attrs)
+        return run_head(node.op, x, node.attrs)
     if node.op in ops.SHAPES:
         return [ops.run_shape(node.op, x, node.attrs, batch)]
     table = ops.CONSTANT_ONLY if node.op in ops.CONSTANT_ONLY else ops.ELEMENTWISE

@@ -178,12 +178,12 @@ def _rounded_pairs(y: Outputs, integers: NDArray) -> tuple[int, str]:
             same, other = np.arange(n - differ + 1)[:, None], np.arange(differ + 1)
             pa, pb = (same + other).ravel(), (same + differ - other).ravel()
             low_a, high_a, low_b, high_b = y.low[pa, a], y.high[pa, a], y.low[pb, b], y.high[pb, b]
-            found = np.flatnonzero(
+            both = np.flatnonzero(
                 (low_a <= high_b) & (low_b <= high_a) & ((low_a < high_a) | (low_b < high_b))
             )
-            count += found.size
-            if found.size and not example:
-                k = found[0]
+            count += both.size
+            if both.size and not example:
+                k = both[0]
                 example = (
                     f"class {a} with {y.value[pa[k], a]:.9g} and class {b} with {y.value[pb[k], b]:.9g} have the scores"
                     f" {integers[pa[k], a]} and {integers[pb[k], b]}"

@@ -20,6 +20,7 @@ from .elements import SAME, elementwise, head
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import InputLevels, Layers
 from .refusals import NO_SCORES, REFUSED, WHY, not_finite
+from .results import run_head, run_product
 from .shapes import reshaped
 from .table import Stage, Table
 from .unknown import Unknown, is_convolution, joined, product_trouble, result, trouble
@@ -199,9 +200,9 @@ class Walk:
 
     def _constant(self, node: Node, x: list[Any], bits: float) -> list[Any]:
         if node.op in ops.PRODUCTS:
-            results: list[Any] = [ops.run_product(node.op, x, node.attrs)]
+            results: list[Any] = [run_product(node.op, x, node.attrs)]
         elif node.op in ops.HEADS:
-            results = ops.run_head(node.op, x, node.attrs)
+            results = run_head(node.op, x, node.attrs)
         elif node.op in ops.SHAPES:
             results = [ops.run_shape(node.op, x, node.attrs, None)]
         elif node.op in ops.CONSTANT_ONLY:

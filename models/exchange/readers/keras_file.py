@@ -7,7 +7,6 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from oxnor.models.exchange.folding.graph import FILE_MAX, NODES_MAX, Graph, Node
 from oxnor.models.exchange.folding.refusals import REFUSED
 
 from .h5_child import read_h5_file
+from .keras_weights import KerasWeights
 
 #: Larq's quantisers with two values of equal size: all give +1 for 0.
 _SIGNS = frozenset({"stesign", "approxsign", "swishsign", "magnitudeawaresign"})
@@ -32,25 +32,8 @@ _ACTIVATIONS = {
     "softsign": "Softsign", "exponential": "Exp",
 }  # fmt: skip
 _CONFIG_MAX = 1 << 24
-#: Groups of layers in files that name them by class and number.
-_FOLDERS = ("layers", "_layer_checkpoint_dependencies")
 #: How the weights are named that lie beside a .json file.
 _WEIGHTS_ENDS = (".weights.h5", ".h5", ".hdf5", "_weights.h5")
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """The arrays of a model by layer and name.
-
-    Parameters
-    ----------
-    arrays : mapping
-    by_folder : bool
-        Layers are named by class and number, as ``.keras`` and ``.weights.h5`` files do, not by their own names.
-    """
-
-    arrays: Mapping[str, Mapping[str, NDArray]]
-    by_folder: bool
 
 
 def from_h5(config: str, arrays: Mapping[str, NDArray]) -> Graph:
@@ -60,7 +43,7 @@ def from_h5(config: str, arrays: Mapping[str, NDArray]) -> Graph:
             "must be a whole model, saved with model.save(), and holds weights alone: give the .json file of"
             " model.to_json(), with this one as `weights`"
         )
-    return _graph(_json(config), _weights(arrays))
+    return _graph(_json(config), KerasWeights.of(arrays))
 
 
 def read_keras(path: Path) -> Graph:
@@ -70,7 +53,7 @@ def read_keras(path: Path) -> Graph:
         inner = Path(folder) / "model.weights.h5"
         inner.write_bytes(_member(archive, "model.weights.h5", FILE_MAX))
         _, arrays, _ = read_h5_file(inner)
-    return _graph(_json(config.decode("utf-8", "replace")), _weights(arrays))
+    return _graph(_json(config.decode("utf-8", "replace")), KerasWeights.of(arrays))
 
 
 def read_json(path: Path, weights: str | Path | None) -> Graph:
@@ -103,24 +86,10 @@ def read_json(path: Path, weights: str | Path | None) -> Graph:
             if source.read(8) != b"\x89HDF\r\n\x1a\n":
                 raise InputError("must be an HDF5 file, as model.save_weights() writes, and is none")
         _, arrays, _ = read_h5_file(weights)
-        found = _weights(arrays)
-        if not found.arrays:
+        held = KerasWeights.of(arrays)
+        if not held.arrays:
             raise InputError("must hold the weights of Keras layers, and has none")
-    return _graph(model, found)
-
-
-def _weights(arrays: Mapping[str, NDArray]) -> _Weights:
-    """Return arrays of an HDF5 file by layer: of a whole model, of weights alone, or of either by class and number."""
-    split = {name: name.split("/") for name in arrays}
-    by_folder = any(parts[0] in _FOLDERS and parts[-2:-1] == ["vars"] for parts in split.values())
-    whole = any(parts[0] == "model_weights" for parts in split.values())
-    found: dict[str, dict[str, NDArray]] = {}
-    for name, parts in split.items():
-        if by_folder and len(parts) >= 3 and parts[-2] == "vars" and parts[0] in _FOLDERS:
-            found.setdefault("/".join(parts[1:-2]), {})[parts[-1]] = arrays[name]
-        elif not by_folder and (not whole or parts[0] == "model_weights") and len(parts) > 1 + whole:
-            found.setdefault(parts[whole], {})[re.sub(r":\d+$", "", parts[-1])] = arrays[name]
-    return _Weights(found, by_folder)
+    return _graph(model, held)
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -157,7 +126,7 @@ def _snake(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
 
 
-def _graph(model: dict[str, Any], weights: _Weights) -> Graph:
+def _graph(model: dict[str, Any], weights: KerasWeights) -> Graph:
     kind, config = model.get("class_name"), model["config"]
     layers = config if isinstance(config, list) else config.get("layers")
     if kind not in ("Sequential", "Functional", "Model") or not isinstance(layers, list) or not layers:
@@ -225,7 +194,7 @@ def _sorted(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 class _Builder:
     """Translates layers into nodes."""
 
-    def __init__(self, weights: _Weights, layers: list[dict[str, Any]]):
+    def __init__(self, weights: KerasWeights, layers: list[dict[str, Any]]):
         self.weights, self.nodes, self.constants = weights, [], {"one": np.ones((), np.float32)}  # type: ignore[var-annotated]
         self.shape: tuple[int | None, ...] | None = None
         self.outputs: dict[str, str] = {}

@@ -40,7 +40,7 @@ def _body(call: Any, function: Any, prefix: str) -> list[Any]:
     rename = {"": ""}
     rename |= dict(zip(function.input, [*call.input, *[""] * len(function.input)], strict=False))
     rename |= dict(zip(function.output, [*call.output, *[""] * len(function.output)], strict=False))
-    given = {a.name: a for a in call.attribute}
+    of_call = {a.name: a for a in call.attribute}
     defaults = {a.name: a for a in function.attribute_proto}
     body = []
     for node in function.node:
@@ -53,7 +53,7 @@ def _body(call: Any, function: Any, prefix: str) -> list[Any]:
         kept = []
         for a in copy.attribute:
             if a.ref_attr_name:
-                source = given.get(a.ref_attr_name, defaults.get(a.ref_attr_name))
+                source = of_call.get(a.ref_attr_name, defaults.get(a.ref_attr_name))
                 if source is None:
                     continue
                 new = type(a)()

@@ -92,9 +92,9 @@ def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = No
             raise InputError(f"`input_threshold` must not be given with `coding` {kind}, whose inputs are bits")
         reader.binarize_input(unsaid.input_threshold)
         rule = "an input is bit 1 where it reaches the threshold given"
-    taken = "weights are taken by their signs (0 is +1), " if reader.float_layers else ""
+    signs = "weights are taken by their signs (0 is +1), " if reader.float_layers else ""
     assumed = (
-        f"a state dict holds no operators, so these are assumed: {taken}layers are joined by signs (0 is +1),"
+        f"a state dict holds no operators, so these are assumed: {signs}layers are joined by signs (0 is +1),"
         f" batch norm has eps 1e-5, and {rule}"
     )
     if reader.float_layers:
