@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.spiking import SpikingConfig
@@ -146,7 +147,7 @@ def _write_spiking(
 
 
 #: The structure of an engine and how it is written, by type of network.
-_WRITERS: Mapping[type, tuple[type[EngineConfig | SpikingConfig], Callable[..., Description]]] = {
+_WRITERS: Mapping[type, tuple[Any, Callable[..., Description]]] = {
     Network: (EngineConfig, _write),
     SpikingNetwork: (SpikingConfig, _write_spiking),
 }
