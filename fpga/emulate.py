@@ -77,7 +77,9 @@ def _compile(
         *sorted({f"+incdir+{p.parent}" for p in sources[:-1]}),
         *map(str, sources),
     ]  # fmt: skip
-    runtime = Runtime({"cxx": flags, "tool": [str(tool), str(tool.path)], "program": "virtual_board"})
+    # The kind of the line is for our own source alone: the runtime is that of any simulation without waves.
+    cxx = flags.partition(" -D")[0]
+    runtime = Runtime({"cxx": cxx, "tool": [str(tool), str(tool.path)], "waves": None})
     env, deadline = {**os.environ, **tool.env}, time.monotonic() + 3600
     with runtime.first_alone():
         with log.open("w") as f:

@@ -72,8 +72,8 @@ def test_bad_sweep_on_a_board_is_one_sentence(arguments, sentence, tmp_path, mon
 @pytest.mark.cosim
 def test_commands_emulate_load_and_run(tmp_path):
     """Over SPI, and with the macro for block RAM that writes no single bits: the other tests have neither."""
-    layers_of(70, 20, 10).save(tmp_path / "small.npz")
-    other = layers_of(70, 20, 10, seed=2)
+    layers_of(40, 12, 5).save(tmp_path / "small.npz")
+    other = layers_of(40, 12, 5, seed=2)
     other.save(tmp_path / "other.npz")
     faults = FaultMap.draw(other, ber=0.02)
     faults.save(tmp_path / "faults.npz")

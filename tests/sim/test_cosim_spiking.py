@@ -156,16 +156,16 @@ def test_digits_on_verilator():
     """The shipped network, clean, with wrong cells, and one wrong in the RTL alone, in one build."""
     network = zoo.load("mnist-spirit")
     images, labels = load_mnist()
-    clean = simulate(network, images[:300], labels=labels[:300])
+    clean = simulate(network, images[:100], labels=labels[:100])
     assert clean.ok, clean.difference
     assert clean.accuracy == clean.golden_accuracy > 0.85
     assert clean.registers["NETWORK"] == int(network.digest[:8], 16)
     faults = FaultMap.draw(network, ber=0.02, seed=4)
-    wrong = simulate(network, images[:100], errors=ErrorOptions(faults=faults))
+    wrong = simulate(network, images[:40], errors=ErrorOptions(faults=faults))
     assert wrong.ok, wrong.difference
     assert wrong.build_cached
     assert wrong.cell_errors == faults.count > 100
-    corrupted = simulate(network, images[:100], run=RunOptions(corrupt_rtl=1))
+    corrupted = simulate(network, images[:40], run=RunOptions(corrupt_rtl=1))
     assert not corrupted.ok
     assert corrupted.spike_mismatches > 0
 
