@@ -12,20 +12,24 @@ from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, pictures, seed
 from oxnor.cli.options.pictures import Kinds
-from oxnor.cli.options.source import SpikingOption
+from oxnor.cli.options.source import Data, SpikingOption
 
 
 @dataclass(frozen=True)
 class Task:
     """What is computed."""
 
-    images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000
     trials: Annotated[int, typer.Option("--trials", metavar="N", help="Draws of wrong cells at each rate.")] = 5
     image: Annotated[int, typer.Option("--image", metavar="K", help="Which digit to draw event by event.")] = 0
     seed: Annotated[int, seed("Key of the drawn errors.")] = 0
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="FOLDER", help="Folder with the MNIST files. Default: the shipped test images."),
+
+
+@dataclass(frozen=True)
+class StudyData(Data):
+    """Digits of the study."""
+
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
     ] = None
 
 
@@ -34,6 +38,7 @@ def spirit(
     source: SpikingOption,
     options: Task,
     kinds: Kinds,
+    data: StudyData,
     pictures: Annotated[Path | None, pictures()] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,18 +51,19 @@ def spirit(
     Example: [bold]oxnor study spirit --pictures build/spirit[/]
     """
     from oxnor.models import zoo
+    from oxnor.models.datasets.options import DataOptions
     from oxnor.models.golden.registry import only
     from oxnor.models.networks.spiking import SpikingNetwork
     from oxnor.sim.studies import spirit as task
 
-    design = source.read().with_data(images=options.images, source=options.data)
+    design = source.read(data, data=DataOptions(at_most=10_000))
     loaded = only(design.loaded, SpikingNetwork, "for this command")
     inputs = design.inputs()
     if inputs.labels is None:
         from oxnor.models.base.errors import InputError
 
         raise InputError(f"network {loaded.name!r}: must take digits of 28 x 28 pixels for this command")
-    task.check(options.images, options.trials, options.image)
+    task.check(len(inputs.images), options.trials, options.image)
     beside = zoo.load("mnist-spirit-tanh")
     with progress() as tell:
         result = task.spirit(

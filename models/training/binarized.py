@@ -8,6 +8,7 @@ it is multiplied by the slope of a tanh, which taught small networks better here
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -160,6 +161,11 @@ def _picture_shape(images: NDArray) -> tuple[int, int] | None:
     return MNIST_SHAPE if images.shape[1:] == (math.prod(MNIST_SHAPE),) else None
 
 
+def digest(images: NDArray[np.uint8]) -> str:
+    """Return what a checkpoint keeps of the training images: SHA-256 (hex) of them all."""
+    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+
+
 def _loss(params: TrainParams, scores: Any, scale: Any, labels: Any, taught: Any) -> Any:
     functional = import_torch().nn.functional
     if params.margin:
@@ -180,6 +186,7 @@ class _Run:
 
     student: Student
     optimizer: Any
+    data: str
     epoch: int = 0
     best: float = -1.0
     best_epoch: int = 0
@@ -187,7 +194,7 @@ class _Run:
 
     def state(self, params: TrainParams) -> dict[str, Any]:
         return {
-            "params": asdict(params), "parameters": [p.detach() for p in self.student.parameters],
+            "params": asdict(params), "data": self.data, "parameters": [p.detach() for p in self.student.parameters],
             "optimizer": self.optimizer.state_dict(), "epoch": self.epoch, "best": self.best,
             "averages": self.student.averages, "steps": self.student.steps,
             "best_epoch": self.best_epoch, "best_averages": self.best_averages,
@@ -197,6 +204,8 @@ class _Run:
         # A field that is newer than the file has its default there.
         if asdict(TrainParams()) | dict(state.get("params") or {}) != asdict(params):
             raise InputError(f"{path}: params must be those of this training, not of another")
+        if state.get("data", self.data) != self.data:
+            raise InputError(f"{path}: images must be those of this training, not of another")
         torch = import_torch()
         with torch.no_grad():
             for ours, theirs in zip(self.student.parameters, state["parameters"], strict=True):
@@ -265,7 +274,7 @@ def train(
         rule = InputRule.thermometer(images[kept], params.input_bits)
     n_in = images.shape[1] * rule.bits
     student = Student((n_in, *params.hidden, classes), params.seed, params.steepness)
-    run = _Run(student, torch.optim.Adam(student.parameters, lr=params.lr, fused=True))
+    run = _Run(student, torch.optim.Adam(student.parameters, lr=params.lr, fused=True), digest(images))
     if resume and path is not None and path.is_file():
         run.restore(load_state(path), params, path)
     views = Views(grey, teacher, params.deformation, folder, shape, rule)

@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from oxnor.cli.app import app
 from oxnor.models import zoo
+from oxnor.models.datasets.names import KNOWN_NAMES
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
@@ -97,6 +98,18 @@ def test_every_command_that_takes_a_network_takes_a_design():
     for path, command in leaves(get_command(app)):
         if path in taking:
             assert "--design" in {option for p in command.params for option in p.opts}, path
+
+
+def test_every_command_that_takes_data_takes_it_the_same_way():
+    options = {
+        path: {p.opts[0]: p for p in command.params if p.opts[0].startswith("--")} for path, command in leaves(get_command(app))
+    }
+    taking = [path for path, known in options.items() if "--data" in known]
+    assert {("simulate",), ("sweep",), ("train",), ("tools", "vectors"), ("fpga", "run"), ("fpga", "check")} <= set(taking)
+    for path in taking:
+        assert {"--labels", "--data-dir"} < set(options[path]), path
+        assert ("--random-inputs" in options[path]) == (path != ("train",)), path
+        assert ", ".join(KNOWN_NAMES[:-1]) in options[path]["--data"].help, path
 
 
 @pytest.mark.parametrize(("arguments", "now"), OLD.values(), ids=OLD)

@@ -21,6 +21,7 @@ from oxnor.models.exchange.folding.inputs import levels  # noqa: E402
 from oxnor.models.exchange.import_network import import_network  # noqa: E402
 from oxnor.models.exchange.qonnx import export_qonnx, to_model  # noqa: E402
 from oxnor.models.exchange.readers.onnx_file import from_model  # noqa: E402
+from oxnor.models.networks.input_rule import InputRule  # noqa: E402
 
 F = np.float32
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -391,3 +392,11 @@ def test_weights_of_0_and_1_are_refused_elsewhere():
              _node("MatMul", ["b", "W"], "y", "m")]
     with pytest.raises(InputError, match=r"MatMul 'm': weights must be binary: 6 of 12 are 0 \(ternary or pruned\)"):
         build(from_model(_graph(nodes, ONE | {"V": np.arange(12, dtype=F).reshape(4, 3) % 2})))
+
+
+@pytest.mark.parametrize("rule", [InputRule([[9, 99]]), InputRule.bipolar()], ids=lambda rule: rule.kind)
+def test_qonnx_has_thresholds_alone(random_network, rule):
+    network = replace(random_network((2, 3, 2)), input_rule=rule)
+    with pytest.raises(InputError) as caught:
+        to_model(network)
+    assert str(caught.value) == f"network 'random': input_rule must be one threshold an input for QONNX, not {rule.kind}"

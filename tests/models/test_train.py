@@ -97,6 +97,9 @@ def test_checkpoint_of_another_training(digits, tmp_path):
     with pytest.raises(InputError) as caught:
         train(dataclasses.replace(plain, lr=0.5), *digits, checkpoint=path, resume=True)
     assert str(caught.value) == f"{path}: params must be those of this training, not of another"
+    with pytest.raises(InputError) as caught:
+        train(plain, digits[0][::-1], digits[1], checkpoint=path, resume=True)
+    assert str(caught.value) == f"{path}: images must be those of this training, not of another"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=re.escape(f"{path}: must be a checkpoint of oxnor train")):
         train(plain, *digits, checkpoint=path, resume=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -219,7 +220,8 @@ def _from_checkpoint(state: Mapping[str, Any]) -> Graph:
     torch = import_torch()
     try:
         averages = [_array(v) for v in state["best_averages"]]
-        validation = int(state["params"]["validation"])
+        params, data = dict(state["params"]), state.get("data")
+        validation = int(params["validation"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError("must be a checkpoint of oxnor train, and is damaged") from None
     n = (len(averages) + 2) // 3
@@ -235,6 +237,12 @@ def _from_checkpoint(state: Mapping[str, Any]) -> Graph:
     if not all(np.isfinite(v).all() for v in averages):
         raise InputError("must be a checkpoint of oxnor train with finite parameters, and some are not")
     images, _ = mnist.load_mnist("train")
+    plain = params.get("input_threshold", 128) == 128 and not params.get("input_bits", 0)
+    if not plain or data not in (None, hashlib.sha256(images.tobytes()).hexdigest()):
+        raise InputError(
+            "must be a checkpoint of oxnor train on MNIST at threshold 128, whose images give the batch statistics;"
+            " finish others by oxnor train with `resume`"
+        )
     kept, _ = split(len(images), validation)
     x = np.where(images[kept[:STATISTICS_IMAGES]].reshape(-1, 784) >= 128, np.float32(1), np.float32(-1))
     nodes: list[Node] = []
