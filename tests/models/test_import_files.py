@@ -154,6 +154,43 @@ def test_architecture_and_weights_wrong(tmp_path):
     )
 
 
+def test_keras_refused_with_all_reasons(tmp_path):
+    """Two inputs that are joined, a convolution of float weights, recurrence, and arrays that are not in the file."""
+    import h5py
+
+    def layer(kind, name, inputs=(), **config):
+        inbound = [[[n, 0, 0, {}] for n in inputs]] if inputs else []
+        return {"class_name": kind, "name": name, "config": {"name": name} | config, "inbound_nodes": inbound}
+
+    image = {"batch_input_shape": [None, 4, 4, 1]}
+    layers = [
+        layer("InputLayer", "picture", **image), layer("InputLayer", "depth", **image), layer("Add", "sum", ["picture", "depth"]),
+        layer("Larq>QuantConv2D", "conv", ["sum"], input_quantizer="ste_sign"), layer("GlobalAveragePooling2D", "pool", ["conv"]),
+        layer("LSTM", "memory", ["pool"]), layer("QuantDense", "dense", ["memory"], units=3, kernel_quantizer="ste_sign"),
+        layer("BatchNormalization", "norm", ["dense"]), layer("Dense", "last", ["norm"], units=2, activation="softmax"),
+    ]
+    config = {"layers": layers, "input_layers": [["picture", 0, 0], ["depth", 0, 0]], "output_layers": [["last", 0, 0]]}
+    (tmp_path / "n.json").write_text(json.dumps({"class_name": "Functional", "config": config}))
+    with h5py.File(tmp_path / "n.h5", "w") as f:
+        f["conv/kernel:0"], f["dense/kernel:0"] = np.arange(18, dtype=F).reshape(3, 3, 1, 2), np.ones((2, 3), F)
+        f["norm/gamma:0"], f["last/bias:0"] = np.ones(3, F), np.zeros(2, F)
+    assert refused(tmp_path / "n.json").split("\n") == [
+        "9 reasons why the network cannot be imported",
+        "  - the model must have one input, not 2 ('picture', 'depth')",
+        "  - Add 'sum': it joins layers: only chains of layers are supported",
+        ("  - QuantConv2D 'conv': convolutions are not supported: dense layers are; weights must be binary (one magnitude a neuron), and have"
+         " 18 values: export them through their quantiser (BipolarQuant), or train with 1-bit weights"),
+        "  - GlobalAveragePooling2D 'pool': pooling is not supported: dense layers are",
+        "  - LSTM 'memory': recurrent layers are not supported",
+        ("  - MatMul 'dense': takes activations of LSTM 'memory', which are more than two values: only 1-bit activations are supported: train"
+         " with 1 bit"),
+        "  - Add 'dense.bias': must have a bias of shape (3,) in the file",
+        "  - BatchNormalization 'norm': must have gamma, beta, moving_mean, moving_variance in the file",
+        ("  - MatMul 'last': must have a kernel of shape (inputs, 2) in the file; takes sums of MatMul 'dense' that no sign has made bits: put"
+         " a sign (BipolarQuant) between them"),
+    ]
+
+
 def test_larq_refused_with_every_layer():
     assert refused(FIXTURES / "larq_refused.h5").split("\n") == [
         "4 nodes cannot be imported",

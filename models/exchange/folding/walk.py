@@ -149,7 +149,7 @@ class Walk:
     def _refuse(self, node: Node, found: list[str]) -> list[Any]:
         """Note why a node is refused, with what else is wrong in any case; return what is known of its results."""
         x = self._inputs(node)
-        if is_convolution(node):
+        if is_convolution(node) or (node.op in ops.PRODUCTS and node.domain == REFUSED):
             found = [*found, *not_finite(node, x), *product_trouble(node, x, self.layers)]
         elif node.op not in ops.PRODUCTS and not any(text.startswith("it joins") for text in found):
             found = [*found, *joined(x)]
