@@ -56,6 +56,8 @@ def _read(path: Path, unsaid: Unsaid, coding: str | None) -> SourceFile | NirGra
         from oxnor.models.exchange.readers.torch_file import read_torch
 
         return read_torch(path, unsaid, coding)
+    if start[:6] == b"\x93NUMPY":
+        raise InputError("is one array (.npy): give the arrays of all layers in an .npz file")
     if start[4:8] == b"TFL3":
         raise InputError("is a TensorFlow Lite file: save the Keras model itself, as .keras or .h5")
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":

@@ -119,6 +119,7 @@ FILES = {
     "empty": (b"", "is not an ONNX file: it holds no graph"),
     "text": (b"hello, world\n" * 9, "is not an ONNX file, or is cut short"),
     "zip": (b"PK\x03\x04 and no more", "is no archive that can be read, or is cut short"),
+    "npy": (b"\x93NUMPY\1\0" + bytes(99), "is one array (.npy): give the arrays of all layers in an .npz file"),
     "tflite": (b"\x1c\0\0\0TFL3" + bytes(99), "is a TensorFlow Lite file: save the Keras model itself, as .keras or .h5"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "cannot be read by the HDF5 library: is damaged or cut short"),
 }

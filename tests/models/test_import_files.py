@@ -343,6 +343,12 @@ ARRAYS = {
     "fraction": ({"w0": W0, "scales": np.full(3, 0.5)}, "scales must be whole numbers in (-2**31, 2**31)"),
     "unknown": ({"w0": W0, "bias": T0}, "must hold nothing but w, t, gamma, beta, mean, variance, eps by layer, scales, offsets and input_threshold, not bias"),
     "our own": ({"header": np.zeros(2, np.uint8)}, "is a network of oxnor already: use it as it is"),
+    "all": (
+        {"w0": W0 / 2, "t0": T0[:2], "w1": np.ones((2, 5)), "scales": np.array([0.5, np.inf]), "offsets": np.full(2, 2**40), "input_threshold": 300},
+        ("6 reasons why the network cannot be imported\n  - input_threshold must be one number in [0, 256], or 4, one an input\n"
+         "  - w0 must hold 0 and 1, or -1 and +1, and has other values\n  - t0 must have shape (3,), not (2,)\n"
+         "  - w1 must have 3 inputs, as w0 has neurons, not 5\n  - scales must be finite\n  - offsets must be whole numbers in (-2**31, 2**31)"),
+    ),
     "text": ({"w0": np.array(["a"])}, "array 'w0' must be numbers, not text"),
 }
 
@@ -410,12 +416,36 @@ def test_pynq_folder_wrong(pynq):
     assert refused(folder) == f"layer 1 is no dense layer of 1-bit inputs: {advice}"
     (folder / "1-0-weights.bin").write_bytes(b"12345")
     assert refused(folder) == "1-0-weights.bin: must hold 64-bit words, as many as the first of its layer"
+    write_pynq(folder, weights, thresholds, [(8, 64), (4, 8), (8, 4)])
     (folder / "0-0-thres.bin").unlink()
     assert refused(folder) == f"0-0-thres.bin is not there: {advice}"
     (folder / "0-0-weights.bin").unlink()
     assert refused(folder) == (
         "must be a file, or a folder of BNN-PYNQ's parameters; save a Keras model as .keras or .h5, not as a folder"
     )
+
+
+def test_pynq_folder_of_another_kind(tmp_path):
+    """8-bit inputs, a convolution, 2-bit weights and activations, as CNV has them; the last layer has no thresholds."""
+    g = np.random.default_rng(3)
+    fields = g.choice([0, 1, 3], (3, 8, 54)).astype(np.uint8)  # weights 0, +1, -1 of 2 bits
+    two_bits = [np.unpackbits(w[..., None], axis=-1, bitorder="little")[..., :2].reshape(8, -1) for w in fields]
+    weights = [two_bits[0][:, :54], np.tile(two_bits[1], 2)[:, :144], two_bits[2][:, :16]]
+    thresholds = [np.sort(g.integers(-900, 900, (8, 2))), np.sort(g.integers(-9, 9, (8, 2))), None]
+    for k, (w, t) in enumerate(zip(weights, thresholds, strict=True)):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        write_pynq(folder, [w], [np.zeros(8, int)], [(4, 2)])
+        for file in folder.glob("*-weights.bin"):
+            file.rename(tmp_path / f"{k}{file.name[1:]}")
+        for p in range(4 if t is not None else 0):
+            t[p::4].reshape(-1).astype("<i8").tofile(tmp_path / f"{k}-{p}-thres.bin")
+    assert refused(tmp_path).split("\n") == [
+        "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1",
+        "  - layer 0: weights of 2 bits, 2 thresholds a neuron, for activations of 2 bits, inputs of more than 1 bit",
+        "  - layer 1: a convolution of 3 x 3, weights of 2 bits, 2 thresholds a neuron, for activations of 2 bits",
+        "  - layer 2: weights of 2 bits",
+    ]
 
 
 @pytest.mark.slow
@@ -428,5 +458,5 @@ def test_pynq_network_of_digits():
     network = import_network(folder / "bnn/params/mnist/lfcW1A1").network
     images, labels = load_mnist("test")
     assert np.count_nonzero(golden.predict(network, images) == labels) == 9840
-    for name in ("mnist/lfcW1A2", "cifar10/cnvW1A1"):
-        assert "is no dense layer of 1-bit inputs" in refused(folder / "bnn/params" / name)
+    for name in ("mnist/lfcW1A2", "cifar10/cnvW1A2"):
+        assert "2 thresholds a neuron" in refused(folder / "bnn/params" / name)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader
-from oxnor.models.exchange.folding.graph import ELEMENTS_MAX, FILE_MAX, Graph, Node
+from oxnor.models.exchange.folding.graph import ELEMENTS_MAX, FILE_MAX, Graph, Node, Unsupported
 
 _NUMBERS = ["|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8", "<u2", "<u4", "<u8"]
 _NORM = ("gamma", "beta", "mean", "variance")
@@ -54,68 +54,98 @@ def read_arrays(path: Path) -> Graph:
     return graph_of_arrays(arrays, count)
 
 
-def signs(name: str, array: NDArray) -> NDArray[np.float32]:
-    """Return weights as -1 and +1, shape (n_in, n_out)."""
+def _wrong(arrays: dict[str, NDArray], count: int) -> list[str]:
+    """Return what is wrong with the arrays of a network, one sentence each."""
+    found: list[str] = []
+    threshold, first = np.ravel(arrays.get("input_threshold", np.array(128))), arrays["w0"]
+    inputs = first.shape[-1] if first.ndim else 0
+    if threshold.size not in (1, inputs) or not ((threshold >= 0) & (threshold <= 256)).all():
+        found.append(f"input_threshold must be one number in [0, 256], or {inputs}, one an input")
+    before = None
+    for k in range(count):
+        w, last = arrays[f"w{k}"], k == count - 1
+        found += _wrong_weights(f"w{k}", w)
+        if w.ndim != 2 or not w.size:
+            before = None
+            continue
+        m, n = w.shape
+        if before is not None and n != before:
+            found.append(f"w{k} must have {before} inputs, as w{k - 1} has neurons, not {n}")
+        before = m
+        norm = [f"{name}{k}" for name in _NORM]
+        has_norm, has_t = all(name in arrays for name in norm), f"t{k}" in arrays
+        if last and (has_t or has_norm):
+            found.append(f"t{k} must not be there: the last layer gives scores")
+        elif not last and has_t == has_norm:
+            found.append(f"layer {k} must have t{k}, or all of {', '.join(norm)}, and not both")
+        vectors = ["scales", "offsets"] if last else [f"t{k}", *norm]
+        wrong = {name: _wrong_vector(name, arrays[name], m) for name in vectors if name in arrays}
+        found += [text for text in wrong.values() if text]
+        if not last and wrong.get(f"t{k}") == "":
+            t = arrays[f"t{k}"].astype(np.float64)
+            if ((t < 0) | (t > n + 1) | (t != np.rint(t))).any():
+                found.append(f"t{k} must be whole numbers in [0, {n + 1}]")
+        for name in vectors if last else ():
+            if wrong.get(name) == "" and not _whole(arrays[name]):
+                found.append(f"{name} must be whole numbers in (-2**31, 2**31)")
+    return found
+
+
+def _wrong_weights(name: str, array: NDArray) -> list[str]:
     if array.ndim != 2 or not array.size:
-        raise InputError(f"{name} must have shape (n_out, n_in), not {array.shape}")
+        return [f"{name} must have shape (n_out, n_in), not {array.shape}"]
     if array.size > ELEMENTS_MAX:
-        raise InputError(f"{name} must have at most {ELEMENTS_MAX:,} elements, not {array.size:,}")
-    if array.dtype != bool:
-        binary, bipolar = np.isin(array, (0, 1)).all(), np.isin(array, (-1, 1)).all()
-        if not (binary or bipolar):
-            raise InputError(f"{name} must hold 0 and 1, or -1 and +1, and has other values")
-    return np.where(array > 0, np.float32(1), np.float32(-1)).T
+        return [f"{name} must have at most {ELEMENTS_MAX:,} elements, not {array.size:,}"]
+    if array.dtype != bool and not (np.isin(array, (0, 1)).all() or np.isin(array, (-1, 1)).all()):
+        return [f"{name} must hold 0 and 1, or -1 and +1, and has other values"]
+    return []
 
 
-def _vector(arrays: dict[str, NDArray], name: str, n: int) -> NDArray:
-    array = arrays[name]
+def _wrong_vector(name: str, array: NDArray, n: int) -> str:
+    """Return what is wrong with an array of one number a neuron; empty if nothing is."""
     if array.shape != (n,):
-        raise InputError(f"{name} must have shape ({n},), not {array.shape}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(f"{name} must be finite")
-    return array
+        return f"{name} must have shape ({n},), not {array.shape}"
+    return f"{name} must be finite" if array.dtype.kind == "f" and not np.isfinite(array).all() else ""
+
+
+def _whole(array: NDArray) -> bool:
+    return bool((np.rint(array) == array).all() and (np.abs(array.astype(np.float64)) < 2.0**31).all())
 
 
 def graph_of_arrays(arrays: dict[str, NDArray], count: int, notes: tuple[str, ...] = ()) -> Graph:
-    """Return the graph of `count` layers whose arrays are named as in :func:`read_arrays`."""
+    """Return the graph of `count` layers whose arrays are named as in :func:`read_arrays`.
+
+    Raises
+    ------
+    InputError
+        With all that is wrong.
+    """
+    if wrong := _wrong(arrays, count):
+        raise Unsupported((), wrong)
     threshold = np.ravel(arrays.get("input_threshold", np.array(128))).astype(np.float32)
-    inputs = arrays["w0"].shape[-1] if arrays["w0"].ndim else 0
-    if threshold.size not in (1, inputs) or not ((threshold >= 0) & (threshold <= 256)).all():
-        raise InputError(f"input_threshold must be one number in [0, 256], or {inputs}, one an input")
     constants: dict[str, NDArray] = {"one": np.ones((), np.float32), "cut": threshold}
     nodes = [
         Node("input", "Sub", ("x", "cut"), ("x_cut",)),
         Node("input_bits", "BipolarQuant", ("x_cut", "one"), ("b",)),
     ]
-    here, n_in = "b", 0
+    here = "b"
     for k in range(count):
-        w = signs(f"w{k}", arrays[f"w{k}"])
+        w = np.where(arrays[f"w{k}"] > 0, np.float32(1), np.float32(-1)).T
         n, m = w.shape
-        if k and n != n_in:
-            raise InputError(f"w{k} must have {n_in} inputs, as w{k - 1} has neurons, not {n}")
         constants[f"w{k}"] = w
         nodes.append(Node(f"w{k}", "MatMul", (here, f"w{k}"), (f"z{k}",)))
-        norm = [f"{name}{k}" for name in _NORM]
-        has_norm, has_t = all(name in arrays for name in norm), f"t{k}" in arrays
         if k == count - 1:
-            if has_t or has_norm:
-                raise InputError(f"t{k} must not be there: the last layer gives scores")
             here = _last(arrays, constants, nodes, k, n, m)
             break
-        if has_t == has_norm:
-            raise InputError(f"layer {k} must have t{k}, or all of {', '.join(norm)}, and not both")
-        if has_t:
-            t = _vector(arrays, f"t{k}", m).astype(np.float64)
-            if ((t < 0) | (t > n + 1) | (t != np.rint(t))).any():
-                raise InputError(f"t{k} must be whole numbers in [0, {n + 1}]")
-            constants[f"t{k}"] = (2 * t - n).astype(np.float32)  # p >= T is the same as 2p - n >= 2T - n
+        if f"t{k}" in arrays:  # p >= T is the same as 2p - n >= 2T - n
+            constants[f"t{k}"] = (2 * arrays[f"t{k}"].astype(np.float64) - n).astype(np.float32)
             nodes.append(Node(f"t{k}", "Sub", (f"z{k}", f"t{k}"), (f"y{k}",)))
         else:
-            for name in norm:
-                constants[name] = _vector(arrays, name, m).astype(np.float32)
+            norm = [f"{name}{k}" for name in _NORM]
+            constants |= {name: arrays[name].astype(np.float32) for name in norm}
             eps = float(np.ravel(arrays.get(f"eps{k}", np.array(1e-5)))[0])
             nodes.append(Node(f"gamma{k}", "BatchNormalization", (f"z{k}", *norm), (f"y{k}",), {"epsilon": eps}))
-        here, n_in = f"b{k}", m
+        here = f"b{k}"
         nodes.append(Node(f"sign{k}", "BipolarQuant", (f"y{k}", "one"), (here,)))
     n = constants["w0"].shape[0]
     return Graph(tuple(nodes), constants, "x", (None, n), (here,), "byte", notes=notes, exact_scores=True)
@@ -123,11 +153,7 @@ def graph_of_arrays(arrays: dict[str, NDArray], count: int, notes: tuple[str, ..
 
 def _last(arrays: dict[str, NDArray], constants: dict[str, NDArray], nodes: list[Node], k: int, n: int, m: int) -> str:
     """Add score = scale * (z + n) / 2 + offset, in float64, which holds it exactly."""
-    scales = _vector(arrays, "scales", m) if "scales" in arrays else np.ones(m)
-    offsets = _vector(arrays, "offsets", m) if "offsets" in arrays else np.zeros(m)
-    for name, values in {"scales": scales, "offsets": offsets}.items():
-        if (np.rint(values) != values).any() or (np.abs(values.astype(np.float64)) >= 2.0**31).any():
-            raise InputError(f"{name} must be whole numbers in (-2**31, 2**31)")
+    scales, offsets = arrays.get("scales", np.ones(m)), arrays.get("offsets", np.zeros(m))
     constants["scales"] = scales.astype(np.float64) / 2
     constants["offsets"] = offsets.astype(np.float64) + scales.astype(np.float64) * n / 2
     nodes += [

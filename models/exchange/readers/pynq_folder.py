@@ -8,6 +8,7 @@ padded by weights of 1 (and inputs of 0), neurons by thresholds of 32767.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ from .arrays_file import graph_of_arrays
 #: Most processing elements of a layer, and most layers.
 _PE_MAX, _LAYERS_MAX = 1024, 16
 _PADDING = 32767
-_ADVICE = (
-    "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1: export the trained"
-    " network to ONNX"
-)
+_RULE = "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1"
+_ADVICE = f"{_RULE}: export the trained network to ONNX"
+#: Thresholds a neuron, and bits a weight, of the networks that BNN-PYNQ makes, the simplest first.
+_PRECISIONS = ((1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2))
 
 
 def is_pynq_folder(path: Path) -> bool:
@@ -54,10 +55,13 @@ def read_pynq(path: Path) -> Graph:
         raise InputError(f"its files must have at most {FILE_MAX:,} bytes together, not {total:,}")
     weights: list[NDArray[np.bool_]] = []
     thresholds: list[NDArray[np.int64]] = []
-    while (path / f"{len(weights)}-0-weights.bin").is_file():
-        layer = len(weights)
-        if layer >= _LAYERS_MAX:
-            raise InputError(f"must have at most {_LAYERS_MAX} layers")
+    count = 0
+    while (path / f"{count}-0-weights.bin").is_file():
+        count += 1
+    if count > _LAYERS_MAX:
+        raise InputError(f"must have at most {_LAYERS_MAX} layers")
+    _check_kind(path, count)
+    for layer in range(count):
         w, t = _layer(path, layer, len(weights[-1]) if weights else None)
         weights.append(w)
         thresholds.append(t)
@@ -97,6 +101,66 @@ def _words(path: Path, layer: int, kind: str, dtype: str) -> NDArray:
     if not rows:
         raise InputError(f"{layer}-0-{kind}.bin is not there: {_ADVICE}")
     return np.stack(rows)
+
+
+def _check_kind(path: Path, count: int) -> None:
+    """Raise InputError with what each layer is, if the files fit a network of convolutions or of more bits."""
+    stored = []
+    for k in range(count):
+        has_thresholds = (path / f"{k}-0-thres.bin").is_file()
+        stored.append((_words(path, k, "weights", "<u8"), _words(path, k, "thres", "<i8") if has_thresholds else None))
+    for thresholds, bits in _PRECISIONS:
+        found = _described(stored, thresholds, bits)
+        if found is not None:
+            if any(found):
+                lines = "".join(f"\n  - layer {k}: {', '.join(what)}" for k, what in enumerate(found) if what)
+                raise InputError(f"{_RULE}{lines}")
+            return
+
+
+def _described(layers: list[tuple[NDArray, NDArray | None]], thresholds: int, bits: int) -> list[list[str]] | None:
+    """Return what each layer is beyond a dense one of 1 bit, or None if the files fit no network of these precisions.
+
+    Parameters
+    ----------
+    layers : list of (ndarray of uint64, ndarray of int64 or None), each of shape (PE, words)
+        Words and thresholds.
+    thresholds : int
+        Thresholds a neuron, of all layers but the last.
+    bits : int
+        Bits a weight.
+    """
+    found: list[list[str]] = []
+    sizes: list[tuple[int, int]] = []  # inputs of each neuron, and neurons
+    for k, (words, t) in enumerate(layers):
+        last = k == len(layers) - 1
+        each = 1 if last else thresholds
+        simd = int(np.bitwise_or.reduce(words, axis=None)).bit_length()
+        if t is None:
+            if not last:
+                return None
+            found.append([f"weights of {bits} bits"] if bits > 1 else [])
+            break
+        rows = t.shape[1] // each
+        if t.shape[1] % each or words.shape[1] % rows or words.shape[1] // rows * simd % bits:
+            return None
+        if (np.diff(t.reshape(len(t), rows, each)) < 0).any():
+            return None
+        n_in = words.shape[1] // rows * simd // bits
+        window = n_in // sizes[-1][1] if sizes else 1
+        if sizes and (n_in % sizes[-1][1] or math.isqrt(window) ** 2 != window):
+            return None
+        side = math.isqrt(window)
+        real = t[t < _PADDING]
+        grey = not sizes and np.count_nonzero(np.abs(real) > n_in) > real.size / 4  # no sum of bits reaches these
+        found.append([
+            *([f"a convolution of {side} x {side}"] if window > 1 else []),
+            *([f"weights of {bits} bits"] if bits > 1 else []),
+            *([f"{each} thresholds a neuron, for activations of 2 bits"] if each > 1 else []),
+            *(["inputs of more than 1 bit"] if grey else []),
+        ])  # fmt: skip
+        sizes.append((n_in, len(t) * rows))
+    return found
 
 
 def _layer(path: Path, layer: int, before: int | None) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
