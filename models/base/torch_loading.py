@@ -10,6 +10,10 @@ from typing import Any
 from .errors import InputError, install
 from .replace import whole_file
 
+#: What ``torch.load`` says of a class or function that it does not load.
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+#: Most kinds of such objects in a file.
+_OBJECTS_MAX = 32
 #: PyTorch's default of ``eps`` in batch norm.
 BATCH_NORM_EPS = 1e-5
 
@@ -41,7 +45,17 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, temporary)
 
 
-def load_state(path: Path, what: str = "a checkpoint of oxnor train") -> dict[str, Any]:
+class _LeftOut:
+    """Stands for an object that is not loaded."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def load_state(path: Path, what: str = "a checkpoint of oxnor train", *, objects: bool = False) -> dict[str, Any]:
     """Read a dictionary that ``torch.save`` wrote; only tensors and plain values are ever loaded, into main memory.
 
     Parameters
@@ -49,6 +63,9 @@ def load_state(path: Path, what: str = "a checkpoint of oxnor train") -> dict[st
     path : path
     what : str
         What the file must be, for the message.
+    objects : bool
+        Whether it may hold other Python objects too, such as a loss function. They are not loaded: an empty object of
+        ours is in the place of each.
 
     Raises
     ------
@@ -56,13 +73,22 @@ def load_state(path: Path, what: str = "a checkpoint of oxnor train") -> dict[st
         If the file is missing or is something else.
     """
     torch = import_torch()
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            state = torch.load(path, weights_only=True, map_location="cpu")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except Exception as e:  # torch documents no list of what it raises at damaged pickles
-        raise InputError(f"{path}: must be {what}, and {_reason(str(e))}") from None
+    left_out: dict[str, Any] = {}
+    while True:
+        try:
+            stand_ins = [(kind, name) for name, kind in left_out.items()]
+            with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(stand_ins):
+                state = torch.load(path, weights_only=True, map_location="cpu")
+            break
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except Exception as e:  # torch documents no list of what it raises at damaged pickles
+            match = _GLOBAL.search(str(e))
+            if not objects or not match or match[1] in left_out or len(left_out) >= _OBJECTS_MAX:
+                raise InputError(f"{path}: must be {what}, and {_reason(str(e))}") from None
+            left_out[match[1]] = type("LeftOut", (_LeftOut,), {})
+    if isinstance(state, _LeftOut):
+        raise InputError(f"{path}: must be {what}, and {_reason(f'GLOBAL {next(iter(left_out))}')}")
     if not isinstance(state, dict):
         raise InputError(f"{path}: must be {what}, and holds a {type(state).__name__}")
     return state
@@ -72,6 +98,6 @@ def _reason(text: str) -> str:
     """Return what a message of ``torch.load`` says of the file."""
     if "TorchScript" in text:
         return "is a TorchScript program"
-    if match := re.search(r"GLOBAL ([\w.]+)", text):
+    if match := _GLOBAL.search(text):
         return f"holds Python objects ({match[1]}), which could run any program and are never loaded"
     return "cannot be read, or is cut short"

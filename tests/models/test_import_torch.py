@@ -109,6 +109,29 @@ def test_state_dict_in_a_checkpoint(state, tmp_path):
     assert refused(tmp_path / "b.pt") == "must be the state dict of one network, and holds 2 ('generator', 'critic')"
 
 
+class Loss:
+    """What a checkpoint may hold besides: it is not loaded."""
+
+    def __reduce__(self):
+        return Loss, (), {"weight": 3}
+
+    def __setstate__(self, state):
+        raise AssertionError("must not run")
+
+
+def test_state_dict_beside_other_objects(state, tmp_path):
+    """A loss, numbers of numpy and the state of its generator; and the values of which the weights are the signs."""
+    torch.save(state, tmp_path / "a.pt")
+    latent = {"a.weight_org": state["a.weight"] * torch.rand(8, 20)}
+    more = {"best": np.float64(0.9), "rng": np.random.default_rng(0).bit_generator.state, "criterion": Loss()}
+    torch.save({"models_state_dict": [state | latent], "cpu_rng_state": torch.get_rng_state()} | more, tmp_path / "b.pt")
+    imported = import_network(tmp_path / "b.pt")
+    assert imported.network.digest == import_network(tmp_path / "a.pt").network.digest
+    assert imported.report["notes"][1] == "'a': weight_org left out, as weight is binary already"
+    torch.save({"a.weight": state["a.weight"] * 0.3 + 0.1} | latent, tmp_path / "b.pt")
+    assert "'a' (weight (8, 20), weight_org (8, 20)): neither a linear layer nor a batch norm" in refused(tmp_path / "b.pt")
+
+
 def test_state_dict_refused_with_all_reasons(state, tmp_path):
     strange = {
         "c.weight": torch.zeros(4, 20, 3), "a.weight": state["a.weight"][:, :5], "bn.weight": torch.ones(7), "bn.bias": torch.ones(8),

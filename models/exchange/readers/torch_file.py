@@ -41,7 +41,7 @@ def read_torch(path: Path, unsaid: Unsaid, coding: str | None = None) -> SourceF
             raise InputError("is no archive that can be read, or is cut short") from None
     if total > FILE_MAX:
         raise InputError(f"its parts must have at most {FILE_MAX:,} bytes together, not {total:,}")
-    state = load_state(path, "a state dict saved with torch.save(model.state_dict(), ...)")
+    state = load_state(path, "a state dict saved with torch.save(model.state_dict(), ...)", objects=True)
     if "best_averages" in state and "params" in state:
         return SourceFile(_from_checkpoint(state), "checkpoint of oxnor train")
     return SourceFile(
@@ -53,11 +53,12 @@ def _of_the_network(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the state dict in a checkpoint, which may hold that of an optimizer and plain values besides."""
     torch = import_torch()
 
-    def holds_tensors(v: Any) -> bool:
-        return isinstance(v, Mapping) and any(isinstance(w, torch.Tensor) for w in v.values())
+    def holds_weights(v: Any) -> bool:
+        return isinstance(v, Mapping) and any(isinstance(w, torch.Tensor) and w.ndim > 1 for w in v.values())
 
-    inside = {key: v for key, v in state.items() if holds_tensors(v)}
-    if holds_tensors(state) or not inside:
+    single = {key: v[0] if isinstance(v, list) and len(v) == 1 else v for key, v in state.items()}
+    inside = {key: v for key, v in single.items() if holds_weights(v)}
+    if holds_weights(state) or not inside:
         return state
     named = [key for key in ("state_dict", "model_state_dict", "model") if key in inside]
     if len(inside) > 1 and not named:
@@ -101,7 +102,8 @@ def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = No
     if reader.float_layers:
         assumed += "; no agreement with the source is claimed"
     return Graph(
-        tuple(reader.nodes), reader.constants, "x", (None, reader.n_in), (reader.here,), kind, notes=(assumed,),
+        tuple(reader.nodes), reader.constants, "x", (None, reader.n_in), (reader.here,), kind,
+        notes=(assumed, *reader.notes),
         assumed="binarized" if reader.float_layers else "operators",
     )  # fmt: skip
 
@@ -123,6 +125,12 @@ def _modules(state: Mapping[str, Any]) -> tuple[dict[str, dict[str, NDArray]], l
     return groups, problems
 
 
+def _is_binary(weight: NDArray) -> bool:
+    """Return whether weights have one magnitude a neuron."""
+    size = np.abs(weight)
+    return bool(weight.size and (size == size[:, :1]).all() and (size > 0).all())
+
+
 class _StateReader:
     """Makes nodes of modules in the order in which they compute."""
 
@@ -130,6 +138,7 @@ class _StateReader:
         self.nodes: list[Node] = []
         self.constants: dict[str, NDArray] = {"one": np.ones((), np.float32)}
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self.float_layers: list[str] = []
         self.here, self.n_in = "x", 0
         self._binarize, self._size, self._pending = binarize, 0, False
@@ -138,6 +147,7 @@ class _StateReader:
         """Add a linear layer or a batch norm."""
         label = module or "the model"
         weight = fields.get("weight")
+        fields = self._without_latent(label, fields)
         bad = [f for f, v in fields.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
         if bad:
             self.problems.append(f"'{label}': {', '.join(bad)} must be finite")
@@ -154,6 +164,16 @@ class _StateReader:
             )
             self.problems.append(f"'{label}' ({shapes}): {what}: export the model to ONNX, which holds its operators")
             self._size = 0  # what comes next has inputs of a number that is not known
+
+    def _without_latent(self, label: str, fields: dict[str, NDArray]) -> dict[str, NDArray]:
+        """Leave out what some training keeps beside binary weights: the values of which they are the signs."""
+        weight = fields.get("weight")
+        if weight is None or weight.ndim != 2 or not _is_binary(weight):
+            return fields
+        latent = [f for f, v in fields.items() if f.startswith("weight_") and v.shape == weight.shape]
+        if latent:
+            self.notes.append(f"'{label}': {', '.join(latent)} left out, as weight is binary already")
+        return {f: v for f, v in fields.items() if f not in latent}
 
     def _norm(self, module: str, label: str, fields: dict[str, NDArray]) -> None:
         n = len(fields["running_mean"])
@@ -181,10 +201,9 @@ class _StateReader:
             self.problems.append(
                 f"'{label}': must have {self._size} inputs, as the layer before has neurons, not {weight.shape[1]}"
             )
-        size = np.abs(weight)
         if bias is not None and bias.shape != (len(weight),):
             self.problems.append(f"'{label}': bias must have shape ({len(weight)},), one a neuron, not {bias.shape}")
-        if finite and not ((size == size[:, :1]).all() and (size > 0).all()):
+        if finite and not _is_binary(weight):
             self.float_layers.append(label)
             if not self._binarize:
                 self.problems.append(
