@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, check_rate
 
 if TYPE_CHECKING:
     from oxnor.fpga.options import BuildOptions
@@ -77,8 +77,6 @@ class Errors:
     def __post_init__(self) -> None:
         if isinstance(self.faults, str):
             object.__setattr__(self, "faults", Path(self.faults))
-        from oxnor.models.faults.error_models import check_rate
-
         check_rate("ber", self.ber)
         for name in ("seed", "trial"):
             if not 0 <= getattr(self, name) < 1 << 63:

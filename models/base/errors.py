@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection
+from numbers import Real
+from typing import Any
 
 #: Longest run without a space, and longest sentence, that is shown whole.
 _WORD_MAX, _SENTENCE_MAX = 200, 8000
@@ -56,6 +58,14 @@ class InputError(ValueError):
 def install(extra: str) -> str:
     """Return how to install the packages of an extra of pyproject.toml."""
     return f'pip install -e ".[{extra}]", in a checkout of oxnor'
+
+
+def check_rate(name: str, value: Any) -> float:
+    """Return `value` if it is a probability, or raise InputError."""
+    number = isinstance(value, Real)
+    if not number or not 0 <= value <= 1:
+        raise InputError(f"must be a share in [0, 1], not {f'{value:g}' if number else repr(value)}", parameter=name)
+    return float(value)
 
 
 def near_names(name: str, known: Collection[str]) -> str:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, check_rate
 
 #: What fails as a whole in a cluster.
 CLUSTERS = ("row", "column", "amplifier")
 #: Default word lines and columns of the macros that clusters are drawn on: those of the published array.
 MACRO = (32, 32)
 _EMPTY = np.zeros(0, np.int64)
-
-
-def check_rate(name: str, value: Any) -> float:
-    """Return `value` if it is a probability, or raise InputError."""
-    number = isinstance(value, int | float | np.floating)
-    if not number or not 0 <= value <= 1:
-        raise InputError(f"must be a share in [0, 1], not {f'{value:g}' if number else repr(value)}", parameter=name)
-    return float(value)
 
 
 def _sample(g: np.random.Generator, n: int, share: float) -> NDArray[np.int64]:

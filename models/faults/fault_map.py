@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base import rng
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, check_rate
 from oxnor.models.base.files import NpzReader, write_npz
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
-from .error_models import ERROR_MODELS, check_rate
+from .error_models import ERROR_MODELS
 from .read_errors import ReadErrors
 
 FORMAT = "oxnor-faults"
