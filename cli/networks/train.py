@@ -158,7 +158,7 @@ def train(
         )  # fmt: skip
 
     with progress() as tell:
-        sets = load((lambda what, *steps: tell(what, *steps, "bytes")) if data.download else None)
+        sets = load((lambda what, done, total: tell(what, done, total, "bytes")) if data.download else None)
         for part in (sets.train, sets.test):
             if part.gaps:
                 note(f"{part.name}{part.gaps}")
