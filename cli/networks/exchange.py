@@ -91,14 +91,17 @@ class SpikingSource:
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="ONNX, QONNX, Keras or Larq (.h5, .keras), PyTorch state dict, .npz, NIR."),
+        typer.Argument(
+            metavar="FILE",
+            help="ONNX, QONNX, Keras or Larq (.h5, .keras, .json), PyTorch state dict, .npz, folder of BNN-PYNQ, NIR.",
+        ),
     ],
     output: Annotated[Path, output("NET.npz", "Network file to write.")],
     reading: Reading,
     spiking: SpikingSource,
     as_json: AsJson = False,
 ) -> None:
-    """Import a network trained with Brevitas, Larq, PyTorch or anything that writes ONNX or NIR.
+    """Import a network that Brevitas, Larq, PyTorch or FINN wrote, or a spiking one from NIR.
 
     Batch norm, scales and signs become integer thresholds. Each is checked at every popcount against the source's
     float arithmetic, and whole networks on random images, on digits if they fit, and on those given. What cannot be

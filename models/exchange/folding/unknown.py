@@ -70,8 +70,8 @@ def result(node: Node, x: list[Any], bits: float = 0) -> Unknown:
     if node.op in ops.PRODUCTS or is_convolution(node):
         weights = x[1] if len(x) > 1 and isinstance(x[1], np.ndarray) and x[1].ndim == 2 else None
         size = 0 if weights is None else weights.shape[0 if node.attrs.get("transB", 0) else 1]
-        stage = Stage(node.label, 0, size)
-        return Unknown(_sums(stage), stage)
+        sums = Stage(node.label, 0, size)
+        return Unknown(_sums(sums), sums)
     if node.op == "Shape":
         return Unknown()
     source = next((v for v in x if stage_of(v) is not None), Unknown())

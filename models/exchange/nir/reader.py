@@ -1,4 +1,4 @@
-"""NIR files of Norse, Sinabs, snnTorch and others as a chain of nodes; the package ``nir`` is not needed."""
+"""NIR files as a chain of nodes; the package ``nir`` is not needed."""
 
 from __future__ import annotations
 
