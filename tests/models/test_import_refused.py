@@ -166,6 +166,30 @@ def test_attention_is_refused_with_its_reasons(tmp_path):
     assert lines[4] == f"MatMul 'MatMul_7': takes activations of Softmax 'Softmax_6', which are more than two values: {ONE_BIT}"
 
 
+def test_every_node_of_a_convolutional_network(tmp_path):
+    """Padding, pooling, layouts and quantisers of 2 bits, as exporters write them; what follows them is judged too."""
+    m = onnx_networks.Maker(opset=13)
+    layouts = "qonnx.custom_op.channels_last"
+    k, q = m.c(np.where(np.arange(36).reshape(4, 1, 3, 3) % 2, F(1), F(-1))), [m.c(F(v)) for v in (1, 0, 2)]
+    x = m.n("Pad", [m.n("Sign", ["x"]), m.c(np.array([0, 0, 1, 1, 0, 0, 1, 1]))])
+    x = m.n("MaxPool", [m.n("Quant", [m.n("Conv", [x, k]), *q], m.domain, signed=0, narrow=0)], kernel_shape=[2, 2])
+    x = m.n("Transpose", [x], perm=[0, 2, 3, 1])
+    x = m.n("MaxPool", [m.n("BipolarQuant", [m.n("Conv", [x, m.c(np.zeros((2, 4, 1, 1), F))], layouts), q[0]], m.domain)], layouts)
+    x = m.n("MatMul", [m.n("Flatten", [m.n("Transpose", [x], perm=[0, 3, 1, 2])]), m.c(V)])
+    model = m.model(["N", 1, 6, 6], m.n("MultiThreshold", [x, m.c(np.zeros((8, 3), F))], m.domain))
+    conv, pool = ("are not supported: dense layers (MatMul, Gemm) are", "pooling is not supported: dense layers (MatMul, Gemm) are")
+    assert refused(save(model, tmp_path / "n.onnx"), coding="bipolar").replace("'n_", "'").split("\n  - ") == [
+        "7 nodes cannot be imported",
+        "Pad 'Pad_1': it changes a picture's size, as convolutions need it: dense layers (MatMul, Gemm) alone are supported",
+        f"Conv 'Conv_2': convolutions {conv}",
+        f"Quant 'Quant_3': 2 bits: {ONE_BIT}",
+        f"MaxPool 'MaxPool_4': {pool}",
+        f"Conv 'Conv_6': convolutions {conv}; weights must be binary, and all are 0",
+        f"MaxPool 'MaxPool_8': {pool}",
+        f"MultiThreshold 'MultiThreshold_12': 2 bits: {ONE_BIT}",
+    ]
+
+
 def test_convolution_of_float_weights(tmp_path):
     m = onnx_networks.Maker(opset=20)
     x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.array([[[1, 2]], [[3, 4]]], F))])

@@ -13,25 +13,25 @@ from .graph import Node
 
 #: The domain under which a reader names what it cannot translate, with attribute ``why``.
 REFUSED = "oxnor.refused"
+_CONVOLUTION = "convolutions are not supported: dense layers (MatMul, Gemm) are"
+_POOLING = "pooling is not supported: dense layers (MatMul, Gemm) are"
+_RECURRENT = "recurrent layers are not supported"
+_CONTROL = "control flow is not supported: export the network in evaluation mode"
+_MORE_BITS = "quantisers of more than 1 bit are not supported: train with 1-bit activations"
+_MIXING = "it mixes neurons, so no threshold can stand for it: use batch normalisation"
+_PICTURE = "it changes a picture's size, as convolutions need it: dense layers (MatMul, Gemm) alone are supported"
 #: Reasons by operator.
-WHY = {
-    "Conv": "convolutions are not supported: dense layers (MatMul, Gemm) are",
-    "ConvTranspose": "convolutions are not supported: dense layers (MatMul, Gemm) are",
-    "MaxPool": "pooling is not supported: dense layers (MatMul, Gemm) are",
-    "AveragePool": "pooling is not supported: dense layers (MatMul, Gemm) are",
-    "GlobalAveragePool": "pooling is not supported: dense layers (MatMul, Gemm) are",
-    "LSTM": "recurrent layers are not supported", "GRU": "recurrent layers are not supported",
-    "RNN": "recurrent layers are not supported",
-    "If": "control flow is not supported: export the network in evaluation mode",
-    "Loop": "control flow is not supported: export the network in evaluation mode",
-    "Scan": "control flow is not supported: export the network in evaluation mode",
-    "Trunc": "quantisers of more than 1 bit are not supported: train with 1-bit activations",
-    "FloatQuant": "quantisers of more than 1 bit are not supported: train with 1-bit activations",
-    "QuantAvgPool2d": "pooling is not supported: dense layers (MatMul, Gemm) are",
-    "LayerNormalization": "it mixes neurons, so no threshold can stand for it: use batch normalisation",
-    "InstanceNormalization": "it mixes neurons, so no threshold can stand for it: use batch normalisation",
-    "GroupNormalization": "it mixes neurons, so no threshold can stand for it: use batch normalisation",
-}  # fmt: skip
+WHY = (
+    dict.fromkeys(("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv", "Im2Col"), _CONVOLUTION)
+    | dict.fromkeys((
+        "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "QuantAvgPool2d", "MaxPoolNHWC",
+    ), _POOLING)
+    | dict.fromkeys(("Pad", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"), _PICTURE)
+    | dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT)
+    | dict.fromkeys(("If", "Loop", "Scan"), _CONTROL)
+    | dict.fromkeys(("Trunc", "FloatQuant"), _MORE_BITS)
+    | dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization"), _MIXING)
+)  # fmt: skip
 NO_SCORES = "the output must be scores, not one bit a class: leave the last sign out"
 #: Operators to which an infinite constant is a bound that is not there.
 _BOUNDS = frozenset({"Clip", "Min", "Max"})

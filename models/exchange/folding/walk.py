@@ -227,6 +227,8 @@ def _refusal(node: Node) -> str:
     """Return why an operator is refused, wherever it stands; empty if it is supported."""
     if node.domain == REFUSED:
         return ops.text(node.attrs.get("why", "is not supported"))
+    if node.domain not in DOMAINS and node.op in WHY and node.domain.startswith(("qonnx.", "finn.")):
+        return WHY[node.op]  # in domains for other layouts of tensors
     if node.domain not in DOMAINS:
         return f"operator domain must be one of {', '.join(sorted(DOMAINS - {''}))}, not {node.domain!r}"
     if node.domain not in ("", "ai.onnx") and node.op not in _QONNX:
