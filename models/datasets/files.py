@@ -126,7 +126,11 @@ def _columns(path: Path, delimiter: str, skip: int, columns: list[int], dtype: A
     except UnicodeDecodeError:
         raise InputError(f"{path}: must be text in UTF-8") from None
     except (ValueError, IndexError, OverflowError):
-        raise InputError(f"{path}: {_wrong_row(path, delimiter, skip, columns, dtype is np.float64)}") from None
+        try:
+            why = _wrong_row(path, delimiter, skip, columns, dtype is np.float64)
+        except (csv.Error, UnicodeDecodeError):
+            why = "every row must be text in UTF-8, with cells of which none is endless"
+        raise InputError(f"{path}: {why}") from None
 
 
 def _wrong_row(path: Path, delimiter: str, skip: int, columns: list[int], numbers: bool) -> str:

@@ -153,6 +153,8 @@ class TrainingData:
                 raise InputError(f"{part.name}: must have labels, {labels_advice(part.name)}")
         if len(np.unique(self.train.labels)) < 2:  # type: ignore[arg-type]
             raise InputError(f"{self.train.name}: labels must be of two classes or more{self.train.gaps}")
+        if set(self.test.classes) < set(self.train.classes):  # a folder of some of the classes
+            object.__setattr__(self, "test", self.test.in_classes(self.train.classes, self.train.name))
         if self.train.classes and self.test.classes and self.train.classes != self.test.classes:
             odd = sorted({*self.train.classes} ^ {*self.test.classes})
             rule = f"classes must be those of the training set; they differ in {', '.join(odd)}"

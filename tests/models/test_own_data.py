@@ -351,6 +351,13 @@ def test_csv_refused_by_line(tmp_path, text):
     assert str(caught.value).removeprefix(str(path)).lstrip() == CSV[text].lstrip()
 
 
+def test_csv_with_a_byte_that_is_no_text_after_a_wrong_row(tmp_path):
+    path = tmp_path / "set.csv"
+    path.write_bytes(b"label,a\n0,1\n1,x\n1,\xff\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_dataset(path)
+
+
 def test_y_is_a_feature_beside_a_label(tmp_path):
     path = tmp_path / "set.csv"
     path.write_text("label,x,y\n1,20,30\n0,40,50\n")

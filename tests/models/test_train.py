@@ -293,6 +293,13 @@ def test_explicit_epochs_and_classes_are_kept(small_sets):
         TrainingData(small_sets.train, other)
 
 
+def test_a_test_set_of_some_of_the_classes(small_sets):
+    held = small_sets.test
+    few = held.labels >= 7
+    part = Dataset("some", held.images[few], held.labels[few] - 7, tuple("789"))
+    np.testing.assert_array_equal(TrainingData(small_sets.train, part).test.labels, held.labels[few])
+
+
 def test_trains_on_a_thermometer_code_and_on_signs(small_sets, tmp_path):
     """Four features of a grey picture each: too few for one bit each."""
     def features(part):
