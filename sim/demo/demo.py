@@ -16,6 +16,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.faults.options import ErrorOptions
+from oxnor.models.golden.registry import type_of
 from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.curves import Curve
 from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
@@ -23,7 +24,7 @@ from oxnor.sim.sweeps.evaluator import work_for
 from oxnor.sim.sweeps.params import SweepParams
 from oxnor.sim.sweeps.store import Trial
 from oxnor.sim.sweeps.workers import cores, threads
-from oxnor.sim.verify.inputs import IMAGES_MAX, Inputs, inputs_for
+from oxnor.sim.verify.inputs import DIGIT_SIZE, IMAGES_MAX, Inputs, inputs_for
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
@@ -106,9 +107,13 @@ def run_demo(
     """
     start = time.perf_counter()
     tell = progress or (lambda what, done, total: None)
-    inputs = inputs_for(network, DataOptions(count))
-    if inputs.labels is None:
-        raise InputError(f"the demo needs digits: network {network.name!r} must have 784 inputs, not {network.n_in}")
+    pixels = type_of(network).pixels(network)
+    if pixels != DIGIT_SIZE:
+        raise InputError(f"the demo needs digits: network {network.name!r} must have 784 inputs, not {pixels}")
+    if network.data_set not in ("", "mnist"):
+        raise InputError(f"the demo needs digits: network {network.name!r} was made for {network.data_set}, not mnist")
+    inputs = inputs_for(network, DataOptions(count, "mnist"))
+    assert inputs.labels is not None
     config = EngineConfig.for_network(network)
     runs = []
     for rate in rates:

@@ -125,3 +125,6 @@ def test_demo_needs_digits(random_network):
     text = "^the demo needs digits: network 'random' must have 784 inputs, not 37$"
     with pytest.raises(InputError, match=text):
         run_demo(random_network((37, 5)))
+    text = "^the demo needs digits: network 'random' was made for fashion-mnist, not mnist$"
+    with pytest.raises(InputError, match=text):
+        run_demo(replace(random_network((784, 10)), data_set="fashion-mnist"))
