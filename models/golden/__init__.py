@@ -3,6 +3,26 @@
 The functions here are those of binarized networks; :mod:`oxnor.models.golden.spiking` has those of spiking ones.
 """
 
-from .binarized import argmax, binarize, layer_outputs, popcount, popcount_threshold, predict, scores
+from .binarized import (
+    argmax,
+    binarize,
+    elements,
+    layer_outputs,
+    pack_inputs,
+    popcount,
+    popcount_threshold,
+    predict,
+    scores,
+)
 
-__all__ = ["argmax", "binarize", "layer_outputs", "popcount", "popcount_threshold", "predict", "scores"]
+__all__ = [
+    "argmax",
+    "binarize",
+    "elements",
+    "layer_outputs",
+    "pack_inputs",
+    "popcount",
+    "popcount_threshold",
+    "predict",
+    "scores",
+]

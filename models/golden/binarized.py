@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.kernels.packed import BACKENDS
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.hidden import pack_planes, unpack_planes
+from oxnor.models.networks.layers.scores import ScoreLayer
+
+#: Vectors that are in memory at once where each is read with errors of its own.
+_VECTORS = 1 << 17
 
 
 def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
@@ -38,6 +42,27 @@ def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
     return rule.apply(images.reshape(len(images), size), network.n_in)
 
 
+def elements(network: Network, images: NDArray) -> NDArray[np.uint8]:
+    """Return what the first layer takes of images, as :func:`binarize` has them: integers of its bit planes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, n_in / planes)
+    """
+    planes, rule, images = network.layers[0].planes, network.input_rule, np.asarray(images)
+    if planes > 1 and images.dtype == np.uint8 and images[0:1].size == network.n_in // planes:
+        return rule.elements(images.reshape(len(images), -1))
+    bits = binarize(network, images)
+    if planes == 1:
+        return bits.view(np.uint8)
+    return np.packbits(bits.reshape(len(bits), -1, planes), axis=-1, bitorder="little")[..., 0]
+
+
+def pack_inputs(network: Network, images: NDArray) -> NDArray[np.uint64]:
+    """Return images, as :func:`binarize` has them, packed as the first layer takes them."""
+    return pack_planes(elements(network, images), network.layers[0].planes)
+
+
 def popcount(w: NDArray[np.bool_], x: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the number of agreeing bits along the last axis, range [0, n]."""
     return np.count_nonzero(np.asarray(w) == np.asarray(x), axis=-1)
@@ -54,19 +79,30 @@ def argmax(scores: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _packed_outputs(
-    network: Network, images: NDArray, backend: str, read_errors: ReadErrors | None, first_image: int
+    network: Network,
+    images: NDArray,
+    backend: str,
+    read_errors: ReadErrors | None,
+    first_image: int,
+    in_layer: int | None = None,
 ) -> list[NDArray]:
     if backend not in BACKENDS:
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
-    x: NDArray = pack_words(binarize(network, images))
-    outputs = []
-    for k, layer in enumerate(network.layers):
-        if read_errors is None or not read_errors.rate:
-            x = layer.evaluate(x, backend)
-        else:
-            x = layer.evaluate(x, backend, read_errors.layer(k, first_image))
-        outputs.append(x)
-    return outputs
+    errs = read_errors is not None and read_errors.rate > 0
+    windows = max(layer.vectors // layer.planes for layer in network.layers)
+    # With errors every window is a vector in memory.
+    step = max(1, _VECTORS // windows) if errs and windows > 1 else max(1, len(images))
+    parts: list[list[NDArray]] = []
+    for start in range(0, max(1, len(images)), step):
+        x: NDArray = pack_inputs(network, images[start : start + step])
+        parts.append([])
+        for k, layer in enumerate(network.layers):
+            if read_errors is not None and errs and in_layer in (None, k):
+                x = layer.evaluate(x, backend, read_errors.layer(k, (first_image + start) * layer.vectors))
+            else:
+                x = layer.evaluate(x, backend)
+            parts[-1].append(x)
+    return parts[0] if len(parts) == 1 else [np.concatenate(y) for y in zip(*parts, strict=True)]
 
 
 def layer_outputs(
@@ -93,11 +129,12 @@ def layer_outputs(
     Returns
     -------
     list of ndarray
-        Bool, shape (n, n_out), for each hidden layer; int64, shape (n, n_out), the scores, for the last.
+        Of a hidden layer: bool, shape (n, n_out), or uint8 where it gives integers; a convolution gives its feature
+        maps, (n, height, width, channels). Of the last: int64, shape (n, n_out), the scores.
     """
     outputs = _packed_outputs(network, images, backend, read_errors, first_image)
     return [
-        y if layer.gives_scores else unpack_words(y, layer.n_out)
+        y if isinstance(layer, ScoreLayer) else unpack_planes(y, layer.shape_out, layer.planes_out)
         for layer, y in zip(network.layers, outputs, strict=True)
     ]
 
@@ -108,9 +145,18 @@ def scores(
     backend: str = "numba",
     read_errors: ReadErrors | None = None,
     first_image: int = 0,
+    in_layer: int | None = None,
 ) -> NDArray[np.int64]:
-    """Return the scores, int64, shape (n, n_out); arguments as :func:`layer_outputs`."""
-    return _packed_outputs(network, images, backend, read_errors, first_image)[-1]
+    """Return the scores, int64, shape (n, n_out).
+
+    Parameters
+    ----------
+    network, images, backend, read_errors, first_image
+        As for :func:`layer_outputs`.
+    in_layer : int, optional
+        The only layer whose reads have errors. Default: all.
+    """
+    return _packed_outputs(network, images, backend, read_errors, first_image, in_layer)[-1]
 
 
 def predict(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.bits import hex_lines, pack_words
+from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.files import write_npz, write_text
 from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.hidden import pack_planes
 
 from . import binarized as golden
 
@@ -30,14 +31,15 @@ def vectors(network: Network, images: NDArray) -> dict[str, NDArray]:
     Returns
     -------
     dict
-        ``input``, bool (n, n_in); ``layerK``, bool (n, n_out), for each hidden layer; ``popcounts``, int32, of the
-        output layer; ``scores``, int64 (n, n_out); ``classes``, int64 (n,).
+        ``input``, bool (n, n_in); ``layerK``, as of :func:`oxnor.models.golden.layer_outputs`, for each hidden layer;
+        ``popcounts``, int32, of the output layer; ``scores``, int64 (n, n_out); ``classes``, int64 (n,).
     """
     bits = golden.binarize(network, images)
     outputs = golden.layer_outputs(network, images)
-    last = outputs[-2] if len(outputs) > 1 else bits
+    final = network.layers[-1]
+    last = outputs[-2].reshape(len(bits), -1) if len(outputs) > 1 else golden.elements(network, images)
     arrays = {"input": bits} | {f"layer{k}": y for k, y in enumerate(outputs[:-1])}
-    arrays["popcounts"] = network.layers[-1].popcounts(pack_words(last), "numba")
+    arrays["popcounts"] = final.popcounts(pack_planes(last, final.planes), "numba")
     return arrays | {"scores": outputs[-1], "classes": golden.argmax(outputs[-1])}
 
 

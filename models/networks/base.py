@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeGuard
@@ -27,7 +28,8 @@ class Chain:
     name : str
         Short name, of letters, digits, ``-``, ``_`` and ``.``.
     layers : tuple
-        Each with ``n_in``, ``n_out`` and ``with_weights``.
+        Each with ``n_in``, ``n_out``, ``shape_in``, ``shape_out``, ``planes``, ``planes_out``, ``label`` and
+        ``with_weights``.
     info : mapping
         Anything that JSON can hold.
     data_set : str
@@ -53,10 +55,21 @@ class Chain:
         if not self.layers:
             raise InputError("network: layers must be at least one, not none")
         for i, (before, layer) in enumerate(zip(self.layers, self.layers[1:], strict=False), 1):
-            if layer.n_in != before.n_out:
+            sizes = math.prod(before.shape_out), math.prod(layer.shape_in)
+            if sizes[0] != sizes[1]:
                 raise InputError(
-                    f"network: layer {i} must have {before.n_out} inputs, as layer {i - 1} has neurons,"
-                    f" not {layer.n_in}"
+                    f"network: layer {i} must have {sizes[0]} inputs, as layer {i - 1} has neurons, not {sizes[1]}"
+                )
+            maps = before.shape_out, layer.shape_in
+            if len(maps[0]) == len(maps[1]) and maps[0] != maps[1]:
+                raise InputError(
+                    f"network: layer {i} must take a feature map of {_times(maps[0])}, as layer {i - 1} gives one,"
+                    f" not of {_times(maps[1])}"
+                )
+            if layer.planes != before.planes_out:
+                raise InputError(
+                    f"network: layer {i} must take {before.planes_out} bit planes, as layer {i - 1} gives them,"
+                    f" not {layer.planes}"
                 )
 
     def check_info(self) -> None:
@@ -83,13 +96,17 @@ class Chain:
     def __repr__(self) -> str:
         accuracy = self.info.get("accuracy")
         known = f", accuracy {100 * accuracy:.2f} %" if isinstance(accuracy, float) else ""
-        sizes = "-".join(str(n) for n in self.shape)
-        return f"{type(self).__name__}({self.name!r}, {sizes}, {self.n_weights:,} weights{known})"
+        return f"{type(self).__name__}({self.name!r}, {self.label}, {self.n_weights:,} weights{known})"
+
+    @property
+    def label(self) -> str:
+        """The network in a line: ``784-64-10``, or ``32x32x3-C64-C64-P-512-10``."""
+        return "-".join([_times(self.layers[0].shape_in), *(layer.label for layer in self.layers)])
 
     @property
     def n_in(self) -> int:
-        """Number of inputs."""
-        return self.layers[0].n_in
+        """Number of input bits."""
+        return math.prod(self.layers[0].shape_in) * self.layers[0].planes
 
     @property
     def n_out(self) -> int:
@@ -98,7 +115,7 @@ class Chain:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes from the input to the output, for example (784, 64, 10)."""
+        """Inputs, and neurons (channels of a convolution) of each layer, for example (784, 64, 10)."""
         return (self.n_in, *(layer.n_out for layer in self.layers))
 
     @property
@@ -110,6 +127,10 @@ class Chain:
         """Return the network with the stored bits of the layers named by index replaced."""
         layers = [layer.with_weights(weights[i]) if i in weights else layer for i, layer in enumerate(self.layers)]
         return replace(self, layers=tuple(layers))  # type: ignore[type-var]
+
+
+def _times(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _is_name(value: Any) -> TypeGuard[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, naming, write_npz
 from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.table import LAYER_TYPES
 
@@ -38,8 +40,8 @@ class Network(Chain):
     ----------
     name : str
         Short name, of letters, digits, ``-``, ``_`` and ``.``.
-    layers : tuple of DenseLayer and ScoreLayer
-        In order; each has as many inputs as the one before has neurons. Only the last gives scores.
+    layers : tuple of DenseLayer, ConvLayer and ScoreLayer
+        In order; each takes what the one before gives. Only the last gives scores.
     input_rule : InputRule
         How images become bits. An int or an array of ints stands for thresholds: a pixel becomes 1 iff it is at least
         the threshold.
@@ -57,7 +59,7 @@ class Network(Chain):
     """
 
     name: str
-    layers: tuple[DenseLayer | ScoreLayer, ...]
+    layers: tuple[HiddenLayer | ScoreLayer, ...]
     input_rule: InputRule = InputRule.of(128)  # noqa: RUF009  # frozen
     info: Mapping[str, Any] = field(default_factory=dict)
     data_set: str = ""
@@ -71,6 +73,9 @@ class Network(Chain):
         except InputError as e:
             raise InputError(f"network: {e}") from None
         self.input_rule.check(self.n_in)
+        planes = self.input_rule.bits if self.input_rule.kind == "planes" else 1
+        if planes != self.layers[0].planes:
+            raise InputError(f"network: input_rule must give {self.layers[0].planes} bit planes, not {planes}")
         for i, layer in enumerate(self.layers):
             if layer.gives_scores != (i == len(self.layers) - 1):
                 raise InputError(f"network: the last layer and no other must give scores, not layer {i} ({layer.kind})")
@@ -122,7 +127,7 @@ class Network(Chain):
             raise InputError(f"network: thresholds must be {len(weights)} arrays, one a layer, not {len(thresholds)}")
         if not len(weights) or thresholds[-1] is not None:
             raise InputError("network: the last of thresholds must be None: the output layer gives scores")
-        layers: list[DenseLayer | ScoreLayer] = []
+        layers: list[HiddenLayer | ScoreLayer] = []
         for i, (w, t) in enumerate(zip(weights, thresholds, strict=True)):
             try:
                 w = _as_bits(w)
@@ -140,7 +145,7 @@ class Network(Chain):
         lowest = 2 if optional or "input_threshold" not in rule else 1
         header = {
             "format": FORMAT,
-            "version": max(lowest, *(y.fields.version for y in self.layers)),
+            "version": max(lowest, *(y.fields.version_for(y.sizes) for y in self.layers)),
             "name": self.name,
             "layers": [{"kind": y.kind, **y.sizes} for y in self.layers],
             "info": dict(self.info),
@@ -167,7 +172,8 @@ class Network(Chain):
             layers = _read_layers(source, header["layers"])
             if not layers:
                 raise InputError("network: layers must be at least one, not none")
-            rule = InputRule.from_file(header, source, layers[0].n_in)
+            inputs = math.prod(layers[0].shape_in) * layers[0].planes
+            rule = InputRule.from_file(header, source, inputs)
             about = read_data_header(header, layers[-1].n_out)
             return cls(header["name"], layers, rule, header["info"], **about)
 
@@ -192,7 +198,7 @@ def _read_header(source: NpzReader) -> dict[str, Any]:
     return header
 
 
-def _read_layers(source: NpzReader, entries: list[Any]) -> tuple[DenseLayer | ScoreLayer, ...]:
+def _read_layers(source: NpzReader, entries: list[Any]) -> tuple[HiddenLayer | ScoreLayer, ...]:
     types = {kind: layer.fields for kind, layer in LAYER_TYPES.items()}
     sizes = [read_entry(entry, types, f"header.layers[{i}]") for i, entry in enumerate(entries)]
     check_synapses(sum(types[e["kind"]].synapses(s) for e, s in zip(entries, sizes, strict=True)))

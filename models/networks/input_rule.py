@@ -20,6 +20,7 @@ INPUT_RULES: Mapping[str, str] = {
     "threshold": "bit 1 iff value >= threshold, which is one for all features or one a feature",
     "thermometer": "some bits a feature, each with its own threshold, which rise",
     "bipolar": "the sign of a number: bit 1 iff value >= 0",
+    "planes": "the bits of an integer, which a table may give for the value",
 }
 
 
@@ -35,6 +36,9 @@ class InputRule:
         one a feature, become one.
     signs : bool
         Take signed numbers instead: bit 1 iff the value is at least 0. The thresholds have no meaning then.
+    table : ndarray of uint8, shape (256,), optional
+        Take integers instead: the element that each value becomes, whose bit planes the first layer takes. Input
+        f * planes + k of the network is bit k of element f. The thresholds have no meaning then.
 
     Raises
     ------
@@ -44,8 +48,16 @@ class InputRule:
 
     thresholds: NDArray[np.int64]
     signs: bool = False
+    table: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
+        if self.table is not None:
+            table = np.asarray(self.table)
+            if table.dtype != np.uint8 or table.shape != (256,):
+                raise InputError(f"input_rule: table must be 256 of uint8, not {table.shape} of {table.dtype}")
+            table = table.copy()
+            table.setflags(write=False)
+            object.__setattr__(self, "table", table)
         array = np.asarray(self.thresholds)
         if array.dtype.kind not in "iu":
             what = "an integer" if array.ndim == 0 else "integers"
@@ -97,16 +109,25 @@ class InputRule:
         cuts = np.quantile(images, shares, axis=0, method="lower").T.astype(np.int64) + 1
         return cls(np.minimum(cuts, 255))
 
+    @classmethod
+    def planes(cls, table: NDArray[np.uint8] | None = None) -> InputRule:
+        """Return the rule that takes the bits of the values themselves, or of what a table has for them."""
+        return cls(np.array(0), table=np.arange(256, dtype=np.uint8) if table is None else table)
+
     @property
     def kind(self) -> str:
         """A key of :data:`INPUT_RULES`."""
         if self.signs:
             return "bipolar"
+        if self.table is not None:
+            return "planes"
         return "thermometer" if self.thresholds.ndim == 2 else "threshold"
 
     @property
     def bits(self) -> int:
         """Bits of a feature."""
+        if self.table is not None:
+            return max(1, int(self.table.max()).bit_length())
         return self.thresholds.shape[1] if self.thresholds.ndim == 2 else 1
 
     def features(self, n_in: int) -> int:
@@ -140,6 +161,11 @@ class InputRule:
         """
         if self.signs:
             return images if images.dtype == bool else images >= 0
+        if self.table is not None:
+            if images.dtype == bool and images.shape[1] == n_in:
+                return images
+            elements = self.elements(images)
+            return (elements[:, :, None] >> np.arange(self.bits, dtype=np.uint8) & 1).astype(bool).reshape(-1, n_in)
         t = self.thresholds
         if images.dtype != bool:
             return (images[:, :, None] >= t).reshape(len(images), -1) if t.ndim == 2 else images >= t
@@ -147,6 +173,13 @@ class InputRule:
             return images
         values = images[:, :, None] if t.ndim == 2 else images
         return ((values & (t < THRESHOLD_MAX)) | (t == 0)).reshape(len(images), n_in)
+
+    def elements(self, images: NDArray) -> NDArray[np.uint8]:
+        """Return the integers whose bit planes the first layer takes, shape (n, features), of values or of 0 and 1."""
+        assert self.table is not None
+        if images.dtype == bool:
+            return np.where(images, self.table[-1], self.table[0])
+        return self.table[images]
 
     def check_dtype(self, images: NDArray) -> None:
         """Raise InputError unless the rule takes numbers of this type."""
@@ -164,6 +197,8 @@ class InputRule:
         """Return the rule for JSON: a threshold, a list of one a feature, or an object with its ``kind``."""
         if self.kind == "threshold":
             return self.thresholds.tolist()
+        if self.table is not None:
+            return {"kind": self.kind, "planes": self.bits, "table": self.table.tolist()}
         return {"kind": self.kind} | ({} if self.signs else {"thresholds": self.thresholds.tolist()})
 
     def described(self) -> dict[str, Any]:
@@ -174,6 +209,9 @@ class InputRule:
         """Return what the rule does, for people."""
         if self.signs:
             return "bit 1 iff value >= 0"
+        if self.table is not None:
+            same = np.array_equal(self.table, np.arange(256))
+            return f"{self.bits} bit planes of " + ("the value" if same else "an integer from a table of 256")
         if self.thresholds.ndim == 0:
             return f"bit 1 iff value >= {int(self.thresholds)}"
         span = f"{int(self.thresholds.min())} to {int(self.thresholds.max())}"
@@ -183,7 +221,9 @@ class InputRule:
 
     def update(self, h: hashlib._Hash, name: str) -> None:
         """Add the rule to the hash of a network of the format `name`."""
-        if self.kind == "threshold" and self.thresholds.ndim == 0:
+        if self.table is not None:
+            h.update(f"{name} 2 {self.kind} ".encode() + self.table.tobytes())
+        elif self.kind == "threshold" and self.thresholds.ndim == 0:
             h.update(f"{name} 1 {int(self.thresholds)}".encode())
         elif self.kind == "threshold":
             h.update(f"{name} 2 ".encode() + self._stored().tobytes())
@@ -197,6 +237,8 @@ class InputRule:
         """Return what a network file has of the rule: fields of its header, and arrays. Arrays need version 2."""
         if self.signs:
             return {"input_rule": self.kind}, {}
+        if self.table is not None:
+            return {"input_rule": self.kind}, {"input_table": self.table}
         if self.thresholds.ndim == 0:
             return {"input_threshold": int(self.thresholds)}, {}
         named = {"input_rule": self.kind} if self.thresholds.ndim == 2 else {}
@@ -212,6 +254,8 @@ class InputRule:
             raise InputError(f"header.input_rule must be one of {', '.join(INPUT_RULES)}, not {kind!r:.80}")
         if kind == "bipolar":
             return cls.bipolar()
+        if kind == "planes":
+            return cls.planes(source.array("input_table", "|u1", (256,)))
         shape: tuple[int | None, ...] = (n_in,) if kind == "threshold" else (None, None)
         return cls(source.array("input_thresholds", "<i2", shape, limit=2 * n_in))
 

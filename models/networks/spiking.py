@@ -50,6 +50,9 @@ class SpikingLayer:
     """
 
     kind: ClassVar[str] = "spiking"
+    #: Events are bits.
+    planes: ClassVar[int] = 1
+    planes_out: ClassVar[int] = 1
     #: What a network file keeps of the layer; the header has its neuron too.
     fields: ClassVar[LayerFields] = LayerFields({
         "cells": ArrayField(BITS, lambda s: (s["n_in"], s["n_out"] * s["cells"])),
@@ -91,6 +94,21 @@ class SpikingLayer:
     def n_out(self) -> int:
         """Number of neurons."""
         return int(self.cells.shape[1]) // self.neuron.cells
+
+    @property
+    def shape_in(self) -> tuple[int]:
+        """Shape of the inputs."""
+        return (self.n_in,)
+
+    @property
+    def shape_out(self) -> tuple[int]:
+        """Shape of what it gives."""
+        return (self.n_out,)
+
+    @property
+    def label(self) -> str:
+        """The layer in a short description of its network."""
+        return str(self.n_out)
 
     @cached_property
     def matrix(self) -> NDArray[np.int8]:

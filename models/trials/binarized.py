@@ -60,7 +60,7 @@ class Trials:
     def __init__(self, network: Network, images: NDArray, labels: NDArray | None = None):
         self.network = network
         self.labels = labels_for(network, images, labels)
-        self._x: NDArray[np.uint64] = pack_words(golden.binarize(network, images))
+        self._x: NDArray[np.uint64] = golden.pack_inputs(network, images)
         self._weights: list[NDArray[np.uint64]] = [pack_words(layer.weights) for layer in network.layers]
         self._first = network.layers[0].evaluate_packed(self._x, self._weights[0])
 

@@ -20,8 +20,8 @@ _BATCH = 4096
 class TorchTrials(Trials):
     """As :class:`oxnor.models.trials.binarized.Trials`, with products of +1 and -1 in floating point.
 
-    Sums stay far below 2**24, up to which 32-bit floats hold every integer: the results are exact on any device, also
-    where the factors are rounded to fewer bits (TF32), since +1 and -1 have none to lose.
+    Sums stay below 2**24, up to which 32-bit floats hold every integer: the results are exact on any device, also
+    where the factors are rounded to ten bits (TF32), since +1, -1 and odd integers below 256 have no more to lose.
 
     Parameters
     ----------
@@ -35,8 +35,7 @@ class TorchTrials(Trials):
         super().__init__(network, images, labels)
         torch = import_torch()
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        bits = torch.from_numpy(golden.binarize(network, images))
-        self._signs = (bits.to(self.device).float() * 2 - 1).split(_BATCH)
+        self._inputs = torch.from_numpy(golden.elements(network, images)).split(_BATCH)
         self._tensors = [self._as_signs(layer.weights) for layer in network.layers]
 
     def _as_signs(self, weights: NDArray[np.bool_]) -> Any:
@@ -47,7 +46,7 @@ class TorchTrials(Trials):
         faults.check(self.network)
         with torch.inference_mode():
             weights = [self._faulty(k, faults) for k in range(len(self._tensors))]
-            return np.concatenate([self._batch(x, weights) for x in self._signs])
+            return np.concatenate([self._batch(x.to(self.device).float(), weights) for x in self._inputs])
 
     def _faulty(self, k: int, faults: FaultMap) -> Any:
         torch = import_torch()
@@ -64,13 +63,11 @@ class TorchTrials(Trials):
         return w
 
     def _batch(self, x: Any, weights: list[Any]) -> NDArray[np.int64]:
-        """Return the scores of a batch of signs."""
-        torch = import_torch()
+        """Return the scores of a batch of integers, the elements of images."""
         layers: Any = self.network.layers
         for layer, w in zip(layers, weights, strict=True):
-            counts = (torch.nn.functional.linear(x, w) + layer.n_in) / 2
+            counts = layer.popcounts_torch(x, w)
             if layer.gives_scores:
                 return layer.from_popcounts(counts.cpu().numpy().astype(np.int64))
-            thresholds = torch.tensor(layer.thresholds, device=x.device)
-            x = (counts >= thresholds).float() * 2 - 1
+            x = layer.outputs_torch(counts)
         raise AssertionError("the last layer of a network gives scores")

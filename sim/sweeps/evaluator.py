@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models import golden
-from oxnor.models.base.bits import pack_words
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.golden.registry import type_of
@@ -94,8 +93,5 @@ class Evaluator:
     def _reads(self, errors: ReadErrors, only: int) -> NDArray[np.int64]:
         """Return the confusion matrix with errors of single reads, in all layers or in one."""
         w = self.work
-        x: Any = pack_words(w.bits)
-        for k, layer in enumerate(w.network.layers):
-            wrong = errors.rate and only in (ALL_LAYERS, k)
-            x = layer.evaluate(x, "numba", errors.layer(k)) if wrong else layer.evaluate(x, "numba")
-        return confusion(w.labels, golden.argmax(x), w.network.n_out)
+        scores = golden.scores(w.network, w.bits, read_errors=errors, in_layer=None if only == ALL_LAYERS else only)
+        return confusion(w.labels, golden.argmax(scores), w.network.n_out)

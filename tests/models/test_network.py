@@ -106,7 +106,7 @@ def test_arrays_wrong(weights, thresholds, extra, message):
         ({"header": {"version": 3}}, [], "header.version must be 1 or 2, not 3: the file is from another release"),
         ({"header": {"version": True}}, [], "header.version must be 1 or 2, not True: the file is from another release"),
         ({"header": {"layers": 3}}, [], "header.layers must be of type list, not 3"),
-        ({"header": {"layers": [{"kind": "conv"}]}}, [], "header.layers[0].kind must be one of dense, scores, not 'conv'"),
+        ({"header": {"layers": [{"kind": "recurrent"}]}}, [], "header.layers[0].kind must be one of dense, conv, scores, not 'recurrent'"),
         ({"header": {"layers": [{"kind": "dense", "n_out": 1 << 40, "n_in": 3}]}}, [],
          "header.layers[0].n_out must be an integer in [1, 65536], not 1099511627776"),
         ({}, ["layer0.weights"], "array 'layer0.weights' is missing"),
@@ -328,7 +328,7 @@ def test_a_new_kind_of_layer_is_an_entry(tmp_path, random_network, monkeypatch):
     assert header_of(path)["version"] == 2
     with pytest.raises(InputError) as e:
         Network.load(path)
-    assert str(e.value) == f"{path}: header.layers[0].kind must be one of dense, scores, not 'strided'"
+    assert str(e.value) == f"{path}: header.layers[0].kind must be one of dense, conv, scores, not 'strided'"
     monkeypatch.setattr(network_module, "LAYER_TYPES", {**network_module.LAYER_TYPES, "strided": Strided})
     loaded = Network.load(path)
     assert loaded.layers[0].sizes == {"n_out": 4, "n_in": 9, "stride": 2}
@@ -392,7 +392,7 @@ def test_thermometer_of_a_training_set():
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"header": {"input_rule": "colour"}}, "header.input_rule must be one of threshold, thermometer, bipolar, not 'colour'"),
+    ({"header": {"input_rule": "colour"}}, "header.input_rule must be one of threshold, thermometer, bipolar, planes, not 'colour'"),
     ({"header": {"input_threshold": "x"}}, "header.input_threshold must be of type int, not 'x'"),
     ({"input_thresholds": np.zeros((9, 9), "<i2")}, "array 'input_thresholds' must have at most 12 bytes, not 162"),
     ({"input_thresholds": np.zeros((1, 4), "<i2")}, "network: input_rule must give 6 bits, not 1 features of 4 bits each"),

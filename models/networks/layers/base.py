@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.kernels import packed as kernels
 
 from .fields import SIZE_MAX, LayerFields, Sizes
@@ -19,6 +20,8 @@ from .fields import SIZE_MAX, LayerFields, Sizes
 SCALE_MAX = 1 << 31
 #: Offsets are in (-OFFSET_MAX, OFFSET_MAX).
 OFFSET_MAX = 1 << 52
+#: Most bit planes of an element.
+PLANES_MAX = 8
 
 
 class Reads(Protocol):
@@ -66,6 +69,12 @@ def check_integers(values: Any, n: int, low: int, high: int, where: str, field: 
     return array
 
 
+def check_planes(planes: Any, where: str) -> None:
+    """Raise InputError unless `planes` is a number of bit planes."""
+    if isinstance(planes, bool) or not isinstance(planes, int) or not 1 <= planes <= PLANES_MAX:
+        raise InputError(f"{where}: planes must be an integer in [1, {PLANES_MAX}], not {planes!r}")
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """What every kind of layer has: binary weights, one row a neuron.
@@ -74,6 +83,9 @@ class Layer:
     ----------
     weights : ndarray of bool, shape (n_out, n_in)
         Bit 1 is +1 (BL in LRS, BLb in HRS), bit 0 is -1.
+    planes : int
+        Bit planes of an input element, which is an integer in [0, 2**planes); range [1, 8]. Packed inputs have shape
+        (n, words) with one plane, else (n, planes, words).
     """
 
     kind: ClassVar[str]
@@ -83,13 +95,14 @@ class Layer:
     gives_scores: ClassVar[bool]
 
     weights: NDArray[np.bool_]
+    planes: int = field(default=1, kw_only=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.n_in} -> {self.n_out})"
 
     @property
     def n_in(self) -> int:
-        """Number of input bits."""
+        """Number of synapses of a neuron."""
         return int(self.weights.shape[1])
 
     @property
@@ -98,9 +111,34 @@ class Layer:
         return int(self.weights.shape[0])
 
     @property
+    def shape_in(self) -> tuple[int, ...]:
+        """Shape of the elements that it takes for an image: a vector, or (height, width, channels)."""
+        return (self.n_in,)
+
+    @property
+    def shape_out(self) -> tuple[int, ...]:
+        """Shape of the elements that it gives for an image."""
+        return (self.n_out,)
+
+    @property
+    def planes_out(self) -> int:
+        """Bit planes of an output element."""
+        return 1
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of bits with which its synapses are read for an image."""
+        return self.planes
+
+    @property
+    def label(self) -> str:
+        """The layer in a short description of its network, as ``64`` or ``C64-P``."""
+        return str(self.n_out)
+
+    @property
     def sizes(self) -> dict[str, int]:
         """The integers that the header of a network file has of the layer."""
-        return {name: int(getattr(self, name)) for name in self.fields.sizes}
+        return self.fields.without_defaults({name: int(getattr(self, name)) for name in self.fields.names})
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Return what is stored beside the weights."""
@@ -108,8 +146,8 @@ class Layer:
 
     @classmethod
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:
-        """Return the layer that a file holds; types whose sizes are not the shapes of their arrays override this."""
-        return cls(**arrays)
+        """Return the layer that a file holds; types with sizes that its arrays do not show override this."""
+        return cls(**arrays, planes=sizes.get("planes", 1))
 
     def with_weights(self, weights: NDArray[np.bool_]) -> Layer:
         """Return the same layer with other weights of the same shape."""
@@ -129,5 +167,36 @@ class Layer:
         raise NotImplementedError
 
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
-        """Return the number of agreeing bits, shape (n, n_out), range [0, n_in], of packed inputs (n, words)."""
-        return reads.popcounts(x, pack_words(self.weights), self.n_in, backend)
+        """Return the number of agreeing bits of packed inputs, shape (n, n_out).
+
+        Those of plane k count 2**k: the range is [0, (2**planes - 1) * n_in].
+        """
+        vectors = x if self.planes == 1 else last_plane_first(x)
+        return weighted(reads.popcounts(vectors, pack_words(self.weights), self.n_in, backend), self.planes)
+
+    def popcounts_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """As :meth:`popcounts`, with packed weights `w` in place of its own, in the caller's thread."""
+        vectors = x if self.planes == 1 else last_plane_first(x)
+        counts = np.empty((len(vectors), self.n_out), np.int32)
+        kernels.popcounts_serial(vectors, w, self.n_in, counts)
+        return weighted(counts, self.planes)
+
+    def popcounts_torch(self, x: Any, signs: Any) -> Any:
+        """As :meth:`popcounts`, in PyTorch: of integers, float32 of shape (n, size), and weights of +1 and -1."""
+        top = (1 << self.planes) - 1
+        return (import_torch().nn.functional.linear(2 * x - top, signs) + top * self.n_in) / 2
+
+
+def last_plane_first(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return planes, shape (..., planes, words), as vectors (n, words) in the order in which an engine reads them."""
+    return np.ascontiguousarray(x[..., ::-1, :]).reshape(-1, x.shape[-1])
+
+
+def weighted(counts: NDArray[np.int32], planes: int) -> NDArray[np.int32]:
+    """Return the sum over planes, shape (n, n_out), of counts (n * planes, n_out): the last plane comes first."""
+    if planes == 1:
+        return counts
+    total = np.zeros((len(counts) // planes, counts.shape[1]), np.int32)
+    for k in range(planes):
+        total = 2 * total + counts[k::planes]
+    return total

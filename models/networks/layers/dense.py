@@ -1,4 +1,4 @@
-"""Hidden layer: thresholds on popcounts."""
+"""Hidden layer of which each neuron sees all inputs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from numpy.typing import NDArray
 from oxnor.models.base.bits import pack_words
 from oxnor.models.kernels import packed as kernels
 
-from .base import Layer, Reads, check_integers, check_weights
-from .fields import BITS, ArrayField, LayerFields, per_neuron, per_synapse
+from .base import Reads
+from .fields import BITS, LEVELS, PLANES, ArrayField, LayerFields, per_level, per_synapse
+from .hidden import HiddenLayer, pack_planes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DenseLayer(Layer):
+class DenseLayer(HiddenLayer):
     """A hidden layer: a neuron gives 1 iff its popcount reaches its threshold.
 
     Parameters
     ----------
     weights : ndarray of bool, shape (n_out, n_in)
         See :class:`Layer`.
-    thresholds : ndarray of int64, shape (n_out,)
-        Range [0, n_in + 1]; 0 always fires, n_in + 1 never does.
+    thresholds : ndarray of int64, shape (n_out,) or (n_out, levels)
+        Range [0, most + 1], where most is n_in * (2**planes - 1); 0 always fires, most + 1 never does. With
+        2**n - 1 levels, which must not fall, the output has n planes.
+    planes : int
+        See :class:`Layer`.
 
     Raises
     ------
@@ -33,26 +37,27 @@ class DenseLayer(Layer):
     """
 
     kind: ClassVar[str] = "dense"
-    fields: ClassVar[LayerFields] = LayerFields({
-        "weights": ArrayField(BITS, per_synapse),
-        "thresholds": ArrayField("<i4", per_neuron),
-    })  # fmt: skip
+    fields: ClassVar[LayerFields] = LayerFields(
+        {"weights": ArrayField(BITS, per_synapse), "thresholds": ArrayField("<i4", per_level)}, optional=PLANES | LEVELS
+    )
     gives_scores: ClassVar[bool] = False
 
-    thresholds: NDArray[np.int64]
-
     def __post_init__(self) -> None:
-        weights = check_weights(self.weights, f"{self.kind} layer")
-        object.__setattr__(self, "weights", weights)
-        n_out, n_in = weights.shape
-        thresholds = check_integers(self.thresholds, n_out, 0, n_in + 1, f"{self.kind} layer", "thresholds")
-        object.__setattr__(self, "thresholds", thresholds)
+        self.check(f"{self.kind} layer")
+
+    @property
+    def _is_binary(self) -> bool:
+        return self.planes == self.levels == 1
 
     def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
-        """Return the packed output bits, shape (n, ceil(n_out / 64)), of packed inputs (n, words)."""
-        return reads.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
+        """Return the packed outputs of packed inputs."""
+        if self._is_binary:
+            return reads.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
+        return pack_planes(self.reached(self.popcounts(x, backend, reads)), self.planes_out)
 
     def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
+        if not self._is_binary:
+            return pack_planes(self.reached(self.popcounts_packed(x, w)), self.planes_out)
         out = np.empty((len(x), -(-self.n_out // 64)), np.uint64)
         kernels.fire_serial(x, w, self.n_in - self.thresholds, out)
         return out
@@ -60,7 +65,7 @@ class DenseLayer(Layer):
     def evaluate_again(  # noqa: D102
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], neurons: NDArray[np.int64], before: NDArray
     ) -> NDArray:
-        if 2 * len(neurons) > self.n_out:  # picking neurons costs more for each
+        if not self._is_binary or 2 * len(neurons) > self.n_out:  # picking neurons costs more for each
             return self.evaluate_packed(x, w)
         out = before.copy()
         kernels.fire_some(x, w, self.n_in - self.thresholds, neurons, out)

@@ -22,6 +22,10 @@ BITS = "bits"
 Sizes = Mapping[str, int]
 #: The sizes of a fully connected layer.
 DENSE_SIZES = {"n_out": (1, SIZE_MAX), "n_in": (1, SIZE_MAX)}
+#: Bit planes of an input: least, largest, default.
+PLANES = {"planes": (1, 8, 1)}
+#: Thresholds of a neuron.
+LEVELS = {"levels": (1, 255, 1)}
 
 
 class ArraySource(Protocol):
@@ -40,6 +44,12 @@ def per_synapse(sizes: Sizes) -> tuple[int, ...]:
 def per_neuron(sizes: Sizes) -> tuple[int, ...]:
     """Return the shape of an array with an element a neuron."""
     return (sizes["n_out"],)
+
+
+def per_level(sizes: Sizes) -> tuple[int, ...]:
+    """Return the shape of an array with an element a threshold."""
+    levels = sizes.get("levels", 1)
+    return (sizes["n_out"],) if levels == 1 else (sizes["n_out"], levels)
 
 
 @dataclass(frozen=True)
@@ -69,21 +79,41 @@ class LayerFields:
     sizes : mapping of str to (int, int)
         Integers in the layer's entry of the header, with the least and the largest value of each. A shape of an array
         follows from them, so that nothing is unpacked before its size is known.
+    optional : mapping of str to (int, int, int)
+        More such integers, which version 2 of the file has: the least and the largest value, and the one that stands
+        for a size that is not there.
     version : int
         The first version of the file that has the type.
     """
 
     arrays: Mapping[str, ArrayField]
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: DENSE_SIZES)
+    optional: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     version: int = 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all sizes."""
+        return (*self.sizes, *self.optional)
+
+    def without_defaults(self, sizes: Sizes) -> dict[str, int]:
+        """Return `sizes` without those that are left out of a file."""
+        return {k: v for k, v in sizes.items() if k not in self.optional or v != self.optional[k][2]}
+
+    def version_for(self, sizes: Sizes) -> int:
+        """Return the first version of the file that holds a layer of `sizes`, without those left out."""
+        return max(self.version, 2 if self.optional.keys() & sizes else 1)
 
     def read_sizes(self, entry: Mapping[str, Any], where: str) -> dict[str, int]:
         """Return the sizes in an entry that is not trusted; `where` names it in errors."""
-        for name, (low, high) in self.sizes.items():
-            size = entry.get(name)
+        ranges = {name: (*bounds, None) for name, bounds in self.sizes.items()} | dict(self.optional)
+        read = {}
+        for name, (low, high, default) in ranges.items():
+            size = entry.get(name, default)
             if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
                 raise InputError(f"{where}.{name} must be an integer in [{low}, {high}], not {size!r}")
-        return {name: entry[name] for name in self.sizes}
+            read[name] = size
+        return read
 
     def synapses(self, sizes: Sizes) -> int:
         """Return the number of bits that unpack to a byte each."""

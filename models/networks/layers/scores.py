@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from oxnor.models.kernels import packed as kernels
 
-from .base import OFFSET_MAX, SCALE_MAX, Layer, Reads, check_integers, check_weights
-from .fields import BITS, ArrayField, LayerFields, per_neuron, per_synapse
+from .base import OFFSET_MAX, SCALE_MAX, Layer, Reads, check_integers, check_planes, check_weights
+from .fields import BITS, PLANES, ArrayField, LayerFields, per_neuron, per_synapse
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,6 +26,8 @@ class ScoreLayer(Layer):
         Range (-2**31, 2**31). Default 1.
     offsets : ndarray of int64, shape (n_out,), optional
         Range (-2**52, 2**52). Default 0.
+    planes : int
+        See :class:`Layer`.
 
     Raises
     ------
@@ -34,11 +36,14 @@ class ScoreLayer(Layer):
     """
 
     kind: ClassVar[str] = "scores"
-    fields: ClassVar[LayerFields] = LayerFields({
-        "weights": ArrayField(BITS, per_synapse),
-        "scales": ArrayField("<i8", per_neuron),
-        "offsets": ArrayField("<i8", per_neuron),
-    })  # fmt: skip
+    fields: ClassVar[LayerFields] = LayerFields(
+        {
+            "weights": ArrayField(BITS, per_synapse),
+            "scales": ArrayField("<i8", per_neuron),
+            "offsets": ArrayField("<i8", per_neuron),
+        },
+        optional=PLANES,
+    )
     gives_scores: ClassVar[bool] = True
 
     scales: NDArray[np.int64] = None  # type: ignore[assignment]  # an array once made
@@ -51,6 +56,7 @@ class ScoreLayer(Layer):
         scales = np.ones(n_out, np.int64) if self.scales is None else self.scales
         offsets = np.zeros(n_out, np.int64) if self.offsets is None else self.offsets
         object.__setattr__(self, "weights", weights)
+        check_planes(self.planes, where)
         object.__setattr__(self, "scales", check_integers(scales, n_out, 1 - SCALE_MAX, SCALE_MAX - 1, where, "scales"))
         offsets = check_integers(offsets, n_out, 1 - OFFSET_MAX, OFFSET_MAX - 1, where, "offsets")
         object.__setattr__(self, "offsets", offsets)
@@ -69,6 +75,4 @@ class ScoreLayer(Layer):
         return self.scales * counts + self.offsets
 
     def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int64]:  # noqa: D102
-        counts = np.empty((len(x), self.n_out), np.int32)
-        kernels.popcounts_serial(x, w, self.n_in, counts)
-        return self.from_popcounts(counts)
+        return self.from_popcounts(self.popcounts_packed(x, w))

@@ -1,0 +1,248 @@
+"""Convolution: the neurons of a dense layer, read once for each window of the image, and pooling."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.bits import pack_words, unpack_words
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
+from oxnor.models.kernels import packed as kernels
+from oxnor.models.kernels import windows
+
+from .base import Reads, weighted
+from .fields import BITS, LEVELS, PLANES, SIZE_MAX, ArrayField, LayerFields, Sizes, per_level, per_neuron
+from .hidden import HiddenLayer, pack_planes
+from .window import Pool, Window
+
+#: From how many planes sums of integers are faster than popcounts of planes.
+_PLANES_SUMMED = 4
+_EDGE = ("top", "left", "bottom", "right")
+#: The fields of the window, and of the pool, in a network file.
+_SIZES = dict.fromkeys(("height", "width", "channels", "kernel_y", "kernel_x"), (1, SIZE_MAX))
+_WINDOW = {
+    **dict.fromkeys(("step_y", "step_x", "spread_y", "spread_x"), (1, SIZE_MAX, 1)),
+    **dict.fromkeys(_EDGE, (0, SIZE_MAX, 0)),
+    "pad": (-1, 1, -1),
+    "groups": (1, SIZE_MAX, 1),
+}
+_POOL = {f"pool_{f.name}": (0, SIZE_MAX, 0) for f in dataclasses.fields(Pool)}
+_NO_POOL = (0, 0, 0, 0)
+
+
+def _synapses(sizes: Sizes) -> int:
+    return sizes["kernel_y"] * sizes["kernel_x"] * sizes["channels"] // sizes["groups"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvLayer(HiddenLayer):
+    """A convolution with thresholds, and a pooling of what they give.
+
+    A window is an input vector: an output pixel is what a :class:`DenseLayer` of the same weights and thresholds gives
+    for its elements. The elements of a feature map are in the order (y, x, channel).
+
+    Parameters
+    ----------
+    weights : ndarray of bool, shape (n_out, n_in)
+        One row a channel; n_in = kernel_y * kernel_x * channels / groups, in the order (y, x, channel).
+    thresholds : ndarray of int64, shape (n_out,) or (n_out, levels)
+        As for :class:`DenseLayer`. Where ``window.pad`` is 0 they are thresholds of twice the popcount: a synapse that
+        sees a zero counts half, whatever its weight.
+    window : Window
+        Where the windows lie.
+    planes : int
+        See :class:`Layer`.
+    pool : Pool, optional
+        Windows of the pooling.
+    lowest : ndarray of bool, shape (n_out,), optional
+        Channels of which the pooling takes the smallest value (of bits AND) in place of the largest (OR): what a
+        batch norm with a negative factor after the pooling needs. Default: none.
+
+    Raises
+    ------
+    InputError
+        If a shape, dtype or range is wrong.
+    """
+
+    kind: ClassVar[str] = "conv"
+    fields: ClassVar[LayerFields] = LayerFields(
+        {
+            "weights": ArrayField(BITS, lambda s: (s["n_out"], _synapses(s))),
+            "thresholds": ArrayField("<i4", per_level),
+            "lowest": ArrayField("|u1", per_neuron),
+        },
+        {"n_out": (1, SIZE_MAX), **_SIZES},
+        PLANES | LEVELS | _WINDOW | _POOL,
+        version=2,
+    )
+    gives_scores: ClassVar[bool] = False
+
+    window: Window
+    pool: Pool | None = None
+    lowest: NDArray[np.bool_] = None  # type: ignore[assignment]  # an array once made
+
+    def __post_init__(self) -> None:
+        where = f"{self.kind} layer"
+        self.check(where)
+        if self.n_in != self.window.n_in:
+            raise InputError(f"{where}: weights must have {self.window.n_in} columns for its window, not {self.n_in}")
+        if self.n_out % self.window.groups:
+            groups = self.window.groups
+            raise InputError(f"{where}: groups must divide the {self.n_out} output channels, not be {groups}")
+        if self.window.pad == 0 and self.planes > 1:
+            raise InputError(f"{where}: pad must be -1 or 1 where elements have several planes, not 0")
+        lowest = np.zeros(self.n_out, bool) if self.lowest is None else np.asarray(self.lowest)
+        if lowest.dtype not in (np.bool_, np.uint8) or lowest.shape != (self.n_out,) or (lowest > 1).any():
+            raise InputError(f"{where}: lowest must be {self.n_out} times 0 or 1, one a channel")
+        lowest = (lowest != 0) & (self.pool is not None)
+        lowest.setflags(write=False)
+        object.__setattr__(self, "lowest", lowest)
+        self.shape_out  # noqa: B018  # raises where no window of the pool fits
+
+    @property
+    def unit(self) -> int:
+        """What a synapse counts: 2 where zeros are padded, which count 1."""
+        return 2 if self.window.pad == 0 else 1
+
+    @property
+    def most(self) -> int:  # noqa: D102
+        return self.unit * super().most
+
+    @property
+    def shape_in(self) -> tuple[int, int, int]:  # noqa: D102
+        return self.window.height, self.window.width, self.window.channels
+
+    @property
+    def shape_out(self) -> tuple[int, int, int]:  # noqa: D102
+        size = self.window.out_height, self.window.out_width
+        return *(self.pool.over(*size) if self.pool else size), self.n_out
+
+    @property
+    def vectors(self) -> int:  # noqa: D102
+        return self.window.pixels * self.planes
+
+    @property
+    def sizes(self) -> dict[str, int]:  # noqa: D102
+        pool = dataclasses.astuple(self.pool) if self.pool else _NO_POOL
+        sizes = {"n_out": self.n_out, **dataclasses.asdict(self.window), "planes": self.planes, "levels": self.levels}
+        return self.fields.without_defaults(sizes | dict(zip(_POOL, pool, strict=True)))
+
+    @classmethod
+    def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:  # noqa: D102
+        window = Window(**{f.name: sizes[f.name] for f in dataclasses.fields(Window)})
+        pool = [sizes[name] for name in _POOL]
+        return cls(**arrays, window=window, pool=Pool(*pool) if any(pool) else None, planes=sizes["planes"])
+
+    @property
+    def label(self) -> str:  # noqa: D102
+        return f"C{self.n_out}" + ("-P" if self.pool else "")
+
+    def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
+        """Return the packed outputs of packed inputs."""
+        if reads is not kernels:
+            return self._from_pixels(self.reached(self._popcounts_of_reads(x, backend, reads)))
+        if backend == "numpy":
+            return self._from_pixels(self.reached(self._popcounts_numpy(x)))
+        return self._run(windows.conv, x, pack_words(self.weights))
+
+    def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
+        return self._run(windows.conv_serial, x, w)
+
+    @cached_property
+    def _limits(self) -> NDArray[np.int32]:
+        """Twice the most disagreements with which a neuron reaches each level, shape (levels, n_out)."""
+        most = 2 * self.most // self.unit
+        limits = most - 2 // self.unit * self.thresholds.reshape(self.n_out, -1)
+        return np.ascontiguousarray(limits.T.astype(np.int32))
+
+    def _run(self, kernel: Any, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        groups, window = self.window.groups, self.window
+        rows = w.reshape(groups, -1, w.shape[1])
+        transposed = np.ascontiguousarray(rows.transpose(0, 2, 1))
+        bits = unpack_words(rows, self.n_in) if self.planes >= _PLANES_SUMMED else np.zeros((groups, 0, 0), bool)
+        masks = np.ascontiguousarray(-bits.transpose(0, 2, 1).astype(np.int32))
+        height, width, _ = self.shape_out
+        out = np.empty((len(x), self.planes_out, -(-height * width * self.n_out // 64)), np.uint64)
+        pool = (self.pool.height, self.pool.width, self.pool.step_y, self.pool.step_x) if self.pool else _NO_POOL
+        shape = (window.channels, groups, window.pad, self.n_out)
+        kernel(
+            x.reshape(len(x), self.planes, -1), transposed, masks, window.height * window.width * window.channels,
+            window.sources, shape, self._limits,
+            window.out_width, pool, pack_words(self.lowest), (height, width), out,
+        )  # fmt: skip
+        return out[:, 0] if self.planes_out == 1 else out
+
+    def _popcounts_of_reads(self, x: NDArray[np.uint64], backend: str, reads: Reads) -> NDArray[np.integer]:
+        """Return counts, shape (n, pixels, n_out), of windows that are read one by one."""
+        window = self.window
+        if window.groups > 1:
+            raise InputError("read errors must not be asked of convolutions with groups")
+        w = pack_words(self.weights)
+
+        def read(pads: int) -> NDArray[np.int32]:
+            gathered = np.empty((1, len(x), window.pixels, self.planes, w.shape[1]), np.uint64)
+            windows.gather(x.reshape(len(x), self.planes, -1), window.sources, window.channels, 1, pads, gathered)
+            counts = reads.popcounts(gathered.reshape(-1, w.shape[1]), w, self.n_in, backend)
+            return weighted(counts, self.planes)
+
+        # A zero is the mean of -1 and +1: what a padded synapse reads, right or wrong, cancels.
+        counts = read(0) + read(1) if window.pad == 0 else read(window.pad > 0)
+        return counts.reshape(len(x), window.pixels, self.n_out)
+
+    def _popcounts_numpy(self, x: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return counts, shape (n, pixels, n_out), by products of signs: independent of the kernels."""
+        window = self.window
+        signs = np.where(self.weights, 1.0, -1.0).reshape(window.groups, -1, self.n_in)
+        planes = unpack_words(x.reshape(len(x), self.planes, -1), int(np.prod(self.shape_in)))
+        counts = np.zeros((len(x), window.pixels, self.n_out))
+        for k in range(self.planes):
+            shape = (len(x), -1, window.groups, window.channels // window.groups)
+            pixels = np.where(planes[:, k], 1.0, -1.0).reshape(shape)
+            padded = np.concatenate([pixels, np.full_like(pixels[:, :1], window.pad)], axis=1)
+            for i in range(len(x)):
+                seen = padded[i][window.sources]  # (pixels, kernel positions, groups, channels); -1 is the last
+                vectors = np.moveaxis(seen, 2, 0).reshape(window.groups, window.pixels, self.n_in)
+                sums = np.moveaxis(vectors @ signs.transpose(0, 2, 1), 0, 1).reshape(window.pixels, self.n_out)
+                counts[i] += (self.n_in + sums) * 2**k
+        return (counts * self.unit / 2).astype(np.int64)
+
+    def popcounts_torch(self, x: Any, signs: Any) -> Any:
+        """As :meth:`popcounts` of each window, in PyTorch: shape (n, pixels, n_out)."""
+        functional, window, top = import_torch().nn.functional, self.window, (1 << self.planes) - 1
+        image = (2 * x - top).reshape(-1, *self.shape_in).permute(0, 3, 1, 2)
+        edges = (window.left, window.right, window.top, window.bottom)
+        padded = functional.pad(image, edges, value=float(window.pad * top))
+        kernels_ = signs.reshape(self.n_out, window.kernel_y, window.kernel_x, -1).permute(0, 3, 1, 2)
+        steps, spreads = (window.step_y, window.step_x), (window.spread_y, window.spread_x)
+        sums = functional.conv2d(padded, kernels_, stride=steps, dilation=spreads, groups=window.groups)
+        return ((sums + top * self.n_in) * self.unit / 2).permute(0, 2, 3, 1).reshape(len(x), window.pixels, self.n_out)
+
+    def outputs_torch(self, counts: Any) -> Any:  # noqa: D102
+        torch, size = import_torch(), (self.window.out_height, self.window.out_width)
+        levels = super().outputs_torch(counts).permute(0, 2, 1).reshape(len(counts), self.n_out, *size)
+        if self.pool:
+            window, steps = (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x)
+            signs = torch.tensor(np.where(self.lowest, -1.0, 1.0), device=counts.device, dtype=torch.float32)
+            signs = signs[:, None, None]
+            levels = torch.nn.functional.max_pool2d(levels * signs, window, steps) * signs
+        return levels.permute(0, 2, 3, 1).reshape(len(counts), -1)
+
+    def _from_pixels(self, levels: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Return the packed outputs of what neurons give in each window, shape (n, pixels, n_out)."""
+        levels = levels.reshape(len(levels), self.window.out_height, self.window.out_width, self.n_out)
+        if self.pool:
+            size = (self.pool.height, self.pool.width)
+            pooled = np.lib.stride_tricks.sliding_window_view(levels, size, (1, 2))
+            pooled = pooled[:, :: self.pool.step_y, :: self.pool.step_x]
+            levels = np.where(self.lowest, pooled.min((-2, -1)), pooled.max((-2, -1)))
+        return pack_planes(levels.reshape(len(levels), -1), self.planes_out)
+
+    def with_weights(self, weights: NDArray[np.bool_]) -> ConvLayer:  # noqa: D102
+        return replace(self, weights=weights)

@@ -1,0 +1,182 @@
+"""The windows of a convolution and of its pooling: where each output pixel's inputs lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+
+#: Largest number of elements of an image or of a feature map.
+ELEMENTS_MAX = 1 << 22
+#: Largest number of kernel positions of all windows of an image together.
+POSITIONS_MAX = 1 << 24
+#: What stands at padded positions: -1 and +1 (in each plane a bit 0 or 1), or a zero that counts for neither.
+PADS = (-1, 0, 1)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Windows of a pooling; what does not fill a window at the right and below is left out.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of a window.
+    step_y, step_x : int
+        Distance of windows, the stride.
+    """
+
+    height: int
+    width: int
+    step_y: int
+    step_x: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self, ("height", "width", "step_y", "step_x"), "pool")
+
+    def over(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of what comes out, or raise InputError if not even one window fits."""
+        if self.height > height or self.width > width:
+            raise InputError(
+                f"pool: windows must be at most as large as the feature map, {height}x{width},"
+                f" not {self.height}x{self.width}"
+            )
+        return (height - self.height) // self.step_y + 1, (width - self.width) // self.step_x + 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """Windows of a convolution over an image of `height` x `width` x `channels` elements, channel fastest.
+
+    The row of weights of a neuron has its synapses in the order (y, x, channel) of the kernel.
+
+    Parameters
+    ----------
+    height, width, channels : int
+        Of the input.
+    kernel_y, kernel_x : int
+        Size of the kernel.
+    step_y, step_x : int
+        Stride.
+    spread_y, spread_x : int
+        Dilation.
+    top, left, bottom, right : int
+        Padding.
+    pad : int
+        One of :data:`PADS`.
+    groups : int
+        Output channel j sees the input channels of group ``j // (n_out / groups)``.
+
+    Raises
+    ------
+    InputError
+        If a field is out of range, or no window fits.
+    """
+
+    height: int
+    width: int
+    channels: int
+    kernel_y: int
+    kernel_x: int
+    step_y: int = 1
+    step_x: int = 1
+    spread_y: int = 1
+    spread_x: int = 1
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+    pad: int = -1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        padding = ("top", "left", "bottom", "right")
+        _check_positive(self, [f.name for f in fields(self) if f.name not in (*padding, "pad")], "convolution")
+        for name in padding:
+            limit = (self.reach_y if name in ("top", "bottom") else self.reach_x) - 1
+            if not 0 <= getattr(self, name) <= limit:
+                raise InputError(f"convolution: {name} must be in [0, {limit}], not {getattr(self, name)}")
+        if self.pad not in PADS:
+            raise InputError(f"convolution: pad must be one of {', '.join(map(str, PADS))}, not {self.pad}")
+        if self.channels % self.groups:
+            raise InputError(
+                f"convolution: groups must divide the {self.channels} input channels, not be {self.groups}"
+            )
+        if self.height * self.width * self.channels > ELEMENTS_MAX:
+            raise InputError(
+                f"convolution: input must have at most {ELEMENTS_MAX} elements,"
+                f" not {self.height}x{self.width}x{self.channels}"
+            )
+        tall, wide = self.height + self.top + self.bottom, self.width + self.left + self.right
+        if self.reach_y > tall or self.reach_x > wide:
+            raise InputError(
+                f"convolution: kernel must be at most as large as the padded input, {tall}x{wide},"
+                f" not {self.reach_y}x{self.reach_x}"
+            )
+
+        if self.pixels * self.kernel_y * self.kernel_x > POSITIONS_MAX:
+            raise InputError(
+                f"convolution: the windows of an image must have at most {POSITIONS_MAX} positions,"
+                f" not {self.pixels * self.kernel_y * self.kernel_x}"
+            )
+
+    @property
+    def reach_y(self) -> int:
+        """Rows from the first to the last of a window."""
+        return (self.kernel_y - 1) * self.spread_y + 1
+
+    @property
+    def reach_x(self) -> int:
+        """Columns from the first to the last of a window."""
+        return (self.kernel_x - 1) * self.spread_x + 1
+
+    @property
+    def n_in(self) -> int:
+        """Synapses of a neuron."""
+        return self.kernel_y * self.kernel_x * self.channels // self.groups
+
+    @property
+    def out_height(self) -> int:
+        """Rows of output pixels."""
+        return (self.height + self.top + self.bottom - self.reach_y) // self.step_y + 1
+
+    @property
+    def out_width(self) -> int:
+        """Output pixels of a row."""
+        return (self.width + self.left + self.right - self.reach_x) // self.step_x + 1
+
+    @property
+    def pixels(self) -> int:
+        """Windows of an image: the output pixels."""
+        return self.out_height * self.out_width
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether any window reaches over an edge."""
+        return bool(self.top or self.left or self.bottom or self.right)
+
+    @cached_property
+    def sources(self) -> NDArray[np.int64]:
+        """Input pixel (``y * width + x``) of each kernel position of each window, -1 where it is padding.
+
+        Shape (pixels, kernel_y * kernel_x).
+        """
+        y = np.arange(self.out_height)[:, None] * self.step_y + np.arange(self.kernel_y) * self.spread_y - self.top
+        x = np.arange(self.out_width)[:, None] * self.step_x + np.arange(self.kernel_x) * self.spread_x - self.left
+        inside = ((y >= 0) & (y < self.height))[:, None, :, None] & ((x >= 0) & (x < self.width))[None, :, None, :]
+        at = y[:, None, :, None] * self.width + x[None, :, None, :]
+        sources = np.where(inside, at, -1).reshape(self.pixels, -1).astype(np.int64)
+        sources.setflags(write=False)
+        return sources
+
+
+def _check_positive(owner: object, names: Iterable[str], what: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise InputError(f"{what}: {name} must be an integer of at least 1, not {value!r}")
