@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from amaranth.hdl import C, Cat, Module, Signal, Value, ValueLike
+from amaranth.lib import stream
 from amaranth.lib.wiring import connect
 
 from oxnor.hw.blocks.axi_lite import AxiLite, axi_lite_ports, connect_axi_lite
 from oxnor.hw.blocks.unit import Unit, place
 from oxnor.hw.interface.registers import INDEX, INTERFACE_VERSION, register_map
+from oxnor.hw.layers.gather import Gather
+from oxnor.hw.layers.pool import PoolMaker
 from oxnor.hw.layers.table import UNITS
+from oxnor.hw.layers.window import WindowMaker
 from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
 from oxnor.hw.macros.program_bus import fan_out
 from oxnor.hw.params.engine import EngineConfig
@@ -17,6 +21,7 @@ from oxnor.hw.streams.admission import Admission
 from oxnor.hw.streams.axi_stream import axi_stream_in, axi_stream_out, connect_axi_stream, send_beats
 from oxnor.hw.streams.fifo import Fifo
 from oxnor.hw.streams.frame_assembler import FrameAssembler
+from oxnor.hw.streams.image_buffer import ImageBuffer
 from oxnor.hw.streams.register_slice import RegisterSlice
 
 from .controller import NAMES, Memories, Programming
@@ -66,27 +71,23 @@ class Engine(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self.config
-        assembler = FrameAssembler(config.n_in, config.stream_width)
+        first = config.layers[0]
+        assembler: FrameAssembler | ImageBuffer = FrameAssembler(config.n_in, config.stream_width)
+        if first.window:
+            assembler = ImageBuffer(first.pixels_in, config.n_in // first.pixels_in, config.stream_width)
         place(m, platform, "assembler", assembler)
         connect_axi_stream(m, self, "s_axis_", assembler)
         timing = schedule(config)
         admission = Admission(timing.initiation_interval, timing.places) if config.admits_at_intervals else None
         source = assembler.o
         layers: list[Unit] = []
-        for k, layer in enumerate(config.layers):
-            unit = UNITS[layer.kind](config, k)
-            place(m, platform, f"layer{k}", unit)
-            if admission is None:
-                connect(m, source, unit.i)
-            else:  # the unit is ready when anything comes
-                go = C(1) if k else admission.go
-                m.d.comb += [
-                    unit.i.valid.eq(source.valid & go),
-                    unit.i.payload.eq(source.payload),
-                    source.ready.eq(go),
-                ]
-            source = unit.o
-            layers.append(unit)
+        for k in range(len(config.layers)):
+            for name, unit in self._parts(k):
+                place(m, platform, name, unit)
+                self._join(m, source, unit, self._gate(assembler, admission, k == 0 and source is assembler.o))
+                source = unit.o
+                if name == f"layer{k}":
+                    layers.append(unit)
         out = RegisterSlice(config.result_width) if admission is None else Fifo(config.result_width, admission.places)
         place(m, platform, "register_slice" if admission is None else "fifo", out)
         m.d.comb += [
@@ -100,8 +101,48 @@ class Engine(Unit):
         self._registers(m, platform, assembler, layers, admission)
         return m
 
+    def _parts(self, k: int) -> list[tuple[str, Unit]]:
+        """Return the units of layer `k` by their names, in the order in which an image passes them."""
+        config, layer = self.config, self.config.layers[k]
+        parts: list[tuple[str, Unit]] = [(f"layer{k}", UNITS[layer.kind](config, k))]
+        if layer.window:
+            parts.insert(0, (f"window{k}", WindowMaker(layer.window, layer.planes)))
+        elif pixels := config.gathers(k):
+            parts.insert(0, (f"gather{k}", Gather(pixels, config.stream_into(k).bits // pixels)))
+        if layer.window and layer.pool:
+            size = layer.window.out_height, layer.window.out_width
+            parts.append((f"pool{k}", PoolMaker(*size, layer.n_out, layer.levels, layer.pool, layer.has_lowest)))
+        return parts
+
+    def _gate(
+        self, assembler: FrameAssembler | ImageBuffer, admission: Admission | None, is_entry: bool
+    ) -> Value | None:
+        """Return what lets a stream pass, None if nothing but its receiver holds it."""
+        if admission is None or (self.config.has_windows and not is_entry):
+            return None
+        if not is_entry:
+            return C(1)
+        return admission.go | ~assembler.first if isinstance(assembler, ImageBuffer) else admission.go
+
+    def _join(self, m: Module, source: stream.Interface, unit: Unit, go: Value | None) -> None:
+        """Connect a stream of which so much passes as `go` lets."""
+        if go is None:
+            connect(m, source, unit.i)
+            return
+        m.d.comb += [
+            unit.i.valid.eq(source.valid & go),
+            unit.i.payload.eq(source.payload),
+            # A layer without windows is ready when anything comes.
+            source.ready.eq(go & unit.i.ready if self.config.has_windows else go),
+        ]
+
     def _registers(
-        self, m: Module, platform: object, assembler: FrameAssembler, layers: list[Unit], admission: Admission | None
+        self,
+        m: Module,
+        platform: object,
+        assembler: FrameAssembler | ImageBuffer,
+        layers: list[Unit],
+        admission: Admission | None,
     ) -> None:
         lite = AxiLite(register_map(self.config))
         memory = CoefficientRam if self.config.programming else CoefficientRom
@@ -110,6 +151,8 @@ class Engine(Unit):
         place(m, platform, "identity", identity)
         connect_axi_lite(m, self, "s_axil_", lite)
         entered = assembler.o.valid & assembler.o.ready
+        if isinstance(assembler, ImageBuffer):
+            entered = entered & assembler.first
         delivered = self.m_axis_tvalid & self.m_axis_tready
         if admission is None:
             inside = Signal(range(4 * len(self.config.layers) + 8))
@@ -156,7 +199,7 @@ class Engine(Unit):
         platform: object,
         lite: AxiLite,
         busy: Value,
-        assembler: FrameAssembler,
+        assembler: FrameAssembler | ImageBuffer,
         layers: list[Unit],
         identity: CoefficientRam,
         refused: list[Value],

@@ -235,7 +235,7 @@ class Programmer:
     def _memories(self, network: Network) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
         """Yield (layer, macro, rows of bits) of everything that a network is in this engine."""
         for k, (layer, c) in enumerate(zip(network.layers, self.config.layers, strict=True)):
-            stored = macro_bits(layer.weights, c).reshape(c.macros, c.reads, c.cols)
+            stored = macro_bits(layer.weights, c).reshape(c.macros, c.word_lines, c.cols)
             yield from ((k, macro, stored[macro]) for macro in range(c.macros))
             coefficients = coefficient_rows(network, k, c)
             if coefficients.size:

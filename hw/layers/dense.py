@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -14,6 +14,7 @@ from oxnor.hw.params.streams import VectorStream
 
 from .arrays import ARRAYS
 from .options import NO_OPTIONS, OptionalPorts
+from .pool import encoded
 
 
 class Dense(Unit):
@@ -84,23 +85,33 @@ class Dense(Unit):
         ]
         fires = []
         for v in range(c.neurons):
-            neuron = Neuron(c.n_in, c.slices)
+            neuron = Neuron(c.n_in, c.slices, c.planes, c.levels)
             place(m, platform, f"neuron{v}", neuron)
+            own = array.coefficients.word_select(v, array.coefficient_width)
             m.d.comb += [
                 neuron.en.eq(en),
                 neuron.first.eq(array.first_slice),
                 neuron.partial.eq(array.partials[v]),
-                neuron.threshold.eq(array.coefficients.word_select(v, array.coefficient_width)),
+                neuron.threshold.eq(own[: len(neuron.threshold)]),
             ]
-            fires.append(neuron.fire)
+            if c.planes > 1:
+                m.d.comb += neuron.double.eq(array.double)
+            fires.append(self._output(neuron.fire, own[-1]))
         if not self.stream_out.from_register:
             m.d.comb += [self.o.valid.eq(array.valid & array.last_slice), self.o.payload.eq(Cat(*fires))]
             return m
         # The bits of a pass are shifted in from the top: after the last pass neuron n is bit n.
-        bits = Signal(c.passes * c.groups, reset_less=True)
+        bits = Signal(c.passes * c.groups * c.neuron_bits, reset_less=True)
         with m.If(en):
             m.d.sync += self.o.valid.eq(array.valid & array.last_slice & array.last_pass)
             with m.If(array.valid & array.last_slice):
-                m.d.sync += bits.eq(Cat(bits[c.groups :], *fires))
+                m.d.sync += bits.eq(Cat(bits[c.groups * c.neuron_bits :], *fires))
         m.d.comb += self.o.payload.eq(bits)
         return m
+
+    def _output(self, fire: Value, lowest: Value) -> Value:
+        """Return what leaves the layer of a neuron: its bit planes, or what the pooling needs of it."""
+        if self.config.pool is None:
+            return encoded(fire)
+        # The smallest of some values is not the largest of the inverted ones.
+        return Cat(fire ^ lowest.replicate(len(fire)), lowest) if self.config.has_lowest else fire

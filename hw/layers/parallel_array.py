@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Member, Out
 
@@ -28,6 +28,8 @@ class SynapseArray(Unit):
     while row pass * S + s is sensed. Reads follow each other without a gap, also from one vector to the next.
     Outputs belong to the read ``config.sense_latency`` enabled cycles before. While ``en`` is 0 all holds.
 
+    The bit planes of a vector follow each other, the last one first, with the same rows: so many times for each pass.
+
     Parameters
     ----------
     config : LayerConfig
@@ -49,7 +51,9 @@ class SynapseArray(Unit):
     valid : ``Out(1)``
         The outputs belong to a read.
     first_slice, last_slice : ``Out(1)``
-        It is the first, the last slice of its neurons.
+        It is the first, the last slice of its neurons, all planes together.
+    double : ``Out(1)``
+        It is the first slice of a further bit plane; not there if there is one plane.
     first_pass, last_pass : ``Out(1)``
         It belongs to the first, the last pass over the vector.
     partials : ``Out(ArrayLayout(bits_for(n_in), neurons))``
@@ -80,7 +84,7 @@ class SynapseArray(Unit):
         }
         if coefficient_width:
             members["coefficients"] = Out(config.neurons * coefficient_width)
-        flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass")
+        flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass", *(["double"] * (config.planes > 1)))
         super().__init__(members | {k: Out(1) for k in flags} | options.members)
 
     @property
@@ -92,10 +96,11 @@ class SynapseArray(Unit):
         c = self.config
         self.programmed: list[tuple[wiring.PureInterface, Value]] = []
         width = c.across * c.cols
-        x = Signal(c.slices * width, reset_less=True)
+        x = Signal(c.planes * c.slices * width, reset_less=True)
         busy = Signal()
         row = Signal(range(c.rows))
         slice_ = Signal(range(c.slices))
+        plane = Signal(range(c.planes))
         pass_ = Signal(range(c.passes))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
         m.d.comb += [
@@ -103,31 +108,39 @@ class SynapseArray(Unit):
         ]
         with m.If(self.en):
             with m.If(at_end | ~busy):
-                m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), x.eq(self.i.payload)]
-                m.d.sync += at_end.eq(c.reads == 1)
+                m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), plane.eq(0)]
+                m.d.sync += [x.eq(self._last_plane_first(c.slices * width)), at_end.eq(c.reads == 1)]
             with m.Else():
-                m.d.sync += [row.eq(row + 1), at_end.eq(row == c.reads - 2)]
-                if c.slices > 1:
+                m.d.sync += row.eq(row + 1)
+                if c.slices * c.planes > 1:
                     m.d.sync += x.eq(Cat(x[width:], x[:width]))
-                with m.If(slice_ == c.slices - 1):
-                    m.d.sync += [slice_.eq(0), pass_.eq(pass_ + 1)]
-                with m.Else():
+                with m.If(slice_ != c.slices - 1):
                     m.d.sync += slice_.eq(slice_ + 1)
+                with m.Elif(plane != c.planes - 1):
+                    m.d.sync += [slice_.eq(0), plane.eq(plane + 1), row.eq(row - (c.slices - 1))]
+                with m.Else():
+                    m.d.sync += [slice_.eq(0), plane.eq(0), pass_.eq(pass_ + 1)]
+                before_end = (row == c.word_lines - 2) & (plane == c.planes - 1)
+                if c.planes > 1 and c.slices == 1:
+                    before_end = (row == c.word_lines - 1) & (plane == c.planes - 2)
+                m.d.sync += at_end.eq(before_end)
         flags = {
             "valid": busy,
-            "first_slice": slice_ == 0,
-            "last_slice": slice_ == c.slices - 1,
+            "first_slice": (slice_ == 0) & (plane == 0),
+            "last_slice": (slice_ == c.slices - 1) & (plane == c.planes - 1),
             "first_pass": pass_ == 0,
             "last_pass": pass_ == c.passes - 1,
-        }
+            "short": slice_ == c.slices - 1,  # of a plane: the columns that hold no synapse are masked
+        } | ({"double": (slice_ == 0) & (plane != 0)} if c.planes > 1 else {})
         delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
+        short = delayed.pop("short")
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
         flips = None
         if self.options.errors:
-            flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_)
+            flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_, plane)
         senses = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
-        self._read(m, platform, *senses, delayed["last_slice"][c.is_spread + c.macro.latency], flips)
+        self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.options.program:
@@ -143,16 +156,30 @@ class SynapseArray(Unit):
                 m.d.sync += stages[k].eq(stages[k - 1])
         return stages
 
-    def _errors(self, m: Module, platform: object, accepted: Value, pass_: Signal, slice_: Signal) -> list[Value]:
+    def _last_plane_first(self, width: int) -> Value:
+        """Return the vector that comes plane after plane, each in `width` bits; the last one is read first."""
+        planes = self.config.planes
+        return Cat(Cat(self.i.payload[k::planes], C(0, width - self.config.n_in)) for k in reversed(range(planes)))
+
+    def _errors(
+        self, m: Module, platform: object, accepted: Value, pass_: Signal, slice_: Signal, plane: Signal
+    ) -> list[Value]:
         """Return the error mask of each lane, for the row whose outputs the macros show."""
         c = self.config
         image = Signal(IMAGE_BITS)
         key = ErrorKey()
         place(m, platform, "error_key", key)
-        kept = {name: Signal(n, name=f"key_{name}") for name, n in STATE.items()}
+        kept: dict[str, Value] = {name: Signal(n, name=f"key_{name}") for name, n in STATE.items()}
         m.d.comb += [key.seed.eq(self.errors.seed), key.layer.eq(self.index), key.image.eq(image)]
-        with m.If(accepted):
-            m.d.sync += [image.eq(image + 1), *(kept[name].eq(getattr(key, name)) for name in STATE)]
+        if c.planes == 1:
+            with m.If(accepted):
+                m.d.sync += [image.eq(image + 1), *(kept[name].eq(getattr(key, name)) for name in STATE)]
+        else:  # each plane is a read of its own
+            present = Signal(IMAGE_BITS)
+            m.d.comb += key.image.eq(present + plane)
+            with m.If(accepted):
+                m.d.sync += [image.eq(image + c.planes), present.eq(image)]
+            kept = {name: getattr(key, name) for name in STATE}
         with m.If(self.errors.restart):
             m.d.sync += image.eq(0)
         flips = []

@@ -113,9 +113,11 @@ class Scores(Unit):
     def _score(self, m: Module, platform: object, array: SynapseArray, en: Signal, v: int) -> Signal:
         """Return the registered score of lane `v`."""
         c = self.config
-        neuron = Neuron(c.n_in, c.slices)
+        neuron = Neuron(c.n_in, c.slices, c.planes)
         place(m, platform, f"neuron{v}", neuron)
         m.d.comb += [neuron.en.eq(en), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
+        if c.planes > 1:
+            m.d.comb += neuron.double.eq(array.double)
         total = neuron.total
         if c.is_affine:
             word = array.coefficients.word_select(v, c.scale_width + c.offset_width)

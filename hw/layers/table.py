@@ -13,6 +13,7 @@ from .scores import Scores
 
 #: By the ``kind`` of a layer: (engine, index of the layer) to its gateware.
 UNITS: dict[str, Callable[[EngineConfig, int], Unit]] = {
-    "dense": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_into(k + 1)), OptionalPorts.of(e)),
+    "dense": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_from(k)), OptionalPorts.of(e)),
+    "conv": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_from(k)), OptionalPorts.of(e)),
     "scores": lambda e, k: Scores(e.layers[k], k, e.stream_into(k), e.with_scores, OptionalPorts.of(e)),
 }

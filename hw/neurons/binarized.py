@@ -21,7 +21,11 @@ class Neuron(Unit):
     n_in : int
         Number of synapses.
     slices : int
-        Number of partial counts to a vector. With 1 there is no register.
+        Number of partial counts to a plane of a vector. With 1, and one plane, there is no register.
+    planes : int
+        Bit planes of an input, the last one first: what was integrated doubles from plane to plane.
+    levels : int
+        Thresholds.
 
     Members
     -------
@@ -29,13 +33,15 @@ class Neuron(Unit):
         Integrate ``partial`` at this clock edge.
     first : ``In(1)``
         ``partial`` is the first of a vector: what was integrated before is forgotten.
+    double : ``In(1)``
+        ``partial`` is the first of a further plane: what was integrated before counts twice. Only with several planes.
     partial : ``In(bits_for(n_in))``
-        Partial count. The sum over a vector must be in [0, n_in].
-    threshold : ``In(bits_for(n_in + 1))``
-        In [0, n_in + 1].
-    total : ``Out(bits_for(n_in))``
+        Partial count. The sum over a plane must be in [0, n_in].
+    threshold : ``In(levels * bits_for(most + 1))``
+        Each in [0, most + 1], where most = n_in * (2**planes - 1).
+    total : ``Out(bits_for(most))``
         Sum of the partial counts up to the present one.
-    fire : ``Out(1)``
+    fire : ``Out(levels)``
         total >= threshold.
 
     See Also
@@ -43,35 +49,40 @@ class Neuron(Unit):
     oxnor.models.golden.binarized.popcount_threshold : bit-true model.
     """
 
-    def __init__(self, n_in: int, slices: int):
+    def __init__(self, n_in: int, slices: int, planes: int = 1, levels: int = 1):
         if n_in < 1 or not 1 <= slices <= n_in:
             raise ValueError(f"Slices must be in [1, n_in = {n_in}], not {slices}")
         self.n_in = n_in
         self.slices = slices
-        self.has_clock = slices > 1
-        super().__init__(
-            {
-                "en": In(1),
-                "first": In(1),
-                "partial": In(bits_for(n_in)),
-                "threshold": In(bits_for(n_in + 1)),
-                "total": Out(bits_for(n_in)),
-                "fire": Out(1),
-            }
-        )
+        self.planes = planes
+        self.levels = levels
+        self.has_clock = slices > 1 or planes > 1
+        most = n_in * ((1 << planes) - 1)
+        members = {
+            "en": In(1),
+            "first": In(1),
+            "partial": In(bits_for(n_in)),
+            "threshold": In(levels * bits_for(most + 1)),
+            "total": Out(bits_for(most)),
+            "fire": Out(levels),
+        }
+        super().__init__(members | ({"double": In(1)} if planes > 1 else {}))
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_neuron_{self.n_in}{'_s' if self.slices > 1 else ''}"
+        planes, levels = (f"_{name}{n}" if n > 1 else "" for name, n in (("p", self.planes), ("l", self.levels)))
+        return f"oxnor_neuron_{self.n_in}{'_s' if self.slices > 1 else ''}{planes}{levels}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        if self.slices == 1:
+        if not self.has_clock:
             m.d.comb += self.total.eq(self.partial)
         else:
-            integrated = Signal(bits_for(self.n_in), reset_less=True)
-            m.d.comb += self.total.eq(self.partial + Mux(self.first, 0, integrated))
+            integrated = Signal(len(self.total), reset_less=True)
+            before = integrated if self.planes == 1 else Mux(self.double, integrated << 1, integrated)
+            m.d.comb += self.total.eq(self.partial + Mux(self.first, 0, before))
             with m.If(self.en):
                 m.d.sync += integrated.eq(self.total)
-        m.d.comb += self.fire.eq(self.total >= self.threshold)
+        width = len(self.threshold) // self.levels
+        m.d.comb += [self.fire[k].eq(self.total >= self.threshold.word_select(k, width)) for k in range(self.levels)]
         return m

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.conv import ConvLayer
 
+from .folding import balanced_reads
 from .layer import LayerConfig
 from .macro_kinds import DEFAULT_MACRO, OLD_NAMES
 from .options import DEFAULT_DATAFLOW, OPTIONAL_PARTS, EngineOptions
 from .streams import VectorStream
-from .targets import TARGETS
+from .targets import TARGETS, Target
 from .widths import bits_for, whole_bytes
 
 FORMAT_VERSION = 1
@@ -72,7 +75,20 @@ class EngineConfig:
             for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
                 if getattr(self, option) and not is_able:
                     raise InputError(f"must not be asked of macros of type {kind}", parameter=option)
+        first = self.layers[0]
+        pixel = first.bits_in // first.pixels_in
+        if first.window and pixel % self.stream_width and self.stream_width % pixel:
+            raise InputError(
+                f"must be whole pixels of {pixel} bits, or a part of one without rest, not {self.stream_width}",
+                parameter="stream_width",
+            )
         serial = [k for k, y in enumerate(self.layers) if y.is_serial]
+        if self.has_windows and serial:
+            raise InputError(f"must be parallel in an engine with convolutions: layer {serial[0]} is not",
+                             parameter="dataflow")  # fmt: skip
+        for k, (before, layer) in enumerate(zip(self.layers, self.layers[1:], strict=False), 1):
+            if layer.window and not before.window:
+                raise InputError(f"layer {k}: there is no hardware for a convolution after a dense layer")
         if self.fault_injector and serial:
             raise InputError(
                 "`fault_injector` (errors of reads) must not be asked of layers in the serial dataflow:"
@@ -93,13 +109,29 @@ class EngineConfig:
         """
         layer, before = self.layers[index], self.layers[index - 1] if index else None
         by_groups = before and layer.is_serial and not before.is_serial and layer.groups == before.groups
-        bits = layer.groups if by_groups else layer.n_in
+        if before and (before.window or before.levels > 1):
+            by_groups = False
+        bits = layer.groups if by_groups else layer.n_in * layer.planes
         return VectorStream(
             bits,
-            -(-layer.n_in // bits),
+            -(-layer.n_in * layer.planes // bits),
+            layer.vectors,
+            layer.planes,
             from_register=not (before and (before.is_serial or by_groups)),
             into_register=not by_groups,
         )
+
+    def stream_from(self, index: int) -> VectorStream:
+        """Return what the neurons of layer `index` give: pixels where it is a convolution."""
+        layer, after = self.layers[index], self.stream_into(index + 1)
+        if not after.into_register or not after.from_register:
+            return after
+        return VectorStream(layer.n_out * layer.neuron_bits, 1, layer.vectors)
+
+    def gathers(self, index: int) -> int:
+        """Return how many pixels are gathered for a vector of layer `index`; 0 where a vector or windows come."""
+        before = self.layers[index - 1].pixels_out if index else 1
+        return before if before > 1 and not self.layers[index].window else 0
 
     @property
     def macro_kinds(self) -> tuple[str, ...]:
@@ -112,9 +144,14 @@ class EngineConfig:
         return tuple(k for k, layer in enumerate(self.layers) if layer.macro.has_devices)
 
     @property
+    def has_windows(self) -> bool:
+        """Whether any layer is a convolution."""
+        return any(layer.window for layer in self.layers)
+
+    @property
     def n_in(self) -> int:
         """Number of input bits."""
-        return self.layers[0].n_in
+        return self.layers[0].bits_in
 
     @property
     def n_out(self) -> int:
@@ -153,9 +190,12 @@ class EngineConfig:
                 del layer["macro_kind"]
             elif layer["macro_kind"] in DIGEST_NAMES:
                 layer["macro_kind"] = DIGEST_NAMES[layer["macro_kind"]]
-            for option in ("pipelined", "split_sums"):
+            for option in ("pipelined", "split_sums", "window", "pool", "has_lowest"):
                 if not layer[option]:
                     del layer[option]
+            for count in ("planes", "levels"):
+                if layer[count] == 1:
+                    del layer[count]
             if layer["dataflow"] == DEFAULT_DATAFLOW:
                 del layer["dataflow"]
         text = json.dumps({"version": FORMAT_VERSION, **described}, sort_keys=True)
@@ -175,14 +215,29 @@ class EngineConfig:
         count = len(network.layers)
         options = (options or EngineOptions()).changed(count, **changes)
         target = TARGETS[options.target]
+        of_layers = options.for_layers(count)
+        limits: list[int | None] = [None] * count
+        if any(isinstance(layer, ConvLayer) for layer in network.layers):
+            limits = [*balanced_reads(network.layers, target, of_layers)]
         layers: list[LayerConfig] = []
-        for layer, of_layer in zip(network.layers, options.for_layers(count), strict=True):
-            layers.append(LayerConfig.for_layer(layer, target, of_layer, layers[-1] if layers else None))
+        for layer, of_layer, limit in zip(network.layers, of_layers, limits, strict=True):
+            layers.append(LayerConfig.for_layer(layer, target, of_layer, layers[-1] if layers else None, limit))
         return cls(
             tuple(layers),
-            options.stream_width or target.stream_width or whole_bytes(network.n_in),
+            options.stream_width or _stream_width(target, layers[0]),
             target.with_scores if options.with_scores is None else options.with_scores,
             options.fault_injector,
             options.programming,
             target.admits_at_intervals,
         )
+
+
+def _stream_width(target: Target, first: LayerConfig) -> int:
+    """Return the bits of a beat that suit the target: an image or, where pixels are streamed, a row of them."""
+    if first.window is None:
+        return target.stream_width or whole_bytes(first.bits_in)
+    pixel = first.bits_in // first.pixels_in
+    if target.stream_width is None:
+        return math.lcm(pixel * first.window.width, 8)
+    fits = pixel % target.stream_width == 0 or target.stream_width % pixel == 0
+    return target.stream_width if fits else math.lcm(pixel, 8)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.window import Pool, Window
 
 from .macro_kinds import DEFAULT_MACRO, MACRO_TYPES, MacroType, macro_name
 from .options import DATAFLOWS, DEFAULT_DATAFLOW, LayerOptions
@@ -52,6 +55,16 @@ class LayerConfig:
         A register in the sum over more than :data:`SUM_MAX` macros.
     dataflow : str
         One of :data:`oxnor.hw.params.options.DATAFLOWS`.
+    planes : int
+        Bit planes of an input: a vector is read once for each, with the same rows.
+    levels : int
+        Thresholds of a neuron; 1 in the output layer.
+    window : Window, optional
+        Where the windows of a convolution lie: its vectors.
+    pool : Pool, optional
+        Pooling of what a convolution gives.
+    has_lowest : bool
+        Whether the pooling takes the smallest value of some channels.
 
     Raises
     ------
@@ -72,6 +85,11 @@ class LayerConfig:
     pipelined: bool = False
     split_sums: bool = False
     dataflow: str = DEFAULT_DATAFLOW
+    planes: int = 1
+    levels: int = 1
+    window: Window | None = None
+    pool: Pool | None = None
+    has_lowest: bool = False
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -86,14 +104,32 @@ class LayerConfig:
         for name, (value, low, high) in ranges.items():
             if not low <= value <= high:
                 raise InputError(f"layer {self.n_in} to {self.n_out}: {name} must be in [{low}, {high}], not {value}")
-        if self.reads > self.rows:
+        self._check_window()
+        if self.word_lines > self.rows:
             what = f"{self.slices} slices of {self.passes} passes"
             if self.is_serial:
                 what = f"{self.n_in} inputs, {self.groups} to a read"
             raise InputError(
-                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.reads} rows for {what},"
+                f"layer {self.n_in} to {self.n_out}: macros must have at least {self.word_lines} rows for {what},"
                 f" not {self.rows}: fold it less, or take larger macros"
             )
+
+    def _check_window(self) -> None:
+        """Raise InputError if there is no hardware for the layer's windows, planes or levels."""
+        where = f"layer {self.n_in} to {self.n_out}"
+        if self.is_serial and (self.window or self.planes > 1 or self.levels > 1):
+            raise InputError(
+                f"{where}: `dataflow` must be parallel for convolutions, and for integers of several bit planes"
+            )
+        if not self.window:
+            return
+        if self.window.groups > 1:
+            raise InputError(f"{where}: there is no hardware for convolutions with groups, of which it has"
+                             f" {self.window.groups}")  # fmt: skip
+        if self.window.pad == 0:
+            raise InputError(f"{where}: there is no hardware for padding with zeros: pad with -1 or 1")
+        if self.pool and (self.pool.height, self.pool.width) != (self.pool.step_y, self.pool.step_x):
+            raise InputError(f"{where}: there is no hardware for pooling windows that do not lie side by side")
 
     @property
     def is_serial(self) -> bool:
@@ -121,9 +157,53 @@ class LayerConfig:
         return -(-self.n_out // self.neurons)
 
     @property
-    def reads(self) -> int:
-        """Reads to an image: S * passes, the layer's initiation interval in cycles."""
+    def word_lines(self) -> int:
+        """Rows of a macro that are in use: S * passes."""
         return self.slices * self.passes
+
+    @property
+    def reads(self) -> int:
+        """Reads to a vector: each word line once for each bit plane."""
+        return self.word_lines * self.planes
+
+    @property
+    def vectors(self) -> int:
+        """Vectors to an image: the windows of a convolution."""
+        return self.window.pixels if self.window else 1
+
+    @property
+    def interval(self) -> int:
+        """Reads to an image, the layer's initiation interval in cycles."""
+        return self.reads * self.vectors
+
+    @property
+    def most(self) -> int:
+        """Largest count of a neuron."""
+        return self.n_in * ((1 << self.planes) - 1)
+
+    @property
+    def neuron_bits(self) -> int:
+        """Bits that a neuron gives: its bit planes, or what a pooling needs of it."""
+        return self.levels + self.has_lowest if self.pool else bits_for(self.levels)
+
+    @property
+    def pixels_in(self) -> int:
+        """Pixels to an image that come; 1 where a vector comes."""
+        return self.window.height * self.window.width if self.window else 1
+
+    @property
+    def pixels_out(self) -> int:
+        """Pixels to an image that leave; 1 where a vector leaves."""
+        if not self.window:
+            return 1
+        size = self.window.out_height, self.window.out_width
+        return math.prod(self.pool.over(*size) if self.pool else size)
+
+    @property
+    def bits_in(self) -> int:
+        """Bits of an image that come."""
+        elements = self.pixels_in * self.window.channels if self.window else self.n_in
+        return elements * self.planes
 
     @property
     def macros(self) -> int:
@@ -164,9 +244,9 @@ class LayerConfig:
     @property
     def score_width(self) -> int:
         """Bits of a score, two's complement, a multiple of 8."""
-        width = bits_for(self.n_in) + 1
+        width = bits_for(self.most) + 1
         if self.is_affine:
-            width = max(self.scale_width + bits_for(self.n_in), self.offset_width) + 1
+            width = max(self.scale_width + bits_for(self.most), self.offset_width) + 1
         return whole_bytes(width)
 
     def used_columns(self, across: int) -> tuple[int, int]:
@@ -179,22 +259,28 @@ class LayerConfig:
 
     @classmethod
     def for_layer(
-        cls, layer: DenseLayer | ScoreLayer, target: Target, options: LayerOptions, before: LayerConfig | None = None
+        cls,
+        layer: HiddenLayer | ScoreLayer,
+        target: Target,
+        options: LayerOptions,
+        before: LayerConfig | None = None,
+        reads_max: int | None = None,
     ) -> LayerConfig:
         """Return the structure that suits a layer.
 
         Parameters
         ----------
-        layer : DenseLayer or ScoreLayer
+        layer : HiddenLayer or ScoreLayer
         target : Target
         options : LayerOptions
         before : LayerConfig, optional
             Structure of the layer before.
+        reads_max : int, optional
+            Word lines that a vector may take, if the folding is left open. Default: the target's.
         """
         is_serial = options.dataflow == "serial"
-        rows, cols = options.macro_size or (target.rows, target.cols or (layer.n_out if is_serial else layer.n_in))
-        if rows < 1 or cols < 1:
-            raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
+        size = rows, cols = macro_size(layer, target, options)
+        reads_max = reads_max or target.reads_max
         affine = layer if isinstance(layer, ScoreLayer) and layer.is_affine else None
         return cls(
             layer.kind,
@@ -202,30 +288,45 @@ class LayerConfig:
             layer.n_out,
             rows,
             cols,
-            *(options.folding or _default_folding(layer, (rows, cols), target.reads_max, is_serial, before)),
+            *(options.folding or default_folding(layer, size, reads_max, is_serial, before)),
             scale_width=signed_bits_for(affine.scales) if affine else 0,
             offset_width=signed_bits_for(affine.offsets) if affine else 0,
             macro_kind=options.macro_kind,
             pipelined=target.pipelined,
             split_sums=target.split_sums,
             dataflow=options.dataflow,
+            planes=layer.planes,
+            levels=layer.levels if isinstance(layer, HiddenLayer) else 1,
+            window=layer.window if isinstance(layer, ConvLayer) else None,
+            pool=layer.pool if isinstance(layer, ConvLayer) else None,
+            has_lowest=isinstance(layer, ConvLayer) and bool(layer.lowest.any()),
         )
 
 
-def _default_folding(
-    layer: DenseLayer | ScoreLayer,
-    macro_size: tuple[int, int],
+def macro_size(layer: HiddenLayer | ScoreLayer, target: Target, options: LayerOptions) -> tuple[int, int]:
+    """Return rows and columns of a layer's macros."""
+    on_columns = layer.n_out if options.dataflow == "serial" else layer.n_in
+    rows, cols = options.macro_size or (target.rows, target.cols or on_columns)
+    if rows < 1 or cols < 1:
+        raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
+    return rows, cols
+
+
+def default_folding(
+    layer: HiddenLayer | ScoreLayer,
+    size: tuple[int, int],
     reads_max: int,
-    is_serial: bool,
-    before: LayerConfig | None,
+    is_serial: bool = False,
+    before: LayerConfig | None = None,
 ) -> tuple[int, int]:
-    rows, cols = macro_size
+    """Return H and V of a layer on macros of `size`: as few macros as the read limit allows."""
+    rows, cols = size
     reads_max = min(reads_max, rows)
     if is_serial:
         # The groups of the layer before, as they come; else as many inputs at once as the read limit asks for.
         groups = before.groups if before and not before.is_serial else -(-layer.n_in // reads_max)
         return -(-layer.n_out // cols), groups
-    # As few macros as the read limit allows: first the neurons in sequence, then slices of each.
+    # First the neurons in sequence, then slices of each.
     groups = -(-layer.n_out // reads_max)
     passes = -(-layer.n_out // groups)
     slices = min(reads_max // passes, -(-layer.n_in // cols))

@@ -22,11 +22,14 @@ class Coefficient:
     width : callable
         (config) to its width in bits; 0 where the layer has none.
     values : callable
-        (layer) to the values, int64 of shape (n_out,).
+        (layer) to the values, int64 of shape (n_out,), or (n_out, count).
+    count : callable
+        (config) to how many a neuron has, one after the other.
     """
 
     width: Callable[[LayerConfig], int]
     values: Callable[[Any], NDArray[np.int64]]
+    count: Callable[[LayerConfig], int] = lambda config: 1
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,19 @@ class LayerKind:
 
     def coefficient_width(self, config: LayerConfig) -> int:
         """Return the bits of all coefficients of a neuron; 0 if it has none."""
-        return sum(c.width(config) for c in self.coefficients)
+        return sum(c.width(config) * c.count(config) for c in self.coefficients)
 
 
+_THRESHOLDS = Coefficient(
+    lambda config: bits_for(config.most + 1), lambda layer: layer.thresholds, lambda config: config.levels
+)
 #: By the ``kind`` of a layer, a key of ``oxnor.models.networks.layers.table.LAYER_TYPES``.
 LAYER_KINDS = {
-    "dense": LayerKind(1, (Coefficient(lambda config: bits_for(config.n_in + 1), lambda layer: layer.thresholds),)),
+    "dense": LayerKind(1, (_THRESHOLDS,)),
+    "conv": LayerKind(
+        1,
+        (_THRESHOLDS, Coefficient(lambda config: int(config.has_lowest), lambda layer: layer.lowest.astype(np.int64))),
+    ),
     "scores": LayerKind(
         2,
         (

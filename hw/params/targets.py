@@ -21,6 +21,10 @@ class Target:
         Bits a beat of the input stream; None takes an image in one beat.
     with_scores : bool
         Whether the result has the scores beside the class.
+    macros_max : int
+        Macros that a network with convolutions may take; 0 if there is no such limit.
+    macros_spare : float
+        Without it, how many times the macros that hold its weights; 0 takes as many as make it faster.
     pipelined, split_sums : bool
         As in :class:`oxnor.hw.params.layer.LayerConfig`.
     admits_at_intervals : bool
@@ -32,6 +36,8 @@ class Target:
     reads_max: int
     stream_width: int | None
     with_scores: bool
+    macros_max: int = 0
+    macros_spare: float = 0.0
     pipelined: bool = False
     split_sums: bool = False
     admits_at_intervals: bool = False
@@ -42,11 +48,13 @@ class Target:
 TARGETS = {
     "sim": Target(rows=64, cols=None, reads_max=64, stream_width=None, with_scores=True),
     "ice40": Target(
-        rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False, split_sums=True, admits_at_intervals=True
+        rows=256, cols=16, reads_max=128, stream_width=8, with_scores=False, macros_max=30, split_sums=True,
+        admits_at_intervals=True,
     ),
     "ecp5": Target(
-        rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, pipelined=True, admits_at_intervals=True
+        rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, macros_max=200, pipelined=True,
+        admits_at_intervals=True,
     ),
-    "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True),
+    "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True, macros_spare=1.3),
 }
 DEFAULT_TARGET = next(iter(TARGETS))

@@ -16,7 +16,7 @@ from oxnor.models.networks.binarized import Network
 
 
 def arrange(values: NDArray, config: LayerConfig, fill: Any) -> NDArray:
-    """Return values of synapses, shape (n_out, n_in), by macro: (groups, across, reads, cols), `fill` elsewhere."""
+    """Return values of synapses, shape (n_out, n_in), by macro: (groups, across, rows, cols), `fill` elsewhere."""
     c = config
     if c.is_serial:
         padded = np.full((c.across * c.cols, c.slices * c.groups), fill, values.dtype)
@@ -27,7 +27,7 @@ def arrange(values: NDArray, config: LayerConfig, fill: Any) -> NDArray:
         stored = padded.reshape(c.across, c.cols, c.slices, c.groups).transpose(3, 0, 2, 1)
     else:
         stored = padded.reshape(c.passes, c.groups, c.slices, c.across, c.cols).transpose(1, 3, 0, 2, 4)
-    return np.ascontiguousarray(stored).reshape(c.groups, c.across, c.reads, c.cols)
+    return np.ascontiguousarray(stored).reshape(c.groups, c.across, c.word_lines, c.cols)
 
 
 def gather(stored: NDArray, config: LayerConfig) -> NDArray:
@@ -44,7 +44,7 @@ def gather(stored: NDArray, config: LayerConfig) -> NDArray:
 def synapse_at(config: LayerConfig, macro: int, row: int, column: int) -> tuple[int, int] | None:
     """Return the neuron and the input of the synapse that a pair holds, None if it holds none."""
     c = config
-    if row >= c.reads:
+    if row >= c.word_lines:
         return None
     group, across = divmod(macro, c.across)
     pass_, slice_ = divmod(row, c.slices)
@@ -65,7 +65,7 @@ def macro_bits(weights: NDArray[np.bool_], config: LayerConfig) -> NDArray[np.bo
 
     Returns
     -------
-    ndarray of bool, shape (groups, across, reads, cols)
+    ndarray of bool, shape (groups, across, word lines, cols)
         Pairs that hold no synapse are 0.
     """
     return arrange(weights, config, False)
@@ -92,18 +92,23 @@ def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArr
         return np.zeros((0, 0), bool)
     bits = []
     for width, values_of in fields:
-        values = values_of(layer)
+        values = values_of(layer).reshape(len(layer.weights), -1)
         low, high = (0, (1 << width) - 1) if config.scale_width == 0 else (-(1 << width - 1), (1 << width - 1) - 1)
         wrong = np.flatnonzero((values < low) | (values > high))
         if wrong.size:
+            neuron = wrong[0] // values.shape[1]
             raise InputError(
                 f"network {network.name!r}: coefficients of layer {index} must be in [{low}, {high}] in this engine,"
-                f" not {int(values[wrong[0]])} (neuron {int(wrong[0])})"
+                f" not {int(values.flat[wrong[0]])} (neuron {int(neuron)})"
             )
-        padded = np.zeros(config.passes * config.neurons, np.int64)
+        padded = np.zeros((config.passes * config.neurons, values.shape[1]), np.int64)
         padded[: config.n_out] = values
         bits.append(word_bits(padded, width))
     return np.concatenate(bits, axis=1).reshape(config.passes, -1)
+
+
+#: What a layer and its structure have in common beside sizes, and what it is where a layer has none.
+_STRUCTURE = {"planes": 1, "levels": 1, "window": None, "pool": None}
 
 
 def check_shape(network: Network, config: EngineConfig) -> None:
@@ -112,3 +117,11 @@ def check_shape(network: Network, config: EngineConfig) -> None:
     kinds = tuple(y.kind for y in config.layers)
     if network.shape != shape or tuple(y.kind for y in network.layers) != kinds:
         raise InputError(f"network {network.name!r}: shape must be {shape} for this engine, not {network.shape}")
+    for k, (layer, y) in enumerate(zip(network.layers, config.layers, strict=True)):
+        sizes = [getattr(layer, name, default) for name, default in _STRUCTURE.items()]
+        if sizes != [getattr(y, name) for name in _STRUCTURE]:
+            raise InputError(
+                f"network {network.name!r}: layer {k} must have the windows, pooling and bit planes of this engine's"
+            )
+        if getattr(layer, "lowest", np.False_).any() and not y.has_lowest:
+            raise InputError(f"network {network.name!r}: layer {k} must pool largest values in this engine")

@@ -107,7 +107,7 @@ class LayerDevices:
         """Return the memory image of one macro."""
         c = self.config
         pairs = np.full((2, c.rows, c.cols), TOP, np.uint16)
-        pairs[:, : c.reads] = self.pairs[:, group, across]
+        pairs[:, : c.word_lines] = self.pairs[:, group, across]
         flags = np.zeros(c.cols, np.uint8)
         generator = np.full(c.cols, self.generators[group, across], np.uint32)
         words = image_words(pairs, self.offsets[group, across], flags, self.noise[group, across], generator)
@@ -234,7 +234,7 @@ class EngineDevices:
             As :meth:`stored`.
         """
         network = self.stored()
-        x: NDArray = pack_words(golden.binarize(network, images))
+        x: NDArray = golden.pack_inputs(network, images)
         for layer, reads in zip(network.layers, self.layers, strict=True):
             x = layer.evaluate(x, "numba", reads) if reads.config.macro.has_devices else layer.evaluate(x, "numba")
         return x

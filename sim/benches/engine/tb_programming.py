@@ -96,7 +96,8 @@ class ProgrammingDriver:
 
     def macro_rows(self) -> list[tuple[int, int, int]]:
         """Return (layer, macro, row) of all rows in use."""
-        return [(k, m, r) for k, c in enumerate(self.config.layers) for m in range(c.macros) for r in range(c.reads)]
+        layers = enumerate(self.config.layers)
+        return [(k, m, r) for k, c in layers for m in range(c.macros) for r in range(c.word_lines)]
 
 
 async def begin_programming(dut: Any, *pauses: float) -> ProgrammingDriver:

@@ -1,0 +1,119 @@
+"""Pooling of a stream of pixels, and the bit planes of what it gives."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from oxnor.hw.blocks.unit import Unit, sum_tree
+from oxnor.hw.params.widths import bits_for
+from oxnor.models.networks.layers.window import Pool
+
+
+def encoded(fires: Value) -> Value:
+    """Return how many thresholds a neuron reaches, as bit planes."""
+    return fires if len(fires) == 1 else sum_tree(list(fires))[: bits_for(len(fires))]
+
+
+class PoolMaker(Unit):
+    """Largest, or smallest, value of each channel in windows that lie side by side.
+
+    Values are bits, one a threshold, so that the largest is their OR; a channel whose smallest value is wanted comes
+    inverted. What rows have in common is kept in a memory of one value a window; the output leaves in the cycle in
+    which the last pixel of its window comes, and nothing ever waits but for the consumer.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the feature map that comes.
+    channels, levels : int
+        Of a pixel: thresholds of a channel.
+    pool : Pool
+        Its windows lie side by side.
+    has_lowest : bool
+        Whether a channel has one more bit, which says that it comes inverted.
+
+    Members
+    -------
+    i : ``In(stream.Signature(channels * (levels + has_lowest)))``
+        Pixels in raster order: bit ``channel * (levels + has_lowest) + level``.
+    o : ``Out(stream.Signature(channels * planes))``
+        Pixels of windows.
+
+    See Also
+    --------
+    oxnor.models.networks.layers.conv.ConvLayer : bit-true model.
+    """
+
+    def __init__(self, height: int, width: int, channels: int, levels: int, pool: Pool, has_lowest: bool):
+        self.height, self.width, self.channels, self.levels = height, width, channels, levels
+        self.pool = pool
+        self.has_lowest = has_lowest
+        bits = channels * (levels + has_lowest)
+        super().__init__(
+            {"i": In(stream.Signature(bits)), "o": Out(stream.Signature(channels * bits_for(levels)))}
+        )
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        size = f"{self.height}x{self.width}x{self.channels}_{self.levels}{'_n' if self.has_lowest else ''}"
+        return f"oxnor_pool_{size}_{self.pool.height}x{self.pool.width}"
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        p = self.pool
+        rows, columns = p.over(self.height, self.width)
+        # Which row and column of a window, and which window; those beyond the last one are left out.
+        in_y, in_x = Signal(range(p.height), name="in_y"), Signal(range(p.width), name="in_x")
+        at_y, at_x = Signal(range(rows + 1), name="at_y"), Signal(range(columns + 1), name="at_x")
+        y, x = Signal(range(self.height), name="y"), Signal(range(self.width), name="x")
+        ends_row, ends_window, takes = (Signal(name=n) for n in ("ends_row", "ends_window", "takes"))
+        m.d.comb += [
+            ends_row.eq((in_x == p.width - 1) & (at_x != columns)),
+            ends_window.eq(ends_row & (in_y == p.height - 1) & (at_y != rows)),
+            self.o.valid.eq(self.i.valid & ends_window),
+            self.i.ready.eq(~ends_window | self.o.ready),
+            takes.eq(self.i.valid & self.i.ready),
+        ]
+        fires = self._fires()
+        kept = Memory(shape=len(fires), depth=columns, init=[])
+        m.submodules.kept = kept
+        write, read = kept.write_port(), kept.read_port(domain="comb")
+        beside = Signal(len(fires), reset_less=True)  # what the row of the window has so far
+        in_row, value = Signal(len(fires), name="in_row"), Signal(len(fires), name="value")
+        m.d.comb += [
+            in_row.eq(fires | Mux(in_x == 0, 0, beside)),
+            value.eq(in_row | Mux(in_y == 0, 0, read.data)),
+            read.addr.eq(at_x),
+            write.addr.eq(at_x),
+            write.data.eq(value),
+            write.en.eq(takes & ends_row),
+            self.o.payload.eq(self._encoded(value)),
+        ]
+        with m.If(takes):
+            m.d.sync += [beside.eq(in_row), x.eq(x + 1), in_x.eq(in_x + 1)]
+            with m.If(in_x == p.width - 1):
+                m.d.sync += [in_x.eq(0), at_x.eq(Mux(at_x == columns, columns, at_x + 1))]
+            with m.If(x == self.width - 1):
+                m.d.sync += [x.eq(0), in_x.eq(0), at_x.eq(0), y.eq(y + 1), in_y.eq(in_y + 1)]
+                with m.If(in_y == p.height - 1):
+                    m.d.sync += [in_y.eq(0), at_y.eq(Mux(at_y == rows, rows, at_y + 1))]
+                with m.If(y == self.height - 1):
+                    m.d.sync += [y.eq(0), in_y.eq(0), at_y.eq(0)]
+        return m
+
+    def _fires(self) -> Value:
+        """Return the bits of the levels."""
+        bits = self.levels + self.has_lowest
+        return Cat(self.i.payload.word_select(c, bits)[: self.levels] for c in range(self.channels))
+
+    def _encoded(self, value: Value) -> Value:
+        planes = []
+        for c in range(self.channels):
+            fires = value.word_select(c, self.levels)
+            if self.has_lowest:
+                fires = fires ^ self.i.payload.word_select(c, self.levels + 1)[-1].replicate(self.levels)
+            planes.append(encoded(fires))
+        return Cat(planes)

@@ -1,0 +1,203 @@
+"""Windows, pooling and bit planes in RTL against the golden model, on every bit and in every cycle."""
+
+import numpy as np
+import pytest
+from helpers.convolutions import Conv, output_cycles, random_conv_network
+
+from oxnor.hw.layers.gather import Gather
+from oxnor.hw.layers.pool import PoolMaker
+from oxnor.hw.layers.window import WindowMaker
+from oxnor.hw.params import pipeline
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.options import EngineOptions
+from oxnor.models.networks.layers.window import Pool, Window
+from oxnor.sim import simulate
+from oxnor.sim.harness.engine import TESTS, EngineTestbench
+from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.runner import SimulationError
+
+pytestmark = pytest.mark.cosim
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+IMAGES = 2
+
+
+def stream_bench(unit, inputs, expected, timing, pixels):
+    """Return the testbench of a unit between pixels (n, bits) and what it must give."""
+    cycles = output_cycles(timing, pixels, len(expected))
+    arrays = {"inputs": inputs, "expected": expected, "cycles": cycles}
+    return UnitTestbench("layers.tb_pixels", 4, unit, arrays=arrays)
+
+
+def window_bench(window, planes=1, seed=0):
+    width = window.channels * planes
+    pixels = np.random.default_rng(seed).random((IMAGES, window.height * window.width, width)) < 0.5
+    padded = np.concatenate([pixels, np.full((IMAGES, 1, width), window.pad > 0)], axis=1)
+    expected = padded[:, window.sources].reshape(IMAGES * window.pixels, -1)
+    timing = pipeline.window_unit(window)
+    unit = WindowMaker(window, planes)
+    return stream_bench(unit, pixels.reshape(-1, width), expected, timing, window.height * window.width)
+
+
+def pool_bench(height, width, channels, levels, pool, has_lowest, seed=0):
+    g = np.random.default_rng(seed)
+    values = g.integers(0, levels + 1, (IMAGES, height, width, channels))
+    lowest = (g.random(channels) < 0.5) & has_lowest
+    fires = (values[..., None] > np.arange(levels)) ^ lowest[:, None]
+    if has_lowest:
+        fires = np.concatenate([fires, np.broadcast_to(lowest[:, None], (*values.shape, 1))], axis=-1)
+    steps = pool.height, pool.width
+    views = np.lib.stride_tricks.sliding_window_view(values, steps, (1, 2))[:, :: steps[0], :: steps[1]]
+    pooled = np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
+    planes = pooled[..., None] >> np.arange(levels.bit_length()) & 1
+    unit = PoolMaker(height, width, channels, levels, pool, has_lowest)
+    inputs = fires.reshape(IMAGES * height * width, -1)
+    expected = planes.astype(bool).reshape(-1, channels * levels.bit_length())
+    return stream_bench(unit, inputs, expected, pipeline.pool_unit((height, width), pool), height * width)
+
+
+def gather_bench(pixels, width, seed=0):
+    inputs = np.random.default_rng(seed).random((IMAGES * pixels, width)) < 0.5
+    unit = Gather(pixels, width)
+    return stream_bench(unit, inputs, inputs.reshape(IMAGES, -1), [pipeline._GATHERS, pixels], pixels)
+
+
+WINDOWS = {
+    "3x3": Window(6, 5, 4, 3, 3),
+    "padded with 1": Window(4, 5, 3, 3, 3, top=1, left=1, bottom=1, right=1, pad=1),
+    "padded at two sides": Window(5, 4, 1, 2, 3, bottom=1, right=2, pad=-1),
+    "steps of 2": Window(7, 8, 2, 3, 3, 2, 2),
+    "steps beyond the kernel": Window(9, 9, 1, 2, 2, 3, 3),
+    "dilated": Window(8, 7, 2, 2, 3, 1, 1, 3, 2),
+    "dilated, padded, steps": Window(9, 8, 1, 3, 2, 2, 1, 2, 3, 2, 3, 4, 1, -1),
+    "all of the image": Window(3, 4, 2, 3, 4),
+    "a pixel": Window(1, 1, 5, 1, 1),
+    "1x1": Window(4, 3, 2, 1, 1),
+}
+
+
+def everyday(cases, names):
+    """Return the names of all cases, those beyond `names` marked slow."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.slow) for name in cases]
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", everyday(WINDOWS, ("padded with 1", "steps of 2", "dilated, padded, steps", "a pixel")))
+def test_windows(case, tmp_path):
+    window = WINDOWS[case]
+    window_bench(window, planes=2 if window.channels < 3 else 1).run(tmp_path, root=tmp_path)
+
+
+POOLS = {
+    "2x2": (4, 6, 3, 1, Pool(2, 2, 2, 2), False),
+    "2x2 of what does not divide": (5, 7, 2, 1, Pool(2, 2, 2, 2), True),
+    "3x1 of three levels": (6, 3, 2, 3, Pool(3, 1, 3, 1), True),
+    "1x2 of seven levels": (2, 5, 2, 7, Pool(1, 2, 1, 2), False),
+    "all of it": (3, 4, 5, 1, Pool(3, 4, 3, 4), True),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", everyday(POOLS, ("2x2 of what does not divide", "3x1 of three levels")))
+def test_pools(case, tmp_path):
+    pool_bench(*POOLS[case]).run(tmp_path, root=tmp_path)
+
+
+@needs_icarus
+def test_gather(tmp_path):
+    gather_bench(6, 5).run(tmp_path, root=tmp_path)
+
+
+#: What is wrong in a unit's Verilog, and the testbench that finds it: (testbench, what is replaced, by what).
+BROKEN = {
+    "padding is what the memory shows": (
+        window_bench(WINDOWS["padded with 1"]), "assign pixel = landing_pad ?", "assign pixel = 1'b0 ?"
+    ),
+    "rows that are needed are overwritten": (
+        window_bench(WINDOWS["3x3"]), "assign i__ready = ahead != 3'h4;", "assign i__ready = 1'b1;"
+    ),
+    "the window loses a row": (window_bench(WINDOWS["3x3"]), "row1 <= ", "row1 <= ~"),
+    "OR forgets the rows above": (pool_bench(*POOLS["2x2"]), "in_y ? read__data :", "1'b0 ? read__data :"),
+    "smallest values stay inverted": (
+        pool_bench(*POOLS["2x2 of what does not divide"]), "value[0] ^ i__payload[1]", "value[0]"
+    ),
+    "pixels of windows that are not whole count": (
+        pool_bench(*POOLS["2x2 of what does not divide"]), "assign ends_row = \\$1  & \\$2 ;", "assign ends_row = \\$1 ;"
+    ),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", everyday(BROKEN, ("padding is what the memory shows", "OR forgets the rows above")))
+def test_what_is_broken_is_found(case, tmp_path):
+    bench, old, new = BROKEN[case]
+    with pytest.raises(SimulationError, match=r"number .* is|comes in cycle|still waits|Error"):
+        bench.broken(old, new).run(tmp_path, root=tmp_path)
+
+
+#: Engines of which all tests of the engine's own testbench run.
+ENGINES = {
+    "eight planes, bytes of a pixel": (
+        random_conv_network((4, 3, 2), (Conv(2, (2, 2)), Conv(3, (2, 1), pool=(2, 1))), dense=(), planes=8),
+        {"stream_width": 8},
+    ),
+    "levels, smallest values, padding": (
+        random_conv_network(
+            (5, 5, 1),
+            (
+                Conv(3, levels=3, pool=(2, 2), has_lowest=True, window={"top": 1, "left": 1, "pad": 1}),
+                Conv(2, (2, 2), levels=3),
+            ),
+            dense=(3,),
+            levels=3,
+        ),
+        {},
+    ),
+    "admitted at intervals": (
+        random_conv_network((4, 4, 8), (Conv(5, (2, 2)), Conv(3, (3, 2))), dense=()), {"target": "ecp5"}
+    ),
+}
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", everyday(ENGINES, ("eight planes, bytes of a pixel",)))
+def test_engines(case, tmp_path):
+    network, options = ENGINES[case]
+    config = EngineConfig.for_network(network, **options)
+    _, run = EngineTestbench(images=3).run(network, config, tmp_path, root=tmp_path)
+    assert run.tests == TESTS
+
+
+#: Engines that Verilator runs in bulk.
+BULK = {
+    "two convolutions, eight planes": (
+        random_conv_network((8, 7, 3), (Conv(5), Conv(6, pool=(2, 2))), planes=8), {}
+    ),
+    "levels, smallest values, padding": (
+        random_conv_network(
+            (9, 9, 1),
+            (
+                Conv(5, levels=3, pool=(2, 2), has_lowest=True, window={"top": 1, "left": 1, "pad": 1}),
+                Conv(6, levels=3, pool=(2, 2)),
+            ),
+            levels=3,
+        ),
+        {},
+    ),
+    "admitted at intervals, pipelined": (
+        random_conv_network((8, 7, 3), (Conv(5), Conv(6, pool=(2, 2))), planes=8), {"target": "ecp5"}
+    ),
+    "block RAMs of iCE40": (random_conv_network((8, 7, 3), (Conv(5), Conv(6, pool=(2, 2))), planes=8), {"target": "ice40"}),
+}
+
+
+@pytest.mark.parametrize("case", everyday(BULK, ("levels, smallest values, padding",)))
+def test_in_bulk(case):
+    """Golden model and RTL agree on all scores, and every cycle is the predicted one."""
+    network, options = BULK[case]
+    pixels = network.n_in // network.layers[0].planes
+    images = np.random.default_rng(1).integers(0, 256, (30, pixels)).astype(np.uint8)
+    result = simulate(network, images, engine=EngineOptions(**options))
+    assert (result.mismatches, result.cycles) == (0, result.predicted_cycles)
