@@ -1,6 +1,7 @@
 """Bad input on the command line: one sentence that names the file, the field and the rule, and exit code 2."""
 
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -38,6 +39,11 @@ OPTIONS = {
         "--macro must be a kind (bits, devices, blackbox), a size such as 64x64, or both as devices:64x64, not 'tiwn:8x8'",
     ),
     "macro-size": (["--macro", "twin:8"], "--macro must be two positive integers, for example 64x64, not '8'"),
+    "macro-of-layers": (["--macro", "bits,64x8,bits"], "--macro must be one value or 2, one a layer, not 3"),
+    "macro-of-one-module": (
+        ["--macro", "bits,blackbox"],
+        "--macro must not be bits and blackbox in one engine: both are the module rram_macro",
+    ),
     "macro-blackbox": (["--macro", "blackbox"], "macros of kind blackbox are ports alone and cannot be simulated"),
     "macro-without-device": (["--macro", "twin"], "macros of kind devices need a device model: give --device"),
     "noisy-bits": (
@@ -218,6 +224,12 @@ def test_demo_needs_digits(place):
 
 def test_demo_wrong_images(place):
     assert sentence("demo", "--network", "toy.npz", "--images", 0) == "--images must be at least 1, not 0"
+
+
+def test_macros_of_each_layer(place):
+    found = run("info", "toy.npz", "--macro", "devices:64x8,bits", "--fold", "5,1", "--fold", "1,1", "--json")
+    layers = json.loads(found.stdout)["engine"]["layers"]
+    assert [(y["macro_kind"], y["rows"], y["cols"]) for y in layers] == [("devices", 64, 8), ("bits", 64, 13)]
 
 
 def test_generate_twin_without_device(place):

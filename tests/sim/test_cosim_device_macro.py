@@ -190,7 +190,7 @@ def test_devices_in_one_layer_and_bits_in_another(random_network, tmp_path):
     layers = [LayerOptions(kind, (16, 8), fold) for kind, fold in (("devices", (5, 1)), ("bits", (2, 2)))]
     config = EngineConfig.for_network(network, EngineOptions(layers=tuple(layers)))
     images = images_for(network)
-    result = simulate(network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4), engine=config)
+    result = simulate(network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4), engine=config, run=RUN)
     assert result.ok
     assert result.to_json()["macro_kind"] == ("devices", "bits")
     # Bits are what the devices of that layer read as: the same as devices everywhere.
