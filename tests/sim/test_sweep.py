@@ -386,7 +386,7 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
         (("--trials", "0"), "--trials must be in [1, 100000], not 0"),
         (("--jobs", "0"), "--jobs must be in [1, 4096], not 0"),
         (("--backend", "gpu"), "--backend must be one of cpu, torch, not 'gpu'"),
-        (("--plot", "a.gif"), "a.gif: a picture's name must end in .svg, .png or .pdf"),
+        (("--plot", "a.gif"), "--plot must end in .svg, .png or .pdf, not 'a.gif'"),
         (("--export", "a.xls"), "--export must end in .csv or .parquet, not 'a.xls'"),
         (("--limit", "0"), "--limit must be above 0 and below 100 points, not 0.0"),
         (("--verify", "-1"), "--verify must be at least 0, not -1"),
