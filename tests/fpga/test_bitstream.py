@@ -61,8 +61,8 @@ def test_netlist_of_the_shipped_network(name, interval):
     assert (result["images"], result["mismatches"]) == (500, 0)
 
 
-@pytest.mark.parametrize(("name", "bitstream"), [("icebreaker", "oxnor.bin"), ("colorlight-i5", "oxnor.bit")])
-def test_bitstream_of_a_tiny_network(name, bitstream, tmp_path):
+@pytest.mark.parametrize("name", ["icebreaker", pytest.param("colorlight-i5", marks=pytest.mark.slow)])
+def test_bitstream_of_a_tiny_network(name, tmp_path):
     """Build, report, cache, by the tools of either family."""
     spec, tiny = board(name), layers_of(12, 4, 2)
     config = find_engine(tiny, spec.chip, 20).config
@@ -76,7 +76,7 @@ def test_bitstream_of_a_tiny_network(name, bitstream, tmp_path):
     assert first.fmax_mhz > 12
     assert repr(first) == f"BuildReport({tiny.name!r} on {name}: {first.images_per_s:,} images/s at {first.freq_mhz:g} MHz)"
     assert steps == ["Verilog", "synthesis", "place and route", "bitstream", "bitstream"]
-    assert (tmp_path / "b" / bitstream).stat().st_size > 100_000
+    assert (tmp_path / "b" / ("oxnor.bin" if name == "icebreaker" else "oxnor.bit")).stat().st_size > 100_000
     assert json.loads((tmp_path / "b" / "oxnor-board.json").read_text())["structure"] == config.digest
     assert (tmp_path / "b" / "nextpnr.log").is_file()
 

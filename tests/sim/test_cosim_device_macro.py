@@ -184,13 +184,14 @@ def test_quiet_devices_as_bits_are_the_device_macro(random_network):
 
 
 @needs_icarus
-def test_devices_in_one_layer_and_bits_in_another(random_network, tmp_path):
+@pytest.mark.parametrize("simulator", [QUICK, pytest.param("verilator", marks=pytest.mark.slow)])
+def test_devices_in_one_layer_and_bits_in_another(simulator, random_network, tmp_path):
     # Tiles of one size in both layers: their modules must not share a name.
     network = random_network(SHAPE)
     layers = [LayerOptions(kind, (16, 8), fold) for kind, fold in (("devices", (5, 1)), ("bits", (2, 2)))]
     config = EngineConfig.for_network(network, EngineOptions(layers=tuple(layers)))
     images = images_for(network)
-    result = simulate(network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4), engine=config, run=RUN)
+    result = simulate(network, images, device=DeviceOptions(QUIET), errors=ErrorOptions(seed=4), engine=config, run=RunOptions(simulator=simulator))
     assert result.ok
     assert result.to_json()["macro_kind"] == ("devices", "bits")
     # Bits are what the devices of that layer read as: the same as devices everywhere.

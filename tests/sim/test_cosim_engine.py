@@ -114,4 +114,4 @@ def test_bench_finds_broken_rtl(case, monkeypatch, random_network, tmp_path):
     at_intervals = name in ("admission", "fifo")
     network, config = CASES["two layers, ice40" if at_intervals else "37-13-5 on 8x16, 8-bit stream"].make(random_network)
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
-        EngineTestbench(tests=1, pattern=rf"\.{test}$").run(network, config, tmp_path, root=tmp_path)
+        EngineTestbench(tests=1, pattern=rf"\.{test}$", cycle_limit=8000).run(network, config, tmp_path, root=tmp_path)

@@ -179,7 +179,9 @@ def test_bench_finds_a_broken_serial_layer(change, random_network, tmp_path):
         bench.run(tmp_path, simulator="icarus", root=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["37-13 on 16, two across, four at once", "scores 13-5 affine"])
+@pytest.mark.parametrize(
+    "name", ["37-13 on 16, two across, four at once", pytest.param("scores 13-5 affine", marks=pytest.mark.slow)]
+)
 def test_on_verilator(name, random_network, tmp_path):
     case_bench(random_network, CASES[name]).run(tmp_path, simulator="verilator")
 

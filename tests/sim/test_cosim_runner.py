@@ -10,6 +10,7 @@ import time
 
 import platformdirs
 import pytest
+from helpers.simulators import QUICK
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
@@ -108,11 +109,19 @@ def test_builds_once_and_counts(simulator, twice, tmp_path, monkeypatch):
 
 
 @pytest.mark.cosim
-def test_public_build_shows_all(twice, tmp_path):
+def test_public_build_shows_all(twice, tmp_path, monkeypatch):
     build = runner.build([twice], "twice", public=True, root=tmp_path)
     runner.run(build, "bench_of_twice", tmp_path / "run", runner.Selection(4, env={"SEE": "1"}))
-    plain = runner.build([twice], "twice", root=tmp_path)
-    assert plain.directory != build.directory
+    asked = []
+
+    def compile_(made, *_):
+        asked.append(made.directory)
+        raise SimulationError("enough")
+
+    monkeypatch.setattr(runner, "_compile", compile_)
+    with pytest.raises(SimulationError, match="enough"):
+        runner.build([twice], "twice", root=tmp_path)
+    assert asked != [build.directory]
 
 
 @pytest.mark.cosim
@@ -134,7 +143,7 @@ def test_concurrent_builds_share_one(twice, tmp_path):
     code = textwrap.dedent(f"""
         from pathlib import Path
         from oxnor.sim.runner import runner
-        build = runner.build([Path({str(twice)!r})], "twice", root=Path({str(tmp_path)!r}))
+        build = runner.build([Path({str(twice)!r})], "twice", simulator={QUICK!r}, root=Path({str(tmp_path)!r}))
         print(int(build.cached), build.directory)
     """)
 
@@ -174,11 +183,10 @@ def test_the_first_build_compiles_the_runtime_alone(tmp_path, monkeypatch):
 
 @pytest.mark.cosim
 def test_interrupted_build_is_made_again(twice, tmp_path):
-    simulator = "icarus" if toolchain.find_icarus() else "verilator"
-    build = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    build = runner.build([twice], "twice", simulator=QUICK, root=tmp_path)
     (build.directory / "build.json").unlink()
     (tmp_path / "sim" / f"{build.directory.name}.tmp").mkdir()
-    again = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
+    again = runner.build([twice], "twice", simulator=QUICK, root=tmp_path)
     assert (again.cached, again.directory) == (False, build.directory)
     assert json.loads((again.directory / "build.json").read_text())["top"] == "twice"
 
@@ -196,12 +204,11 @@ def test_refuses(twice, tmp_path, monkeypatch):
 def test_builds_are_found_from_any_folder(twice, monkeypatch, tmp_path):
     monkeypatch.delenv("OXNOR_BUILD")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    simulator = "icarus" if toolchain.find_icarus() else "verilator"
     cached = []
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        cached.append(runner.build([twice], "twice", simulator=simulator).cached)
+        cached.append(runner.build([twice], "twice", simulator=QUICK).cached)
         assert not list((tmp_path / name).iterdir())
     assert cached == [False, True]
 

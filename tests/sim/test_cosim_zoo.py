@@ -15,12 +15,12 @@ pytestmark = pytest.mark.cosim
 @pytest.mark.parametrize(
     ("name", "target", "count", "ber", "adder_tree"),
     [
-        ("mnist-mlp", "sim", 10_000, 0.0, False),
-        ("mnist-mlp", "sim", 2_000, 0.01, False),
-        ("mnist-sfc", "sim", 10_000, 0.0, False),
+        pytest.param("mnist-mlp", "sim", 10_000, 0.0, False, marks=pytest.mark.slow),
+        ("mnist-mlp", "sim", 1_000, 0.01, False),
+        pytest.param("mnist-sfc", "sim", 10_000, 0.0, False, marks=pytest.mark.slow),
         ("mnist-tfc", "sim", 10_000, 0.0, False),
-        ("mnist-tfc", "ice40", 300, 0.02, True),
-        ("mnist-tfc", "ecp5", 300, 0.02, True),
+        ("mnist-tfc", "ice40", 100, 0.02, True),
+        pytest.param("mnist-tfc", "ecp5", 300, 0.02, True, marks=pytest.mark.slow),
     ],
 )
 def test_digits(name, target, count, ber, adder_tree):

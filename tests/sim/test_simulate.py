@@ -236,11 +236,11 @@ def test_beats_and_results():
 
 
 @pytest.mark.cosim
-def test_a_fault_map_with_errors_of_single_reads(network, config, tmp_path):
+def test_a_fault_map_with_errors_of_single_reads(network, tmp_path):
     """One file: wrong weights, stuck pairs and reads that err, the same in RTL and golden model."""
     faults = FaultMap.draw(network, ber=0.05, layer=0).merge(FaultMap.draw(network, ber=0.1, kind="stuck", layer=1))
     replace(faults, read=ReadErrors(6000, 3)).save(tmp_path / "f.npz")
-    found = simulate(network, images_for(network), errors=ErrorOptions(faults=FaultMap.load(tmp_path / "f.npz")), engine=config, run=RUN)
+    found = simulate(network, images_for(network), errors=ErrorOptions(faults=FaultMap.load(tmp_path / "f.npz")))
     assert found.ok
     assert found.read_ber == 6000 / 65536
     expected = golden.scores(faults.apply(network), images_for(network), read_errors=ReadErrors(6000, 3))
