@@ -48,8 +48,7 @@ def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
     if as_json:
         print_json(description)
         return
-    shape = "-".join(map(str, description["shape"]))
-    title = f"{description['name']}: {shape}, {description['weights']:,} weights"
+    title = f"{description['name']}: {description['label']}, {description['weights']:,} weights"
     print_table(*_layer_rows(description), title=title)
     structure = description["engine"]
     beats = structure["stream"]["beats"]
@@ -79,7 +78,12 @@ def _short(value: Any) -> str:
 
 def _layer_rows(description: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the table of a network's layers: columns that all layers have, then those of its kind of engine."""
-    extra = ("dataflow", "H x V", "slices", "reads", "latency")
+    extra = ["dataflow", "H x V", "slices", "reads", "latency"]
+    windows = {"vectors": "windows", "interval": "reads an image"}
+    if "vectors" in description["engine"]["layers"][0]:
+        extra += windows.values()
+    else:
+        windows = {}
     spiking = {"theta": "theta", "v_bits": "bits of V", "refractory": "refractory"}
     rows = []
     for k, (y, e) in enumerate(zip(description["layers"], description["engine"]["layers"], strict=True)):
@@ -88,7 +92,8 @@ def _layer_rows(description: dict[str, Any]) -> tuple[tuple[str, ...], list[tupl
         if "neuron" in y:
             rows.append((*row, *(str(y["neuron"][name]) for name in spiking)))
         else:
-            values = (e["dataflow"], f"{e['across']} x {e['groups']}", *(str(e[name]) for name in extra[2:]))
+            numbers = (*(e[name] for name in extra[2:5]), *(e[name] for name in windows))
+            values = (e["dataflow"], f"{e['across']} x {e['groups']}", *map(str, numbers))
             rows.append((*row, *values))
     head = ("layer", "kind", "inputs", "neurons", "coefficients", "macros")
-    return head + (tuple(spiking.values()) if "neuron" in description["layers"][0] else extra), rows
+    return head + tuple(spiking.values() if "neuron" in description["layers"][0] else extra), rows

@@ -183,6 +183,8 @@ def describe(config: EngineConfig) -> Description:
     s = schedule(config)
     sizes = ("n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")
     names = ("kind", "macro_kind", "dataflow", *sizes)
+    if config.has_windows:
+        names += ("planes", "vectors", "interval")
     layers = [
         {n: getattr(y, n) for n in names} | {"latency": t}
         for y, t in zip(config.layers, s.layer_latencies, strict=True)

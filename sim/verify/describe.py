@@ -23,13 +23,14 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
             "n_in": layer.n_in,
             "n_out": layer.n_out,
             "positive": float(layer.weights.mean()),
-            "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items()},
+            "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items() if name != "lowest"},
         }
         for layer in network.layers
     ]
     return {
         "name": network.name,
         "shape": list(network.shape),
+        "label": network.label,
         "weights": network.n_weights,
         "accuracy": network.info.get("accuracy"),
         "digest": network.digest,
@@ -62,6 +63,7 @@ def describe_spiking(network: SpikingNetwork, config: SpikingConfig) -> dict[str
     return {
         "name": network.name,
         "shape": list(network.shape),
+        "label": network.label,
         "weights": network.n_weights,
         "cells": network.n_cells,
         "accuracy": network.info.get("accuracy"),
