@@ -441,7 +441,7 @@ def test_pynq_folder_of_another_kind(tmp_path):
         for p in range(4 if t is not None else 0):
             t[p::4].reshape(-1).astype("<i8").tofile(tmp_path / f"{k}-{p}-thres.bin")
     assert refused(tmp_path).split("\n") == [
-        "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1",
+        "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1: 3 layers cannot be imported",
         "  - layer 0: weights of 2 bits, 2 thresholds a neuron, for activations of 2 bits, inputs of more than 1 bit",
         "  - layer 1: a convolution of 3 x 3, weights of 2 bits, 2 thresholds a neuron, for activations of 2 bits",
         "  - layer 2: weights of 2 bits",

@@ -36,7 +36,7 @@ def read_arrays(path: Path) -> Graph:
         while f"w{count}" in names:
             count += 1
         if not count:
-            raise InputError(f"must hold arrays w0, t0, w1, t1, ..., and has {', '.join(sorted(names)[:12]) or 'none'}")
+            raise InputError(f"must hold arrays w0, t0, w1, t1, ..., and has {_listed(names) or 'none'}")
         if count > 64:
             raise InputError(f"must have at most 64 layers, not {count}")
         known = {f"{k}{i}" for i in range(count) for k in ("w", "t", *_NORM, "eps")}
@@ -44,7 +44,7 @@ def read_arrays(path: Path) -> Graph:
         if strange:
             raise InputError(
                 f"must hold nothing but w, t, {', '.join(_NORM)}, eps by layer, scales, offsets and input_threshold,"
-                f" not {', '.join(sorted(strange)[:8])}"
+                f" not {_listed(strange)}"
             )
         left = FILE_MAX
         arrays: dict[str, NDArray] = {}
@@ -52,6 +52,11 @@ def read_arrays(path: Path) -> Graph:
             arrays[name] = source.any_array(name, _NUMBERS, 2, left)
             left -= arrays[name].nbytes
     return graph_of_arrays(arrays, count)
+
+
+def _listed(names: set[str]) -> str:
+    """Return names of a file in one line."""
+    return ", ".join(" ".join(name.split()) for name in sorted(names)[:12])
 
 
 def _wrong(arrays: dict[str, NDArray], count: int) -> list[str]:

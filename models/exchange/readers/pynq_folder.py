@@ -113,8 +113,9 @@ def _check_kind(path: Path, count: int) -> None:
         found = _described(stored, thresholds, bits)
         if found is not None:
             if any(found):
-                lines = "".join(f"\n  - layer {k}: {', '.join(what)}" for k, what in enumerate(found) if what)
-                raise InputError(f"{_RULE}{lines}")
+                lines = [f"\n  - layer {k}: {', '.join(what)}" for k, what in enumerate(found) if what]
+                count = f"{len(lines)} layer{'s' * (len(lines) > 1)}"
+                raise InputError(f"{_RULE}: {count} cannot be imported{''.join(lines)}")
             return
 
 
