@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import NpzReader, naming, write_npz
+from oxnor.models.base.files import NpzReader, naming, type_name, write_npz
 from oxnor.models.networks.layers.fields import BITS, SIZE_MAX, ArrayField, LayerFields
 
 from .base import Chain, check_fields, check_synapses, read_data_header, read_entry
@@ -64,7 +64,7 @@ class SpikingLayer:
     def __post_init__(self) -> None:
         cells = np.asarray(self.cells)
         if cells.dtype != bool:
-            raise InputError(f"spiking layer: cells must be bool (True is on), not {cells.dtype}")
+            raise InputError(f"spiking layer: cells must be bool (True is on), not {type_name(cells.dtype)}")
         width = self.neuron.cells
         if cells.ndim != 2 or not 1 <= len(cells) < SIZE_MAX or not cells.shape[1] or cells.shape[1] % width:
             raise InputError(
@@ -138,7 +138,8 @@ class SpikingLayer:
         top = neuron.weight_max
         if array.dtype.kind not in "iu" or array.ndim != 2:
             raise InputError(
-                f"spiking layer: weights must be integers of shape (n_out, n_in), not {array.dtype} {array.shape}"
+                f"spiking layer: weights must be integers of shape (n_out, n_in), not {type_name(array.dtype)}"
+                f" {array.shape}"
             )
         wrong = array[(array < -top) | (array > top)]
         if wrong.size:
@@ -242,7 +243,7 @@ class SpikingNetwork(Chain):
         """
         images = np.asarray(images)
         if images.dtype != np.uint8:
-            raise InputError(f"images: dtype must be uint8 (grey), not {images.dtype}")
+            raise InputError(f"images: dtype must be uint8 (grey), not {type_name(images.dtype)}")
         size = int(np.prod(images.shape[1:]))
         if images.ndim < 2 or size not in (self.n_in, _SIDE * _SIDE):
             raise InputError(

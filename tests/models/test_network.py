@@ -80,6 +80,7 @@ def test_arrays_cannot_be_changed_behind_a_network():
         ([W, LAST], [T - 1, None], {}, "layer 0: dense layer: thresholds must be in [0, 4], not -1 (neuron 0)"),
         ([W, LAST], [T[:1], None], {}, "layer 0: dense layer: thresholds must have shape (2,), not (1,)"),
         ([W, LAST], [T + 0.5, None], {}, "layer 0: dense layer: thresholds must be integers, not float64"),
+        ([W.astype("U1"), LAST], [T, None], {}, "layer 0: dense layer: weights must be bool (True is +1), not text"),
         ([W, LAST], [T], {}, "network: thresholds must be 2 arrays, one a layer, not 1"),
         ([W, LAST], [T, T], {}, "network: the last of thresholds must be None: the output layer gives scores"),
         ([], [], {}, "network: the last of thresholds must be None: the output layer gives scores"),

@@ -114,8 +114,8 @@ def _check_kind(path: Path, count: int) -> None:
         if found is not None:
             if any(found):
                 lines = [f"\n  - layer {k}: {', '.join(what)}" for k, what in enumerate(found) if what]
-                count = f"{len(lines)} layer{'s' * (len(lines) > 1)}"
-                raise InputError(f"{_RULE}: {count} cannot be imported{''.join(lines)}")
+                refused = f"{len(lines)} layer{'s' * (len(lines) > 1)}"
+                raise InputError(f"{_RULE}: {refused} cannot be imported{''.join(lines)}")
             return
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import type_name
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.kernels import packed as kernels
 
@@ -45,7 +46,7 @@ def check_weights(weights: Any, where: str) -> NDArray[np.bool_]:
     """Return `weights` as a read-only bool array of shape (n_out, n_in), or raise InputError."""
     array = np.asarray(weights)
     if array.dtype != bool:
-        raise InputError(f"{where}: weights must be bool (True is +1), not {array.dtype}")
+        raise InputError(f"{where}: weights must be bool (True is +1), not {type_name(array.dtype)}")
     if array.ndim != 2 or not all(1 <= n <= SIZE_MAX for n in array.shape):
         raise InputError(f"{where}: weights must have shape (n_out, n_in), each 1 to {SIZE_MAX}, not {array.shape}")
     array = array.copy()
@@ -57,7 +58,7 @@ def check_integers(values: Any, n: int, low: int, high: int, where: str, field: 
     """Return `values` as a read-only int64 array of shape (n,) with each in [low, high], or raise InputError."""
     array = np.asarray(values)
     if array.dtype.kind not in "iu":
-        raise InputError(f"{where}: {field} must be integers, not {array.dtype}")
+        raise InputError(f"{where}: {field} must be integers, not {type_name(array.dtype)}")
     if array.shape != (n,):
         raise InputError(f"{where}: {field} must have shape ({n},), not {array.shape}")
     wrong = np.flatnonzero((array < low) | (array > high))
