@@ -1,0 +1,263 @@
+"""Kills commands at random moments, and looks at what they leave.
+
+    PYTHONPATH=tests python tests/helpers/kills.py 300       # kills in all; exit code 1 if anything is half or lost
+    PYTHONPATH=tests python tests/helpers/kills.py 300 7     # with another seed
+
+Every command runs in a process that is forked after all imports, so that kills hit its work. After each kill the output
+must be what it was before or what the command writes, byte for byte; the user's own files must be as they were; and the
+next run must end well and leave no temporary file.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def network(folder):
+    """Write a network of 9-6-3, a set of 120 images for it, and the same as arrays of another tool."""
+    from oxnor.models.networks.binarized import Network
+
+    g = np.random.default_rng(1)
+    w, t = [g.random(s) < 0.5 for s in ((6, 9), (3, 6))], g.integers(2, 8, 6)
+    Network.from_arrays(w, [t, None], name="small").save(folder / "small.npz")
+    np.savez(folder / "arrays.npz", w0=w[0], t0=t, w1=w[1])
+    images = (g.random((120, 3, 3)) < 0.5) * np.uint8(255)
+    np.savez(folder / "set.npz", images=images.reshape(120, 9), labels=np.arange(120) % 3)
+
+
+def tree(folder):
+    """Return the hash of a folder: names and bytes; the times in reports do not count."""
+    h = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("notes.txt", ".oxnor-files.json")):
+        data = path.read_bytes()
+        if path.name == "report.json":
+            report = json.loads(data)
+            data = json.dumps({k: v for k, v in report.items() if "second" not in k}, sort_keys=True).encode()
+        if path.suffix != ".log":
+            h.update(f"{path.relative_to(folder)} {len(data)} ".encode() + data)
+    return h.hexdigest()
+
+
+def trials(path):
+    """Return what a results file holds, but for the seconds that trials took; None if it has no table yet."""
+    db = sqlite3.connect(path)
+    try:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return None
+        return db.execute("SELECT layer, rate, trial, errors, correct, confusion FROM trials ORDER BY 1, 2, 3").fetchall()
+    finally:
+        db.close()
+
+
+class Case:
+    """One command, which is run in two variants that write to the same place."""
+
+    def __init__(self, name, output, *variants, state=None):
+        self.name, self.output, self.variants = name, output, variants
+        self.state = state or (lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+        self.good = []
+
+    def found(self, folder):
+        """Return what is at the output now, or None if nothing is."""
+        path = folder / self.output
+        return self.state(path) if path.exists() else None
+
+    def accepts(self, found):
+        return found in (None, *self.good)
+
+
+class Sweep(Case):
+    """A file that grows: some of the trials that a whole run has, and no others."""
+
+    def accepts(self, found):
+        return found is None or any(set(found) <= set(good) for good in self.good)
+
+
+def cases():
+    both = lambda *c: (list(c), [*c, "--macro", "16x16"])  # noqa: E731
+    build = ["fpga", "build", "small.npz", "--board", "icebreaker", "-o", "out/board"]
+    train = ["train", "own", "--data", "set.npz", "--hidden", "8", "--epochs", "3", "--views", "0", "--teacher-epochs",
+             "0", "-o", "out/own.npz", "--checkpoint", "out/state.pt"]  # fmt: skip
+    faults = ["device", "faults", "small.npz", "--kind", "stuck", "--ber", "0.2", "-o", "out/map.npz"]
+    sweep = ["sweep", "small.npz", "--data", "set.npz", "--ber", "0.01,0.1", "--trials", "8", "--jobs", "1", "-o", "out/s.sqlite"]
+    return [
+        Case("generate", "out/engine", *both("generate", "small.npz", "-o", "out/engine"), state=tree),
+        Case("fpga build", "out/board", build, [*build, "--seed", "2"], state=tree),
+        Case("train", "out/own.npz", train, [*train, "--seed", "2"]),
+        Sweep("sweep", "out/s.sqlite", sweep, [*sweep, "--plot", "out/s.svg"], state=trials),
+        Case("import", "out/net.npz", ["import", "arrays.npz", "-o", "out/net.npz"], ["import", "arrays.npz", "-o", "out/net.npz", "--name", "b"]),
+        Case("faults", "out/map.npz", faults, [*faults, "--seed", "5"]),
+    ]  # fmt: skip
+
+
+def start(arguments, log):
+    """Return the process of a command, forked with everything imported."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        from oxnor.cli.app import app
+
+        app(arguments)
+    except SystemExit as e:
+        os._exit(e.code if isinstance(e.code, int) else 1)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    os._exit(9)
+
+
+def whole_run(arguments, log):
+    """Run a command to its end; return its seconds."""
+    begin = time.monotonic()
+    pid = start(arguments, log)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, (arguments, log.read_text()[-3000:])
+    return time.monotonic() - begin
+
+
+def kill_orphans():
+    """End the tools that a killed command has left: they are now children of this process."""
+    for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+        os.waitpid(int(pid), 0)
+
+
+def leftovers(folder):
+    return [p for p in folder.rglob("*") if p.name.endswith((".tmp", ".part")) and "build" not in p.parts]
+
+
+def killed(case, folder, g, log, seconds):
+    """Kill one run; return whether the kill hit it: at any moment, or soon after something has appeared."""
+    arguments = case.variants[int(g.integers(2))]
+    before = sorted(map(str, folder.rglob("*")))
+    pid = start(arguments, log)
+    end = time.monotonic() + seconds * g.random() * 1.1
+    if g.random() < 0.5:
+        while time.monotonic() < end and sorted(map(str, (folder / "out").rglob("*"))) == before:
+            time.sleep(0.001)
+        end = time.monotonic() + g.random() * 0.05
+    time.sleep(max(0.0, end - time.monotonic()))
+    ended, _ = os.waitpid(pid, os.WNOHANG)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return not ended
+
+
+def check(case, folder, notes):
+    """Return what is wrong with the output and the user's files, or nothing."""
+    try:
+        found = case.found(folder)
+    except Exception as e:  # whatever a half file does to its reader
+        return f"half: {type(e).__name__} {e}"
+    if not case.accepts(found):
+        return "neither the old nor the new"
+    if any(not p.is_file() or p.read_text() != "mine" for p in notes):
+        return "a file of the user's is gone"
+    return None
+
+
+def clear(path):
+    """Remove an output, so that the next run is the first."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def attack_one(case, folder, g, count, wrong):
+    """Kill one command until `count` kills have hit it; return how many runs that took."""
+    log, output, notes = folder / "log.txt", folder / case.output, [folder / "out/notes.txt"]
+    seconds, runs, hits, is_new = {}, 0, 0, True
+    for arguments in case.variants:
+        seconds[True] = seconds[False] = whole_run(arguments, log)
+        case.good.append(case.found(folder))
+    while hits < count:
+        if case.name == "sweep" or g.random() < 0.1:
+            clear(output)
+            notes = notes[:1]
+        elif output.is_dir() and len(notes) == 1:
+            notes.append(output / "notes.txt")
+            notes[1].write_text("mine")
+        if is_new := case.name == "fpga build" and g.random() < 0.12:
+            shutil.rmtree(folder / "build" / "fpga", ignore_errors=True)
+        hits += killed(case, folder, g, log, seconds[is_new])
+        runs += 1
+        if g.random() < 0.5:
+            kill_orphans()
+        problems = [check(case, folder, notes)]
+        try:
+            seconds[is_new] = 0.7 * seconds[is_new] + 0.3 * whole_run(case.variants[runs % 2], log)
+        except AssertionError as e:
+            problems.append(f"the next run fails: {e}")
+        kill_orphans()
+        problems.append(check(case, folder, notes))
+        if case.found(folder) not in case.good:
+            problems.append("the next run writes something else")
+        problems += [f"left behind: {path}" for path in leftovers(folder)]
+        wrong += [(case.name, runs, text) for text in problems if text]
+    print(f"{case.name}: {hits} kills in {runs} runs of {seconds[False]:.1f} s", flush=True)
+    return hits
+
+
+def attack(folder, count, seed=1, names=None):
+    """Kill every command `count` times; return (kills by command, what went wrong)."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    hits, wrong, here, build = {}, [], os.getcwd(), os.environ.get("OXNOR_BUILD")
+    os.environ["OXNOR_BUILD"] = str(folder / "build")
+    os.chdir(folder)
+    try:
+        network(folder)
+        for k, case in enumerate(cases()):
+            if names and case.name not in names:
+                continue
+            shutil.rmtree(folder / "out", ignore_errors=True)
+            (folder / "out").mkdir()
+            (folder / "out/notes.txt").write_text("mine")
+            hits[case.name] = attack_one(case, folder, np.random.default_rng([seed, k]), count, wrong)
+    finally:
+        os.chdir(here)
+        os.environ.pop("OXNOR_BUILD")
+        if build is not None:
+            os.environ["OXNOR_BUILD"] = build
+    return hits, wrong
+
+
+def main():
+    import torch
+
+    import oxnor.cli.app
+    import oxnor.fpga.bitstream
+    import oxnor.hw.emit.generate
+    import oxnor.models.exchange.import_network
+    import oxnor.models.training.presets
+    import oxnor.sim.sweeps.page
+    import oxnor.sim.sweeps.run  # noqa: F401
+
+    torch.set_num_threads(1)
+    count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    with tempfile.TemporaryDirectory() as folder:
+        hits, wrong = attack(Path(folder), -(-count // 6), seed, sys.argv[3:])
+    print(f"{sum(hits.values())} kills, seed {seed}: {len(wrong)} left something half or lost", *wrong, sep="\n")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
