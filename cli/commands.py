@@ -69,12 +69,14 @@ def usage_sentence(e: Any) -> str:
     return f"{text}: see {' '.join(['oxnor', *path])} --help"
 
 
-def _drop_output() -> None:
-    """Forget what standard output does not take, which Python would try again at its end."""
+def _drop_output() -> bool:
+    """Forget what standard output does not take, which Python would try again at its end; return whether there is."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 @contextmanager
@@ -91,7 +93,8 @@ def in_sentences() -> Iterator[None]:
     except OSError as e:
         if e.errno not in UNWRITABLE:
             raise
-        where = os.fsdecode(e.filename) if isinstance(e.filename, str | bytes) else "standard output"
+        where = "standard output" if _drop_output() else "a file that is being written"
+        where = os.fsdecode(e.filename) if isinstance(e.filename, str | bytes) else where
         what = "the disk is full" if e.errno == errno.ENOSPC else e.strerror
         text, code = f"{where}: {what}", 2
     except RuntimeError as e:

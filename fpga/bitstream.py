@@ -12,6 +12,7 @@ from pathlib import Path
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.targets import TARGETS
 from oxnor.hw.params.widths import bits_for
+from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
@@ -134,7 +135,7 @@ def build(
         with locked(work.with_suffix(".lock")):
             try:
                 target, lease = _built(network, board, config, options, step, work)
-            except OSError:  # on a full disk above all, where it would stay in the way; of a tool that fails it stays
+            except (OSError, InputError):  # on a full disk it would be in the way; of a tool that fails it stays
                 shutil.rmtree(work, ignore_errors=True)
                 raise
             prune(root=root)

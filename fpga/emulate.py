@@ -131,7 +131,8 @@ class VirtualBoard:
     ):
         self.directory = Path(directory).resolve()
         self.link = link
-        options = BuildOptions(link=link, bit_cycles=bit_cycles or BIT_CYCLES_MIN.get(link))
+        fewest = BIT_CYCLES_MIN.get(link)
+        options = BuildOptions(link=link, bit_cycles=fewest if bit_cycles is None else bit_cycles)
         self._bit_cycles = options.bit_cycles
         self.design: BoardDesign = write_design(network, board, config, self.directory, options)
         models = Path(str(files("oxnor.fpga").joinpath("rtl", "pll_models.v")))

@@ -44,6 +44,8 @@ class BuildOptions:
             raise InputError(f"must be in [1, 400] MHz, not {self.freq_mhz:g}", parameter="freq_mhz")
         if not 0 <= self.seed < 1 << 31:
             raise InputError(f"must be in [0, 2**31), not {self.seed}", parameter="seed")
+        if self.baud is not None and self.baud < 1:
+            raise InputError(f"must be 1 or more, not {self.baud}", parameter="baud")
         if self.link == "spi" and self.baud is not None:
             raise InputError("must not be given with `link` spi: the host makes the clock of SPI", parameter="baud")
         fewest = BIT_CYCLES_MIN[self.link]

@@ -88,6 +88,8 @@ def _drawn(design: Design, draw: Draw, kind: ErrorKind) -> FaultMap:
     from oxnor.results import kind_options
 
     network, key = design.loaded, {"seed": design.errors.seed, "trial": design.errors.trial}
+    if draw.cycles and kind.device is None:
+        raise InputError("--cycles is of a device: give --device too")
     if draw.ber is not None and kind.device is not None:
         raise InputError("--device and --ber must not be given together: the device says how often it is wrong")
     if draw.layer is not None and not 0 <= draw.layer < len(network.layers):

@@ -73,6 +73,8 @@ class Where:
         """Refuse what does not go together."""
         if self.on is None and self.baud is not None:
             raise InputError("--baud must come with --on")
+        if self.baud is not None and self.baud < 1:
+            raise InputError(f"must be 1 or more, not {self.baud}", parameter="baud")
         others = {
             "--device": device, "--jobs": self.jobs, "--scheduler": self.scheduler, "--backend": self.backend != "cpu",
         }  # fmt: skip

@@ -141,11 +141,13 @@ def train(
     Example: [bold]oxnor train mnist-tfc --epochs 40[/], or [bold]oxnor train clothes --hidden 512,512 --data
     fashion-mnist[/]
     """
+    from oxnor.models.networks.base import check_name
     from oxnor.models.training.presets import TrainingData, preset, train_network
 
     options = asdict(training)
     hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
     params: TrainParams = preset(name, options | hidden)
+    check_name(name)
     output = output or Path("build") / f"{name}.npz"
     check_file(output)
     given = {k: v for k, v in asdict(data).items() if k in ("data", "labels", "test")}

@@ -9,6 +9,7 @@ import numpy as np
 
 from oxnor.hw.interface.registers import spiking_as_dicts
 from oxnor.hw.params.spiking import SpikingConfig, result_layout
+from oxnor.hw.params.widths import check_emitted
 from oxnor.hw.spiking.engine import SpikingEngine
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
@@ -75,6 +76,7 @@ def describe_spiking(config: SpikingConfig) -> Description:
 
 def emit_spiking_engine(config: SpikingConfig, directory: str | Path) -> Emitted:
     """Write the engine's Verilog; its memory images are separate (:func:`write_spiking_images`)."""
+    check_emitted((config.stream_width, *(n for y in config.layers for n in (y.n_in, y.n_out))))
     emitted = emit_component(SpikingEngine(config), directory)
     sidecar = emitted.sidecar | describe_spiking(config) | {"registers": spiking_as_dicts()}
     return Emitted(emitted.top, emitted.sources, sidecar)

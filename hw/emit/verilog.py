@@ -24,6 +24,7 @@ from oxnor.hw.interface import registers
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.options import OPTIONAL_PARTS
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.params.widths import check_emitted
 from oxnor.models.base.files import write_text
 
 #: What JSON can hold, by name.
@@ -208,6 +209,7 @@ def describe(config: EngineConfig) -> Description:
 
 def emit_engine(config: EngineConfig, directory: str | Path) -> Emitted:
     """Write the engine's Verilog; its memory files are separate."""
+    check_emitted((config.stream_width, *(n for y in config.layers for n in (y.n_in, y.n_out))))
     emitted = emit_component(Engine(config), directory)
     sidecar = emitted.sidecar | describe(config) | {"registers": registers.as_dicts(config)}
     return Emitted(emitted.top, emitted.sources, sidecar)

@@ -11,7 +11,7 @@ from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Pool, Window
 
-from .macro_kinds import DEFAULT_MACRO, MACRO_TYPES, MacroType, macro_name
+from .macro_kinds import DEFAULT_MACRO, MACRO_TYPES, MacroType, check_macro_size, check_macros, macro_name
 from .options import DATAFLOWS, DEFAULT_DATAFLOW, LayerOptions
 from .targets import Target
 from .widths import bits_for, signed_bits_for, whole_bytes
@@ -113,6 +113,7 @@ class LayerConfig:
                 f"layer {self.n_in} to {self.n_out}: macros must have at least {self.word_lines} rows for {what},"
                 f" not {self.rows}: fold it less, or take larger macros"
             )
+        check_macros(f"layer {self.n_in} to {self.n_out}", self.macros)
 
     def _check_window(self) -> None:
         """Raise InputError if there is no hardware for the layer's windows, planes or levels."""
@@ -307,8 +308,8 @@ def macro_size(layer: HiddenLayer | ScoreLayer, target: Target, options: LayerOp
     """Return rows and columns of a layer's macros."""
     on_columns = layer.n_out if options.dataflow == "serial" else layer.n_in
     rows, cols = options.macro_size or (target.rows, target.cols or on_columns)
-    if rows < 1 or cols < 1:
-        raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
+    if options.macro_size:
+        check_macro_size(rows, cols)
     return rows, cols
 
 

@@ -124,6 +124,27 @@ DEFAULT_MACRO = next(iter(MACRO_TYPES))
 OLD_NAMES = {"twin": "devices"}
 
 
+#: Most rows or columns of a macro, most pairs, and most macros of a layer.
+LINES_MAX, PAIRS_MAX, MACROS_MAX = 1 << 15, 1 << 24, 1 << 14
+
+
+def check_macro_size(rows: int, cols: int) -> None:
+    """Raise InputError unless macros of this size can be generated."""
+    if rows < 1 or cols < 1:
+        raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
+    if rows > LINES_MAX or cols > LINES_MAX or rows * cols > PAIRS_MAX:
+        raise InputError(
+            f"must have at most {LINES_MAX} rows, {LINES_MAX} columns and {PAIRS_MAX} pairs, not {rows}x{cols}",
+            parameter="macro_size",
+        )
+
+
+def check_macros(layer: str, count: int) -> None:
+    """Raise InputError if a layer has more macros than can be generated."""
+    if count > MACROS_MAX:
+        raise InputError(f"{layer}: must have at most {MACROS_MAX} macros, not {count}: take larger ones")
+
+
 def macro_name(name: str) -> str:
     """Return the present name of a type of macro.
 

@@ -10,6 +10,7 @@ from oxnor.models.base.errors import InputError
 
 from .macro_kinds import DEFAULT_MACRO, macro_name
 from .targets import DEFAULT_TARGET, TARGETS
+from .widths import check_stream_width
 
 #: Parallel: inputs on the columns, a row is a neuron. Serial: an input selects a row, a column is a neuron.
 DATAFLOWS = ("parallel", "serial")
@@ -81,6 +82,8 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise InputError(f"must be one of {', '.join(TARGETS)}, not {self.target!r}", parameter="target")
+        if self.stream_width is not None:
+            check_stream_width(self.stream_width)
 
     def for_layers(self, count: int) -> tuple[LayerOptions, ...]:
         """Return the options of each of `count` layers.

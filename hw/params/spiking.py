@@ -11,6 +11,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
 
+from .macro_kinds import check_macro_size, check_macros
 from .options import OPTIONAL_PARTS, EngineOptions, LayerOptions
 from .targets import TARGETS
 from .widths import bits_for, whole_bytes
@@ -50,6 +51,7 @@ class SpikingLayerConfig:
                 f"layer {self.n_in} to {self.n_out}: macros must have at least {self.neuron.cells} columns,"
                 f" the cells of a neuron, not {self.cols}"
             )
+        check_macros(f"layer {self.n_in} to {self.n_out}", self.macros)
 
     @property
     def per_macro(self) -> int:
@@ -191,8 +193,8 @@ class SpikingConfig:
             # Without a width of its own, a target takes one macro a layer.
             whole = (layer.n_in, layer.cells.shape[1])
             rows, cols = of_layer.macro_size or (whole if target.cols is None else (target.rows, target.cols))
-            if rows < 1 or cols < 1:
-                raise InputError(f"must have at least 1 row and 1 column, not {rows}x{cols}", parameter="macro_size")
+            if of_layer.macro_size:
+                check_macro_size(rows, cols)
             layers.append(SpikingLayerConfig(layer.n_in, layer.n_out, rows, cols, layer.neuron))
         encoder = replace(network.encoder, seed=0)
         width = WORD_BITS if encoder.kind == "external" else target.stream_width or 8 * network.n_in

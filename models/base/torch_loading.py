@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from pathlib import Path
@@ -40,9 +41,11 @@ def import_torch(purpose: str = "training") -> Any:
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a dictionary of tensors and plain values, whole or not at all."""
-    torch = import_torch()
+    # Into memory first: what torch raises where a file cannot be written is not an error of the system.
+    buffer = io.BytesIO()
+    import_torch().save(state, buffer)
     with whole_file(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 class _LeftOut:

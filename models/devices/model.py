@@ -329,7 +329,8 @@ def load(name_or_path: str | os.PathLike[str]) -> DeviceModel:
     else:
         near = difflib.get_close_matches(text, names(), n=3, cutoff=0.4)
         hint = f" (did you mean {' or '.join(near)}?)" if near else ""
-        raise InputError(f"device must be one of {', '.join(names())}, or a .json file, not {text!r}{hint}")
+        known = ", ".join(names())
+        raise InputError(f"must be one of {known}, or a .json file, not {text!r}{hint}", parameter="device")
     return DeviceModel.from_json(_read_json(path), str(path))
 
 

@@ -61,10 +61,10 @@ class ReadErrors:
             If `ber` is not 0 and its nearest rate is 0, or it is above 65535 / 65536.
         """
         if not 0 <= ber <= 1 - 1 / RATE_ONE:
-            raise InputError(f"read error rate must be a share in [0, {1 - 1 / RATE_ONE:.6f}], not {ber:g}")
+            raise InputError(f"must be a share in [0, {1 - 1 / RATE_ONE:.6f}], not {ber:g}", parameter="read_ber")
         rate = round(ber * RATE_ONE)
         if ber and not rate:
-            raise InputError(f"read error rate must be 0 or at least {0.5 / RATE_ONE:.2g}, not {ber:g}")
+            raise InputError(f"must be 0 or at least {0.5 / RATE_ONE:.2g}, not {ber:g}", parameter="read_ber")
         return cls(rate, seed)
 
     @property

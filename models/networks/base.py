@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeGuard
@@ -18,6 +19,12 @@ from oxnor.models.networks.layers.fields import LayerFields
 NAME_MAX = 200
 #: Most synapses of a network in a file: packed bits become one byte each.
 SYNAPSES_MAX = 1 << 28
+
+
+def check_name(name: str) -> None:
+    """Raise InputError unless a network can have this name."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise InputError(f"network: name must be letters, digits, '-', '_' and '.', not {name!r}")
 
 
 class Chain:
@@ -46,8 +53,7 @@ class Chain:
 
     def check_name(self) -> None:
         """Raise InputError unless the name is one."""
-        if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in self.name):
-            raise InputError(f"network: name must be letters, digits, '-', '_' and '.', not {self.name!r}")
+        check_name(self.name)
 
     def check_layers(self) -> None:
         """Make the layers a tuple, and raise InputError unless there are some and they fit each other."""

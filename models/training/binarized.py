@@ -117,7 +117,8 @@ class TrainParams:
 
     def __post_init__(self) -> None:
         if not self.hidden or not all(1 <= n <= 1 << 16 for n in self.hidden):
-            raise InputError(f"must be one or more sizes in [1, 65536], not {self.hidden}", parameter="hidden")
+            sizes = ", ".join(map(str, self.hidden)) or "none"
+            raise InputError(f"must be one or more sizes in [1, 65536], not {sizes}", parameter="hidden")
         ranges = {
             "seed": (0, 2**31 - 1), "epochs": (1, 100_000), "clean_epochs": (0, self.epochs), "batch": (2, 60_000),
             "lr": (1e-7, 1.0), "lr_fall": (1e-9, 1.0), "steepness": (1e-3, 100), "average": (0, 0.999999),

@@ -80,7 +80,8 @@ class SpikingTrainParams:
 
     def __post_init__(self) -> None:
         if not all(1 <= n <= 1 << 16 for n in self.hidden):
-            raise InputError(f"must be sizes in [1, 65536], not {self.hidden}", parameter="hidden")
+            sizes = ", ".join(map(str, self.hidden))
+            raise InputError(f"must be sizes in [1, 65536], not {sizes}", parameter="hidden")
         if len(self.neurons) != len(self.hidden) + 1:
             n = len(self.hidden) + 1
             raise InputError(f"must be {n}, one a layer, not {len(self.neurons)}", parameter="neurons")

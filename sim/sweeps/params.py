@@ -110,7 +110,10 @@ class SweepParams:
             raise InputError(f"must be in [0, 1), not {self.precision}", parameter="precision")
         check_key("seed", self.seed)
         if self.kind == "read":  # the rates that the hardware's generators have
-            exact = sorted({ReadErrors.from_ber(rate).ber for rate in self.rates})
+            try:
+                exact = sorted({ReadErrors.from_ber(rate).ber for rate in self.rates})
+            except InputError as e:
+                raise InputError(e.message, parameter="rates") from None
             object.__setattr__(self, "rates", tuple(exact))
         # A draw for next to nothing, so that what is wrong is found before anything is computed or written.
         for rate in self.rates if self.device else (0.5,):

@@ -148,6 +148,11 @@ class Results:
             raise
 
     def _unusable(self, e: Exception) -> InputError:
+        code = getattr(e, "sqlite_errorcode", 0) & 0xFF
+        # Where a limit of the process is met, or the disk is full beside the log, SQLite speaks of input and output.
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            why = "the disk is full" if code == sqlite3.SQLITE_FULL else str(e)
+            return InputError(f"{self.path}: cannot be written: {why}; the trials in it are kept")
         return InputError(f"{self.path}: cannot be used as a results file ({' '.join(str(e).split())})")
 
     def _query(self, sql: str) -> Iterator[tuple[Any, ...]]:
@@ -270,12 +275,18 @@ class Results:
         key = trial.key
         blob = np.ascontiguousarray(trial.confusion, "<i4").tobytes()
         row = (key.layer, key.rate, key.trial, trial.errors, trial.correct, blob, trial.seconds)
-        self._db.execute("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._insert("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def add_check(self, key: Key, mismatches: int, simulator: str) -> None:
         """Write what the RTL said of one trial."""
         row = (key.layer, key.rate, key.trial, mismatches, simulator)
-        self._db.execute("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", row)
+        self._insert("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", row)
+
+    def _insert(self, sql: str, row: tuple[Any, ...]) -> None:
+        try:
+            self._db.execute(sql, row)
+        except sqlite3.OperationalError as e:
+            raise self._unusable(e) from None
 
     def checks(self) -> dict[Key, int]:
         """Return the results that differed in the RTL, by trial that was checked."""

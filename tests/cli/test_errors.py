@@ -268,3 +268,31 @@ def test_vectors_wrong_input(place):
     (place / "out" / "thesis.tex").write_text("years of work")
     text = sentence("tools", "vectors", "toy.npz", "-o", "out")
     assert text == "out: must be new, empty or written by this command before, and has other files in it"
+
+
+SIZES = {
+    "macro": (["info", "toy.npz", "--macro", "1000000x1000000"], "--macro must have at most 32768 rows, 32768 columns and 16777216 pairs, not 1000000x1000000"),
+    "macros": (["info", "mnist-tfc", "--macro", "1x1"], "layer 784 to 64: must have at most 16384 macros, not 50176: take larger ones"),
+    "stream": (["info", "toy.npz", "--stream-width", 80000], "--stream-width must be at most 32768, not 80000"),
+    "spiking stream": (["info", "mnist-spirit", "--stream-width", 80000], "--stream-width must be at most 32768, not 80000"),
+    "spiking macro": (["info", "mnist-spirit", "--macro", "1000000x64"], "--macro must have at most 32768 rows, 32768 columns and 16777216 pairs, not 1000000x64"),
+    "hidden": (["train", "own", "--hidden", "0,4"], "--hidden must be one or more sizes in [1, 65536], not 0, 4"),
+    "name": (["train", "../own", "--hidden", "4"], "network: name must be letters, digits, '-', '_' and '.', not '../own'"),
+    "no device": (["device", "faults", "toy.npz", "--ber", 0.1, "--cycles", -5], "--cycles is of a device: give --device too"),
+    "no such device": (["simulate", "toy.npz", "--device", "nope"], "--device must be one of calibrated-1e-2, calibrated-1e-4, unformed-1e-3, weak-3.3e-2, wear-illustration, or a .json file, not 'nope'"),
+    "bit rate": (["fpga", "run", "mnist-tfc", "--port", "none", "--baud", 0], "--baud must be 1 or more, not 0"),
+    "bit cycles": (["fpga", "emulate", "mnist-tfc", "--bit-cycles", 0], "--bit-cycles must be in [4, 65535], not 0"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "text"), SIZES.values(), ids=SIZES.keys())
+def test_sizes_and_values_before_any_work(place, arguments, text):
+    assert sentence(*arguments) == text
+
+
+def test_a_layer_that_is_too_wide_to_generate(place, random_network):
+    """Amaranth would end in an assertion."""
+    random_network((65_000, 2), name="wide").save("wide.npz")
+    text = sentence("generate", "wide.npz", "-o", "out", "--macro", "64x64")
+    assert text == "layers must have at most 60000 inputs and neurons to be generated, not 65000"
+    assert not (place / "out").exists()

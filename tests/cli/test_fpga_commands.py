@@ -32,7 +32,7 @@ SENTENCES = {
                  "--baud must not be given with --link spi: the host makes the clock of SPI"),
     "spi bits": (["emulate", "mnist-tfc", "--link", "spi", "--bit-cycles", "4"], "--bit-cycles must be in [8, 65535], not 4"),
     "read ber": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--read-ber", "2"],
-                 "read error rate must be a share in [0, 0.999985], not 2"),
+                 "--read-ber must be a share in [0, 0.999985], not 2"),
     "load port": (["load", "mnist-tfc", "--port", "/dev/nowhere"], "port /dev/nowhere: cannot be opened (No such file or directory)"),
     "options of a port": (["fuzz", "mnist-tfc", "--port", "/dev/nowhere", "--programming"],
                          "--fault-injector and --programming must not be given with --port: the board says what it has"),

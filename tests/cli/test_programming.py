@@ -50,8 +50,8 @@ def test_self_test_says_what_is_broken(toy, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("simulate", "--read-ber", 2), "read error rate must be a share in [0, 0.999985], not 2"),
-        (("simulate", "--read-ber", 1e-9), "read error rate must be 0 or at least 7.6e-06, not 1e-09"),
+        (("simulate", "--read-ber", 2), "--read-ber must be a share in [0, 0.999985], not 2"),
+        (("simulate", "--read-ber", 1e-9), "--read-ber must be 0 or at least 7.6e-06, not 1e-09"),
         (
             ("simulate", "--read-ber", 0.1, "--seed", 1 << 32),
             "read errors: seed must be an integer in [0, 4294967295], not 4294967296",

@@ -166,9 +166,9 @@ def test_nearest_rate():
         (lambda: ReadErrors(65536), "read errors: rate must be an integer in [0, 65535], not 65536"),
         (lambda: ReadErrors(True), "read errors: rate must be an integer in [0, 65535], not True"),
         (lambda: ReadErrors(1, -1), "read errors: seed must be an integer in [0, 4294967295], not -1"),
-        (lambda: ReadErrors.from_ber(1), "read error rate must be a share in [0, 0.999985], not 1"),
-        (lambda: ReadErrors.from_ber(1e-6), "read error rate must be 0 or at least 7.6e-06, not 1e-06"),
-        (lambda: ReadErrors.from_ber(float("nan")), "read error rate must be a share in [0, 0.999985], not nan"),
+        (lambda: ReadErrors.from_ber(1), "read_ber must be a share in [0, 0.999985], not 1"),
+        (lambda: ReadErrors.from_ber(1e-6), "read_ber must be 0 or at least 7.6e-06, not 1e-06"),
+        (lambda: ReadErrors.from_ber(float("nan")), "read_ber must be a share in [0, 0.999985], not nan"),
     ],
 )  # fmt: skip
 def test_bad_input(make, sentence):

@@ -197,8 +197,8 @@ def test_split_is_fixed_and_disjoint():
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"hidden": ()}, "hidden must be one or more sizes in [1, 65536], not ()"),
-    ({"hidden": (64, 0)}, "hidden must be one or more sizes in [1, 65536], not (64, 0)"),
+    ({"hidden": ()}, "hidden must be one or more sizes in [1, 65536], not none"),
+    ({"hidden": (64, 0)}, "hidden must be one or more sizes in [1, 65536], not 64, 0"),
     ({"epochs": 0}, "epochs must be in [1, 100000], not 0"),
     ({"clean_epochs": 4}, "clean_epochs must be in [0, 3], not 4"),
     ({"seed": -1}, "seed must be in [0, 2147483647], not -1"),

@@ -133,7 +133,7 @@ def test_read_errors_are_those_of_the_golden_model(tmp_path, network, inputs):
     before, wrong = golden.layer_outputs(network, inputs.images)[0], errors_of(evaluator.work, key).layer(1)
     scores = network.layers[1].evaluate(pack_words(before), "numpy", wrong)
     assert found[key].correct == np.count_nonzero(golden.argmax(scores) == right)
-    with pytest.raises(InputError, match=r"^read error rate must be 0 or at least 7\.6e-06, not 1e-06$"):
+    with pytest.raises(InputError, match=r"^rates must be 0 or at least 7\.6e-06, not 1e-06$"):
         SweepParams((1e-6,), 1, "read")
 
 
