@@ -61,13 +61,13 @@ def test_devices_and_merged_maps(tmp_path):
     ("arguments", "message"),
     [
         ((), "faults must be drawn (--ber, --read-ber or --device) or taken from files (--merge)"),
-        (("--read-ber", "1e-6"), "read error rate must be 0 or at least 7.6e-06, not 1e-06"),
+        (("--read-ber", "1e-6"), "--read-ber must be 0 or at least 7.6e-06, not 1e-06"),
         (("--ber", "0.1", "--device", "weak-3.3e-2"), "--device and --ber must not be given together: the device says how often it is wrong"),
         (("--ber", "0.1", "--ones", "1"), "--ones goes with --kind stuck, not with static"),
         (("--ber", "2"), "--ber must be a share in [0, 1], not 2"),
         (("--ber", "0.1", "--layer", "4"), "--layer must be in [0, 3], not 4"),
         (("--ber", "0.1", "--merge", "none.npz"), "none.npz: no such file"),
-        (("--device", "none"), "device must be"),
+        (("--device", "none"), "--device must be"),
     ],
 )
 def test_bad_input(tmp_path, monkeypatch, arguments, message):
