@@ -107,12 +107,13 @@ def run_demo(
     """
     start = time.perf_counter()
     tell = progress or (lambda what, done, total: None)
+    options = DataOptions(count, "mnist")
     pixels = type_of(network).pixels(network)
     if pixels != DIGIT_SIZE:
         raise InputError(f"the demo needs digits: network {network.name!r} must have 784 inputs, not {pixels}")
     if network.data_set not in ("", "mnist"):
         raise InputError(f"the demo needs digits: network {network.name!r} was made for {network.data_set}, not mnist")
-    inputs = inputs_for(network, DataOptions(count, "mnist"))
+    inputs = inputs_for(network, options)
     assert inputs.labels is not None
     config = EngineConfig.for_network(network)
     runs = []
