@@ -60,7 +60,7 @@ def parse_idx(data: bytes, shape: tuple[int | None, ...], where: str) -> NDArray
     return np.frombuffer(data, np.uint8, offset=head).reshape(sizes)
 
 
-def _read_bytes(path: Path, limit: int) -> bytes:
+def read_bytes(path: Path, limit: int) -> bytes:
     """Return at most `limit` + 1 bytes of a file, decompressed if it is gzip."""
     try:
         with path.open("rb") as raw:
@@ -95,7 +95,7 @@ def read_idx(path: str | Path, shape: tuple[int | None, ...], *, md5: str | None
     path = Path(path)
     known = 4 + 4 * len(shape) + math.prod(n for n in shape if n is not None)
     limit = known if None not in shape else SIZE_MAX
-    data = _read_bytes(path, limit)
+    data = read_bytes(path, limit)
     array = parse_idx(data, shape, str(path))
     if md5 is not None:
         digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -106,7 +106,7 @@ def read_idx(path: str | Path, shape: tuple[int | None, ...], *, md5: str | None
 
 def read_any_idx(path: str | Path) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes of any shape with 1 to 4 dimensions; otherwise as :func:`read_idx`."""
-    data = _read_bytes(Path(path), SIZE_MAX)
+    data = read_bytes(Path(path), SIZE_MAX)
     dimensions = data[3] if len(data) > 3 else 0
     if not 1 <= dimensions <= 4:
         raise InputError(f"{path}: dimensions must be 1 to 4, not {dimensions}")

@@ -15,7 +15,7 @@ from oxnor.models.base.files import NpzReader
 
 from .dataset import Dataset
 from .files import read_dataset
-from .mnist import FASHION_MNIST, MNIST, DownloadProgress, IdxSet, load_idx_set
+from .mnist import FASHION_MNIST, MNIST, DownloadProgress, IdxSet, load_idx_set, recognised
 from .names import KNOWN_NAMES, SPLITS
 from .places import find, not_found
 
@@ -153,4 +153,6 @@ def load_dataset(
         raise InputError(
             f"must be one of {', '.join(KNOWN_SETS)}, a file or a folder, not {text!r}{hint}", parameter="data"
         )
+    if path.is_dir() and labels is None and not signs and (files := recognised(path, split)):
+        return KNOWN_SETS[files.name](Where(split, path))
     return read_dataset(path, labels=labels, split=split, signs=signs)

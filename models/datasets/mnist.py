@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import whole_file
 
-from .idx import read_idx
+from .idx import SIZE_MAX, read_bytes, read_idx
 from .places import DATA_VARIABLE, cache_dir, find, not_found
 
 #: Number of images of each split.
@@ -150,6 +151,17 @@ def _locate(
     if path is None:
         raise not_found(name, files.advice, data_dir)
     return path
+
+
+def recognised(folder: Path, split: str) -> IdxSet | None:
+    """Return the known set whose images a folder holds, by their checksum, whatever the folder is called; or None."""
+    name = _FILES[split][0]
+    for files in (MNIST, FASHION_MNIST):
+        for place in (folder, folder / files.name):
+            path = next((p for p in (place / f"{name}.gz", place / name) if p.is_file()), None)
+            if path and hashlib.md5(read_bytes(path, SIZE_MAX), usedforsecurity=False).hexdigest() == files.md5[name]:
+                return files
+    return None
 
 
 def load_idx_set(

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -425,3 +427,16 @@ def test_signs():
     assert check_images(np.array([[0, 1]]), "F", signs=True)[1] == "0 and 1 as bits"
     with pytest.raises(InputError, match="F: images must be signed numbers, whose signs are taken, not 3 to 200"):
         check_images(np.array([[3, 200]]), "F", signs=True)
+
+
+def test_a_folder_with_the_files_of_a_known_set_is_that_set(tmp_path):
+    """Old commands name MNIST's folder, and a network that was trained from it was trained on MNIST."""
+    shipped = Path(str(resources.files("oxnor.models"))) / "data" / "mnist"
+    (tmp_path / "anything").mkdir()
+    for path in shipped.glob("*.gz"):
+        (tmp_path / "anything" / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+    found = load_dataset(tmp_path / "anything")
+    assert (found.name, found.classes, len(found)) == ("mnist", tuple("0123456789"), 10_000)
+    other = next((tmp_path / "anything").glob("t10k-images*"))
+    other.write_bytes(other.read_bytes()[:-1] + b"\x01")
+    assert load_dataset(tmp_path / "anything").name == "anything"
