@@ -16,13 +16,14 @@ from oxnor.models.base.errors import InputError
 
 @expanded
 def report(
-    kinds: Kinds,
     results: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Results of oxnor sweep, one to five.")],
     output: Annotated[Path, output("FILE", "The page.", *PAGES)] = Path("report.html"),
     limit: Annotated[
         float, typer.Option("--limit", metavar="POINTS", help="Points of accuracy lost at the knee.")
     ] = 0.5,
+    *,
     plots: Annotated[Path | None, pictures("--plots")] = None,
+    kinds: Kinds,
     panels: Panels = False,
     as_json: AsJson = False,
 ) -> None:

@@ -25,7 +25,7 @@ class Kinds:
 
     format: Annotated[
         str,
-        typer.Option("--format", metavar="KINDS", help="Kinds of the pictures' files: svg, png, pdf or several."),
+        typer.Option("--format", metavar="KINDS", help="Kinds of those files: svg, png, pdf, or several as svg,pdf."),
     ] = "svg,png"
 
     def __post_init__(self) -> None:

@@ -18,10 +18,11 @@ from oxnor.models.base.replace import check_place
 @expanded
 def demo(
     source: NetworkOption,
-    kinds: Kinds,
+    *,
     images: Annotated[int, typer.Option("--images", metavar="N", help="Test images, 1 to 10000.")] = 10_000,
     output: Annotated[Path, output("DIR", "Folder of the page.", check=check_place)] = Path("build/demo"),
     pictures: Annotated[Path | None, pictures()] = None,
+    kinds: Kinds,
     as_json: AsJson = False,
 ) -> None:
     """Run a trained network on real digits through RTL, clean and with bit errors.

@@ -37,9 +37,10 @@ class StudyData(Data):
 def spirit(
     source: SpikingOption,
     options: Task,
-    kinds: Kinds,
+    *,
     data: StudyData,
     pictures: Annotated[Path | None, pictures()] = None,
+    kinds: Kinds,
     as_json: AsJson = False,
 ) -> None:
     """Compare the spiking mode on the SPIRIT chip's task with the published figures.
