@@ -71,7 +71,7 @@ def in_browser(tmp_path) -> Callable[..., dict]:
         url = "file://" + urllib.parse.quote(str(probed))
         profile = f"--user-data-dir={tmp_path / 'profile'}"
         command = [browser, *flags, profile, "--window-size=1200,900", "--dump-dom", url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
         title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
         assert title, done.stderr[-2000:]
         found = json.loads(title[1].replace("&quot;", '"'))

@@ -81,7 +81,7 @@ def test_commands_emulate_load_and_run(tmp_path):
     board_options = ["--board", "colorlight-i5", "--fold", "2,1", "--fold", "1,1", "--json"]
 
     def done(*arguments):
-        found = subprocess.run([*command, *arguments, *board_options], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        found = subprocess.run([*command, *arguments, *board_options], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
         return json.loads(found.stdout) if found.returncode == 0 else found.stderr
 
     emulate = [*command, "emulate", "small.npz", "--link", "spi", "--programming", *board_options]

@@ -172,7 +172,7 @@ def test_output_on_a_full_disk():
 
 def process_to(file, *arguments):
     command = [sys.executable, "-m", "oxnor.cli", *arguments]
-    done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, timeout=600, check=False)
     return done.returncode, done.stderr
 
 

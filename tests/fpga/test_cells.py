@@ -83,8 +83,8 @@ def run(folder, what, a, w, *, meet=0, attributes="", model=None):
     sources = ["bench.v", "memory.v", "netlist.v", "dp16kd.v"]
     icarus = toolchain.find_icarus()
     assert icarus is not None
-    subprocess.run(["iverilog", "-g2012", "-s", "bench", "-o", "bench.vvp", *sources], cwd=folder, check=True, timeout=60)
-    done = subprocess.run(["vvp", "bench.vvp"], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    subprocess.run(["iverilog", "-g2012", "-s", "bench", "-o", "bench.vvp", *sources], cwd=folder, check=True, timeout=600)
+    done = subprocess.run(["vvp", "bench.vvp"], cwd=folder, capture_output=True, text=True, check=True, timeout=600)
     words = done.stdout.split()
     assert words[::2] == ["WRONG", "SEEN"], done.stdout
     return int(words[1]), int(words[3]), (folder / "stat.txt").read_text()

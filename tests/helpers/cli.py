@@ -16,7 +16,7 @@ def run(*arguments):
 def process(*arguments, **options):
     """Return the result of ``oxnor`` in a process of its own."""
     command = [sys.executable, "-m", "oxnor.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, **options)
 
 
 def sentence(*arguments):

@@ -53,7 +53,7 @@ def environment(simulator):
 
 
 def run(command, folder, env):
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False)
 
 
 def plain_bench(folder, simulator):

@@ -198,7 +198,7 @@ def test_start_needs_no_reader(tmp_path):
         "import sys; from oxnor.models.exchange.import_network import import_network;"
         f"import_network({str(tmp_path / 'n.npz')!r}); print([m for m in ('onnx', 'h5py', 'torch') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
     assert done.stdout.strip() == "[]"
 
 

@@ -45,8 +45,8 @@ module t; reg [36:0] x[0:8]; reg [63:0] s[0:44]; reg [31:0] c[0:8];
   initial begin $readmemh("input.mem", x); $readmemh("scores.mem", s); $readmemh("classes.mem", c);
     $display("%b %0d %0d", x[8], $signed(s[44]), c[8]); end
 endmodule""")
-    subprocess.run([shutil.which("iverilog"), "-o", "t.vvp", "t.v"], cwd=folder, check=True, timeout=60)
-    done = subprocess.run([shutil.which("vvp"), "t.vvp"], cwd=folder, check=True, timeout=60, capture_output=True, text=True)
+    subprocess.run([shutil.which("iverilog"), "-o", "t.vvp", "t.v"], cwd=folder, check=True, timeout=600)
+    done = subprocess.run([shutil.which("vvp"), "t.vvp"], cwd=folder, check=True, timeout=600, capture_output=True, text=True)
     bits = "".join("01"[int(b)] for b in golden.binarize(network, images)[8][::-1])
     assert done.stdout.split() == [bits, str(golden.scores(network, images)[8, 4]), str(golden.predict(network, images)[8])]
 

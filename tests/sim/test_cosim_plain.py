@@ -52,9 +52,9 @@ def run_plain(network, in_rtl, config, directory):
     parameters = [f"-Pplain_bench.{k}={v}" for k, v in sizes.items()]
     bench = Path(__file__).with_name("plain_bench.sv")
     compile_ = [shutil.which("iverilog"), "-g2012", "-s", "plain_bench", *parameters, "-o", "bench.vvp", bench]
-    subprocess.run([*compile_, *emitted.sources], cwd=directory, check=True, capture_output=True, timeout=120)
+    subprocess.run([*compile_, *emitted.sources], cwd=directory, check=True, capture_output=True, timeout=600)
     done = subprocess.run(
-        [shutil.which("vvp"), "bench.vvp"], cwd=directory, check=True, capture_output=True, text=True, timeout=120
+        [shutil.which("vvp"), "bench.vvp"], cwd=directory, check=True, capture_output=True, text=True, timeout=600
     )
     match = re.search(r"IMAGES (\d+) TAKEN (\d+) WRONG (\d+)", done.stdout)
     assert match, done.stdout

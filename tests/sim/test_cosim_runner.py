@@ -100,7 +100,7 @@ def test_builds_once_and_counts(simulator, twice, tmp_path, monkeypatch):
     started = time.monotonic()
     with pytest.raises(SimulationError, match=r"took more than 3 s; see .*bench_of_twice.log"):
         runner.run(first, "bench_of_twice", run_dir, runner.Selection(4, env={**see, "HANG": "1"}), timeout_s=3)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 300  # it would never end
     twice.write_text(DESIGN.replace("<< 1", "<< 2"))
     other = runner.build([twice], "twice", simulator=simulator, root=tmp_path)
     assert not other.cached
@@ -174,7 +174,7 @@ def test_the_first_build_compiles_the_runtime_alone(tmp_path, monkeypatch):
             waiting = pool.submit(build_second)
             concurrent.futures.wait([waiting], timeout=0.2)
             Runtime({}).keep(first)
-        waiting.result(timeout=60)
+        waiting.result(timeout=600)
     assert (second / "verilated.o").read_bytes() == b"object"
     (lock,) = (tmp_path / "cache" / "sim").glob("*.first.lock")
     with Runtime({}).first_alone(), lock.open() as file:
