@@ -183,9 +183,8 @@ def describe(config: EngineConfig) -> Description:
     """Return the engine's structure and timing as a JSON-able dict."""
     s = schedule(config)
     sizes = ("n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")
-    names = ("kind", "macro_kind", "dataflow", *sizes)
-    if config.has_windows:
-        names += ("planes", "vectors", "interval")
+    of_windows = ("planes", "vectors", "interval") if config.has_windows else ()
+    names = ("kind", "macro_kind", "dataflow", *sizes, *of_windows)
     layers = [
         {n: getattr(y, n) for n in names} | {"latency": t}
         for y, t in zip(config.layers, s.layer_latencies, strict=True)
