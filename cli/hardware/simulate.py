@@ -105,11 +105,16 @@ def simulate(
         raise typer.Exit(1)
 
 
+#: Fields with a value for each layer, shown once where all are equal.
+_OF_LAYERS = ("macro_kind", "macro", "folding", "dataflow")
+
+
 def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the result as a table for people: the fields of the JSON in the same order."""
+    once = {k: v[:1] for k, v in report.items() if k in _OF_LAYERS and v and all(x == v[0] for x in v)}
     return [
         ("energy", f"{1e9 * value:.2f} nJ")
         if key == "energy_j" and value is not None
         else (key.removesuffix("_j").replace("_", " "), value_text(key, value))
-        for key, value in report.items()
+        for key, value in (report | once).items()
     ]
