@@ -175,7 +175,7 @@ class Results:
             try:
                 return self._open(exists, header)
             except sqlite3.OperationalError as e:
-                if e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                if getattr(e, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
                     raise
             time.sleep(0.02)
 

@@ -213,7 +213,8 @@ def attack_one(case, folder, g, count, wrong):
             problems.append("the next run writes something else")
         problems += [f"left behind: {path}" for path in leftovers(folder)]
         wrong += [(case.name, runs, text) for text in problems if text]
-    print(f"{case.name}: {hits} kills in {runs} runs of {seconds[False]:.1f} s", flush=True)
+    lost = [text for name, _, text in wrong if name == case.name]
+    print(f"{case.name}: {hits} kills in {runs} runs of {seconds[False]:.1f} s; {len(lost)} wrong", *lost, flush=True)
     return hits
 
 

@@ -210,3 +210,11 @@ def test_beginnings_of_pickles_are_refused(tmp_path, data):
     path.write_bytes(data)
     with pytest.raises(InputError):
         import_network(path)
+
+
+def test_outputs_that_are_true_or_false():
+    from oxnor.models.exchange.folding.scores import Outputs, fit_scores
+
+    wide = np.zeros((5, 3), bool)
+    with pytest.raises(InputError, match=r"^the outputs must be numbers, not true or false$"):
+        fit_scores(Outputs(wide, wide, wide, wide, np.ones((3, 4), bool)), False)

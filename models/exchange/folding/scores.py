@@ -78,6 +78,8 @@ def fit_scores(y: Outputs, keep: bool) -> Scores:
         If the outputs are not affine in the popcount, or need scales of more than 31 bits.
     """
     wide = y.wide
+    if wide.dtype == bool:
+        raise InputError("the outputs must be numbers, not true or false")
     if not np.isfinite(wide).all():
         raise InputError("the outputs must be finite")
     n, classes = len(wide) - 1, wide.shape[1]
