@@ -85,6 +85,7 @@ def test_backend_wrong(random_network):
         golden.scores(random_network((4, 2)), np.zeros((1, 4), bool), "cuda")
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 200), seed=st.integers(0, 9))
 def test_packing_is_least_significant_first(n, seed):
     bits = np.random.default_rng(seed).random((3, n)) < 0.5

@@ -16,9 +16,10 @@ pytestmark = pytest.mark.cosim
     ("name", "target", "count", "ber", "adder_tree"),
     [
         pytest.param("mnist-mlp", "sim", 10_000, 0.0, False, marks=pytest.mark.slow),
-        ("mnist-mlp", "sim", 1_000, 0.01, False),
+        pytest.param("mnist-mlp", "sim", 2_000, 0.01, False, marks=pytest.mark.slow),
         pytest.param("mnist-sfc", "sim", 10_000, 0.0, False, marks=pytest.mark.slow),
         ("mnist-tfc", "sim", 10_000, 0.0, False),
+        ("mnist-tfc", "sim", 1_000, 0.01, False),
         ("mnist-tfc", "ice40", 100, 0.02, True),
         pytest.param("mnist-tfc", "ecp5", 300, 0.02, True, marks=pytest.mark.slow),
     ],
