@@ -1,4 +1,7 @@
-"""The spiking neuron's invariant, proved for any number of events; and a broken neuron, which is not."""
+"""The spiking neuron's invariant, proved for any number of events; and a broken neuron, which is not.
+
+Slow: a fresh machine first compiles the tools. Every day the invariant is asserted in each spiking simulation.
+"""
 
 import shutil
 import sys
@@ -17,6 +20,7 @@ needs_tools = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_tools
 @pytest.mark.parametrize("neuron", [Neuron(), Neuron(theta=7, v_bits=5, refractory=3, v_init=-2, compare="gt")])
 def test_invariant_is_proved(neuron, tmp_path):
@@ -25,6 +29,7 @@ def test_invariant_is_proved(neuron, tmp_path):
     assert "successful proof by k-induction" in proof.log
 
 
+@pytest.mark.slow
 @needs_tools
 def test_broken_neuron_is_not_proved(tmp_path):
     proof = prove_neuron(Neuron(), tmp_path, break_with=("- $signed(4'h4)", "- $signed(4'h3)"))
