@@ -14,6 +14,7 @@ import numpy as np
 
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.error_models import ERROR_MODELS
@@ -49,6 +50,8 @@ def check(
             f"network {network.name!r}: must be binarized for kind {params.kind} on backend {workers.backend}, not"
             f" spiking: its kinds are {', '.join(ERROR_MODELS)}, on cpu"
         )
+    if workers.backend == "torch":
+        import_torch("`backend` torch")
     for layer in params.layers:
         if layer != ALL_LAYERS and not 0 <= layer < len(network.layers):
             raise InputError(f"must be in [0, {len(network.layers) - 1}], not {layer}", parameter="layer")
