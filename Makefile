@@ -65,7 +65,7 @@ pictures: $(VENV)/.installed
 
 # The reports of docs/boards.md.
 boards: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/oxnor fpga build mnist-tfc --board icebreaker -o build/boards/mnist-tfc-icebreaker
+	$(BIN)/oxnor fpga build mnist-tfc --board icebreaker --seed 2 -o build/boards/mnist-tfc-icebreaker
 	$(BIN)/oxnor fpga build mnist-tfc --board ulx3s-85f --interval 64 -o build/boards/mnist-tfc-ulx3s-85f
 	$(BIN)/oxnor fpga build mnist-tfc --board colorlight-i5 -o build/boards/mnist-tfc-colorlight-i5
 	$(BIN)/oxnor fpga build mnist-mlp --board ulx3s-85f --freq 75 -o build/boards/mnist-mlp-ulx3s-85f

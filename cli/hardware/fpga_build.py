@@ -51,7 +51,7 @@ def build(
     The folder has the bitstream, report.json, what the host must know (oxnor-board.json), sources and logs. The result
     is cached by the hash of all that goes into it. Exit code 1 if it does not fit or does not reach its clock.
 
-    Example: [bold]oxnor fpga build mnist-tfc --board icebreaker -o board[/]
+    Example: [bold]oxnor fpga build mnist-tfc --board icebreaker --seed 2 -o board[/]
     """
     if board.board is None and source.design is None:
         raise InputError("must be given", parameter="board")
