@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import remove_leftovers, temporary_name
 
 #: Characters of a path that mean nothing to make and to a shell.
 _PLAIN = re.compile(r"[\w./+@,-]+", re.ASCII)
-#: Where the names that stand for others are; its folder is sticky, so nobody else can exchange them.
+#: A folder without spaces, for what lasts no longer than a build.
 _ELSEWHERE = Path("/tmp")
 
 
@@ -55,20 +52,3 @@ def plain_sources(sources: Sequence[Path], work: Path) -> list[Path]:
             path = link
         plain.append(path)
     return plain
-
-
-def plain_name(folder: Path) -> Path:
-    """Return a folder by a name that make takes where it is not its own: a symbolic link, which stays for next time."""
-    if is_plain(folder):
-        return folder
-    key = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    for k in itertools.count():
-        link = _ELSEWHERE / (f"oxnor-{os.getuid()}-{key}" + f"-{k}" * (k > 0))
-        try:
-            with suppress(FileExistsError):
-                link.symlink_to(folder)
-            if link.lstat().st_uid == os.getuid() and link.is_symlink() and link.readlink() == folder:
-                break
-        except OSError as e:
-            raise InputError(f"{link}: cannot be made ({e.strerror}), and make cannot work in {folder}") from None
-    return link

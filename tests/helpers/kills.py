@@ -10,6 +10,7 @@ next run must end well and leave no temporary file.
 
 import ctypes
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -242,8 +243,6 @@ def attack(folder, count, seed=1, names=None):
 
 
 def main():
-    import torch
-
     import oxnor.cli.app
     import oxnor.fpga.bitstream
     import oxnor.hw.emit.generate
@@ -252,7 +251,10 @@ def main():
     import oxnor.sim.sweeps.page
     import oxnor.sim.sweeps.run  # noqa: F401
 
-    torch.set_num_threads(1)
+    if importlib.util.find_spec("torch"):  # before the forks, as all that takes time
+        import torch
+
+        torch.set_num_threads(1)
     count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
     with tempfile.TemporaryDirectory() as folder:
         hits, wrong = attack(Path(folder), -(-count // 6), seed, sys.argv[3:])
