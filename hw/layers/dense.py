@@ -85,7 +85,7 @@ class Dense(Unit):
         ]
         fires = []
         for v in range(c.neurons):
-            neuron = Neuron(c.n_in, c.slices, c.planes, c.levels)
+            neuron = Neuron(c.n_in, c.slices, c.planes, c.levels, c.has_zeros)
             place(m, platform, f"neuron{v}", neuron)
             own = array.coefficients.word_select(v, array.coefficient_width)
             m.d.comb += [
@@ -94,6 +94,8 @@ class Dense(Unit):
                 neuron.partial.eq(array.partials[v]),
                 neuron.threshold.eq(own[: len(neuron.threshold)]),
             ]
+            if c.has_zeros:
+                m.d.comb += neuron.zeros.eq(array.zeros)
             if c.planes > 1:
                 m.d.comb += neuron.double.eq(array.double)
             fires.append(self._output(neuron.fire, own[-1]))

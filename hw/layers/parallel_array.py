@@ -56,6 +56,8 @@ class SynapseArray(Unit):
         It is the first slice of a further bit plane; not there if there is one plane.
     first_pass, last_pass : ``Out(1)``
         It belongs to the first, the last pass over the vector.
+    zeros : ``Out(bits_for(n_in))``
+        Inputs of the vector that are zeros, which no count has; not there if there are none.
     partials : ``Out(ArrayLayout(bits_for(n_in), neurons))``
         Partial counts, a lane a neuron.
     coefficients : ``Out(neurons * coefficient_width)``
@@ -84,6 +86,8 @@ class SynapseArray(Unit):
         }
         if coefficient_width:
             members["coefficients"] = Out(config.neurons * coefficient_width)
+        if config.has_zeros:
+            members["zeros"] = Out(bits_for(config.n_in))
         flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass", *(["double"] * (config.planes > 1)))
         super().__init__(members | {k: Out(1) for k in flags} | options.members)
 
@@ -106,6 +110,7 @@ class SynapseArray(Unit):
         m.d.comb += [
             self.i.ready.eq(self.en & (~busy | at_end)),
         ]
+        accepts = self.en & (at_end | ~busy)
         with m.If(self.en):
             with m.If(at_end | ~busy):
                 m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), plane.eq(0)]
@@ -136,11 +141,12 @@ class SynapseArray(Unit):
         short = delayed.pop("short")
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
+        mask = self._zeros(m, accepts, width) if c.has_zeros else None
         flips = None
         if self.options.errors:
             flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_, plane)
         senses = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
-        self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips)
+        self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips, mask)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.options.program:
@@ -159,7 +165,26 @@ class SynapseArray(Unit):
     def _last_plane_first(self, width: int) -> Value:
         """Return the vector that comes plane after plane, each in `width` bits; the last one is read first."""
         planes = self.config.planes
-        return Cat(Cat(self.i.payload[k::planes], C(0, width - self.config.n_in)) for k in reversed(range(planes)))
+        vector = self.i.payload[: self.config.n_in * planes]
+        return Cat(Cat(vector[k::planes], C(0, width - self.config.n_in)) for k in reversed(range(planes)))
+
+    def _zeros(self, m: Module, accepts: Value, width: int) -> Value:
+        """Return which columns count, of the row whose outputs the macros show; give the number of zeros."""
+        c = self.config
+        there = self.i.payload[c.n_in :]  # a bit for each pixel of the window, above its elements
+        channels = c.n_in // len(there)
+        mask = Signal(c.slices * width, reset_less=True)
+        zeros = Signal(bits_for(c.n_in), reset_less=True)
+        with m.If(accepts):
+            m.d.sync += [
+                mask.eq(Cat(bit.replicate(channels) for bit in there)),
+                zeros.eq(sum_tree([~bit for bit in there]) * channels),
+            ]
+        if c.slices > 1:
+            with m.Elif(self.en):
+                m.d.sync += mask.eq(Cat(mask[width:], mask[:width]))
+        m.d.comb += self.zeros.eq(self._delay(m, "zeros", zeros, c.sense_latency)[-1])
+        return self._delay(m, "mask", mask[:width], c.is_spread + c.macro.latency)[-1]
 
     def _errors(
         self, m: Module, platform: object, accepted: Value, pass_: Signal, slice_: Signal, plane: Signal
@@ -210,14 +235,17 @@ class SynapseArray(Unit):
         x: Value,
         last_sensed: Signal,
         flips: list[Value] | None,
+        mask: Value | None,
     ) -> None:
         c = self.config
         for v in range(c.groups):
             counts = []
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
-                tile = Tile(TileMacro.of(c, image), *c.used_columns(h), self.options)
+                tile = Tile(TileMacro.of(c, image), *c.used_columns(h), self.options, mask is not None)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
+                if mask is not None:
+                    m.d.comb += tile.mask.eq(mask[h * c.cols : (h + 1) * c.cols])
                 if flips is not None:
                     m.d.comb += tile.flip.eq(flips[v][h * c.cols : (h + 1) * c.cols])
                 m.d.comb += [

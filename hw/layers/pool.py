@@ -64,15 +64,15 @@ class PoolMaker(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         p = self.pool
-        rows, columns = p.over(self.height, self.width)
-        # Which row and column of a window, and which window; those beyond the last one are left out.
+        _, columns = p.over(self.height, self.width)
+        # Which row and column of a window, and which window. What is left over at the right and below ends none.
         in_y, in_x = Signal(range(p.height), name="in_y"), Signal(range(p.width), name="in_x")
-        at_y, at_x = Signal(range(rows + 1), name="at_y"), Signal(range(columns + 1), name="at_x")
+        at_x = Signal(range(columns + 1), name="at_x")
         y, x = Signal(range(self.height), name="y"), Signal(range(self.width), name="x")
         ends_row, ends_window, takes = (Signal(name=n) for n in ("ends_row", "ends_window", "takes"))
         m.d.comb += [
-            ends_row.eq((in_x == p.width - 1) & (at_x != columns)),
-            ends_window.eq(ends_row & (in_y == p.height - 1) & (at_y != rows)),
+            ends_row.eq(in_x == p.width - 1),
+            ends_window.eq(ends_row & (in_y == p.height - 1)),
             self.o.valid.eq(self.i.valid & ends_window),
             self.i.ready.eq(~ends_window | self.o.ready),
             takes.eq(self.i.valid & self.i.ready),
@@ -95,13 +95,13 @@ class PoolMaker(Unit):
         with m.If(takes):
             m.d.sync += [beside.eq(in_row), x.eq(x + 1), in_x.eq(in_x + 1)]
             with m.If(in_x == p.width - 1):
-                m.d.sync += [in_x.eq(0), at_x.eq(Mux(at_x == columns, columns, at_x + 1))]
+                m.d.sync += [in_x.eq(0), at_x.eq(at_x + 1)]
             with m.If(x == self.width - 1):
                 m.d.sync += [x.eq(0), in_x.eq(0), at_x.eq(0), y.eq(y + 1), in_y.eq(in_y + 1)]
                 with m.If(in_y == p.height - 1):
-                    m.d.sync += [in_y.eq(0), at_y.eq(Mux(at_y == rows, rows, at_y + 1))]
+                    m.d.sync += in_y.eq(0)
                 with m.If(y == self.height - 1):
-                    m.d.sync += [y.eq(0), in_y.eq(0), at_y.eq(0)]
+                    m.d.sync += [y.eq(0), in_y.eq(0)]
         return m
 
     def _fires(self) -> Value:

@@ -29,6 +29,8 @@ class Tile(MacroTile):
         Columns that hold a synapse in the last slice, in [0, used].
     options : OptionalPorts
         Ports of what the engine has beside its inference.
+    is_masked : bool
+        Whether single columns are masked from read to read.
 
     Members
     -------
@@ -38,25 +40,37 @@ class Tile(MacroTile):
         Whether the row whose outputs the macro shows is of the last slice.
     count : ``Out(bits_for(used))``
         Agreeing bits among the columns in use.
+    mask : ``In(cols)``
+        Columns that count, of the row whose outputs the macro shows; only if they are masked.
     flip : ``In(cols)``
         Errors of the row whose outputs the macro shows; only with the fault injector.
 
     The other ports are those of :class:`oxnor.hw.layers.macro_tile.MacroTile`.
     """
 
-    def __init__(self, macro: TileMacro, used: int, used_last: int, options: OptionalPorts = NO_OPTIONS):
+    def __init__(
+        self,
+        macro: TileMacro,
+        used: int,
+        used_last: int,
+        options: OptionalPorts = NO_OPTIONS,
+        is_masked: bool = False,
+    ):
         if not (1 <= used <= macro.cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {macro.cols}] and in [0, used], not {used} and {used_last}")
         self.used = used
         self.used_last = used_last
         members: dict[str, Member] = {"x": In(macro.cols), "last": In(1), "count": Out(bits_for(used))}
+        self.is_masked = is_masked
+        if is_masked:
+            members["mask"] = In(macro.cols)
         if options.errors:
             members["flip"] = In(macro.cols)
         super().__init__(macro, options, members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_tile_{self._name(self.used, self.used_last)}"
+        return f"oxnor_tile_{self._name(self.used, self.used_last)}{'_m' * self.is_masked}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -66,6 +80,8 @@ class Tile(MacroTile):
         agree = macro.q[: self.used]
         if self.used_last < self.used:
             agree = agree & Mux(self.last, (1 << self.used_last) - 1, (1 << self.used) - 1)
+        if self.is_masked:
+            agree = agree & self.mask[: self.used]
         if self.macro.pipelined:
             registered = Signal(self.used, reset_less=True)
             with m.If(self.en):

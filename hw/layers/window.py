@@ -27,7 +27,7 @@ class WindowMaker(Unit):
     Parameters
     ----------
     window : Window
-        Where the windows lie. Padding is constant bits; no zeros, no groups.
+        Where the windows lie; without groups.
     planes : int
         Bits of an element.
 
@@ -36,7 +36,8 @@ class WindowMaker(Unit):
     i : ``In(stream.Signature(channels * planes))``
         Pixels: bit ``channel * planes + plane``.
     o : ``Out(stream.Signature(kernel_y * kernel_x * channels * planes))``
-        Windows, in the order (y, x, channel, plane).
+        Windows, in the order (y, x, channel, plane). Where zeros are padded there is above them a bit for each pixel,
+        in the order (y, x): whether it is there.
 
     See Also
     --------
@@ -48,9 +49,9 @@ class WindowMaker(Unit):
         self.planes = planes
         self.width = window.channels * planes
         positions = window.kernel_y * window.kernel_x
-        super().__init__(
-            {"i": In(stream.Signature(self.width)), "o": Out(stream.Signature(positions * self.width))}
-        )
+        self.has_zeros = window.pad == 0
+        bits = positions * (self.width + self.has_zeros)
+        super().__init__({"i": In(stream.Signature(self.width)), "o": Out(stream.Signature(bits))})
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -147,11 +148,17 @@ class WindowMaker(Unit):
         m.d.sync += [landing_row.eq(i), landing_pad.eq(pads)]
         pixel = Signal(self.width, name="pixel")
         m.d.comb += pixel.eq(Mux(landing_pad, C(1 if w.pad > 0 else 0).replicate(self.width), self.buffer.q))
-        kept = [Signal(w.kernel_x * self.width, name=f"row{k}", reset_less=True) for k in range(w.kernel_y)]
+        landing = Cat(pixel, ~landing_pad) if self.has_zeros else pixel
+        size = self.width + self.has_zeros
+        kept = [Signal(w.kernel_x * size, name=f"row{k}", reset_less=True) for k in range(w.kernel_y)]
         for k, register in enumerate(kept):
             with m.If(lands & (landing_row == k)):
-                m.d.sync += register.eq(Cat(register[self.width :], pixel))
-        m.d.comb += self.o.payload.eq(Cat(*kept))
+                m.d.sync += register.eq(Cat(register[size:], landing))
+        if not self.has_zeros:
+            m.d.comb += self.o.payload.eq(Cat(*kept))
+            return
+        pixels = [row.word_select(k, size) for row in kept for k in range(w.kernel_x)]
+        m.d.comb += self.o.payload.eq(Cat(*(p[: self.width] for p in pixels), *(p[-1] for p in pixels)))
 
     def _turn(self, m: Module, rows: int, turns: Signal, y: Signal, needed: Signal, freed: Signal) -> None:
         """Go on to the next row of windows once the rows that it does not need have come; free them."""
@@ -160,12 +167,13 @@ class WindowMaker(Unit):
         is_last = y == (w.out_height - 1) * w.step_y
         past = Signal(range(w.height + 1), name="past")
         m.d.comb += past.eq(Mux(is_last, w.top + w.height, Mux(next_y > w.top, next_y, w.top)) - needed)
+        next_first = self._wrapped(m, "next_first", self.first + past, rows)
         with m.If(turns & (past <= self.ahead)):
             m.d.comb += freed.eq(past)
             m.d.sync += [
                 turns.eq(0),
                 y.eq(Mux(is_last, 0, next_y)),
-                self.first.eq(self._wrapped(m, "next_first", self.first + past, rows)),
+                self.first.eq(next_first),
             ]
 
     @staticmethod

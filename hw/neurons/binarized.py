@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit
@@ -26,6 +26,8 @@ class Neuron(Unit):
         Bit planes of an input, the last one first: what was integrated doubles from plane to plane.
     levels : int
         Thresholds.
+    has_zeros : bool
+        Whether inputs may be zeros, which count half: partial counts double, and ``zeros`` of them count once.
 
     Members
     -------
@@ -38,7 +40,9 @@ class Neuron(Unit):
     partial : ``In(bits_for(n_in))``
         Partial count. The sum over a plane must be in [0, n_in].
     threshold : ``In(levels * bits_for(most + 1))``
-        Each in [0, most + 1], where most = n_in * (2**planes - 1).
+        Each in [0, most + 1], where most = n_in * (2**planes - 1), twice as much with zeros.
+    zeros : ``In(bits_for(n_in))``
+        Inputs of the vector that are zeros, valid with the first partial count. Only if there may be any.
     total : ``Out(bits_for(most))``
         Sum of the partial counts up to the present one.
     fire : ``Out(levels)``
@@ -49,15 +53,16 @@ class Neuron(Unit):
     oxnor.models.golden.binarized.popcount_threshold : bit-true model.
     """
 
-    def __init__(self, n_in: int, slices: int, planes: int = 1, levels: int = 1):
+    def __init__(self, n_in: int, slices: int, planes: int = 1, levels: int = 1, has_zeros: bool = False):
         if n_in < 1 or not 1 <= slices <= n_in:
             raise ValueError(f"Slices must be in [1, n_in = {n_in}], not {slices}")
         self.n_in = n_in
         self.slices = slices
         self.planes = planes
         self.levels = levels
+        self.has_zeros = has_zeros
         self.has_clock = slices > 1 or planes > 1
-        most = n_in * ((1 << planes) - 1)
+        most = n_in * ((1 << planes) - 1) << has_zeros
         members = {
             "en": In(1),
             "first": In(1),
@@ -66,21 +71,27 @@ class Neuron(Unit):
             "total": Out(bits_for(most)),
             "fire": Out(levels),
         }
-        super().__init__(members | ({"double": In(1)} if planes > 1 else {}))
+        if planes > 1:
+            members["double"] = In(1)
+        if has_zeros:
+            members["zeros"] = In(bits_for(n_in))
+        super().__init__(members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
         planes, levels = (f"_{name}{n}" if n > 1 else "" for name, n in (("p", self.planes), ("l", self.levels)))
-        return f"oxnor_neuron_{self.n_in}{'_s' if self.slices > 1 else ''}{planes}{levels}"
+        return f"oxnor_neuron_{self.n_in}{'_s' if self.slices > 1 else ''}{planes}{levels}{'_z' * self.has_zeros}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
+        start: ValueLike = self.zeros if self.has_zeros else 0
+        partial = self.partial << 1 if self.has_zeros else self.partial
         if not self.has_clock:
-            m.d.comb += self.total.eq(self.partial)
+            m.d.comb += self.total.eq(partial + start if self.has_zeros else partial)
         else:
             integrated = Signal(len(self.total), reset_less=True)
             before = integrated if self.planes == 1 else Mux(self.double, integrated << 1, integrated)
-            m.d.comb += self.total.eq(self.partial + Mux(self.first, 0, before))
+            m.d.comb += self.total.eq(partial + Mux(self.first, start, before))
             with m.If(self.en):
                 m.d.sync += integrated.eq(self.total)
         width = len(self.threshold) // self.levels

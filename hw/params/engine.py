@@ -111,10 +111,12 @@ class EngineConfig:
         by_groups = before and layer.is_serial and not before.is_serial and layer.groups == before.groups
         if before and (before.window or before.levels > 1):
             by_groups = False
-        bits = layer.groups if by_groups else layer.n_in * layer.planes
+        # With zeros a window says which of its pixels are there.
+        flags = layer.window.kernel_y * layer.window.kernel_x if layer.window and layer.has_zeros else 0
+        bits = layer.groups if by_groups else layer.n_in * layer.planes + flags
         return VectorStream(
             bits,
-            -(-layer.n_in * layer.planes // bits),
+            -(-layer.n_in // bits) if by_groups else 1,
             layer.vectors,
             layer.planes,
             from_register=not (before and (before.is_serial or by_groups)),

@@ -127,8 +127,6 @@ class LayerConfig:
         if self.window.groups > 1:
             raise InputError(f"{where}: there is no hardware for convolutions with groups, of which it has"
                              f" {self.window.groups}")  # fmt: skip
-        if self.window.pad == 0:
-            raise InputError(f"{where}: there is no hardware for padding with zeros: pad with -1 or 1")
         if self.pool and (self.pool.height, self.pool.width) != (self.pool.step_y, self.pool.step_x):
             raise InputError(f"{where}: there is no hardware for pooling windows that do not lie side by side")
 
@@ -178,9 +176,14 @@ class LayerConfig:
         return self.reads * self.vectors
 
     @property
+    def has_zeros(self) -> bool:
+        """Whether windows are padded with zeros, which count half: counts and thresholds are doubled."""
+        return self.window is not None and self.window.pad == 0
+
+    @property
     def most(self) -> int:
         """Largest count of a neuron."""
-        return self.n_in * ((1 << self.planes) - 1)
+        return self.n_in * ((1 << self.planes) - 1) * (2 if self.has_zeros else 1)
 
     @property
     def neuron_bits(self) -> int:

@@ -67,7 +67,7 @@ def window_unit(w: Window) -> list[int]:
 
 def pool_unit(size: tuple[int, int], pool: Pool) -> list[int]:
     """Return the sizes of a :class:`oxnor.hw.layers.pool.PoolMaker` over a feature map of (height, width)."""
-    return [_POOLS, *size, pool.height, pool.width, *pool.over(*size)]
+    return [_POOLS, *size, pool.height, pool.width]
 
 
 def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[list[list[int]], list[int]]:
@@ -200,9 +200,7 @@ def _goes(s, r, image):
 @numba.njit(cache=True)
 def _ends_window(s, r):
     """Whether the pixel that comes is the last one of a pooling window."""
-    height, width, rows, columns = s[3], s[4], s[5], s[6]
-    y, x = r[0], r[1]
-    return y % height == height - 1 and x % width == width - 1 and y < rows * height and x < columns * width
+    return r[0] % s[3] == s[3] - 1 and r[1] % s[4] == s[4] - 1
 
 
 @numba.njit(cache=True)

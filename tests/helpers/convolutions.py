@@ -27,10 +27,10 @@ class Conv:
     window: dict = field(default_factory=dict)
 
 
-def _thresholds(g, n_in, planes, n_out, levels):
+def _thresholds(g, n_in, planes, n_out, levels, unit=1):
     most = n_in * (2**planes - 1)
     drawn = np.sort(g.normal(most / 2, np.sqrt(n_in) * 2**planes / 3, (n_out, levels)).astype(int), axis=1)
-    return np.clip(drawn, 0, most + 1)
+    return unit * np.clip(drawn, 0, most + 1) - (unit - 1)
 
 
 def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1, levels=1, seed=0):
@@ -45,7 +45,7 @@ def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1,
         window = Window(*shape, *conv.kernel, **conv.window)
         layer = ConvLayer(
             g.random((conv.channels, window.n_in)) < 0.5,
-            _thresholds(g, window.n_in, planes, conv.channels, conv.levels),
+            np.maximum(_thresholds(g, window.n_in, planes, conv.channels, conv.levels, 2 - abs(window.pad)), 0),
             window,
             Pool(*conv.pool, *conv.pool) if conv.pool else None,
             g.random(conv.channels) < 0.5 if conv.has_lowest else None,
