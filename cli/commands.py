@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import typer
@@ -69,14 +70,18 @@ def usage_sentence(e: Any) -> str:
     return f"{text}: see {' '.join(['oxnor', *path])} --help"
 
 
-def _drop_output() -> bool:
-    """Forget what standard output does not take, which Python would try again at its end; return whether there is."""
+def _drop_output(e: OSError | None = None) -> bool:
+    """Forget what standard output does not take, which Python would try again at its end; return whether it is that."""
+    modules = {f.f_globals.get("__name__") for f, _ in walk_tb(e.__traceback__ if e else None)}
+    fails = bool(modules & {note.__module__, "rich.console"})
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        fails = True
+    if not fails:
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 @contextmanager
@@ -93,7 +98,7 @@ def in_sentences() -> Iterator[None]:
     except OSError as e:
         if e.errno not in UNWRITABLE:
             raise
-        where = "standard output" if _drop_output() else "a file that is being written"
+        where = "standard output" if _drop_output(e) else "a file that is being written"
         where = os.fsdecode(e.filename) if isinstance(e.filename, str | bytes) else where
         what = "the disk is full" if e.errno == errno.ENOSPC else e.strerror
         text, code = f"{where}: {what}", 2
