@@ -74,7 +74,7 @@ class Engine(Unit):
         first = config.layers[0]
         assembler: FrameAssembler | ImageBuffer = FrameAssembler(config.n_in, config.stream_width)
         if first.window:
-            assembler = ImageBuffer(first.pixels_in, config.n_in // first.pixels_in, config.stream_width)
+            assembler = ImageBuffer(first.pixels_in, first.pixel_bits, config.stream_width)
         place(m, platform, "assembler", assembler)
         connect_axi_stream(m, self, "s_axis_", assembler)
         timing = schedule(config)
@@ -110,7 +110,7 @@ class Engine(Unit):
         elif pixels := config.gathers(k):
             parts.insert(0, (f"gather{k}", Gather(pixels, config.stream_into(k).bits // pixels)))
         if layer.window and layer.pool:
-            size = layer.window.out_height, layer.window.out_width
+            size = layer.window.out_size
             parts.append((f"pool{k}", PoolMaker(*size, layer.n_out, layer.levels, layer.pool, layer.has_lowest)))
         return parts
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.row_buffer import RowBuffer
 from oxnor.hw.blocks.unit import Unit, place
-from oxnor.hw.params.pixels import rows_kept
+from oxnor.hw.params.pixels import new_columns, rows_kept
 from oxnor.hw.params.widths import bits_for
 from oxnor.models.networks.layers.window import Window
 
@@ -122,12 +122,11 @@ class WindowMaker(Unit):
         ends_column = i == w.kernel_y - 1
         ends_window = ends_column & (j == w.kernel_x - 1)
         ends_row = x == (w.out_width - 1) * w.step_x
-        shares = w.spread_x == 1 and w.step_x < w.kernel_x
         with m.If(goes):
             m.d.sync += i.eq(Mux(ends_column, 0, i + 1))
             with m.If(ends_window):
                 m.d.sync += [
-                    j.eq(Mux(ends_row, 0, w.kernel_x - w.step_x if shares else 0)),
+                    j.eq(Mux(ends_row, 0, w.kernel_x - new_columns(w))),
                     x.eq(Mux(ends_row, 0, x + w.step_x)),
                     turns.eq(ends_row),
                 ]

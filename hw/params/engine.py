@@ -75,8 +75,7 @@ class EngineConfig:
             for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
                 if getattr(self, option) and not is_able:
                     raise InputError(f"must not be asked of macros of type {kind}", parameter=option)
-        first = self.layers[0]
-        pixel = first.bits_in // first.pixels_in
+        first, pixel = self.layers[0], self.layers[0].pixel_bits
         if first.window and pixel % self.stream_width and self.stream_width % pixel:
             raise InputError(
                 f"must be whole pixels of {pixel} bits, or a part of one without rest, not {self.stream_width}",
@@ -238,7 +237,7 @@ def _stream_width(target: Target, first: LayerConfig) -> int:
     """Return the bits of a beat that suit the target: an image or, where pixels are streamed, a row of them."""
     if first.window is None:
         return target.stream_width or whole_bytes(first.bits_in)
-    pixel = first.bits_in // first.pixels_in
+    pixel = first.pixel_bits
     if target.stream_width is None:
         return math.lcm(pixel * first.window.width, 8)
     fits = pixel % target.stream_width == 0 or target.stream_width % pixel == 0

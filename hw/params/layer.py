@@ -200,8 +200,13 @@ class LayerConfig:
         """Pixels to an image that leave; 1 where a vector leaves."""
         if not self.window:
             return 1
-        size = self.window.out_height, self.window.out_width
+        size = self.window.out_size
         return math.prod(self.pool.over(*size) if self.pool else size)
+
+    @property
+    def pixel_bits(self) -> int:
+        """Bits of a pixel that comes, or of a vector."""
+        return self.bits_in // self.pixels_in
 
     @property
     def bits_in(self) -> int:

@@ -17,7 +17,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .engine import EngineConfig
 from .layer_kinds import LAYER_KINDS
-from .pixels import rows_kept
+from .pixels import new_columns, rows_kept
 
 _IMAGES, _WINDOWS, _READS, _POOLS, _GATHERS, _ADMITS = range(6)
 _FIELDS = 20
@@ -61,7 +61,7 @@ def window_unit(w: Window) -> list[int]:
     """Return the sizes of a :class:`oxnor.hw.layers.window.WindowMaker`."""
     return [
         _WINDOWS, w.height, w.width, w.kernel_y, w.kernel_x, w.step_y, w.step_x, w.spread_y, w.spread_x,
-        w.top, w.left, w.out_height, w.out_width, rows_kept(w), int(w.spread_x == 1 and w.step_x < w.kernel_x),
+        w.top, w.left, w.out_height, w.out_width, rows_kept(w), w.kernel_x - new_columns(w),
     ]  # fmt: skip
 
 
@@ -74,8 +74,7 @@ def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[lis
     """Return the units with their sizes, and for each layer the number of the unit that gives what leaves it."""
     first = config.layers[0]
     assert first.window is not None
-    pixel = config.n_in // first.pixels_in
-    lanes = max(1, config.stream_width // pixel)
+    lanes = max(1, config.stream_width // first.pixel_bits)
     words = -(-first.pixels_in // lanes)
     units = [[_IMAGES, config.beats, words, lanes, first.pixels_in - (words - 1) * lanes]]
     if admission:
@@ -88,7 +87,7 @@ def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[lis
             units.append([_GATHERS, pixels])
         units.append([_READS, layer.reads, layer.sense_latency + LAYER_KINDS[layer.kind].output_stages - 1])
         if layer.window and (pool := layer.pool):
-            units.append(pool_unit((layer.window.out_height, layer.window.out_width), pool))
+            units.append(pool_unit(layer.window.out_size, pool))
         leaves.append(len(units) - 1)
     return units, leaves
 
@@ -294,7 +293,7 @@ def _advance_window(s, r, comes, out_ready):
         r[5] = 0 if ends_column else i + 1
         if ends_window:
             ends_row = x == (out_width - 1) * step_x
-            r[6] = kernel_x - step_x if s[14] and not ends_row else 0
+            r[6] = 0 if ends_row else s[14]
             r[4] = 0 if ends_row else x + step_x
             r[7] = int(ends_row)
         elif ends_column:

@@ -10,7 +10,11 @@ def rows_kept(window: Window) -> int:
     return window.reach_y + window.step_y
 
 
+def new_columns(window: Window) -> int:
+    """Return the columns of a window that the one before, in its row, has not."""
+    return window.step_x if window.spread_x == 1 and window.step_x < window.kernel_x else window.kernel_x
+
+
 def gather_cycles(window: Window) -> int:
     """Return the cycles from window to window within a row, if its synapses are read in fewer."""
-    columns = window.step_x if window.spread_x == 1 and window.step_x < window.kernel_x else window.kernel_x
-    return window.kernel_y * columns + 1
+    return window.kernel_y * new_columns(window) + 1

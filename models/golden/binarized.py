@@ -88,17 +88,17 @@ def _packed_outputs(
 ) -> list[NDArray]:
     if backend not in BACKENDS:
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
-    errs = read_errors is not None and read_errors.rate > 0
+    wrong = read_errors if read_errors is not None and read_errors.rate else None
     windows = max(layer.vectors // layer.planes for layer in network.layers)
     # With errors every window is a vector in memory.
-    step = max(1, _VECTORS // windows) if errs and windows > 1 else max(1, len(images))
+    step = max(1, _VECTORS // windows) if wrong and windows > 1 else max(1, len(images))
     parts: list[list[NDArray]] = []
     for start in range(0, max(1, len(images)), step):
         x: NDArray = pack_inputs(network, images[start : start + step])
         parts.append([])
         for k, layer in enumerate(network.layers):
-            if read_errors is not None and errs and in_layer in (None, k):
-                x = layer.evaluate(x, backend, read_errors.layer(k, (first_image + start) * layer.vectors))
+            if wrong and in_layer in (None, k):
+                x = layer.evaluate(x, backend, wrong.layer(k, (first_image + start) * layer.vectors))
             else:
                 x = layer.evaluate(x, backend)
             parts[-1].append(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -121,7 +121,7 @@ class ConvLayer(HiddenLayer):
 
     @property
     def shape_out(self) -> tuple[int, int, int]:  # noqa: D102
-        size = self.window.out_height, self.window.out_width
+        size = self.window.out_size
         return *(self.pool.over(*size) if self.pool else size), self.n_out
 
     @property
@@ -129,10 +129,13 @@ class ConvLayer(HiddenLayer):
         return self.window.pixels * self.planes
 
     @property
+    def _pool_sizes(self) -> tuple[int, ...]:
+        return dataclasses.astuple(self.pool) if self.pool else _NO_POOL
+
+    @property
     def sizes(self) -> dict[str, int]:  # noqa: D102
-        pool = dataclasses.astuple(self.pool) if self.pool else _NO_POOL
         sizes = {"n_out": self.n_out, **dataclasses.asdict(self.window), "planes": self.planes, "levels": self.levels}
-        return self.fields.without_defaults(sizes | dict(zip(_POOL, pool, strict=True)))
+        return self.fields.without_defaults(sizes | dict(zip(_POOL, self._pool_sizes, strict=True)))
 
     @classmethod
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:  # noqa: D102
@@ -170,12 +173,11 @@ class ConvLayer(HiddenLayer):
         masks = np.ascontiguousarray(-bits.transpose(0, 2, 1).astype(np.int32))
         height, width, _ = self.shape_out
         out = np.empty((len(x), self.planes_out, -(-height * width * self.n_out // 64)), np.uint64)
-        pool = (self.pool.height, self.pool.width, self.pool.step_y, self.pool.step_x) if self.pool else _NO_POOL
         shape = (window.channels, groups, window.pad, self.n_out)
         kernel(
             x.reshape(len(x), self.planes, -1), transposed, masks, window.height * window.width * window.channels,
             window.sources, shape, self._limits,
-            window.out_width, pool, pack_words(self.lowest), (height, width), out,
+            window.out_width, self._pool_sizes, pack_words(self.lowest), (height, width), out,
         )  # fmt: skip
         return out[:, 0] if self.planes_out == 1 else out
 
@@ -215,17 +217,18 @@ class ConvLayer(HiddenLayer):
 
     def popcounts_torch(self, x: Any, signs: Any) -> Any:
         """As :meth:`popcounts` of each window, in PyTorch: shape (n, pixels, n_out)."""
-        functional, window, top = import_torch().nn.functional, self.window, (1 << self.planes) - 1
+        torch, window, top = import_torch(), self.window, (1 << self.planes) - 1
         image = (2 * x - top).reshape(-1, *self.shape_in).permute(0, 3, 1, 2)
         edges = (window.left, window.right, window.top, window.bottom)
-        padded = functional.pad(image, edges, value=float(window.pad * top))
-        kernels_ = signs.reshape(self.n_out, window.kernel_y, window.kernel_x, -1).permute(0, 3, 1, 2)
+        padded = torch.nn.functional.pad(image, edges, value=float(window.pad * top))
+        shape = (self.n_out, window.kernel_y, window.kernel_x, -1)
+        kernels_ = signs.reshape(shape).permute(0, 3, 1, 2)
         steps, spreads = (window.step_y, window.step_x), (window.spread_y, window.spread_x)
-        sums = functional.conv2d(padded, kernels_, stride=steps, dilation=spreads, groups=window.groups)
+        sums = torch.nn.functional.conv2d(padded, kernels_, stride=steps, dilation=spreads, groups=window.groups)
         return ((sums + top * self.n_in) * self.unit / 2).permute(0, 2, 3, 1).reshape(len(x), window.pixels, self.n_out)
 
     def outputs_torch(self, counts: Any) -> Any:  # noqa: D102
-        torch, size = import_torch(), (self.window.out_height, self.window.out_width)
+        torch, size = import_torch(), self.window.out_size
         levels = super().outputs_torch(counts).permute(0, 2, 1).reshape(len(counts), self.n_out, *size)
         if self.pool:
             window, steps = (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x)
@@ -236,13 +239,10 @@ class ConvLayer(HiddenLayer):
 
     def _from_pixels(self, levels: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Return the packed outputs of what neurons give in each window, shape (n, pixels, n_out)."""
-        levels = levels.reshape(len(levels), self.window.out_height, self.window.out_width, self.n_out)
+        levels = levels.reshape(len(levels), *self.window.out_size, self.n_out)
         if self.pool:
             size = (self.pool.height, self.pool.width)
             pooled = np.lib.stride_tricks.sliding_window_view(levels, size, (1, 2))
             pooled = pooled[:, :: self.pool.step_y, :: self.pool.step_x]
             levels = np.where(self.lowest, pooled.min((-2, -1)), pooled.max((-2, -1)))
         return pack_planes(levels.reshape(len(levels), -1), self.planes_out)
-
-    def with_weights(self, weights: NDArray[np.bool_]) -> ConvLayer:  # noqa: D102
-        return replace(self, weights=weights)

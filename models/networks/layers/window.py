@@ -151,6 +151,11 @@ class Window:
         return (self.width + self.left + self.right - self.reach_x) // self.step_x + 1
 
     @property
+    def out_size(self) -> tuple[int, int]:
+        """Height and width of the output."""
+        return self.out_height, self.out_width
+
+    @property
     def pixels(self) -> int:
         """Windows of an image: the output pixels."""
         return self.out_height * self.out_width
