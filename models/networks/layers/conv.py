@@ -223,6 +223,8 @@ class ConvLayer(HiddenLayer):
         padded = torch.nn.functional.pad(image, edges, value=float(window.pad * top))
         shape = (self.n_out, window.kernel_y, window.kernel_x, -1)
         kernels_ = signs.reshape(shape).permute(0, 3, 1, 2)
+        # Copies: of views of one channel, whose strides are ambiguous, oneDNN gave wrong sums (PyTorch 2.13, CPU).
+        padded, kernels_ = (v.clone(memory_format=torch.contiguous_format) for v in (padded, kernels_))
         steps, spreads = (window.step_y, window.step_x), (window.spread_y, window.spread_x)
         sums = torch.nn.functional.conv2d(padded, kernels_, stride=steps, dilation=spreads, groups=window.groups)
         return ((sums + top * self.n_in) * self.unit / 2).permute(0, 2, 3, 1).reshape(len(x), window.pixels, self.n_out)
