@@ -54,6 +54,7 @@ docs: tree $(VENV)/.installed-docs
 # The pictures of the documents, from the networks and sources as they are.
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/site/one_neuron.py docs/pictures
+	$(BIN)/python docs/site/window.py docs/pictures
 	$(BIN)/oxnor demo --pictures docs/pictures --format svg
 	$(BIN)/oxnor device show --plot docs/pictures/device.svg
 	$(BIN)/oxnor device show wear-illustration --wear docs/pictures/wear.svg

@@ -16,6 +16,7 @@ from oxnor.sections import FOREIGN, Board, Device, Errors, Tolerance, name_or_pa
 if TYPE_CHECKING:
     from oxnor.fpga.report import BuildReport
     from oxnor.hw.emit.generate import Generated
+    from oxnor.hw.params.explain import Explanation
     from oxnor.models.devices.model import DeviceModel
     from oxnor.models.devices.options import DeviceOptions
     from oxnor.models.faults.options import ErrorOptions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from oxnor.models.networks.spiking import SpikingNetwork
     from oxnor.results import Accuracy
     from oxnor.run import RunReport
+    from oxnor.sim.drawing.picture import Picture
     from oxnor.sim.sweeps.params import WorkerOptions
     from oxnor.sim.sweeps.result import SweepResult
     from oxnor.sim.verify.inputs import Inputs
@@ -257,6 +259,25 @@ class Design:
         from oxnor.sim.verify.flows import flow_of
 
         return flow_of(self.loaded).describe(self.loaded, self.config())
+
+    def explain(self) -> Explanation:
+        """Return why the engine is folded as it is; of a binarized network."""
+        from oxnor.hw.params.explain import explain
+
+        return explain(self.binarized, self.config(), self.engine)
+
+    def pictures(self) -> dict[str, Picture]:
+        """Return pictures of the engine by name: ``engine``, and ``window-K`` of each layer K that is a convolution."""
+        from oxnor.sim.drawing.diagram import engine_diagram
+        from oxnor.sim.drawing.window_walk import window_picture
+
+        name, config = self.binarized.name, self.config()
+        drawn = {"engine": engine_diagram(config, f"Block diagram of the engine of {name}")}
+        for k, layer in enumerate(config.layers):
+            if layer.window:
+                title = f"Windows of layer {k} of {name}"
+                drawn[f"window-{k}"] = window_picture(layer.window, layer.reads, title)
+        return drawn
 
     def accuracy(self) -> Accuracy:
         """Return the accuracy of the golden model, with the design's errors or drawn devices."""

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from oxnor.cli.console import print_json, print_table
+import typer
+
+from oxnor.cli.console import note, print_json, print_table
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson
+from oxnor.cli.options.common import AsJson, pictures
 from oxnor.cli.options.engine import Engine
+from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import Source
+
+if TYPE_CHECKING:
+    from oxnor.hw.params.explain import Explanation
+
+#: Columns of the explanation of a folding: fields of a layer's load.
+_LOADS = {
+    "windows": "windows",
+    "planes": "bit planes",
+    "word_lines": "word lines",
+    "reads": "reads an image",
+    "macros": "macros",
+    "shortest": "on any number of macros",
+}
 
 
 def networks(as_json: AsJson = False) -> None:
@@ -37,14 +54,27 @@ def networks(as_json: AsJson = False) -> None:
 
 
 @expanded
-def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
+def info(
+    source: Source,
+    engine: Engine,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why the folding is what it is.")] = False,
+    pictures: Annotated[Path | None, pictures()] = None,
+    *,
+    kinds: Kinds,
+    as_json: AsJson = False,
+) -> None:
     """Describe a network: its layers, its card, and the engine generated from it.
 
-    Example: [bold]oxnor info mnist-mlp --target ice40 --macro 4096x16[/]
+    Example: [bold]oxnor info mnist-mlp --target ice40 --macro 4096x16 --pictures out[/]
     """
     from oxnor.sim.drawing.html import facts
 
-    description = source.read(engine).describe()
+    design = source.read(engine)
+    description = design.describe()
+    if explain:
+        description["explanation"] = design.explain()
+    if pictures is not None:
+        kinds.save(design.pictures(), pictures)
     if as_json:
         print_json(description)
         return
@@ -64,6 +94,20 @@ def info(source: Source, engine: Engine, as_json: AsJson = False) -> None:
           if key in structure),
     ]  # fmt: skip
     print_table(("", ""), rows + facts(description["info"]), left=2)
+    if explain:
+        _print_explanation(description["explanation"])
+
+
+def _print_explanation(found: Explanation) -> None:
+    layers = found["layers"]
+    most = max(layer["reads"] for layer in layers)
+    rows = [
+        (str(k), *(f"{y[name]:,}" for name in _LOADS), f"{100 * y['reads'] / most:.0f} %")  # type: ignore[literal-required]
+        for k, y in enumerate(layers)
+    ]
+    print_table(("layer", *_LOADS.values(), "of the slowest"), rows, title="Why it is folded so")
+    for sentence in found["sentences"]:
+        note(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
 def _short(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
 
-from .folding import balanced_reads
+from .folding import balance
 from .layer import LayerConfig
 from .macro_kinds import DEFAULT_MACRO, OLD_NAMES
 from .options import DEFAULT_DATAFLOW, OPTIONAL_PARTS, EngineOptions
@@ -217,9 +218,9 @@ class EngineConfig:
         options = (options or EngineOptions()).changed(count, **changes)
         target = TARGETS[options.target]
         of_layers = options.for_layers(count)
-        limits: list[int | None] = [None] * count
+        limits: Sequence[int | None] = [None] * count
         if any(isinstance(layer, ConvLayer) for layer in network.layers):
-            limits = [*balanced_reads(network.layers, target, of_layers)]
+            limits = balance(network.layers, target, of_layers).reads
         layers: list[LayerConfig] = []
         for layer, of_layer, limit in zip(network.layers, of_layers, limits, strict=True):
             layers.append(LayerConfig.for_layer(layer, target, of_layer, layers[-1] if layers else None, limit))

@@ -51,10 +51,32 @@ class _Load:
         return across * groups
 
 
-def balanced_reads(
+@dataclass(frozen=True)
+class Balance:
+    """What the search found.
+
+    Parameters
+    ----------
+    interval : int
+        Reads to an image that no layer exceeds.
+    budget : int
+        Macros that it may take; 0 if there is no limit.
+    reads : tuple of int
+        Most word lines that each layer may read for a vector.
+    shortest : tuple of int
+        Cycles that an image takes in each layer on any number of macros.
+    """
+
+    interval: int
+    budget: int
+    reads: tuple[int, ...]
+    shortest: tuple[int, ...]
+
+
+def balance(
     layers: Sequence[HiddenLayer | ScoreLayer], target: Target, options: Sequence[LayerOptions]
-) -> list[int]:
-    """Return the most word lines that each layer may read for a vector, so that all keep up with the slowest.
+) -> Balance:
+    """Return how many word lines each layer may read, so that all keep up with the slowest.
 
     Parameters
     ----------
@@ -69,12 +91,14 @@ def balanced_reads(
     def macros(interval: int) -> int:
         return sum(load.macros(interval) for load in loads)
 
-    low, high = (max(bound) for bound in zip(*((x.shortest, x.longest) for x in loads), strict=True))
-    budget = target.macros_max or target.macros_spare * macros(high)
+    shortest, longest = zip(*((x.shortest, x.longest) for x in loads), strict=True)
+    low, high = max(shortest), max(longest)
+    budget = target.macros_max or int(target.macros_spare * macros(high))
     while budget and low < high:
         middle = (low + high) // 2
         if macros(middle) <= budget:
             high = middle
         else:
             low = middle + 1
-    return [load.word_lines(low) for load in loads]
+    reads = tuple(load.word_lines(low) for load in loads)
+    return Balance(low, budget, reads, shortest)

@@ -118,6 +118,57 @@ def flow(config: EngineConfig, admission: tuple[int, int] | None = None) -> Flow
     return Flow(tuple(results[: start + 1]), period, tuple(b - a for a, b in pairwise(at)))
 
 
+@dataclass(frozen=True)
+class Moment:
+    """What a window's rows hold when it is offered.
+
+    Parameters
+    ----------
+    cycle : int
+        Clock edges since the first pixel's transfer.
+    row, column : int
+        Which window.
+    first, whole, come : int
+        The first row of the ring that is still needed, the whole rows from it on, and the pixels of the row that comes.
+    """
+
+    cycle: int
+    row: int
+    column: int
+    first: int
+    whole: int
+    come: int
+
+
+def moments(window: Window, reads: int) -> list[Moment]:
+    """Return when each window of an image is offered: a pixel comes in every cycle that takes one.
+
+    Parameters
+    ----------
+    window : Window
+    reads : int
+        Cycles for which a window is read.
+    """
+    sizes, r = np.zeros(_FIELDS, np.int64), np.zeros(_FIELDS, np.int64)
+    unit = window_unit(window)
+    sizes[: len(unit)] = unit
+    found: list[Moment] = []
+    busy, t, pixels = 0, 0, 0
+    while len(found) < window.pixels:
+        offered, ready = bool(r[0]), not busy
+        if offered and ready:
+            busy = reads
+        busy = max(0, busy - 1)
+        comes = r[1] != rows_kept(window)
+        _advance_window(sizes, r, comes, ready)
+        pixels += comes
+        t += 1
+        if r[0] and not (offered and not ready):
+            first = int(pixels // window.width - r[1])
+            found.append(Moment(t, *divmod(len(found), window.out_width), first, int(r[1]), int(r[2])))
+    return found
+
+
 @numba.njit(cache=True)
 def _run(sizes, last, images_max):
     """Return the times of results, the one whose state is that of the last, and of the first image's last transfers."""

@@ -6,11 +6,15 @@ from html import escape
 
 import numpy as np
 
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.golden.feature_maps import feature_maps
 from oxnor.sim.drawing.diagram import engine_diagram
+from oxnor.sim.drawing.feature_maps import feature_maps_plot
 from oxnor.sim.drawing.html import digit_card, facts, figure, page, table, tiles
 from oxnor.sim.drawing.picture import Picture
 from oxnor.sim.drawing.plots import accuracy_plot, image_png
 from oxnor.sim.drawing.waveform import timing_diagram
+from oxnor.sim.drawing.window_walk import window_picture
 from oxnor.sim.runner.machine import machine
 from oxnor.sim.verify.results import SimulationResult
 
@@ -50,13 +54,43 @@ RUN_HEAD = (
 
 
 def pictures(demo: Demo) -> dict[str, Picture]:
-    """Return the pictures by name: engine, waveform, accuracy."""
+    """Return the pictures by name: engine, waveform, accuracy; with convolutions also a window and feature maps."""
     points = [(run.ber, run.accuracy) for run in demo.runs if run.accuracy is not None]
-    return {
+    drawn: dict[str, Picture] = {
         "engine": engine_diagram(demo.config, f"Block diagram of the engine of {demo.network.name}"),
         "waveform": timing_diagram(demo.waveform, f"Timing diagram of reads in layer {demo.waveform.layer}"),
         "accuracy": accuracy_plot([demo.curve], "Accuracy against bit error rate", points=points, limit=KNEE_LIMIT),
     }
+    first = demo.config.layers[0]
+    if first.window:
+        name, image = demo.network.name, demo.inputs.images[0]
+        drawn["window"] = window_picture(first.window, first.reads, f"Windows of the first layer of {name}")
+        runs = [run for run in demo.runs if run.ber]
+        errors = [FaultMap.draw(demo.network, ber=run.ber, seed=run.seed) for run in runs]
+        maps = feature_maps(demo.network, image, errors)
+        side = int(np.sqrt(image.size))
+        title, rates = f"Feature maps of {name}", [run.ber for run in runs]
+        drawn["feature-maps"] = feature_maps_plot(maps, rates, title, image.reshape(side, side))
+    return drawn
+
+
+def _convolutions(drawn: dict[str, Picture]) -> list[str]:
+    if "window" not in drawn:
+        return []
+    return [
+        "<h2>A window walks over the rows</h2>",
+        figure(
+            drawn["window"],
+            "The first layer keeps a few rows in a ring. A window is gathered column by column while the synapses are"
+            " read for the one before; when a row of windows is done, the rows that no window needs make place.",
+        ),
+        "<h2>Feature maps</h2>",
+        figure(
+            drawn["feature-maps"],
+            "The first image, layer by layer, after thresholds and pooling: without errors, and with the wrong weights"
+            " of the runs above.",
+        ),
+    ]
 
 
 def _cards(demo: Demo, run: SimulationResult, chosen: np.ndarray, note: str = "") -> str:
@@ -140,9 +174,8 @@ def build_page(demo: Demo) -> str:
     )
     outputs = n * len(demo.runs)
     knee = demo.curve.knee(KNEE_LIMIT)
-    shape = " → ".join(f"{s:,}" for s in demo.network.shape)
     intro = (
-        f"A binarized network, {shape}, {demo.network.n_weights:,} weights, compiled into a"
+        f"A binarized network, {demo.network.label}, {demo.network.n_weights:,} weights, compiled into a"
         " differential-RRAM XNOR engine. Its Verilog ran in Verilator, driven by cocotb over the engine's own AXI"
         f" ports, on {n:,} test images."
     )
@@ -175,6 +208,7 @@ def build_page(demo: Demo) -> str:
             "Each blue box is an RRAM macro with its word lines: one is sensed in a cycle, and XNOR happens in the"
             " sense amplifiers. Weights never move.",
         ),
+        *_convolutions(drawn),
         "<h2>One read</h2>",
         figure(drawn["waveform"], _read_sentence(demo)),
         _digits(demo),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.pixels import rows_kept
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.widths import bits_for
 
@@ -14,6 +15,10 @@ _GAP = 44
 _END = 138
 _TOP = 40
 _HEIGHT = 352
+#: What a frame is higher by in an engine with convolutions: rows of pixels, pooling, reads an image.
+_WINDOW, _POOL, _IMAGE = 86, 30, 17
+#: Most layers side by side, and the space between two rows of them.
+_ROW, _BETWEEN = 5, 36
 
 
 def _count(n: int, what: str, plural: str = "") -> str:
@@ -41,14 +46,62 @@ def _macros(diagram: Diagram, x: float, y: float, width: float, height: float, l
                 diagram.path(f"M{cx + 5:g} {line:g}H{cx + w - 5:g}", line="blue", width=1.8 if k == 2 else 0.5)
 
 
-def _layer(diagram: Diagram, x: float, k: int, layer: LayerConfig, latency: int, last: bool) -> None:
-    """Draw one layer in its frame."""
-    diagram.rect(x, _TOP, _LAYER, _HEIGHT)
+def _pixels(diagram: Diagram, x: float, y: float, layer: LayerConfig, gathered: int) -> None:
+    """Draw what stands before the synapses: the rows that a window keeps, or the pixels that become a vector."""
     middle = x + _LAYER / 2
-    diagram.text(middle, _TOP + 22, f"layer {k}: {layer.n_in:,} → {layer.n_out:,}", size=14, bold=True)
-    diagram.text(middle, _TOP + 40, f"{layer.n_in * layer.n_out:,} synapses", size=11, colour="muted")
-    _macros(diagram, x + 16, _TOP + 52, _LAYER - 32, 116, layer)
-    y = _TOP + 184
+    if not layer.window:
+        if gathered:
+            diagram.text(middle, y + 32, "gather", size=12, bold=True)
+            text = f"{_count(gathered, 'pixel')} become a vector of {layer.n_in:,}"
+            diagram.text(middle, y + 50, text, size=11, colour="muted")
+        return
+    w, rows = layer.window, rows_kept(layer.window)
+    shown = _shown(rows, 6)
+    left, width, height = x + 30, _LAYER - 60, 42 / len(shown)
+    for k, row in enumerate(shown):
+        top = y + 4 + k * height
+        if row is None:
+            diagram.text(middle, top + height / 2 + 4, "⋮", size=13, colour="muted")
+            continue
+        diagram.rect(left, top, width, height - 2, fill="fill", line="purple", r=2, width=0.9)
+        # The window lies over the rows but those that come meanwhile.
+        if row < w.reach_y and not row % w.spread_y:
+            cell = min(width / w.width, 12)
+            for j in range(w.kernel_x):
+                at = left + width / 2 + (j * w.spread_x - w.reach_x / 2) * cell
+                diagram.rect(at, top, cell, height - 2, fill="purple", line="back", r=1, width=0.5)
+    diagram.text(middle, y + 60, f"{rows} rows of {w.width} pixels of {layer.pixel_bits} bits", size=11)
+    window = f"windows of {w.kernel_y} × {w.kernel_x} over {w.height} × {w.width}: {layer.vectors:,}"
+    diagram.text(middle, y + 75, window, size=11, colour="muted")
+
+
+def _pooling(diagram: Diagram, x: float, y: float, layer: LayerConfig) -> None:
+    """Draw the pooling after the neurons."""
+    if not layer.pool:
+        return
+    diagram.rect(x + 22, y, _LAYER - 44, 26, fill="fill", line="purple")
+    bits = ("OR and AND" if layer.has_lowest else "OR") if layer.levels == 1 else "largest"
+    text = f"pooling {layer.pool.height} × {layer.pool.width}: {bits}"
+    diagram.text(x + _LAYER / 2, y + 17, text, size=11)
+
+
+def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConfig, latency: int) -> None:
+    """Draw layer k in its frame, whose upper left corner is at (x, y)."""
+    x, y = at
+    layer = config.layers[k]
+    diagram.rect(x, y, _LAYER, _height(config))
+    middle = x + _LAYER / 2
+    shape = f"{layer.n_in:,} → {layer.n_out:,}"
+    diagram.text(middle, y + 22, f"layer {k}: {shape}", size=14, bold=True)
+    synapses = f"{layer.n_in * layer.n_out:,} synapses"
+    planes = f" · {layer.planes} bit planes" if layer.planes > 1 else ""
+    diagram.text(middle, y + 40, synapses + planes, size=11, colour="muted")
+    y += 52
+    if config.has_windows:
+        _pixels(diagram, x, y, layer, config.gathers(k))
+        y += _WINDOW
+    _macros(diagram, x + 16, y, _LAYER - 32, 116, layer)
+    y += 132
     diagram.text(middle, y, f"{_count(layer.macros, 'RRAM macro')} of {layer.rows} × {layer.cols}", size=12, bold=True)
     folding = f"H = {layer.across} side by side · V = {_count(layer.groups, 'input' if layer.is_serial else 'group')}"
     diagram.text(middle, y + 16, folding, size=11, colour="muted")
@@ -60,28 +113,38 @@ def _layer(diagram: Diagram, x: float, k: int, layer: LayerConfig, latency: int,
     diagram.text(middle, top + 15, f"popcount of {width:,} XNOR bits", size=11)
     diagram.text(middle, top + 28, f"0 … {width:,} in {bits_for(width)} bits, × {layer.neurons}", size=10)
     diagram.rect(x + 22, y + 70, _LAYER - 44, 42, fill="orange-fill", line="orange")
-    if last:
+    if k == len(config.layers) - 1:
         diagram.text(middle, y + 87, _count(layer.neurons, "score unit"), size=12)
         diagram.text(middle, y + 103, f"argmax over {_count(layer.n_out, 'class', 'classes')}", size=11)
     else:
         diagram.text(middle, y + 87, _count(layer.neurons, "integrate-and-fire neuron"), size=12)
-        diagram.text(middle, y + 103, f"{layer.n_out:,} thresholds, p ≥ T", size=11)
+        diagram.text(middle, y + 103, f"{layer.n_out * layer.levels:,} thresholds, p ≥ T", size=11)
+    if config.has_windows:
+        _pooling(diagram, x, y + 116, layer)
+        y += _POOL
     product = f"{_count(layer.slices, 'slice')} × {_count(layer.passes, 'pass', 'passes')}"
-    diagram.text(middle, y + 140, f"{product} = {_count(layer.reads, 'read')}", size=12, bold=True)
+    diagram.text(middle, y + 140, f"{product} = {_count(layer.word_lines, 'read')}", size=12, bold=True)
+    if layer.window:
+        y += 17
+        planes = f"× {layer.planes} planes " if layer.planes > 1 else ""
+        text = f"{planes}× {_count(layer.vectors, 'window')} = {layer.interval:,} an image"
+        diagram.text(middle, y + 140, text, size=10)
     diagram.text(middle, y + 157, f"latency {_count(latency, 'cycle')}", size=11, colour="muted")
 
 
-def _end(diagram: Diagram, x: float, title: str, lines: list[str]) -> None:
-    """Draw a stream port of the engine."""
-    y = _TOP + 110
-    diagram.rect(x, y, _END, 34 + 17 * len(lines), fill="back")
-    diagram.text(x + _END / 2, y + 21, title, size=13, bold=True)
+def _height(config: EngineConfig) -> int:
+    return _HEIGHT + (_WINDOW + _POOL + _IMAGE if config.has_windows else 0)
+
+
+def _end(diagram: Diagram, x: float, y: float, title: str, lines: list[str]) -> None:
+    """Draw a stream port of the engine, at the height of the arrows."""
+    diagram.rect(x, y - 30, _END, 34 + 17 * len(lines), fill="back")
+    diagram.text(x + _END / 2, y - 9, title, size=13, bold=True)
     for k, line in enumerate(lines):
-        diagram.text(x + _END / 2, y + 41 + 17 * k, line, size=11, colour="muted")
+        diagram.text(x + _END / 2, y + 11 + 17 * k, line, size=11, colour="muted")
 
 
-def _arrow(diagram: Diagram, x: float, label: str) -> None:
-    y = _TOP + 140
+def _arrow(diagram: Diagram, x: float, y: float, label: str) -> None:
     diagram.path(f"M{x + 3:g} {y:g}H{x + _GAP - 3:g}", line="muted", arrow=True)
     diagram.text(x + _GAP / 2, y - 8, label, size=10, colour="muted")
 
@@ -98,23 +161,39 @@ def engine_diagram(config: EngineConfig, title: str) -> Diagram:
     """
     diagram = Diagram(title)
     timing = schedule(config)
-    beats = f"{_count(config.beats, 'beat')} an image"
-    _end(diagram, 4, "AXI4-Stream in", [f"{config.stream_width} bits a beat", beats, f"{config.n_in:,} bits in all"])
-    x = 4.0 + _END
+    lines = [f"{config.stream_width} bits a beat", f"{_count(config.beats, 'beat')} an image"]
+    lines.append(f"{config.n_in:,} bits in all")
+    if config.has_windows:
+        lines += ["image buffer:", "2 images, pixel by pixel"]
+    # Layers in as few rows as hold them, all of about the same length.
+    count = len(config.layers)
+    rows = -(-count // _ROW)
+    across = -(-count // rows)
+    pitch, down = _GAP + _LAYER, _height(config) + _BETWEEN
+    left = 4.0 + _END
+    middle = _TOP + 140 + (_WINDOW if config.has_windows else 0)  # of the arrows, in the first row
+    _end(diagram, 4, middle, "AXI4-Stream in", lines)
     for k, (layer, latency) in enumerate(zip(config.layers, timing.layer_latencies, strict=True)):
-        _arrow(diagram, x, f"{layer.n_in:,}")
-        _layer(diagram, x + _GAP, k, layer, latency, last=k == len(config.layers) - 1)
-        x += _GAP + _LAYER
-    _arrow(diagram, x, "")
+        x, y = left + k % across * pitch, k // across * down
+        _arrow(diagram, x, middle + y, f"{layer.pixel_bits if config.has_windows else layer.n_in:,}")
+        _layer(diagram, (x + _GAP, _TOP + y), k, config, latency)
+        if k % across == across - 1 and k < count - 1:
+            # On to the next row.
+            low = _TOP + y + down - _BETWEEN / 2
+            path = f"M{x + pitch + 3:g} {middle + y:g}H{x + pitch + 14:g}V{low:g}H{left - 14:g}V{middle + y + down:g}"
+            diagram.path(f"{path}H{left + 3:g}", line="muted")
+    last = left + ((count - 1) % across + 1) * pitch
+    _arrow(diagram, last, middle + (rows - 1) * down, "")
     result = [f"{config.result_width} bits a result", f"class: {config.class_width} bits"]
     if config.with_scores:
         result.append(f"{config.n_out} scores of {config.score_width}")
-    _end(diagram, x + _GAP, "AXI4-Stream out", result)
-    total = x + _GAP + _END + 4
-    y = _TOP + _HEIGHT + 16
-    diagram.rect(4 + _END + _GAP, y, x - 4 - _END - _GAP, 30, fill="back")
-    middle = (4 + _END + _GAP + x) / 2
-    diagram.text(middle, y + 20, "AXI4-Lite: identity, status, counters of frames, results, stalls and cycles", size=12)
+    _end(diagram, last + _GAP, middle + (rows - 1) * down, "AXI4-Stream out", result)
+    right = left + across * pitch
+    total = max(last + _GAP + _END + 4, right + 18)
+    y = _TOP + rows * down - _BETWEEN + 16
+    diagram.rect(left + _GAP, y, right - left - _GAP, 30, fill="back")
+    text = "AXI4-Lite: identity, status, counters of frames, results, stalls and cycles"
+    diagram.text((left + _GAP + right) / 2, y + 20, text, size=12)
     ii = f"an image every {_count(timing.initiation_interval, 'cycle')}, latency {_count(timing.latency, 'cycle')}"
     macros = sum(y.macros for y in config.layers)
     diagram.text(total / 2, 22, f"{_count(macros, 'macro')} · {ii} · layers in a pipeline", size=14, bold=True)

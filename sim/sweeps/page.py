@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.words import counted
 from oxnor.models.trials.curves import LIMIT, Curve, Point
+from oxnor.sim.drawing.feature_maps import feature_maps_plot
 from oxnor.sim.drawing.html import facts, figure, page, table, tiles
 from oxnor.sim.drawing.plots import Plot, accuracy_plot, confusion_plot, layers_plot
 from oxnor.sim.runner.machine import machine
 
+from .example import Example
 from .store import ALL_LAYERS, Key, Results
 
 #: What the rates of a kind are the share of.
@@ -110,7 +112,16 @@ class Story:
             shown = {rate: self.confusions[rate] for rate in chosen}
             names = self.header.get("class_names", ())
             drawn["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}", names)
+        if example := self.example:
+            title = f"Feature maps of {name}"
+            drawn["feature-maps"] = feature_maps_plot(example.maps, example.rates, title, example.pixels)
         return drawn
+
+    @cached_property
+    def example(self) -> Example | None:
+        """The image whose feature maps are shown, of a network with convolutions."""
+        found = self.header.get("example")
+        return Example.from_json(found, str(self.path)) if found else None
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the trials as a JSON-able dict."""
@@ -208,6 +219,15 @@ def _section(story: Story) -> list[str]:
                 story.plots["confusion"],
                 f"Percent of the images of each {'class' if curve.is_accuracy else 'class without errors'}, mean over"
                 " the trials.",
+            ),
+        ]
+    if "feature-maps" in story.plots:
+        parts += [
+            "<h3>Feature maps</h3>",
+            figure(
+                story.plots["feature-maps"],
+                "The first image, layer by layer, after thresholds and pooling: without errors, and with the errors of"
+                " the first draw at some rates.",
             ),
         ]
     if story.checks:

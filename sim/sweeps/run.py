@@ -26,6 +26,7 @@ from oxnor.sim.runner.machine import machine
 from oxnor.sim.verify.inputs import Inputs, inputs_for, refuse_without_labels
 
 from .evaluator import Work, errors_of, work_for
+from .example import Example
 from .params import SweepParams, WorkerOptions
 from .result import SweepResult
 from .store import ALL_LAYERS, LABELLED, Key, Results
@@ -70,6 +71,7 @@ def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, comman
     """Return the header of a results file: what its trials are of, and with what they were made."""
     shown = np.packbits(work.bits, axis=1) if work.bits.dtype == bool else work.bits
     images = hashlib.sha256(shown.tobytes() + work.labels.tobytes()).hexdigest()
+    example = Example.of(work, inputs.images)
     return {
         "network": network.name,
         "network_digest": network.digest,
@@ -84,7 +86,9 @@ def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, comman
         "options": dict(params.options) | _device_options(params.device),
         "command": command,
         "made": machine(),
-    } | ({"class_names": list(inputs.classes)} if inputs.classes else {})
+        **({"class_names": list(inputs.classes)} if inputs.classes else {}),
+        **({"example": example.to_json()} if example else {}),
+    }
 
 
 def sweep(

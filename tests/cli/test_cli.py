@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers.cli import process, run
+from helpers.convolutions import Conv, random_conv_network
 from typer.main import get_command
 
 from oxnor.cli.app import app
@@ -202,6 +203,29 @@ def test_info_json(network_file):
     first = found["engine"]["layers"][0]
     assert (first["macros"], first["slices"], first["passes"], first["reads"]) == (21, 1, 2, 2)
     assert found["engine"]["latency"] > found["engine"]["initiation_interval"]
+
+
+def test_info_explains_the_folding(network_file, tmp_path):
+    result = run("info", network_file, "--target", "asic", "--explain", "--pictures", tmp_path / "a", "--format", "svg")
+    assert "Each layer reads all its word lines for every image: layer 0 is slowest." in result.stderr
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["engine.svg"]
+    conv = tmp_path / "conv.npz"
+    random_conv_network((8, 8, 3), [Conv(20), Conv(9)]).save(conv)
+    for target, sentence in {
+        "ecp5": "target ecp5 has 200 macros: with them no layer need take more than",
+        "ice40": "target ice40 has 30 macros: with them no layer need take more than",
+        "sim": "target sim takes as many macros as make it faster",
+    }.items():
+        found = json.loads(run("info", conv, "--target", target, "--explain", "--json").stdout)
+        layers = found["explanation"]["layers"]
+        assert [y["windows"] for y in layers[:2]] == [36, 16]
+        assert [y["reads"] for y in layers] == [y["interval"] for y in found["engine"]["layers"]]
+        assert all(y["shortest"] <= y["reads"] for y in layers[2:])
+        assert found["explanation"]["sentences"][1].startswith(sentence)
+    assert {p.name for p in (run("info", conv, "--pictures", tmp_path / "c"), tmp_path / "c")[1].iterdir()} == {
+        f"{name}.{kind}" for name in ("engine", "window-0", "window-1") for kind in ("svg", "png")
+    }
+    assert run("info", "mnist-spirit", "--explain").exit_code == 2
 
 
 def test_info_of_alternating_dataflows(network_file):

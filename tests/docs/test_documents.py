@@ -165,8 +165,7 @@ def test_every_picture_is_shown():
 
 
 def test_drawn_pictures_are_those_of_the_sources(tmp_path):
-    module = from_file("one_neuron")
-    for path in module.draw(tmp_path):
+    for path in [*from_file("one_neuron").draw(tmp_path), *from_file("window").draw(tmp_path)]:
         assert path.read_bytes() == (ROOT / "docs/pictures" / path.name).read_bytes(), "make pictures"
 
 

@@ -4,19 +4,30 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.pipeline import moments
+from oxnor.hw.params.pixels import rows_kept
+from oxnor.models import golden
 from oxnor.models.base.errors import InputError
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.golden.feature_maps import feature_maps
+from oxnor.models.networks.layers.window import Window
 from oxnor.models.trials.curves import Curve
 from oxnor.sim.drawing.diagram import engine_diagram
+from oxnor.sim.drawing.feature_maps import feature_maps_plot
 from oxnor.sim.drawing.html import facts, page, score_bars, table
 from oxnor.sim.drawing.paths import subpaths
 from oxnor.sim.drawing.plots import accuracy_plot, confusion_plot, image_png, layers_plot
 from oxnor.sim.drawing.svg import PAPER, THEME_CSS, standalone
 from oxnor.sim.drawing.waveform import SOURCES, Waveform, one_read, read_vcd, timing_diagram
+from oxnor.sim.drawing.window_walk import window_picture
 
 
 def texts(svg):
@@ -117,6 +128,71 @@ def test_diagram_says_the_sizes_of_the_engine(random_network, shape, target, dat
         assert any(f"= {layer.reads:,} read" in t for t in shown)
         assert any(re.fullmatch(f"{layer.neurons:,} (score unit|integrate-and-fire neuron)s?", t) for t in shown)
     assert any(f"{config.stream_width} bits a beat" in t for t in shown)
+
+
+CONVOLUTIONS = (
+    (6, 8, 2),
+    [Conv(9, pool=(2, 2), has_lowest=True, window={"pad": 0, "top": 1, "left": 1}), Conv(5, (2, 1))],
+)
+
+
+@pytest.mark.parametrize("target", ["sim", "asic"])
+def test_diagram_says_what_convolutions_keep(target):
+    config = EngineConfig.for_network(random_conv_network(*CONVOLUTIONS, dense=(9, 9, 9, 9)), target=target)
+    picture = engine_diagram(config, "Engine")
+    shown = texts(picture.svg())
+    first = config.layers[0]
+    assert f"4 rows of 8 pixels of {first.pixel_bits} bits" in shown
+    assert "windows of 3 × 3 over 6 × 8: 35" in shown
+    assert "pooling 2 × 2: OR and AND" in shown
+    assert f"× 35 windows = {first.interval:,} an image" in shown
+    assert f"{config.gathers(2)} pixels become a vector of {config.layers[2].n_in}" in shown
+    for k, layer in enumerate(config.layers):
+        assert f"layer {k}: {layer.n_in:,} → {layer.n_out:,}" in shown
+    # Seven layers stand in two rows.
+    assert picture.size[0] < 7 * 292
+
+
+def test_moments_are_those_of_every_window():
+    """Each window is offered once, in raster order, when all its pixels have come and none has been overwritten."""
+    for options in ({}, {"top": 1, "bottom": 1, "left": 1, "right": 1}, {"step_y": 2, "step_x": 3}, {"spread_y": 2}):
+        w = Window(9, 8, 1, 3, 3, **options)
+        for reads in (1, 9, 40):
+            found = moments(w, reads)
+            assert [(m.row, m.column) for m in found] == [*np.ndindex(w.out_height, w.out_width)]
+            assert all(a.cycle < b.cycle for a, b in pairwise(found))
+            for m in found:
+                last_y = min(m.row * w.step_y - w.top + w.reach_y, w.height) - 1
+                last_x = min(m.column * w.step_x - w.left + w.reach_x, w.width) - 1
+                assert m.whole <= rows_kept(w)
+                assert m.first + m.whole > last_y or (m.first + m.whole == last_y and m.come > last_x)
+
+
+def test_window_picture_shows_what_is_kept():
+    svg = window_picture(Window(6, 8, 1, 3, 3), 6, "Windows").svg()
+    shown = texts(svg)
+    assert [t for t in shown if t.startswith("window (")] == [f"window {k}" for k in
+                                                              ("(0, 0)", "(0, 1)", "(0, 5)", "(1, 0)", "(1, 1)")]  # fmt: skip
+    assert shown.count("ring of 4 rows") == 5
+    assert "row 4" in shown  # has taken the place of row 0
+
+
+def test_feature_maps_show_the_pixels_that_differ():
+    network = random_conv_network(*CONVOLUTIONS)
+    image = np.random.default_rng(1).integers(0, 256, 96, np.uint8)
+    rates = (0.02, 0.3)
+    errors = [FaultMap.draw(network, ber=rates[0]), ReadErrors.from_ber(rates[1])]
+    maps = feature_maps(network, image, errors)
+    clean = golden.layer_outputs(network, image[None])
+    wrong = [golden.layer_outputs(errors[0].apply(network), image[None]),
+             golden.layer_outputs(network, image[None], read_errors=errors[1])]  # fmt: skip
+    assert [m.layer for m in maps] == [0, 1]
+    for m in maps:
+        assert np.array_equal(m.clean, np.moveaxis(clean[m.layer][0], -1, 0))
+        assert m.shares == tuple(np.mean(w[m.layer] != clean[m.layer]) for w in wrong)
+    shown = texts(feature_maps_plot(maps, rates, "Maps").svg())
+    assert f"at 0.3: {100 * maps[0].shares[1]:.2g} % differ" in shown
+    assert "layer 1: 5 channels of 1 × 3" in shown or f"layer 1: 5 channels of {maps[1].clean.shape[1]} × " in str(shown)
 
 
 def test_diagram_escapes_its_title(random_network):

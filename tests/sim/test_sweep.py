@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.convolutions import Conv, random_conv_network
 from helpers.damage import header_of_a_sweep
 from typer.testing import CliRunner
 
@@ -24,11 +25,12 @@ from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices import model as devices
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.sim.sweeps.evaluator import Evaluator, errors_of, work_for
+from oxnor.sim.sweeps.example import Example
 from oxnor.sim.sweeps.page import Story, build_page
 from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, parse_rates
 from oxnor.sim.sweeps.run import sweep
 from oxnor.sim.sweeps.store import ALL_LAYERS, Key, Results, Trial
-from oxnor.sim.verify.inputs import inputs_for
+from oxnor.sim.verify.inputs import Inputs, inputs_for
 
 RATES = (0.001, 0.01, 0.1)
 
@@ -257,6 +259,41 @@ def test_damaged_files_are_refused(tmp_path, network, inputs, what, message):
     assert message in result.stderr
     assert result.stderr.startswith(f"oxnor: {path}: ")
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.fixture(scope="module")
+def conv_results(tmp_path_factory):
+    network = random_conv_network((6, 6, 1), [Conv(5, levels=3), Conv(4)], classes=10)
+    inputs = Inputs(np.random.default_rng(0).integers(0, 256, (20, 36), np.uint8), np.arange(20) % 10, "drawn")
+    path = tmp_path_factory.mktemp("conv") / "conv.sqlite"
+    sweep(network, inputs, SweepParams((0.01, 0.02, 0.05, 0.1), 1), path)
+    return path
+
+
+def test_the_page_of_convolutions_shows_feature_maps(conv_results):
+    story = Story.read(conv_results)
+    assert story.example.rates == (0.01, 0.05, 0.1)
+    assert [m.clean.shape for m in story.example.maps] == [(5, 4, 4), (4, 2, 2)]
+    assert (story.example.maps[0].levels, story.example.pixels.shape) == (3, (6, 6))
+    assert "Feature maps" in build_page([story])
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["image", "image.shape", "image.pixels", "rates", "layers", "layers.0", "layers.0.maps", "layers.0.maps.1",
+     "layers.0.shape", "layers.0.levels", "layers.0.shares", "layers.0.channels", "layers.0.layer"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [None, "AA==", -1, [], [1 << 40], {"a": 1}, ["é"]], ids=str)
+def test_a_damaged_example_is_one_sentence(conv_results, path, value):
+    with Results(conv_results) as results:
+        example = results.header["example"]
+    *way, last = path.split(".")
+    place = example
+    for key in way:
+        place = place[int(key) if key.isdigit() else key]
+    place[int(last) if last.isdigit() else last] = value
+    with pytest.raises(InputError, match=r"header\.example must hold an image, rates and feature maps"):
+        Example.from_json(example, "r.sqlite")
 
 
 def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path):
