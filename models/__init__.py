@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_names(__name__, {
     "Network": "oxnor.models.networks.binarized",
     "ReadErrors": "oxnor.models.faults.read_errors",
     "SpikingNetwork": "oxnor.models.networks.spiking",
-    "TrainParams": "oxnor.models.training.binarized",
+    "TrainParams": "oxnor.models.training.params",
     "TrainingData": "oxnor.models.training.presets",
     "export_network": "oxnor.models.exchange.export_network",
     "golden": "oxnor.models.golden",

@@ -19,7 +19,7 @@ from oxnor.models.base.replace import check_file
 if TYPE_CHECKING:
     from oxnor.models.datasets.mnist import DownloadProgress
     from oxnor.models.training.binarized import Progress as Step
-    from oxnor.models.training.binarized import TrainParams
+    from oxnor.models.training.params import TrainParams
 
 
 def sizes(text: str) -> tuple[int, ...]:
@@ -39,8 +39,10 @@ def command_line(name: str, options: dict[str, object]) -> str:
 
 
 def _scores(step: Step) -> str:
-    """Return the figures of an epoch."""
+    """Return the figures of an epoch, or of the part of it that is done."""
     loss = f"loss {step.loss:.4f}"
+    if step.part:
+        return f"{100 * step.part:.0f} % of the next epoch  {loss}"
     if math.isnan(step.accuracy):
         return loss
     return f"{loss}  validation {100 * step.accuracy:.2f} %  best {100 * step.best:.2f} %"
@@ -49,7 +51,7 @@ def _scores(step: Step) -> str:
 #: Defaults of a network that is not shipped, for the help: those of TrainParams, whose module takes long to load.
 DEFAULTS: dict[str, Any] = {
     "epochs": 100, "seed": 1, "lr": 0.01, "batch": 256, "views": 16, "teacher_epochs": 6, "patience": 0, "ber": 0,
-    "margin": 0, "input_threshold": 128, "input_bits": 0,
+    "margin": 0, "input_threshold": 128, "input_bits": 0, "input_planes": 0,
 }  # fmt: skip
 
 
@@ -63,6 +65,14 @@ class Training:
 
     hidden: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Sizes of the hidden layers, for example 64,64,64.")
+    ] = None
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="C64-P-F512",
+            help="A network with convolutions. C64: 3x3, 64 channels; C64k5s2p1: kernel 5x5, stride 2, one pixel of"
+            " padding with -1. P: pooling of 2x2, P3 of 3x3. F512: dense layer. The output layer is added.",
+        ),
     ] = None
     epochs: Annotated[int | None, _option("epochs", "Passes over the training images.")] = None
     seed: Annotated[int | None, seed("Key of every random draw.", show_default=str(DEFAULTS["seed"]))] = None
@@ -90,6 +100,14 @@ class Training:
             " 0: one threshold for all.",
         ),
     ] = None
+    input_planes: Annotated[
+        int | None,
+        _option("input_planes", "Take the N highest bits of a value as bit planes: 8 for all; 0: bits by thresholds."),
+    ] = None
+    bfloat16: Annotated[
+        bool | None,
+        typer.Option("--bfloat16", help="Multiply in bfloat16: twice as fast on processors that have it."),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +117,8 @@ class TrainingSet:
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", metavar="NAME|FILE|FOLDER", show_default="mnist", rich_help_panel=DATA,
-            help=DATA_SETS,
+            "--data", metavar="NAME|FILE|FOLDER", show_default="mnist, or that of the shipped network",
+            rich_help_panel=DATA, help=DATA_SETS,
         ),
     ] = None  # fmt: skip
     labels: Labels = None
@@ -123,26 +141,28 @@ class TrainingSet:
 
 @expanded
 def train(
-    name: Annotated[str, typer.Argument(help="A shipped network to train anew, or a new name with --hidden.")],
+    name: Annotated[str, typer.Argument(help="A shipped network, or a new name with --hidden or --layers.")],
     training: Training,
     output: Annotated[Path | None, output("FILE", "Network file to write. Default: build/NAME.npz.", ".npz")] = None,
     data: TrainingSet = TrainingSet(),
     checkpoint: Annotated[
-        Path | None, typer.Option(help="File to keep the state in after each epoch.", callback=writes(check_file))
+        Path | None,
+        typer.Option(help="File to keep the state in, twice a minute at least.", callback=writes(check_file)),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a binarized network on any data set; the test images are looked at once, at the end.
 
-    Grey pictures of a size are deformed and taught by a float network; other features are taken as they are. The
-    defaults are those of a new name; a shipped network has its own.
+    Grey pictures of a size are deformed and taught by a float network, pictures in colour are moved and mirrored for
+    convolutions; other features are taken as they are. The defaults are those of a new name; a shipped network has its
+    own. A training that stops goes on with --checkpoint and --resume, also when images were added to its set.
 
     Example: [bold]oxnor train mnist-tfc --epochs 40[/], or [bold]oxnor train clothes --hidden 512,512 --data
-    fashion-mnist[/]
+    fashion-mnist[/], or [bold]oxnor train digits --layers C16-P-C32-P-F64[/]
     """
     from oxnor.models.networks.base import check_name
-    from oxnor.models.training.presets import TrainingData, preset, train_network
+    from oxnor.models.training.presets import PRESET_SETS, TrainingData, preset, train_network
 
     options = asdict(training)
     hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
@@ -151,12 +171,12 @@ def train(
     output = output or Path("build") / f"{name}.npz"
     check_file(output)
     given = {k: v for k, v in asdict(data).items() if k in ("data", "labels", "test")}
-    given["signs"] = "" if data.signs else None
+    given |= {"signs": "" if data.signs else None, "bfloat16": "" if training.bfloat16 else None}
 
     def load(download: DownloadProgress | None) -> TrainingData:
         return TrainingData.load(
-            data.data or "mnist", labels=data.labels, test=data.test, data_dir=data.data_dir, signs=data.signs,
-            download=download,
+            data.data or PRESET_SETS.get(name, "mnist"), labels=data.labels, test=data.test, data_dir=data.data_dir,
+            signs=data.signs, download=download,
         )  # fmt: skip
 
     with progress() as tell:
@@ -174,6 +194,6 @@ def train(
         print_json(result | dict(network.info))
         return
     say(
-        f"{output}: {'-'.join(map(str, network.shape))}, test accuracy {100 * network.info['accuracy']:.2f} %,"
+        f"{output}: {network.label}, test accuracy {100 * network.info['accuracy']:.2f} %,"
         f" validation {100 * network.info['validation_accuracy']:.2f} % (epoch {network.info['training']['epoch']})"
     )

@@ -9,6 +9,8 @@ from oxnor.models.base.errors import InputError
 
 #: The first of the images for training: batch norm's statistics are computed on them before the fold.
 STATISTICS_IMAGES = 10_000
+#: The same for networks with convolutions, which have many pixels of each.
+STATISTICS_WINDOWED = 2_000
 _SPLIT_KEY = 1
 
 

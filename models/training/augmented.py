@@ -1,9 +1,10 @@
-"""Augmented training data: deformed copies of the images, as bits, with the teacher's answers."""
+"""Augmented training data: deformed copies of the images, as the network takes them, with the teacher's answers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,24 @@ from .deform import MNIST_SHAPE, Deformation, deform, generator
 from .teacher import Teacher
 
 _VIEW_KEY = 3
+#: Views are kept in memory up to this many bytes; others are made again.
+_KEPT_BYTES = 1 << 30
 #: Index of the view that is not deformed.
 PLAIN = -1
 
 
-def as_input(packed: NDArray[np.uint8], n_in: int) -> Any:
-    """Return packed bits (n, bytes) as a float32 tensor (n, n_in) of -1 and +1."""
+def stored(images: NDArray[np.uint8], rule: InputRule) -> NDArray[np.uint8]:
+    """Return what is kept of images (n, features): packed bits (n, bytes), or elements (n, features) of bit planes."""
+    if rule.kind == "planes" and rule.bits > 1:
+        return rule.elements(images)
+    return np.packbits(rule.apply(images, rule.bits * images.shape[1]), axis=1)
+
+
+def as_input(kept: NDArray[np.uint8], planes: int, bits: int) -> Any:
+    """Return what :func:`stored` keeps of images of so many bits as float32: an element u as 2u - (2**planes - 1)."""
     torch = import_torch()
-    return torch.from_numpy(np.unpackbits(packed, axis=1, count=n_in)).float().mul_(2).sub_(1)
+    elements = np.unpackbits(kept, axis=1, count=bits) if planes == 1 else kept
+    return torch.from_numpy(elements).float().mul_(2).sub_((1 << planes) - 1)
 
 
 class Views:
@@ -38,8 +49,9 @@ class Views:
     how : Deformation
     cache : path, optional
         Folder to keep copies in, with the teacher's answers; files are named by all that decides them.
-    shape : (int, int) or None
-        Height and width; None for features that are no pictures, which only the plain view has.
+    shape : sequence of int, or None
+        Height and width, and channels if there are several; None for features that are no pictures, which only the
+        plain view has.
     rule : InputRule
         How pixels become bits.
     """
@@ -50,7 +62,7 @@ class Views:
         teacher: Teacher | None,
         how: Deformation,
         cache: Path | None,
-        shape: tuple[int, int] | None = MNIST_SHAPE,
+        shape: Sequence[int] | None = MNIST_SHAPE,
         rule: InputRule = InputRule.of(128),  # noqa: B008  # frozen
     ):
         self._grey, self._teacher, self._how, self._cache = images, teacher, how, cache
@@ -58,8 +70,10 @@ class Views:
         self._views: dict[int, tuple[NDArray[np.uint8], Any]] = {}
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Any]:
-        """Return packed bits (n, bytes) and the teacher's logits (n, classes), or None, of a view."""
+        """Return a view as :func:`stored` keeps it, and the teacher's logits (n, classes), or None."""
         if index not in self._views:
+            while self._views and sum(kept.nbytes for kept, _ in self._views.values()) > _KEPT_BYTES:
+                del self._views[next(iter(self._views))]
             self._views[index] = self._cached(index)
         return self._views[index]
 
@@ -71,14 +85,13 @@ class Views:
         if path.is_file():
             state = load_state(path)
             return state["bits"].numpy(), state["answers"]
-        bits, taught = self._make(index)
-        save_state(path, {"bits": import_torch().from_numpy(bits), "answers": taught})
-        return bits, taught
+        kept, taught = self._make(index)
+        save_state(path, {"bits": import_torch().from_numpy(kept), "answers": taught})
+        return kept, taught
 
     def _make(self, index: int) -> tuple[NDArray[np.uint8], Any]:
         grey = self._grey
         if index != PLAIN and self._shape:
             source = generator(_VIEW_KEY, index)
             grey = import_torch().cat([deform(part, self._how, source, self._shape) for part in grey.split(1000)])
-        bits = np.packbits(self._rule.apply(grey.numpy(), self._rule.bits * grey.shape[1]), axis=1)
-        return bits, self._teacher.answers(grey) if self._teacher else None
+        return stored(grey.numpy(), self._rule), self._teacher.answers(grey) if self._teacher else None

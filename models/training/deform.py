@@ -1,7 +1,8 @@
-"""Random small deformations of grey images, in batches, repeatable from a key."""
+"""Random small deformations of images, in batches, repeatable from a key."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +39,11 @@ class Deformation:
     elastic : float
         Pixels, standard deviation of a smooth displacement field (normal draws on a 6 x 6 grid, made smooth by
         bicubic interpolation), after Simard, Steinkraus and Platt, ICDAR 2003. Range [0, 4].
+    crop : int
+        Whole pixels, drawn for each axis, that the image is moved by without interpolation; what comes in is 0.
+        Range [0, 14].
+    flip : float
+        Share of the images that are mirrored, left for right. Range [0, 1].
     """
 
     shift: float = 1.5
@@ -45,40 +51,68 @@ class Deformation:
     scale: float = 0.10
     shear: float = 0.12
     elastic: float = 0.5
+    crop: int = 0
+    flip: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"shift": 14, "rotation": 90, "scale": 0.5, "shear": 1, "elastic": 4}
+        limits = {"shift": 14, "rotation": 90, "scale": 0.5, "shear": 1, "elastic": 4, "crop": 14, "flip": 1}
         for name, high in limits.items():
             value = getattr(self, name)
             if not 0 <= value <= high:
                 raise InputError(f"deformation: {name} must be in [0, {high}], not {value}")
 
     def __mul__(self, factor: float) -> Deformation:
-        """Return a deformation `factor` times as strong."""
-        return Deformation(*(factor * v for v in (self.shift, self.rotation, self.scale, self.shear, self.elastic)))
+        """Return a deformation `factor` times as strong; whole pixels and mirrors stay."""
+        names = ("shift", "rotation", "scale", "shear", "elastic")
+        return replace(self, **{name: factor * getattr(self, name) for name in names})
 
     def in_pixels(self, scale: float) -> Deformation:
         """Return the same deformation of images `scale` times as large: what is in pixels is scaled."""
-        return replace(self, shift=self.shift * scale, elastic=self.elastic * scale)
+        return replace(self, shift=self.shift * scale, elastic=self.elastic * scale, crop=round(self.crop * scale))
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether images are interpolated."""
+        return any((self.shift, self.rotation, self.scale, self.shear, self.elastic))
 
 
-def deform(images: Any, how: Deformation, source: Any, shape: tuple[int, int] = MNIST_SHAPE) -> Any:
+def deform(images: Any, how: Deformation, source: Any, shape: Sequence[int] = MNIST_SHAPE) -> Any:
     """Return deformed images.
 
     Parameters
     ----------
-    images : torch tensor of uint8, shape (n, height * width)
+    images : torch tensor of uint8, shape (n, elements)
     how : Deformation
     source : torch.Generator
-    shape : (int, int)
-        Height and width.
+    shape : sequence of int
+        Height and width, and channels if there are several, which are the fastest.
 
     Returns
     -------
-    torch tensor of uint8, shape (n, height * width)
+    torch tensor of uint8, shape (n, elements)
     """
+    if how.is_smooth:
+        images = _smooth(images, how, source, shape)
+    return _moved(images, how, source, shape) if how.crop or how.flip else images
+
+
+def _moved(images: Any, how: Deformation, source: Any, shape: Sequence[int]) -> Any:
+    """Return images that are moved by whole pixels and mirrored."""
     torch = import_torch()
-    n, (height, width) = len(images), shape
+    n, (height, width) = len(images), shape[:2]
+    edge = how.crop
+    padded = torch.nn.functional.pad(images.view(n, height, width, -1), (0, 0, edge, edge, edge, edge))
+    y, x = torch.randint(0, 2 * edge + 1, (2, n, 1), generator=source)
+    columns = torch.arange(width).expand(n, width)
+    mirrored = torch.rand(n, 1, generator=source) < how.flip
+    columns = torch.where(mirrored, width - 1 - columns, columns) + x
+    rows = torch.arange(height) + y
+    return padded[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]].reshape(n, -1)
+
+
+def _smooth(images: Any, how: Deformation, source: Any, shape: Sequence[int]) -> Any:
+    torch = import_torch()
+    n, (height, width) = len(images), shape[:2]
 
     def draw(*shape: int) -> Any:
         return torch.rand(n, *shape, generator=source) * 2 - 1
@@ -94,8 +128,8 @@ def deform(images: Any, how: Deformation, source: Any, shape: tuple[int, int] = 
     grid = torch.nn.functional.affine_grid(matrix, [n, 1, height, width], align_corners=False)
     if how.elastic:
         field = torch.randn(n, 2, 6, 6, generator=source) * (2 * how.elastic / width)
-        field = torch.nn.functional.interpolate(field, size=shape, mode="bicubic", align_corners=True)
+        field = torch.nn.functional.interpolate(field, size=(height, width), mode="bicubic", align_corners=True)
         grid = grid + field.permute(0, 2, 3, 1)
-    grey = images.view(n, 1, height, width).float()
-    out = torch.nn.functional.grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return out.round_().clamp_(0, 255).to(torch.uint8).view(n, height * width)
+    values = images.view(n, height, width, -1).permute(0, 3, 1, 2).float()
+    out = torch.nn.functional.grid_sample(values, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return out.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).reshape(n, -1)

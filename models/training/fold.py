@@ -46,6 +46,10 @@ class BatchNorm:
         if not 0 < self.eps < 1:
             raise InputError(f"batch norm: eps must be in (0, 1), not {self.eps}")
 
+    def some(self, part: slice) -> BatchNorm:
+        """Return that of some neurons."""
+        return BatchNorm(self.gamma[part], self.beta[part], self.mean[part], self.variance[part], self.eps)
+
     @property
     def scale(self) -> NDArray[np.float32]:
         """Factor gamma / sqrt(variance + eps), each step rounded to float32."""
@@ -61,18 +65,20 @@ class BatchNorm:
             return (np.asarray(z, dtype=np.float32) - self.mean) * self.scale + self.beta
 
 
-def fires(norm: BatchNorm, n_in: int) -> NDArray[np.bool_]:
-    """Return the truth table of each neuron, shape (n_in + 1, n_out): row p is sign(norm(2p - n_in)), sign(0) = +1."""
-    z = (2 * np.arange(n_in + 1) - n_in).astype(np.float32)
+def fires(norm: BatchNorm, most: int) -> NDArray[np.bool_]:
+    """Return the truth table of each neuron, shape (most + 1, n_out): row p is sign(norm(2p - most)), sign(0) = +1."""
+    z = (2 * np.arange(most + 1) - most).astype(np.float32)
     return norm(z[:, None]) >= 0
 
 
-def fold(weights: NDArray[np.bool_], norm: BatchNorm) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def fold(
+    weights: NDArray[np.bool_], norm: BatchNorm, planes: int = 1
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return weights and thresholds that give the bits of sign(norm(z)) for every popcount.
 
-    A neuron with negative gamma has its weight row inverted, so that its popcount becomes n_in - p;
-    gamma = 0 gives a constant: threshold 0 (always) or n_in + 1 (never). The rule is that of section 4.3 of
-    FINN's streamlining and of Larq's compute engine, with the threshold counted from the truth table
+    A neuron with negative gamma has its weight row inverted, so that its popcount becomes most - p, where most is
+    n_in * (2**planes - 1); gamma = 0 gives a constant: threshold 0 (always) or most + 1 (never). The rule is that of
+    section 4.3 of FINN's streamlining and of Larq's compute engine, with the threshold counted from the truth table
     instead of solved for, so that equality and rounding follow float32.
 
     Parameters
@@ -80,12 +86,14 @@ def fold(weights: NDArray[np.bool_], norm: BatchNorm) -> tuple[NDArray[np.bool_]
     weights : ndarray of bool, shape (n_out, n_in)
         True is +1.
     norm : BatchNorm
-        Of n_out neurons.
+        Of n_out neurons, of pre-activations 2p - most.
+    planes : int
+        Bit planes of an input element; plane k counts 2**k times.
 
     Returns
     -------
     weights : ndarray of bool, shape (n_out, n_in)
-    thresholds : ndarray of int64, shape (n_out,), range [0, n_in + 1]
+    thresholds : ndarray of int64, shape (n_out,), range [0, most + 1]
 
     Raises
     ------
@@ -98,10 +106,10 @@ def fold(weights: NDArray[np.bool_], norm: BatchNorm) -> tuple[NDArray[np.bool_]
         raise InputError(f"batch norm: weights must have shape ({len(norm.gamma)}, n_in), not {weights.shape}")
     if not np.isfinite(norm.scale).all():
         raise InputError("batch norm: gamma / sqrt(variance + eps) must be finite in float32")
-    n_in = weights.shape[1]
-    table = fires(norm, n_in)
+    most = weights.shape[1] * ((1 << planes) - 1)
+    table = fires(norm, most)
     negative = norm.scale < 0
-    thresholds = n_in + 1 - np.count_nonzero(table, axis=0)
+    thresholds = most + 1 - np.count_nonzero(table, axis=0)
     check_fold(table, negative, thresholds)
     return weights ^ negative[:, None], thresholds.astype(np.int64)
 

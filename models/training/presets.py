@@ -23,15 +23,27 @@ from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
 
 from . import binarized, spiking
-from .binarized import Progress, TrainParams
+from .binarized import Progress
 from .deform import MNIST_SHAPE, Deformation
+from .params import TrainParams
 from .spiking import SpikingTrainParams
 from .teacher import TeacherParams
 
 LICENCE = "MIT"
-DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), pixel >= 128 is 1"
-SPIKING_DATA = "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0), grey values as spike rates"
+#: Sources and licences of the known sets, for cards.
+DATA = {
+    "mnist": "MNIST of handwritten digits (LeCun, Cortes, Burges; CC BY-SA 3.0)",
+    "fashion-mnist": "Fashion-MNIST (Zalando Research; MIT)",
+    "cifar10": "CIFAR-10 (Krizhevsky, 2009)",
+}
+SPIKING_DATA = f"{DATA['mnist']}, grey values as spike rates"
 ORIGIN = "trained by oxnor"
+
+#: Deformations of networks with convolutions, of sets that are not like MNIST.
+DEFORMATIONS = {
+    "fashion-mnist": Deformation(shift=0, rotation=0, scale=0, shear=0, elastic=0, crop=1, flip=0.5),
+    "cifar10": Deformation(shift=0, rotation=0, scale=0, shear=0, elastic=0, crop=4, flip=0.5),
+}
 
 #: How each shipped network was trained: ``oxnor train NAME`` uses these.
 PRESETS: dict[str, TrainParams] = {
@@ -52,6 +64,8 @@ PRESETS: dict[str, TrainParams] = {
         deformation=Deformation() * 0.6, bfloat16=True, ber=0.06,
     ),
 }
+#: What shipped networks are trained on that are not trained on MNIST.
+PRESET_SETS: dict[str, str] = {}
 
 #: The same for spiking networks.
 SPIKING_PRESETS: dict[str, SpikingTrainParams] = {
@@ -73,28 +87,31 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> Any:
     Parameters
     ----------
     name : str
-        A key of :data:`PRESETS`, or any other name if `changes` has ``hidden``.
+        A key of :data:`PRESETS`, or any other name if `changes` has ``hidden`` or ``layers``.
     changes : mapping, optional
         Fields of TrainParams; None leaves a field as it is. ``teacher_epochs`` is that of the teacher.
 
     Raises
     ------
     InputError
-        If the name is unknown and no ``hidden`` is given, or a value is out of its range.
+        If the name is unknown and neither ``hidden`` nor ``layers`` is given, or a value is out of its range.
     """
     changes = {key: value for key, value in (changes or {}).items() if value is not None}
     if name in SPIKING_PRESETS:
         return _spiking_preset(name, changes)
     if name in PRESETS:
         params = PRESETS[name]
-    elif "hidden" in changes:
+    elif "hidden" in changes or "layers" in changes:
         params = TrainParams()
     else:
         known = sorted([*PRESETS, *SPIKING_PRESETS])
         raise InputError(
-            f"must be given for a network that is none of {', '.join(known)}: {name!r}{near_names(name, known)}",
+            f"must be given, or `layers`, for a network that is none of {', '.join(known)}: {name!r}"
+            f"{near_names(name, known)}",
             parameter="hidden",
         )
+    if "hidden" in changes and changes.setdefault("layers", ""):
+        raise InputError("must not be given together with `hidden`", parameter="layers")
     if "teacher_epochs" in changes:
         changes["teacher"] = replace(params.teacher, epochs=changes.pop("teacher_epochs"))
     if "epochs" in changes:
@@ -206,15 +223,22 @@ class TrainingData:
 
         The validation set is at most a sixth. Deformations are those of 28 x 28 pixels, scaled. Small sets have
         smaller batches, and their teacher as many steps as MNIST's would have, up to :data:`TEACHER_EPOCHS_MAX` passes.
-        Features that are no pictures have neither deformed copies nor a teacher.
+        Features that are no pictures have neither deformed copies nor a teacher, pictures in colour no teacher, and
+        deformed copies for convolutions alone. Convolutions on the sets of :data:`DEFORMATIONS` have those.
         """
         n = len(self.train)
         params = replace(params, validation=min(params.validation, max(n // 6, 1)))
         if n < SMALL and params.batch == TrainParams().batch:
             params = replace(params, batch=min(params.batch, max(n // 40, 2)))
-        if self.train.images.ndim != 3:
+        size = self.train.images.shape[1:]
+        if len(size) == 3 and params.layers:  # in colour, of which there is no teacher
+            params = replace(params, teacher=replace(params.teacher, epochs=0))
+        elif len(size) != 2:
             return replace(params, views=0, teacher=replace(params.teacher, epochs=0))
-        side = min(self.train.images.shape[1:])
+        if params.layers and params.deformation == Deformation() and self.train.name in DEFORMATIONS:
+            how = DEFORMATIONS[self.train.name]
+            return replace(params, deformation=how, teacher=replace(params.teacher, deformation=how))
+        side = min(size[:2])
         if side == MNIST_SHAPE[0] and n >= SMALL:
             return params
         scale, teacher = side / MNIST_SHAPE[0], params.teacher
@@ -304,9 +328,11 @@ def card(
 
     assert data.test.labels is not None
     training = dict(network.info["training"])
-    about: dict[str, Any] = {"licence": LICENCE, "data": DATA}
-    if data.train.name != "mnist":
-        about = {"data": data.train.source}
+    about: dict[str, Any] = {"data": data.train.source}
+    if data.train.name in DATA:
+        about["data"] = f"{DATA[data.train.name]}, {_input_words(network)}"
+    if data.train.name == "mnist" or network.name in PRESETS:
+        about["licence"] = LICENCE
     return {
         "origin": ORIGIN,
         **about,
@@ -322,6 +348,11 @@ def card(
             "machine": platform.machine(),
         },
     }
+
+
+def _input_words(network: Any) -> str:
+    rule = getattr(network, "input_rule", InputRule.of(128))
+    return f"pixel >= {rule.thresholds} is 1" if rule.kind == "threshold" and not rule.thresholds.ndim else rule.words()
 
 
 def _plain(value: Any) -> Any:

@@ -3,37 +3,69 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.scores import ScoreLayer
 
 from .deform import generator
-from .fold import BatchNorm, fold
+from .fold import BatchNorm
+from .stages import ConvStage, DenseStage, flat
 
 _START_KEY, _FLIP_KEY, _RATE_KEY = 2, 5, 6
+#: Images whose sums before a pooling are kept at once when statistics are taken.
+_PART_IMAGES = 250
 
 
 class Student:
-    """The network in training: float weights, batch norm without running statistics, one scale for the scores."""
+    """The network in training: float weights, batch norm without running statistics, one scale for the scores.
 
-    def __init__(self, sizes: tuple[int, ...], seed: int, steepness: float):
+    Parameters
+    ----------
+    stages : sequence of DenseStage and ConvStage
+        The layers; the last gives the scores.
+    seed : int
+        Keys the first weights.
+    steepness : float
+        Of the stand-in gradient of the sign.
+    device : str
+        Where torch keeps the weights.
+    """
+
+    def __init__(self, stages: Sequence[DenseStage | ConvStage], seed: int, steepness: float, device: str = "cpu"):
         torch = import_torch()
-        self.steepness = steepness
+        self.stages, self.steepness, self.device = stages, steepness, device
         self.weights = []
-        for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
-            w = torch.rand(n_out, n_in, generator=generator(seed, _START_KEY, i)) * 2 - 1
-            self.weights.append((w * math.sqrt(6 / (n_in + n_out))).requires_grad_())
-        self.gammas = [torch.ones(n, requires_grad=True) for n in sizes[1:-1]]
-        self.betas = [torch.zeros(n, requires_grad=True) for n in sizes[1:-1]]
-        self.log_scale = torch.tensor(-0.5 * math.log(sizes[-2]), requires_grad=True)
+        for i, stage in enumerate(stages):
+            w = torch.rand(stage.n_out, stage.n_in, generator=generator(seed, _START_KEY, i)) * 2 - 1
+            w = w * math.sqrt(6 / (stage.n_in + stage.n_out))
+            self.weights.append(w.to(device).requires_grad_())
+        sizes = [stage.n_out for stage in stages[:-1]]
+        self.gammas = [torch.ones(n, requires_grad=True, device=device) for n in sizes]
+        self.betas = [torch.zeros(n, requires_grad=True, device=device) for n in sizes]
+        self.log_scale = torch.tensor(-0.5 * math.log(stages[-1].n_in), requires_grad=True, device=device)
         self.steps = 0
         self.averages = [_hard_sign(w.detach()) for w in self.weights]
         self.averages += [t.detach().clone() for t in (*self.gammas, *self.betas)]
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether any layer is a convolution."""
+        return isinstance(self.stages[0], ConvStage)
+
+    @property
+    def inputs(self) -> int:
+        """Elements of an image."""
+        first = self.stages[0]
+        if isinstance(first, ConvStage):
+            return first.window.height * first.window.width * first.window.channels
+        return first.n_in
 
     @property
     def parameters(self) -> list[Any]:
@@ -55,33 +87,34 @@ class Student:
         ber = ber * float(torch.rand(1, generator=generator(seed, _RATE_KEY, self.steps)))
         leaves = []
         for i, signs in enumerate(binary):
-            drawn = torch.rand(signs.shape, generator=generator(seed, _FLIP_KEY, i, self.steps))
+            drawn = torch.rand(signs.shape, generator=generator(seed, _FLIP_KEY, i, self.steps)).to(self.device)
             leaves.append(torch.where(drawn < ber, -signs.detach(), signs.detach()).requires_grad_())
         return leaves
 
     def scores(self, x: Any, binary: list[Any], clean: list[Any] | None = None) -> Any:
-        """Return the scores 2p - n, shape (n, 10), of inputs of -1 and +1, with batch statistics.
+        """Return the scores 2p - n, shape (n, classes), of inputs (n, n_in), with batch statistics.
 
         If `binary` has errors, `clean` is what it was drawn from, and the statistics are those of the clean weights:
         thresholds are folded once, before anything fails, so that training must not adapt them to the errors of a
         step. The gradient is that of the batch norm without this.
         """
         torch = import_torch()
-        functional, sign = torch.nn.functional, _sign_function()
+        sign = _triangle_sign() if self.has_windows else _sign_function()
         sound = x
         for k, (gamma, beta) in enumerate(zip(self.gammas, self.betas, strict=True)):
-            z = functional.linear(x.to(binary[k].dtype), binary[k]).float()
-            y = functional.batch_norm(z, None, None, gamma, beta, training=True, eps=BATCH_NORM_EPS)
+            z = self.stages[k].sums(x, binary[k])
+            y = torch.nn.functional.batch_norm(z, None, None, gamma, beta, training=True, eps=BATCH_NORM_EPS)
             if clean is not None:
                 with torch.no_grad():
-                    reference = functional.linear(sound.to(clean[k].dtype), clean[k]).float()
-                    variance, mean = torch.var_mean(reference, dim=0, correction=0)
-                    scale = gamma / torch.sqrt(variance + BATCH_NORM_EPS)
-                    sound = _hard_sign((reference - mean) * scale + beta)
-                    moved = (z - mean) * scale + beta - y
+                    reference = self.stages[k].sums(sound, clean[k]).float()
+                    over = tuple(d for d in range(z.ndim) if d != 1)
+                    variance, mean = torch.var_mean(reference, dim=over, correction=0, keepdim=True)
+                    scale = gamma.view(mean.shape) / torch.sqrt(variance + BATCH_NORM_EPS)
+                    sound = flat(_hard_sign((reference - mean) * scale + beta.view(mean.shape)))
+                    moved = (z - mean) * scale + beta.view(mean.shape) - y
                 y = y + moved
-            x = sign(y, self.steepness)
-        return functional.linear(x.to(binary[-1].dtype), binary[-1]).float()
+            x = flat(sign(y, self.steepness))
+        return self.stages[-1].sums(x, binary[-1])
 
     def average(self, binary: list[Any], decay: float) -> None:
         """Take the binary weights of a step, and the batch norm's parameters, into the running averages.
@@ -101,23 +134,27 @@ class Student:
         torch._foreach_clamp_min_([w.data for w in self.weights], -1.0)
         torch._foreach_clamp_max_([w.data for w in self.weights], 1.0)
 
-    def fold(self, x: Any, name: str) -> Network:
-        """Return the averages as an integer network, the batch norm's statistics taken over x (n, n_in), -1 and +1."""
+    def fold(self, x: Any, name: str, input_rule: InputRule | int = 128) -> Network:
+        """Return the averages as an integer network, the batch norm's statistics taken over inputs x (n, n_in)."""
         torch = import_torch()
+        averages = [t.cpu() for t in self.averages]
         n = len(self.weights)
-        signs, gammas, betas = self.averages[:n], self.averages[n : 2 * n - 1], self.averages[2 * n - 1 :]
-        weights, thresholds = [], []
+        signs, gammas, betas = averages[:n], averages[n : 2 * n - 1], averages[2 * n - 1 :]
+        layers: list[Any] = []
         with torch.no_grad():
-            for w, gamma, beta in zip(signs, gammas, betas, strict=False):
-                z = torch.nn.functional.linear(x, _hard_sign(w))
+            for stage, w, gamma, beta in zip(self.stages, signs, gammas, betas, strict=False):
+                # A part of the images at a time: sums before a pooling are many.
+                parts = x.split(_PART_IMAGES) if isinstance(stage, ConvStage) else [x]
+                z = torch.cat([stage.sums(part, _hard_sign(w)) for part in parts])
+                shape, z = z.shape, z.permute(0, 2, 3, 1).reshape(-1, stage.n_out) if z.ndim == 4 else z
                 variance, mean = torch.var_mean(z, dim=0, correction=0)
                 norm = BatchNorm(gamma.numpy(), beta.numpy(), mean.numpy(), variance.numpy(), BATCH_NORM_EPS)
-                bits, threshold = fold((w >= 0).numpy(), norm)
-                weights.append(bits)
-                thresholds.append(threshold)
+                layers.append(stage.layer((w >= 0).numpy(), norm))
                 x = torch.from_numpy(np.where(norm(z.numpy()) >= 0, np.float32(1), np.float32(-1)))
-            weights.append((signs[-1] >= 0).numpy())
-        return Network.from_arrays(weights, [*thresholds, None], name=name)
+                x = x.reshape(shape[0], -1)
+            last = self.stages[-1]
+            layers.append(ScoreLayer((signs[-1] >= 0).numpy(), planes=last.planes))
+        return Network(name, tuple(layers), InputRule.of(input_rule))
 
 
 def _hard_sign(x: Any) -> Any:
@@ -142,5 +179,25 @@ def _sign_function() -> Any:
             (x,) = ctx.saved_tensors
             t = torch.tanh(x * ctx.steepness)
             return gradient * (1 - t * t), None
+
+    return Sign.apply
+
+
+@functools.cache
+def _triangle_sign() -> Any:
+    """Return the same with a triangle for the slope of the tanh, whose cost would be most of that of a convolution."""
+    torch = import_torch()
+
+    class Sign(torch.autograd.Function):  # type: ignore[name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, steepness: float) -> Any:
+            ctx.save_for_backward(x)
+            ctx.steepness = steepness
+            return _hard_sign(x)
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return x.abs().mul_(-0.5 * ctx.steepness).add_(1).clamp_min_(0).mul_(gradient), None
 
     return Sign.apply

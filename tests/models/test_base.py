@@ -26,7 +26,7 @@ HOMES = {
     "Network": "oxnor.models.networks.binarized",
     "ReadErrors": "oxnor.models.faults.read_errors",
     "SpikingNetwork": "oxnor.models.networks.spiking",
-    "TrainParams": "oxnor.models.training.binarized",
+    "TrainParams": "oxnor.models.training.params",
     "TrainingData": "oxnor.models.training.presets",
     "export_network": "oxnor.models.exchange.export_network",
     "import_network": "oxnor.models.exchange.import_network",

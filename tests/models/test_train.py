@@ -20,6 +20,7 @@ from oxnor.models.golden.registry import accuracy
 from oxnor.models.training.binarized import TrainParams, split, train
 from oxnor.models.training.deform import Deformation
 from oxnor.models.training.presets import TrainingData, train_network
+from oxnor.models.training.stages import dense_stages
 from oxnor.models.training.teacher import TeacherParams
 from oxnor.sim.verify.inputs import inputs_for
 
@@ -137,7 +138,7 @@ def test_errors_are_drawn_anew_at_each_step_and_the_gradient_goes_straight_throu
     torch = torch_or_skip()
     from oxnor.models.training.student import Student
 
-    student = Student((300, 200, 10), 1, 2.0)
+    student = Student(dense_stages((300, 200, 10)), 1, 2.0)
     binary = student.binary_weights(torch.float32)
     shares = []
     for _ in range(30):
@@ -161,7 +162,7 @@ def test_statistics_of_the_clean_weights_are_used_with_errors():
     torch = torch_or_skip()
     from oxnor.models.training.student import Student
 
-    student = Student((50, 20, 10), 1, 2.0)
+    student = Student(dense_stages((50, 20, 10)), 1, 2.0)
     binary = student.binary_weights(torch.float32)
     x = torch.sign(torch.randn(200, 50, generator=torch.Generator().manual_seed(1)))
     x[:, :40] = 1  # a mean far from 0, which errors move

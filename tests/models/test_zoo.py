@@ -14,6 +14,7 @@ from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden.registry import accuracy
 from oxnor.models.training import presets
+from oxnor.models.training.params import with_defaults
 from oxnor.models.trials.binarized import Trials
 
 SHAPES = {
@@ -61,8 +62,7 @@ def test_card(name):
     assert 0.9 < info["validation_accuracy"] < 1
     params = json.loads(json.dumps(presets._plain(presets.asdict(presets.PRESETS[name]))))
     # A parameter that is newer than the network has its default there.
-    defaults = json.loads(json.dumps(presets._plain(presets.asdict(presets.TrainParams()))))
-    assert defaults | info["training"]["params"] == params, "the preset is not the one that trained the shipped network"
+    assert with_defaults(info["training"]["params"]) == params, "the preset is not the one that trained the shipped network"
     assert info["training"]["epoch"] <= info["training"]["epochs"] <= params["epochs"]
 
 
@@ -120,7 +120,7 @@ def test_preset():
         presets.preset("mnist-tcf")
     assert caught.value.parameter == "hidden"
     assert str(caught.value).startswith(
-        f"hidden must be given for a network that is none of {NAMES}: 'mnist-tcf' (did you mean"
+        f"hidden must be given, or `layers`, for a network that is none of {NAMES}: 'mnist-tcf' (did you mean"
     )
 
 
@@ -168,7 +168,7 @@ def test_command_shows_progress(app, tmp_path):
 
 def test_command_errors(app, tmp_path):
     for options, message in [
-        (["mine"], f"hidden must be given for a network that is none of {NAMES}: 'mine'"),
+        (["mine"], f"hidden must be given, or `layers`, for a network that is none of {NAMES}: 'mine'"),
         (["mine", "--hidden", "64,x"], "hidden must be whole numbers with commas between them, not '64,x'"),
         (["mnist-tfc", "--epochs", "0"], "epochs must be in [1, 100000], not 0"),
     ]:

@@ -237,6 +237,12 @@ class _StateReader:
 def _from_checkpoint(state: Mapping[str, Any]) -> Graph:
     """Return the graph of a checkpoint of ``oxnor train``: batch statistics are taken over the training images."""
     torch = import_torch()
+    others = InputError(
+        "must be a checkpoint of oxnor train on MNIST at threshold 128, of dense layers, whose images give the batch"
+        " statistics; finish others by oxnor train with `resume`"
+    )
+    if isinstance(state["params"], dict) and state["params"].get("layers"):
+        raise others
     try:
         averages = [_array(v) for v in state["best_averages"]]
         params, data = dict(state["params"]), state.get("data")
@@ -256,12 +262,9 @@ def _from_checkpoint(state: Mapping[str, Any]) -> Graph:
     if not all(np.isfinite(v).all() for v in averages):
         raise InputError("must be a checkpoint of oxnor train with finite parameters, and some are not")
     images, _ = mnist.load_mnist("train")
-    plain = params.get("input_threshold", 128) == 128 and not params.get("input_bits", 0)
+    plain = params.get("input_threshold", 128) == 128 and not (params.get("input_bits") or params.get("input_planes"))
     if not plain or data not in (None, hashlib.sha256(images.tobytes()).hexdigest()):
-        raise InputError(
-            "must be a checkpoint of oxnor train on MNIST at threshold 128, whose images give the batch statistics;"
-            " finish others by oxnor train with `resume`"
-        )
+        raise others
     kept, _ = split(len(images), validation)
     x = np.where(images[kept[:STATISTICS_IMAGES]].reshape(-1, 784) >= 128, np.float32(1), np.float32(-1))
     nodes: list[Node] = []

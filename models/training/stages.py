@@ -1,0 +1,219 @@
+"""The layers of a network in training: a short description of them, their sums in PyTorch, and what they fold into."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.torch_loading import import_torch
+from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.window import Pool, Window
+
+from .fold import BatchNorm, fold
+
+_PART = re.compile(r"C(?P<channels>\d+)(?:k(?P<k>\d+))?(?:s(?P<s>\d+))?(?:p(?P<p>\d+))?|P(?P<pool>\d*)|F(?P<dense>\d+)")
+_KERNEL, _POOL = 3, 2
+#: Most neurons of a layer, and most parts of a description.
+_NEURONS_MAX, _PARTS_MAX = 1 << 16, 64
+#: Largest number of rows times neurons in the table of a fold.
+_TABLE_MAX = 1 << 24
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a description: a convolution, a pooling or a dense layer.
+
+    Parameters
+    ----------
+    kind : str
+        "C", "P" or "F".
+    size : int
+        Channels, neurons, or the side of the windows of a pooling.
+    kernel, stride, padding : int
+        Of a convolution. Padded pixels are -1.
+    """
+
+    kind: str
+    size: int
+    kernel: int = _KERNEL
+    stride: int = 1
+    padding: int = 0
+
+
+def parse(text: str) -> tuple[Part, ...]:
+    """Return the parts of a description such as ``C64-C64-P-F512``.
+
+    ``C64`` is a convolution of 64 channels, 3 x 3, stride 1, not padded; ``C64k5s2p2`` has kernels of 5 x 5, stride 2
+    and two padded pixels at each edge. ``P`` pools windows of 2 x 2, ``P3`` of 3 x 3. ``F512`` is a dense layer of 512
+    neurons. The output layer is not written.
+
+    Raises
+    ------
+    InputError
+        Naming the part that is none of these, or in the wrong place.
+    """
+    texts = text.split("-")
+    if len(texts) > _PARTS_MAX:
+        raise InputError(f"must have at most {_PARTS_MAX} parts, not {len(texts)}", parameter="layers")
+    parts: list[Part] = []
+    for k, item in enumerate(texts):
+        match = _PART.fullmatch(item)
+        if match is None:
+            rule = "must have parts such as C64, C64k5s1p2, P, P3 and F512 with hyphens between them"
+            raise InputError(f"{rule}, not {item!r}", parameter="layers")
+        if match["channels"]:
+            sizes = (int(match[name] or default) for name, default in (("k", _KERNEL), ("s", 1), ("p", 0)))
+            part = Part("C", int(match["channels"]), *sizes)
+        elif match["dense"]:
+            part = Part("F", int(match["dense"]))
+        else:
+            part = Part("P", int(match["pool"] or _POOL))
+        before = parts[-1].kind if parts else "F"
+        if part.kind == "P" and before != "C":
+            raise InputError(f"must have a pooling only after a convolution: part {k + 1}, {item}", parameter="layers")
+        if part.kind == "C" and before == "F" and parts:
+            raise InputError(f"must have no convolution after a dense layer: part {k + 1}, {item}", parameter="layers")
+        if not (1 <= part.size <= _NEURONS_MAX and part.kernel >= 1 and part.stride >= 1):
+            raise InputError(f"must have sizes in [1, {_NEURONS_MAX}], not {item}", parameter="layers")
+        parts.append(part)
+    return tuple(parts)
+
+
+@dataclass(frozen=True)
+class DenseStage:
+    """A dense layer in training.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    planes : int
+        Bit planes of an input element u, which the sums take as 2u - (2**planes - 1).
+    """
+
+    n_in: int
+    n_out: int
+    planes: int = 1
+
+    def sums(self, x: Any, signs: Any) -> Any:
+        """Return the pre-activations, float32 (n, n_out), of inputs (n, n_in) and weights (n_out, n_in)."""
+        return import_torch().nn.functional.linear(x.to(signs.dtype), signs).float()
+
+    def layer(self, weights: NDArray[np.bool_], norm: BatchNorm) -> DenseLayer:
+        """Return the layer that it folds into."""
+        return DenseLayer(*_fold(weights, norm, self.planes), planes=self.planes)
+
+
+@dataclass(frozen=True)
+class ConvStage:
+    """A convolution in training, with the pooling of its sums.
+
+    Parameters
+    ----------
+    window : Window
+    n_out : int
+    pool : Pool or None
+        Of the sums, before batch norm: the largest. A network pools bits, after the threshold, which gives the same,
+        as AND where the factor of the batch norm is negative.
+    planes : int
+        As in :class:`DenseStage`.
+    """
+
+    window: Window
+    n_out: int
+    pool: Pool | None = None
+    planes: int = 1
+
+    @property
+    def n_in(self) -> int:
+        """Synapses of a neuron."""
+        return self.window.n_in
+
+    @cached_property
+    def size_out(self) -> tuple[int, int]:
+        """Height and width of what it gives."""
+        return self.pool.over(*self.window.out_size) if self.pool else self.window.out_size
+
+    def sums(self, x: Any, signs: Any) -> Any:
+        """Return the pre-activations, (n, n_out, height, width), of inputs in the order (y, x, channel)."""
+        functional, w = import_torch().nn.functional, self.window
+        x = x.to(signs.dtype)
+        if w.channels == 1:
+            # Not a permuted view: of one whose strides are ambiguous, oneDNN gave wrong sums (PyTorch 2.13, CPU).
+            image, kernel = x.reshape(-1, 1, w.height, w.width), signs.reshape(-1, 1, w.kernel_y, w.kernel_x)
+        else:
+            image = x.reshape(-1, w.height, w.width, w.channels).permute(0, 3, 1, 2)
+            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels).permute(0, 3, 1, 2)
+        if w.is_padded:
+            edges = (w.left, w.right, w.top, w.bottom)
+            image = functional.pad(image, edges, value=float(w.pad * ((1 << self.planes) - 1)))
+        z = functional.conv2d(image, kernel, stride=(w.step_y, w.step_x))
+        if self.pool:
+            z = functional.max_pool2d(z, (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x))
+        return z
+
+    def layer(self, weights: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
+        """Return the layer that it folds into."""
+        folded, thresholds = _fold(weights, norm, self.planes)
+        return ConvLayer(folded, thresholds, self.window, self.pool, norm.scale < 0, planes=self.planes)
+
+
+def _fold(weights: NDArray[np.bool_], norm: BatchNorm, planes: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Fold some neurons at a time: the table of all popcounts of many planes is large."""
+    step = max(1, _TABLE_MAX // (weights.shape[1] * ((1 << planes) - 1) + 1))
+    parts = [slice(k, k + step) for k in range(0, len(weights), step)]
+    folded = [fold(weights[part], norm.some(part), planes) for part in parts]
+    return np.concatenate([w for w, _ in folded]), np.concatenate([t for _, t in folded])
+
+
+def flat(values: Any) -> Any:
+    """Return what a stage gives as inputs of the next, (n, elements): of maps in the order (y, x, channel)."""
+    return values.permute(0, 2, 3, 1).reshape(len(values), -1) if values.ndim == 4 else values
+
+
+def dense_stages(sizes: Sequence[int], planes: int = 1) -> list[DenseStage]:
+    """Return the layers of a dense network, from its inputs to its classes."""
+    planes_in = [planes] + [1] * (len(sizes) - 2)
+    return [DenseStage(a, b, p) for a, b, p in zip(sizes[:-1], sizes[1:], planes_in, strict=True)]
+
+
+def stages(parts: Sequence[Part], shape: tuple[int, int, int], classes: int, planes: int = 1) -> list[Any]:
+    """Return the layers of a description, and the output layer.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    shape : (int, int, int)
+        Height, width and elements a pixel of the images.
+    classes : int
+    planes : int
+        Bit planes of an element.
+
+    Raises
+    ------
+    InputError
+        If a window does not fit the feature map.
+    """
+    made: list[Any] = []
+    for k, part in enumerate(parts):
+        following = parts[k + 1] if k + 1 < len(parts) else None
+        if part.kind == "C":
+            height, width, channels = shape
+            edges = dict.fromkeys(("top", "left", "bottom", "right"), part.padding)
+            kernel = {"kernel_y": part.kernel, "kernel_x": part.kernel, "step_y": part.stride, "step_x": part.stride}
+            window = Window(height, width, channels, **kernel, **edges)
+            pool = Pool(*[following.size] * 4) if following and following.kind == "P" else None
+            made.append(ConvStage(window, part.size, pool, planes))
+            shape, planes = (*made[-1].size_out, part.size), 1
+        elif part.kind == "F":
+            made.append(DenseStage(math.prod(shape), part.size, planes))
+            shape, planes = (1, 1, part.size), 1
+    return [*made, DenseStage(math.prod(shape), classes, planes)]

@@ -1,0 +1,243 @@
+"""Training of convolutions: the integer network is what PyTorch computes, and a stopped training goes on exactly."""
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+
+from oxnor.models import golden
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.dataset import Dataset
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.training import state as states
+from oxnor.models.training.binarized import train
+from oxnor.models.training.deform import Deformation, deform, generator
+from oxnor.models.training.params import TrainParams
+from oxnor.models.training.presets import TrainingData, preset, train_network
+from oxnor.models.training.stages import Part, parse, stages
+from oxnor.models.training.teacher import TeacherParams
+
+torch = pytest.importorskip("torch", reason='training needs PyTorch: pip install -e ".[train]"')
+from oxnor.models.training.state import Run  # noqa: E402
+from oxnor.models.training.student import Student  # noqa: E402
+
+SMALL = TrainParams(layers="C8k5s2-C16p1-P-F24", epochs=2, batch=64, views=2, validation=300, lr=2e-2, average=0.9,
+                    bfloat16=True, teacher=TeacherParams(epochs=0))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_mnist()
+    return images[:2500].reshape(-1, 28, 28), labels[:2500]
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    return train(SMALL, *digits, name="small")
+
+
+def test_description():
+    assert parse("C64-C32k5s2p1-P3-F512") == (Part("C", 64), Part("C", 32, 5, 2, 1), Part("P", 3), Part("F", 512))
+    conv, last = stages(parse("C8k5s2p2-P3"), (28, 30, 3), 7, planes=8)
+    assert (conv.n_in, conv.window.out_size, conv.size_out, conv.planes) == (75, (14, 15), (4, 5), 8)
+    assert (last.n_in, last.n_out, last.planes) == (4 * 5 * 8, 7, 1)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("C64-X", "must have parts such as C64, C64k5s1p2, P, P3 and F512 with hyphens between them, not 'X'"),
+    ("", "must have parts such as C64, C64k5s1p2, P, P3 and F512 with hyphens between them, not ''"),
+    ("P-C8", "must have a pooling only after a convolution: part 1, P"),
+    ("C8-P-P", "must have a pooling only after a convolution: part 3, P"),
+    ("C8-F9-C8", "must have no convolution after a dense layer: part 3, C8"),
+    ("C8k0", "must have sizes in [1, 65536], not C8k0"),
+    ("F70000", "must have sizes in [1, 65536], not F70000"),
+    ("-".join(["C8"] * 65), "must have at most 64 parts, not 65"),
+])
+def test_wrong_descriptions(text, message):
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    assert (caught.value.parameter, caught.value.message) == ("layers", message)
+
+
+def test_windows_that_do_not_fit():
+    with pytest.raises(InputError, match="kernel must be at most as large as the padded input, 4x4, not 5x5"):
+        stages(parse("C4-P3-C4k5"), (14, 14, 1), 10)
+    with pytest.raises(InputError, match="pool: windows must be at most as large as the feature map, 2x2"):
+        stages(parse("C4-P3"), (4, 4, 1), 10)
+    with pytest.raises(InputError, match="^layers must not be given for features that are no pictures$"):
+        TrainParams(layers="C4").stages((17,), TrainParams().rule(np.zeros((2, 17), np.uint8)), 3)
+
+
+def evaluated(student, x, planes):
+    """Return the scores by layers of torch.nn, in evaluation mode, of images (n, channels, height, width)."""
+    nn, n = torch.nn, len(student.weights)
+    x = 2 * x.float() - (2**planes - 1)
+    for k, stage in enumerate(student.stages):
+        signs = torch.where(student.averages[k] >= 0, 1.0, -1.0)
+        if x.ndim == 4 and not hasattr(stage, "window"):
+            x = x.permute(0, 2, 3, 1).flatten(1)
+        if not hasattr(stage, "window"):
+            z = x @ signs.T
+        else:
+            w = stage.window
+            x = nn.functional.pad(x, (w.left, w.right, w.top, w.bottom), value=-float(2**stage.planes - 1))
+            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels).permute(0, 3, 1, 2).contiguous()
+            z = nn.functional.conv2d(x.contiguous(), kernel, stride=w.step_y)
+            z = nn.functional.max_pool2d(z, stage.pool.height) if stage.pool else z
+        if k == n - 1:
+            return z
+        gamma, beta = student.averages[n + k], student.averages[2 * n - 1 + k]
+        norm = (nn.BatchNorm2d if z.ndim == 4 else nn.BatchNorm1d)(len(gamma), momentum=None)
+        with torch.no_grad():
+            norm.weight.copy_(gamma)
+            norm.bias.copy_(beta)
+        norm(z)  # the statistics, of these images
+        norm.running_var *= 1 - 1 / (z.numel() / len(gamma))  # PyTorch keeps the unbiased one
+        x = torch.where(norm.eval()(z) >= 0, 1.0, -1.0)
+    return None
+
+
+@pytest.mark.parametrize(("layers", "shape", "planes"), [
+    ("C8-P-C6k5s2p2-P3-F12", (28, 28, 1), 1),
+    ("C6-C5k2p1-P", (13, 12, 3), 8),
+    ("F9", (5, 6, 1), 8),
+])
+def test_the_network_is_what_torch_computes(layers, shape, planes):
+    """Random weights, and batch norms with negative factors: every score of every image."""
+    g = torch.Generator().manual_seed(1)
+    student = Student(stages(parse(layers), shape, 10, planes), 3, 2.0)
+    for t in student.averages:
+        t.copy_(torch.randn(t.shape, generator=g))
+    images = torch.randint(0, 256 if planes > 1 else 2, (60, *shape), generator=g)
+    elements = images.reshape(60, -1)
+    rule = TrainParams(input_planes=8 if planes > 1 else 0).rule(np.zeros((1, 1), np.uint8))
+    network = student.fold(2 * elements.float() - (2**planes - 1), "random", rule)
+    assert any(layer.lowest.any() for layer in network.layers if isinstance(layer, ConvLayer)) or layers == "F9"
+    expected = evaluated(student, images.permute(0, 3, 1, 2), planes)
+    pixels = (elements if planes > 1 else elements * 255).numpy().astype(np.uint8)
+    counts = golden.scores(network, pixels)
+    np.testing.assert_array_equal(2 * counts - student.weights[-1].shape[1], expected.numpy())
+
+
+def test_learns(trained, digits):
+    assert trained.label == "28x28x1-C8-C16-P-24-10"
+    images, labels = load_mnist()
+    assert np.mean(golden.predict(trained, images[5000:]) == labels[5000:]) > 0.7
+    assert trained.info["training"]["validation_accuracy"] > 0.7
+
+
+def test_resumed_within_an_epoch_is_uninterrupted(trained, digits, tmp_path, monkeypatch):
+    """A checkpoint at every leg; the process ends at the first leg after the third of them."""
+    class StopHere(Exception):
+        pass
+
+    path, told = tmp_path / "state.pt", []
+
+    def interrupt(p):
+        told.append(p)
+        if len(told) == 2:
+            raise StopHere
+
+    monkeypatch.setattr(states, "_SECONDS", 0)
+    monkeypatch.setattr("oxnor.models.training.binarized._LEG_IMAGES", 2048 // 3)
+    whole = train(SMALL, *digits, name="small")
+    with pytest.raises(StopHere):
+        train(SMALL, *digits, name="small", checkpoint=path, progress=interrupt)
+    assert 0 < told[-1].part < 1
+    assert train(SMALL, *digits, name="small", checkpoint=path, resume=True).digest == whole.digest
+
+
+def test_more_images_later(digits, tmp_path):
+    """Half of the images first: the validation set stays, and fewer or other images are refused."""
+    images, labels = digits
+    path = tmp_path / "state.pt"
+    short = dataclasses.replace(SMALL, epochs=1, views=0)
+
+    class StopHere(Exception):
+        pass
+
+    def interrupt(p):
+        raise StopHere
+
+    with pytest.raises(StopHere):
+        train(dataclasses.replace(short, epochs=2), images[:1200], labels[:1200], checkpoint=path, progress=interrupt)
+    both = train(dataclasses.replace(short, epochs=2), images, labels, checkpoint=path, resume=True)
+    assert both.info["training"]["epochs"] == 2
+    assert torch.load(path)["images"] == 1200
+    assert torch.load(path)["used"] == 2500
+    for wrong in (images[:1200], images[:1199], images[::-1]):
+        with pytest.raises(InputError, match="images must be those of this training, not of another"):
+            train(dataclasses.replace(short, epochs=3), wrong, labels[: len(wrong)], checkpoint=path, resume=True)
+
+
+def test_a_checkpoint_of_cnv_is_small_and_quick(tmp_path):
+    params = TrainParams(layers="C64-C64-P-C128-C128-P-C256-C256-F512-F512", input_planes=8)
+    student = Student(params.stages((32, 32, 3), params.rule(np.zeros((1, 3072), np.uint8)), 10), 1, 2.0)
+    assert sum(w.numel() for w in student.weights) == 1_542_848
+    for p in student.parameters:
+        p.grad = torch.rand_like(p)
+    optimizer = torch.optim.Adam(student.parameters)
+    optimizer.step()
+    student.averages = [torch.rand_like(t) * 2 - 1 for t in student.averages]
+    run = Run(student, optimizer, "", 1, 1, tmp_path / "state.pt", best=0.5, best_averages=list(student.averages))
+    run.round_off()
+    started = time.process_time()
+    run.save(params)
+    assert time.process_time() - started < 5
+    assert (tmp_path / "state.pt").stat().st_size <= 16e6
+    again = Student(student.stages, 2, 2.0)
+    back = Run(again, torch.optim.Adam(again.parameters), "", 1, 1)
+    back.restore(torch.load(tmp_path / "state.pt"), params, tmp_path)
+    for ours, theirs in zip([*student.parameters, *student.averages], [*again.parameters, *again.averages], strict=True):
+        assert torch.equal(ours, theirs)
+    for ours, theirs in zip(optimizer.state.values(), back.optimizer.state.values(), strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert torch.equal(back.best_averages[3] >= 0, student.averages[3] >= 0)
+
+
+def test_trains_with_errors_and_planes_and_colour(digits, tmp_path):
+    """Everything at once, in colour: bit planes, a thermometer code, errors, mirrors."""
+    images, labels = digits
+    colour = np.stack([images[:400, ::2, ::2], images[:400, 1::2, ::2], images[:400, ::2, 1::2]], axis=-1)
+    data = TrainingData(Dataset("cifar10", colour[:300], labels[:300]), Dataset("cifar10", colour[300:], labels[300:400]))
+    digests = set()
+    for changes in ({"input_planes": 8}, {"input_planes": 3}, {"input_bits": 2}, {"input_planes": 8, "ber": 0.1}):
+        params = preset("colours", {"layers": "C6-P-F8", "epochs": 1, "batch": 32, **changes})
+        network = train_network("colours", params, data)
+        assert network.layers[0].planes == changes.get("input_planes", 1)
+        assert network.label.startswith("14x14x6-C6-P" if "input_bits" in changes else "14x14x3-C6-P")
+        how = network.info["training"]["params"]["deformation"]
+        assert (how["crop"], how["flip"], how["rotation"]) == (4, 0.5, 0)
+        network.save(tmp_path / "n.npz")
+        assert Network.load(tmp_path / "n.npz").digest == network.digest
+        digests.add(network.digest)
+    assert len(digests) == 4
+
+
+def test_moved_and_mirrored():
+    images = torch.arange(2 * 5 * 4 * 3, dtype=torch.uint8).reshape(2, -1)
+    how = Deformation(0, 0, 0, 0, 0, crop=2, flip=0.5)
+    moves = set()
+    for k in range(60):
+        out = deform(images, how, generator(1, k), (5, 4, 3)).reshape(2, 5, 4, 3)
+        for i in range(2):
+            image = images[i].reshape(5, 4, 3).numpy()
+            found = [
+                (y, x, step) for y in range(5) for x in range(5) for step in (1, -1)
+                if np.array_equal(out[i], np.pad(image[:, ::step], ((2, 2), (2, 2), (0, 0)))[y : y + 5, x : x + 4])
+            ]
+            assert found
+            moves.add(found[0])
+    assert len(moves) > 25
+    assert torch.equal(deform(images, how, generator(1), (5, 4, 3)), deform(images, how, generator(1), (5, 4, 3)))
+
+
+def test_hidden_and_layers_exclude_each_other():
+    with pytest.raises(InputError, match="^layers must not be given together with `hidden`$"):
+        preset("own", {"hidden": (4,), "layers": "C4"})
+    with pytest.raises(InputError, match="^input_planes must not be given together with `input_bits`$"):
+        TrainParams(layers="C4", input_planes=8, input_bits=2)
+    assert preset("own", {"layers": "C4-F8"}).hidden == ()
