@@ -38,6 +38,7 @@ _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hor
 #: SHA-256 of the images of each split of CIFAR-10 as (n, 32, 32, 3) bytes.
 _CIFAR10_SHA256 = {
     "train": "1ac08e800b30298d475546ea6748e49bd123fba3e32daf6a5924354945c2f2a0",
+    "first half of train": "44f4ef0ebf7c1446355ba4a9a6fba1c55f866bc7c4b28a4d3668a30091c23a95",
     "test": "ca999a174ec711bbad89d5cc53d425e155595742a396a5ba95d0a218eac0704a",
 }
 
@@ -73,10 +74,16 @@ def _undo_differences(residuals: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _cifar10(where: Where) -> Dataset:
-    names = ("test",) if where.split == "test" else ("train-0", "train-1")
+    places = {
+        name: find((f"cifar10/{name}.npz", f"{name}.npz"), where.data_dir)
+        for name in (("test",) if where.split == "test" else ("train-0", "train-1"))
+    }
+    # Training may begin with the first half.
+    part = "first half of train" if "train-1" in places and places["train-1"] is None else where.split
     images, labels = [], []
-    for name in names:
-        path = find((f"cifar10/{name}.npz", f"{name}.npz"), where.data_dir)
+    for name, path in places.items():
+        if path is None and name == "train-1":
+            continue
         if path is None:
             advice = "put test.npz, train-0.npz and train-1.npz in a folder cifar10 of one of these"
             raise not_found(f"cifar10/{name}.npz", advice, where.data_dir)
@@ -84,11 +91,19 @@ def _cifar10(where: Where) -> Dataset:
             images.append(_undo_differences(source.array("residuals", "|u1", (None, 3, 32, 32))))
             labels.append(source.array("labels", "|u1", (None,)))
     pixels = np.concatenate(images)
-    if hashlib.sha256(pixels.tobytes()).hexdigest() != _CIFAR10_SHA256[where.split]:
-        raise InputError(f"{path}: images must be those of CIFAR-10, and their SHA-256 is another")
-    return Dataset(
-        "cifar10", pixels, np.concatenate(labels).astype(np.int64), _CIFAR10, f"CIFAR-10 {where.split} images"
-    )
+    if hashlib.sha256(pixels.tobytes()).hexdigest() != _CIFAR10_SHA256[part]:
+        where_from = next(iter(places.values()))
+        raise InputError(f"{where_from}: images must be those of CIFAR-10, and their SHA-256 is another")
+    return Dataset("cifar10", pixels, np.concatenate(labels).astype(np.int64), _CIFAR10, f"CIFAR-10 {part} images")
+
+
+def _is_cifar10(folder: Path, split: str) -> bool:
+    name = "test.npz" if split == "test" else "train-0.npz"
+    path = next((p for p in (folder / "cifar10" / name, folder / name) if p.is_file()), None)
+    if path is None:
+        return False
+    with NpzReader(path) as source:
+        return {"residuals", "labels"} <= set(source.names)
 
 
 #: Every set that is known by name.
@@ -153,6 +168,9 @@ def load_dataset(
         raise InputError(
             f"must be one of {', '.join(KNOWN_SETS)}, a file or a folder, not {text!r}{hint}", parameter="data"
         )
-    if path.is_dir() and labels is None and not signs and (files := recognised(path, split)):
-        return KNOWN_SETS[files.name](Where(split, path))
+    if path.is_dir() and labels is None and not signs:
+        if files := recognised(path, split):
+            return KNOWN_SETS[files.name](Where(split, path))
+        if _is_cifar10(path, split):
+            return _cifar10(Where(split, path))
     return read_dataset(path, labels=labels, split=split, signs=signs)

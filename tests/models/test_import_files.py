@@ -297,7 +297,10 @@ def test_checkpoint_of_our_own_trainer(tmp_path, monkeypatch):
     assert imported.ok
     assert imported.network.digest == network.digest
     # Statistics of other images, or of other bits of them, would be those of another network.
-    for name, changed, pixels in (("t", replace(params, input_threshold=90), images), ("i", params, images[::-1])):
+    windowed = replace(params, layers="C2k5s4-P")
+    for name, changed, pixels in (
+        ("t", replace(params, input_threshold=90), images), ("i", params, images[::-1]), ("w", windowed, images)
+    ):
         train(changed, pixels, labels, checkpoint=tmp_path / f"{name}.pt")
         assert refused(tmp_path / f"{name}.pt").startswith("must be a checkpoint of oxnor train on MNIST at threshold 128")
 
