@@ -182,7 +182,7 @@ def train(
     with progress() as tell:
         sets = load((lambda what, done, total: tell(what, done, total, "bytes")) if data.download else None)
         if "half" in sets.train.source:
-            note(f"{sets.train.name}: {sets.train.source} alone; with the other half beside it, --resume goes on with both")
+            note(f"{sets.train.name}: the first half alone; with the other beside it, --resume goes on with both")
         for part in (sets.train, sets.test):
             if part.gaps:
                 note(f"{part.name}{part.gaps}")
