@@ -64,8 +64,22 @@ PRESETS: dict[str, TrainParams] = {
         deformation=Deformation() * 0.6, bfloat16=True, ber=0.06,
     ),
 }
+PRESETS |= {
+    "mnist-cnn-small": TrainParams(
+        layers="C16-P-C32-P-F64", epochs=30, batch=256, lr=2e-2, average=0.99, views=8,
+        deformation=Deformation() * 0.5, bfloat16=True,
+    ),
+    "mnist-cnn": TrainParams(
+        layers="C32k5-P-C64k5-P-F256", epochs=30, batch=256, lr=1e-2, average=0.99, views=8,
+        deformation=Deformation() * 0.5, bfloat16=True,
+    ),
+    "fashion-cnn": TrainParams(
+        layers="C64-P-C128-P-C128-F256", input_planes=8, epochs=15, batch=128, lr=1e-2, average=0.995, views=15,
+        deformation=DEFORMATIONS["fashion-mnist"], distill=0, teacher=TeacherParams(epochs=0), bfloat16=True,
+    ),
+}
 #: What shipped networks are trained on that are not trained on MNIST.
-PRESET_SETS: dict[str, str] = {}
+PRESET_SETS = {"fashion-cnn": "fashion-mnist"}
 
 #: The same for spiking networks.
 SPIKING_PRESETS: dict[str, SpikingTrainParams] = {

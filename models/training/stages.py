@@ -22,6 +22,8 @@ from .fold import BatchNorm, fold
 
 _PART = re.compile(r"C(?P<channels>\d+)(?:k(?P<k>\d+))?(?:s(?P<s>\d+))?(?:p(?P<p>\d+))?|P(?P<pool>\d*)|F(?P<dense>\d+)")
 _KERNEL, _POOL = 3, 2
+#: Up to how many channels a product of gathered windows is faster than a convolution (CPU).
+_GATHERED = 4
 #: Most neurons of a layer, and most parts of a description.
 _NEURONS_MAX, _PARTS_MAX = 1 << 16, 64
 #: Largest number of rows times neurons in the table of a fold.
@@ -145,17 +147,17 @@ class ConvStage:
     def sums(self, x: Any, signs: Any) -> Any:
         """Return the pre-activations, (n, n_out, height, width), of inputs in the order (y, x, channel)."""
         functional, w = import_torch().nn.functional, self.window
-        x = x.to(signs.dtype)
-        if w.channels == 1:
-            # Not a permuted view: of one whose strides are ambiguous, oneDNN gave wrong sums (PyTorch 2.13, CPU).
-            image, kernel = x.reshape(-1, 1, w.height, w.width), signs.reshape(-1, 1, w.kernel_y, w.kernel_x)
-        else:
-            image = x.reshape(-1, w.height, w.width, w.channels).permute(0, 3, 1, 2)
-            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels).permute(0, 3, 1, 2)
+        image = x.to(signs.dtype).reshape(-1, w.height, w.width, w.channels)
         if w.is_padded:
-            edges = (w.left, w.right, w.top, w.bottom)
+            edges = (0, 0, w.left, w.right, w.top, w.bottom)
             image = functional.pad(image, edges, value=float(w.pad * ((1 << self.planes) - 1)))
-        z = functional.conv2d(image, kernel, stride=(w.step_y, w.step_x))
+        if w.channels <= _GATHERED:
+            windows = image.unfold(1, w.kernel_y, w.step_y).unfold(2, w.kernel_x, w.step_x).permute(0, 1, 2, 4, 5, 3)
+            z = functional.linear(windows.reshape(-1, w.n_in), signs)
+            z = z.reshape(-1, *w.out_size, self.n_out).permute(0, 3, 1, 2)
+        else:
+            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels).permute(0, 3, 1, 2)
+            z = functional.conv2d(image.permute(0, 3, 1, 2), kernel, stride=(w.step_y, w.step_x))
         if self.pool:
             z = functional.max_pool2d(z, (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x))
         return z
