@@ -48,6 +48,11 @@ def test_wheel_has_every_file(installed, package):
     assert not missing
 
 
+def test_wheel_is_small(installed):
+    (wheel,) = installed.parent.glob("*.whl")
+    assert wheel.stat().st_size <= 12e6
+
+
 def test_wheel_has_nothing_else(installed):
     found = {p.name for p in (installed / "oxnor").iterdir()}
     assert found == {*PACKAGES, *(p.name for p in (ROOT / "api").glob("*.py"))}

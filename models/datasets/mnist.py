@@ -90,6 +90,7 @@ FASHION_MNIST = IdxSet(
         "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
         "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
     },
+    shipped=True,
     folders=("/usr/share/datasets/fashion-mnist",),
     advice="apt-get install dataset-fashion-mnist, or put the four files in a folder fashion-mnist of one of these",
 )
@@ -174,7 +175,7 @@ def load_idx_set(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the images and labels of one split; checksums are always verified.
 
-    The test images of MNIST come with the package. Others are taken from the first of `data_dir`, ``$OXNOR_DATA``,
+    The test images of MNIST and Fashion-MNIST come with the package. Others are taken from the first of `data_dir`, ``$OXNOR_DATA``,
     ``../shared/data``, the user cache and the folder of the Debian package that has them; in each ``NAME/FILE`` is
     accepted, with or without ``.gz``, and FILE itself in `data_dir`. With `data_dir`, test images are taken from
     there too.

@@ -64,6 +64,7 @@ PRESETS: dict[str, TrainParams] = {
         deformation=Deformation() * 0.6, bfloat16=True, ber=0.06,
     ),
 }
+#: The same for networks with convolutions. `cifar10-cnv`, which is not shipped, has the shape of FINN's CNV.
 PRESETS |= {
     "mnist-cnn-small": TrainParams(
         layers="C16-P-C32-P-F64", epochs=30, batch=256, lr=2e-2, average=0.99, views=8,
@@ -77,9 +78,14 @@ PRESETS |= {
         layers="C64-P-C128-P-C128-F256", input_planes=8, epochs=15, batch=128, lr=1e-2, average=0.995, views=15,
         deformation=DEFORMATIONS["fashion-mnist"], distill=0, teacher=TeacherParams(epochs=0), bfloat16=True,
     ),
+    "cifar10-cnv": TrainParams(
+        layers="C64-C64-P-C128-C128-P-C256-C256-F512-F512", input_planes=8, epochs=200, batch=128, lr=1e-2,
+        average=0.995, views=1000, deformation=DEFORMATIONS["cifar10"], distill=0, teacher=TeacherParams(epochs=0),
+        validation=2500, bfloat16=True,
+    ),
 }
-#: What shipped networks are trained on that are not trained on MNIST.
-PRESET_SETS = {"fashion-cnn": "fashion-mnist"}
+#: What networks are trained on that are not trained on MNIST.
+PRESET_SETS = {"fashion-cnn": "fashion-mnist", "cifar10-cnv": "cifar10"}
 
 #: The same for spiking networks.
 SPIKING_PRESETS: dict[str, SpikingTrainParams] = {

@@ -75,13 +75,17 @@ def test_gzip_bomb_is_not_unpacked(tmp_path):
         idx_file.read_idx(path, (3, 4, 5))
 
 
-def test_shipped_test_images():
-    images, labels = datasets.load_mnist()
+@pytest.mark.parametrize(("files", "first", "counts", "share"), [
+    (datasets.MNIST, [7, 2, 1, 0, 4, 1, 4, 9, 5, 9], [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009], 0.115),
+    (datasets.FASHION_MNIST, [9, 2, 1, 1, 6, 1, 4, 6, 5, 7], [1000] * 10, 0.311),
+], ids=["mnist", "fashion-mnist"])  # fmt: skip
+def test_shipped_test_images(files, first, counts, share):
+    images, labels = datasets.load_idx_set(files)
     assert images.shape == (10_000, 784)
     assert images.dtype == labels.dtype == np.uint8
-    assert labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
-    assert np.bincount(labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert 0.09 < np.mean(images >= 128) < 0.14
+    assert labels[:10].tolist() == first
+    assert np.bincount(labels).tolist() == counts
+    assert abs(np.mean(images >= 128) - share) < 0.01
 
 
 def test_unknown_split():
