@@ -76,15 +76,17 @@ def entries() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``; ``kind``; ``shape``, the sizes from input to output; ``weights``, their number; ``accuracy``, the
-        fraction of the 10,000 test images that the golden model gets right; and the :data:`CARD_FIELDS`.
+        ``name``; ``kind``; ``label``, the layers in a line; ``shape``, the inputs and the neurons or channels of each;
+        ``weights``, their number; ``accuracy``, the fraction of the 10,000 test images that the golden model gets
+        right; and the :data:`CARD_FIELDS`.
     """
     from .golden import registry
 
     rows = []
     for name in names():
         network = load(name)
-        entry = {"name": name, "kind": registry.type_of(network).name, "shape": list(network.shape),
-                 "weights": network.n_weights, "accuracy": network.info.get("accuracy")}
+        entry = {"name": name, "kind": registry.type_of(network).name, "label": network.label,
+                 "shape": list(network.shape), "weights": network.n_weights,
+                 "accuracy": network.info.get("accuracy")}
         rows.append(entry | {key: network.info.get(key) for key in CARD_FIELDS})
     return rows

@@ -43,7 +43,7 @@ def networks(as_json: AsJson = False) -> None:
         (
             e["name"],
             e["kind"],
-            "-".join(map(str, e["shape"])),
+            e["label"],
             f"{e['weights']:,}",
             "none" if e["accuracy"] is None else f"{100 * e['accuracy']:.2f} %",
             e["licence"] or "none",

@@ -175,10 +175,10 @@ def load_idx_set(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the images and labels of one split; checksums are always verified.
 
-    The test images of MNIST and Fashion-MNIST come with the package. Others are taken from the first of `data_dir`, ``$OXNOR_DATA``,
-    ``../shared/data``, the user cache and the folder of the Debian package that has them; in each ``NAME/FILE`` is
-    accepted, with or without ``.gz``, and FILE itself in `data_dir`. With `data_dir`, test images are taken from
-    there too.
+    The test images of MNIST and Fashion-MNIST come with the package. Others are taken from the first of `data_dir`,
+    ``$OXNOR_DATA``, ``../shared/data``, the user cache and the folder of the Debian package that has them; in each
+    ``NAME/FILE`` is accepted, with or without ``.gz``, and FILE itself in `data_dir`. With `data_dir`, test images are
+    taken from there too.
 
     Parameters
     ----------

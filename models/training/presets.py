@@ -67,11 +67,11 @@ PRESETS: dict[str, TrainParams] = {
 #: The same for networks with convolutions. `cifar10-cnv`, which is not shipped, has the shape of FINN's CNV.
 PRESETS |= {
     "mnist-cnn-small": TrainParams(
-        layers="C16-P-C32-P-F64", epochs=30, batch=256, lr=2e-2, average=0.99, views=8,
+        layers="C16-P-C32-P-F64", epochs=12, batch=256, lr=2e-2, average=0.99, views=4,
         deformation=Deformation() * 0.5, bfloat16=True,
     ),
     "mnist-cnn": TrainParams(
-        layers="C32k5-P-C64k5-P-F256", epochs=30, batch=256, lr=1e-2, average=0.99, views=8,
+        layers="C32k5-P-C64k5-P-F256", epochs=20, batch=256, lr=1e-2, average=0.99, views=6,
         deformation=Deformation() * 0.5, bfloat16=True,
     ),
     "fashion-cnn": TrainParams(

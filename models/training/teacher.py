@@ -109,7 +109,7 @@ def train_teacher(
     params : TeacherParams
     images, labels : torch tensors, uint8 (n, height * width) and int64 (n,)
     cache : path, optional
-        Folder to keep the teacher in; its file is named by all that decides its weights.
+        Folder to keep the teacher in, after each epoch; its file is named by all that decides its weights.
     progress : callable, optional
         Called with (epoch, mean loss) after each epoch.
     shape : (int, int)
@@ -129,9 +129,11 @@ def train_teacher(
         if path and path.is_file():
             module.load_state_dict(load_state(path)["teacher"])
         else:
-            _fit(Teacher(module, digest, shape), params, images, labels, progress)
-            if path:
+            begun = cache / f"teacher-{digest}.begun.pt" if cache else None
+            _fit(Teacher(module, digest, shape), params, images, labels, progress, begun)
+            if path and begun:
                 save_state(path, {"teacher": module.state_dict()})
+                begun.unlink(missing_ok=True)
     return Teacher(module.eval(), digest, shape)
 
 
@@ -140,7 +142,9 @@ def _digest(params: TeacherParams, images: Any, labels: Any) -> str:
     return hashlib.sha256(key + images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()[:16]
 
 
-def _fit(teacher: Teacher, params: TeacherParams, images: Any, labels: Any, progress: Any) -> None:
+def _fit(
+    teacher: Teacher, params: TeacherParams, images: Any, labels: Any, progress: Any, begun: Path | None
+) -> None:
     torch, module = import_torch(), teacher.module
     steps = -(-len(images) // params.batch)
     optimizer = torch.optim.AdamW(module.parameters(), lr=params.lr, weight_decay=1e-2, fused=True)
@@ -148,7 +152,14 @@ def _fit(teacher: Teacher, params: TeacherParams, images: Any, labels: Any, prog
         optimizer, params.lr, total_steps=steps * params.epochs + 1, pct_start=0.1
     )
     module.train()
-    for epoch in range(params.epochs):
+    done, parts = 0, {"module": module, "optimizer": optimizer, "schedule": schedule}
+    if begun and begun.is_file():
+        state = load_state(begun)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        torch.set_rng_state(state["random"])  # of dropout
+        done = state["epoch"]
+    for epoch in range(done, params.epochs):
         source = generator(params.seed, _DATA_KEY, epoch)
         total = 0.0
         for part in torch.randperm(len(images), generator=source).split(params.batch):
@@ -159,5 +170,8 @@ def _fit(teacher: Teacher, params: TeacherParams, images: Any, labels: Any, prog
             optimizer.step()
             schedule.step()
             total += loss.item() * len(part)
+        if begun:
+            kept = {name: part.state_dict() for name, part in parts.items()}
+            save_state(begun, kept | {"epoch": epoch + 1, "random": torch.get_rng_state()})
         if progress:
             progress(epoch + 1, total / len(images))

@@ -90,6 +90,28 @@ def test_resumed_is_uninterrupted(stop, trained, digits, tmp_path):
     assert network.info == trained[0].info
 
 
+def test_a_stopped_teacher_goes_on(digits, tmp_path):
+    torch = torch_or_skip()
+    from oxnor.models.training.teacher import train_teacher
+
+    def interrupt(epoch, _):
+        if epoch == 2:
+            raise StopHere
+
+    images, labels = torch.from_numpy(digits[0][:300].copy()), torch.from_numpy(digits[1][:300].astype(np.int64))
+    params = TeacherParams(epochs=3, channels=(4, 8, 8), batch=50)
+    whole = train_teacher(params, images, labels)
+    with pytest.raises(StopHere):
+        train_teacher(params, images, labels, tmp_path, interrupt)
+    (begun,) = tmp_path.iterdir()
+    assert begun.name == f"teacher-{whole.digest}.begun.pt"
+    told = []
+    resumed = train_teacher(params, images, labels, tmp_path, lambda epoch, _: told.append(epoch))
+    assert told == [3]
+    assert [path.name for path in tmp_path.iterdir()] == [f"teacher-{whole.digest}.pt"]
+    assert torch.equal(resumed.answers(images), whole.answers(images))
+
+
 def test_checkpoint_of_another_training(digits, tmp_path):
     torch_or_skip()
     path = tmp_path / "state.pt"
