@@ -26,6 +26,7 @@ STREAMS = {
     "link": 30,
     "pairs": 32,
     "columns": 33,
+    "pauses": 34,
     "import": 70,
     "vectors": 71,
 }

@@ -20,10 +20,11 @@ from oxnor.models.golden.registry import type_of
 from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.curves import Curve
 from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
+from oxnor.sim.runner.workers import cores
 from oxnor.sim.sweeps.evaluator import work_for
 from oxnor.sim.sweeps.params import SweepParams
 from oxnor.sim.sweeps.store import Trial
-from oxnor.sim.sweeps.workers import cores, threads
+from oxnor.sim.sweeps.workers import threads
 from oxnor.sim.verify.inputs import DIGIT_SIZE, IMAGES_MAX, Inputs, inputs_for
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from oxnor.models.base.errors import InputError
 
 #: For the C++ compiler.
 CXX_FLAGS = "-O2"
+#: Cycles that a stream player may be granted at once, and what Verilator takes for a loop that never settles.
+GRANT_CYCLES, CONVERGE_LIMIT = 16_384, 65_536
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _PORT = re.compile(
@@ -68,30 +69,9 @@ def control_text(sources: Sequence[Path], top: str, public: bool) -> str:
 def verilator_arguments(public: bool, waves: str | None) -> list[str]:
     """Return the arguments beside those that cocotb gives; see :func:`oxnor.sim.runner.runner.build`."""
     arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", "-O3", "-CFLAGS", CXX_FLAGS]
-    arguments += ["--x-assign", "fast", "--x-initial", "fast"]
+    arguments += ["--x-assign", "fast", "--x-initial", "fast", "--converge-limit", str(CONVERGE_LIMIT)]
     if not public:
         arguments.append("--no-public-flat-rw")
     if waves == "fst":
         arguments.append("--trace-fst")
     return arguments
-
-
-def registered_reset(ports: Sequence[Mapping[str, Any]], top: str) -> tuple[str, str]:
-    """Return the name and the text of a module with the ports of `top` in which ``rst`` comes from a register.
-
-    A reset that is an input of the simulation makes all logic that it can clear, the popcounts too, something that
-    depends on an input, and Verilator evaluates such logic at both clock edges and once more after each. With the
-    register between, it is evaluated once a cycle. The engine is out of reset one cycle later; nothing else changes.
-
-    Parameters
-    ----------
-    ports : sequence of mapping
-        Each with name, direction and width, as in the sidecar of emitted Verilog.
-    top : str
-        The module to wrap.
-    """
-    name = f"{top}_testbench"
-    header = ",\n".join(f"  {p['direction']} wire [{p['width'] - 1}:0] {p['name']}" for p in ports)
-    joins = ", ".join(f".{p['name']}({'rst_registered' if p['name'] == 'rst' else p['name']})" for p in ports)
-    body = f"  reg rst_registered = 1'b1;\n  always @(posedge clk) rst_registered <= rst;\n  {top} engine ({joins});\n"
-    return name, f"module {name} (\n{header}\n);\n{body}endmodule\n"

@@ -23,6 +23,7 @@ from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.trials.binarized import confusion
 from oxnor.sim.runner.machine import machine
+from oxnor.sim.runner.workers import cores
 from oxnor.sim.verify.inputs import Inputs, inputs_for, refuse_without_labels
 
 from .evaluator import Work, errors_of, work_for
@@ -30,7 +31,7 @@ from .example import Example
 from .params import SweepParams, WorkerOptions
 from .result import SweepResult
 from .store import ALL_LAYERS, LABELLED, Key, Results
-from .workers import Compute, cores, dask, one, threads
+from .workers import Compute, dask, one, threads
 
 #: Called with (trials done, trials in all, what the last one gave).
 Progress = Callable[[int, int, str], None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,9 +10,9 @@ from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
 
-from oxnor.models.base.errors import InputError, install
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.trials.binarized import confusion
+from oxnor.sim.runner.workers import cluster
 
 from .evaluator import Evaluator, Work, errors_of
 from .params import Classify
@@ -21,11 +20,6 @@ from .store import Key, Trial
 
 #: Gives the trials of some keys, in any order.
 Compute = Callable[[Iterable[Key]], Iterator[Trial]]
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -73,39 +67,6 @@ def _remote(payload: bytes, key: Key) -> Trial:
 
 @contextmanager
 def dask(work: Work, address: str) -> Iterator[Compute]:
-    """Yield a function that computes trials on the workers of the Dask scheduler at `address`.
-
-    A worker that dies costs the trials that it was computing: the scheduler gives them to others.
-
-    Raises
-    ------
-    InputError
-        If ``distributed`` is not installed or nothing answers at the address.
-    """
-    try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise InputError(f"needs Dask: {install('sweep')}", parameter="scheduler") from None
-
-    try:
-        client = Client(address, timeout=5, set_as_default=False)
-    except (OSError, ValueError) as e:
-        raise InputError(
-            f"must be the address of a running Dask scheduler: {address!r}: {e}", parameter="scheduler"
-        ) from None
-
-    def compute(keys: Iterable[Key]) -> Iterator[Trial]:
-        # A task of the cluster, not scattered data: if the only worker that holds it dies, it is made again.
-        payload = client.submit(bytes, pickle.dumps(work), pure=False)
-        tasks = [client.submit(_remote, payload, key, pure=False, retries=3) for key in keys]
-        try:
-            for task in as_completed(tasks, loop=client.loop):
-                yield task.result()
-                task.release()
-        finally:
-            client.cancel(tasks)
-
-    try:
-        yield compute
-    finally:
-        client.close()
+    """Yield a function that computes trials on the workers of the Dask scheduler at `address`."""
+    with cluster(address) as workers:
+        yield lambda keys: workers.map(_remote, pickle.dumps(work), keys)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,9 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
-from .case import EngineBuild, Request, Streamed
+from .case import Request, Streamed
 from .corrupt import corrupted
 from .results import SimulationResult
-
-#: A run may take this many times the predicted cycles, and some more, before it counts as hung.
-CYCLE_LIMIT_FACTOR = 2
-#: Cycles after the last result in which none may follow.
-QUIET_CYCLES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +57,8 @@ class BinarizedCase:
     devices: EngineDevices | None
     faulty: Network
     in_rtl: Network
-    testbench = "oxnor.sim.benches.engine.tb_simulate"
+    #: One in a thousand of the slowest speed seen: the limit in cycles comes first, unless the simulator hangs.
+    seconds_per_cycle = 1 / 20
 
     @property
     def images(self) -> int:
@@ -75,38 +70,38 @@ class BinarizedCase:
         """Verilog defines of the build."""
         return {} if self.request.run.adder_tree else {"OXNOR_BEHAVIOURAL": 1}
 
-    @cached_property
-    def cycle_limit(self) -> int:
-        """Cycles after which the engine counts as hung."""
-        return CYCLE_LIMIT_FACTOR * schedule(self.config).cycles(self.images) + 1000
-
     @property
-    def time_limit_s(self) -> float:
-        """One in a thousand of the slowest speed seen: the limit in cycles comes first, unless the simulator hangs."""
-        return 600 + self.cycle_limit / 20
+    def in_order(self) -> str:
+        """Why one simulator must run all images one after the other; empty if images can be shared out."""
+        if self.request.errors.reads:
+            return "which reads err depends on how many images were before"
+        return "the noise of a read depends on the reads before it" if self.devices else ""
+
+    def cycles(self, images: slice) -> int:
+        """Return how many cycles some images take."""
+        return schedule(self.config).cycles(images.stop - images.start)
 
     def emit(self, directory: Path) -> Emitted:
         """Write the Verilog of the engine."""
         return emit_engine(self.config, directory)
 
-    def write(self, engine: EngineBuild, directory: Path) -> dict[str, Any]:
-        """Write memory files and images; return what else the testbench must know."""
+    def write_memory(self, directory: Path) -> None:
+        """Write the memory files into a folder of a run."""
         devices = self.devices
         if devices and self.in_rtl is not self.faulty:
             devices = EngineDevices.draw(self.in_rtl, self.config, _draw_of(self.request))
         write_images(self.in_rtl, self.config, directory, devices.texts() if devices else None)
-        np.save(directory / "images.npy", pack_bytes(self.bits, self.config.stream_width))
-        writes = []
-        if reads := self.request.errors.reads:
-            offsets = {r["name"]: r["offset"] for r in engine.sidecar["registers"]}
-            writes = [(offsets["ERROR_RATE"], reads.rate), (offsets["ERROR_SEED"], reads.seed)]
-        return {
-            "beat_bytes": self.config.stream_width // 8,
-            "beats": self.config.beats,
-            "result_bytes": engine.sidecar["result"]["width"] // 8,
-            "quiet_cycles": QUIET_CYCLES,
-            "writes": writes,
-        }
+
+    def beats(self, images: slice) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the beats of some images, uint8, a row a beat, and which of them end a frame."""
+        words = pack_bytes(self.bits[images], self.config.stream_width).reshape(-1, self.config.stream_width // 8)
+        return words, np.arange(1, len(words) + 1) % self.config.beats == 0
+
+    def registers(self, sidecar: dict[str, Any]) -> tuple[list[tuple[int, int]], dict[str, int]]:
+        """Return what to write before the first image, (address, value), and what to read after the last, by name."""
+        offsets = {r["name"]: r["offset"] for r in sidecar["registers"]}
+        reads = self.request.errors.reads
+        return [(offsets["ERROR_RATE"], reads.rate), (offsets["ERROR_SEED"], reads.seed)] if reads else [], {}
 
     def _golden_scores(self) -> NDArray[np.int64]:
         if self.devices:
@@ -115,14 +110,15 @@ class BinarizedCase:
 
     def compare(self, streamed: Streamed, labels: NDArray | None) -> SimulationResult:
         """Return the result: what the RTL did beside what it should have done."""
-        raw, times = np.load(streamed.directory / "results.npy"), np.load(streamed.directory / "times.npy")
-        classes, scores = unpack_results(raw, streamed.engine.sidecar["result"])
+        classes, scores = unpack_results(streamed.words("m_axis"), streamed.built.sidecar["result"])
         golden_scores = self._golden_scores()
         golden_classes = golden.argmax(golden_scores)
         differs = classes != golden_classes
         if scores is not None:
             differs |= np.any(scores != golden_scores, axis=1)
         predicted, config, n = schedule(self.config), self.config, self.images
+        shards = tuple((len(s.times), int(s.times[-1]), predicted.cycles(len(s.times))) for s in streamed.shards)
+        intervals = [int(np.max(np.diff(s.times))) for s in streamed.shards if len(s.times) > 1]
         errors, reads, device = self.request.errors, self.request.errors.reads, self.request.device
         return SimulationResult(
             network=self.network.name,
@@ -139,11 +135,12 @@ class BinarizedCase:
             mismatches=int(np.count_nonzero(differs)),
             accuracy=None if labels is None else float(np.mean(classes == labels)),
             golden_accuracy=None if labels is None else float(np.mean(golden_classes == labels)),
-            cycles=int(times[-1] - times[0]),
+            cycles=predicted.cycles(n) + sum(taken - wanted for _, taken, wanted in shards),
             predicted_cycles=predicted.cycles(n),
-            latency=int(times[1] - times[0]),
+            shards=shards,
+            latency=int(streamed.shards[0].times[0]),
             predicted_latency=predicted.latency,
-            initiation_interval=int(np.max(np.diff(times[1:]))) if n > 1 else None,
+            initiation_interval=max(intervals, default=None),
             predicted_initiation_interval=predicted.initiation_interval,
             shape=self.network.shape,
             macro_kind=config.macro_kinds,

@@ -18,8 +18,7 @@ from typing import Any
 
 from oxnor.hw.emit.verilog import Emitted
 from oxnor.models.base.files import locked
-from oxnor.sim.runner import cache, runner
-from oxnor.sim.runner.verilator_options import registered_reset
+from oxnor.sim.runner import cache, runner, tops
 
 from .case import Case, EngineBuild
 from .options import RunOptions
@@ -61,7 +60,11 @@ class Verilog:
     lease: cache.Lease = field(repr=False, compare=False)
 
 
-def emitted(config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitted]) -> Verilog:
+#: Modules around an engine: see :mod:`oxnor.sim.runner.tops`.
+TOPS = {"testbench": tops.registered_reset, "player": tops.stream_player}
+
+
+def emitted(config: Any, root: Path, *, top: str, emit: Callable[[Path], Emitted]) -> Verilog:
     """Return the Verilog of an engine, emitted once and then taken from ``root/sim``.
 
     Parameters
@@ -69,34 +72,34 @@ def emitted(config: Any, root: Path, *, bare: bool, emit: Callable[[Path], Emitt
     config : EngineConfig or SpikingConfig
     root : Path
         Folder for builds.
-    bare : bool
-        Whether the top is the engine itself, as its users know it, and not the faster one that registers its reset.
+    top : str
+        What is around the engine: a key of :data:`TOPS`.
     emit : callable
         Emits it into a folder.
     """
-    key = hashlib.sha256(f"{config.digest} {generator_hash()}".encode()).hexdigest()[:24]
+    around = hashlib.sha256(Path(tops.__file__).read_bytes()).hexdigest()
+    key = hashlib.sha256(f"{config.digest} {generator_hash()} {around}".encode()).hexdigest()[:24]
     target = root / "sim" / f"rtl-{key}"
     with locked(root / "sim" / f"rtl-{key}.lock"):
         if not cache.is_whole(target):
             with cache.new_entry(target) as work:
                 verilog = emit(work)
-                name, text = registered_reset(verilog.sidecar["ports"], verilog.top)
-                (work / f"{name}.sv").write_text(text)
-                described = verilog.sidecar | {"top": verilog.top, "testbench_top": name}
+                described = verilog.sidecar | {"top": verilog.top, "tops": {}}
+                for which, wrap in TOPS.items():
+                    name, text = wrap(verilog.sidecar["ports"], verilog.top)
+                    (work / f"{name}.sv").write_text(text)
+                    described["tops"][which] = name
                 (work / "sidecar.json").write_text(json.dumps(described))
         lease = cache.Lease(target)
     sidecar = json.loads((target / "sidecar.json").read_text())
-    top, other = sidecar["top" if bare else "testbench_top"], sidecar["testbench_top"]
-    sources = tuple(p for p in sorted(target.glob("*.sv")) if p.stem != other or top == other)
-    return Verilog(sources, top, sidecar, lease)
+    name = sidecar["tops"][top]
+    others = set(sidecar["tops"].values()) - {name}
+    return Verilog(tuple(p for p in sorted(target.glob("*.sv")) if p.stem not in others), name, sidecar, lease)
 
 
 def build_engine(case: Case, run: RunOptions, root: Path) -> EngineBuild:
-    """Emit and build the engine of a case.
-
-    A run with waves or with all signals public has the engine itself at the top, as its users know it.
-    """
-    verilog = emitted(case.config, root, bare=bool(run.waves) or run.public, emit=case.emit)
+    """Emit and build the engine of a case in its stream player."""
+    verilog = emitted(case.config, root, top="player", emit=case.emit)
     build = runner.build(
         verilog.sources,
         verilog.top,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from oxnor.models.base.errors import InputError
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -27,6 +29,11 @@ class RunOptions:
         "verilator" or "icarus".
     build_dir : path, optional
         Folder for builds and runs. Default: :func:`oxnor.models.base.files.build_root`.
+    jobs : int, optional
+        Simulators among which the images are shared out, in [1, 4096]. Default: as many as there are cores, fewer for
+        a short run.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers build and simulate instead.
     """
 
     waves: str | None = None
@@ -36,3 +43,9 @@ class RunOptions:
     pauses: bool = False
     simulator: str = "verilator"
     build_dir: str | Path | None = None
+    jobs: int | None = None
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and not 1 <= self.jobs <= 4096:
+            raise InputError(f"must be in [1, 4096], not {self.jobs}", parameter="jobs")

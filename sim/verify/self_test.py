@@ -76,7 +76,7 @@ def self_test(
         if path is not None and not Path(path).exists():
             raise InputError(f"{path}: must be there, and is not")
     root = build_root(build_dir)
-    verilog = emitted(config, root, bare=False, emit=lambda folder: emit_engine(config, folder))
+    verilog = emitted(config, root, top="testbench", emit=lambda folder: emit_engine(config, folder))
     sources = list(verilog.sources)
     if macro_file is not None:
         sources = _with_own_macros(sources, Path(macro_file), config)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
+import time
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,12 +14,12 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
 from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.options import ErrorOptions
-from oxnor.sim.runner import runner
 
-from .case import Case, EngineBuild, Request, Streamed
+from .case import Request, Streamed
 from .engines import build_engine, run_directory
 from .flows import flow_of
 from .options import RunOptions
+from .shards import Progress, here, there
 
 #: Images that a run with waves takes, the first ones: a cycle of a large engine is about 100 kB of VCD.
 WAVE_IMAGES = 4
@@ -36,13 +34,14 @@ def simulate(
     device: DeviceOptions | None = None,
     engine: EngineOptions | EngineConfig | SpikingConfig | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008 (frozen; ruff does not follow the relative import)
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Any:
     """Stream images through the emitted engine in a simulator and compare every result with the golden model.
 
     Classes, scores and the number of cycles of a binarized network; of a spiking one, every output spike, its tick,
     every decision and the cycle in which it came. The memory files are written after the build: a run with other
-    weights or errors does not build again.
+    weights or errors does not build again. The images are shared out among simulators, as far as what they give does
+    not depend on those before.
 
     Parameters
     ----------
@@ -81,29 +80,18 @@ def simulate(
     if run.waves:
         images, labels = images[:WAVE_IMAGES], None if labels is None else labels[:WAVE_IMAGES]
     case = flow_of(network).prepare(network, images, Request(errors, device, engine, run))
-    root = build_root(run.build_dir)
-    built = build_engine(case, run, root)
-    with run_directory(root, network.name, keep=run.waves is not None) as directory:
-        return case.compare(stream(case, built, directory, run.waves, progress), labels)
-
-
-def stream(
-    case: Case,
-    engine: EngineBuild,
-    directory: Path,
-    waves: str | None = None,
-    progress: Callable[[int, int], object] | None = None,
-) -> Streamed:
-    """Run the images of a case through its built engine, in `directory`."""
-    job = case.write(engine, directory) | {"cycle_limit": case.cycle_limit}
-    (directory / "job.json").write_text(json.dumps(job))
-    done = runner.run(
-        engine.build,
-        case.testbench,
-        directory,
-        timeout_s=case.time_limit_s,
-        poll=runner.progress_file(directory, case.images, progress),
-    )
+    started = time.monotonic()
+    if run.scheduler:
+        built, shards = there(case, run, run.scheduler, progress)
+        streamed = Streamed(built, shards, time.monotonic() - started)
+    else:
+        root = build_root(run.build_dir)
+        engine_build = build_engine(case, run, root)
+        with run_directory(root, network.name, keep=run.waves is not None) as directory:
+            started = time.monotonic()
+            shards = here(case, run, engine_build, directory, progress)
+            waves = str(directory / f"dump.{run.waves}") if run.waves else None
+            streamed = Streamed(engine_build.summary, shards, time.monotonic() - started, waves)
     if progress:
         progress(case.images, case.images)
-    return Streamed(engine, directory, case.images, done.seconds, str(directory / f"dump.{waves}") if waves else None)
+    return case.compare(streamed, labels)

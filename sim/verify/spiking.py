@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from oxnor.hw.emit.spiking import emit_spiking_engine, write_spiking_images
 from oxnor.hw.emit.verilog import Emitted
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.spiking import SpikingConfig
-from oxnor.hw.params.spiking_schedule import spiking_schedule
+from oxnor.hw.params.spiking_schedule import SpikingSchedule, spiking_schedule
 from oxnor.models.base.bits import signed_integers, unpack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
@@ -26,11 +24,13 @@ from oxnor.models.networks.encoders import Encoder, encode
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.sim.runner import runner
 
-from .case import EngineBuild, Request, Streamed
+from .case import Request, Streamed
 from .results import SpikingResult
 
 #: An address that no network has: the word of an image without events.
 NO_EVENT = 0xFFFF
+#: Registers that count.
+COUNTERS = ("FRAMES", "DROPPED", "RESULTS", "STALLS")
 
 
 def unpack(raw: NDArray[np.uint8], spikes: NDArray[np.uint8], config: SpikingConfig) -> Readout:
@@ -91,12 +91,12 @@ def _beats(network: SpikingNetwork, config: SpikingConfig, images: Any) -> tuple
     return words, lasts
 
 
-def cycle_limit(config: SpikingConfig, wanted: Readout, words: int) -> int:
-    """Return a number of cycles that a working engine never takes."""
-    ticks = int(wanted.ticks.sum()) + len(wanted.ticks)
-    events = int(wanted.used.sum())
+def cycle_limit(config: SpikingConfig, ticks_of: NDArray, used: NDArray, words: int) -> int:
+    """Return a number of cycles that a working engine never takes for images of so many ticks and events each."""
+    ticks = int(ticks_of.sum()) + len(ticks_of)
+    events = int(used.sum())
     scan = (0 if config.external else config.words) + len(config.layers) + 1
-    return 20_000 + 40 * words + 4 * (ticks * scan + 8 * events) + 400 * len(wanted.ticks) * (1 + config.words)
+    return 20_000 + 40 * words + 4 * (ticks * scan + 8 * events) + 400 * len(ticks_of) * (1 + config.words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ class SpikingCase:
     faulty: SpikingNetwork
     in_rtl: SpikingNetwork
     expected: Readout
-    testbench = "oxnor.sim.benches.spiking.tb_spiking"
+    seconds_per_cycle = 1 / 20_000
 
     @property
     def images(self) -> int:
@@ -138,49 +138,40 @@ class SpikingCase:
         """Verilog defines of the build: with its assertions."""
         return {"OXNOR_ASSERT": 1}
 
-    @cached_property
-    def beats(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The beats of the input stream (uint8, a row a beat), and which end a frame."""
-        return _beats(self.network, self.config, self.inputs)
-
     @property
-    def cycle_limit(self) -> int:
-        """Cycles after which the engine counts as hung."""
-        limit = cycle_limit(self.config, self.expected, len(self.beats[0]))
-        return limit * (8 if self.request.run.pauses else 1)
+    def in_order(self) -> str:
+        """Why one simulator must run all images one after the other; empty if images can be shared out."""
+        return "pauses are drawn for one stream of images" if self.request.run.pauses else ""
 
-    @property
-    def time_limit_s(self) -> float:
-        """The same in seconds, unless the simulator hangs."""
-        return 600 + self.cycle_limit / 20_000
+    def cycles(self, images: slice) -> int:
+        """Return a number of cycles that a working engine never takes for some images."""
+        expected, words = self.expected, len(self.beats(images)[0])
+        return cycle_limit(self.config, expected.ticks[images], expected.used[images], words)
 
     def emit(self, directory: Path) -> Emitted:
         """Write the Verilog of the engine."""
         return emit_spiking_engine(self.config, directory)
 
-    def write(self, engine: EngineBuild, directory: Path) -> dict[str, Any]:
-        """Write memory files and beats; return what else the testbench must know."""
+    def write_memory(self, directory: Path) -> None:
+        """Write the memory files into a folder of a run."""
         write_spiking_images(self.in_rtl, self.config, directory)
-        words, lasts = self.beats
-        np.save(directory / "beats.npy", words)
-        np.save(directory / "lasts.npy", lasts)
-        return {
-            "beat_bytes": self.config.stream_width // 8,
-            "result_bytes": self.config.result_width // 8,
-            "spike_bytes": self.config.spike_width // 8,
-            "pauses": self.request.run.pauses,
-            "registers": {r["name"]: r["offset"] for r in engine.sidecar["registers"]},
-        }
+
+    def beats(self, images: slice) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the beats of some images, uint8, a row a beat, and which of them end a frame."""
+        return _beats(self.network, self.config, self.inputs[images])
+
+    def registers(self, sidecar: dict[str, Any]) -> tuple[list[tuple[int, int]], dict[str, int]]:
+        """Return what to write before the first image, (address, value), and what to read after the last, by name."""
+        return [], {r["name"]: r["offset"] for r in sidecar["registers"]}
 
     def compare(self, streamed: Streamed, labels: NDArray | None) -> SpikingResult:
         """Return the result: what the RTL did beside what it should have done."""
-        folder, expected, n = streamed.directory, self.expected, self.images
-        rtl = unpack(np.load(folder / "results.npy"), np.load(folder / "spikes.npy"), self.config)
+        expected, n = self.expected, self.images
+        rtl = unpack(streamed.words("m_axis"), streamed.words("m_spike"), self.config)
         mismatches, spike_mismatches = compare(rtl, expected)
-        times = np.load(folder / "times.npy")
-        since = times[1:] - times[0]
-        cycles, synapses = int(since[-1]), rtl.synaptic_events(self.network)
         schedule = None if self.request.run.pauses else spiking_schedule(self.config, self.faulty, self.inputs)
+        since, late = self._times(streamed, schedule)
+        cycles, synapses = int(since[-1]), rtl.synaptic_events(self.network)
         assert expected.spikes is not None
         errors = self.request.errors
         return SpikingResult(
@@ -203,7 +194,7 @@ class SpikingCase:
             energy_j=float(synapses.mean()) * spiking_golden.ENERGY_J,
             cycles=cycles,
             predicted_cycles=int(schedule.results[-1]) if schedule else None,
-            cycle_mismatches=int(np.count_nonzero(since != schedule.results)) if schedule else 0,
+            cycle_mismatches=int(np.count_nonzero(late)),
             cycles_per_image=round(cycles / n, 1),
             shape=self.network.shape,
             macro=tuple((y.rows, y.cols) for y in self.config.layers),
@@ -212,9 +203,32 @@ class SpikingCase:
             times=since,
             schedule=schedule,
             synapses=synapses,
-            registers=json.loads((folder / "registers.json").read_text()),
+            registers=_registers(streamed),
             **streamed.figures(),
         )
+
+
+    def _times(
+        self, streamed: Streamed, schedule: SpikingSchedule | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return when each result came, in one stream of all images, and by how much each misses its prediction.
+
+        What a simulator of some of the images misses of its own prediction is added to that for all.
+        """
+        (one, *others) = streamed.shards
+        if schedule is None:
+            return one.times, np.zeros_like(one.times)
+        if not others:
+            return one.times, one.times - schedule.results
+        own = [spiking_schedule(self.config, self.faulty, self.inputs[s.images]).results for s in streamed.shards]
+        late = np.concatenate([s.times - predicted for s, predicted in zip(streamed.shards, own, strict=True)])
+        return schedule.results + late, late
+
+
+def _registers(streamed: Streamed) -> dict[str, int]:
+    """Return the registers after the last image, with what all simulators have counted."""
+    last = streamed.shards[-1].registers
+    return {k: sum(s.registers[k] for s in streamed.shards) if k in COUNTERS else v for k, v in last.items()}
 
 
 def prepare(network: SpikingNetwork, images: Any, request: Request) -> SpikingCase:
