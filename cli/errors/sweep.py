@@ -11,7 +11,7 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import OUTPUT, PICTURES, WHERE, AsJson, output, writes
+from oxnor.cli.options.common import OUTPUT, PICTURES, WHERE, AsJson, Scheduler, output, writes
 from oxnor.cli.options.errors import ErrorKind, Trials
 from oxnor.cli.options.source import Data, Source
 from oxnor.cli.text import command_line
@@ -42,15 +42,7 @@ class Where:
         int | None,
         typer.Option("--jobs", metavar="N", help="Threads. Default: every core.", rich_help_panel=WHERE),
     ] = None
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler",
-            metavar="ADDRESS",
-            help="Compute on a Dask cluster, for example tcp://host:8786.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None
+    scheduler: Scheduler = None
     backend: Annotated[
         str,
         typer.Option("--backend", metavar="NAME", help="cpu, or torch for a GPU.", rich_help_panel=WHERE),

@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import ERRORS, OUTPUT, AsJson, output
+from oxnor.cli.options.common import ERRORS, OUTPUT, WHERE, AsJson, Scheduler, output
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.errors import Devices, Errors
 from oxnor.cli.options.source import Data, Source
@@ -43,6 +43,14 @@ class Run:
     adder_tree: Annotated[
         bool, typer.Option("--adder-tree", help="Simulate the popcounts as they are synthesised; slower.")
     ] = False
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", metavar="N", help="Share out the images among N simulators. Default: every core.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None  # fmt: skip
+    scheduler: Scheduler = None
 
     def check(self) -> None:
         """Raise InputError if a value is out of its range."""
@@ -55,7 +63,10 @@ class Run:
         """Return them as the library takes them."""
         from oxnor.sim.verify.options import RunOptions
 
-        return RunOptions(waves=self.waves, corrupt_rtl=self.corrupt_rtl, adder_tree=self.adder_tree)
+        return RunOptions(
+            waves=self.waves, corrupt_rtl=self.corrupt_rtl, adder_tree=self.adder_tree, jobs=self.jobs,
+            scheduler=self.scheduler,
+        )  # fmt: skip
 
 
 @expanded
@@ -77,6 +88,9 @@ def simulate(
     cycles with the schedule. Images are those of --data, or of the network's own set, or random bits. The build is
     cached: other images or errors do not build again. Exit code 1 if a bit or a cycle differs. Of a spiking network
     every output spike and its tick are compared, with the decision on each image and the cycle in which it came.
+
+    --jobs shares out the images among simulators of one build, --scheduler among the workers of a Dask cluster, which
+    build for themselves. The results are those of one simulator; each must take the cycles predicted for its images.
 
     With --device both devices of every synapse are drawn, and --macro devices puts them behind every read of the RTL:
     fixed-point ln R, sense offsets, read noise. Macros of kind bits hold what such devices read without noise.

@@ -17,6 +17,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 ERRORS, ENGINE, DEVICES, BOARD, OUTPUT, WHERE = "Errors", "Engine", "Devices", "Board", "Output", "Where it runs"
 DATA = "Data"
 
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Compute on a Dask cluster, for example tcp://host:8786.",
+        rich_help_panel=WHERE,
+    ),
+]
+
 
 #: Ends of the names of pictures and of pages.
 PICTURES, PAGES = (".svg", ".png", ".pdf"), (".html", ".htm")

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,18 @@ from oxnor.hw.emit.verilog import emit_engine, emit_separately
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import build_root
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.datasets import mnist as datasets
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.base import Layer
+from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.trials.binarized import Trials
 from oxnor.sim.runner import toolchain
+
+from .bulk import CONVOLVED, CYCLES, bench_bulk, bench_convolution, bench_jobs
+from .rows import Row, best, left_out
 
 #: Seconds between two looks at a child's memory.
 _POLL_S = 0.05
@@ -38,50 +43,6 @@ _BASELINE_IMAGES = 300
 _SIMULATE = (sys.executable, "-m", "oxnor.sim.studies.timed")
 #: Scores of a network with errors, as float32 products give them.
 Baseline = Callable[[FaultMap], NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement.
-
-    Parameters
-    ----------
-    what : str
-        What was measured.
-    measured : float or None
-        In `unit`; None if it was left out, for the reason in `note`.
-    unit : str
-        "s", "images/s", "trials/s", "GiB".
-    baseline : float or None
-        The same of the baseline, in the same unit; None where there is none.
-    ratio : float or None
-        How many times better than the baseline.
-    reach : str
-        What is asked.
-    reached : bool or None
-        Whether it is reached; None if nothing is asked.
-    note : str
-        What the baseline is, or why nothing was measured.
-    """
-
-    what: str
-    measured: float | None
-    unit: str
-    baseline: float | None
-    ratio: float | None
-    reach: str
-    reached: bool | None
-    note: str
-
-
-def _best(function: Callable[[], object], times: int) -> float:
-    """Return the shortest of some runs, in seconds: the one that others disturbed least."""
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def measured(command: Sequence[str], env: dict[str, str]) -> tuple[str, float, float]:
@@ -142,8 +103,8 @@ def bench_golden(network: Network, images: NDArray) -> Row:
     signed = np.where(bits, np.float32(1), np.float32(-1))
     if not np.array_equal(golden.scores(network, bits), _blas_scores(layers, signed)):
         raise RuntimeError("the float32 baseline computes something else")
-    fast = _best(lambda: golden.scores(network, bits), 5)
-    blas = _best(lambda: _blas_scores(layers, signed), 3)
+    fast = best(lambda: golden.scores(network, bits), 5)
+    blas = best(lambda: _blas_scores(layers, signed), 3)
     rate = len(images) * network.n_weights / fast / 1e9
     return Row(
         f"golden model, {network.name}, {len(images):,} images",
@@ -159,11 +120,6 @@ def _torch_scores(network: Network) -> Baseline:
 
     images, labels = datasets.load_mnist()
     return TorchTrials(network, images, labels, device="cpu").scores
-
-
-def left_out(what: str, why: Exception) -> Row:
-    """Return the row of what could not be measured."""
-    return Row(what, None, "", None, None, "", None, f"left out: {why}")
 
 
 def bench_sweep(name: str, folder: Path) -> list[Row]:
@@ -191,11 +147,11 @@ def bench_sweep(name: str, folder: Path) -> list[Row]:
         if not np.array_equal(torch(faults), scores):
             raise RuntimeError("PyTorch computes something else")
         floats["PyTorch"] = lambda: torch(faults)
-    times = {which: _best(function, 3) for which, function in floats.items()}
+    times = {which: best(function, 3) for which, function in floats.items()}
     best = min(times, key=lambda which: times[which])
-    drawing = _best(lambda: FaultMap.draw(network, ber=1e-3, trial=1), 20)
-    alone = _best(lambda: trials.scores(faults), 5)
-    toggling = _best(lambda: trials.weights(faults), 20)
+    drawing = best(lambda: FaultMap.draw(network, ber=1e-3, trial=1), 20)
+    alone = best(lambda: trials.scores(faults), 5)
+    toggling = best(lambda: trials.weights(faults), 20)
     share = (drawing + toggling) / alone
     rate = done["computed"] * len(images) * network.n_weights / seconds / 1e9
     return [
@@ -216,8 +172,8 @@ def bench_generate(name: str, folder: Path) -> list[Row]:
     command = [sys.executable, "-m", "oxnor.cli", "generate", name, "-o", str(folder / "generated"), "--json"]
     _, seconds, memory = measured(command, {})
     config = EngineConfig.for_network(zoo.load(name))
-    together = _best(lambda: emit_engine(config, folder / "together"), 2)
-    separate = _best(lambda: emit_separately(config), 2)
+    together = best(lambda: emit_engine(config, folder / "together"), 2)
+    separate = best(lambda: emit_separately(config), 2)
     return [
         Row(f"oxnor generate {name}", seconds, "s", None, None, "<= 20 s", seconds <= 20, "the whole command"),
         Row(f"oxnor generate {name}, memory", memory, "GiB", None, None, "<= 1 GiB", memory <= 1,
@@ -295,10 +251,10 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     network = zoo.load("mnist-spirit")
     values, few = network.inputs(images), 20
     spiking_golden.run(network, values[:1])  # compiled
-    fast = _best(lambda: spiking_golden.run(network, values), 3)
+    fast = best(lambda: spiking_golden.run(network, values), 3)
     window = network.decision.window
     events = [encode(network.encoder, v, window) for v in values[:few]]
-    plain = _best(lambda: [ReferenceRun(network, e) for e in events], 2)
+    plain = best(lambda: [ReferenceRun(network, e) for e in events], 2)
     simulate(network, images[:1], run=RunOptions(build_dir=folder))
     result = simulate(network, images, run=RunOptions(build_dir=folder))
     if not result.ok:
@@ -314,7 +270,25 @@ def bench_spiking(images: NDArray, folder: Path) -> list[Row]:
     ]  # fmt: skip
 
 
-def run(quick: bool = False, progress: Callable[[str], object] | None = None) -> list[dict[str, Any]]:
+def bulk_parts(network: Network, root: Path, quick: bool) -> dict[str, Callable[[], list[Row]]]:
+    """Return what is measured of the simulation of a network in bulk, by what to say meanwhile."""
+    cycles = CYCLES // 10 if quick else CYCLES
+    parts: dict[str, Callable[[], list[Row]]] = {
+        f"{network.name} in cocotb and in a plain loop": lambda: bench_bulk(network, root, cycles)
+    }
+    if not quick:
+        parts[f"{network.name} in several simulators"] = lambda: [bench_jobs(network, root)]
+    if any(isinstance(y, ConvLayer) for y in network.layers):
+        images = CONVOLVED // 10 if quick else CONVOLVED
+        parts[f"{network.name} in PyTorch"] = lambda: [bench_convolution(network, images)]
+    return parts
+
+
+def run(
+    quick: bool = False,
+    progress: Callable[[str], object] | None = None,
+    networks: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
     """Measure everything that can be, and return the rows as dicts; see :class:`Row`. A missing tool leaves parts out.
 
     Parameters
@@ -323,24 +297,31 @@ def run(quick: bool = False, progress: Callable[[str], object] | None = None) ->
         The small network, fewer images, no demo.
     progress : callable, optional
         Called with what is measured next.
+    networks : sequence of str, optional
+        Names or files of binarized networks: nothing but their simulation in bulk is measured. Default: also all else.
     """
     tell = progress or (lambda _: None)
     name = "mnist-tfc" if quick else "mnist-mlp"
     images, _ = datasets.load_mnist()
     count = 2_000 if quick else len(images)
     rows: list[Row] = []
+    bulk = [zoo.load_binarized(n) for n in networks or dict.fromkeys(("mnist-tfc", name))]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        parts: dict[str, Callable[[], list[Row]]] = {
-            "golden model": lambda: [bench_golden(zoo.load(name), images)],
-            "sweep": lambda: bench_sweep(name, folder),
-            "generate": lambda: bench_generate(name, folder),
-            "simulation: two builds, two runs each": lambda: bench_simulation(name, count, folder / "simulation"),
-            "macros made of devices: two builds": lambda: [bench_devices(2_000, folder / "devices")],
-            "spiking": lambda: bench_spiking(images[: 500 if quick else len(images)], folder / "spiking"),
-        }
-        if not quick:
-            parts["demo: two runs"] = lambda: bench_demo(folder / "demo")
+        parts: dict[str, Callable[[], list[Row]]] = {}
+        if not networks:
+            parts |= {
+                "golden model": lambda: [bench_golden(zoo.load(name), images)],
+                "sweep": lambda: bench_sweep(name, folder),
+                "generate": lambda: bench_generate(name, folder),
+                "simulation: two builds, two runs each": lambda: bench_simulation(name, count, folder / "simulation"),
+                "macros made of devices: two builds": lambda: [bench_devices(2_000, folder / "devices")],
+                "spiking": lambda: bench_spiking(images[: 500 if quick else len(images)], folder / "spiking"),
+            }
+            if not quick:
+                parts["demo: two runs"] = lambda: bench_demo(folder / "demo")
+        for network in bulk:
+            parts |= bulk_parts(network, build_root(), quick)
         for what, part in parts.items():
             tell(what)
             try:

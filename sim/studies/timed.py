@@ -33,7 +33,7 @@ def main() -> None:
         labels=labels[: options.images],
         device=DeviceOptions(DeviceModel.load(DEVICE)) if config.device_layers else None,
         engine=config,
-        run=RunOptions(adder_tree=options.slow, public=options.slow),
+        run=RunOptions(adder_tree=options.slow, public=options.slow, jobs=1),
     )
     print(json.dumps(result.to_json()))
 

@@ -14,7 +14,7 @@ from oxnor.sim.studies.benchmark import Row
 def test_sweep_without_pytorch_has_the_other_baseline(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setattr(benchmark, "measured", lambda *_: (json.dumps({"computed": 13 * 20 + 1}), 10.0, 0.5))
-    monkeypatch.setattr(benchmark, "_best", lambda function, times: 0.1)
+    monkeypatch.setattr(benchmark, "best", lambda function, times: 0.1)
     *rows, missing = benchmark.bench_sweep("mnist-tfc", tmp_path)
     assert all(row.measured for row in rows)
     assert rows[0].note.startswith("baseline: as many trials in float32 by numpy")

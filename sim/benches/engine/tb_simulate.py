@@ -112,6 +112,7 @@ async def stream_images(dut: Any) -> None:
     began, ended = await player.play()
     if job["reads"] and not job["waves"]:
         clock.start()
+        await RisingEdge(dut.clk)  # what is written while a clock starts may come before its first edge or after
     registers = {name: await lite.read(address) for name, address in job["reads"].items()}
     dut.close.value = 1
     await Timer(PERIOD, "step")
