@@ -131,4 +131,5 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         if key == "energy_j" and value is not None
         else (key.removesuffix("_j").replace("_", " "), value_text(key, value))
         for key, value in (report | once).items()
+        if key != "shards"
     ]

@@ -137,9 +137,9 @@ class SimulationResult:
     @property
     def difference(self) -> str:
         """How far the RTL is from what it should give, in words."""
-        return (
-            f"{self.mismatches:,} mismatches, {self.cycles:,} cycles, predicted {self.predicted_cycles:,}"
-        )
+        text = f"{self.mismatches:,} mismatches, {self.cycles:,} cycles, predicted {self.predicted_cycles:,}"
+        late = sum(taken != predicted for _, taken, predicted in self.shards)
+        return text + (f"; {late} of {self.jobs} simulators took other cycles than predicted" if self.jobs > 1 else "")
 
     def columns(self) -> dict[str, Any]:
         """Return what is known of each image, by column: see :func:`oxnor.sim.verify.per_image.write_csv`."""

@@ -21,7 +21,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
 from oxnor.sim.runner import runner, tops
 from oxnor.sim.runner.verilator_options import GRANT_CYCLES
-from oxnor.sim.runner.workers import cluster, cores
+from oxnor.sim.runner.workers import cluster
 
 from .case import Built, Case, EngineBuild, Recorded, Shard
 from .engines import build_engine, run_directory
@@ -117,21 +117,24 @@ def stream(
         for s, name in tops.RECORDED.items()
         if f"{s}_tdata" in sizes
     }
+    if len(streams["m_axis"].words) != job["frames"]:
+        raise runner.SimulationError(
+            f"{len(streams['m_axis'].words)} of {job['frames']} results were recorded; see {directory}"
+        )
     spent = {"start_s": played["began"] - started, "stream_s": played["ended"] - played["began"]}
     return Shard(images, streams, played["first"], played["registers"], **spent)
 
 
 def here(
-    case: Case, run: RunOptions, engine: EngineBuild, directory: Path, progress: Progress | None
+    case: Case, run: RunOptions, engine: EngineBuild, directory: Path, parts: list[slice], progress: Progress | None
 ) -> tuple[Shard, ...]:
-    """Run all images of a case in processes of this machine, each in its own folder below `directory`.
+    """Run the parts of a case's images in processes of this machine, each in its own folder below `directory`.
 
     Raises
     ------
     oxnor.sim.runner.runner.SimulationError
         If one fails; the others are ended.
     """
-    parts = shares(case, run, cores())
     case.write_memory(directory)
     stop = threading.Event()
 

@@ -14,12 +14,13 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
 from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.options import ErrorOptions
+from oxnor.sim.runner.workers import cores
 
 from .case import Request, Streamed
 from .engines import build_engine, run_directory
 from .flows import flow_of
 from .options import RunOptions
-from .shards import Progress, here, there
+from .shards import Progress, here, shares, there
 
 #: Images that a run with waves takes, the first ones: a cycle of a large engine is about 100 kB of VCD.
 WAVE_IMAGES = 4
@@ -85,11 +86,12 @@ def simulate(
         built, shards = there(case, run, run.scheduler, progress)
         streamed = Streamed(built, shards, time.monotonic() - started)
     else:
+        parts = shares(case, run, cores())
         root = build_root(run.build_dir)
         engine_build = build_engine(case, run, root)
         with run_directory(root, network.name, keep=run.waves is not None) as directory:
             started = time.monotonic()
-            shards = here(case, run, engine_build, directory, progress)
+            shards = here(case, run, engine_build, directory, parts, progress)
             waves = str(directory / f"dump.{run.waves}") if run.waves else None
             streamed = Streamed(engine_build.summary, shards, time.monotonic() - started, waves)
     if progress:
