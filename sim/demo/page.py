@@ -188,7 +188,7 @@ def build_page(demo: Demo) -> str:
             {
                 "accuracy of the RTL, no errors": percent(clean.accuracy),
                 f"mismatches in {outputs:,} results": f"{bad:,}",
-                "images/s in one simulation": f"{clean.images_per_s:,.0f}",
+                "images/s in simulation": f"{clean.images_per_s:,.0f}",
                 "cycles from image to image": f"{clean.predicted_initiation_interval:,}",
                 "bit error rate that costs 1 point": f"{knee.rate:.2g}" if knee.rate else str(knee),
             }

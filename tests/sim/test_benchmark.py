@@ -2,12 +2,16 @@
 
 import json
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import build_root
 from oxnor.sim.runner import toolchain
-from oxnor.sim.studies import benchmark, timed
+from oxnor.sim.studies import benchmark, bulk, loop, timed
 from oxnor.sim.studies.benchmark import Row
 
 
@@ -25,6 +29,7 @@ def test_sweep_without_pytorch_has_the_other_baseline(monkeypatch, tmp_path):
 def test_a_missing_tool_leaves_parts_out(monkeypatch):
     for part in ("bench_golden", "bench_devices"):
         monkeypatch.setattr(benchmark, part, lambda *_: Row("it", 2.0, "s", None, None, "<= 1 s", False, ""))
+    monkeypatch.setattr(benchmark, "bulk_parts", lambda *_: {})
     for part in ("bench_sweep", "bench_generate", "bench_spiking", "bench_demo"):
         monkeypatch.setattr(benchmark, part, lambda *_: [])
     monkeypatch.setattr(toolchain, "require_compiler", lambda: (_ for _ in ()).throw(InputError("g++ is needed")))
@@ -52,3 +57,27 @@ def test_timed_simulation(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["timed", "mnist-tfc", "20"])
     timed.main()
     assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+@pytest.mark.cosim
+def test_bulk_against_the_plain_loop(random_network, monkeypatch, tmp_path):
+    """Every result and cycle of both is compared: what the loop gets wrong is found."""
+    network = random_network((37, 13, 5))
+    monkeypatch.setattr(bulk, "ROUNDS", 1)
+    rate, start = bulk.bench_bulk(network, build_root(), 3000)
+    assert rate.ratio == rate.measured / rate.baseline > 0
+    assert (rate.reached, start.unit) == (rate.ratio >= 0.8, "s")
+    run = loop.Loop.run
+    monkeypatch.setattr(loop.Loop, "run", lambda *a: replace(run(*a), times=run(*a).times + 1))
+    with pytest.raises(RuntimeError, match=r"^the loop gives something else than the testbench$"):
+        bulk.bench_bulk(network, build_root(), 3000)
+
+
+def test_convolution_against_pytorch(monkeypatch):
+    pytest.importorskip("torch")
+    network = random_conv_network((8, 7, 3), [Conv(5)], planes=8)
+    row = bulk.bench_convolution(network, 50)
+    assert row.ratio == row.baseline / row.measured
+    monkeypatch.setattr(bulk.golden, "scores", lambda network, bits: np.zeros((50, 4), np.int64))
+    with pytest.raises(RuntimeError, match="PyTorch computes something else"):
+        bulk.bench_convolution(network, 50)

@@ -17,7 +17,8 @@ from oxnor.models.base.files import build_root
 from oxnor.sim.runner import runner, toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.runner.runtime import Runtime
-from oxnor.sim.runner.verilator_options import control_text, port_directions, registered_reset
+from oxnor.sim.runner.tops import registered_reset
+from oxnor.sim.runner.verilator_options import control_text, port_directions
 
 SIMULATORS = [
     "verilator",
