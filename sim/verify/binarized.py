@@ -23,7 +23,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
-from .case import Request, Streamed
+from .case import Request, Shard, Streamed
 from .corrupt import corrupted
 from .results import SimulationResult
 
@@ -73,6 +73,8 @@ class BinarizedCase:
     @property
     def in_order(self) -> str:
         """Why one simulator must run all images one after the other; empty if images can be shared out."""
+        if self.request.run.pauses:
+            return "pauses are drawn for one stream of images"
         if self.request.errors.reads:
             return "which reads err depends on how many images were before"
         return "the noise of a read depends on the reads before it" if self.devices else ""
@@ -108,6 +110,11 @@ class BinarizedCase:
             return self.devices.scores(self.bits)
         return golden.scores(self.faulty, self.bits, read_errors=self.request.errors.reads)
 
+    def _cycles(self, shard: Shard) -> tuple[int, int, int]:
+        """Return the images of a simulator, its cycles and those predicted for it; with pauses none are predicted."""
+        taken = int(shard.times[-1])
+        return len(shard.times), taken, taken if self.request.run.pauses else self.cycles(shard.images)
+
     def compare(self, streamed: Streamed, labels: NDArray | None) -> SimulationResult:
         """Return the result: what the RTL did beside what it should have done."""
         classes, scores = unpack_results(streamed.words("m_axis"), streamed.built.sidecar["result"])
@@ -116,8 +123,9 @@ class BinarizedCase:
         differs = classes != golden_classes
         if scores is not None:
             differs |= np.any(scores != golden_scores, axis=1)
-        predicted, config, n = schedule(self.config), self.config, self.images
-        shards = tuple((len(s.times), int(s.times[-1]), predicted.cycles(len(s.times))) for s in streamed.shards)
+        predicted, config = schedule(self.config), self.config
+        shards = tuple(self._cycles(s) for s in streamed.shards)
+        whole = None if self.request.run.pauses else predicted.cycles(self.images)
         intervals = [int(np.max(np.diff(s.times))) for s in streamed.shards if len(s.times) > 1]
         errors, reads, device = self.request.errors, self.request.errors.reads, self.request.device
         return SimulationResult(
@@ -135,8 +143,8 @@ class BinarizedCase:
             mismatches=int(np.count_nonzero(differs)),
             accuracy=None if labels is None else float(np.mean(classes == labels)),
             golden_accuracy=None if labels is None else float(np.mean(golden_classes == labels)),
-            cycles=predicted.cycles(n) + sum(taken - wanted for _, taken, wanted in shards),
-            predicted_cycles=predicted.cycles(n),
+            cycles=shards[0][1] if whole is None else whole + sum(taken - wanted for _, taken, wanted in shards),
+            predicted_cycles=whole,
             shards=shards,
             latency=int(streamed.shards[0].times[0]),
             predicted_latency=predicted.latency,
@@ -183,8 +191,6 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
         If the parts do not fit together.
     """
     errors, run = request.errors, request.run
-    if run.pauses:
-        raise InputError(f"must not be given for a binarized network: {network.name!r} is one", parameter="pauses")
     bits = golden.binarize(network, images)
     engine = request.engine
     if isinstance(engine, SpikingConfig):

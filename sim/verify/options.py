@@ -24,7 +24,7 @@ class RunOptions:
     public : bool
         Leave every signal visible to the testbench; several times slower.
     pauses : bool
-        Draw pauses on all streams of a spiking engine; slower.
+        Draw pauses on all streams, with the seed of the errors; the cycles of such a run have no prediction.
     simulator : str
         "verilator" or "icarus".
     build_dir : path, optional

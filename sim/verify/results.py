@@ -50,8 +50,9 @@ class SimulationResult:
     accuracy, golden_accuracy : float or None
         Part of the images whose class is their label, in [0, 1]; None without labels.
     cycles, predicted_cycles : int
-        Clock edges from the first input transfer to the last result's, of all images in one stream. Where several
-        simulators ran, `cycles` is the prediction and all by which their own cycles miss their own predictions.
+        Clock edges from the first input transfer to the last result's, of all images in one stream; none is predicted
+        for a run with pauses. Where several simulators ran, `cycles` is the prediction and all by which their own
+        cycles miss their own predictions.
     shards : tuple of (int, int, int)
         Of each simulator: its images, its cycles, and those predicted for it.
     latency, predicted_latency : int
@@ -102,7 +103,7 @@ class SimulationResult:
     accuracy: float | None
     golden_accuracy: float | None
     cycles: int
-    predicted_cycles: int
+    predicted_cycles: int | None
     shards: tuple[tuple[int, int, int], ...]
     latency: int
     predicted_latency: int
@@ -137,7 +138,8 @@ class SimulationResult:
     @property
     def difference(self) -> str:
         """How far the RTL is from what it should give, in words."""
-        text = f"{self.mismatches:,} mismatches, {self.cycles:,} cycles, predicted {self.predicted_cycles:,}"
+        predicted = "none" if self.predicted_cycles is None else f"{self.predicted_cycles:,}"
+        text = f"{self.mismatches:,} mismatches, {self.cycles:,} cycles, predicted {predicted}"
         late = sum(taken != predicted for _, taken, predicted in self.shards)
         return text + (f"; {late} of {self.jobs} simulators took other cycles than predicted" if self.jobs > 1 else "")
 

@@ -360,7 +360,7 @@ def test_benchmark(monkeypatch):
         "reach": 3,
         "reached": True,
     }
-    monkeypatch.setitem(sys.modules, "oxnor.sim.studies.benchmark", SimpleNamespace(run=lambda quick, progress: [row]))
+    monkeypatch.setitem(sys.modules, "oxnor.sim.studies.benchmark", SimpleNamespace(run=lambda quick, progress, networks: [row]))
     result = run("tools", "benchmark", "--quick", "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {"quick": True, "rows": [row]}

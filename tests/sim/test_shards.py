@@ -33,6 +33,8 @@ _G = np.random.default_rng(3)
 NETWORK = Network.from_arrays([_G.random((m, n)) < 0.5 for n, m in ((37, 13), (13, 5))], [np.full(13, 19), None], name="bulk")
 IMAGES = _G.random((25, 37)) < 0.5
 SMALL = EngineConfig.for_network(NETWORK, macro_size=(8, 16), stream_width=8)
+SPIRIT = zoo.load("mnist-spirit")
+GREYS = _G.integers(0, 256, (5, SPIRIT.n_in), dtype=np.uint8)
 
 
 def summary(result):
@@ -59,15 +61,13 @@ def test_shards_give_what_one_simulator_gives():
 @pytest.mark.cosim
 def test_shards_of_events():
     """Output spikes, their ticks, the cycle of every result, and what the engine counts."""
-    spirit = zoo.load("mnist-spirit")
-    values = np.random.default_rng(1).integers(0, 256, (7, spirit.n_in), dtype=np.uint8)
-    one = simulate(spirit, values, run=RunOptions(jobs=1))
-    many = simulate(spirit, values, run=RunOptions(jobs=2))
+    one = simulate(SPIRIT, GREYS, run=RunOptions(jobs=1))
+    many = simulate(SPIRIT, GREYS, run=RunOptions(jobs=2))
     assert one.ok, one.difference
     assert many.ok, many.difference
     assert summary(many) == summary(one)
     np.testing.assert_array_equal(many.times, one.times)
-    assert many.registers["FRAMES"] == one.registers["FRAMES"] == 7
+    assert many.registers["FRAMES"] == one.registers["FRAMES"] == 5
 
 
 #: What is broken in the player, and what says so: an error, or the difference in the result.
@@ -137,17 +137,20 @@ def test_the_shard_that_fails_is_named_and_the_others_end(monkeypatch):
 
 
 @pytest.mark.cosim
-def test_pauses_have_a_seed():
-    """The same seed, the same cycle for every result; another one, others; what is computed does not change."""
-    spirit = zoo.load("mnist-spirit")
-    values = np.random.default_rng(1).integers(0, 256, (5, spirit.n_in), dtype=np.uint8)
-    run = RunOptions(pauses=True)
-    first, again, other = (simulate(spirit, values, errors=ErrorOptions(seed=s), run=run) for s in (1, 1, 2))
+@pytest.mark.parametrize(("network", "inputs", "engine"), [(NETWORK, IMAGES, SMALL), (SPIRIT, GREYS, None)], ids=["bits", "spikes"])
+def test_pauses_have_a_seed(network, inputs, engine):
+    """The same seed, the same cycles; another one, others; what is computed does not change."""
+    run = RunOptions(pauses=True, simulator="verilator" if network is SPIRIT else QUICK)
+    first, again, other = (
+        simulate(network, inputs, engine=engine, errors=ErrorOptions(seed=s), run=run) for s in (1, 1, 2)
+    )
     assert first.ok
     assert other.ok
-    assert first.predicted_cycles is None
-    np.testing.assert_array_equal(again.times, first.times)
-    assert not np.array_equal(other.times, first.times)
+    assert (first.predicted_cycles, first.jobs) == (None, 1)
+    assert first.cycles == again.cycles != other.cycles
+    if network is NETWORK:
+        assert first.cycles > schedule(SMALL).cycles(25)
+        assert not simulate(NETWORK, IMAGES, engine=SMALL, run=replace(run, corrupt_rtl=1)).ok
 
 
 def test_refuses(monkeypatch):
@@ -201,7 +204,7 @@ def _simulators(folder):
 @pytest.mark.cosim
 @pytest.mark.parametrize("ends_by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_command_that_is_ended(ends_by, tmp_path):
-    command = [sys.executable, "-m", "oxnor.cli", "simulate", "mnist-mlp", "--images", "10000", "--jobs", "2", "--adder-tree"]
+    command = [sys.executable, "-m", "oxnor.cli", "simulate", "mnist-tfc", "--images", "10000", "--jobs", "2", "--adder-tree"]
     folder = tmp_path / "run"
     process = subprocess.Popen(command, env=os.environ | {"OXNOR_BUILD": str(tmp_path)}, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 600

@@ -195,7 +195,6 @@ def test_refuses(network, monkeypatch):
         ({"images": images[:0]}, "images must be at least one, not none"),
         ({"images": images[:, :5]}, "images: shape must be"),
         ({"run": RunOptions(corrupt_rtl=65)}, "corrupt_rtl must be in"),
-        ({"run": RunOptions(pauses=True)}, "pauses must not be given for a binarized network: 'random' is one"),
     ]
     for arguments, message in cases:
         with pytest.raises(InputError, match=message):
