@@ -202,18 +202,18 @@ def _simulators(folder):
 
 @pytest.mark.slow
 @pytest.mark.cosim
-@pytest.mark.parametrize("ends_by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_of_a_command_that_is_ended(ends_by, tmp_path):
-    command = [sys.executable, "-m", "oxnor.cli", "simulate", "mnist-tfc", "--images", "10000", "--jobs", "2", "--adder-tree"]
-    folder = tmp_path / "run"
-    process = subprocess.Popen(command, env=os.environ | {"OXNOR_BUILD": str(tmp_path)}, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 600
-    while len(_simulators(folder)) < 2:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    process.send_signal(ends_by)
-    assert process.wait(60) != 0
-    while _simulators(folder):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def test_nothing_is_left_of_a_command_that_is_ended(tmp_path):
+    options = ["--images", "10000", "--jobs", "2", "--adder-tree"]
+    command = [sys.executable, "-m", "oxnor.cli", "simulate", "mnist-tfc", *options]
+    deadline = time.monotonic() + 1200
+    for ends_by in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process = subprocess.Popen(command, env=os.environ | {"OXNOR_BUILD": str(tmp_path)}, stderr=subprocess.DEVNULL)
+        while len(_simulators(tmp_path / "run")) < 2:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(ends_by)
+        assert process.wait(60) != 0
+        while _simulators(tmp_path / "run"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
