@@ -40,7 +40,7 @@ def registered_reset(ports: Sequence[Mapping[str, Any]], top: str) -> tuple[str,
 
 
 def _joins(ports: Sequence[Mapping[str, Any]], others: Mapping[str, str]) -> str:
-    signals = {"rst": "rst_registered"} | others
+    signals = {"rst": "rst_registered", **others}
     return ", ".join(f".{p['name']}({signals.get(p['name'], p['name'])})" for p in ports)
 
 

@@ -176,7 +176,11 @@ class Case(Protocol):
 
     @property
     def network(self) -> Any:
-        """What the user asked for."""
+        """The network, without errors."""
+
+    @property
+    def request(self) -> Request:
+        """What the user asked for beside network and images."""
 
     @property
     def config(self) -> Any:
