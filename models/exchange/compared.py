@@ -23,6 +23,10 @@ from oxnor.models.networks.layers.scores import ScoreLayer
 
 #: Random images that every import is compared on.
 RANDOM_IMAGES = 1000
+#: Convolutions are compared on fewer, so that all synapses together are read no more often than this,
+_READS_MAX = 1 << 32
+#: but never on fewer than these.
+_IMAGES_MIN = 50
 #: Images for the reference evaluator, which may take them one by one.
 _REFERENCE_IMAGES = 16
 
@@ -120,11 +124,14 @@ def comparisons(
         outputs.append({"on": on, "by": by} | compare(built, graph, images, source))
 
     own = "float32 of the operators assumed" if graph.assumed else "float32"
-    images, on = random_images(network.n_in, RANDOM_IMAGES), "random images"
+    reads = sum(layer.vectors // layer.planes * layer.weights.size for layer in network.layers)
+    count = min(RANDOM_IMAGES, max(_IMAGES_MIN, _READS_MAX // reads))
+    images, on = random_images(network.input_rule.features(network.n_in), count), "random images"
     add(on, own, images, source)
     other = reference(built) if reference else None
     if other is not None:
-        part = np.concatenate([images[: _REFERENCE_IMAGES // 2], images[-_REFERENCE_IMAGES // 2 :]])
+        few = _REFERENCE_IMAGES // 2 if count == RANDOM_IMAGES else 2
+        part = np.concatenate([images[:few], images[-few:]])
         try:
             add(on, by, part, other)
         except CannotRun as e:
@@ -177,7 +184,9 @@ def _neurons(network: Network, images: NDArray) -> list[dict[str, int]]:
             low = layer.scales == 0
             high = np.zeros_like(low)
         else:
-            low, high = layer.thresholds > layer.n_in, layer.thresholds <= 0
+            thresholds = layer.thresholds.reshape(layer.n_out, -1)
+            low, high = (thresholds > layer.most).all(axis=1), (thresholds <= 0).all(axis=1)
+            y = y.reshape(-1, layer.n_out)  # every pixel of a feature map
         dead = (y == y[0]).all(axis=0) | low | high
         counts.append({name: int(np.count_nonzero(v)) for name, v in
                        (("always_0", low), ("always_1", high), ("dead", dead))})  # fmt: skip

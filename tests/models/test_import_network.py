@@ -95,14 +95,14 @@ def test_mutation_is_found():
 
 def test_wrong_threshold_is_found(monkeypatch):
     """The proof at every popcount, seen failing."""
-    from oxnor.models.exchange.folding.table import Bits
+    from oxnor.models.exchange.folding.levels import Levels
 
-    right = Bits.thresholds
-    monkeypatch.setattr(Bits, "thresholds", lambda self, rows: right(self, rows) + (np.arange(len(self.switch)) == 3))
+    right = Levels.thresholds
+    monkeypatch.setattr(Levels, "thresholds", lambda self: right(self) + (np.arange(len(self.step)) == 3))
     with pytest.raises(InputError) as caught:
         build(from_model(onnx_networks.network(seed=3)))
     assert str(caught.value).startswith("1 node cannot be imported\n  - MatMul 'n_MatMul_")
-    assert str(caught.value).endswith(": 1 of 336 popcounts must give the source's bit, and do not")
+    assert str(caught.value).endswith(": 1 of 336 popcounts must give the source's level, and do not")
 
 
 def test_number_of_images_is_no_number_of_the_network():
@@ -131,12 +131,9 @@ def test_equality_is_the_operators_own(n_in, op, at_zero):
         y = m.n("Where", [m.n(op, [z, zero]), one, m.c(F(-1))])
     graph = from_model(m.model(["N", n_in], m.n("MatMul", [y, m.c(np.array([[1, -1]], F))])))
     if n_in % 2 == 0 and at_zero is None:
-        with pytest.raises(InputError) as caught:
-            build(graph)
-        assert str(caught.value) == (
-            "1 node cannot be imported\n  - MatMul 'n_MatMul_3': takes activations of 3 levels from MatMul 'n_MatMul_1': only 1-bit"
-            " activations are supported: train with 1 bit (a sign that gives 0 for 0: use one that gives +1)"
-        )
+        built = build(graph, "bipolar")  # three levels are two bit planes, of which one threshold is never reached
+        assert built.network.layers[0].thresholds.tolist() == [[n_in // 2, n_in // 2 + 1, n_in + 1]]
+        assert any("gives 0 for 0" in note for note in built.notes)
         return
     threshold = build(graph, "bipolar").network.layers[0].thresholds[0]
     assert threshold == n_in // 2 + (n_in % 2 == 1 or not at_zero)
@@ -167,22 +164,15 @@ def test_given_coding_decides():
 
 REFUSED = {
     "two bits": (lambda: _two_bits(), [
-        "Quant 'q0': 2 bits: only 1-bit activations are supported: train with 1 bit",
         "MatMul 'm0': weights of Quant 'w0', 2 bits must be binary, and have 4 values: train with 1-bit weights",
         "MatMul 'm1': weights of Quant 'w1', 2 bits must be binary, and have 4 values: train with 1-bit weights",
     ]),
     "convolution": (lambda: _convolution(), [
-        ("Conv 'conv': convolutions are not supported: dense layers (MatMul, Gemm) are; takes grey levels of the input (256 levels of 256),"
-        " and the engine takes bits: binarise the input in the network (2x - 1, then BipolarQuant or a sign), or use `coding` bipolar or"
-        " `coding` binary if its images are bits already"),
-        "MaxPool 'pool': pooling is not supported: dense layers (MatMul, Gemm) are",
+        "Conv 'conv': its input must be feature maps, with 3 or 4 dimensions, not 2",
         "LayerNormalization 'ln': it mixes neurons, so no threshold can stand for it: use batch normalisation",
         "Gelu 'act': the operator is not supported",
-        "MatMul 'm': takes activations of Gelu 'act', which are more than two values: only 1-bit activations are supported: train with 1 bit",
-    ]),
-    "grey input": (lambda: _grey(), [
-        ("MatMul 'm': takes grey levels of the input (256 levels of 256), and the engine takes bits: binarise the input in the"
-        " network (2x - 1, then BipolarQuant or a sign), or use `coding` bipolar or `coding` binary if its images are bits already"),
+        ("MatMul 'm': takes activations of Gelu 'act', which are more than two values: activations of 1 to 8 bits in even steps are"
+         " supported: train with such a quantiser"),
     ]),
     "float weights": (lambda: _float_weights(), [
         ("MatMul 'm': weights must be binary (one magnitude a neuron), and have 12 values: export them through their quantiser"
@@ -201,8 +191,8 @@ REFUSED = {
         "BatchNormalization 'bn': it is in training mode: export the network in evaluation mode (model.eval())",
     ]),
     "foreign domain": (lambda: _chain(["x", "y", {"op_type": "FusedMatMul", "domain": "com.example", "name": "f"}]), [
-        ("FusedMatMul 'f': operator domain must be one of ai.onnx, finn, finn.custom_op.general, onnx.brevitas, qonnx.custom_op.general,"
-        " not 'com.example'"),
+        ("FusedMatMul 'f': operator domain must be one of ai.onnx, finn, finn.custom_op.general, onnx.brevitas,"
+         " qonnx.custom_op.channels_last, qonnx.custom_op.general, not 'com.example'"),
     ]),
     "bits at the end": (lambda: _bits_at_the_end(), None),
 }
@@ -239,10 +229,6 @@ def _convolution():
     nodes = [_node("Conv", ["x", "k"], "a", "conv"), _node("MaxPool", ["a"], "b", "pool", kernel_shape=[2]),
              _node("LayerNormalization", ["b", "one"], "c", "ln"), _node("Gelu", ["c"], "d", "act"), _node("MatMul", ["d", "W"], "y", "m")]
     return _graph(nodes, ONE | {"k": np.ones((1, 1, 1), F), "W": W})
-
-
-def _grey():
-    return _graph([_node("MatMul", ["x", "W"], "y", "m")], {"W": W})
 
 
 def _float_weights():

@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.hidden import HiddenLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
 
 from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
 from .layers import InputLevels, Layers
+from .levels import Levels, to_bits
 from .refusals import NO_SCORES
 from .scores import Outputs, decision_threshold, fit_scores
-from .table import Levels, Stage, Table, to_bits
+from .table import Stage, Table
 from .walk import Walk
 
 
@@ -44,8 +50,12 @@ class Built:
         One output became two classes: no and yes.
     notes : tuple of str
         For the report.
-    masks : tuple of (ndarray of bool, shape (n_in + 1, n_out)) or None
-        For each hidden layer, where the bit at a popcount of the folded weights hangs on rounding.
+    masks : tuple of (ndarray of bool, shape (most + 1, n_out)) or None
+        For each hidden layer, where the level at a popcount of the folded weights hangs on rounding.
+    input_order : ndarray of int64 or None
+        Which element of the source's input each element of the network's is; None where they are the same.
+    source_shape : tuple of int
+        Of an image, as the source takes it.
     """
 
     network: Network
@@ -58,6 +68,8 @@ class Built:
     pair: bool
     notes: tuple[str, ...]
     masks: tuple[NDArray[np.bool_] | None, ...] = ()
+    input_order: NDArray[np.int64] | None = None
+    source_shape: tuple[int, ...] = ()
 
 
 def build(graph: Graph, coding: str | None = None, name: str = "network") -> Built:
@@ -103,19 +115,14 @@ def _record(stage: Stage, sensitive: int) -> dict[str, Any]:
 
 
 def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bool, name: str) -> Built:
-    weights, thresholds, records = [], [], []
-    masks: list[NDArray[np.bool_] | None] = []
+    made: list[HiddenLayer | ScoreLayer] = []
+    records = []
     notes = [*graph.notes]
-    # bits[k] are those that stage k gives, in the order in which the next product takes them
     for k, stage in enumerate(layers.stages[1:-1], start=1):
-        bits, elements = layers.bits[k], layers.elements[k]
-        t = bits.thresholds(stage.rows)
-        records.append(_record(stage, bits.sensitive) | layers.records[k])
-        assert stage.weights is not None
-        back = np.argsort(elements)
-        weights.append(stage.weights ^ bits.falling[back][:, None])
-        thresholds.append(t[back])
-        masks.append(_columns(layers.masks[k], back))
+        records.append(_record(stage, layers.outputs[k].sensitive) | layers.records[k])
+        made.append(_hidden(stage, layers.outputs[k]))
+        if len(layers.outputs[k].reach) == 3 and "Sign" in stage.ops:
+            notes.append(f"{stage.label}: its sign gives 0 for 0, which takes a second bit plane: let it give +1")
     head, final = out.head, out.before or out
     stage = out.stage
     assert stage.weights is not None
@@ -123,6 +130,8 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     if stage is not layers.stages[-1]:
         product = layers.stages[-1].label
         raise InputError(f"the output must come from the last product, {product}, not from {stage.label}")
+    if stage.window is not None and (stage.window.pixels > 1 or stage.window.is_padded or stage.pool):
+        raise InputError(f"the output must have one score a class, and {stage.label} gives one a class and pixel")
     if len(order) != stage.size or len(np.unique(order)) != stage.size:
         raise InputError(f"the output must have all {stage.size} neurons of {stage.label}, each once")
     value, low, high = (final.columns(v) for v in (final.value, final.low, final.high))
@@ -148,32 +157,46 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     records.append(_record(stage, sensitive))
     if head:
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
-    weights.append(last)
-    threshold, text = _input_rule(layers)
+    made.append(ScoreLayer(last, scales, offsets, planes=stage.planes))
+    rule, text = _input_rule(layers)
     if text:
         notes.append(text + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
-    network = Network.from_arrays(weights, [*thresholds, None], offsets, scales, name=name, input_rule=threshold)
-    return Built(network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(masks))
+    network = Network(name, tuple(made), rule)
+    return Built(
+        network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(layers.masks[1:]),
+        layers.input_order, tuple(int(n) for n in graph.input_shape[1:] if n is not None),
+    )  # fmt: skip
 
 
-def _input_rule(layers: Layers) -> tuple[NDArray[np.int64], str]:
-    """Return the threshold of each pixel, and the rule in words; empty if images are bits, all of which count."""
-    bits, rows = layers.bits[0], layers.stages[0].rows
-    threshold = np.empty(len(bits.switch), np.int64)
-    threshold[layers.elements[0]] = bits.switch if rows == 256 else np.array([0, 128, 256])[bits.switch]
+def _hidden(stage: Stage, levels: Levels) -> HiddenLayer:
+    """Return the layer of a stage, given what its neurons give."""
+    assert stage.weights is not None
+    weights, thresholds = stage.weights ^ levels.falling[:, None], levels.thresholds()
+    if stage.window is None:
+        return DenseLayer(weights, thresholds, planes=stage.planes)
+    lowest = None if stage.takes_least is None else stage.takes_least ^ levels.falling
+    return ConvLayer(weights, thresholds, stage.window, stage.pool, lowest, planes=stage.planes)
+
+
+def _input_rule(layers: Layers) -> tuple[InputRule, str]:
+    """Return how images become bits or levels, and that in words; empty if images are bits, all of which count."""
+    levels, rows = layers.outputs[0], layers.stages[0].rows
+    if levels.codes is not None:
+        if rows != 256:
+            raise InputError("the levels of the input must be grey")
+        rule = InputRule.planes(levels.codes[:, 0])
+        return rule, f"input: {rule.words()}"
+    switch = np.where(levels.falling, rows - levels.reach[0], levels.reach[0])
+    threshold = switch if rows == 256 else np.array([0, 128, 256])[switch]
     constant = (threshold == 0) | (threshold == 256)
-    rule = np.unique(threshold[~constant])
+    cuts = np.unique(threshold[~constant])
     parts = []
     if rows == 256:
-        one = len(rule) == 1
-        parts.append(f"pixel >= {rule[0]} is 1" if one else f"each pixel has a threshold, {rule[0]} to {rule[-1]}")
+        one = len(cuts) == 1
+        parts.append(f"pixel >= {cuts[0]} is 1" if one else f"each pixel has a threshold, {cuts[0]} to {cuts[-1]}")
     if constant.any():
         parts.append(f"{np.count_nonzero(constant):,} of {len(threshold):,} bits are constant")
-    return threshold, f"input: {'; '.join(parts)}" if parts else ""
-
-
-def _columns(mask: NDArray[np.bool_] | None, order: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-    return None if mask is None else mask[:, order]
+    return InputRule.of(threshold), f"input: {'; '.join(parts)}" if parts else ""
 
 
 def _is_bits(t: Table) -> bool:
@@ -181,7 +204,7 @@ def _is_bits(t: Table) -> bool:
         return False
     try:
         to_bits(t)
-    except (Levels, InputError):
+    except InputError:
         return False
     return True
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models import golden
-from oxnor.models.base.bits import pack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import type_name
 from oxnor.models.base.rng import stream
-from oxnor.models.kernels import packed as kernels
+from oxnor.models.networks.layers.hidden import pack_planes
+from oxnor.models.networks.layers.scores import ScoreLayer
 
 from .build import Built
 from .execute import execute, prepared
@@ -22,7 +22,7 @@ from .graph import Graph
 from .inputs import levels
 
 #: Images in one run of the source.
-_BATCH = 256
+_BATCH = 64
 #: Images shown where only rounding decides the class.
 _EXAMPLES = 3
 #: Returns the outputs of a source for inputs of shape (n, ...).
@@ -38,22 +38,23 @@ def random_images(n_in: int, count: int) -> NDArray[np.uint8]:
 
 
 def source_inputs(built: Built, graph: Graph, images: NDArray) -> NDArray:
-    """Return grey images (uint8) or bits (bool), shape (n, ...), as the source takes them."""
+    """Return grey images (uint8) or bits (bool), shape (n, features) as the network takes them, as the source does."""
     values = levels(built.coding)
+    images = images.reshape(len(images), -1)
+    if built.input_order is not None:
+        images = images[:, np.argsort(built.input_order)]
     if images.dtype == bool:
         rows = images.astype(np.int64) * (len(values) - 1)
     else:
-        rows = (
-            images.astype(np.int64)
-            if len(values) == 256
-            else (built.network.input_rule.apply(images, built.network.n_in)).astype(np.int64)
-        )
+        rows = images.astype(np.int64) if len(values) == 256 else (images >= 128).astype(np.int64)
     shape = [len(images), *(int(n) for n in graph.input_shape[1:] if n is not None)]
     return values[rows].reshape(shape)
 
 
 def as_images(built: Built, images: NDArray) -> NDArray:
-    """Return images as uint8 or bool, shape (n, n_in); float ones must be what the source takes.
+    """Return images as uint8 or bool, shape (n, features), as the network takes them.
+
+    Those of the shape that the source takes are put in the network's order, and float ones must have its values.
 
     Raises
     ------
@@ -62,9 +63,14 @@ def as_images(built: Built, images: NDArray) -> NDArray:
     """
     images = np.asarray(images)
     n = int(np.prod(images.shape[1:], dtype=object)) if images.ndim > 1 else 0
-    if images.ndim < 2 or n != built.network.n_in or not len(images):
-        raise InputError(f"images: shape must be (n, {built.network.n_in}), not {images.shape}")
+    features, shape = _features(built), built.network.layers[0].shape_in
+    if images.ndim < 2 or n != features or not len(images):
+        sizes = ", ".join(map(str, shape))
+        raise InputError(f"images: shape must be (n, {sizes}), not {images.shape}")
+    as_source = images.shape[1:] == built.source_shape and images.shape[1:] != shape
     images = images.reshape(len(images), n)
+    if as_source and built.input_order is not None:
+        images = images[:, built.input_order]
     if images.dtype in (np.uint8, np.bool_):
         return images
     if images.dtype.kind not in "fi":
@@ -75,6 +81,10 @@ def as_images(built: Built, images: NDArray) -> NDArray:
     if not (np.abs(values[row] - x) <= 1e-5 * max(1.0, float(np.abs(values).max()))).all():
         raise InputError(f"images: values must be those of the input coding {built.coding!r}, and some are not")
     return row.astype(np.uint8) if len(values) == 256 else row.astype(bool)
+
+
+def _features(built: Built) -> int:
+    return built.network.input_rule.features(built.network.n_in)
 
 
 def own_source(built: Built, graph: Graph) -> Source:
@@ -115,10 +125,10 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     """
     y = np.asarray(source(source_inputs(built, graph, images)))
     x = golden.layer_outputs(built.network, images)
-    bits = x[-2] if len(x) > 1 else golden.binarize(built.network, images)
+    taken = x[-2].reshape(len(images), -1) if len(x) > 1 else golden.elements(built.network, images)
     stage = built.output.stage
     assert stage.weights is not None
-    p = kernels.popcounts(pack_words(bits), pack_words(stage.weights[built.order]), bits.shape[1], "numba")
+    p = ScoreLayer(stage.weights[built.order], planes=stage.planes).popcounts(pack_planes(taken, stage.planes), "numba")
     low, high = (built.output.columns(v) for v in (built.output.low, built.output.high))
     neurons = np.arange(p.shape[1])
     if y.shape != p.shape:
@@ -147,13 +157,16 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
 
 
 def _rounding(built: Built, images: NDArray) -> NDArray[np.bool_]:
-    """Return which images meet a popcount whose bit hangs on how the source rounds."""
+    """Return which images meet a popcount whose level hangs on how the source rounds."""
     met = np.zeros(len(images), bool)
     if not any(m is not None for m in built.masks):
         return met
-    bits = [golden.binarize(built.network, images), *golden.layer_outputs(built.network, images)[:-1]]
-    for x, mask, layer in zip(bits, built.masks, built.network.layers, strict=False):
-        if mask is not None:
-            p = kernels.popcounts(pack_words(x), pack_words(layer.weights), layer.n_in, "numba")
-            met |= mask[p, np.arange(layer.n_out)].any(axis=1)
+    for start in range(0, len(images), _BATCH):
+        part = slice(start, start + _BATCH)
+        outputs = golden.layer_outputs(built.network, images[part])
+        taken = [golden.elements(built.network, images[part]), *outputs[:-1]]
+        for x, mask, layer in zip(taken, built.masks, built.network.layers, strict=False):
+            if mask is not None:
+                p = layer.popcounts(pack_planes(x.reshape(len(x), -1), layer.planes), "numba")
+                met[part] |= mask[p, np.arange(layer.n_out)].reshape(len(x), -1).any(axis=1)
     return met

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from .table import Table
 
 #: Operators that change no value.
 SAME = frozenset({"Identity", "Dropout", "Cast", "CastLike", "StopGradient"})
+#: Operators with parameters for each channel.
+_BY_CHANNEL = frozenset({"BatchNormalization", "MultiThreshold"})
 #: Operators under which no two outputs change places: not needed at the end.
 _MONOTONE = frozenset({"Sigmoid", "Tanh", "Softsign", "HardSigmoid", "Exp"})
 
@@ -24,6 +27,10 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     """Return the table of an elementwise operator, with bounds for what it rounds."""
     tables = [v for v in x if isinstance(v, Table)]
     t = _common(node, x, tables)
+    if t.by_channel and not all(isinstance(v, Table) or np.size(v) <= 1 or _is_for_all(node, v) for v in x):
+        x = [v.expanded() if isinstance(v, Table) else v for v in x]
+        tables = [v for v in x if isinstance(v, Table)]
+        t = tables[0]
     f = ops.ELEMENTWISE[node.op]
 
     def apply(which: str) -> NDArray:
@@ -34,7 +41,11 @@ def elementwise(node: Node, x: list[Any]) -> Table:
         check_result(node, value)
     axis = t.axis + value.ndim - t.value.ndim
     if value.size != t.value.size or value.shape[axis] != t.value.shape[t.axis]:
-        raise InputError("a constant must not have more elements than the activations")
+        raise InputError(
+            "a constant must have at most one value a channel of a feature map"
+            if t.is_shared
+            else "a constant must not have more elements than the activations"
+        )
     low, high = value, value
     if not all(v.exact for v in tables):
         low, high = apply("low"), apply("high")
@@ -54,25 +65,52 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     if node.op not in SAME:
         t.stage.ops.append(node.op)
     before = (t.before or t) if node.op in _MONOTONE else t.before if node.op in SAME else None
-    return Table(value, low, high, wide, t.index.reshape(_row_shape(value, axis)), axis, t.stage, "",
-                 t.quantiser, "", before)  # fmt: skip
+    if t.is_shared:
+        index = t.index.reshape((*[1] * (value.ndim - t.value.ndim), *t.index.shape))
+        axis += t.index.ndim - t.value.ndim
+    else:
+        index = t.index.reshape(_row_shape(value, axis))
+    y = Table(value, low, high, wide, index, axis, t.stage, "", t.quantiser, "", before, t.by_channel)
+    if t.padding:
+        y.padding = t.padding[0], _padding_after(f, node, x, value.dtype)
+    return y
+
+
+def _is_for_all(node: Node, v: NDArray) -> bool:
+    """Return whether thresholds are the same for all channels."""
+    return node.op == "MultiThreshold" and v.ndim == 2 and len(v) == 1
+
+
+def _padding_after(f: Any, node: Node, x: list[Any], dtype: np.dtype) -> float:
+    """Return what an operator makes of the value of the padding."""
+    tables = [v for v in x if isinstance(v, Table)]
+    if any(v.padding != tables[0].padding for v in tables):
+        raise InputError("it joins what is padded with what is not")
+    pads = [np.full_like(v.value[:1], v.padding[1]) if isinstance(v, Table) else v for v in x]
+    value = np.unique(f(pads, node.attrs))
+    if len(value) != 1:
+        raise InputError("padding must have one value for all channels: pad after this, with one value")
+    return float(value[0])
 
 
 def _common(node: Node, x: list[Any], tables: list[Table]) -> Table:
     """Return the table with the shape of the result, or raise InputError if the tables do not belong together."""
     t = max(tables, key=lambda v: v.value.ndim)
+    if any(v.unfolded for v in tables):
+        raise InputError("Im2Col must be followed by a matrix product")
     for other in tables:
         if other.stage is not t.stage:
             raise InputError(
                 f"it joins {other.stage.label} and {t.stage.label}: only chains of layers are supported"
             )
-        if other.value.shape != t.value.shape or other.axis != t.axis or not np.array_equal(other.index, t.index):
+        if (other.value.shape != t.value.shape or other.axis != t.axis or other.by_channel != t.by_channel
+                or not np.array_equal(other.index, t.index)):  # fmt: skip
             raise InputError("it joins activations in another order")
     if node.attrs.get("training_mode", 0) or (
         node.op == "Dropout" and len(x) > 2 and x[2] is not None and np.any(x[2])
     ):
         raise InputError("it is in training mode: export the network in evaluation mode (model.eval())")
-    if node.op in ("BatchNormalization", "MultiThreshold") and t.axis != 0:
+    if node.op in _BY_CHANNEL and t.axis != 0:
         raise InputError("the images must be the first dimension")
     return t
 
@@ -83,15 +121,15 @@ def _row_shape(value: NDArray, axis: int) -> tuple[int, ...]:
 
 def head(node: Node, t: Table, opset: int) -> list[Any]:
     """Return the outputs of an operator that ends the network with a class, which `t` still decides."""
-    axis = int(node.attrs.get("axis", 0 if node.op == "ArgMax" else -1)) % t.value.ndim
+    axis = int(node.attrs.get("axis", 0 if node.op == "ArgMax" else -1)) % t.index.ndim
     if node.op in ("Softmax", "LogSoftmax") and opset < 13 and "axis" not in node.attrs:
-        axis = t.value.ndim - 1
-    if axis == t.axis or t.value.shape[axis] != t.stage.size:
+        axis = t.index.ndim - 1
+    if axis == t.axis or t.shape[axis] != t.stage.elements:
         raise InputError("it must be taken over the classes of the last layer")
     if node.op == "ArgMax" and node.attrs.get("select_last_index", 0):
         raise InputError("select_last_index must be 0: the lowest index wins a tie")
     if node.op == "TopK" and not node.attrs.get("largest", 1):
         raise InputError("largest must be 1")
     t = t.before or t
-    y = Table(t.value, t.low, t.high, t.wide, t.index, t.axis, t.stage, t.name, t.quantiser, node.op)
+    y = replace(t, head=node.op, before=None)
     return [y] * len(node.outputs)

@@ -12,14 +12,16 @@ from oxnor.models.base.files import in_type_names
 
 from . import ops
 from .graph import Graph, Node
-from .results import run_head, run_product
+from .results import run_head, run_map, run_product
 
 
 def _run(node: Node, x: list[Any], batch: int | None) -> list[NDArray]:
     if node.op == "Constant":
         return [ops.constant_value(node.attrs)]
     if node.op in ops.PRODUCTS:
-        return [run_product(node.op, x, node.attrs)]
+        return [run_product(node, x)]
+    if node.op in ops.MAPS:
+        return [run_map(node, x)]
     if node.op in ops.HEADS:
         return run_head(node.op, x, node.attrs)
     if node.op in ops.SHAPES:

@@ -1,8 +1,8 @@
-"""Layers of a source network: a matrix product of bits and binary weights."""
+"""Layers of a source network: a matrix product, or a convolution, of levels and binary weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,14 @@ from oxnor.models.base.files import type_name
 from . import rounding
 from .elements import elementwise
 from .graph import CELLS_MAX, Node
+from .levels import LEVELS_MAX, Levels, NoLevels, check_thresholds, of_neurons, rounding_mask, to_levels
+from .maps import CHANNELS_LAST, PAD_VALUE, channel_axis, conv_window, map_index, map_table, pads_itself, pads_of
 from .products import column_sums, magnitudes, popcount_table, scaling
+from .results import kernels_of
 from .shapes import mapped, transposed
-from .table import Bits, Levels, Stage, Table, check_thresholds, rounding_mask, to_bits
+from .table import Stage, Table
 
-ONE_BIT = "only 1-bit activations are supported: train with 1 bit"
+FEW_BITS = "activations of 1 to 8 bits in even steps are supported: train with such a quantiser"
 ONLY_CHAINS = "only chains of layers are supported"
 
 
@@ -39,22 +42,22 @@ class Layers:
     quantised : dict
         Constants that a quantiser of more than one bit made, with its name.
     stages : list of Stage
-    bits : list of Bits
-        Outputs of each stage, in the order in which the next product reads them.
-    elements : list of ndarray
-        Which pixel or neuron each of them is.
+    outputs : list of Levels
+        What each stage gives, in the order of its neurons; of the input, of its elements as the first layer takes them.
+    input_order : ndarray of int64 or None
+        Which element of the source's input each element of the first layer's is.
     records : list of dict
         From :func:`check_thresholds`; empty for the input.
     masks : list of ndarray or None
-        Where rounding decides a bit.
+        Where rounding decides a level, by popcount and neuron.
     """
 
     guess: bool
     constant_inputs: bool
     quantised: dict[str, str]
     stages: list[Stage]
-    bits: list[Bits] = field(default_factory=list)
-    elements: list[NDArray[np.int64]] = field(default_factory=list)
+    outputs: list[Levels] = field(default_factory=list)
+    input_order: NDArray[np.int64] | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
     masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
 
@@ -74,22 +77,23 @@ class Layers:
         InputError
             With all that is wrong.
         """
+        if node.op == "Conv":
+            return self._convolution(node, x, wrong)
         left, weights, swapped = _operands(node, x)
+        if left.unfolded or (left.index.ndim == 4 and left.stage.map_size != (1, 1)):
+            return self._lowered(node, left, weights, wrong)
         found, origin = [*wrong], self.quantised.get(node.inputs[0 if swapped else 1], "")
-        shape = left.value.shape
+        shape = left.shape
         fits = weights.ndim == 2 and left.axis == 0 and int(np.prod(shape[1:])) == shape[-1] == len(weights)
         if not fits:
             found.append(
                 f"activations of shape {shape[1:]} by weights of shape {weights.shape} are no dense layer"
             )
-        magnitude, bits = self._factors(node, left, weights, origin, found)
-        if left.head:
-            found.append(f"nothing may follow {left.head}, which ends the network")
-        found += self.taken(left.stage, node)
-        if found or magnitude is None or bits is None:
+        magnitude, levels = self._factors(node, left, weights, origin, found)
+        if magnitude is None or levels is None:
             raise InputError("; ".join(found))
-        y = self._dense(node, left, weights, magnitude, bits)
-        y.index = y.index.reshape([1] * (left.value.ndim - 1) + [-1])
+        y = self._dense(node, left, weights, magnitude, levels)
+        y.index = y.index.reshape([1] * (len(shape) - 1) + [-1])
         y = mapped(y, lambda v: v.reshape(*v.shape[:1], *shape[1:-1], v.shape[-1]), y.index, 0)
         if swapped:
             y = transposed(y)
@@ -104,9 +108,12 @@ class Layers:
 
     def _factors(
         self, node: Node, t: Table, weights: NDArray, origin: str, found: list[str]
-    ) -> tuple[NDArray | None, Bits | None]:
-        """Return the magnitude of each neuron's weights, and the bits that they multiply; what is wrong to `found`."""
-        magnitude = bits = None
+    ) -> tuple[NDArray | None, Levels | None]:
+        """Return the magnitude of each neuron's weights, and the levels that they multiply.
+
+        What is wrong is added to `found`; if anything is, one of both is None.
+        """
+        magnitude = levels = None
         if weights.dtype.kind not in "fiub":
             found.append(f"weights must be numbers, not {type_name(weights.dtype)}")
         elif node.op == "XnorPopcountMatMul":  # its weights are 0 and 1
@@ -117,73 +124,231 @@ class Layers:
             except InputError as e:
                 found.append(str(e))
         try:
-            bits = self.bits_of(t)
+            levels = self.levels_of(t)
         except InputLevels:
             raise
         except InputError as e:
             found.append(str(e))
-        return magnitude, bits
+        if t.head:
+            found.append(f"nothing may follow {t.head}, which ends the network")
+        found += self.taken(t.stage, node)
+        return (None, None) if found else (magnitude, levels)
 
-    def _dense(self, node: Node, t: Table, weights: NDArray, magnitude: NDArray, bits: Bits) -> Table:
+    def _dense(self, node: Node, t: Table, weights: NDArray, magnitude: NDArray, levels: Levels) -> Table:
         stage, elements, found = t.stage, t.elements, list[str]()
-        if len(np.unique(elements)) != stage.size or len(elements) != stage.size:
-            found.append(f"it must take all {stage.size} elements of {stage.label}, each once")
-        delta, middle = (bits.one - bits.zero) / 2, (bits.one + bits.zero) / 2
-        if stage.weights is None:  # bit 1 of an input is the upper levels, whatever their value
-            delta = np.where(bits.falling, -delta, delta)
+        if t.padding:
+            found.append("padding must be followed by a convolution")
+        if len(np.unique(elements)) != stage.elements or len(elements) != stage.elements:
+            found.append(f"it must take all {stage.elements} elements of {stage.label}, each once")
         n, m = weights.shape
-        if (n + 1) * m > CELLS_MAX:
-            found.append(f"a layer must have at most {CELLS_MAX:,} pairs of neuron and popcount, not {(n + 1) * m:,}")
-        if (np.abs(delta) != abs(delta[0])).any() or delta[0] == 0:
-            found.append("its activations must have one step between their two values, not one a channel")
-        xnor = node.op == "XnorPopcountMatMul"
-        pair = {float(v) for v in (*np.unique(bits.zero), *np.unique(bits.one))}
-        if xnor and (pair != {0.0, 1.0} or not np.isin(weights, (0, 1)).all()):
-            found.append("its operands must be 0 and 1")
+        rows = n * levels.top + 1
+        found += _trouble(node, levels, weights, rows)
         if found:
             raise InputError("; ".join(found))
-        positive = (weights > 0) ^ (delta < 0)[:, None]
-        if xnor:
+        step, middle = self._append(t, levels, elements)
+        middle = middle[t.column_of]
+        positive = (weights > 0) ^ (step < 0)[t.column_of][:, None]
+        if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(m, n / 2), np.full(m, 0.5), np.zeros(m)
         else:
-            alpha = magnitude.astype(np.float64) * abs(delta[0])
-            start = np.zeros(m) if not middle.any() else column_sums(weights, middle)
-            inexact = rounding.inexact_sums(alpha, middle, delta, n)
+            start, alpha, inexact = _sums(weights, magnitude, levels, middle, n)
         arranged = np.empty((m, n), bool)
         arranged[:, elements] = positive.T
-        new = Stage(node.label, n + 1, m, arranged, scaling(alpha))
+        new = Stage(node.label, rows, m, arranged, scaling(alpha), planes=levels.planes)
         new.ops.append(node.op)
-        self.bits.append(bits)
-        self.elements.append(elements)
-        checked = None if stage.weights is None else check_thresholds(stage, t, bits)
-        self.records.append(checked or {})
-        self.masks.append(rounding_mask(t, bits) if checked and bits.sensitive else None)
         self.stages.append(new)
         return popcount_table(new, start, alpha, inexact, weights.dtype)
 
-    def bits_of(self, t: Table) -> Bits:
-        """Return what a product takes as bits, or raise InputError if it is no bits."""
+    def _append(self, t: Table, levels: Levels, elements: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
+        """Note the outputs of a stage; return the signed step and the middle value of each column."""
+        stage, shared = t.stage, t.is_shared or t.by_channel
+        neurons, columns = of_neurons(stage, levels, elements, shared)
+        self.outputs.append(neurons)
+        if stage.weights is None:
+            self.records.append({})
+            self.masks.append(None)
+        else:
+            check_thresholds(stage, t, levels)
+            stays = ((neurons.reach == 0) | (neurons.reach == stage.rows)).all(axis=0)
+            self.records.append({"inverted": int(neurons.falling.sum()), "constant": int(stays.sum())})
+            self.masks.append(rounding_mask(t, levels)[:, columns] if levels.sensitive else None)
+        middle = levels.lowest + levels.step * levels.top / 2
+        if stage.weights is None:  # bit 1 of an input is the upper levels, whatever their value
+            return np.where(levels.falling, -levels.step, levels.step), middle
+        return levels.step, middle
+
+    def levels_of(self, t: Table) -> Levels:
+        """Return what a product takes as levels, or raise InputError if it is none."""
         is_input = t.stage.weights is None
         try:
-            bits = to_bits(t)
-        except Levels as e:
+            levels = to_levels(t)
+        except NoLevels as e:
             if is_input:
-                raise InputError(_grey(t.stage.rows, t.quantiser, e)) from None
+                raise InputError(_uneven_input(t, e)) from None
             if t.quantiser:
-                raise InputError(f"takes {e.levels} levels of {t.quantiser}: {ONE_BIT}") from None
+                raise InputError(f"takes {e.levels} levels of {t.quantiser}: {FEW_BITS}") from None
             if e.levels > 8:
                 raise InputError(
                     f"takes sums of {t.stage.label} that no sign has made bits: put a sign (BipolarQuant) between them"
                 ) from None
-            raise InputError(
-                f"takes activations of {e.levels} levels from {t.stage.label}: {ONE_BIT}{_zero_hint(t)}"
-            ) from None
-        never = is_input and bits.constant == len(bits.switch)
-        if self.guess and is_input and (never or (bits.constant and not self.constant_inputs)):
+            raise InputError(f"takes activations of {e.levels} levels from {t.stage.label}: {FEW_BITS}") from None
+        never = is_input and levels.constant == len(levels.falling)
+        if self.guess and is_input and (never or (levels.constant and not self.constant_inputs)):
             raise InputLevels("the input never changes")
         if never:
             raise InputError("the input must become bits of both values, and never changes: see `coding`")
-        return bits
+        if is_input and levels.codes is not None and (levels.codes != levels.codes[:, :1]).any():
+            raise InputError(
+                "takes inputs that are not all quantised alike: give the network inputs of one scale and offset, so"
+                " that one table of 256 entries stands for all"
+            )
+        return levels
+
+    def _lowered(self, node: Node, t: Table, weights: NDArray, wrong: list[str]) -> Table:
+        """Return the table of a convolution that is written as a product of windows, their channels last."""
+        if t.unfolded:
+            part, window = t.unfolded
+            kernel, channels = (window.kernel_y, window.kernel_x), window.channels
+        else:
+            part, kernel, channels = Node(node.name, "Conv", (), (), {}, CHANNELS_LAST), (1, 1), t.shape[-1]
+        if node.op == "Gemm" or weights.ndim != 2 or len(weights) != kernel[0] * kernel[1] * channels:
+            raise InputError(
+                f"windows of {kernel[0]}x{kernel[1]}x{channels} by weights of shape {weights.shape} are no convolution"
+            )
+        part = Node(node.name, node.op, node.inputs, node.outputs, part.attrs, CHANNELS_LAST)
+        kernels = weights.T.reshape(-1, *kernel, channels)
+        return self._windows(part, t, kernels, wrong)
+
+    def _convolution(self, node: Node, x: list[Any], wrong: list[str]) -> Table:
+        """Return the table of a convolution, a new layer; arguments as :meth:`product`."""
+        t = x[0]
+        if not isinstance(t, Table) or isinstance(x[1], Table):
+            raise InputError("its weights must not depend on the images")
+        if t.unfolded:
+            raise InputError("it must not follow Im2Col")
+        y = self._windows(node, t, kernels_of(np.asarray(x[1])), wrong)
+        if len(x) > 2 and x[2] is not None:
+            bias = np.asarray(x[2]).reshape(-1)
+            shape = [1] * y.index.ndim
+            shape[channel_axis(node, y.index.ndim)] = -1
+            y = elementwise(_part(node, "Add"), [y, bias.reshape(shape)])
+        return y
+
+    def _windows(self, node: Node, t: Table, kernels: NDArray, wrong: list[str]) -> Table:
+        """Return the table of the product of all windows of `t` and kernels (outputs, height, width, channels)."""
+        n_out, *kernel, depth = kernels.shape
+        groups = node.attrs.get("group", 1)
+        index = map_index(node, t)
+        found = [*wrong]
+        if not isinstance(groups, int) or groups < 1 or index.shape[-1] != depth * groups or n_out % groups:
+            found.append(
+                f"its group must divide {n_out} output channels, and {index.shape[-1]} input channels into {depth}"
+                f" each, not be {groups}"
+            )
+        weights = kernels.reshape(n_out, -1).T
+        origin = self.quantised.get(node.inputs[1], "")
+        magnitude, levels = self._factors(node, t, weights, origin, found)
+        if magnitude is None or levels is None:
+            raise InputError("; ".join(found))
+        window = t.unfolded[1] if t.unfolded else conv_window(node, kernel, groups, index.shape, pads_of(node, t))
+        elements = index.reshape(-1)
+        whole = np.array_equal(np.sort(elements) if t.stage.weights is None else elements, np.arange(t.stage.elements))
+        if not whole:
+            raise InputError(f"it must take the feature map of {t.stage.label} as it is, in its order")
+        step, middle = self._append(t, levels, t.elements)
+        lowest, step, middle = (_of_channels(t, index, v) for v in (levels.lowest, step, middle))
+        own = float(node.attrs.get(PAD_VALUE, 0.0))
+        if t.padding and t.padding[1] != own and pads_itself(node, window, pads_of(node, t)):
+            raise InputError(f"it pads with {own:g} what is padded with {t.padding[1]:g}: pad with one value")
+        pad = _pad_value(t.padding[1] if t.padding else own, lowest, np.abs(step), levels) if window.is_padded else -1
+        window = replace(window, pad=pad)
+        unit = 2 if pad == 0 else 1
+        rows = unit * window.n_in * levels.top + 1
+        if found := _trouble(node, levels, weights, rows):
+            raise InputError("; ".join(found))
+        if t.stage.weights is None:
+            self._arrange_input(t, elements)
+        positive = (kernels > 0) ^ _by_group(step < 0, kernels, groups)
+        middles = _by_group(middle, kernels, groups).reshape(n_out, -1).T
+        if node.op == "XnorPopcountMatMul":
+            start, alpha, inexact = np.full(n_out, window.n_in / 2), np.full(n_out, 0.5), np.zeros(n_out)
+        else:
+            start, alpha, inexact = _sums(weights, magnitude, levels, middles, window.n_in)
+        signs = positive.reshape(n_out, -1)
+        new = Stage(node.label, rows, n_out, signs, scaling(alpha), planes=levels.planes, window=window)
+        new.ops.append(node.op)
+        self.stages.append(new)
+        return map_table(node, popcount_table(new, start, alpha, inexact, weights.dtype), t.index.ndim)
+
+    def _arrange_input(self, t: Table, elements: NDArray[np.int64]) -> None:
+        """Put the input in the order (y, x, channel) in which a convolution takes it."""
+        self.input_order = elements
+        self.outputs[0] = self.outputs[0].at(elements)
+
+
+def _of_channels(t: Table, index: NDArray[np.int64], values: NDArray) -> NDArray:
+    """Return what values of columns are in each channel of a map; all pixels of one must have the same."""
+    if t.is_shared or t.by_channel or len(values) == index.shape[-1]:
+        return values
+    of_elements = np.empty(index.size, values.dtype)
+    of_elements[t.elements] = values
+    maps = of_elements[index].reshape(-1, index.shape[-1])
+    if (maps != maps[0]).any():
+        raise InputError("its activations must have the same two values at all pixels of a channel")
+    return maps[0]
+
+
+def _by_group(values: NDArray, kernels: NDArray, groups: int) -> NDArray:
+    """Return values of input channels shaped as kernels (outputs, height, width, channels) see them."""
+    rows = np.repeat(values.reshape(groups, -1), len(kernels) // groups, axis=0)
+    return np.broadcast_to(rows[:, None, None], kernels.shape)
+
+
+def _pad_value(value: float, lowest: NDArray, step: NDArray, levels: Levels) -> int:
+    """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, the middle of two levels."""
+    ends = {-1: lowest, 1: lowest + step * levels.top}
+    if levels.planes == 1:
+        ends[0] = lowest + step / 2
+    for pad, level in ends.items():
+        if (np.abs(level - value) <= levels.uneven + 1e-9 * np.abs(step)).all():
+            return pad
+    low, high = float(ends[-1].min()), float(ends[1].max())
+    raise InputError(
+        f"it pads with {value:g}, which must be the lowest or highest of its inputs' levels, {low:g} and {high:g}"
+        + (", or their middle" if levels.planes == 1 else "")
+    )
+
+
+def _trouble(node: Node, levels: Levels, weights: NDArray, rows: int) -> list[str]:
+    """Return what is wrong with the factors of a product."""
+    found = []
+    if rows * weights.shape[1] > CELLS_MAX:
+        found.append(
+            f"a layer must have at most {CELLS_MAX:,} pairs of neuron and popcount, not {rows * weights.shape[1]:,}"
+        )
+    if (levels.step != levels.step[0]).any() or levels.step[0] == 0:
+        found.append("its activations must have one step between their two values, not one a channel")
+    pair = {float(v) for v in (*np.unique(levels.lowest), *np.unique(levels.lowest + levels.step))}
+    if node.op == "XnorPopcountMatMul" and (pair != {0.0, 1.0} or levels.top > 1 or not np.isin(weights, (0, 1)).all()):
+        found.append("its operands must be 0 and 1")
+    return found
+
+
+def _sums(
+    weights: NDArray, magnitude: NDArray, levels: Levels, middle: NDArray, n: int
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return what a neuron's sum is in the middle, its slope in the popcount, and how far rounding may take it.
+
+    `middle` has shape (n,), or (n, m) if neurons see other inputs.
+    """
+    alpha = magnitude.astype(np.float64) * levels.step[0] / 2
+    if not middle.any():
+        start = np.zeros(weights.shape[1])
+    elif middle.ndim == 1:
+        start = column_sums(weights, middle)
+    else:
+        start = (weights * middle).sum(axis=0)
+    return start, alpha, rounding.inexact_sums(alpha, middle, levels, n)
 
 
 def _operands(node: Node, x: list[Any]) -> tuple[Table, NDArray, bool]:
@@ -224,16 +389,23 @@ def _part(node: Node, op: str) -> Node:
     return Node(node.name, op, node.inputs, node.outputs, {}, "")
 
 
-def _zero_hint(t: Table) -> str:
-    """Say so if it is the sign of 0 that gives a third level."""
-    return " (a sign that gives 0 for 0: use one that gives +1)" if "Sign" in t.stage.ops else ""
-
-
-def _grey(rows: int, quantiser: str, e: Levels) -> str:
-    what = f"{quantiser}, " if quantiser else ""
-    levels = f"{what}{e.levels} levels of {rows}"
+def _uneven_input(t: Table, e: NoLevels) -> str:
+    """Return why the levels of the input are none, or not one table for all elements."""
+    value = t.columns(t.value)
+    if (value != value[:, :1]).any():
+        one = t.changed(value=value[:, :1], low=value[:, :1], high=value[:, :1], wide=None, axis=0,
+                        index=np.zeros((1, 1), np.int64))  # fmt: skip
+        try:
+            to_levels(one)
+        except NoLevels:
+            pass
+        else:
+            return (
+                "takes inputs of which each channel has its own scale, and these cannot be folded into one integer:"
+                " give the network inputs of one scale for all channels"
+            )
+    what = f"{t.quantiser}, " if t.quantiser else ""
     return (
-        f"takes grey levels of the input ({levels}), and the engine takes bits: binarise"
-        " the input in the network (2x - 1, then BipolarQuant or a sign), or use `coding` bipolar or `coding` binary if"
-        " its images are bits already"
+        f"takes levels of the input in uneven steps, or more than {LEVELS_MAX} ({what}{e.levels} levels of"
+        f" {t.stage.rows}), and the engine takes bits, or integers of 1 to 8 bits: quantise the input in even steps"
     )

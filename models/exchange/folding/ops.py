@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 
-from .element_types import DTYPES, element_type
-from .graph import check_elements
+from .graph import DTYPES, check_elements, element_type
 
 Inputs = Sequence[Any]
 Attrs = Mapping[str, Any]
@@ -86,7 +85,7 @@ def _multithreshold(x: Inputs, a: Attrs) -> Any:
     if t.ndim != 2:
         raise InputError(f"thresholds must have 2 dimensions, not {t.ndim}")
     layout = text(a.get("data_layout", "")) or {3: "NWC"}.get(v.ndim, "NC")
-    axis = layout.index("C") if "C" in layout else 1
+    axis = layout.index("C") if "C" in layout and len(t) > 1 else 1
     if axis >= v.ndim:
         raise InputError(f"data_layout must fit {v.ndim} dimensions, not {layout!r}")
     if t.shape[0] not in (1, v.shape[axis]):
@@ -99,17 +98,18 @@ def _multithreshold(x: Inputs, a: Attrs) -> Any:
     return count * v.dtype.type(a.get("out_scale", 1.0)) + v.dtype.type(a.get("out_bias", 0.0))
 
 
-def channels(value: Any, x: NDArray) -> NDArray:
-    """Return a constant a channel, shaped for axis 1 of `x`."""
+def channels(value: Any, x: NDArray, axis: int = 1) -> NDArray:
+    """Return a constant a channel, shaped for the dimension `axis` of `x`."""
     value = np.asarray(value, x.dtype)
-    if x.ndim < 2 or value.size not in (1, x.shape[1]):
-        raise InputError(f"parameters must have {x.shape[1] if x.ndim > 1 else 1} values, not {value.size}")
-    return value.reshape([-1 if k == 1 else 1 for k in range(x.ndim)]) if value.size > 1 else value.reshape(())
+    if x.ndim < 2 or value.size not in (1, x.shape[axis]):
+        raise InputError(f"parameters must have {x.shape[axis] if x.ndim > 1 else 1} values, not {value.size}")
+    return value.reshape([-1 if k == axis % x.ndim else 1 for k in range(x.ndim)] if value.size > 1 else ())
 
 
 def batch_norm_parts(x: Inputs, a: Attrs) -> tuple[NDArray, NDArray, NDArray]:
     """Return mean, factor and beta of a BatchNormalization node, shaped for its input."""
-    gamma, beta, mean, variance = (channels(v, x[0]) for v in x[1:5])
+    axis = -1 if a.get("axis", 1) == -1 else 1  # -1 in the domain of operators whose channels come last
+    gamma, beta, mean, variance = (channels(v, x[0], axis) for v in x[1:5])
     if (variance < 0).any():
         raise InputError("variance must be at least 0")
     return mean, gamma / np.sqrt(variance + x[0].dtype.type(a.get("epsilon", 1e-5))), beta
@@ -237,8 +237,10 @@ ROUNDED = frozenset({
 })  # fmt: skip
 #: What keeps the class: left out of the scores when it comes last.
 HEADS = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})
-#: Matrix products.
-PRODUCTS = frozenset({"MatMul", "Gemm", "XnorPopcountMatMul"})
+#: Products with weights.
+PRODUCTS = frozenset({"MatMul", "Gemm", "XnorPopcountMatMul", "Conv"})
+#: What changes the height and width of feature maps, or gathers their windows.
+MAPS = frozenset({"MaxPool", "MaxPoolNHWC", "GlobalMaxPool", "Pad", "Im2Col"})
 #: Shapes.
 SHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Shape"})
 

@@ -58,13 +58,14 @@ def scaling(alpha: NDArray) -> str:
 
 
 def popcount_table(stage: Stage, start: NDArray, alpha: NDArray, inexact: NDArray, dtype: Any) -> Table:
-    """Return start + alpha * (2p - n) for p = 0 .. n, rounded once."""
-    n, m = stage.rows - 1, stage.size
+    """Return start + alpha * (2p - largest) for p = 0 .. largest, rounded once; half as much where zeros are padded."""
+    largest, m = stage.rows - 1, stage.size
     dtype = dtype if dtype == np.float64 else np.float32
-    value = np.empty((n + 1, m), dtype)
-    wide = np.empty((n + 1, m)) if (n + 1) * m <= _WIDE_MAX else None
-    for k in range(0, n + 1, 512):
-        z = 2.0 * np.arange(k, min(k + 512, n + 1))[:, None] - n
+    value = np.empty((largest + 1, m), dtype)
+    wide = np.empty((largest + 1, m)) if (largest + 1) * m <= _WIDE_MAX else None
+    unit = 2 if stage.window is not None and stage.window.pad == 0 else 1
+    for k in range(0, largest + 1, 512):
+        z = (2.0 * np.arange(k, min(k + 512, largest + 1))[:, None] - largest) / unit
         part = start + alpha * z
         value[k : k + 512] = part
         if wide is not None:

@@ -13,20 +13,18 @@ from .graph import Node
 
 #: The domain under which a reader names what it cannot translate, with attribute ``why``.
 REFUSED = "oxnor.refused"
-_CONVOLUTION = "convolutions are not supported: dense layers (MatMul, Gemm) are"
-_POOLING = "pooling is not supported: dense layers (MatMul, Gemm) are"
+_CONVOLUTION = "this kind of convolution is not supported: Conv is"
+_POOLING = "this pooling is not supported: MaxPool after a convolution is"
 _RECURRENT = "recurrent layers are not supported"
 _CONTROL = "control flow is not supported: export the network in evaluation mode"
-_MORE_BITS = "quantisers of more than 1 bit are not supported: train with 1-bit activations"
+_MORE_BITS = "this quantiser is not supported: Quant, MultiThreshold and BipolarQuant are"
 _MIXING = "it mixes neurons, so no threshold can stand for it: use batch normalisation"
-_PICTURE = "it changes a picture's size, as convolutions need it: dense layers (MatMul, Gemm) alone are supported"
+_PICTURE = "it changes a picture's size, which no layer can do: scale the images before they come in"
 #: Reasons by operator.
 WHY = (
-    dict.fromkeys(("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv", "Im2Col"), _CONVOLUTION)
-    | dict.fromkeys((
-        "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "QuantAvgPool2d", "MaxPoolNHWC",
-    ), _POOLING)
-    | dict.fromkeys(("Pad", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"), _PICTURE)
+    dict.fromkeys(("ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv"), _CONVOLUTION)
+    | dict.fromkeys(("AveragePool", "LpPool", "GlobalAveragePool", "QuantAvgPool2d"), _POOLING)
+    | dict.fromkeys(("Resize", "Upsample", "DepthToSpace", "SpaceToDepth"), _PICTURE)
     | dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT)
     | dict.fromkeys(("If", "Loop", "Scan"), _CONTROL)
     | dict.fromkeys(("Trunc", "FloatQuant"), _MORE_BITS)
@@ -38,7 +36,7 @@ _BOUNDS = frozenset({"Clip", "Min", "Max"})
 #: What the inputs of an operator are, for messages.
 _ROLES = {
     "BatchNormalization": ("", "scale", "bias", "mean", "variance"), "Gemm": ("", "weights", "bias"),
-    "BipolarQuant": ("", "scale"), "Quant": ("", "scale", "zero point", "bit width"),
+    "Conv": ("", "weights", "bias"), "BipolarQuant": ("", "scale"), "Quant": ("", "scale", "zero point", "bit width"),
     "MultiThreshold": ("", "thresholds"),
 }  # fmt: skip
 

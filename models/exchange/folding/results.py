@@ -1,17 +1,28 @@
-"""The results of products and of heads on plain arrays."""
+"""The results of products, of what works on feature maps, and of heads on plain arrays."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.layers.window import Pool, Window
 
+from .graph import Node
+from .maps import PAD_VALUE, conv_window, from_map, pair, pool_of, to_map
 from .ops import Attrs, Inputs
 
+#: Most elements of the windows that are gathered at once.
+_GATHERED = 1 << 23
 
-def run_product(op: str, x: Inputs, a: Attrs) -> NDArray:
+
+def run_product(node: Node, x: Inputs) -> NDArray:
     """Return the result of one of :data:`oxnor.models.exchange.folding.ops.PRODUCTS` on plain arrays."""
+    op, a = node.op, node.attrs
+    if op == "Conv":
+        return _conv(node, x)
     if op == "MatMul":
         return np.matmul(x[0], x[1])
     if op == "XnorPopcountMatMul":
@@ -26,6 +37,91 @@ def run_product(op: str, x: Inputs, a: Attrs) -> NDArray:
         bias = np.asarray(x[2])
         y = y + (bias if a.get("beta", 1.0) == 1.0 else bias * y.dtype.type(a["beta"]))
     return y
+
+
+def kernels_of(weights: NDArray) -> NDArray:
+    """Return the weights of a convolution as (outputs, height, width, channels)."""
+    if weights.ndim == 3:
+        weights = weights[:, :, None]
+    if weights.ndim != 4 or not weights.size:
+        raise InputError(f"weights of a convolution must have 3 or 4 dimensions, each 1 or more, not {weights.shape}")
+    return weights.transpose(0, 2, 3, 1)
+
+
+def gathered(x: NDArray, window: Window, pad: float = 0.0) -> NDArray:
+    """Return the windows of maps (n, height, width, channels) as (n, pixels, positions of the kernel, channels)."""
+    edges = ((0, 0), (window.top, window.bottom), (window.left, window.right), (0, 0))
+    y = np.pad(x, edges, constant_values=pad) if window.is_padded else x
+    view = np.lib.stride_tricks.sliding_window_view(y, (window.reach_y, window.reach_x), (1, 2))
+    view = view[:, :: window.step_y, :: window.step_x, :, :: window.spread_y, :: window.spread_x]
+    return view.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), window.pixels, -1, x.shape[-1])
+
+
+def _chunks(x: NDArray, window: Window) -> Iterator[NDArray]:
+    step = max(1, _GATHERED // (window.pixels * window.n_in * window.groups))
+    for k in range(0, len(x), step):
+        yield x[k : k + step]
+
+
+def _conv(node: Node, x: Inputs) -> NDArray:
+    images, weights = to_map(node, np.asarray(x[0])), kernels_of(np.asarray(x[1]))
+    groups = int(node.attrs.get("group", 1))
+    n_out, *kernel, depth = weights.shape
+    if groups < 1 or images.shape[-1] != depth * groups or n_out % groups:
+        raise InputError(f"it must have {depth} input channels a group, not {images.shape[-1]} in {groups}")
+    window = conv_window(node, kernel, groups, images.shape[1:])
+    w = np.ascontiguousarray(weights.reshape(groups, n_out // groups, -1).transpose(0, 2, 1))
+    parts, pad = [], float(node.attrs.get(PAD_VALUE, 0.0))
+    for part in _chunks(images, window):
+        seen = gathered(part, window, pad).reshape(len(part) * window.pixels, -1, groups, depth)
+        sums = [seen[..., g, :].reshape(len(seen), -1) @ w[g] for g in range(groups)]
+        parts.append(np.concatenate(sums, axis=-1))
+    y = np.concatenate(parts).reshape(len(images), *window.out_size, n_out)
+    if len(x) > 2 and x[2] is not None:
+        y = y + np.asarray(x[2])
+    return from_map(node, y, np.ndim(x[0]))
+
+
+def run_map(node: Node, x: Inputs) -> NDArray:
+    """Return the result of one of :data:`oxnor.models.exchange.folding.ops.MAPS` on plain arrays."""
+    if node.op == "Pad":
+        return _pad(x, node.attrs)
+    images = to_map(node, np.asarray(x[0]))
+    if node.op == "Im2Col":
+        names = {"strides": "stride", "pads": "pad_amount", "dilations": "dilations"}
+        part = Node(node.name, "Conv", (), (), {n: node.attrs[o] for n, o in names.items() if o in node.attrs})
+        kernel = pair(node, "kernel_size", None)
+        window = conv_window(part, kernel, 1, images.shape[1:])
+        y = gathered(images, window, float(node.attrs.get("pad_value", 0)))
+        return y.reshape(len(images), *window.out_size, -1)
+    pool = pool_of(node, images.shape[1:3])
+    largest = "Max" in node.op
+    parts = list(_parts(images, pool))
+    y = parts[0].copy()
+    for part in parts[1:]:
+        y = np.maximum(y, part) if largest else y + part
+    return from_map(node, y if largest else y / y.dtype.type(len(parts)), np.ndim(x[0]))
+
+
+def _parts(images: NDArray, pool: Pool) -> Iterator[NDArray]:
+    """Yield, for each position in the window of a pooling, what all windows see there."""
+    height, width = pool.over(*images.shape[1:3])
+    for dy in range(pool.height):
+        for dx in range(pool.width):
+            rows = slice(dy, dy + (height - 1) * pool.step_y + 1, pool.step_y)
+            yield images[:, rows, slice(dx, dx + (width - 1) * pool.step_x + 1, pool.step_x)]
+
+
+def _pad(x: Inputs, a: Attrs) -> NDArray:
+    v = np.asarray(x[0])
+    values = x[1] if len(x) > 1 and x[1] is not None else a.get("pads", a.get("paddings"))
+    axes: Sequence[int] = range(v.ndim) if len(x) < 4 or x[3] is None else [int(k) for k in np.ravel(x[3])]
+    flat = [int(n) for n in np.ravel(values)]
+    ends = [(0, 0)] * v.ndim
+    for k, begin, end in zip(axes, flat, flat[len(axes) :], strict=False):
+        ends[k] = begin, end
+    value = x[2] if len(x) > 2 and x[2] is not None else a.get("value", 0.0)
+    return np.pad(v, ends, constant_values=np.ravel(value)[0])
 
 
 def run_head(op: str, x: Inputs, a: Attrs) -> list[NDArray]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from . import ops
 from .graph import Node
+from .levels import Levels
 from .table import Table
 
 ULP = 2.0**-24
@@ -51,16 +52,22 @@ def slack(node: Node, x: list[Any], value: NDArray) -> NDArray:
     return 4 * ULP * np.abs(value)
 
 
-def inexact_sums(alpha: NDArray, middle: NDArray, delta: NDArray, n: int) -> NDArray:
+def inexact_sums(alpha: NDArray, middle: NDArray, levels: Levels, n: int) -> NDArray:
     """Return by how much a float32 sum in any order can miss each column's sum, shape (m,); 0 where it cannot.
 
-    Sums of n equal magnitudes a are exact if n times the odd part of a's mantissa is below 2**24. A vectorised sum has
-    eight lanes or more, so no partial sum has more than n / 8 + 8 additions behind it.
+    If all levels are multiples of half a step, every term is a multiple of a neuron's alpha, and sums are exact while
+    they stay below 2**24 of the odd part of its mantissa. A vectorised sum has eight lanes or more, so no partial sum
+    has more than n / 8 + 8 additions behind it.
     """
-    step = alpha if not middle.any() else 2 * alpha
+    half = levels.step[0] / 2
+    lowest = levels.lowest / half
+    whole = bool((lowest == np.rint(lowest)).all()) and not levels.uneven
+    most = float(np.maximum(np.abs(lowest), np.abs(lowest + 2 * levels.top)).max())
+    even = whole and bool((lowest % 2 == 0).all())
+    step, most = (2 * alpha, most / 2) if even else (alpha, most)
     mantissa = np.rint(np.frexp(step)[0] * 2.0**53).astype(np.int64)
     odd = mantissa // (mantissa & -mantissa)
-    plain = not middle.any() or bool((np.abs(middle) == np.abs(delta)).all())
-    exact = (odd * n < 1 << 24) & plain
-    largest = alpha * (1 + np.abs(middle).max() / abs(delta[0]))
-    return np.where(exact, 0.0, (n / 8 + 8) * ULP * n * largest)
+    exact = whole & (odd * (n * most) < 1 << 24)
+    largest = alpha * (levels.top + np.abs(middle).max() / half)
+    far = (n / 8 + 8) * ULP * n * largest + n * levels.uneven * alpha / half
+    return np.where(exact, 0.0, far)

@@ -169,7 +169,7 @@ def _rounded_pairs(y: Outputs, integers: NDArray) -> tuple[int, str]:
     if np.array_equal(y.low, y.high):
         return 0, ""
     classes, n = y.weights.shape
-    if classes * (classes - 1) // 2 * (n / 2 + 1) ** 2 > _PAIRS_MAX:
+    if len(y.low) != n + 1 or classes * (classes - 1) // 2 * (n / 2 + 1) ** 2 > _PAIRS_MAX:
         order = np.argsort(y.value, axis=None, kind="stable")
         low, high = y.low.ravel()[order], y.high.ravel()[order]
         return int(np.count_nonzero((low[1:] <= high[:-1]) & ((low < high)[1:] | (low < high)[:-1]))), ""

@@ -17,18 +17,16 @@ from .table import Table
 
 def mapped(t: Table, change: Callable[[NDArray], NDArray], index: NDArray[np.int64], axis: int) -> Table:
     """Return a table whose arrays are changed by `change`, which moves the rows to `axis`."""
-    value = change(t.value)
-    low, high = (value, value) if t.exact else (change(t.low), change(t.high))
-    wide = None if t.wide is None else change(t.wide)
-    return Table(value, low, high, wide, index, axis, t.stage, "", t.quantiser, t.head, t.before)
+    return t.mapped(change, index=index, axis=axis)
 
 
 def transposed(v: Any) -> Any:
     """Return the transpose of a table or a constant."""
     if not isinstance(v, Table):
         return np.asarray(v).T
-    if v.value.ndim != 2:
+    if v.index.ndim != 2:
         raise InputError("a transposed operand must be a matrix")
+    v = v.expanded()
     return mapped(v, np.transpose, v.index.T, 1 - v.axis)
 
 
@@ -51,9 +49,13 @@ def reshaped(node: Node, x: list[Any], t: Table, batch: int | None) -> Any:
     """
     op, a = node.op, node.attrs
     if op == "Shape":
-        return ops.run_shape(op, [t.value], a, None)
+        return ops.run_shape(op, [np.broadcast_to(t.index, t.shape)], a, None)
     if len(x) > 1 and isinstance(x[1], Table):
         raise InputError("its shape must not depend on the images")
+    if t.unfolded:
+        raise InputError("Im2Col must be followed by a matrix product")
+    if t.padding and op != "Transpose":
+        raise InputError("padding must be followed by a convolution")
     axis = _axis_after(op, x, a, t)
 
     def change(array: NDArray) -> NDArray:
@@ -63,15 +65,37 @@ def reshaped(node: Node, x: list[Any], t: Table, batch: int | None) -> Any:
         return y
 
     # An index has one row; it is changed as a stack of as many as the table has rows.
-    stacked = ops.run_shape(op, [np.broadcast_to(t.index, t.value.shape), *x[1:]], a, batch)
-    if stacked.ndim <= axis or stacked.shape[axis] != t.value.shape[t.axis]:
-        raise InputError("it must keep the images apart")
-    return mapped(t, change, np.take(stacked, [0], axis=axis).copy(), axis)
+    stacked = change(np.broadcast_to(t.index, t.shape))
+    index = np.take(stacked, [0], axis=axis).copy()
+    if op == "Transpose" and not t.by_channel:
+        y = mapped(t, lambda v: np.transpose(v, a.get("perm")), index, axis)
+        if t.padding:
+            perm = [int(k) % t.index.ndim for k in a.get("perm", range(t.index.ndim)[::-1])]
+            y.padding = ([t.padding[0][k] for k in perm], t.padding[1])
+        return y
+    if not t.is_shared and not t.by_channel:
+        return mapped(t, change, index, axis)
+    return _arranged(t.mapped(t.columns, index=index, axis=axis, by_channel=True))
+
+
+def _arranged(t: Table) -> Table:
+    """Return a table by channel with values shaped as its index again, if that is a feature map of the layer."""
+    height, width = t.stage.map_size
+    size = height, width, t.stage.size
+    whole = np.arange(height * width * t.stage.size).reshape(size)
+    channels_first = (0, 3, 1, 2)
+    if t.axis or t.index.ndim != 4:
+        return t
+    if t.index.shape[1:] == size and np.array_equal(t.index[0], whole):
+        return t.mapped(lambda v: v.reshape(-1, 1, 1, t.stage.size), by_channel=False)
+    if t.index.shape[1:] == (size[2], *size[:2]) and np.array_equal(t.index, whole[None].transpose(channels_first)):
+        return t.mapped(lambda v: v.reshape(-1, t.stage.size, 1, 1), by_channel=False)
+    return t
 
 
 def _axis_after(op: str, x: list[Any], a: Any, t: Table) -> int:
     """Return the axis of the rows after the operator."""
-    nd, axis = t.value.ndim, t.axis
+    nd, axis = t.index.ndim, t.axis
     if op == "Transpose":
         perm = [int(k) % nd for k in a.get("perm", range(nd)[::-1])]
         if sorted(perm) != list(range(nd)):
@@ -79,7 +103,7 @@ def _axis_after(op: str, x: list[Any], a: Any, t: Table) -> int:
         return perm.index(axis)
     if op == "Squeeze":
         axes = ops.axes_of(x, a)
-        removed = [k for k in range(nd) if t.value.shape[k] == 1] if axes is None else [k % nd for k in axes]
+        removed = [k for k in range(nd) if t.shape[k] == 1] if axes is None else [k % nd for k in axes]
         if t.axis in removed:
             raise InputError("it must not remove the dimension of the images")
         return axis - sum(k < t.axis for k in removed)

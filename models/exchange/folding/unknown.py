@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.layers.base import PLANES_MAX
 
 from . import ops
 from .graph import Node
-from .layers import ONE_BIT, ONLY_CHAINS, InputLevels, Layers
+from .layers import FEW_BITS, ONLY_CHAINS, InputLevels, Layers
 from .products import magnitudes
 from .table import Stage, Table
 
@@ -79,7 +80,7 @@ def result(node: Node, x: list[Any], bits: float = 0) -> Unknown:
     if node.op in _SIGNS:
         return Unknown("", stage, sign=bits <= 1)
     if node.op in _ACTIVATIONS and stage is not None:
-        return Unknown(f"takes activations of {node.label}, which are more than two values: {ONE_BIT}", stage)
+        return Unknown(f"takes activations of {node.label}, which are more than two values: {FEW_BITS}", stage)
     if node.op not in _KEEPING and "Pool" not in node.op and "Normalization" not in node.op:
         return Unknown("", stage)
     what = next((v.what for v in x if isinstance(v, Unknown) and v.what), "")
@@ -114,8 +115,8 @@ def trouble(node: Node, x: list[Any], bits: float, layers: Layers) -> list[str]:
     if node.op in ops.PRODUCTS:
         return product_trouble(node, x, layers)
     found = joined(x)
-    if bits > 1 and node.op in _QUANTISERS and stage_of(x[0]) is not None:
-        found.append(f"{bits:g} bits: {ONE_BIT}")
+    if bits > PLANES_MAX and node.op in _QUANTISERS and stage_of(x[0]) is not None:
+        found.append(f"{bits:g} bits: {FEW_BITS}")
     if node.op in ops.CONSTANT_ONLY and not found and any(stage_of(v) is not None for v in x):
         found.append(f"it picks or joins activations: {ONLY_CHAINS}")
     if node.op == "Cast":
@@ -145,7 +146,7 @@ def product_trouble(node: Node, x: list[Any], layers: Layers) -> list[str]:
             found.append(v.what)
         elif isinstance(v, Table):
             try:
-                layers.bits_of(v)
+                layers.levels_of(v)
             except InputLevels:
                 pass
             except InputError as e:

@@ -7,6 +7,7 @@ That is the fold and its proof in one; no rule for batch norm, scales, signs or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,25 @@ from . import ops
 from .elements import SAME, elementwise, head
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import InputLevels, Layers
+from .maps import CHANNELS_LAST, padded, pooled, unfolded
 from .refusals import NO_SCORES, REFUSED, WHY, not_finite
-from .results import run_head, run_product
+from .results import run_head, run_map, run_product
 from .shapes import reshaped
 from .table import Stage, Table
 from .unknown import Unknown, is_convolution, joined, product_trouble, result, trouble
 
 #: Operator domains: ONNX itself, and those under which one-bit quantisers are found.
-DOMAINS = frozenset({"", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
+DOMAINS = frozenset({
+    "", "ai.onnx", "finn", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general", CHANNELS_LAST,
+})  # fmt: skip
 _QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold", "QuantizeLinear", "BipolarQuant"})
-_QONNX = frozenset({"BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul"})
+_QONNX = frozenset({
+    "BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul", "MaxPoolNHWC", "Im2Col",
+})  # fmt: skip
+_CHANNELS_LAST = frozenset({"Conv", "MaxPool", "BatchNormalization"})
+_MAPS: dict[str, Callable[[Node, list[Any], Table], Table]] = {
+    "Pad": padded, "Im2Col": lambda node, x, t: unfolded(node, t),
+}  # fmt: skip
 _BINARY = frozenset({
     "Add", "Sub", "Mul", "Div", "Sum", "Pow", "Where", "Min", "Max", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
     "Equal", "And", "Or", "Xor", "BipolarQuant",
@@ -149,9 +159,10 @@ class Walk:
     def _refuse(self, node: Node, found: list[str]) -> list[Any]:
         """Note why a node is refused, with what else is wrong in any case; return what is known of its results."""
         x = self._inputs(node)
-        if is_convolution(node) or (node.op in ops.PRODUCTS and node.domain == REFUSED):
+        is_product = node.op in ops.PRODUCTS
+        if node.domain == REFUSED if is_product else is_convolution(node):
             found = [*found, *not_finite(node, x), *product_trouble(node, x, self.layers)]
-        elif node.op not in ops.PRODUCTS and not any(text.startswith("it joins") for text in found):
+        elif not is_product and not any(text.startswith("it joins") for text in found):
             found = [*found, *joined(x)]
         self.problems.append(f"{node.label}: {'; '.join(dict.fromkeys(found))}")
         return [result(node, x)] * len(node.outputs)
@@ -177,8 +188,11 @@ class Walk:
             return head(node, t, self.graph.opset)
         if node.op in ops.SHAPES:
             return [reshaped(node, x, t, self.graph.input_shape[0])]
+        if node.op in ops.MAPS:
+            y = _MAPS.get(node.op, lambda node, x, t: pooled(node, t))(node, x, t)
+            return [y, *[Unknown()] * (len(node.outputs) - 1)]
         if node.op in ops.CONSTANT_ONLY:
-            raise InputError("it picks or joins activations: only chains of dense layers are supported")
+            raise InputError("it picks or joins activations: only chains of layers are supported")
         y = elementwise(node, x)
         if bits > 1:
             y.quantiser = f"{node.label}, {bits:g} bits"
@@ -200,7 +214,9 @@ class Walk:
 
     def _constant(self, node: Node, x: list[Any], bits: float) -> list[Any]:
         if node.op in ops.PRODUCTS:
-            results: list[Any] = [run_product(node.op, x, node.attrs)]
+            results: list[Any] = [run_product(node, x)]
+        elif node.op in ops.MAPS:
+            results = [run_map(node, x)]
         elif node.op in ops.HEADS:
             results = run_head(node.op, x, node.attrs)
         elif node.op in ops.SHAPES:
@@ -231,8 +247,9 @@ def _refusal(node: Node) -> str:
         return WHY[node.op]  # in domains for other layouts of tensors
     if node.domain not in DOMAINS:
         return f"operator domain must be one of {', '.join(sorted(DOMAINS - {''}))}, not {node.domain!r}"
-    if node.domain not in ("", "ai.onnx") and node.op not in _QONNX:
+    known = _CHANNELS_LAST if node.domain == CHANNELS_LAST else _QONNX
+    if node.domain not in ("", "ai.onnx") and node.op not in known:
         return WHY.get(node.op, f"the operator is not known in domain {node.domain!r}")
-    supported = (node.op in ops.ELEMENTWISE or node.op in ops.SHAPES or node.op in ops.PRODUCTS
+    supported = (node.op in ops.ELEMENTWISE or node.op in ops.SHAPES or node.op in ops.PRODUCTS or node.op in ops.MAPS
                  or node.op in ops.HEADS or node.op in ops.CONSTANT_ONLY or node.op == "Constant")  # fmt: skip
     return "" if supported else WHY.get(node.op, "the operator is not supported")

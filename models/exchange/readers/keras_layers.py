@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.graph import Node
+from oxnor.models.exchange.folding.maps import CHANNELS_LAST, PAD_VALUE
 from oxnor.models.exchange.folding.refusals import REFUSED, WHY
 
 from .keras_weights import KerasWeights
@@ -27,6 +28,9 @@ _ACTIVATIONS = {
 }  # fmt: skip
 
 
+_CHANNELS_FIRST = "data_format must be channels_last"
+
+
 def _plain(name: Any) -> str:
     """Return the name of a quantiser or activation, whichever way it is written, in small letters without marks."""
     if isinstance(name, Mapping):
@@ -37,6 +41,56 @@ def _plain(name: Any) -> str:
 def _snake(name: str) -> str:
     name = re.sub(r"\W+", "", name.split(">")[-1])
     return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
+
+
+def _sizes(value: Any, kind: str) -> list[int]:
+    """Return a setting of one size or two as a list."""
+    values = list(value) if isinstance(value, list | tuple) else [value] * (1 if "1D" in kind else 2)
+    if not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+        raise InputError(f"sizes of windows must be integers, not {value!r:.80}")
+    return values
+
+
+def _edges(value: Any) -> Sequence[Sequence[int]]:
+    """Return what a padding layer adds before and after rows, and columns."""
+    values = list(value) if isinstance(value, list | tuple) else [value, value]
+    edges = [list(v) if isinstance(v, list | tuple) else [v, v] for v in values]
+    if len(edges) != 2 or not all(len(e) == 2 and all(isinstance(n, int) and n >= 0 for n in e) for e in edges):
+        raise InputError(f"padding must be numbers of rows and columns, not {value!r:.80}")
+    return edges
+
+
+def _auto_pad(config: Mapping[str, Any]) -> str:
+    return {"valid": "VALID", "same": "SAME_UPPER"}.get(str(config.get("padding", "valid")).lower(), "none")
+
+
+def _window(config: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return stride, dilation and padding of a convolution as attributes of ONNX."""
+    return {
+        "strides": _sizes(config.get("strides", 1), kind), "dilations": _sizes(config.get("dilation_rate", 1), kind),
+        "auto_pad": _auto_pad(config),
+    }  # fmt: skip
+
+
+def _unlike_conv(kind: str, config: Mapping[str, Any], kernel: NDArray | None) -> str:
+    """Return why a convolution cannot be one of ONNX; empty if it can."""
+    if kind.removeprefix("Quant") not in ("Conv2D", "Conv1D", "DepthwiseConv2D"):
+        return WHY["ConvTranspose"]
+    if config.get("data_format") == "channels_first":
+        return _CHANNELS_FIRST
+    if kernel is None or kernel.ndim != (3 if "1D" in kind else 4) or not kernel.size:
+        return "must have a kernel in the file"
+    return ""
+
+
+def _dorefa_bits(quantiser: Any) -> int:
+    """Return the bits of a DoReFa quantiser of activations; 0 if it is none."""
+    if _plain(quantiser) not in ("dorefa", "dorefaquantizer"):
+        return 0
+    config = quantiser.get("config") if isinstance(quantiser, Mapping) else None
+    config = config if isinstance(config, Mapping) else {}
+    bits, mode = config.get("k_bit", 2), config.get("mode", "activations")
+    return bits if isinstance(bits, int) and 1 <= bits <= 8 and mode == "activations" else 0
 
 
 class Builder:
@@ -56,11 +110,11 @@ class Builder:
             used[name] = n + 1
             self._folder[id(layer)] = f"{name}_{n}" if n else name
 
-    def node(self, name: str, op: str, inputs: list[str], **attrs: Any) -> str:
+    def node(self, name: str, op: str, inputs: list[str], domain: str = "", **attrs: Any) -> str:
         """Add a node and return its output."""
         self._count += 1
         out = f"{name}#{self._count}"
-        self.nodes.append(Node(name, op, tuple(inputs), (out,), attrs))
+        self.nodes.append(Node(name, op, tuple(inputs), (out,), attrs, domain))
         return out
 
     def refuse(self, name: str, op: str, inputs: list[str], why: str) -> str:
@@ -129,8 +183,14 @@ class Builder:
             return self._activation(name, kind, x)
         if "Conv" in kind:
             return self._convolution(name, kind, config, x, weights)
+        if kind in ("MaxPooling2D", "MaxPooling1D", "GlobalMaxPooling2D"):
+            return self._pooling(name, kind, config, x)
+        if kind == "ZeroPadding2D":
+            (top, bottom), (left, right) = _edges(config.get("padding", 1))
+            pads = self.constant(np.array([0, top, left, 0, 0, bottom, right, 0], np.int64))
+            return self.node(name, "Pad", [x, pads])
         if "Pool" in kind:
-            return self.refuse(name, kind, [x], "pooling is not supported: dense layers are")
+            return self.refuse(name, kind, [x], WHY["AveragePool"])
         recurrent = kind == "Bidirectional" or kind.endswith(("LSTM", "GRU", "RNN"))
         return self.refuse(name, kind, [x], WHY["RNN"] if recurrent else WHY.get(kind, "the layer is not supported"))
 
@@ -146,33 +206,57 @@ class Builder:
         w = self.constant(kernel)
         if config.get("kernel_quantizer"):
             w = self._kernel(f"{name}.kernel_quantizer", config["kernel_quantizer"], w, kernel)
-        x = self.node(name, "MatMul", [x, w])
-        if config.get("use_bias", True):
-            bias = weights.get("bias", weights.get("1"))
-            if bias is None or bias.shape != (units,):
-                x = self.refuse(f"{name}.bias", "Add", [x], f"must have a bias of shape ({units},) in the file")
-            else:
-                x = self.node(f"{name}.bias", "Add", [x, self.constant(bias.astype(np.float32))])
+        x = self._bias(name, config, self.node(name, "MatMul", [x, w]), weights, units)
         return self._activation(f"{name}.activation", config.get("activation"), x)
 
     def _convolution(self, name: str, kind: str, config: dict[str, Any], x: str, weights: Mapping[str, NDArray]) -> str:
-        """Add a refusal, with what is wrong with the convolution's quantisers and activation besides."""
-        inputs = [x]
+        """Add a convolution: kernels are (height, width, inputs, outputs) in Keras, and images have channels last."""
         if config.get("input_quantizer"):
-            inputs = [self._activation(f"{name}.input_quantizer", config["input_quantizer"], x)]
+            x = self._activation(f"{name}.input_quantizer", config["input_quantizer"], x)
+        inputs = [x]
         kernel = weights.get("kernel", weights.get("depthwise_kernel", weights.get("0")))
-        if kernel is not None and kernel.ndim > 2 and kernel.size:
+        depthwise = "Depthwise" in kind
+        if kernel is not None and kernel.ndim in (3, 4) and kernel.size:
             kernel = np.asarray(kernel, np.float32)
-            if "Depthwise" in kind:  # a filter of each channel for each multiple
-                kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
             w = self.constant(kernel)
             quantiser = config.get("kernel_quantizer") or config.get("depthwise_quantizer")
             if quantiser:
                 w = self._kernel(f"{name}.kernel_quantizer", quantiser, w, kernel)
-            last_first = [kernel.ndim - 1, *range(kernel.ndim - 1)]
-            inputs.append(self.node(f"{name}.kernel", "Transpose", [w], perm=last_first))
-        x = self.refuse(name, kind, inputs, "convolutions are not supported: dense layers are")
+            order = [kernel.ndim - 2, kernel.ndim - 1] if depthwise else [kernel.ndim - 1, kernel.ndim - 2]
+            w = self.node(f"{name}.kernel", "Transpose", [w], perm=[*order, *range(kernel.ndim - 2)])
+            if depthwise:  # a filter of each channel for each multiple
+                shape = np.array([-1, 1, *kernel.shape[:-2]], np.int64)
+                w = self.node(f"{name}.kernel", "Reshape", [w, self.constant(shape)])
+            inputs.append(w)
+        if why := _unlike_conv(kind, config, kernel):
+            x = self.refuse(name, kind, inputs, why)
+        else:
+            assert kernel is not None
+            depth, n_out = kernel.shape[-2:]
+            attrs = {"group": depth if depthwise else config.get("groups", 1)} | _window(config, kind)
+            if config.get("pad_values"):
+                attrs[PAD_VALUE] = float(config["pad_values"])
+            x = self.node(name, "Conv", inputs, domain=CHANNELS_LAST, **attrs)
+            x = self._bias(name, config, x, weights, depth * n_out if depthwise else n_out)
         return self._activation(f"{name}.activation", config.get("activation"), x)
+
+    def _bias(self, name: str, config: dict[str, Any], x: str, weights: Mapping[str, NDArray], units: Any) -> str:
+        if not config.get("use_bias", True):
+            return x
+        bias = weights.get("bias", weights.get("1"))
+        if bias is None or bias.shape != (units,):
+            return self.refuse(f"{name}.bias", "Add", [x], f"must have a bias of shape ({units},) in the file")
+        return self.node(f"{name}.bias", "Add", [x, self.constant(bias.astype(np.float32))])
+
+    def _pooling(self, name: str, kind: str, config: dict[str, Any], x: str) -> str:
+        if config.get("data_format") == "channels_first":
+            return self.refuse(name, kind, [x], _CHANNELS_FIRST)
+        if kind.startswith("Global"):
+            return self.node(name, "GlobalMaxPool", [x], domain=CHANNELS_LAST)
+        size = _sizes(config.get("pool_size", 2), kind)
+        steps = config.get("strides")
+        attrs = {"kernel_shape": size, "strides": size if steps is None else _sizes(steps, kind)}
+        return self.node(name, "MaxPool", [x], domain=CHANNELS_LAST, auto_pad=_auto_pad(config), **attrs)
 
     def _kernel(self, name: str, quantiser: Any, w: str, kernel: NDArray[np.float32]) -> str:
         plain = _plain(quantiser)
@@ -212,7 +296,7 @@ class Builder:
             self.constant(np.asarray(values[f], np.float32))
             for f in ("gamma", "beta", "moving_mean", "moving_variance")
         ]
-        return self.node(name, "BatchNormalization", [x, *names], epsilon=float(config.get("epsilon", 1e-3)))
+        return self.node(name, "BatchNormalization", [x, *names], epsilon=float(config.get("epsilon", 1e-3)), axis=-1)
 
     def _activation(self, name: str, activation: Any, x: str) -> str:
         plain = _plain(activation)
@@ -225,6 +309,11 @@ class Builder:
         if plain == "steheaviside":
             x = self.node(name, "Greater", [x, self.constant(np.float32(0))])
             return self.node(name, "Cast", [x], to=1)
+        bits = _dorefa_bits(activation)
+        if bits:
+            top = self.constant(np.float32(2**bits - 1))
+            x = self.node(name, "Mul", [self.node(name, "Clip", [x], min=0.0, max=1.0), top])
+            return self.node(name, "Div", [self.node(name, "Round", [x]), top])
         if plain == "hardtanh":
             return self.node(name, "Clip", [x], min=-1.0, max=1.0)
         if plain in _ACTIVATIONS:

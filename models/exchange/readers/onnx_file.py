@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError, install
-from oxnor.models.exchange.folding.element_types import BFLOAT16, DTYPES, element_type
 from oxnor.models.exchange.folding.graph import (
+    BFLOAT16,
+    DTYPES,
     ELEMENTS_MAX,
     FILE_MAX,
     NODES_MAX,
     Graph,
     Node,
     Unsupported,
+    element_type,
     needed_nodes,
 )
+from oxnor.models.exchange.folding.maps import CHANNELS_LAST
 from oxnor.models.exchange.folding.refusals import refused
 
 from .finn_nodes import expanded, is_hardware
@@ -266,4 +269,6 @@ def _node(proto: Any, k: int, budget: _Budget) -> Node:
         # Graphs, texts and sparse tensors belong to operators that are refused by name.
     inputs, outputs = (tuple(_text(v) for v in names) for names in (proto.input, proto.output))
     node = Node(_text(name)[:200], _text(proto.op_type)[:80], inputs, outputs, attrs, _text(proto.domain))
+    if node.op == "BatchNormalization":
+        attrs["axis"] = -1 if node.domain == CHANNELS_LAST else 1
     return refused(node, why) if why else node

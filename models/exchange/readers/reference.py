@@ -47,9 +47,10 @@ def _operators() -> list[type]:
     class MultiThreshold(OpRun):
         def _run(self, x: Any, t: Any, out_dtype: Any = "", out_scale: Any = 1.0, out_bias: Any = 0.0,
                  data_layout: Any = "") -> tuple[Any]:  # fmt: skip
-            if x.ndim != 2:
-                raise NotImplementedError("MultiThreshold beyond (N, C)")
-            count = (x[:, :, None] >= t[None]).sum(axis=2).astype(x.dtype)
+            last = str(data_layout) in ("NHWC", "NWC")
+            x = x if last else np.moveaxis(x, 1, -1)
+            count = (x[..., None] >= t).sum(axis=-1).astype(x.dtype)
+            count = count if last else np.moveaxis(count, -1, 1)
             return ((out_scale * count + out_bias).astype(x.dtype),)
 
     class XnorPopcountMatMul(OpRun):

@@ -150,7 +150,7 @@ class ConvLayer(HiddenLayer):
     def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed outputs of packed inputs."""
         if reads is not kernels:
-            return self._from_pixels(self.reached(self._popcounts_of_reads(x, backend, reads)))
+            return self._from_pixels(self.reached(self.popcounts(x, backend, reads)))
         if backend == "numpy":
             return self._from_pixels(self.reached(self._popcounts_numpy(x)))
         return self._run(windows.conv, x, pack_words(self.weights))
@@ -181,10 +181,12 @@ class ConvLayer(HiddenLayer):
         )  # fmt: skip
         return out[:, 0] if self.planes_out == 1 else out
 
-    def _popcounts_of_reads(self, x: NDArray[np.uint64], backend: str, reads: Reads) -> NDArray[np.integer]:
-        """Return counts, shape (n, pixels, n_out), of windows that are read one by one."""
+    def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
+        """Return counts, shape (n, pixels, n_out), of windows that are read one by one; twice as many for pad 0."""
         window = self.window
         if window.groups > 1:
+            if reads is kernels:
+                return self._popcounts_numpy(x).astype(np.int32)
             raise InputError("read errors must not be asked of convolutions with groups")
         w = pack_words(self.weights)
 
