@@ -56,9 +56,7 @@ def test_random_cases(data):
     )}  # fmt: skip
     if case["kernel"] == (2, 3) and case["pad"] not in ("", "same"):
         case["kernel"] = (3, 3)
-    if case["act"] == "2 bits" and case["pad"] == "Pad -1":
-        case["pad"] = "Pad 1.5"
-    if case["pad"].startswith("Pad") and case["act"] in ("Quant 0/1", "3 thresholds"):
+    if case["pad"].startswith("Pad") and case["act"] in ("Quant 0/1", "2 bits", "3 thresholds"):
         case["pad"] = "Pad 0"
     model = made.conv_network(seed=data.draw(st.integers(0, 99)), size=(9, 8), **case)
     result = imported(model)

@@ -1,4 +1,4 @@
-"""Folders of parameters of Xilinx's BNN-PYNQ overlays, for networks of dense layers with 1-bit activations (LFC-W1A1).
+"""Folders of parameters of Xilinx's BNN-PYNQ overlays of 1-bit weights: LFC-W1A1, CNV-W1A1 and CNV-W1A2.
 
 The format is that of ``finnthesizer.py`` in the repository Xilinx/BNN-PYNQ: ``L-P-weights.bin`` and ``L-P-thres.bin``
 hold the 64-bit words of layer L and processing element P. Neuron k * PE + P has the words k * G to (k + 1) * G - 1,
@@ -18,11 +18,12 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.graph import FILE_MAX, Graph
 
 from .arrays_file import graph_of_arrays
+from .pynq_cnv import Parameters, graph_of_cnv, is_cnv
 
 #: Most processing elements of a layer, and most layers.
 _PE_MAX, _LAYERS_MAX = 1024, 16
 _PADDING = 32767
-_RULE = "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1"
+_RULE = "only LFC-W1A1 (dense layers of 1 bit), CNV-W1A1 and CNV-W1A2 are supported"
 _ADVICE = f"{_RULE}: export the trained network to ONNX"
 #: Thresholds a neuron, and bits a weight, of the networks that BNN-PYNQ makes, the simplest first.
 _PRECISIONS = ((1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2))
@@ -60,7 +61,11 @@ def read_pynq(path: Path) -> Graph:
         count += 1
     if count > _LAYERS_MAX:
         raise InputError(f"must have at most {_LAYERS_MAX} layers")
-    _check_kind(path, count)
+    if (each := _check_kind(path, count)) is not None:
+        layers: list[Parameters] = []
+        for layer in range(count):
+            layers.append(_parameters(path, layer, each, len(layers[-1].weights) if layers else 0))
+        return graph_of_cnv(layers, _classes(path, np.zeros(len(layers[-1].weights), np.int64)))
     for layer in range(count):
         w, t = _layer(path, layer, len(weights[-1]) if weights else None)
         weights.append(w)
@@ -103,23 +108,35 @@ def _words(path: Path, layer: int, kind: str, dtype: str) -> NDArray:
     return np.stack(rows)
 
 
-def _check_kind(path: Path, count: int) -> None:
-    """Raise InputError with what each layer is, if the files fit a network of convolutions or of more bits."""
+def _check_kind(path: Path, count: int) -> int | None:
+    """Return the thresholds a neuron of a network of CNV's shape; None for one of dense layers.
+
+    Raises
+    ------
+    InputError
+        With what each layer is, if the files fit another network of convolutions or of more bits.
+    """
     stored = []
     for k in range(count):
         has_thresholds = (path / f"{k}-0-thres.bin").is_file()
         stored.append((_words(path, k, "weights", "<u8"), _words(path, k, "thres", "<i8") if has_thresholds else None))
     for thresholds, bits in _PRECISIONS:
-        found = _described(stored, thresholds, bits)
+        sizes: list[tuple[int, int]] = []
+        found = _described(stored, thresholds, bits, sizes)
         if found is not None:
+            if is_cnv(sizes) and thresholds <= 2 and bits == 1:
+                return thresholds
             if any(found):
                 lines = [f"\n  - layer {k}: {', '.join(what)}" for k, what in enumerate(found) if what]
                 refused = f"{len(lines)} layer{'s' * (len(lines) > 1)}"
                 raise InputError(f"{_RULE}: {refused} cannot be imported{''.join(lines)}")
-            return
+            return None
+    return None
 
 
-def _described(layers: list[tuple[NDArray, NDArray | None]], thresholds: int, bits: int) -> list[list[str]] | None:
+def _described(
+    layers: list[tuple[NDArray, NDArray | None]], thresholds: int, bits: int, sizes: list[tuple[int, int]]
+) -> list[list[str]] | None:
     """Return what each layer is beyond a dense one of 1 bit, or None if the files fit no network of these precisions.
 
     Parameters
@@ -130,17 +147,21 @@ def _described(layers: list[tuple[NDArray, NDArray | None]], thresholds: int, bi
         Thresholds a neuron, of all layers but the last.
     bits : int
         Bits a weight.
+    sizes : list of (int, int)
+        Filled with the inputs of each neuron, and the neurons.
     """
     found: list[list[str]] = []
-    sizes: list[tuple[int, int]] = []  # inputs of each neuron, and neurons
     for k, (words, t) in enumerate(layers):
         last = k == len(layers) - 1
         each = 1 if last else thresholds
-        simd = int(np.bitwise_or.reduce(words, axis=None)).bit_length()
+        simd = _simd(words)
         if t is None:
             if not last:
                 return None
             found.append([f"weights of {bits} bits"] if bits > 1 else [])
+            total = words.size * simd // bits
+            if sizes and total % sizes[-1][1] == 0:
+                sizes.append((sizes[-1][1], total // sizes[-1][1]))
             break
         rows = t.shape[1] // each
         if t.shape[1] % each or words.shape[1] % rows or words.shape[1] // rows * simd % bits:
@@ -164,22 +185,50 @@ def _described(layers: list[tuple[NDArray, NDArray | None]], thresholds: int, bi
     return found
 
 
+def _parameters(path: Path, layer: int, each: int, before: int) -> Parameters:
+    """Return weights and thresholds of a layer of CNV; the last has none, but as many inputs as neurons before it."""
+    words, t = _words(path, layer, "weights", "<u8"), None
+    if (path / f"{layer}-0-thres.bin").is_file():
+        t = _words(path, layer, "thres", "<i8")
+        if len(t) != len(words):
+            raise InputError(f"layer {layer}: must have as many files of thresholds as of weights, not {len(t)}")
+        if (np.abs(t) > 1 << 24).any():
+            raise InputError(f"layer {layer}: thresholds must be in [-2**24, 2**24]")
+    simd = _simd(words)
+    rows = words.shape[1] * simd // before if t is None else t.shape[1] // each
+    if not rows or words.shape[1] % rows:
+        raise InputError(f"layer {layer}: must have as many words for each neuron")
+    weights = _rows(words, rows, simd)
+    if t is not None:
+        t = t.reshape(len(t), rows, each).swapaxes(0, 1).reshape(-1, each).astype(np.int64)
+    return Parameters(weights, t)
+
+
 def _layer(path: Path, layer: int, before: int | None) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return weights, shape (n_out, n_in), and thresholds of a layer; `before` is the size of the one before."""
     words, t = _words(path, layer, "weights", "<u8"), _words(path, layer, "thres", "<i8")
     elements, rows = t.shape
     if len(words) != elements:
         raise InputError(f"layer {layer}: must have as many files of thresholds as of weights, not {elements}")
-    simd = int(np.bitwise_or.reduce(words, axis=None)).bit_length()
-    groups = words.shape[1] // rows
+    simd, groups = _simd(words), words.shape[1] // rows
     if words.shape[1] % rows or not simd or (before is not None and groups * simd != before):
         raise InputError(f"layer {layer} is no dense layer of 1-bit inputs: {_ADVICE}")
     if (np.abs(t) > 1 << 16).any():
         raise InputError(f"layer {layer}: thresholds must be in [-65536, 65536]")
-    bits = np.unpackbits(words.astype("<u8").view(np.uint8).reshape(elements, rows, groups, 8), axis=-1,
-                         bitorder="little")[..., :simd]  # fmt: skip
-    ordered = bits.reshape(elements, rows, groups * simd).swapaxes(0, 1)
-    return ordered.reshape(elements * rows, -1).astype(bool), t.T.reshape(-1).astype(np.int64)
+    return _rows(words, rows, simd), t.T.reshape(-1).astype(np.int64)
+
+
+def _simd(words: NDArray) -> int:
+    """Return the bits that a word has."""
+    return int(np.bitwise_or.reduce(words, axis=None)).bit_length()
+
+
+def _rows(words: NDArray, rows: int, simd: int) -> NDArray[np.bool_]:
+    """Return the weights, shape (n_out, n_in), of words by processing element, each of which has so many neurons."""
+    elements = len(words)
+    bytes_ = words.astype("<u8").view(np.uint8).reshape(elements, rows, -1, 8)
+    bits = np.unpackbits(bytes_, axis=-1, bitorder="little")[..., :simd]
+    return bits.reshape(elements, rows, -1).swapaxes(0, 1).reshape(elements * rows, -1).astype(bool)
 
 
 def _classes(path: Path, thresholds: NDArray[np.int64]) -> int:
