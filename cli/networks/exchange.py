@@ -150,7 +150,7 @@ def _threshold(text: str | None) -> Any:
 
 
 def _show(report: dict[str, Any]) -> None:
-    shape, source = "-".join(map(str, report["shape"])), report["source"]
+    shape, source = report["label"], report["source"]
     title = f"{report['name']}: {shape}, {report['weights']:,} weights, from {source['file']} ({source['format']})"
     if report.get("kind") == "spiking":
         _show_spiking(report, title)

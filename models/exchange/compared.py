@@ -152,7 +152,7 @@ def comparisons(
                 add(on, "outputs given", images, lambda _: by_tool)
         except InputError as e:
             raise InputError(f"{check}: {e}") from None
-    elif network.n_in == 784 and built.coding not in BITS:
+    elif network.input_rule.features(network.n_in) == 784 and built.coding not in BITS:
         images, on = load_mnist("test")[0][:RANDOM_IMAGES].reshape(-1, 784), "MNIST test images"
         add(on, own, images, source)
     if graph.assumed == "binarized":

@@ -195,7 +195,8 @@ def from_graph(
     layers = [y | compared.neurons[k] for k, y in enumerate(built.layers)]
     checked = {k: sum(y[k] for y in layers) for k in ("checked", "differ", "rounding")}
     report: dict[str, Any] = {
-        "shape": list(built.network.shape), "weights": built.network.n_weights, "digest": built.network.digest,
+        "shape": list(built.network.shape), "label": built.network.label, "weights": built.network.n_weights,
+        "digest": built.network.digest,
         "input": {"coding": built.coding, "meaning": meaning(built.coding), "assumed": built.assumed,
                   "threshold": built.network.input_rule.to_json()},
         "layers": layers, "thresholds": checked, "outputs": compared.outputs, "accuracy": compared.accuracy,

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import whole_file
 from oxnor.models.exchange.readers.onnx_file import import_onnx
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.base import Layer
+from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 
 _DOMAIN = "qonnx.custom_op.general"
@@ -22,79 +26,179 @@ _EXACT = 1 << 24
 def to_model(network: Network) -> Any:
     """Return a network as an ONNX ModelProto in the QONNX dialect.
 
-    The input is grey, float32 0 to 255, shape (N, n_in), and becomes bits at one threshold or one an input. Each layer
-    is a MatMul with weights of -1 and +1 (annotated BIPOLAR), a Sub of its threshold on 2p - n_in, and a BipolarQuant.
-    The last gives scale * p + offset, in float64 where float32 would round.
+    The input is grey, float32 0 to 255, shape (N, n_in), or (N, channels, height, width) in front of a convolution. It
+    becomes bits at one threshold or one an input, or integers by a table that does not fall. Each layer is a MatMul or
+    Conv with weights of -1 and +1 (annotated BIPOLAR), a MaxPool if it pools, and a Sub of its threshold and a
+    BipolarQuant, or a MultiThreshold for several bit planes. The last gives scale * p + offset, in float64 where
+    float32 would round.
 
     Raises
     ------
     InputError
-        If a score does not fit the 53 bits of float64, or inputs have another rule than thresholds.
+        If a score does not fit the 53 bits of float64, or the inputs have another rule.
     """
-    if network.input_rule.kind != "threshold":
-        raise InputError(f"network {network.name!r}: input_rule must be one threshold an input for QONNX, not"
-                         f" {network.input_rule.kind}")
-    onnx = import_onnx()
-    from onnx import TensorProto, helper, numpy_helper
+    last, maker = network.layers[-1], _Maker(network)
+    assert isinstance(last, ScoreLayer)
+    here = maker.input()
+    for k, layer in enumerate(network.layers[:-1]):
+        assert isinstance(layer, HiddenLayer)
+        here = maker.hidden(k, layer, here)
+    here, kind = maker.scores(len(network.layers) - 1, last, here)
+    return maker.model(here, kind)
 
-    tensors = [numpy_helper.from_array(np.ones((), np.float32), "one")]
-    annotations, nodes = [], []
 
-    def constant(name: str, array: Any) -> str:
-        tensors.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+class _Maker:
+    """Makes the nodes of a model, layer by layer."""
+
+    def __init__(self, network: Network):
+        self.network = network
+        self.onnx = import_onnx()
+        self.tensors: list[Any] = []
+        self.annotations: list[Any] = []
+        self.nodes: list[Any] = []
+        self.constant("one", np.ones((), np.float32))
+        first = network.layers[0]
+        #: Shape of the feature map that comes, (height, width, channels), until it is flattened.
+        self.map = first.shape_in if isinstance(first, ConvLayer) else None
+        self.shape = [self.map[2], *self.map[:2]] if self.map else [first.n_in]
+
+    def constant(self, name: str, array: Any) -> str:
+        """Add a tensor and return its name."""
+        self.tensors.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def node(op: str, inputs: list[str], output: str, **attrs: Any) -> str:
-        domain = _DOMAIN if op == "BipolarQuant" else ""
-        nodes.append(helper.make_node(op, inputs, [output], name=output, domain=domain, **attrs))
+    def node(self, op: str, inputs: list[str], output: str, **attrs: Any) -> str:
+        """Add a node and return its output."""
+        domain = _DOMAIN if op in ("BipolarQuant", "MultiThreshold") else ""
+        self.nodes.append(self.onnx.helper.make_node(op, inputs, [output], name=output, domain=domain, **attrs))
         return output
 
-    def bipolar(name: str) -> None:
-        entry = onnx.StringStringEntryProto(key="finn_datatype", value="BIPOLAR")
-        annotations.append(onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[entry]))
+    def annotate(self, name: str, kind: str) -> None:
+        """Note the type of a tensor's elements, as FINN does."""
+        entry = self.onnx.StringStringEntryProto(key="finn_datatype", value=kind)
+        self.annotations.append(self.onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[entry]))
 
-    cut = constant("input_threshold", network.input_rule.thresholds.astype(np.float32))
-    here = node("BipolarQuant", [node("Sub", ["pixels", cut], "input_cut"), "one"], "input_bits")
-    for k, layer in enumerate(network.layers):
-        n = layer.n_in
-        weights = constant(f"weights{k}", np.where(layer.weights, np.float32(1), np.float32(-1)).T)
-        bipolar(weights)
-        here = node("MatMul", [here, weights], f"sums{k}")
-        if isinstance(layer, ScoreLayer):
-            continue
-        t = constant(f"thresholds{k}", (2 * layer.thresholds - n).astype(np.float32))
-        here = node("BipolarQuant", [node("Sub", [here, t], f"cut{k}"), "one"], f"bits{k}")
-        bipolar(here)
-    last = network.layers[-1]
-    assert isinstance(last, ScoreLayer)
-    half = last.scales / 2
-    start = last.offsets + half * last.n_in
-    largest = int((np.abs(last.scales) * last.n_in + np.abs(last.offsets)).max()) * 2
-    if largest >= 1 << 53:
-        raise InputError(f"network {network.name!r}: scores must be below 2**52 for QONNX")
-    kind = TensorProto.FLOAT
-    if largest >= _EXACT:
-        kind = TensorProto.DOUBLE
-        here = node("Cast", [here], "sums_wide", to=kind)
-    dtype = helper.tensor_dtype_to_np_dtype(kind)
-    here = node("Mul", [here, constant("scales", half.astype(dtype))], "scaled")
-    here = node("Add", [here, constant("offsets", start.astype(dtype))], "scores")
-    graph = helper.make_graph(
-        nodes, network.name,
-        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", network.n_in])],
-        [helper.make_tensor_value_info("scores", kind, ["N", network.n_out])],
-        tensors,
-    )  # fmt: skip
-    graph.quantization_annotation.extend(annotations)
-    entry = onnx.TensorAnnotation(
-        tensor_name="pixels",
-        quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value="UINT8")],
-    )
-    graph.quantization_annotation.append(entry)
-    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)]
-    model = helper.make_model(graph, opset_imports=opsets, producer_name="oxnor", ir_version=7)
-    helper.set_model_props(model, {"oxnor.name": network.name, "oxnor.scores": "exact"})
-    return model
+    def input(self) -> str:
+        """Add what makes bits or integers of pixels."""
+        rule, name = self.network.input_rule, self.network.name
+        if rule.table is not None:
+            table = rule.table.astype(np.int64)
+            if np.array_equal(table, np.arange(256)):
+                return "pixels"
+            if (np.diff(table) < 0).any():
+                raise InputError(f"network {name!r}: the table of input_rule must not fall for QONNX")
+            cuts = np.searchsorted(table, np.arange(1, table[-1] + 1)).astype(np.float32)
+            t = self.constant("input_thresholds", cuts[None])
+            return self.node("MultiThreshold", ["pixels", t], "input_levels", out_dtype=f"UINT{rule.bits}")
+        if rule.kind != "threshold":
+            raise InputError(
+                f"network {name!r}: input_rule must be one threshold an input, or bit planes, for QONNX, not"
+                f" {rule.kind}"
+            )
+        cut = rule.thresholds.astype(np.float32)
+        if self.map and cut.ndim:
+            cut = cut.reshape(self.map).transpose(2, 0, 1)
+        below = self.node("Sub", ["pixels", self.constant("input_threshold", cut)], "input_cut")
+        return self.node("BipolarQuant", [below, "one"], "input_bits")
+
+    def product(self, k: int, layer: Layer, here: str) -> str:
+        """Add a convolution or a matrix product."""
+        signs = np.where(layer.weights, np.float32(1), np.float32(-1))
+        if not isinstance(layer, ConvLayer):
+            if self.map:
+                here = self.node("Transpose", [here], f"pixels{k}", perm=[0, 2, 3, 1])
+                here = self.node("Flatten", [here], f"vector{k}", axis=1)
+                self.map = None
+            weights = self.constant(f"weights{k}", signs.T)
+            self.annotate(weights, "BIPOLAR")
+            return self.node("MatMul", [here, weights], f"sums{k}")
+        w = layer.window
+        kernels = signs.reshape(layer.n_out, w.kernel_y, w.kernel_x, -1).transpose(0, 3, 1, 2)
+        weights = self.constant(f"weights{k}", kernels)
+        self.annotate(weights, "BIPOLAR")
+        pads = [w.top, w.left, w.bottom, w.right]
+        pad = w.pad if layer.planes == 1 else {-1: 0, 1: 2**layer.planes - 1}[w.pad]
+        if w.is_padded and pad:
+            ends = self.constant(f"pads{k}", np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))
+            here = self.node("Pad", [here, ends, self.constant(f"pad{k}", np.float32(pad))], f"padded{k}")
+            pads = [0] * 4
+        here = self.node(
+            "Conv", [here, weights], f"sums{k}", kernel_shape=[w.kernel_y, w.kernel_x], pads=pads, group=w.groups,
+            strides=[w.step_y, w.step_x], dilations=[w.spread_y, w.spread_x],
+        )  # fmt: skip
+        if layer.pool:
+            here = self.pooled(k, layer, here)
+        self.map = layer.shape_out
+        return here
+
+    def pooled(self, k: int, layer: ConvLayer, here: str) -> str:
+        """Add a pooling of sums: of channels of which it takes the least, the negative ones."""
+        assert layer.pool
+        least = layer.lowest.any()
+        if least:
+            signs = self.constant(f"slopes{k}", np.where(layer.lowest, np.float32(-1), np.float32(1))[:, None, None])
+            here = self.node("Mul", [here, signs], f"slope{k}")
+        pool = layer.pool
+        kernel, steps = [pool.height, pool.width], [pool.step_y, pool.step_x]
+        here = self.node("MaxPool", [here], f"pool{k}", kernel_shape=kernel, strides=steps)
+        return self.node("Mul", [here, signs], f"pooled{k}") if least else here
+
+    def hidden(self, k: int, layer: HiddenLayer, here: str) -> str:
+        """Add a layer with its thresholds."""
+        here = self.product(k, layer, here)
+        twice = 2 * layer.thresholds.reshape(layer.n_out, -1) // (2 if layer.most > _most(layer) else 1)
+        t = ((twice - _offset(layer)[:, None]) / (1 if layer.planes == 1 else 2)).astype(np.float32)
+        if layer.levels > 1:
+            kind = {"out_dtype": f"UINT{layer.planes_out}"}
+            return self.node("MultiThreshold", [here, self.constant(f"thresholds{k}", t)], f"levels{k}", **kind)
+        cuts = self.constant(f"thresholds{k}", t[:, 0].reshape(-1, *[1] * (2 if self.map else 0)))
+        here = self.node("BipolarQuant", [self.node("Sub", [here, cuts], f"cut{k}"), "one"], f"bits{k}")
+        self.annotate(here, "BIPOLAR")
+        return here
+
+    def scores(self, k: int, layer: ScoreLayer, here: str) -> tuple[str, int]:
+        """Add the last layer; return its output and the type of its elements."""
+        here, kind = self.product(k, layer, here), self.onnx.TensorProto.FLOAT
+        # p = (sum + offset) / 2 of bits, and sum + offset / 2 of levels
+        scales = layer.scales / (2 if layer.planes == 1 else 1)
+        start = layer.offsets + layer.scales * _offset(layer) / 2
+        largest = int((np.abs(layer.scales) * _most(layer) + np.abs(layer.offsets)).max()) * 2
+        if largest >= 1 << 53:
+            raise InputError(f"network {self.network.name!r}: scores must be below 2**52 for QONNX")
+        if largest >= _EXACT:
+            kind = self.onnx.TensorProto.DOUBLE
+            here = self.node("Cast", [here], "sums_wide", to=kind)
+        dtype = self.onnx.helper.tensor_dtype_to_np_dtype(kind)
+        here = self.node("Mul", [here, self.constant("scales", scales.astype(dtype))], "scaled")
+        return self.node("Add", [here, self.constant("offsets", start.astype(dtype))], "scores"), kind
+
+    def model(self, output: str, kind: int) -> Any:
+        """Return the model."""
+        helper, network = self.onnx.helper, self.network
+        graph = helper.make_graph(
+            self.nodes, network.name,
+            [helper.make_tensor_value_info("pixels", self.onnx.TensorProto.FLOAT, ["N", *self.shape])],
+            [helper.make_tensor_value_info(output, kind, ["N", network.n_out])],
+            self.tensors,
+        )  # fmt: skip
+        self.annotate("pixels", "UINT8")
+        graph.quantization_annotation.extend(self.annotations)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)]
+        model = helper.make_model(graph, opset_imports=opsets, producer_name="oxnor", ir_version=7)
+        helper.set_model_props(model, {"oxnor.name": network.name, "oxnor.scores": "exact"})
+        return model
+
+
+def _most(layer: Layer) -> int:
+    """Return the largest popcount of a layer, with each synapse counted once in each plane."""
+    return layer.n_in * (2**layer.planes - 1)
+
+
+def _offset(layer: Layer) -> NDArray[np.int64]:
+    """Return 2 * popcount less the sum of bits, or less twice the sum of levels, of each neuron."""
+    top = 2**layer.planes - 1
+    signs = np.where(layer.weights, 1, -1).sum(axis=1)
+    return np.full(layer.n_out, layer.n_in) if top == 1 else top * (layer.n_in - signs)
 
 
 def export_qonnx(network: Network, path: str | Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Import of convolutional networks: every way in which exporters write them."""
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytest.importorskip("onnx")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import onnx_convolutions as made
+from helpers.convolutions import Conv, random_conv_network
+from helpers.imports import refused, save
+from helpers.onnx_networks import Maker
 
-pytest.importorskip("onnx")
-
-from oxnor.models.exchange.import_network import from_graph
+from oxnor.models import golden
+from oxnor.models.base.errors import InputError
+from oxnor.models.exchange.import_network import from_graph, import_network
+from oxnor.models.exchange.qonnx import to_model
 from oxnor.models.exchange.readers.onnx_file import from_model
 from oxnor.models.exchange.readers.reference import evaluator
+from oxnor.models.networks.input_rule import InputRule
 
 F = np.float32
 
@@ -74,3 +82,135 @@ def test_layouts_give_one_network(flatten):
     case = {"flatten": flatten, "pad": "zeros", "pool_at": "before", "size": (9, 8)}
     digests = {imported(made.conv_network(layout=layout, **case)).network.digest for layout in made.LAYOUTS}
     assert len(digests) == 1
+
+
+# Export
+
+EXPORTED = {
+    "8 bits, AND": ((7, 6, 3), [Conv(5), Conv(4, pool=(2, 2), has_lowest=True)], {"planes": 8}),
+    "zeros padded": ((8, 8, 1), [Conv(5, window=dict.fromkeys(("top", "left", "bottom", "right"), 1) | {"pad": 0}), Conv(4)], {}),
+    "2 bits, groups, +1 padded": (
+        (8, 8, 2),
+        [Conv(6, levels=3, window={"top": 1, "left": 1, "pad": 1}),
+         Conv(4, levels=3, pool=(3, 2), has_lowest=True, window={"groups": 2, "step_y": 2, "top": 2, "pad": 1}),
+         Conv(4, (1, 1), window={})],
+        {"levels": 3},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exported_network_comes_back(name):
+    """An export as QONNX gives the same integers when it is imported, and the same scores in the reference evaluator."""
+    shape, convolutions, more = EXPORTED[name]
+    network = random_conv_network(shape, convolutions, seed=3, **more)
+    if network.input_rule.table is not None:
+        table = np.minimum(np.arange(256) + (np.arange(256) >= 128), 255).astype(np.uint8)
+        network = replace(network, input_rule=InputRule.planes(table))
+    model = to_model(network)
+    assert imported(model).network.digest == network.digest
+    images = np.random.default_rng(1).integers(0, 256, (6, *shape), dtype=np.uint8)
+    scores = evaluator(model, "scores", "pixels")(images.transpose(0, 3, 1, 2).astype(F))
+    np.testing.assert_array_equal(scores, golden.scores(network, images))
+
+
+# Keras and Larq
+
+
+def _keras(path, layers, arrays):
+    h5py = pytest.importorskip("h5py")
+    config = [{"class_name": kind, "config": {"name": name} | config} for kind, name, config in layers]
+    config[0]["config"]["batch_input_shape"] = [None, 12, 10, 2]
+    path.write_text(json.dumps({"class_name": "Sequential", "config": {"layers": config}}))
+    with h5py.File(path.with_suffix(".h5"), "w") as f:
+        for name, array in arrays.items():
+            f[f"{name}:0"] = array.astype(F)
+    return path
+
+
+@pytest.mark.parametrize("values", [0.0, 1.0])
+def test_larq(values, tmp_path):
+    """Both paddings and orders of batch norm and pooling, with the sums that PyTorch gives."""
+    torch = pytest.importorskip("torch")
+    g = np.random.default_rng(5)
+    sign, free = {"kernel_quantizer": "ste_sign", "use_bias": False}, {"scale": False}
+    layers = [
+        ("Larq>QuantConv2D", "a", {"filters": 6, "kernel_size": [3, 3]} | sign), ("MaxPooling2D", "pa", {"pool_size": [2, 2]}),
+        ("BatchNormalization", "na", free),
+        ("Larq>QuantConv2D", "b", {"kernel_size": [3, 3], "padding": "same", "strides": [2, 1], "pad_values": values,
+                                   "input_quantizer": "ste_sign"} | sign),
+        ("BatchNormalization", "nb", {}), ("MaxPooling2D", "pb", {"pool_size": [3, 2], "strides": [2, 2]}),
+        ("Flatten", "flat", {}), ("Larq>QuantDense", "c", {"units": 3, "input_quantizer": "ste_sign"} | sign),
+    ]  # fmt: skip
+    w = {"a": (3, 3, 2, 6), "b": (3, 3, 6, 5), "c": (1 * 2 * 5, 3)}
+    arrays = {f"{name}/kernel": g.normal(size=shape) for name, shape in w.items()}
+    for name, n in (("na", 6), ("nb", 5)):
+        arrays |= {f"{name}/{f}": g.normal(size=n) for f in ("beta", "moving_mean")}
+        arrays[f"{name}/moving_variance"] = g.uniform(1, 9, n)
+    arrays["nb/gamma"] = g.normal(size=5)
+    result = import_network(_keras(tmp_path / "m.json", layers, arrays), coding="signed")
+    assert result.ok
+    assert result.network.label == "12x10x2-C6-P-C5-P-3"
+    images = g.integers(0, 256, (20, 12, 10, 2), dtype=np.uint8)
+    x = torch.from_numpy(images.astype(F) / F(127.5) - 1).permute(0, 3, 1, 2)
+    f, signs = torch.nn.functional, {k: torch.from_numpy(np.where(arrays[f"{k}/kernel"] >= 0, F(1), F(-1))) for k in w}
+
+    def norm(x, name):
+        gamma = arrays.get(f"{name}/gamma", np.ones(x.shape[1]))
+        beta, mean, var = (arrays[f"{name}/{k}"] for k in ("beta", "moving_mean", "moving_variance"))
+        return f.batch_norm(x, *(torch.from_numpy(v.astype(F)) for v in (mean, var, gamma, beta)), eps=1e-3)
+
+    x = norm(f.max_pool2d(f.conv2d(x, signs["a"].permute(3, 2, 0, 1)), 2), "na")
+    x = f.pad(torch.where(x >= 0, 1.0, -1.0), (1, 1, 1, 1), value=values)  # 5 rows, stride 2: one at both ends
+    x = f.max_pool2d(norm(f.conv2d(x, signs["b"].permute(3, 2, 0, 1), stride=(2, 1)), "nb"), (3, 2), 2)
+    x = torch.where(x >= 0, 1.0, -1.0).permute(0, 2, 3, 1).flatten(1) @ signs["c"]
+    np.testing.assert_array_equal(2 * golden.scores(result.network, images) - 10, x.numpy())
+
+
+# Refusals
+
+REFUSED = {
+    "channels of the input": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 2, 3, 3), F))]),
+                              "its group must divide 2 output channels, and 3 input channels into 2 each, not be 1"),
+    "groups": (lambda m: m.n("Conv", ["x", m.c(np.ones((4, 1, 3, 3), F))], group=2),
+               "its group must divide 4 output channels, and 3 input channels into 1 each, not be 2"),
+    "kernel": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 9, 3), F))]),
+               "convolution: kernel must be at most as large as the padded input, 8x8, not 9x3"),
+    "pool": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 2, 2), F))])], kernel_shape=[2, 2], strides=[2, 2],
+                           ceil_mode=1),
+             "its windows must divide the feature map of 7x7, and with ceil_mode the last hang over the edge: set ceil_mode to 0"),
+    "pool with pads": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2, 2], pads=[1] * 4),
+                       "its windows must lie inside the feature map of 6x6, and its pads are [1, 1, 1, 1]"),
+    "pool of the input": (lambda m: m.n("MaxPool", ["x"], kernel_shape=[2, 2]),
+                          "a pooling must follow a convolution: in front of the first it is not supported"),
+    "scales a channel": (lambda m: m.n("Conv", [m.n("Mul", ["x", m.c(np.array([1, 2, 3], F)[:, None, None])]),
+                                                m.c(np.ones((2, 3, 3, 3), F))]),
+                         ("takes inputs of which each channel has its own scale, and these cannot be folded into one integer: give"
+                          " the network inputs of one scale for all channels")),
+    "zero among the inputs": (lambda m: m.n("Conv", [m.n("Sub", ["x", m.c(F(0.5))]), m.c(np.ones((2, 3, 3, 3), F))], pads=[1] * 4),
+                              "it pads with 0, which must be the lowest or highest of its inputs' levels, -0.5 and 0.5"),
+    "thresholds a pixel": (lambda m: m.n("Add", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), m.c(np.ones((1, 1, 6, 6), F))]),
+                           "a constant must have at most one value a channel of a feature map"),
+    "pixels of scores": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name, tmp_path):
+    """One sentence, before anything is built."""
+    make, reason = REFUSED[name]
+    m = Maker(opset=17)
+    text = refused(save(m.model(["N", 3, 8, 8], make(m)), tmp_path / "n.onnx"), coding="unit")
+    if reason is None:
+        assert text == "the output must have one score a class, and Conv 'n_Conv_0' gives one a class and pixel"
+    else:
+        first, line = text.split("\n  - ")
+        assert first == "1 node cannot be imported"
+        assert line.split(": ", 1)[1] == reason
+
+
+def test_images_of_another_size(tmp_path):
+    path = save(made.conv_network(), tmp_path / "n.onnx")
+    np.savez(tmp_path / "images.npz", images=np.zeros((2, 6, 7, 4), np.uint8))
+    with pytest.raises(InputError, match=r"images: shape must be \(n, 7, 6, 3\), not \(2, 6, 7, 4\)"):
+        import_network(path, check=tmp_path / "images.npz")

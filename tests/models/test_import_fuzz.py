@@ -1,6 +1,7 @@
 """Mutated source files: each is imported and equal to its source, or refused in a sentence. See import_fuzz.py."""
 
 import collections
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +12,6 @@ pytest.importorskip("h5py", reason='importing Keras files needs the package h5py
 
 import numpy as np
 from helpers import import_fuzz
-
-from oxnor.models.networks.binarized import Network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of numpy, while files are spoilt
 
@@ -47,12 +46,12 @@ def test_the_fuzzer_can_fail(tmp_path, monkeypatch):
     """A defect in the fold is seen: thresholds off by one."""
     from oxnor.models.exchange.folding import build
 
-    class OffByOne:
-        @staticmethod
-        def from_arrays(weights, thresholds, *rest, **more):
-            wrong = [t if t is None else np.maximum(t - 1, 0) for t in thresholds]
-            return Network.from_arrays(weights, wrong, *rest, **more)
+    right = build._hidden
 
-    monkeypatch.setattr(build, "Network", OffByOne)
+    def off_by_one(stage, levels):
+        layer = right(stage, levels)
+        return replace(layer, thresholds=np.maximum(layer.thresholds - 1, 0))
+
+    monkeypatch.setattr(build, "_hidden", off_by_one)
     found = collections.Counter(import_fuzz.outcome("onnx", seed, tmp_path)[0] for seed in range(60))
     assert found["differs"] > 5

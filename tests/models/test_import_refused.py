@@ -86,7 +86,7 @@ def test_all_reasons_of_one_product(tmp_path):
     x = m.n("Gemm", [m.n("Exp", ["x"]), w, m.c(np.full(8, np.nan, F))])
     assert reasons(m, x, tmp_path / "n.onnx", coding="unit") == [
         "1 node cannot be imported",
-        ("Gemm 'Gemm_3': its bias must be finite, and 8 of 8 values are not; weights must be binary (one magnitude a neuron), and have 5"
+        ("Gemm 'Gemm_1': its bias must be finite, and 8 of 8 values are not; weights must be binary (one magnitude a neuron), and have 5"
          " values: export them through their quantiser (BipolarQuant), or train with 1-bit weights; takes levels of the input in uneven"
          " steps, or more than 256 (256 levels of 256), and the engine takes bits, or integers of 1 to 8 bits: quantise the input in even"
          " steps"),

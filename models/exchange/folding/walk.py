@@ -35,7 +35,7 @@ _QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold", "QuantizeLinear"
 _QONNX = frozenset({
     "BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul", "MaxPoolNHWC", "Im2Col",
 })  # fmt: skip
-_CHANNELS_LAST = frozenset({"Conv", "MaxPool", "BatchNormalization"})
+_CHANNELS_LAST = frozenset({"Conv", "MaxPool", "GlobalMaxPool", "BatchNormalization"})
 _MAPS: dict[str, Callable[[Node, list[Any], Table], Table]] = {
     "Pad": padded, "Im2Col": lambda node, x, t: unfolded(node, t),
 }  # fmt: skip

@@ -191,7 +191,8 @@ def network_of(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spi
     info = {"origin": "imported from NIR", "imported": {"notes": notes}}
     network = SpikingNetwork(name, tuple(folder.layers), decision, encoder, view, info)
     return network, {
-        "kind": "spiking", "shape": list(network.shape), "weights": network.n_weights, "digest": network.digest,
+        "kind": "spiking", "shape": list(network.shape), "label": network.label, "weights": network.n_weights,
+        "digest": network.digest,
         "layers": folder.records, "decision": asdict(decision), "encoder": asdict(encoder), "view": view,
         "thresholds": {"checked": network.n_weights, "differ": 0, "rounding": rounded}, "outputs": [], "accuracy": None,
         "notes": notes,
