@@ -400,7 +400,7 @@ def test_pynq_folder(pynq):
 def test_pynq_folder_wrong(pynq):
     folder, weights, thresholds = pynq
     advice = (
-        "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1: export the trained network to ONNX"
+        "only LFC-W1A1 (dense layers of 1 bit), CNV-W1A1 and CNV-W1A2 are supported: export the trained network to ONNX"
     )
     (folder / "classes.txt").write_text("a\n" * 9)
     assert refused(folder) == "classes.txt must name 1 to 8 classes, one a line, not 9"
@@ -436,7 +436,7 @@ def test_pynq_folder_of_another_kind(tmp_path):
         for p in range(4 if t is not None else 0):
             t[p::4].reshape(-1).astype("<i8").tofile(tmp_path / f"{k}-{p}-thres.bin")
     assert refused(tmp_path).split("\n") == [
-        "only dense layers with 1-bit weights, inputs and activations are supported, as LFC-W1A1: 3 layers cannot be imported",
+        "only LFC-W1A1 (dense layers of 1 bit), CNV-W1A1 and CNV-W1A2 are supported: 3 layers cannot be imported",
         "  - layer 0: weights of 2 bits, 2 thresholds a neuron, for activations of 2 bits, inputs of more than 1 bit",
         "  - layer 1: a convolution of 3 x 3, weights of 2 bits, 2 thresholds a neuron, for activations of 2 bits",
         "  - layer 2: weights of 2 bits",
