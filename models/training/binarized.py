@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,8 +130,7 @@ def train(
         raise InputError("must come with a `checkpoint` file", parameter="resume")
     state = load_state(path) if resume and path is not None and path.is_file() else None
     shape, classes = _picture_shape(images), classes or int(labels.max()) + 1
-    if shape is None and (params.views or (params.teacher.epochs and params.distill)):
-        raise InputError("views and the teacher's epochs must be 0 for features that are no pictures")
+    _check_shape(params, shape)
     # torch wants arrays that may be written
     images, labels = np.array(images).reshape(len(images), -1), np.array(labels)
     first = images_at_start(state, images, path) if state and path else len(images)
@@ -142,10 +141,8 @@ def train(
     teacher = _teacher(params.teacher, (grey, answer), folder, tell, shape, classes) if params.distill else None
     rule = params.rule(images[begun])
     stages = params.stages(shape or images.shape[1:], rule, classes)
-    device = "cuda" if params.layers and torch.cuda.is_available() else "cpu"
-    student = Student(stages, params.seed, params.steepness, device)
-    optimizer = torch.optim.Adam(student.parameters, lr=params.lr, fused=True)
-    run = Run(student, optimizer, digest(images[:first]), first, len(images), path)
+    run = _begin(params, stages, images[:first], len(images), path)
+    student = run.student
     if state and path:
         run.restore(state, params, path)
     views = Views(grey, teacher, params.deformation, folder, shape, rule)
@@ -169,6 +166,23 @@ def train(
     return dataclasses.replace(student.fold(plain, name, rule), info=info)
 
 
+def _check_shape(params: TrainParams, shape: Sequence[int] | None) -> None:
+    is_taught = params.teacher.epochs and params.distill
+    if shape is None and (params.views or is_taught):
+        raise InputError("views and the teacher's epochs must be 0 for features that are no pictures")
+    if shape is not None and len(shape) == 3 and is_taught:
+        raise InputError("the teacher's epochs must be 0 for pictures in colour")
+
+
+def _begin(params: TrainParams, stages: Sequence[Any], images: NDArray[np.uint8], used: int, path: Path | None) -> Run:
+    """Return the state before the first step; networks with convolutions are on a GPU if there is one."""
+    torch = import_torch()
+    device = "cuda" if params.layers and torch.cuda.is_available() else "cpu"
+    student = Student(stages, params.seed, params.steepness, device)
+    optimizer = torch.optim.Adam(student.parameters, lr=params.lr, fused=True)
+    return Run(student, optimizer, digest(images), len(images), used, path)
+
+
 def _teacher(
     params: TeacherParams, data: tuple[Any, Any], folder: Path | None, tell: Callable[[Progress], None],
     shape: tuple[int, ...] | None, classes: int,
@@ -180,7 +194,8 @@ def _teacher(
     def progress(epoch: int, loss: float) -> None:
         tell(Progress("teacher", epoch, params.epochs, loss))
 
-    return train_teacher(params, *data, folder, progress, shape or MNIST_SHAPE, classes)
+    height, width = (shape or MNIST_SHAPE)[:2]
+    return train_teacher(params, *data, folder, progress, (height, width), classes)
 
 
 def _epoch(params: TrainParams, run: Run, views: Views, labels: Any, tell: Callable[[Progress], None]) -> float:

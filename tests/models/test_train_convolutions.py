@@ -144,9 +144,9 @@ def test_resumed_within_an_epoch_is_uninterrupted(trained, digits, tmp_path, mon
         if len(told) == 2:
             raise StopHere
 
-    monkeypatch.setattr(states, "_SECONDS", 0)
     monkeypatch.setattr("oxnor.models.training.binarized._LEG_IMAGES", 2048 // 3)
-    whole = train(SMALL, *digits, name="small")
+    whole = train(SMALL, *digits, name="small")  # no checkpoint is due
+    monkeypatch.setattr(states, "_SECONDS", 0)
     with pytest.raises(StopHere):
         train(SMALL, *digits, name="small", checkpoint=path, progress=interrupt)
     assert 0 < told[-1].part < 1
@@ -218,6 +218,8 @@ def test_trains_with_errors_and_planes_and_colour(digits, tmp_path):
         assert Network.load(tmp_path / "n.npz").digest == network.digest
         digests.add(network.digest)
     assert len(digests) == 4
+    with pytest.raises(InputError, match=r"^the teacher's epochs must be 0 for pictures in colour$"):
+        train(TrainParams(layers="C4", epochs=1, validation=5), colour, labels[:400])
 
 
 def test_moved_and_mirrored():
