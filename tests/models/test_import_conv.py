@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("onnx")
@@ -54,7 +54,7 @@ def test_cases(case):
     assert all(c["rounding"] == 0 for c in result.report["outputs"])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.data())
 def test_random_cases(data):
     """Any mixture of them; other layouts of the same network give the same integers."""

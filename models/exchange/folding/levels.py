@@ -160,8 +160,9 @@ def to_levels(table: Table) -> Levels:
     value = table.columns(table.value).astype(np.float64)
     is_input = table.stage.weights is None
     rises = np.diff(value[:, :: max(1, value.shape[1] // 64)], axis=0) != 0
-    if not np.isfinite(value).all() or (not is_input and len(value) > 3 and bool(rises.all(axis=0).any())):
-        raise found  # sums as they are: no quantiser has made them levels
+    as_they_are = not is_input and not table.quantiser and len(value) > 3 and bool(rises.all(axis=0).any())
+    if not np.isfinite(value).all() or as_they_are:
+        raise found  # sums: no quantiser has made them levels
     for lowest in _origins(value):
         codes = _codes(value - lowest)
         if codes is not None:
