@@ -33,7 +33,8 @@ def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineCon
         ``fault_injector`` and ``programming`` as a board says that it has them. Default: the design's.
     """
     from oxnor.fpga.boards import board as spec_of
-    from oxnor.fpga.search import engine_for, find_engine
+    from oxnor.fpga.engines import engine_for
+    from oxnor.fpga.search import find_engine
 
     board, network = board_of(design), design.binarized
     spec = spec_of(board.name)

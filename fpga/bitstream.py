@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.targets import TARGETS
-from oxnor.hw.params.widths import bits_for
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked, write_text
 from oxnor.models.base.replace import whole_folder
@@ -22,6 +20,7 @@ from oxnor.sim.runner.synthesis import Tool, ToolError, run_tool
 
 from .boards import Board, Chip
 from .design import BoardDesign, write_design
+from .memories import layers_in_logic, macro_rams, memory_style
 from .options import BuildOptions
 from .report import BuildReport, report
 from .tools import find_tool
@@ -36,7 +35,7 @@ MACROS_PACKED = 100
 Progress = Callable[[str, int, int], object]
 
 
-def synthesis_script(board: Board, sources: list[str], coefficients: str) -> str:
+def synthesis_script(board: Board, sources: list[str], config: EngineConfig) -> str:
     """Return the Yosys script.
 
     Parameters
@@ -44,8 +43,8 @@ def synthesis_script(board: Board, sources: list[str], coefficients: str) -> str
     board : Board
     sources : list of str
         Verilog files.
-    coefficients : str
-        Memory for thresholds: "block" or "distributed", the rest of the chip's memory deciding.
+    config : EngineConfig
+        The engine: it says which memories are block RAM.
     """
     synth = {
         # A full chip: flip-flops are merged, and few of them have enables of their own, which would split logic tiles.
@@ -53,33 +52,21 @@ def synthesis_script(board: Board, sources: list[str], coefficients: str) -> str
         # Wide multiplexers would make popcounts half as large again.
         "ecp5": "synth_ecp5 -nowidelut",
     }[board.chip.family]
-    style = {"block": "block", "distributed": "logic"}[coefficients]
+    styles = {"coefficient_rom.mem": {"block": "block", "distributed": "logic"}[memory_style(config, board.chip)]}
+    styles |= {f"layer{k}.array.tile_*.macro.mem": "logic" for k in layers_in_logic(config, board.chip)}
+    attributes = "".join(
+        f'setattr -set {kind}_style "{style}" c:*{name}\n' for name, style in styles.items() for kind in ("ram", "rom")
+    )
     # The new writer of abc9's input joins nets that are not equal (yosys #6237). The check after mapping takes longer
     # than all else together.
     return f"""read_verilog -sv {" ".join(sources)}
 scratchpad -set abc9.xaiger 1
 scratchpad -set abc9.verify 0
 {synth} -top {TOP} -run begin:map_ram
-setattr -set ram_style "{style}" c:*coefficient_rom.mem
-setattr -set rom_style "{style}" c:*coefficient_rom.mem
-{synth} -top {TOP} -run map_ram:
+{attributes}{synth} -top {TOP} -run map_ram:
 tee -o stat.json stat -json
 write_json design.json
 """
-
-
-def memory_style(config: EngineConfig, chip: Chip) -> str:
-    """Return where thresholds go: "block" RAM, or "distributed" in logic if the macros leave none or it is too slow."""
-    if chip.family == "ecp5":  # its block RAM takes more than half a cycle, which leaves too little for the comparison
-        return "distributed"
-    target = TARGETS[chip.target]
-    assert target.cols is not None
-    # A hidden layer's thresholds are a word a pass.
-    needed = sum(
-        -(-y.groups * bits_for(y.n_in + 1) // target.cols) * -(-y.passes // target.rows) for y in config.layers[:-1]
-    )
-    macros = sum(y.macros for y in config.layers)
-    return "block" if macros + needed <= chip.block_rams else "distributed"
 
 
 def netlist_key(directory: Path, described: object) -> str:
@@ -157,7 +144,7 @@ def _built(
     step("Verilog", 0, STEPS)
     design = write_design(network, board, config, work, options)
     sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
-    write_text(work / "synth.ys", synthesis_script(board, sources, memory_style(config, board.chip)))
+    write_text(work / "synth.ys", synthesis_script(board, sources, config))
     inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": _placement(board.chip, config)}
     key = netlist_key(work, inputs)
     target = work.parent / key
@@ -181,7 +168,7 @@ def _placement(chip: Chip, config: EngineConfig) -> list[str]:
     """Return the arguments of nextpnr that depend on the chip and the engine."""
     # The default placer packs cells as close as they go. Around a hundred block RAMs that share inputs no router can
     # then reach them all: the other one spreads them. With fewer the default gives the faster clock.
-    spread = chip.family == "ecp5" and sum(y.macros for y in config.layers) > MACROS_PACKED
+    spread = chip.family == "ecp5" and macro_rams(config, chip) > MACROS_PACKED
     return [*chip.pnr, *(("--placer", "static", "--router", "router2") if spread else ())]
 
 

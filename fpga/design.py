@@ -16,6 +16,7 @@ from oxnor.models.base.files import write_text
 from oxnor.models.networks.binarized import Network
 
 from .boards import Board
+from .memories import buffer_words
 from .options import BuildOptions
 from .top import PLL, TOP, divisor, pin_file, pll_text, top_text
 
@@ -74,7 +75,7 @@ def identity_for(
         version=link_protocol.VERSION,
         result_bytes=config.result_width // 8,
         image_bytes=config.beats * config.stream_width // 8,
-        payload_max=2 * board.chip.buffer_words,
+        payload_max=2 * buffer_words(config, board.chip),
         clock_hz=round(freq_mhz * 1e6),
         divisor=bit_cycles,
         name=board.name,

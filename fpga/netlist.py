@@ -17,7 +17,7 @@ from oxnor.sim.runner.cache import Lease, is_whole, seal
 from oxnor.sim.runner.synthesis import run_tool, yosys_share
 from oxnor.sim.verify.inputs import Inputs
 
-from .bitstream import memory_style, netlist_key, synthesis_script
+from .bitstream import netlist_key, synthesis_script
 from .boards import Board
 from .design import write_design
 from .emulate import VirtualBoard, build_program
@@ -46,7 +46,7 @@ def netlist(network: Network, board: Board, config: EngineConfig, root: Path | N
         options = BuildOptions(board.oscillator_mhz, bit_cycles=BIT_CYCLES_MIN["uart"])
         design = write_design(network, board, config, work, options)
         sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
-        script = synthesis_script(board, sources, memory_style(config, board.chip))
+        script = synthesis_script(board, sources, config)
         write_text(work / "synth.ys", f"{script}write_verilog -noattr netlist.v\n")
         yosys = find_tool("yosys")
         target = cache / f"netlist-{netlist_key(work, [yosys.name, design.freq_mhz])}"

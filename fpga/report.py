@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,12 @@ from oxnor.hw.params.schedule import schedule
 
 from .boards import Chip
 from .design import BoardDesign
+from .memories import pixel_memories
 
+#: Bits on the line to a byte: a start bit, eight, a stop bit.
+UART_BITS = 10
+#: Fields that reports have not had from the beginning; left out where they say nothing.
+LATER = ("line_images_per_s", "memories")
 #: What each family's tools call the same things.
 CELLS: dict[str, dict[str, tuple[str, ...]]] = {
     "ice40": {"lut4": ("SB_LUT4",), "carry": ("SB_CARRY",), "ff": ("SB_DFF",), "block_ram": ("SB_RAM40_4K",),
@@ -28,8 +33,8 @@ USED: dict[str, dict[str, str]] = {
 
 def bound_cycles(config: EngineConfig, chip: Chip) -> float:
     """Return the fewest cycles to an image if every block RAM of the chip read synapses in every cycle."""
-    synapses = sum(y.n_in * y.n_out for y in config.layers)
-    return synapses / (chip.block_rams * chip.block_ram_bits)
+    reads = sum(y.n_in * y.n_out * y.planes * y.vectors for y in config.layers)  # of single synapses
+    return reads / (chip.block_rams * chip.block_ram_bits)
 
 
 def cells(path: Path, family: str) -> dict[str, int]:
@@ -84,6 +89,10 @@ class BuildReport:
         Names and versions.
     advice : str or None
         What to change if the design does not fit or is too slow; None if all is well.
+    line_images_per_s : float or None
+        Images that the UART carries; None in reports from before it was said.
+    memories : dict of str to dict
+        Image buffer and line buffers of an engine with convolutions: words, bits of a word, block RAMs.
     """
 
     network: str
@@ -108,6 +117,8 @@ class BuildReport:
     seed: int
     tools: dict[str, str]
     advice: str | None
+    line_images_per_s: float | None = None
+    memories: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         speed = f"{self.images_per_s:,} images/s at {self.freq_mhz:g} MHz"
@@ -123,12 +134,12 @@ class BuildReport:
         values: dict[str, Any] = {}
         for f in fields(self):
             values |= self.resources if f.name == "resources" else {f.name: getattr(self, f.name)}
-        return values
+        return {name: value for name, value in values.items() if name not in LATER or value}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> BuildReport:
         """Undo :meth:`to_json`."""
-        names = [f.name for f in fields(cls) if f.name != "resources"]
+        names = [f.name for f in fields(cls) if f.name != "resources" and (f.name not in LATER or f.name in values)]
         known = {name: values[name] for name in names}
         known |= {"folding": tuple(map(tuple, values["folding"])), "macro": tuple(values["macro"])}
         return cls(resources={name: n for name, n in values.items() if name not in names}, **known)
@@ -176,7 +187,19 @@ def report(design: BoardDesign, work: Path, tools: dict[str, str], seed: int) ->
         seed=seed,
         tools=tools,
         advice=advice(fits, fmax, design.freq_mhz, placed),
+        line_images_per_s=_line_images_per_s(design),
+        memories={
+            memory.name: {"words": memory.words, "width": memory.width, "block_ram": memory.block_rams}
+            for memory in pixel_memories(design.config, chip)
+        },
     )
+
+
+def _line_images_per_s(design: BoardDesign) -> float | None:
+    """Return how many images the UART carries; None where the host makes the clock of the line."""
+    if design.link != "uart":
+        return None
+    return round(design.baud / (UART_BITS * design.identity.image_bytes), 1)
 
 
 def _fmax(path: Path) -> float | None:

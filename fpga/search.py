@@ -2,77 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from oxnor.hw.interface.link_protocol import WORD
-from oxnor.hw.macros.fault_injector import block_count
-from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.hw.params.targets import TARGETS
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
 from .boards import Chip
+from .conv_search import ConvSearch
+from .engines import USABLE, Folding, SearchResult, engine_for, fixed_luts, has_windows, macro_luts
 from .report import bound_cycles
-
-#: Logic of a design, in 4-input look-up tables: per synapse bit that is read in a cycle (XNOR, popcount, input
-#: register), per bit of a layer's input register and of the frame assembler, per macro (its count and its place in the
-#: sum), and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
-LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
-LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
-LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}
-LUTS_BASE = {"ice40": 1930, "ecp5": 1200}
-#: What options of an engine add: the fault injector for each block of 64 columns of a lane and each layer's key, the
-#: programming controller for itself and each macro. From the synthesis of small networks.
-LUTS_PER_BLOCK, LUTS_PER_KEY = 2750, 3300
-LUTS_CONTROLLER = {"ice40": 1500, "ecp5": 1450}
-LUTS_PER_PROGRAMMED = {"ice40": 75, "ecp5": 90}
-#: Share of a chip's logic that placement can use.
-USABLE = {"ice40": 0.98, "ecp5": 0.85}
-
-
-@dataclass(frozen=True)
-class Folding:
-    """A folding, and what it is thought to take.
-
-    Parameters
-    ----------
-    folds : tuple of (H, V)
-        One a layer.
-    interval : int
-        Clock cycles from image to image.
-    macros : int
-        Macros, that is block RAMs.
-    luts : int
-        Estimate.
-    """
-
-    folds: tuple[tuple[int, int], ...]
-    interval: int
-    macros: int
-    luts: int
-
-
-@dataclass(frozen=True, repr=False)
-class SearchResult:
-    """The engine for a chip, and why it is this one.
-
-    Parameters
-    ----------
-    config : EngineConfig
-        The fastest engine that fits.
-    folding : Folding
-    steps : tuple of str
-        One sentence a step, for people.
-    """
-
-    config: EngineConfig
-    folding: Folding
-    steps: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"SearchResult({self.config!r}, {len(self.steps)} steps)"
 
 
 def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int, int] | None:
@@ -86,31 +24,6 @@ def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int,
             if best is None or h * v < best[0] * best[1]:
                 best = (h, v)
     return best
-
-
-def engine_for(
-    network: Network,
-    chip: Chip,
-    folding: Sequence[tuple[int, int] | None],
-    *,
-    fault_injector: bool = False,
-    programming: bool = False,
-) -> EngineConfig:
-    """Return an engine of a chip as the host link drives it.
-
-    Parameters
-    ----------
-    network : Network
-    chip : Chip
-    folding : sequence of (H, V)
-        One a layer.
-    fault_injector, programming : bool
-        As in :class:`oxnor.hw.params.options.EngineOptions`.
-    """
-    layers = tuple(LayerOptions(folding=fold) for fold in folding)
-    return EngineConfig.for_network(
-        network, EngineOptions(chip.target, WORD, False, fault_injector, programming, layers)
-    )
 
 
 def folding_for(
@@ -129,16 +42,9 @@ def folding_for(
             return None
         folds.append(fold)
     config = engine_for(network, chip, folds, fault_injector=fault_injector, programming=programming)
-    f = chip.family
-    luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * config.beats * WORD
-    for y in config.layers:
-        luts += LUTS_PER_BIT[f] * y.macros * y.cols + LUTS_PER_MACRO[f] * y.macros
-        luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols
-        luts += config.fault_injector * (LUTS_PER_KEY + LUTS_PER_BLOCK * y.groups * block_count(y))
-        luts += config.programming * LUTS_PER_PROGRAMMED[f] * y.macros
-    luts += config.programming * LUTS_CONTROLLER[f]
+    luts = round(fixed_luts(config, chip) + macro_luts(config, chip))
     interval = max(config.beats, *(y.reads for y in config.layers))
-    return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), round(luts))
+    return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), luts)
 
 
 def find_engine(
@@ -167,6 +73,9 @@ def find_engine(
     """
     if interval is not None and interval < 1:
         raise InputError(f"must be 1 or more, not {interval}", parameter="interval")
+    if has_windows(network):
+        options = {"fault_injector": fault_injector, "programming": programming}
+        return ConvSearch(network, chip, options).run(interval)
     target = TARGETS[chip.target]
     beats = -(-network.n_in // WORD)
     rams, luts = chip.block_rams, int(USABLE[chip.family] * chip.luts)

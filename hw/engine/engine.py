@@ -107,7 +107,7 @@ class Engine(Unit):
         parts: list[tuple[str, Unit]] = [(f"layer{k}", UNITS[layer.kind](config, k))]
         if layer.window:
             parts.insert(0, (f"window{k}", WindowMaker(layer.window, layer.planes)))
-        elif pixels := config.gathers(k):
+        elif (pixels := config.gathers(k)) and not layer.in_memory:
             parts.insert(0, (f"gather{k}", Gather(pixels, config.stream_into(k).bits // pixels)))
         if layer.window and layer.pool:
             size = layer.window.out_size

@@ -42,6 +42,8 @@ BIT_CYCLES_MIN = {"uart": 4, "spi": 8}
 RUN_TIMEOUT_BITS = 24
 #: Bits of a beat of the engine behind the link, and of a word of the link's buffer.
 WORD = 16
+#: Longest payload, in bytes: whole words, of which two bytes say how many bytes they are.
+PAYLOAD_MAX = 65534
 
 
 class Command(IntEnum):

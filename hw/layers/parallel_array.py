@@ -6,7 +6,7 @@ import math
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Member, Out
+from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
@@ -16,6 +16,7 @@ from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.streams import VectorStream
 from oxnor.hw.params.widths import bits_for
 
+from .gather import GatherMemory
 from .macro_tile import TileMacro
 from .options import NO_OPTIONS, OptionalPorts
 from .tile import Tile
@@ -24,9 +25,10 @@ from .tile import Tile
 class SynapseArray(Unit):
     """The macros of an input-parallel layer, with their popcount trees and the coefficients of each pass.
 
-    An input vector is taken into a register and rotated by one slice a read, so that slice s stands on the columns
-    while row pass * S + s is sensed. Reads follow each other without a gap, also from one vector to the next.
-    Outputs belong to the read ``config.sense_latency`` enabled cycles before. While ``en`` is 0 all holds.
+    An input vector is taken into a register and rotated by one slice a read, or into a memory from which a slice is
+    read, so that slice s stands on the columns while row pass * S + s is sensed. Reads follow each other without a gap,
+    also from one vector to the next. Outputs belong to the read ``config.sense_latency`` enabled cycles before. While
+    ``en`` is 0 all holds.
 
     The bit planes of a vector follow each other, the last one first, with the same rows: so many times for each pass.
 
@@ -107,17 +109,23 @@ class SynapseArray(Unit):
         plane = Signal(range(c.planes))
         pass_ = Signal(range(c.passes))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
-        m.d.comb += [
-            self.i.ready.eq(self.en & (~busy | at_end)),
-        ]
+        memory, offered = None, self.i.valid
+        if c.in_memory:
+            memory = self._memory(m, platform, self.en & (~busy | at_end), slice_)
+            offered = memory.offered
+        else:
+            m.d.comb += self.i.ready.eq(self.en & (~busy | at_end))
         accepts = self.en & (at_end | ~busy)
         with m.If(self.en):
             with m.If(at_end | ~busy):
-                m.d.sync += [busy.eq(self.i.valid), row.eq(0), slice_.eq(0), pass_.eq(0), plane.eq(0)]
-                m.d.sync += [x.eq(self._last_plane_first(c.slices * width)), at_end.eq(c.reads == 1)]
+                m.d.sync += [busy.eq(offered), row.eq(0), slice_.eq(0), pass_.eq(0), plane.eq(0)]
+                if memory:
+                    m.d.sync += at_end.eq(c.reads == 1)
+                else:
+                    m.d.sync += [x.eq(self._last_plane_first(c.slices * width)), at_end.eq(c.reads == 1)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
-                if c.slices * c.planes > 1:
+                if c.slices * c.planes > 1 and not memory:
                     m.d.sync += x.eq(Cat(x[width:], x[:width]))
                 with m.If(slice_ != c.slices - 1):
                     m.d.sync += slice_.eq(slice_ + 1)
@@ -144,14 +152,25 @@ class SynapseArray(Unit):
         mask = self._zeros(m, accepts, width) if c.has_zeros else None
         flips = None
         if self.options.errors:
-            flips = self._errors(m, platform, self.i.valid & self.i.ready, pass_, slice_, plane)
-        senses = delayed["valid"][c.is_spread], self._spread(m, row), self._spread(m, x[:width])
+            accepted = memory.take if memory else self.i.valid & self.i.ready
+            flips = self._errors(m, platform, accepted, pass_, slice_, plane)
+        row_sensed = self._spread(m, row)
+        on_columns = memory.q if memory else self._spread(m, x[:width])
+        senses = delayed["valid"][c.is_spread], row_sensed, on_columns
         self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips, mask)
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
         if self.options.program:
             fan_out(m, self.program, self.programmed)
         return m
+
+    def _memory(self, m: Module, platform: object, ready: Value, slice_: Signal) -> GatherMemory:
+        """Return the memory that pixels are taken into, and of which a slice is read."""
+        memory = GatherMemory(self.config.slices, len(self.i.payload))
+        place(m, platform, "gather", memory)
+        connect(m, flipped(self.i), memory.i)
+        m.d.comb += [memory.take.eq(memory.offered & ready), memory.read.eq(self.en), memory.pixel.eq(slice_)]
+        return memory
 
     def _delay(self, m: Module, name: str, value: Value, depth: int) -> list[Value]:
         """Return `value` after 0, 1, ... `depth` reads."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from oxnor.hw.blocks.unit import Unit, sum_tree
+from oxnor.hw.blocks.row_buffer import RowBuffer
+from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.params.widths import bits_for
 from oxnor.models.networks.layers.window import Pool
 
@@ -78,31 +78,53 @@ class PoolMaker(Unit):
             takes.eq(self.i.valid & self.i.ready),
         ]
         fires = self._fires()
-        kept = Memory(shape=len(fires), depth=columns, init=[])
-        m.submodules.kept = kept
-        write, read = kept.write_port(), kept.read_port(domain="comb")
         beside = Signal(len(fires), reset_less=True)  # what the row of the window has so far
         in_row, value = Signal(len(fires), name="in_row"), Signal(len(fires), name="value")
+        ends_line = x == self.width - 1
+        moves = takes & (ends_row | ends_line)
+        above = self._above(m, platform, (takes & ends_row, at_x, value), (moves, Mux(ends_line, 0, at_x + 1)), columns)
         m.d.comb += [
             in_row.eq(fires | Mux(in_x == 0, 0, beside)),
-            value.eq(in_row | Mux(in_y == 0, 0, read.data)),
-            read.addr.eq(at_x),
-            write.addr.eq(at_x),
-            write.data.eq(value),
-            write.en.eq(takes & ends_row),
+            value.eq(in_row | Mux(in_y == 0, 0, above)),
             self.o.payload.eq(self._encoded(value)),
         ]
         with m.If(takes):
             m.d.sync += [beside.eq(in_row), x.eq(x + 1), in_x.eq(in_x + 1)]
             with m.If(in_x == p.width - 1):
                 m.d.sync += [in_x.eq(0), at_x.eq(at_x + 1)]
-            with m.If(x == self.width - 1):
+            with m.If(ends_line):
                 m.d.sync += [x.eq(0), in_x.eq(0), at_x.eq(0), y.eq(y + 1), in_y.eq(in_y + 1)]
                 with m.If(in_y == p.height - 1):
                     m.d.sync += in_y.eq(0)
                 with m.If(y == self.height - 1):
                     m.d.sync += [y.eq(0), in_y.eq(0)]
         return m
+
+    def _above(
+        self,
+        m: Module,
+        platform: object,
+        write: tuple[Value, Value, Value],
+        read: tuple[Value, Value],
+        columns: int,
+    ) -> Value:
+        """Return what the rows above have in a window, of the memory that is written and, a window ahead, read."""
+        enable, at, value = write
+        if columns == 1:
+            kept = Signal(len(value), reset_less=True)
+            with m.If(enable):
+                m.d.sync += kept.eq(value)
+            return kept
+        buffer = RowBuffer(columns, len(value))
+        place(m, platform, "above", buffer)
+        m.d.comb += [
+            buffer.write.eq(enable),
+            buffer.write_address.eq(at),
+            buffer.data.eq(value),
+            buffer.read.eq(read[0]),
+            buffer.read_address.eq(read[1]),
+        ]
+        return buffer.q
 
     def _fires(self) -> Value:
         """Return the bits of the levels."""

@@ -76,12 +76,6 @@ class EngineConfig:
             for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
                 if getattr(self, option) and not is_able:
                     raise InputError(f"must not be asked of macros of type {kind}", parameter=option)
-        first, pixel = self.layers[0], self.layers[0].pixel_bits
-        if first.window and pixel % self.stream_width and self.stream_width % pixel:
-            raise InputError(
-                f"must be whole pixels of {pixel} bits, or a part of one without rest, not {self.stream_width}",
-                parameter="stream_width",
-            )
         serial = [k for k, y in enumerate(self.layers) if y.is_serial]
         if self.has_windows and serial:
             raise InputError(f"must be parallel in an engine with convolutions: layer {serial[0]} is not",
@@ -114,9 +108,11 @@ class EngineConfig:
         # With zeros a window says which of its pixels are there.
         flags = layer.window.kernel_y * layer.window.kernel_x if layer.window and layer.has_zeros else 0
         bits = layer.groups if by_groups else layer.n_in * layer.planes + flags
+        if layer.in_memory:
+            bits = layer.inputs
         return VectorStream(
             bits,
-            -(-layer.n_in // bits) if by_groups else 1,
+            -(-layer.n_in // bits) if by_groups or layer.in_memory else 1,
             layer.vectors,
             layer.planes,
             from_register=not (before and (before.is_serial or by_groups)),
@@ -192,7 +188,7 @@ class EngineConfig:
                 del layer["macro_kind"]
             elif layer["macro_kind"] in DIGEST_NAMES:
                 layer["macro_kind"] = DIGEST_NAMES[layer["macro_kind"]]
-            for option in ("pipelined", "split_sums", "window", "pool", "has_lowest"):
+            for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory"):
                 if not layer[option]:
                     del layer[option]
             for count in ("planes", "levels"):

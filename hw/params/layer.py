@@ -65,6 +65,8 @@ class LayerConfig:
         Pooling of what a convolution gives.
     has_lowest : bool
         Whether the pooling takes the smallest value of some channels.
+    in_memory : bool
+        Whether a vector that comes pixel by pixel is kept in a memory instead of a register: a read takes one pixel.
 
     Raises
     ------
@@ -90,6 +92,7 @@ class LayerConfig:
     window: Window | None = None
     pool: Pool | None = None
     has_lowest: bool = False
+    in_memory: bool = False
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -237,8 +240,8 @@ class LayerConfig:
 
     @property
     def is_spread(self) -> bool:
-        """Whether word lines and inputs cross so much of the chip that they take a cycle for it."""
-        return self.pipelined and not self.is_serial and self.macros > SPREAD_MAX
+        """Whether word lines and inputs take a cycle to the macros: from a memory, or across much of the chip."""
+        return self.in_memory or (self.pipelined and not self.is_serial and self.macros > SPREAD_MAX)
 
     @property
     def sum_stages(self) -> int:
@@ -291,13 +294,14 @@ class LayerConfig:
         size = rows, cols = macro_size(layer, target, options)
         reads_max = reads_max or target.reads_max
         affine = layer if isinstance(layer, ScoreLayer) and layer.is_affine else None
+        folding = options.folding or default_folding(layer, size, reads_max, is_serial, before)
         return cls(
             layer.kind,
             layer.n_in,
             layer.n_out,
             rows,
             cols,
-            *(options.folding or default_folding(layer, size, reads_max, is_serial, before)),
+            *folding,
             scale_width=signed_bits_for(affine.scales) if affine else 0,
             offset_width=signed_bits_for(affine.offsets) if affine else 0,
             macro_kind=options.macro_kind,
@@ -309,6 +313,11 @@ class LayerConfig:
             window=layer.window if isinstance(layer, ConvLayer) else None,
             pool=layer.pool if isinstance(layer, ConvLayer) else None,
             has_lowest=isinstance(layer, ConvLayer) and bool(layer.lowest.any()),
+            in_memory=before is not None
+            and not isinstance(layer, ConvLayer)
+            and layer.planes == 1
+            and before.pixels_out > 1
+            and before.n_out == folding[0] * cols,
         )
 
 

@@ -17,7 +17,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .engine import EngineConfig
 from .layer_kinds import LAYER_KINDS
-from .pixels import new_columns, rows_kept
+from .pixels import new_columns, pixels_of_word, rows_kept
 
 _IMAGES, _WINDOWS, _READS, _POOLS, _GATHERS, _ADMITS = range(6)
 _FIELDS = 20
@@ -74,7 +74,7 @@ def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[lis
     """Return the units with their sizes, and for each layer the number of the unit that gives what leaves it."""
     first = config.layers[0]
     assert first.window is not None
-    lanes = max(1, config.stream_width // first.pixel_bits)
+    lanes = pixels_of_word(first.pixel_bits, config.stream_width)
     words = -(-first.pixels_in // lanes)
     units = [[_IMAGES, config.beats, words, lanes, first.pixels_in - (words - 1) * lanes]]
     if admission:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from oxnor.models.networks.layers.window import Window
+
+
+def pixels_of_word(bits: int, width: int) -> int:
+    """Return the pixels of `bits` in a word of the image buffer, which is whole pixels and whole beats of `width`."""
+    return math.lcm(bits, width) // bits
 
 
 def rows_kept(window: Window) -> int:

@@ -13,7 +13,7 @@ module row_buffer #(
     input  wire [BITS-1:0]  read_address,
     output reg  [WIDTH-1:0] q
 );
-  reg [WIDTH-1:0] mem[0:WORDS-1];
+  (* no_rw_check *) reg [WIDTH-1:0] mem[0:WORDS-1];
 
   always @(posedge clk) begin
     if (write) mem[write_address] <= data;

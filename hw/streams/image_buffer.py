@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import Out
 
 from oxnor.hw.blocks.row_buffer import RowBuffer
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.params.pixels import pixels_of_word
 
 from .axi_stream import axi_stream_in
 
@@ -23,8 +24,8 @@ class ImageBuffer(Unit):
     pixels, bits : int
         Of an image: pixels, and bits of each.
     width : int
-        Bits of a beat, which hold whole pixels, or of which some make a pixel. Bit i of the image is bit i % width of
-        beat i // width.
+        Bits of a beat. Bit i of the image is bit i % width of beat i // width. A word of the memory is whole beats and
+        whole pixels.
 
     Members
     -------
@@ -39,8 +40,6 @@ class ImageBuffer(Unit):
     """
 
     def __init__(self, pixels: int, bits: int, width: int):
-        if bits % width and width % bits:
-            raise ValueError(f"A beat must be whole pixels or a part of one, {bits} bits, not {width}")
         self.pixels, self.bits, self.width = pixels, bits, width
         ports = {"o": Out(stream.Signature(bits)), "first": Out(1), "dropped": Out(1)}
         super().__init__(axi_stream_in(width) | ports)
@@ -51,7 +50,7 @@ class ImageBuffer(Unit):
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        self.lanes = max(1, self.width // self.bits)  # pixels of a word of the memory
+        self.lanes = pixels_of_word(self.bits, self.width)
         self.words = -(-self.pixels // self.lanes)
         self.buffer = RowBuffer(2 * self.words, self.lanes * self.bits)
         place(m, platform, "images", self.buffer)
@@ -64,22 +63,27 @@ class ImageBuffer(Unit):
 
     def _write(self, m: Module, comes: Signal) -> None:
         beats = -(-self.pixels * self.bits // self.width)
-        parts = max(1, self.bits // self.width)  # beats of a word
+        parts = self.lanes * self.bits // self.width  # beats of a word
+        in_last = beats % parts or parts  # of the last word
         beat, part, word = Signal(range(beats)), Signal(range(parts)), Signal(range(self.words))
         half, too_long, right, takes = Signal(), Signal(), Signal(), Signal()
+        # The last beat of an image whose last word is not full.
+        ends = beat == beats - 1 if in_last < parts else C(0)
         m.d.comb += [
             self.tready.eq(self.whole != 2),
             takes.eq(self.tvalid & self.tready),
             right.eq((beat == beats - 1) & ~too_long),
             self.dropped.eq(takes & self.tlast & ~right),
             comes.eq(takes & self.tlast & right),
-            self.buffer.write.eq(takes & ~too_long & (part == parts - 1)),
+            self.buffer.write.eq(takes & ~too_long & ((part == parts - 1) | ends)),
             self.buffer.write_address.eq(Mux(half, self.words + word, word)),
         ]
-        data = self.tdata
+        data: Value = self.tdata
         if parts > 1:
-            kept = Signal(self.bits - self.width, reset_less=True)
+            kept = Signal((parts - 1) * self.width, reset_less=True)
             data = Cat(kept, self.tdata)
+            if in_last < parts:
+                data = Mux(ends, data[(parts - in_last) * self.width :], data)
             with m.If(takes):
                 m.d.sync += kept.eq(Cat(kept, self.tdata)[self.width :])
         m.d.comb += self.buffer.data.eq(data)

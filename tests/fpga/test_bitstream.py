@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from helpers.boards import layers_of
 
-from oxnor.fpga.bitstream import build, memory_style, synthesis_script
+from oxnor.fpga.bitstream import build, synthesis_script
 from oxnor.fpga.boards import board
+from oxnor.fpga.engines import engine_for
+from oxnor.fpga.memories import memory_style
 from oxnor.fpga.netlist import check
 from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.report import advice
-from oxnor.fpga.search import engine_for, find_engine
+from oxnor.fpga.search import find_engine
 from oxnor.fpga.tools import find_tool
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import zoo
@@ -90,9 +92,10 @@ def test_failed_tool_names_its_log(tmp_path):
 def test_thresholds_go_where_there_is_room():
     for name, style in {"icebreaker": "block", "ulx3s-85f": "distributed"}.items():
         chip = board(name).chip
-        assert memory_style(find_engine(zoo.load_binarized("mnist-tfc"), chip).config, chip) == style
-    assert '"block"' in synthesis_script(board("icebreaker"), ["a.v"], "block")
-    assert '"logic"' in synthesis_script(board("ulx3s-85f"), ["a.v"], "distributed")
+        config = find_engine(zoo.load_binarized("mnist-tfc"), chip).config
+        assert memory_style(config, chip) == style
+        assert {"block": '"block"', "distributed": '"logic"'}[style] in synthesis_script(board(name), ["a.v"], config)
+
 
 REPORTS = {p.stem: json.loads(p.read_text()) for p in sorted(DOCS.glob("*.json"))}
 

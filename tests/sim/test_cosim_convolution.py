@@ -122,7 +122,7 @@ BROKEN = {
         window_bench(WINDOWS["3x3"]), "assign i__ready = ahead != 3'h4;", "assign i__ready = 1'b1;"
     ),
     "the window loses a row": (window_bench(WINDOWS["3x3"]), "row1 <= ", "row1 <= ~"),
-    "OR forgets the rows above": (pool_bench(*POOLS["2x2"]), "in_y ? read__data :", "1'b0 ? read__data :"),
+    "OR forgets the rows above": (pool_bench(*POOLS["2x2"]), "in_y ? q :", "1'b0 ? q :"),
     "smallest values stay inverted": (
         pool_bench(*POOLS["2x2 of what does not divide"]), "value[0] ^ i__payload[1]", "value[0]"
     ),

@@ -1,0 +1,132 @@
+"""Engines for a chip: how one is made from its folding, and what it is thought to take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oxnor.hw.interface.link_protocol import WORD
+from oxnor.hw.macros.fault_injector import block_count
+from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.options import EngineOptions, LayerOptions
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.conv import ConvLayer
+
+from .boards import Chip
+from .memories import layer_options
+
+#: Logic of a design, in 4-input look-up tables: per synapse bit that is read in a cycle (XNOR, popcount, input
+#: register), per bit of a layer's input register and of the frame assembler, per macro (its count and its place in the
+#: sum), and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
+LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
+LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
+LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}
+LUTS_BASE = {"ice40": 1930, "ecp5": 1200}
+#: What options of an engine add: the fault injector for each block of 64 columns of a lane and each layer's key, the
+#: programming controller for itself and each macro. From the synthesis of small networks.
+LUTS_PER_BLOCK, LUTS_PER_KEY = 2750, 3300
+LUTS_CONTROLLER = {"ice40": 1500, "ecp5": 1450}
+LUTS_PER_PROGRAMMED = {"ice40": 75, "ecp5": 90}
+#: Control of a window, of a pooling.
+LUTS_PER_WINDOW, LUTS_PER_POOL = 160, 60
+#: Share of a chip's logic that placement can use.
+USABLE = {"ice40": 0.98, "ecp5": 0.85}
+
+
+@dataclass(frozen=True)
+class Folding:
+    """A folding, and what it is thought to take.
+
+    Parameters
+    ----------
+    folds : tuple of (H, V)
+        One a layer.
+    interval : int
+        Clock cycles from image to image.
+    macros : int
+        Macros, that is block RAMs.
+    luts : int
+        Estimate.
+    """
+
+    folds: tuple[tuple[int, int], ...]
+    interval: int
+    macros: int
+    luts: int
+
+
+@dataclass(frozen=True, repr=False)
+class SearchResult:
+    """The engine for a chip, and why it is this one.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        The fastest engine that fits.
+    folding : Folding
+    steps : tuple of str
+        One sentence a step, for people.
+    """
+
+    config: EngineConfig
+    folding: Folding
+    steps: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"SearchResult({self.config!r}, {len(self.steps)} steps)"
+
+
+def has_windows(network: Network) -> bool:
+    """Return whether a network has convolutions."""
+    return any(isinstance(layer, ConvLayer) for layer in network.layers)
+
+
+def engine_for(
+    network: Network,
+    chip: Chip,
+    folding: Sequence[tuple[int, int] | None],
+    *,
+    fault_injector: bool = False,
+    programming: bool = False,
+) -> EngineConfig:
+    """Return an engine of a chip as the host link drives it.
+
+    Parameters
+    ----------
+    network : Network
+    chip : Chip
+    folding : sequence of (H, V)
+        One a layer.
+    fault_injector, programming : bool
+        As in :class:`oxnor.hw.params.options.EngineOptions`.
+    """
+    layers = tuple(LayerOptions(folding=fold) for fold in folding)
+    if has_windows(network):
+        layers = layer_options(network, chip, folding, programming)
+    return EngineConfig.for_network(
+        network, EngineOptions(chip.target, WORD, False, fault_injector, programming, layers)
+    )
+
+
+def macro_luts(config: EngineConfig, chip: Chip) -> float:
+    """Return the look-up tables that macros take with their popcounts."""
+    f = chip.family
+    return sum(y.macros * (LUTS_PER_BIT[f] * y.cols + LUTS_PER_MACRO[f]) for y in config.layers)
+
+
+def fixed_luts(config: EngineConfig, chip: Chip) -> float:
+    """Return the look-up tables that all but the macros take."""
+    f = chip.family
+    luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * (0 if config.has_windows else config.beats * WORD)
+    for k, y in enumerate(config.layers):
+        if not y.in_memory:
+            luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols * y.planes
+        if config.gathers(k) and not y.in_memory:
+            luts += LUTS_PER_REGISTER[f] * y.n_in
+        if y.window:
+            luts += LUTS_PER_WINDOW + LUTS_PER_REGISTER[f] * y.n_in * y.planes
+        if y.pool:
+            luts += LUTS_PER_POOL + 3 * y.n_out * y.levels
+        luts += config.fault_injector * (LUTS_PER_KEY + LUTS_PER_BLOCK * y.groups * block_count(y))
+        luts += config.programming * LUTS_PER_PROGRAMMED[f] * y.macros
+    return luts + config.programming * LUTS_CONTROLLER[f]
