@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from helpers.boards import layers_of
+from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.fpga.bitstream import build, synthesis_script
 from oxnor.fpga.boards import board
@@ -44,10 +45,13 @@ def test_foreign_folder_is_not_replaced(small, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.cosim
+@pytest.mark.parametrize("has_windows", [False, True], ids=["dense", "convolutions"])
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
-def test_netlist_of_vendor_cells_is_the_golden_model(name, small):
+def test_netlist_of_vendor_cells_is_the_golden_model(name, has_windows, small):
     spec = board(name)
-    config = find_engine(small, spec.chip, 20).config
+    if has_windows:  # look-up tables, block RAM, a vector in a memory
+        small = random_conv_network((9, 8, 2), (Conv(4, pool=(2, 2)), Conv(6, (2, 1))), (11,))
+    config = find_engine(small, spec.chip, None if has_windows else 20).config
     result = check(small, spec, config, inputs_for(small, DataOptions(20)))
     assert result["mismatches"] == 0
     assert result["cells"]["block_ram"] > 0

@@ -2,10 +2,14 @@
 
 import pytest
 from helpers.boards import layers_of
+from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.fpga.boards import board
+from oxnor.fpga.engines import engine_for
+from oxnor.fpga.memories import block_rams, buffer_words, layers_in_logic, pixel_memories
 from oxnor.fpga.report import bound_cycles
 from oxnor.fpga.search import find_engine, folding_for
+from oxnor.hw.params.schedule import schedule
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 
@@ -68,3 +72,69 @@ def test_bound_is_all_block_rams_in_every_cycle():
     chip = board("ulx3s-85f").chip
     config = find_engine(zoo.load_binarized("mnist-mlp"), chip).config
     assert bound_cycles(config, chip) == pytest.approx((784 * 1024 + 1024 * 1024 + 10240) / (208 * 36))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A network with convolutions of the size of a shipped one."""
+    halves = (2, 2)
+    return random_conv_network((28, 28, 1), (Conv(16, pool=halves), Conv(32, pool=halves)), (64,), 10)
+
+
+def test_block_rams_of_memories():
+    ice40, ecp5 = board("icebreaker").chip, board("ulx3s-85f").chip
+    assert [block_rams(ice40, *size) for size in ((256, 16), (257, 16), (2048, 32), (50, 32))] == [1, 2, 16, 2]
+    assert [block_rams(ecp5, *size) for size in ((512, 36), (1024, 48), (2048, 36), (8192, 16))] == [1, 3, 4, 8]
+
+
+def test_convolutions_are_folded_by_windows(digits):
+    """Few rows in look-up tables where windows are many; a deep narrow macro, and vectors in a memory, where not."""
+    chip = board("icebreaker").chip
+    found = find_engine(digits, chip)
+    config = found.config
+    assert found.folding.interval == schedule(config).initiation_interval == 2887
+    assert [(y.rows, y.cols, y.macros) for y in config.layers] == [(4, 9, 4), (16, 16, 18), (2048, 32, 1), (256, 16, 1)]
+    assert [y.in_memory for y in config.layers] == [False, False, True, False]
+    assert layers_in_logic(config, chip) == [0, 1]
+    assert [(m.name, m.words, m.width, m.block_rams) for m in pixel_memories(config, chip)] == [
+        ("images", 98, 16, 1), ("window 0", 112, 1, 1), ("pool 0", 13, 16, 1), ("window 1", 52, 16, 1),
+        ("pool 1", 5, 32, 2), ("vectors 2", 50, 32, 2),
+    ]  # fmt: skip
+    assert found.folding.macros == 16 + 1 + 8 <= chip.block_rams
+    # The folding says all of it, as a report does.
+    assert engine_for(digits, chip, found.folding.folds).digest == config.digest
+    reads = sum(y.n_in * y.n_out * y.vectors for y in config.layers)
+    assert bound_cycles(config, chip) == reads / (30 * 16)
+
+
+def test_an_interval_is_kept_with_less_logic(digits):
+    chip = board("icebreaker").chip
+    fastest, slower = find_engine(digits, chip), find_engine(digits, chip, 5000)
+    assert fastest.folding.interval < slower.folding.interval <= 5000
+    assert slower.folding.luts < fastest.folding.luts
+    with pytest.raises(InputError, match=r"`?interval`? ?.*must be 2,887 or more for this network, not 2,000"):
+        find_engine(digits, chip, 2000)
+
+
+def test_options_of_convolutions_take_block_ram(digits):
+    """What can be programmed lies in block RAM."""
+    chip = board("ulx3s-85f").chip
+    config = find_engine(digits, chip, programming=True).config
+    assert not layers_in_logic(config, chip)
+    assert all(y.rows >= 512 for y in config.layers)
+
+
+def test_images_that_no_request_holds_are_refused():
+    chip = board("ulx3s-85f").chip
+    colours = random_conv_network((28, 28, 3), (Conv(4, pool=(2, 2)),), (4,), planes=8)
+    config = find_engine(colours, chip).config
+    assert (config.beats, buffer_words(config, chip)) == (1176, 8192)
+    large = random_conv_network((150, 150, 3), (Conv(2, (3, 3), pool=(37, 37)),), (4,), planes=8)
+    with pytest.raises(InputError, match="an image must be at most 65,534 bytes on a board, the longest request of its link, not 67,500"):
+        find_engine(large, chip)
+
+
+def test_convolutions_that_do_not_fit_say_by_how_much():
+    large = random_conv_network((12, 12, 64), (Conv(256), Conv(256)), (), planes=1)
+    with pytest.raises(InputError, match="does not fit on iCE40 UP5K: at .* cycles an image it needs .* block RAMs of 30"):
+        find_engine(large, board("icebreaker").chip)

@@ -6,12 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.boards import layers_of
+from helpers.convolutions import Conv, random_conv_network
 from typer.testing import CliRunner
 
 from oxnor.cli.app import app
+from oxnor.fpga.boards import board
+from oxnor.fpga.emulate import VirtualBoard
 from oxnor.fpga.fuzz import fuzz
-from oxnor.fpga.host import LinkError
+from oxnor.fpga.host import Host, LinkError
 from oxnor.fpga.load import load, self_test
+from oxnor.fpga.search import find_engine
 from oxnor.fpga.session import classifier, classify, run_images
 from oxnor.hw.host.programmer import Synapse, run_now
 from oxnor.hw.interface.link_protocol import Command, Status, request
@@ -23,7 +27,7 @@ from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.sim.sweeps.params import SweepParams, WorkerOptions
 from oxnor.sim.sweeps.run import sweep
 from oxnor.sim.sweeps.store import Results
-from oxnor.sim.verify.inputs import inputs_for
+from oxnor.sim.verify.inputs import Inputs, inputs_for
 
 
 @pytest.mark.cosim
@@ -180,3 +184,20 @@ def test_command_sweep_on_a_port(small, virtual, tmp_path, monkeypatch):
     assert (found.exit_code, json.loads(found.stdout)["computed"]) == (0, 3), found.stderr
     found = CliRunner().invoke(app, [*trials, "3", "--kind", "read"])
     assert (found.exit_code, json.loads(found.stdout)["computed"]) == (0, 1), found.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.cosim
+def test_convolutions_on_a_board(tmp_path):
+    """Macros of look-up tables, a deep one, and images of which a request holds a few."""
+    network = random_conv_network((28, 28, 3), (Conv(6, pool=(2, 2)), Conv(8, pool=(2, 2))), (12,), planes=8)
+    spec = board("ulx3s-85f")
+    config = find_engine(network, spec.chip).config
+    assert [y.in_memory for y in config.layers] == [False, False, True, False]
+    images = np.random.default_rng(1).integers(0, 256, (12, 28 * 28 * 3)).astype(np.uint8)
+    with VirtualBoard(network, spec, config, tmp_path) as running, Host(running.port) as host:
+        result = run_images(host, network, config, Inputs(images, None, "drawn"))
+    assert result.mismatches == 0
+    assert result.batches == 2
+    assert result.cycles == result.predicted_cycles
+    assert len(set(result.classes.tolist())) > 1
