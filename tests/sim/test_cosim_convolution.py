@@ -124,7 +124,7 @@ BROKEN = {
     "the window loses a row": (window_bench(WINDOWS["3x3"]), "row1 <= ", "row1 <= ~"),
     "OR forgets the rows above": (pool_bench(*POOLS["2x2"]), "in_y ? q :", "1'b0 ? q :"),
     "smallest values stay inverted": (
-        pool_bench(*POOLS["2x2 of what does not divide"]), "value[0] ^ i__payload[1]", "value[0]"
+        pool_bench(*POOLS["2x2 of what does not divide"]), "data[0] ^ i__payload[1]", "data[0]"
     ),
     "rows of windows are not counted": (
         pool_bench(*POOLS["2x2 of what does not divide"]), "assign ends_window = ends_row & ", "assign ends_window = 1'b1 & "
