@@ -136,5 +136,5 @@ def test_images_that_no_request_holds_are_refused():
 
 def test_convolutions_that_do_not_fit_say_by_how_much():
     large = random_conv_network((12, 12, 64), (Conv(256), Conv(256)), (), planes=1)
-    with pytest.raises(InputError, match="does not fit on iCE40 UP5K: at .* cycles an image it needs .* block RAMs of 30"):
+    with pytest.raises(InputError, match=r"does not fit on iCE40 UP5K: at .* cycles an image it needs .* block RAMs of 30"):
         find_engine(large, board("icebreaker").chip)
