@@ -278,20 +278,21 @@ def test_error_of_a_process_is_one_line():
 
 SIMULATE_FIELDS = {
     "network", "images", "ber", "seed", "trial", "bit_errors", "mismatches", "accuracy", "golden_accuracy", "cycles",
-    "predicted_cycles", "initiation_interval", "build_s", "sim_s", "images_per_s",
+    "predicted_cycles", "initiation_interval", "build_s", "sim_s", "start_s", "stream_s", "images_per_s", "jobs",
 }  # fmt: skip
 
 
 @pytest.mark.cosim
 def test_simulate_json(network_file, tmp_path):
     table = tmp_path / "images.csv"
-    options = ["--ber", 0.1, "--seed", 7, "--macro", "64x16", "--json", "-o", table]
+    options = ["--ber", 0.1, "--seed", 7, "--macro", "64x16", "--jobs", 2, "--json", "-o", table]
     result = run("simulate", network_file, "--images", 50, *options)
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found.keys() >= SIMULATE_FIELDS
     assert (found["network"], found["images"], found["ber"], found["seed"]) == ("toy", 50, 0.1, 7)
     assert (found["mismatches"], found["cycles"]) == (0, found["predicted_cycles"])
+    assert [images for images, _, _ in found["shards"]] == [25, 25]
     assert found["bit_errors"] > 0
     assert found["accuracy"] is None
     assert found["inputs"].startswith("random bits, seed 7 (no labels")

@@ -28,6 +28,10 @@ OPTIONS = {
     "negative-seed": (["--seed=-1"], "--seed must be in [0, 2**63), not -1"),
     "large-trial": (["--trial", 1 << 63], f"--trial must be in [0, 2**63), not {1 << 63}"),
     "corrupt": (["--corrupt-rtl=-1"], "--corrupt-rtl must be 0 or more, not -1"),
+    "jobs": (["--jobs", "0"], "--jobs must be in [1, 4096], not 0"),
+    "jobs-in-order": (
+        ["--jobs", "2", "--read-ber", "0.1"], "--jobs must be 1, not 2: which reads err depends on how many images were before"
+    ),
     "waves": (["--waves", "svg"], "--waves must be vcd or fst, not 'svg'"),
     "target": (["--target", "chip"], "--target must be one of sim, ice40, ecp5, asic, not 'chip'"),
     "macro-word": (

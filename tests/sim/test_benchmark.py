@@ -67,6 +67,9 @@ def test_bulk_against_the_plain_loop(random_network, monkeypatch, tmp_path):
     rate, start = bulk.bench_bulk(network, build_root(), 3000)
     assert rate.ratio == rate.measured / rate.baseline > 0
     assert (rate.reached, start.unit) == (rate.ratio >= 0.8, "s")
+    jobs = bulk.bench_jobs(network, build_root(), 3000)
+    assert (jobs.reached, jobs.ratio) == (None, jobs.baseline / jobs.measured)
+    assert "one simulator; start " in jobs.note
     run = loop.Loop.run
     monkeypatch.setattr(loop.Loop, "run", lambda *a: replace(run(*a), times=run(*a).times + 1))
     with pytest.raises(RuntimeError, match=r"^the loop gives something else than the testbench$"):
