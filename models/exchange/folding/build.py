@@ -174,7 +174,8 @@ def _hidden(stage: Stage, levels: Levels) -> HiddenLayer:
     weights, thresholds = stage.weights ^ levels.falling[:, None], levels.thresholds()
     if stage.window is None:
         return DenseLayer(weights, thresholds, planes=stage.planes)
-    lowest = None if stage.takes_least is None else stage.takes_least ^ levels.falling
+    least = stage.takes_least
+    lowest = np.zeros(stage.size, bool) if least is None else least ^ levels.falling
     return ConvLayer(weights, thresholds, stage.window, stage.pool, lowest, planes=stage.planes)
 
 

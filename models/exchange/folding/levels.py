@@ -154,24 +154,34 @@ def to_levels(table: Table) -> Levels:
         If a value is not a number.
     """
     try:
-        return to_bits(table)
-    except NoLevels as e:
-        found = e
+        bits = to_bits(table)
+    except NoLevels:
+        return _many_levels(table)
+    if (bits.step == bits.step[0]).all():
+        return bits
+    try:  # pairs of other steps a channel may be levels of one step
+        return _many_levels(table)
+    except NoLevels:
+        return bits
+
+
+def _many_levels(table: Table) -> Levels:
+    """Return a table as levels in steps of one size, or raise NoLevels."""
     value = table.columns(table.value).astype(np.float64)
     is_input = table.stage.weights is None
     rises = np.diff(value[:, :: max(1, value.shape[1] // 64)], axis=0) != 0
     as_they_are = not is_input and not table.quantiser and len(value) > 3 and bool(rises.all(axis=0).any())
     if not np.isfinite(value).all() or as_they_are:
-        raise found  # sums: no quantiser has made them levels
+        raise _not_levels(value)  # sums: no quantiser has made them levels
     for lowest in _origins(value):
         codes = _codes(value - lowest)
         if codes is not None:
             break
     else:
-        raise found
+        raise _not_levels(value)
     levels, step, uneven = codes
     up, down = (np.diff(levels.astype(np.int16), axis=0) * s for s in (1, -1))
-    falling = (up < 0).any(axis=0)
+    falling: NDArray[np.bool_] = np.asarray((up < 0).any(axis=0))
     if not is_input and (falling & (down < 0).any(axis=0)).any():
         raise NoLevels(2, int(np.flatnonzero(falling & (down < 0).any(axis=0))[0]))
     if is_input:
@@ -183,6 +193,11 @@ def to_levels(table: Table) -> Levels:
         reach.astype(np.int64), np.broadcast_to(lowest, n).copy(), np.full(n, step), falling, _sensitive(table),
         int(np.count_nonzero((levels == levels[0]).all(axis=0))), uneven, levels if is_input else None,
     )  # fmt: skip
+
+
+def _not_levels(value: NDArray[np.float64]) -> NoLevels:
+    """Return what to raise of values in no even steps: the most of the first elements."""
+    return NoLevels(max(len(np.unique(value[:, j])) for j in range(min(64, value.shape[1]))), 0)
 
 
 def _origins(value: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:

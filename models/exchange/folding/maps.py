@@ -104,7 +104,12 @@ def conv_window(
     size = shape[0] + more[0] + more[2], shape[1] + more[1] + more[3]
     own = _auto_pads(node, size, reach, steps)
     top, left, bottom, right = (a + b for a, b in zip(own, more, strict=True))
-    return Window(*shape, *kernel, *steps, *spreads, top, left, bottom, right, groups=groups)
+    height, width, channels = shape
+    (kernel_y, kernel_x), (step_y, step_x), (spread_y, spread_x) = kernel, steps, spreads
+    return Window(
+        height, width, channels, kernel_y, kernel_x, step_y, step_x, spread_y, spread_x, top, left, bottom, right,
+        groups=groups,
+    )  # fmt: skip
 
 
 def pool_of(node: Node, size: tuple[int, int]) -> Pool:
@@ -179,7 +184,7 @@ def pooled(node: Node, t: Table) -> Table:
     t = channel_values(t)
     value = t.columns(t.value)
     steps = np.diff(value, axis=0) if value.dtype != bool else np.diff(value.astype(np.int8), axis=0)
-    falls = (steps < 0).any(axis=0)
+    falls: NDArray[np.bool_] = np.asarray((steps < 0).any(axis=0))
     if (falls & (steps > 0).any(axis=0)).any():
         raise InputError("what it pools must rise or fall with the popcount of a channel, and does both")
     pool = pool_of(node, stage.map_size)

@@ -24,10 +24,10 @@ def run_product(node: Node, x: Inputs) -> NDArray:
     if op == "Conv":
         return _conv(node, x)
     if op == "MatMul":
-        return np.matmul(x[0], x[1])
+        return _matmul(np.asarray(x[0]), np.asarray(x[1]))
     if op == "XnorPopcountMatMul":
         n = x[0].shape[-1]
-        return (np.matmul(2 * x[0] - 1, 2 * np.asarray(x[1], x[0].dtype) - 1) + n) / 2
+        return (_matmul(2 * x[0] - 1, 2 * np.asarray(x[1], x[0].dtype) - 1) + n) / 2
     left = x[0].T if a.get("transA", 0) else x[0]
     right = x[1].T if a.get("transB", 0) else x[1]
     y = np.matmul(left, right)
@@ -37,6 +37,13 @@ def run_product(node: Node, x: Inputs) -> NDArray:
         bias = np.asarray(x[2])
         y = y + (bias if a.get("beta", 1.0) == 1.0 else bias * y.dtype.type(a["beta"]))
     return y
+
+
+def _matmul(left: NDArray, right: NDArray) -> NDArray:
+    """Return the product, of feature maps and a matrix as one of matrices, which is many times faster."""
+    if left.ndim < 3 or right.ndim != 2:
+        return np.matmul(left, right)
+    return (left.reshape(-1, left.shape[-1]) @ np.ascontiguousarray(right)).reshape(*left.shape[:-1], -1)
 
 
 def kernels_of(weights: NDArray) -> NDArray:
@@ -89,9 +96,9 @@ def run_map(node: Node, x: Inputs) -> NDArray:
     images = to_map(node, np.asarray(x[0]))
     if node.op == "Im2Col":
         names = {"strides": "stride", "pads": "pad_amount", "dilations": "dilations"}
-        part = Node(node.name, "Conv", (), (), {n: node.attrs[o] for n, o in names.items() if o in node.attrs})
+        conv = Node(node.name, "Conv", (), (), {n: node.attrs[o] for n, o in names.items() if o in node.attrs})
         kernel = pair(node, "kernel_size", None)
-        window = conv_window(part, kernel, 1, images.shape[1:])
+        window = conv_window(conv, kernel, 1, images.shape[1:])
         y = gathered(images, window, float(node.attrs.get("pad_value", 0)))
         return y.reshape(len(images), *window.out_size, -1)
     pool = pool_of(node, images.shape[1:3])

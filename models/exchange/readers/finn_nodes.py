@@ -144,9 +144,42 @@ def _sum_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
     return [Node(node.name, "Add", _inputs(node, 2)[:2], node.outputs[:1])]
 
 
+def _two(node: Node, key: str, default: Any = None) -> list[int]:
+    """Return an attribute of height and width, of which old releases have one number."""
+    value = node.attrs.get(key, default)
+    values = [value, value] if isinstance(value, int) else value
+    if not isinstance(values, list) or len(values) != 2 or not all(isinstance(v, int) for v in values):
+        raise InputError(f"its {key} must be 2 integers, not {value!r:.80}")
+    return values
+
+
+def _windows_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    if node.attrs.get("depthwise", 0):
+        raise InputError(f"depthwise must be 0: {_ADVICE}")
+    attrs = {"kernel_size": _two(node, "ConvKernelDim"), "stride": _two(node, "Stride", 1),
+             "dilations": _two(node, "Dilation", 1), "pad_amount": [0] * 4}  # fmt: skip
+    return [Node(node.name, "Im2Col", _inputs(node, 1)[:1], node.outputs[:1], attrs, _QONNX)]
+
+
+def _padding_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    edges = node.attrs.get("Padding")
+    if not isinstance(edges, list) or len(edges) != 4 or not all(isinstance(v, int) for v in edges):
+        raise InputError(f"its Padding must be 4 integers, not {edges!r:.80}")
+    name = f"{node.name or node.outputs[0]}/pads"
+    constants[name] = np.array([0, edges[0], edges[1], 0, 0, edges[2], edges[3], 0], np.int64)
+    return [Node(node.name, "Pad", (*_inputs(node, 1)[:1], name), node.outputs[:1])]
+
+
+def _pool_node(node: Node, constants: dict[str, NDArray]) -> list[Node]:
+    size = _two(node, "PoolDim")
+    attrs = {"kernel_shape": size, "strides": size, "ceil_mode": node.attrs.get("CeilMode", 0)}
+    return [Node(node.name, "MaxPoolNHWC", _inputs(node, 1)[:1], node.outputs[:1], attrs, _QONNX)]
+
+
 #: What makes operators of each node; their names in old releases too.
 _NODES: Mapping[str, Callable[[Node, dict[str, NDArray]], list[Node]]] = {
     "MVAU": _product_node, "MatrixVectorActivation": _product_node, "StreamingFCLayer": _product_node,
     "Thresholding": _threshold_node, "LabelSelect": _label_node, "Reshape": _reshape_node,
-    "ChannelwiseOp": _channel_node, "AddStreams": _sum_node,
+    "ChannelwiseOp": _channel_node, "AddStreams": _sum_node, "ConvolutionInputGenerator": _windows_node,
+    "ConvolutionInputGenerator1D": _windows_node, "FMPadding": _padding_node, "StreamingMaxPool": _pool_node,
 }  # fmt: skip

@@ -318,5 +318,5 @@ class Builder:
             return self.node(name, "Clip", [x], min=-1.0, max=1.0)
         if plain in _ACTIVATIONS:
             op = _ACTIVATIONS[plain]
-            return self.node(name, op, [x], **({"axis": -1} if "oftmax" in op else {}))
+            return self.node(name, op, [x], axis=-1) if "oftmax" in op else self.node(name, op, [x])
         return self.refuse(name, self._shown(activation), [x], self._why(activation, "activations"))

@@ -41,7 +41,7 @@ def is_cnv(sizes: list[tuple[int, int]]) -> bool:
 
 def graph_of_cnv(layers: list[Parameters], classes: int) -> Graph:
     """Return the graph of a network of this shape; the last layer gives scores."""
-    constants = {name: np.float32(v) for name, v in (("half", 128), ("full", 255))}
+    constants: dict[str, NDArray] = {name: np.array(v, np.float32) for name, v in (("half", 128), ("full", 255))}
     nodes = [
         Node("input rounding", "GreaterOrEqual", ("x", "half"), ("x/bright",)),
         Node("input rounding", "Cast", ("x/bright",), ("x/one",), {"to": 1}),
