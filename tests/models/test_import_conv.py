@@ -214,3 +214,68 @@ def test_images_of_another_size(tmp_path):
     np.savez(tmp_path / "images.npz", images=np.zeros((2, 6, 7, 4), np.uint8))
     with pytest.raises(InputError, match=r"images: shape must be \(n, 7, 6, 3\), not \(2, 6, 7, 4\)"):
         import_network(path, check=tmp_path / "images.npz")
+
+
+# FINN and BNN-PYNQ
+
+
+def test_finn_nodes():
+    """Windows, padding, pooling and thresholds of FINN's hardware are the network of its operators."""
+    g = np.random.default_rng(8)
+    domain = "finn.custom_op.fpgadataflow"
+    signs = [np.where(g.random(shape) < 0.5, F(-1), F(1)) for shape in ((5, 3, 3, 2), (4, 3, 3, 5), (24, 4))]
+    t = [g.integers(-9, 9, (n, 1)).astype(F) for n in (5, 4)]
+    m = Maker()
+    x = m.n("Thresholding_rtl", ["x", m.c(np.full((1, 1), 128, F))], f"{domain}.rtl", outputDataType="BIPOLAR", numInputVectors=[1, 8, 8])
+    for k, (w, cut) in enumerate(zip(signs[:2], t, strict=True)):
+        if k:
+            x = m.n("FMPadding_rtl", [x], f"{domain}.rtl", ImgDim=[6, 6], Padding=[1, 1, 0, 2], NumChannels=5)
+        x = m.n("ConvolutionInputGenerator_rtl", [x], f"{domain}.rtl", ConvKernelDim=[3, 3], Stride=[1, 1], Dilation=[1, 1], depthwise=0)
+        more = {"noActivation": 0, "outputDataType": "BIPOLAR", "numInputVectors": [1, 6, 6], "weightDataType": "BIPOLAR"}
+        matrix = m.c(np.ascontiguousarray(w.reshape(len(w), -1).T))
+        x = m.n("MVAU_hls", [x, matrix, m.c(cut)], f"{domain}.hls", inputDataType="INT2", **more)
+    x = m.n("StreamingMaxPool_hls", [x], f"{domain}.hls", PoolDim=[2, 2], CeilMode=0)
+    x = m.n("MatMul", [m.n("Reshape", [x], domain, out_shape=[1, 24]), m.c(signs[2])])
+    network = imported(m.model([1, 8, 8, 2], x), coding="byte").network
+    m = Maker()
+    x = m.n("Transpose", ["x"], perm=[0, 3, 1, 2])
+    x = m.n("BipolarQuant", [m.n("Sub", [x, m.c(F(128))]), m.c(F(1))], m.domain)
+    for k, (w, cut) in enumerate(zip(signs[:2], t, strict=True)):
+        x = m.n("Conv", [x, m.c(w.transpose(0, 3, 1, 2).copy())], pads=[1, 1, 0, 2] if k else [0] * 4)
+        x = m.n("BipolarQuant", [m.n("Sub", [x, m.c(cut[:, :, None])]), m.c(F(1))], m.domain)
+    x = m.n("Transpose", [m.n("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])], perm=[0, 2, 3, 1])
+    x = m.n("MatMul", [m.n("Flatten", [x]), m.c(signs[2])])
+    assert network.digest == imported(m.model([1, 8, 8, 2], x), coding="byte").network.digest
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_pynq_folder_of_cnv(levels, tmp_path):
+    """A folder of CNV's shape with few channels: its integers are those of the files."""
+    g = np.random.default_rng(levels)
+    widths = [4, 4, 6, 6, 6, 6, 8, 8, 16]
+    n_in = [27, *(9 * n for n in widths[:5]), *widths[5:8]]
+    weights = [g.random((m, n)) < 0.5 for m, n in zip(widths, n_in, strict=True)]
+    for w in weights:
+        w[0, -1] = True  # the widest bit of a word is used
+    scale = [128 * 40, *([5] * 7)]
+    thresholds = [np.sort(g.normal(0, s, (m, levels)), axis=1).astype(int) for m, s in zip(widths[:8], scale, strict=True)]
+    if levels == 1:
+        thresholds = [t if k == 0 else t + n // 2 for k, (t, n) in enumerate(zip(thresholds, n_in[:8], strict=True))]
+    for k, w in enumerate(weights):
+        simd = 3 if k == 0 else 2
+        words = np.packbits(w.reshape(len(w), -1, simd), axis=-1, bitorder="little")[..., 0].astype("<u8")
+        for p in range(2):
+            words[p::2].tofile(tmp_path / f"{k}-{p}-weights.bin")
+            if k < 8:
+                thresholds[k][p::2].astype("<i8").tofile(tmp_path / f"{k}-{p}-thres.bin")
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    result = import_network(tmp_path)
+    assert result.ok
+    network = result.network
+    assert network.label == "32x32x3-C4-C4-P-C6-C6-P-C6-C6-8-8-3"
+    for layer, w in zip(network.layers, weights, strict=True):
+        np.testing.assert_array_equal(layer.weights, w[: layer.n_out])
+    if levels == 1:
+        for layer, t in zip(network.layers[1:-1], thresholds[1:], strict=True):
+            np.testing.assert_array_equal(layer.thresholds, np.clip(t[:, 0] + 1, 0, layer.n_in + 1))
+    assert network.input_rule.table[[0, 127, 128, 255]].tolist() == [0, 127, 129, 255]

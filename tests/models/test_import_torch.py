@@ -143,7 +143,7 @@ def test_state_dict_refused_with_all_reasons(state, tmp_path):
         "8 reasons why the network cannot be imported",
         "  - entry 'epoch' must be a tensor, not int",
         "  - entry 'mask' must be a plain tensor of numbers",
-        "  - 'c' (weight (4, 20, 3)): convolutions are not supported: export the model to ONNX, which holds its operators",
+        "  - 'c' (weight (4, 20, 3)): a convolution, whose stride, padding and pooling no state dict holds: export the model to ONNX, which holds its operators",
         "  - 'bn': bias must have 7 elements, as running_mean has",
         "  - 'bn': must have 1 or 8 elements, one a neuron before it, not 7",
         "  - 'bn': running_var must be 0 or more",
@@ -253,6 +253,43 @@ def test_torch_state_dict_refused(tmp_path):
     torch.save({"conv.weight": torch.zeros(2, 1, 3, 3), "emb.table": torch.zeros(3)}, tmp_path / "m.pt")
     assert refused(tmp_path / "m.pt").split("\n") == [
         "2 nodes cannot be imported",
-        "  - 'conv' (weight (2, 1, 3, 3)): convolutions are not supported: export the model to ONNX, which holds its operators",
+        "  - 'conv' (weight (2, 1, 3, 3)): a convolution, whose stride, padding and pooling no state dict holds: export the model to ONNX, which holds its operators",
         "  - 'emb' (table (3,)): neither a linear layer nor a batch norm: export the model to ONNX, which holds its operators",
     ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_module_with_convolutions():
+    """A module as binary networks of PyTorch are written: pooling before batch norm, and padding by -1 and by 0."""
+    from torch import nn
+    from torch.nn import functional
+
+    from oxnor.models.exchange.torch_model import import_torch_model
+
+    def sign(x):
+        return torch.where(x >= 0, 1.0, -1.0)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.ModuleList([nn.Conv2d(1, 6, 3), nn.Conv2d(6, 4, 3), nn.Conv2d(4, 6, 3, padding=1, bias=False)])
+            self.norm = nn.ModuleList([nn.BatchNorm2d(n) for n in (6, 4, 6)])
+            self.last = nn.Linear(6 * 9, 3, bias=False)
+
+        def forward(self, x):
+            for k, (conv, norm) in enumerate(zip(self.conv, self.norm, strict=True)):
+                x = functional.pad(x, (1, 1, 1, 1), value=-1.0) if k == 1 else x
+                x = functional.conv2d(x, sign(conv.weight), conv.bias, padding=conv.padding)
+                x = functional.max_pool2d(x, 2) if k < 2 else x
+                x = sign(norm(x))
+            return functional.linear(x.flatten(1), sign(self.last.weight))
+
+    torch.manual_seed(3)
+    net = Net()
+    for norm in net.norm:
+        nn.init.normal_(norm.weight), nn.init.normal_(norm.bias), nn.init.normal_(norm.running_mean)
+    imported = import_torch_model(net, torch.rand(1, 1, 14, 14), "net", coding="signed")
+    assert imported.ok
+    assert [c["by"] for c in imported.report["outputs"]] == ["float32", "the model itself"]
+    assert [layer.window.pad for layer in imported.network.layers[:3]] == [-1, -1, 0]
+    assert imported.network.layers[0].lowest.any()

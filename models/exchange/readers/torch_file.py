@@ -158,7 +158,7 @@ class _StateReader:
         elif not bad or len(fields) > 1:
             shapes = ", ".join(f"{f} {v.shape}" for f, v in list(fields.items())[:4])
             what = (
-                "convolutions are not supported"
+                "a convolution, whose stride, padding and pooling no state dict holds"
                 if weight is not None and weight.ndim in (3, 4, 5)
                 else "neither a linear layer nor a batch norm"
             )
