@@ -385,4 +385,5 @@ def test_qonnx_has_thresholds_alone(random_network, rule):
     network = replace(random_network((2, 3, 2)), input_rule=rule)
     with pytest.raises(InputError) as caught:
         to_model(network)
-    assert str(caught.value) == f"network 'random': input_rule must be one threshold an input for QONNX, not {rule.kind}"
+    wanted = f"input_rule must be one threshold an input, or bit planes, for QONNX, not {rule.kind}"
+    assert str(caught.value) == f"network 'random': {wanted}"
