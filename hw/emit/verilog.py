@@ -61,13 +61,15 @@ def _ports(unit: Unit) -> list[Description]:
 
 
 def _clean(text: str) -> str:
-    """Make Amaranth's Verilog run on Icarus: ``always @*`` never fires there for values constant from time 0.
+    """Make Amaranth's Verilog plain, and run on Icarus.
 
-    Amaranth's own remedy, an ``initial``-triggered register in each block, is not needed with ``always_comb``.
+    There ``always @*`` does not fire for values that a declaration gives at time 0, and version 11 wakes
+    ``always_comb`` without end (github.com/steveicarus/iverilog/issues/508). Amaranth's remedy is a register in each
+    block; here ``initial`` gives the values, when the blocks have begun to wait.
     """
     text = re.sub(r"^  reg \\\$auto\$verilog_backend\S+\s+= 0;\n", "", text, flags=re.M)
     text = re.sub(r"^    if \(\\\$auto\$verilog_backend\S+ \) begin end\n", "", text, flags=re.M)
-    text = text.replace("always @*", "always_comb")
+    text = re.sub(r"^  reg (\[[^\]]*\] )?(\S+ +)= ([^;]*);$", r"  reg \1\2;\n  initial \2= \3;", text, flags=re.M)
     return re.sub(r"[ \t]+$", "", text, flags=re.M)
 
 

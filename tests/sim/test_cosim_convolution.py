@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.convolutions import Conv, output_cycles, random_conv_network
+from helpers.simulators import QUICK
 
 from oxnor.hw.layers.gather import Gather
 from oxnor.hw.layers.pool import PoolMaker
@@ -169,7 +170,7 @@ ENGINES = {
 def test_engines(case, tmp_path):
     network, options = ENGINES[case]
     config = EngineConfig.for_network(network, **options)
-    _, run = EngineTestbench(images=8, simulator="verilator").run(network, config, tmp_path)
+    _, run = EngineTestbench(images=8, simulator=QUICK).run(network, config, tmp_path)
     assert run.tests == TESTS
 
 

@@ -11,6 +11,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.faults.march import MacroFaults, PairFault, SelfTestReport
 from oxnor.sim.harness import engine as engine_bench
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
+from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.self_test import self_test
 
@@ -28,9 +29,9 @@ def config_of(network, structure=FOLDED, **extras):
     return EngineConfig.for_network(network, **structure, programming=True, **extras)
 
 
-def run(network, config, directory, *, expected_tests=PROGRAMMING_TESTS, names=""):
+def run(network, config, directory, *, expected_tests=PROGRAMMING_TESTS, names="", simulator="verilator"):
     testbench = EngineTestbench(
-        "engine.tb_programming", expected_tests, rf"\.{names}\w*$", simulator="verilator", cycle_limit=LIMIT
+        "engine.tb_programming", expected_tests, rf"\.{names}\w*$", simulator=simulator, cycle_limit=LIMIT
     )
     return testbench.run(network, config, directory)
 
@@ -57,6 +58,14 @@ def test_folded_engine(random_network, tmp_path):
     # It is still the engine that it was.
     again, done = EngineTestbench(simulator="verilator").run(network, config, tmp_path / "engine")
     assert (again.directory, done.tests) == (build.directory, TESTS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}")
+def test_on_icarus(random_network, tmp_path):
+    network = random_network(SMALL, affine=True)
+    _, done = run(network, config_of(network, SMALL_FOLDED), tmp_path, simulator="icarus")
+    assert done.tests == PROGRAMMING_TESTS
 
 
 @pytest.mark.slow
