@@ -120,4 +120,15 @@ def show(result: dict[str, Any], as_json: bool) -> None:
 
 def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a JSON-able result as a table for people."""
-    return [(key.replace("_", " "), value_text(key, value)) for key, value in result.items()]
+    return [
+        (key.replace("_", " "), _memories_text(value) if key == "memories" else value_text(key, value))
+        for key, value in result.items()
+    ]
+
+
+def _memories_text(memories: dict[str, dict[str, int]]) -> str:
+    """Return the line buffers of an engine as text."""
+    return "; ".join(
+        f"{name}: {memory['words']:,} words of {memory['width']} bits, {memory['block_ram']} block RAM"
+        for name, memory in memories.items()
+    )
