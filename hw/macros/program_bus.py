@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Value, ValueLike
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,12 +53,21 @@ class ProgramBus(wiring.Signature):
 def fan_out(m: Module, source: wiring.PureInterface, targets: Sequence[tuple[wiring.PureInterface, Value]]) -> None:
     """Connect the bus of a unit to those of the units in it, (bus, whether it is selected) each."""
     shared = [name for name, member in ProgramBus().members.items() if member.flow == Out and name != "select"]
-    back: dict[str, ValueLike] = {"ready": 0, "done": 0, "q": 0}
+    back: dict[str, list[Value]] = {"ready": [], "done": [], "q": []}
     for target, selected in targets:
         m.d.comb += target.select.eq(source.select & selected)
         m.d.comb += [getattr(target, name).eq(getattr(source, name)) for name in shared]
-        back = {name: value | getattr(target, name) for name, value in back.items()}
-    m.d.comb += [getattr(source, name).eq(value) for name, value in back.items()]
+        for name, values in back.items():
+            values.append(getattr(target, name))
+    m.d.comb += [getattr(source, name).eq(_any(values)) for name, values in back.items()]
+
+
+def _any(values: list[Value]) -> Value:
+    """Return the OR of values: as a tree, as a chain of hundreds is deeper than Python's stack."""
+    while len(values) > 1:
+        pairs = [a | b for a, b in zip(values[::2], values[1::2], strict=False)]
+        values = pairs + values[len(pairs) * 2 :]
+    return values[0]
 
 
 def connect_macro(m: Module, bus: wiring.PureInterface, macro: RramMacro) -> None:

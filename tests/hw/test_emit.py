@@ -5,11 +5,14 @@ import json
 import re
 
 import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Module
 
 from oxnor.hw.blocks.popcount import Popcount
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.interface.registers import REGISTERS
+from oxnor.hw.macros.program_bus import ProgramBus, fan_out
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base.errors import InputError
 
@@ -110,3 +113,13 @@ def test_nothing_is_left_of_a_failed_run(tmp_path, random_network, monkeypatch):
         generate(network, tmp_path / "a")
     assert contents(tmp_path / "a") == before
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_hundreds_of_macros_on_one_bus():
+    """What comes back is a tree: a chain as long is deeper than Python's stack."""
+    m = Module()
+    source = ProgramBus().flip().create(path=("source",))
+    buses = [ProgramBus().create(path=(f"bus{k}",)) for k in range(350)]
+    fan_out(m, source, [(bus, source.macro == k) for k, bus in enumerate(buses)])
+    text = rtlil.convert(m, ports=[source.q, *(bus.q for bus in buses)])
+    assert text.count("cell $or") == 3 * 349
