@@ -267,17 +267,10 @@ class Design:
         return explain(self.binarized, self.config(), self.engine)
 
     def pictures(self) -> dict[str, Picture]:
-        """Return pictures of the engine by name: ``engine``, and ``window-K`` of each layer K that is a convolution."""
-        from oxnor.sim.drawing.diagram import engine_diagram
-        from oxnor.sim.drawing.window_walk import window_picture
+        """Return pictures of the engine by name: its diagram, and how the windows of each convolution walk."""
+        from oxnor.sim.drawing.diagram import engine_pictures
 
-        name, config = self.binarized.name, self.config()
-        drawn = {"engine": engine_diagram(config, f"Block diagram of the engine of {name}")}
-        for k, layer in enumerate(config.layers):
-            if layer.window:
-                title = f"Windows of layer {k} of {name}"
-                drawn[f"window-{k}"] = window_picture(layer.window, layer.reads, title)
-        return drawn
+        return engine_pictures(self.config(), self.binarized.name)
 
     def accuracy(self) -> Accuracy:
         """Return the accuracy of the golden model, with the design's errors or drawn devices."""

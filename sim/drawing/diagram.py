@@ -9,6 +9,8 @@ from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.widths import bits_for
 
 from .diagrams import Diagram
+from .picture import Picture
+from .window_walk import window_picture
 
 _LAYER = 248
 _GAP = 44
@@ -198,3 +200,12 @@ def engine_diagram(config: EngineConfig, title: str) -> Diagram:
     macros = sum(y.macros for y in config.layers)
     diagram.text(total / 2, 22, f"{_count(macros, 'macro')} · {ii} · layers in a pipeline", size=14, bold=True)
     return diagram.sized(total, y + 36)
+
+
+def engine_pictures(config: EngineConfig, name: str) -> dict[str, Picture]:
+    """Return the pictures of the engine of network `name`: ``engine``, and ``window-K`` of each convolution K."""
+    drawn: dict[str, Picture] = {"engine": engine_diagram(config, f"Block diagram of the engine of {name}")}
+    for k, layer in enumerate(config.layers):
+        if layer.window:
+            drawn[f"window-{k}"] = window_picture(layer.window, layer.reads, f"Windows of layer {k} of {name}")
+    return drawn
