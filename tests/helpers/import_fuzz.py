@@ -17,16 +17,17 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from helpers import onnx_convolutions as made
 from helpers import onnx_networks
 from onnx import helper, numpy_helper
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.exchange.folding.ops import CONSTANT_ONLY, ELEMENTWISE, HEADS, PRODUCTS, SHAPES
+from oxnor.models.exchange.folding.ops import CONSTANT_ONLY, ELEMENTWISE, HEADS, MAPS, PRODUCTS, SHAPES
 from oxnor.models.exchange.import_network import import_network
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SECONDS, BYTES = 5.0, 1 << 30
-OPS = sorted({*CONSTANT_ONLY, *ELEMENTWISE, *HEADS, *PRODUCTS, *SHAPES, "Conv", "If", "Foo"})
+OPS = sorted({*CONSTANT_ONLY, *ELEMENTWISE, *HEADS, *PRODUCTS, *SHAPES, *MAPS, "If", "Foo"})
 NUMBERS = [0, 1, -1, 2, 7, 127, 128, 255, 256, 1 << 31, -(1 << 31), 1 << 62, -(1 << 63)]
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e38, -1e38, float("nan"), float("inf"), -float("inf"), 1e-5]
 CASES = list(onnx_networks.cases().values())
@@ -110,7 +111,7 @@ def _node(g, model):
     elif how == 2:
         del nodes[k]
     elif how == 3:
-        nodes[k].domain = pick(g, ["", "finn.custom_op.general", "com.example", "qonnx.custom_op.general"])
+        nodes[k].domain = pick(g, ["", "finn.custom_op.general", "com.example", "qonnx.custom_op.general", made.LAST])
     elif how == 4:
         nodes.insert(k, helper.make_node(pick(g, OPS), [pick(g, names), pick(g, names)], [f"new{k}"]))
         nodes[min(k + 1, len(nodes) - 1)].input[:1] = [f"new{k}"]
@@ -141,7 +142,17 @@ def onnx_file(g):
     """Return the bytes of a mutated ONNX file."""
     case = dict(pick(g, CASES))
     case["sizes"] = pick(g, [(8, 6, 4), (8, 5, 3, 2), (12, 4)])
-    model = onnx_networks.network(seed=int(g.integers(1000)), **case)
+    return _mutated(g, onnx_networks.network(seed=int(g.integers(1000)), **case))
+
+
+def conv_file(g):
+    """Return the bytes of a mutated ONNX file of a network with convolutions."""
+    fields = {"input": made.INPUTS, "act": made.ACTS, "pool_at": made.POOLS, "pad": made.PADS, "layout": made.LAYOUTS,
+              "flatten": made.FLATTENS, "kernel": [(1, 1), (3, 3)], "size": [(9, 8), (7, 7)]}  # fmt: skip
+    return _mutated(g, made.conv_network(seed=int(g.integers(1000)), **{k: pick(g, v) for k, v in fields.items()}))
+
+
+def _mutated(g, model):
     for _ in range(int(g.integers(1, 4))):
         try:
             pick(g, [_tensor, _tensor, _attribute, _node, _node, _frame])(g, model)
@@ -222,7 +233,7 @@ def keras_file(g):
     return _bytes(g, file.getvalue()) if g.random() < 0.2 else file.getvalue()
 
 
-MAKERS = {"onnx": onnx_file, "arrays": arrays_file, "keras": keras_file}
+MAKERS = {"onnx": onnx_file, "arrays": arrays_file, "keras": keras_file, "onnx of convolutions": conv_file}
 
 
 def processor_time():

@@ -16,7 +16,7 @@ from helpers import import_fuzz
 pytestmark = pytest.mark.filterwarnings("ignore")  # of numpy, while files are spoilt
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("onnx", 80), ("arrays", 40), ("keras", 6)])
+@pytest.mark.parametrize(("kind", "examples"), [("onnx", 80), ("onnx of convolutions", 40), ("arrays", 40), ("keras", 6)])
 def test_mutated_file(kind, examples, tmp_path):
     counts = collections.Counter()
 
@@ -35,7 +35,7 @@ def test_mutated_file(kind, examples, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("onnx", 5000), ("arrays", 2000), ("keras", 200)])
+@pytest.mark.parametrize(("kind", "count"), [("onnx", 5000), ("onnx of convolutions", 2000), ("arrays", 2000), ("keras", 200)])
 def test_many_mutated_files(kind, count, tmp_path):
     counts = collections.Counter(import_fuzz.outcome(kind, seed, tmp_path)[0] for seed in range(count))
     assert set(counts) == {"imported", "refused"}
