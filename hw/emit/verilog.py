@@ -27,6 +27,9 @@ from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.widths import check_emitted
 from oxnor.models.base.files import write_text
 
+#: From how many characters on a line is broken: Verilator reads at most 40,000 tokens on one.
+_LINE_MAX = 40_000
+_LONG = re.compile(r"(.{2000,}?), ")
 #: What JSON can hold, by name.
 Description = dict[str, Any]
 
@@ -70,6 +73,7 @@ def _clean(text: str) -> str:
     text = re.sub(r"^  reg \\\$auto\$verilog_backend\S+\s+= 0;\n", "", text, flags=re.M)
     text = re.sub(r"^    if \(\\\$auto\$verilog_backend\S+ \) begin end\n", "", text, flags=re.M)
     text = re.sub(r"^  reg (\[[^\]]*\] )?(\S+ +)= ([^;]*);$", r"  reg \1\2;\n  initial \2= \3;", text, flags=re.M)
+    text = re.sub(rf"^.{{{_LINE_MAX},}}$", lambda m: _LONG.sub(r"\1,\n    ", m[0]), text, flags=re.M)
     return re.sub(r"[ \t]+$", "", text, flags=re.M)
 
 

@@ -123,3 +123,15 @@ def test_hundreds_of_macros_on_one_bus():
     fan_out(m, source, [(bus, source.macro == k) for k, bus in enumerate(buses)])
     text = rtlil.convert(m, ports=[source.q, *(bus.q for bus in buses)])
     assert text.count("cell $or") == 3 * 349
+
+
+def test_long_lines_are_broken():
+    """Verilator reads 40,000 tokens of a line; a vector of 4,608 bits in another order has more."""
+    from oxnor.hw.emit.verilog import _clean
+
+    parts = [f"x[{k}]" for k in range(9000)]
+    text = f"  assign y = {{ {', '.join(parts)} }};\n  assign z = {{ {', '.join(parts[:9])} }};\n"
+    cleaned = _clean(text)
+    assert max(map(len, cleaned.split("\n"))) < 3000
+    assert cleaned.split() == text.split()
+    assert cleaned.endswith(text.split("\n")[1] + "\n")
