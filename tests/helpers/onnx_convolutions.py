@@ -10,7 +10,7 @@ F = np.float32
 LAST = "qonnx.custom_op.channels_last"
 ACTS = ("BipolarQuant", "Quant 0/1", "Where Less", "2 bits", "3 thresholds", "Sign")
 INPUTS = ("8 bits", "raw", "sign", "thresholds")
-POOLS = ("", "after", "before", "3x3", "global")
+POOLS = ("", "after", "before", "3x3", "global", "mean")
 PADS = ("", "zeros", "same", "Pad -1", "Pad 1")
 LAYOUTS = ("NCHW", "channels last", "Im2Col")
 FLATTENS = ("Flatten", "Reshape", "NHWC")
@@ -54,8 +54,8 @@ def norm(m, x, g, n, layout):
 def pool(m, x, kind, layout):
     """Add a pooling."""
     domain = "" if layout == "NCHW" else LAST
-    if kind == "global":
-        return m.n("GlobalMaxPool", [x], domain)
+    if kind in ("global", "mean"):
+        return m.n("GlobalMaxPool" if kind == "global" else "GlobalAveragePool", [x], domain)
     size, step = (3, 2) if kind == "3x3" else (2, 2)
     return m.n("MaxPool", [x], domain, kernel_shape=[size] * 2, strides=[step] * 2)
 
@@ -87,7 +87,7 @@ def conv_network(
         x = activation(m, norm(m, x, g, n_out, layout), act, "NCHW" if layout == "NCHW" else "NHWC")
         if k and pool_at not in ("", "before"):
             x = pool(m, x, pool_at, layout)
-            size = [{"global": 1, "3x3": (n - 1) // 2}.get(pool_at, n // 2) for n in size]
+            size = [{"global": 1, "mean": 1, "3x3": (n - 1) // 2}.get(pool_at, n // 2) for n in size]
     if (flatten == "NHWC") == (layout == "NCHW"):
         x = m.n("Transpose", [x], perm=[0, 2, 3, 1] if layout == "NCHW" else [0, 3, 1, 2])
     x = m.n("Flatten", [x]) if flatten != "Reshape" else m.n("Reshape", [x, m.c(np.array([0, -1]))])

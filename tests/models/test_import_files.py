@@ -175,13 +175,12 @@ def test_keras_refused_with_all_reasons(tmp_path):
         f["conv/kernel:0"], f["dense/kernel:0"] = np.arange(18, dtype=F).reshape(3, 3, 1, 2), np.ones((2, 3), F)
         f["norm/gamma:0"], f["last/bias:0"] = np.ones(3, F), np.zeros(2, F)
     assert refused(tmp_path / "n.json").split("\n") == [
-        "10 reasons why the network cannot be imported",
+        "9 reasons why the network cannot be imported",
         "  - the model must have one input, not 2 ('picture', 'depth')",
         "  - Add 'sum': it joins layers: only chains of layers are supported",
         ("  - Conv 'conv': weights must be binary (one magnitude a neuron), and have 18 values: export them through their quantiser"
          " (BipolarQuant), or train with 1-bit weights"),
         "  - Add 'conv.bias': must have a bias of shape (2,) in the file",
-        "  - GlobalAveragePooling2D 'pool': this pooling is not supported: MaxPool after a convolution is",
         "  - LSTM 'memory': recurrent layers are not supported",
         ("  - MatMul 'dense': takes activations of LSTM 'memory', which are more than two values: activations of 1 to 8 bits in even"
          " steps are supported: train with such a quantiser"),

@@ -71,6 +71,7 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     else:
         index = t.index.reshape(_row_shape(value, axis))
     y = Table(value, low, high, wide, index, axis, t.stage, "", t.quantiser, "", before, t.by_channel)
+    y.is_mean = t.is_mean
     if t.padding:
         y.padding = t.padding[0], _padding_after(f, node, x, value.dtype)
     return y
@@ -96,6 +97,8 @@ def _padding_after(f: Any, node: Node, x: list[Any], dtype: np.dtype) -> float:
 def _common(node: Node, x: list[Any], tables: list[Table]) -> Table:
     """Return the table with the shape of the result, or raise InputError if the tables do not belong together."""
     t = max(tables, key=lambda v: v.value.ndim)
+    if any(v.is_mean for v in tables) and node.op not in SAME:
+        raise InputError("a mean over pixels must be followed by a product")
     if any(v.unfolded for v in tables):
         raise InputError("Im2Col must be followed by a matrix product")
     for other in tables:

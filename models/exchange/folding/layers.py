@@ -15,7 +15,17 @@ from . import rounding
 from .elements import elementwise
 from .graph import CELLS_MAX, Node
 from .levels import LEVELS_MAX, Levels, NoLevels, check_thresholds, of_neurons, rounding_mask, to_levels
-from .maps import CHANNELS_LAST, PAD_VALUE, channel_axis, conv_window, map_index, map_table, pads_itself, pads_of
+from .maps import (
+    CHANNELS_LAST,
+    PAD_VALUE,
+    channel_axis,
+    conv_window,
+    map_index,
+    map_table,
+    pads_itself,
+    pads_of,
+    summed,
+)
 from .products import column_sums, magnitudes, popcount_table, scaling
 from .results import kernels_of
 from .shapes import mapped, transposed
@@ -80,6 +90,8 @@ class Layers:
         if node.op == "Conv":
             return self._convolution(node, x, wrong)
         left, weights, swapped = _operands(node, x)
+        if left.is_mean:
+            left, weights = summed(left, weights)
         if left.unfolded or (left.index.ndim == 4 and left.stage.map_size != (1, 1)):
             return self._lowered(node, left, weights, wrong)
         found, origin = [*wrong], self.quantised.get(node.inputs[0 if swapped else 1], "")
@@ -238,6 +250,8 @@ class Layers:
         """Return the table of the product of all windows of `t` and kernels (outputs, height, width, channels)."""
         n_out, *kernel, depth = kernels.shape
         groups = node.attrs.get("group", 1)
+        if t.is_mean:
+            raise InputError("means over pixels must be flattened in front of a product")
         index = map_index(node, t)
         found = [*wrong]
         if not isinstance(groups, int) or groups < 1 or index.shape[-1] != depth * groups or n_out % groups:

@@ -206,6 +206,45 @@ def pooled(node: Node, t: Table) -> Table:
     return map_table(node, t, t.index.ndim).changed(quantiser=t.quantiser)
 
 
+def averaged(node: Node, t: Table) -> Table:
+    """Return the table of a mean over all pixels, which the product that follows takes: it counts all of them.
+
+    Raises
+    ------
+    InputError
+        If it is no mean over a whole feature map.
+    """
+    stage = t.stage
+    if stage.weights is None or stage.window is None or t.padding or t.unfolded or t.is_mean:
+        raise InputError("a mean over pixels must follow a convolution")
+    index = map_index(node, t)
+    _check_whole(t, index)
+    height, width = stage.map_size
+    pool = pool_of(node, stage.map_size)
+    if (pool.height, pool.width) != (height, width):
+        raise InputError("a mean must be over all pixels of a feature map: use MaxPool between convolutions")
+    t = channel_values(t)
+    shape, pixels = (1, 1, 1, stage.size), height * width
+
+    def change(array: NDArray) -> NDArray:
+        columns = t.columns(array).reshape(-1, *shape[1:])
+        columns = columns.astype(np.float32) if columns.dtype.kind != "f" else columns
+        return from_map(node, columns / columns.dtype.type(pixels), t.index.ndim)
+
+    index = from_map(node, np.arange(stage.size).reshape(shape), t.index.ndim)
+    return t.mapped(change, index=index, axis=0, by_channel=False, is_mean=pixels > 1)
+
+
+def summed(t: Table, weights: NDArray) -> tuple[Table, NDArray]:
+    """Return a table of means as the feature map that they are of, and weights with rows for all its elements."""
+    stage = t.stage
+    pixels = stage.elements // stage.size
+    if t.axis != 0 or not np.array_equal(t.elements, np.arange(stage.size)) or weights.shape[:1] != (stage.size,):
+        raise InputError("the means of all channels must come in their order")
+    index = np.arange(stage.elements)[None]
+    return t.mapped(t.columns, index=index, axis=0, by_channel=True, is_mean=False), np.tile(weights, (pixels, 1))
+
+
 def channel_values(t: Table) -> Table:
     """Return a table of a feature map with one column a channel, as (rows, channels), or raise InputError."""
     stage = t.stage

@@ -240,7 +240,9 @@ HEADS = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})
 #: Products with weights.
 PRODUCTS = frozenset({"MatMul", "Gemm", "XnorPopcountMatMul", "Conv"})
 #: What changes the height and width of feature maps, or gathers their windows.
-MAPS = frozenset({"MaxPool", "MaxPoolNHWC", "GlobalMaxPool", "Pad", "Im2Col"})
+MAPS = frozenset({
+    "MaxPool", "MaxPoolNHWC", "GlobalMaxPool", "AveragePool", "GlobalAveragePool", "Pad", "Im2Col",
+})  # fmt: skip
 #: Shapes.
 SHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Shape"})
 

@@ -23,7 +23,7 @@ _PICTURE = "it changes a picture's size, which no layer can do: scale the images
 #: Reasons by operator.
 WHY = (
     dict.fromkeys(("ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv"), _CONVOLUTION)
-    | dict.fromkeys(("AveragePool", "LpPool", "GlobalAveragePool", "QuantAvgPool2d"), _POOLING)
+    | dict.fromkeys(("LpPool", "QuantAvgPool2d"), _POOLING)
     | dict.fromkeys(("Resize", "Upsample", "DepthToSpace", "SpaceToDepth"), _PICTURE)
     | dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT)
     | dict.fromkeys(("If", "Loop", "Scan"), _CONTROL)

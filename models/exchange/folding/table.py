@@ -102,6 +102,8 @@ class Table:
         What Pad nodes have added: none, or (elements before and after in each dimension, their value).
     unfolded : tuple
         What Im2Col made of a feature map, which the table still has: none, or (convolution, window).
+    is_mean : bool
+        The tensor has the means of channels over all pixels, and the table what each pixel adds to them.
     """
 
     value: NDArray
@@ -118,6 +120,7 @@ class Table:
     by_channel: bool = False
     padding: tuple[Any, ...] = ()
     unfolded: tuple[Any, ...] = ()
+    is_mean: bool = False
 
     @property
     def exact(self) -> bool:

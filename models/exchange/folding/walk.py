@@ -20,7 +20,7 @@ from . import ops
 from .elements import SAME, elementwise, head
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import InputLevels, Layers
-from .maps import CHANNELS_LAST, padded, pooled, unfolded
+from .maps import CHANNELS_LAST, averaged, padded, pooled, unfolded
 from .refusals import NO_SCORES, REFUSED, WHY, not_finite
 from .results import run_head, run_map, run_product
 from .shapes import reshaped
@@ -35,9 +35,12 @@ _QUANTISERS = frozenset({"Quant", "IntQuant", "MultiThreshold", "QuantizeLinear"
 _QONNX = frozenset({
     "BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul", "MaxPoolNHWC", "Im2Col",
 })  # fmt: skip
-_CHANNELS_LAST = frozenset({"Conv", "MaxPool", "GlobalMaxPool", "BatchNormalization"})
+_CHANNELS_LAST = frozenset({
+    "Conv", "MaxPool", "GlobalMaxPool", "GlobalAveragePool", "AveragePool", "BatchNormalization",
+})  # fmt: skip
 _MAPS: dict[str, Callable[[Node, list[Any], Table], Table]] = {
     "Pad": padded, "Im2Col": lambda node, x, t: unfolded(node, t),
+    "AveragePool": lambda node, x, t: averaged(node, t), "GlobalAveragePool": lambda node, x, t: averaged(node, t),
 }  # fmt: skip
 _BINARY = frozenset({
     "Add", "Sub", "Mul", "Div", "Sum", "Pow", "Where", "Min", "Max", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
@@ -191,6 +194,8 @@ class Walk:
         if node.op in ops.MAPS:
             y = _MAPS.get(node.op, lambda node, x, t: pooled(node, t))(node, x, t)
             return [y, *[Unknown()] * (len(node.outputs) - 1)]
+        if node.op == "ReduceMean" and t.index.ndim == 4:
+            return [self._mean(node, x, t)]
         if node.op in ops.CONSTANT_ONLY:
             raise InputError("it picks or joins activations: only chains of layers are supported")
         y = elementwise(node, x)
@@ -199,6 +204,17 @@ class Walk:
         elif node.op in _QUANTISERS:
             y.quantiser = ""
         return [y, *[Unknown()] * (len(node.outputs) - 1)]
+
+    def _mean(self, node: Node, x: list[Any], t: Table) -> Table:
+        """Return the table of a mean over height and width, as PyTorch exports one."""
+        axes = sorted(k % t.index.ndim for k in ops.axes_of(x, node.attrs) or range(t.index.ndim))
+        if axes not in ([2, 3], [1, 2]):
+            raise InputError("it must be a mean over height and width")
+        domain = CHANNELS_LAST if axes == [1, 2] else ""
+        y = averaged(Node(node.name, "GlobalAveragePool", node.inputs, node.outputs, {}, domain), t)
+        if node.attrs.get("keepdims", 1):
+            return y
+        return reshaped(Node(node.name, "Flatten", node.inputs, node.outputs, {"axis": 1}), [y], y, None)
 
     @staticmethod
     def _bits_of(node: Node, x: list[Any]) -> float:

@@ -189,8 +189,11 @@ class Builder:
             (top, bottom), (left, right) = _edges(config.get("padding", 1))
             pads = self.constant(np.array([0, top, left, 0, 0, bottom, right, 0], np.int64))
             return self.node(name, "Pad", [x, pads])
+        if kind == "GlobalAveragePooling2D" and config.get("data_format") != "channels_first":
+            x = self.node(name, "GlobalAveragePool", [x], domain=CHANNELS_LAST)
+            return x if config.get("keepdims") else self.node(name, "Flatten", [x], axis=1)
         if "Pool" in kind:
-            return self.refuse(name, kind, [x], WHY["AveragePool"])
+            return self.refuse(name, kind, [x], WHY["LpPool"])
         recurrent = kind == "Bidirectional" or kind.endswith(("LSTM", "GRU", "RNN"))
         return self.refuse(name, kind, [x], WHY["RNN"] if recurrent else WHY.get(kind, "the layer is not supported"))
 
@@ -252,7 +255,8 @@ class Builder:
         if config.get("data_format") == "channels_first":
             return self.refuse(name, kind, [x], _CHANNELS_FIRST)
         if kind.startswith("Global"):
-            return self.node(name, "GlobalMaxPool", [x], domain=CHANNELS_LAST)
+            x = self.node(name, "GlobalMaxPool", [x], domain=CHANNELS_LAST)
+            return x if config.get("keepdims") else self.node(name, "Flatten", [x], axis=1)
         size = _sizes(config.get("pool_size", 2), kind)
         steps = config.get("strides")
         attrs = {"kernel_shape": size, "strides": size if steps is None else _sizes(steps, kind)}
