@@ -82,13 +82,13 @@ def window_picture(window: Window, reads: int, title: str) -> Diagram:
                 continue
             _row(diagram, w, moment, held, (x, top), cell, in_ring=True)
             diagram.text(x - 8, top + cell / 2 + 4, f"row {held}", size=11, anchor="end", colour="muted")
-    y = below + rows * (cell + 4) + 26
+    legend = below + rows * (cell + 4) + 26
     x = float(_LEFT)
     for text, fill, line in _LOOKS.values():
-        diagram.rect(x, y - 11, 14, 14, fill=fill, line=line, r=2)
-        diagram.text(x + 20, y, text, size=12, anchor="start")
+        diagram.rect(x, legend - 11, 14, 14, fill=fill, line=line, r=2)
+        diagram.text(x + 20, legend, text, size=12, anchor="start")
         x += 40 + 6.6 * len(text)
-    return diagram.sized(max(len(chosen) * pitch + 4, x), y + 14)
+    return diagram.sized(max(len(chosen) * pitch + 4, x), legend + 14)
 
 
 def _row(
