@@ -18,10 +18,13 @@ from .levels import LEVELS_MAX, Levels, NoLevels, check_thresholds, of_neurons, 
 from .maps import (
     CHANNELS_LAST,
     PAD_VALUE,
+    by_group,
     channel_axis,
     conv_window,
     map_index,
     map_table,
+    of_channels,
+    pad_value,
     pads_itself,
     pads_of,
     summed,
@@ -270,11 +273,11 @@ class Layers:
         if not whole:
             raise InputError(f"it must take the feature map of {t.stage.label} as it is, in its order")
         step, middle = self._append(t, levels, t.elements)
-        lowest, step, middle = (_of_channels(t, index, v) for v in (levels.lowest, step, middle))
+        lowest, step, middle = (of_channels(t, index, v) for v in (levels.lowest, step, middle))
         own = float(node.attrs.get(PAD_VALUE, 0.0))
         if t.padding and t.padding[1] != own and pads_itself(node, window, pads_of(node, t)):
             raise InputError(f"it pads with {own:g} what is padded with {t.padding[1]:g}: pad with one value")
-        pad = _pad_value(t.padding[1] if t.padding else own, lowest, np.abs(step), levels) if window.is_padded else -1
+        pad = pad_value(t.padding[1] if t.padding else own, lowest, np.abs(step), levels) if window.is_padded else -1
         window = replace(window, pad=pad)
         unit = 2 if pad == 0 else 1
         rows = unit * window.n_in * levels.top + 1
@@ -282,8 +285,8 @@ class Layers:
             raise InputError("; ".join(found))
         if t.stage.weights is None:
             self._arrange_input(t, elements)
-        positive = (kernels > 0) ^ _by_group(step < 0, kernels, groups)
-        middles = _by_group(middle, kernels, groups).reshape(n_out, -1).T
+        positive = (kernels > 0) ^ by_group(step < 0, kernels, groups)
+        middles = by_group(middle, kernels, groups).reshape(n_out, -1).T
         if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(n_out, window.n_in / 2), np.full(n_out, 0.5), np.zeros(n_out)
         else:
@@ -298,39 +301,6 @@ class Layers:
         """Put the input in the order (y, x, channel) in which a convolution takes it."""
         self.input_order = elements
         self.outputs[0] = self.outputs[0].at(elements)
-
-
-def _of_channels(t: Table, index: NDArray[np.int64], values: NDArray) -> NDArray:
-    """Return what values of columns are in each channel of a map; all pixels of one must have the same."""
-    if t.is_shared or t.by_channel or len(values) == index.shape[-1]:
-        return values
-    of_elements = np.empty(index.size, values.dtype)
-    of_elements[t.elements] = values
-    maps = of_elements[index].reshape(-1, index.shape[-1])
-    if (maps != maps[0]).any():
-        raise InputError("its activations must have the same two values at all pixels of a channel")
-    return maps[0]
-
-
-def _by_group(values: NDArray, kernels: NDArray, groups: int) -> NDArray:
-    """Return values of input channels shaped as kernels (outputs, height, width, channels) see them."""
-    rows = np.repeat(values.reshape(groups, -1), len(kernels) // groups, axis=0)
-    return np.broadcast_to(rows[:, None, None], kernels.shape)
-
-
-def _pad_value(value: float, lowest: NDArray, step: NDArray, levels: Levels) -> int:
-    """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, the middle of two levels."""
-    ends = {-1: lowest, 1: lowest + step * levels.top}
-    if levels.planes == 1:
-        ends[0] = lowest + step / 2
-    for pad, level in ends.items():
-        if (np.abs(level - value) <= levels.uneven + 1e-9 * np.abs(step)).all():
-            return pad
-    low, high = float(ends[-1].min()), float(ends[1].max())
-    raise InputError(
-        f"it pads with {value:g}, which must be the lowest or highest of its inputs' levels, {low:g} and {high:g}"
-        + (", or their middle" if levels.planes == 1 else "")
-    )
 
 
 def _trouble(node: Node, levels: Levels, weights: NDArray, rows: int) -> list[str]:

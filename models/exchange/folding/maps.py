@@ -12,6 +12,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.layers.window import Pool, Window
 
 from .graph import Node
+from .levels import Levels
 from .table import Table
 
 #: The domain of operators whose tensors have their channels last.
@@ -327,3 +328,36 @@ def unfolded(node: Node, t: Table) -> Table:
     part = Node(node.name, "Conv", node.inputs, node.outputs, attrs, CHANNELS_LAST)
     window = conv_window(part, kernel, 1, index.shape, pads_of(part, t))
     return t.changed(unfolded=(part, window), quantiser=t.quantiser)
+
+
+def of_channels(t: Table, index: NDArray[np.int64], values: NDArray) -> NDArray:
+    """Return what values of columns are in each channel of a map; all pixels of one must have the same."""
+    if t.is_shared or t.by_channel or len(values) == index.shape[-1]:
+        return values
+    of_elements = np.empty(index.size, values.dtype)
+    of_elements[t.elements] = values
+    maps = of_elements[index].reshape(-1, index.shape[-1])
+    if (maps != maps[0]).any():
+        raise InputError("its activations must have the same two values at all pixels of a channel")
+    return maps[0]
+
+
+def by_group(values: NDArray, kernels: NDArray, groups: int) -> NDArray:
+    """Return values of input channels shaped as kernels (outputs, height, width, channels) see them."""
+    rows = np.repeat(values.reshape(groups, -1), len(kernels) // groups, axis=0)
+    return np.broadcast_to(rows[:, None, None], kernels.shape)
+
+
+def pad_value(value: float, lowest: NDArray, step: NDArray, levels: Levels) -> int:
+    """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, the middle of two levels."""
+    ends = {-1: lowest, 1: lowest + step * levels.top}
+    if levels.planes == 1:
+        ends[0] = lowest + step / 2
+    for pad, level in ends.items():
+        if (np.abs(level - value) <= levels.uneven + 1e-9 * np.abs(step)).all():
+            return pad
+    low, high = float(ends[-1].min()), float(ends[1].max())
+    raise InputError(
+        f"it pads with {value:g}, which must be the lowest or highest of its inputs' levels, {low:g} and {high:g}"
+        + (", or their middle" if levels.planes == 1 else "")
+    )
