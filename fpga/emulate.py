@@ -14,6 +14,7 @@ from types import TracebackType
 
 from oxnor.hw.interface.link_protocol import BIT_CYCLES_MIN
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.schedule import schedule
 from oxnor.models.base.files import build_root, locked
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import toolchain
@@ -26,10 +27,13 @@ from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
 from .boards import Board
 from .design import BoardDesign, write_design
+from .memories import buffer_words
 from .options import BuildOptions
 from .top import TOP
 from .transport import SPI
 
+#: Cycles of silence beyond those of a run: an operation of the programming controller takes fewer.
+REST_CYCLES = 100_000
 #: What the pins in ``virtual_board.cpp`` are, by the kind of serial line.
 LINE_FLAGS = {"uart": "", "spi": " -DOXNOR_SPI"}
 
@@ -92,6 +96,12 @@ def _compile(
         runtime.keep(obj)
 
 
+def rest_cycles(config: EngineConfig, board: Board) -> int:
+    """Return the cycles of silence after which a board is at rest: more than a request of the most images takes."""
+    images = max(1, buffer_words(config, board.chip) // config.beats)
+    return REST_CYCLES + schedule(config).cycles(images)
+
+
 class VirtualBoard:
     """A board that runs; a context manager.
 
@@ -134,6 +144,7 @@ class VirtualBoard:
         fewest = BIT_CYCLES_MIN.get(link)
         options = BuildOptions(link=link, bit_cycles=fewest if bit_cycles is None else bit_cycles)
         self._bit_cycles = options.bit_cycles
+        self._rest = rest_cycles(config, board)
         self.design: BoardDesign = write_design(network, board, config, self.directory, options)
         models = Path(str(files("oxnor.fpga").joinpath("rtl", "pll_models.v")))
         sources = [*sorted((self.directory / "rtl").iterdir()), models]
@@ -142,7 +153,7 @@ class VirtualBoard:
 
     def __enter__(self) -> VirtualBoard:
         self.process = subprocess.Popen(
-            [str(self._program), str(self._bit_cycles)], cwd=self.directory,
+            [str(self._program), str(self._bit_cycles), str(self._rest)], cwd=self.directory,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None

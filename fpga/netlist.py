@@ -20,7 +20,7 @@ from oxnor.sim.verify.inputs import Inputs
 from .bitstream import netlist_key, synthesis_script
 from .boards import Board
 from .design import write_design
-from .emulate import VirtualBoard, build_program
+from .emulate import VirtualBoard, build_program, rest_cycles
 from .host import Host
 from .options import BuildOptions
 from .report import cells
@@ -82,6 +82,7 @@ class NetlistBoard(VirtualBoard):
         # -O1: a netlist is ten times the code of its RTL, and takes longer to compile than to run.
         self._program = build_program([self.directory / "netlist.v", *models], root=root, cxx_flags="-O1")
         self._bit_cycles = BIT_CYCLES_MIN["uart"]
+        self._rest = rest_cycles(config, board)
         self.port = ""
 
 

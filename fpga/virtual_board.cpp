@@ -1,8 +1,9 @@
 // The virtual board: the board's top level in Verilator, its serial line on a pseudo-terminal.
 //
-//   virtual_board DIVISOR    prints the name of the terminal, then serves it until a signal or the end of stdin
+//   virtual_board DIVISOR REST    prints the name of the terminal, then serves it until a signal or the end of stdin
 //
-// DIVISOR is the clock cycles to a bit. With OXNOR_SPI the line is SPI: each byte that comes from the terminal is sent
+// DIVISOR is the clock cycles to a bit, REST those without a bit on the line after which the board is taken to be at
+// rest: more than it ever computes in silence. With OXNOR_SPI the line is SPI: each byte that comes from the terminal is sent
 // by a controller, and the byte that it reads meanwhile goes back. Else it is a UART.
 //
 // Time stands still while nothing is on the line and the board has nothing to say, so that waiting costs nothing.
@@ -23,8 +24,6 @@
 
 namespace {
 
-// Clock cycles without a bit on the line after which the board is taken to be at rest.
-constexpr uint64_t kRest = 100000;
 // Clock cycles from the start until the board is out of reset.
 constexpr unsigned kStart = 100;
 // Clock cycles between two looks at the terminal while the line is busy.
@@ -134,8 +133,9 @@ class Line {  // UART
 
 int main(int argc, char** argv) {
   const unsigned divisor = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 0;
-  if (divisor < 4) {
-    std::fprintf(stderr, "usage: virtual_board DIVISOR (at least 4)\n");
+  const uint64_t silence = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0;
+  if (divisor < 4 || silence == 0) {
+    std::fprintf(stderr, "usage: virtual_board DIVISOR (at least 4) REST (at least 1)\n");
     return 2;
   }
   const int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
@@ -169,7 +169,7 @@ int main(int argc, char** argv) {
   std::printf("%s\n", name);
   std::fflush(stdout);
   for (uint64_t cycle = 0, busy = 0;; ++cycle) {
-    const bool rest = cycle - busy > kRest;
+    const bool rest = cycle - busy > silence;
     if (rest || cycle % kLook == 0) {
       pollfd waiting[2] = {{master, POLLIN, 0}, {0, POLLIN, 0}};
       poll(waiting, 2, rest ? 1000 : 0);

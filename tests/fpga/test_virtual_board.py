@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from oxnor.cli.app import app
 from oxnor.fpga.boards import board
-from oxnor.fpga.emulate import VirtualBoard
+from oxnor.fpga.emulate import REST_CYCLES, VirtualBoard
 from oxnor.fpga.fuzz import fuzz
 from oxnor.fpga.host import Host, LinkError
 from oxnor.fpga.load import load, self_test
@@ -19,6 +19,7 @@ from oxnor.fpga.search import find_engine
 from oxnor.fpga.session import classifier, classify, run_images
 from oxnor.hw.host.programmer import Synapse, run_now
 from oxnor.hw.interface.link_protocol import Command, Status, request
+from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.options import DataOptions
@@ -189,11 +190,12 @@ def test_command_sweep_on_a_port(small, virtual, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.cosim
 def test_convolutions_on_a_board(tmp_path):
-    """Macros of look-up tables, a deep one, and images of which a request holds a few."""
+    """Macros of look-up tables, a vector in a memory, images of which a request holds a few; and a long silence."""
     network = random_conv_network((28, 28, 3), (Conv(6, pool=(2, 2)), Conv(8, pool=(2, 2))), (12,), planes=8)
     spec = board("ulx3s-85f")
-    config = find_engine(network, spec.chip).config
+    config = find_engine(network, spec.chip, 35_000).config
     assert [y.in_memory for y in config.layers] == [False, False, True, False]
+    assert 6 * schedule(config).initiation_interval > REST_CYCLES
     images = np.random.default_rng(1).integers(0, 256, (12, 28 * 28 * 3)).astype(np.uint8)
     with VirtualBoard(network, spec, config, tmp_path) as running, Host(running.port) as host:
         result = run_images(host, network, config, Inputs(images, None, "drawn"))
