@@ -278,3 +278,13 @@ def test_finn_nodes_refused(tmp_path):
         "  - ChannelwiseOp 'n_ChannelwiseOp_3': its Func must be add or mul, not cmp_le",
         "  - Add 'n_AddStreams_hls_4': it joins MVAU 'n_MVAU_2' and input 'x': only chains of layers are supported",
     ]
+
+
+def test_product_with_one_input():
+    """A product that is refused for it is judged like any other, whatever its one input is."""
+    from oxnor.models.exchange.folding.graph import Node
+    from oxnor.models.exchange.folding.layers import Layers
+    from oxnor.models.exchange.folding.unknown import product_trouble
+
+    node = Node("m", "MatMul", ("w",), ("y",))
+    assert product_trouble(node, [np.zeros((4, 8), F)], Layers(False, True, {}, [])) == ["weights must be binary, and all are 0"]

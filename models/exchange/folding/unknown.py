@@ -172,6 +172,6 @@ def _weights(node: Node, name: str, v: NDArray) -> NDArray | None:
         return v.reshape(len(v), -1).T
     if v.ndim != 2 or node.op == "XnorPopcountMatMul":
         return None
-    if name != node.inputs[1]:
+    if name not in node.inputs[1:2]:
         return v.T
     return v.T if node.attrs.get("transB", 0) else v
