@@ -37,7 +37,7 @@ NAMES = ", ".join(sorted(SHAPES | SPIKING))
 TRAINED = ", ".join(sorted({*SHAPES, *SPIKING, *NOT_SHIPPED}))
 #: Fraction of the 10,000 test images that a fully binarized network of the shape should get right.
 REACH = {"mnist-tfc": 0.945, "mnist-sfc": 0.98, "mnist-mlp": 0.986, "mnist-mlp-robust": 0.98,
-         "mnist-cnn-small": 0.98, "mnist-cnn": 0.991}
+         "mnist-cnn-small": 0.982, "mnist-cnn": 0.991}
 
 
 def test_names():
