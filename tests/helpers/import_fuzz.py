@@ -43,6 +43,11 @@ def _values(g, t):
     if not a.size:
         return
     how = int(g.integers(6))
+    with np.errstate(all="ignore"):
+        _spoil(g, a, how, t)
+
+
+def _spoil(g, a, how, t):
     if a.dtype.kind == "f":
         if how == 0:
             a.flat[int(g.integers(a.size))] = pick(g, FLOATS)

@@ -146,12 +146,12 @@ class Walk:
             if wrong:
                 self.problems.append(f"{node.label}: {'; '.join(wrong)}")
             return [result(node, x, bits)] * len(node.outputs)
+        if node.op == "Shape" or any(name in self.sizes for name in node.inputs):
+            self._follow_sizes(node, x)
         if node.op in ops.PRODUCTS and any(isinstance(v, Table) for v in x):
             return [self.layers.product(node, x, wrong)]
         if wrong:
             raise InputError("; ".join(wrong))
-        if node.op == "Shape" or any(name in self.sizes for name in node.inputs):
-            self._follow_sizes(node, x)
         if not any(isinstance(v, Table) for v in x):
             return self._constant(node, x, bits)
         return self._on_table(node, x, bits)
@@ -178,7 +178,7 @@ class Walk:
         elif node.op not in ops.SHAPES:
             rows = tables[0].stage.rows
             for name, v in zip(node.inputs, x, strict=True):
-                if name in self.sizes and isinstance(v, np.ndarray) and (v == rows).any():
+                if name in self.sizes and isinstance(v, np.ndarray) and (abs(v) == rows).any():
                     raise InputError("it computes with the number of images")
 
     def _on_table(self, node: Node, x: list[Any], bits: float) -> list[Any]:
