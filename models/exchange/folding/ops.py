@@ -67,9 +67,15 @@ def quant_range(bits: float, signed: bool, narrow: bool) -> tuple[float, float]:
     return 0.0, 2.0**bits - 1 - narrow
 
 
+def _flag(a: Attrs, name: str, default: int) -> bool:
+    if (value := a.get(name, default)) not in (0, 1):
+        raise InputError(f"{name} must be 0 or 1, not {value}")
+    return bool(value)
+
+
 def _quant(x: Inputs, a: Attrs) -> Any:
     v, scale, zero, bits = x[0], np.asarray(x[1], x[0].dtype), np.asarray(x[2], x[0].dtype), float(np.ravel(x[3])[0])
-    signed, narrow = bool(a.get("signed", 1)), bool(a.get("narrow", 0))
+    signed, narrow = (_flag(a, name, default) for name, default in (("signed", 1), ("narrow", 0)))
     y = v / scale + zero
     if signed and bits == 1:  # one signed bit is bipolar, as in QONNX
         y = np.where(y >= 0, v.dtype.type(1), v.dtype.type(-1))
