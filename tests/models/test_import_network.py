@@ -105,13 +105,24 @@ def test_wrong_threshold_is_found(monkeypatch):
     assert str(caught.value).endswith(": 1 of 336 popcounts must give the source's level, and do not")
 
 
-def test_number_of_images_is_no_number_of_the_network():
+@pytest.mark.parametrize("where", ["Div", "MatMul"])
+def test_number_of_images_is_no_number_of_the_network(where):
     """A batch size that leaks from Shape into arithmetic would be another number in every run."""
     m = onnx_networks.Maker(opset=17)
     batch = m.n("Cast", [m.n("Gather", [m.n("Shape", ["x"]), m.c(np.array(0))], axis=0)], to=1)
-    x = m.n("BipolarQuant", [m.n("Div", ["x", batch]), m.c(F(1))], m.domain)
+    x, scale = (m.n("Div", ["x", batch]), m.c(F(1))) if where == "Div" else ("x", batch)
+    w = m.n("BipolarQuant", [m.c(W), scale], m.domain)
+    model = m.model(["N", 4], m.n("MatMul", [m.n("BipolarQuant", [x, m.c(F(1))], m.domain), w]))
+    with pytest.raises(InputError, match=rf"{where} 'n_{where}_\d+': it computes with the number of images"):
+        build(from_model(model))
+
+
+@pytest.mark.parametrize("flag", ["signed", "narrow"])
+def test_flags_of_a_quantiser_are_0_or_1(flag):
+    m = onnx_networks.Maker()
+    x = m.n("Quant", ["x", m.c(F(1)), m.c(F(0)), m.c(F(1))], m.domain, **{flag: 255})
     model = m.model(["N", 4], m.n("MatMul", [x, m.c(W)]))
-    with pytest.raises(InputError, match=r"Div 'n_Div_\d+': it computes with the number of images"):
+    with pytest.raises(InputError, match=rf"Quant 'n_Quant_\d+': {flag} must be 0 or 1, not 255"):
         build(from_model(model))
 
 
