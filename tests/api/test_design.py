@@ -153,7 +153,7 @@ WRONG = {
     "line": ('network = "toy.npz"\n[board]\nname = "icebreaker"\nlink = "i2c"', "board.link must be uart or spi, not 'i2c'"),
     "name": (
         'network = "mnist-tcf"',
-        (f"network must be one of {', '.join(zoo.names())}, not 'mnist-tcf' (did you mean mnist-tfc or mnist-sfc or mnist-spirit?)"),
+        (f"network must be one of {', '.join(zoo.names())}, not 'mnist-tcf' (did you mean mnist-tfc or mnist-sfc or mnist-cnn?)"),
     ),
 }
 
