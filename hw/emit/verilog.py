@@ -68,12 +68,14 @@ def _clean(text: str) -> str:
 
     There ``always @*`` does not fire for values that a declaration gives at time 0, and version 11 wakes
     ``always_comb`` without end (github.com/steveicarus/iverilog/issues/508). Amaranth's remedy is a register in each
-    block; here ``initial`` gives the values, when the blocks have begun to wait.
+    block; here ``initial`` gives the values, when the blocks have begun to wait. A block of a constant waits for
+    nothing, and nothing wakes it twice: it stays ``always_comb``.
     """
     text = re.sub(r"^  reg \\\$auto\$verilog_backend\S+\s+= 0;\n", "", text, flags=re.M)
     text = re.sub(r"^    if \(\\\$auto\$verilog_backend\S+ \) begin end\n", "", text, flags=re.M)
     text = re.sub(r"^  reg (\[[^\]]*\] )?(\S+ +)= ([^;]*);$", r"  reg \1\2;\n  initial \2= \3;", text, flags=re.M)
     text = re.sub(rf"^.{{{_LINE_MAX},}}$", lambda m: _LONG.sub(r"\1,\n    ", m[0]), text, flags=re.M)
+    text = re.sub(r"^  always @\*(\n    \S+ *= \d+'\w+;)$", r"  always_comb\1", text, flags=re.M)
     return re.sub(r"[ \t]+$", "", text, flags=re.M)
 
 
