@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ class Student:
         step. The gradient is that of the batch norm without this.
         """
         torch = import_torch()
-        sign = _triangle_sign() if self.has_windows else _sign_function()
+        sign = _sign_function(_triangle_slope if self.has_windows else _tanh_slope)
         sound = x
         for k, (gamma, beta) in enumerate(zip(self.gammas, self.betas, strict=True)):
             z = self.stages[k].sums(x, binary[k])
@@ -162,8 +162,18 @@ def _hard_sign(x: Any) -> Any:
     return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
 
+def _tanh_slope(x: Any, steepness: float) -> Any:
+    t = import_torch().tanh(x * steepness)
+    return 1 - t * t
+
+
+def _triangle_slope(x: Any, steepness: float) -> Any:
+    """Return a triangle in place of the slope of the tanh, whose cost would be most of that of a convolution."""
+    return x.abs().mul_(-0.5 * steepness).add_(1).clamp_min_(0)
+
+
 @functools.cache
-def _sign_function() -> Any:
+def _sign_function(slope: Callable[[Any, float], Any]) -> Any:
     """Return the sign, sign(0) = +1, with a stand-in gradient; made when first used, so that torch is imported late."""
     torch = import_torch()
 
@@ -177,27 +187,6 @@ def _sign_function() -> Any:
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> Any:
             (x,) = ctx.saved_tensors
-            t = torch.tanh(x * ctx.steepness)
-            return gradient * (1 - t * t), None
-
-    return Sign.apply
-
-
-@functools.cache
-def _triangle_sign() -> Any:
-    """Return the same with a triangle for the slope of the tanh, whose cost would be most of that of a convolution."""
-    torch = import_torch()
-
-    class Sign(torch.autograd.Function):  # type: ignore[name-defined]
-        @staticmethod
-        def forward(ctx: Any, x: Any, steepness: float) -> Any:
-            ctx.save_for_backward(x)
-            ctx.steepness = steepness
-            return _hard_sign(x)
-
-        @staticmethod
-        def backward(ctx: Any, gradient: Any) -> Any:
-            (x,) = ctx.saved_tensors
-            return x.abs().mul_(-0.5 * ctx.steepness).add_(1).clamp_min_(0).mul_(gradient), None
+            return slope(x, ctx.steepness).mul_(gradient), None
 
     return Sign.apply

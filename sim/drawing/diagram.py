@@ -127,7 +127,7 @@ def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConf
     product = f"{_count(layer.slices, 'slice')} × {_count(layer.passes, 'pass', 'passes')}"
     diagram.text(middle, y + 140, f"{product} = {_count(layer.word_lines, 'read')}", size=12, bold=True)
     if layer.window:
-        y += 17
+        y += _IMAGE
         planes = f"× {layer.planes} planes " if layer.planes > 1 else ""
         text = f"{planes}× {_count(layer.vectors, 'window')} = {layer.interval:,} an image"
         diagram.text(middle, y + 140, text, size=10)

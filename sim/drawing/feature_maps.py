@@ -15,9 +15,15 @@ from .svg import PAPER
 
 #: Height of a feature map up to which eight of them stand side by side, not four; and of the picture of one, in dots.
 _SMALL, _DOTS = 16, 64
+
+
+def _rgb(colour: str) -> NDArray[np.int64]:
+    return np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)])
+
+
 #: Mosaics have their own paper, so that they look the same in both themes.
-_LOW, _HIGH, _GAP = (np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for c in ("#e8eef3", "#24445c", "#8c959f"))
-_ROSE, _FELL = (np.array([int(PAPER[name][k : k + 2], 16) for k in (1, 3, 5)]) for name in ("orange", "purple"))
+_LOW, _HIGH, _GAP = map(_rgb, ("#e8eef3", "#24445c", "#8c959f"))
+_ROSE, _FELL = _rgb(PAPER["orange"]), _rgb(PAPER["purple"])
 
 
 def _across(maps: FeatureMaps) -> int:
