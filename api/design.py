@@ -128,7 +128,7 @@ class Design:
             self, network=path(self.network), device=device,
             data=replace(
                 self.data, source=path(self.data.source), labels=path(self.data.labels),
-                directory=path(self.data.directory),
+                directory=path(self.data.directory), events=path(self.data.events),
             ),
             errors=replace(self.errors, faults=path(self.errors.faults)),
         )  # fmt: skip

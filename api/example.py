@@ -22,6 +22,7 @@ images = 200                    # how many to run; default 1000, or all if there
 #                               # a folder of pictures for each class. Default: the set that the network was trained on
 # labels = "labels.npy"         # if the source has none
 # directory = "data"            # where known sets are looked for first
+#                               # or, for a spiking network without an encoder: events = "events.csv"
 # random_inputs = false         # draw inputs instead; they have no labels
 # at_most = 1000                # instead of images: so many, or all if there are fewer
 # seed = 0                      # key of drawn inputs

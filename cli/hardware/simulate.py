@@ -10,14 +10,16 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import ERRORS, OUTPUT, WHERE, AsJson, Scheduler, output
+from oxnor.cli.options.common import ERRORS, OUTPUT, PICTURES, WHERE, AsJson, Scheduler, output, writes
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.errors import Devices, Errors
 from oxnor.cli.options.source import Data, Source
 from oxnor.cli.text import value_text
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.replace import check_file
 
 if TYPE_CHECKING:
+    from oxnor.design import Design
     from oxnor.sim.verify.options import RunOptions
 
 
@@ -69,6 +71,44 @@ class Run:
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Which sample of a spiking network is drawn."""
+
+    raster: Annotated[
+        Path | None,
+        typer.Option(
+            "--raster", metavar="FILE", help="Spiking network: draw spikes and membranes of an image there.",
+            rich_help_panel=OUTPUT, callback=writes(check_file, *PICTURES),
+        ),
+    ] = None  # fmt: skip
+    image: Annotated[
+        int, typer.Option("--image", metavar="K", help="Which image --raster draws.", rich_help_panel=OUTPUT)
+    ] = 0
+
+    def check(self, network: Any, images: int) -> None:
+        """Raise InputError if there is nothing to draw."""
+        if self.raster is None:
+            return
+        from oxnor.models.golden.registry import only
+        from oxnor.models.networks.spiking import SpikingNetwork
+
+        only(network, SpikingNetwork, "for --raster")
+        if not 0 <= self.image < images:
+            raise InputError(f"must be in [0, {images - 1}], not {self.image}", parameter="image")
+
+    def save(self, result: Any, design: Design, inputs: Any) -> None:
+        """Draw the image, if one was asked for."""
+        if self.raster is None:
+            return
+        from oxnor.sim.drawing.raster import Raster
+
+        k, labels = self.image, inputs.labels
+        network = design.error_options.fault_map(design.loaded).apply(design.loaded)
+        label = "" if labels is None else inputs.classes[labels[k]] if inputs.classes else str(labels[k])
+        Raster.of(network, inputs.images[k], label, result.readout, k).plot().save(self.raster)
+
+
 @expanded
 def simulate(
     source: Source,
@@ -80,6 +120,8 @@ def simulate(
     output: Annotated[
         Path | None, output("FILE.csv", "Also write a row for each image there.", ".csv", rich_help_panel=OUTPUT)
     ] = None,
+    *,
+    drawn: Drawn,
     as_json: AsJson = False,
 ) -> None:
     """Simulate the Verilog in Verilator and compare every bit with the golden model.
@@ -100,6 +142,7 @@ def simulate(
     run.check()
     design = source.read(errors, data, devices, engine)
     inputs = design.inputs()
+    drawn.check(design.loaded, len(inputs.images))
     with progress() as tell:
         what = f"{design.loaded.name} through RTL"
         tell(what, 0, 0)
@@ -109,6 +152,7 @@ def simulate(
         from oxnor.sim.verify.per_image import write_csv
 
         write_csv(output, result, inputs)
+    drawn.save(result, design, inputs)
     report = result.to_json() | {"inputs": inputs.source}
     if as_json:
         print_json(report)

@@ -128,6 +128,14 @@ class Data:
     ] = None
     labels: Labels = None
     data_dir: DataDir = None
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            "--events", metavar="FILE",
+            help="Spiking network that takes events: tick, address, sign, sample and label, as .csv or .npz.",
+            rich_help_panel=DATA,
+        ),
+    ] = None  # fmt: skip
     random_inputs: Annotated[
         bool,
         typer.Option("--random-inputs", help="Draw inputs, which have no labels, instead.", rich_help_panel=DATA),
@@ -137,5 +145,5 @@ class Data:
         """Return the design with what was given."""
         return design.with_data(
             images=self.images, source=self.data, labels=self.labels, directory=self.data_dir,
-            random_inputs=self.random_inputs or None,
+            events=self.events, random_inputs=self.random_inputs or None,
         )  # fmt: skip

@@ -91,7 +91,7 @@ def read_npy(path: Path, text: bool = False) -> NDArray:
     return np.asarray(array)
 
 
-def _dialect(path: Path) -> tuple[list[str], str, bool]:
+def csv_head(path: Path) -> tuple[list[str], str, bool]:
     """Return the cells of the first line of a CSV file, its delimiter, and whether that line is a header."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -115,7 +115,8 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _columns(path: Path, delimiter: str, skip: int, columns: list[int], dtype: Any) -> NDArray:
+def csv_columns(path: Path, delimiter: str, skip: int, columns: list[int], dtype: Any) -> NDArray:
+    """Return some columns of a CSV file below `skip` lines, or raise InputError with the row that breaks a rule."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an empty file is found below
@@ -158,7 +159,7 @@ def _label_column(cells: list[str], path: Path) -> int | None:
 
 
 def _csv(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
-    cells, delimiter, has_header = _dialect(path)
+    cells, delimiter, has_header = csv_head(path)
     label = _label_column(cells, path) if has_header else None
     if not has_header and len(cells) > 1:
         raise InputError(
@@ -169,12 +170,12 @@ def _csv(path: Path, split: str) -> tuple[NDArray, Any, tuple[str, ...]]:
     if not features:
         raise InputError(f"{path}: must have columns of features beside {cells[label or 0]!r}")
     skip = int(has_header)
-    images = _columns(path, delimiter, skip, features, np.float64)
+    images = csv_columns(path, delimiter, skip, features, np.float64)
     if not len(images):
         raise InputError(f"{path}: must have rows below the names of the columns, and has none")
     labels: Any = None
     if label is not None:
-        labels = np.char.strip(_columns(path, delimiter, skip, [label], str)[:, 0])
+        labels = np.char.strip(csv_columns(path, delimiter, skip, [label], str)[:, 0])
         if all(_is_number(v) for v in np.unique(labels)):
             labels = labels.astype(np.float64)
     return images, labels, ()
@@ -227,12 +228,12 @@ def read_labels(path: str | Path, split: str = "test") -> tuple[NDArray[np.int64
                 raise InputError(f"{path}: one array must be named labels; there are {', '.join(sorted(source.names))}")
             values = source.any_array(name, _DTYPES + _TEXT, 2, ELEMENTS_MAX)
     elif path.suffix in (".csv", ".tsv", ".txt"):
-        cells, delimiter, _ = _dialect(path)
+        cells, delimiter, _ = csv_head(path)
         column = _label_column(cells, path)
         if column is None and len(cells) > 1:
             raise InputError(f"{path}: one column must be named {' or '.join(LABEL_COLUMNS[:3])}")
         skip = int(column is not None)
-        values = np.char.strip(_columns(path, delimiter, skip, [column or 0], str)[:, 0])
+        values = np.char.strip(csv_columns(path, delimiter, skip, [column or 0], str)[:, 0])
         if all(_is_number(v) for v in np.unique(values)):
             values = values.astype(np.float64)
     else:

@@ -26,6 +26,9 @@ class DataOptions:
         File with the labels, if `source` has none.
     directory : path, optional
         Folder in which known sets are looked for first.
+    events : path, optional
+        File of events, as :func:`oxnor.models.datasets.events.read_events` takes it, for a spiking network that takes
+        events: its samples are the images.
     random_inputs : bool
         Draw inputs instead. They have no labels: a sweep then measures agreement, not accuracy.
     seed : int
@@ -36,7 +39,7 @@ class DataOptions:
     Raises
     ------
     InputError
-        If drawn inputs and a source are asked for at once, or labels without a source.
+        If drawn inputs, a source and events are not asked for alone, or labels without a source.
     """
 
     images: int | None = None
@@ -46,12 +49,15 @@ class DataOptions:
     random_inputs: bool = False
     seed: int = 0
     at_most: int = 1000
+    events: Path | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.source, str) and self.source not in KNOWN_NAMES:
             object.__setattr__(self, "source", Path(self.source))
         if self.random_inputs and self.source is not None:
             raise InputError("must not be given together with a data set", parameter="random_inputs")
+        if self.events is not None and (self.source is not None or self.random_inputs):
+            raise InputError("must not be given together with other inputs", parameter="events")
         if self.labels is not None and self.source is None:
             raise InputError("must come with the data set that they are of", parameter="labels")
         if self.images is not None and self.images < 1:
@@ -61,4 +67,6 @@ class DataOptions:
     def wanted(self) -> str:
         """The images in words."""
         count = "the first" if self.images is None else f"{self.images:,}"
+        if self.events is not None:
+            return f"{count} samples of {self.events}"
         return f"{count} images" + (f" of {self.source}" if self.source is not None else "")

@@ -34,7 +34,7 @@ class NetworkType:
     network : type
         Class of its networks.
     inputs : callable
-        (network, images) to the inputs of its golden model: bits or grey values.
+        (network, images) to the inputs of its golden model: bits, grey values or event streams.
     predict : callable
         (network, images) to classes.
     pixels : callable
@@ -61,7 +61,7 @@ NETWORK_TYPES: Mapping[str, NetworkType] = {
         lambda n: n.input_rule.signs,
     ),
     spiking_networks.FORMAT: NetworkType(
-        "spiking", SpikingNetwork, SpikingNetwork.inputs, lambda n, images: spiking.run(n, images).winners,
+        "spiking", SpikingNetwork, spiking.inputs, lambda n, images: spiking.respond(n, images).winners,
         lambda n: n.pixels, 256, lambda n: False,
     ),
 }
@@ -71,6 +71,11 @@ _BY_CLASS = {entry.network: entry for entry in NETWORK_TYPES.values()}
 def type_of(network: Any) -> NetworkType:
     """Return the type of a network."""
     return _BY_CLASS[type(network)]
+
+
+def takes_events(network: Any) -> bool:
+    """Return whether a network has no encoder: its inputs are event streams, not images."""
+    return isinstance(network, SpikingNetwork) and network.encoder.kind == "external"
 
 
 def load(path: str | Path) -> Any:

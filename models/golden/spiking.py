@@ -100,6 +100,22 @@ class Readout:
         return self.used.astype(np.int64) @ np.array([y.n_out for y in network.layers])
 
 
+def inputs(network: SpikingNetwork, images: Any) -> Any:
+    """Return what :func:`respond` takes, checked: grey values, or event streams if the encoder is external."""
+    if network.encoder.kind != "external":
+        return network.inputs(images)
+    if isinstance(images, np.ndarray) or not all(isinstance(stream, Events) for stream in images):
+        raise InputError(f"images must be event streams for network {network.name!r}, which has no encoder")
+    return tuple(images)
+
+
+def respond(network: SpikingNetwork, given: Any, *, with_spikes: bool = False) -> Readout:
+    """Return the answers of a network to images, or to event streams if its encoder is external."""
+    if network.encoder.kind == "external":
+        return run_events(network, inputs(network, given))
+    return run(network, given, with_spikes=with_spikes)
+
+
 def winners(network: SpikingNetwork, counts: NDArray) -> NDArray[np.int64]:
     """Return the index of the largest count along the last axis; ties are broken by the network's decision."""
     if network.decision.tie == "lowest":

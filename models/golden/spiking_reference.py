@@ -66,6 +66,8 @@ class ReferenceRun:
         As in :class:`oxnor.models.golden.spiking.Readout`.
     reason, tick : int
         Likewise.
+    fired : list of list of (tick, neuron, negative)
+        Spikes of each layer.
     spikes : list of (event, tick, neuron, negative)
         Of the last layer.
     membranes : list of list of int
@@ -81,6 +83,7 @@ class ReferenceRun:
         self.layers = [ReferenceLayer(y) for y in self.network.layers]
         self.counts, self.used = [0] * self.network.n_out, [0] * len(self.layers)
         self.reason, self.tick = WINDOW, self.network.decision.window
+        self.fired: list[list[tuple[int, int, bool]]] = [[] for _ in self.layers]
         self.spikes: list[tuple[int, int, int, bool]] = []
         self.membranes: list[list[int]] = []
         self.inputs: list[tuple[int, int]] = []
@@ -95,6 +98,7 @@ class ReferenceRun:
     def _event(self, k: int, tick: int, address: int, negative: bool) -> None:
         self.used[k] += 1
         spikes = self.layers[k].event(tick, address, negative)
+        self.fired[k] += [(tick, j, minus) for j, minus in spikes]
         if k + 1 < len(self.layers):
             for j, minus in spikes:
                 if not self.reason:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,20 +20,20 @@ class SpikingTrials:
     Parameters
     ----------
     network : SpikingNetwork
-    images : ndarray of uint8
-        As for :meth:`SpikingNetwork.inputs`.
+    images : ndarray of uint8, or sequence of Events
+        As for :func:`oxnor.models.golden.spiking.inputs`.
     labels : ndarray of int, shape (n,)
         Right classes.
     """
 
-    def __init__(self, network: SpikingNetwork, images: NDArray, labels: NDArray):
+    def __init__(self, network: SpikingNetwork, images: Any, labels: NDArray):
         self.network = network
         self.labels = np.asarray(labels).astype(np.int64)
-        self._inputs = network.inputs(images)
+        self._inputs = spiking_golden.inputs(network, images)
 
     def predict(self, faults: FaultMap) -> NDArray[np.int64]:
         """Return the class of each image with `faults`, shape (n,)."""
-        return spiking_golden.run(faults.apply(self.network), self._inputs).winners
+        return spiking_golden.respond(faults.apply(self.network), self._inputs).winners
 
     def confusion(self, faults: FaultMap) -> NDArray[np.int64]:
         """Return the confusion matrix with `faults`; see :func:`oxnor.models.trials.binarized.confusion`."""

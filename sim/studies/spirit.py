@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
-from oxnor.models.golden.spiking import ENERGY_J, ENERGY_TEXT, REASONS
+from oxnor.models.golden.spiking import ENERGY_J, ENERGY_TEXT
 from oxnor.models.golden.spiking_reference import ReferenceRun
 from oxnor.models.networks.encoders import encode
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.sim.drawing.plots import Plot
+from oxnor.sim.drawing.raster import Raster
 
 #: What the chip's authors published: ours are measured on the same 10,000 test images.
 PUBLISHED: Mapping[str, Any] = {
@@ -252,51 +253,11 @@ def refractory_plot(result: Spirit) -> Plot:
     return Plot("Accuracy against the refractory period of the output neurons", (10.5, 4.6), draw)
 
 
-def raster_plot(result: Spirit) -> Plot:
-    """Return input spikes, membranes and signed counts of one image until its decision."""
-    run = result.run
-    winner = int(np.argmax(run.counts))
-    rival = int(np.argsort(run.counts)[-2])
-    events = np.arange(1, len(run.inputs) + 1)
-    membranes = np.array(run.membranes)
-    counts = np.zeros((len(events) + 1, len(run.counts)), int)
-    for event, _, neuron, negative in run.spikes:
-        counts[event:, neuron] += -1 if negative else 1
-
-    theta = max(int(np.abs(membranes[:, (winner, rival)]).max()), 1)
-
-    def draw(figure: Any, colours: Mapping[str, str]) -> None:
-        top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2.2, 1.6, 1.4))
-        for positive, marker, name in ((True, "|", "positive output spike"), (False, ".", "negative output spike")):
-            shown = [(e, n) for e, _, n, negative in run.spikes if negative != positive]
-            if shown:
-                x, y = zip(*shown, strict=True)
-                colour = colours["blue" if positive else "orange"]
-                top.plot(x, y, ls="", marker=marker, ms=8 if positive else 4, mew=1.5, color=colour, label=name)
-        top.set(ylabel="output", yticks=range(len(run.counts)))
-        top.legend(loc="lower left", ncols=2, bbox_to_anchor=(0, 1))
-        for n, colour in ((winner, "blue"), (rival, "orange")):
-            middle.step(events, membranes[:, n], where="post", color=colours[colour], lw=1.3, label=f"output {n}")
-        middle.set(ylabel="membrane V")
-        middle.set_ylim(-theta, theta + 0.45 * theta)
-        middle.legend(loc="upper left", ncols=2)
-        for n in range(len(run.counts)):
-            colour = "blue" if n == winner else "orange" if n == rival else "line"
-            width = 1 if colour == "line" else 2
-            bottom.step(range(len(counts)), counts[:, n], where="post", color=colours[colour], lw=width)
-        why = REASONS[run.reason]
-        said = f"{why}: {winner} after {run.used[0]} input spikes (digit {result.label})"
-        bottom.axvline(len(events), color=colours["green"], ls=":", lw=1.5)
-        bottom.annotate(said, (0.02, 0.82), xycoords="axes fraction", color=colours["green"])
-        bottom.set(xlabel="event of the last layer", ylabel="signed count")
-
-    return Plot(f"Spikes, membranes and counts of one digit until {result.network} decides", (10.5, 7.2), draw)
-
-
 def plots(result: Spirit) -> dict[str, Plot]:
     """Return the pictures by the stem of their file."""
+    raster = Raster(result.run, str(result.label)).plot()
     return {"spirit-delta": delta_plot(result), "spirit-cells": cells_plot(result),
-            "spirit-refractory": refractory_plot(result), "spirit-raster": raster_plot(result)}  # fmt: skip
+            "spirit-refractory": refractory_plot(result), "spirit-raster": raster}  # fmt: skip
 
 
 def table(result: Spirit) -> Sequence[tuple[str, str, str]]:

@@ -35,7 +35,7 @@ class Work:
     ----------
     network : Network
     bits : ndarray of bool, shape (n, n_in)
-        Images.
+        Images; of a spiking network grey values, or event streams.
     labels : ndarray of int64, shape (n,)
         Their classes.
     params : SweepParams

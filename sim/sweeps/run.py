@@ -70,8 +70,11 @@ def _device_options(device: DeviceModel | None) -> dict[str, str]:
 
 def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, command: str) -> dict[str, Any]:
     """Return the header of a results file: what its trials are of, and with what they were made."""
-    shown = np.packbits(work.bits, axis=1) if work.bits.dtype == bool else work.bits
-    images = hashlib.sha256(shown.tobytes() + work.labels.tobytes()).hexdigest()
+    if isinstance(work.bits, tuple):
+        images = Inputs(work.bits, work.labels, "").digest
+    else:
+        shown = np.packbits(work.bits, axis=1) if work.bits.dtype == bool else work.bits
+        images = hashlib.sha256(shown.tobytes() + work.labels.tobytes()).hexdigest()
     example = Example.of(work, inputs.images)
     return {
         "network": network.name,

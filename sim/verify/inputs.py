@@ -1,7 +1,8 @@
-"""Images for a network: those of a data set, or drawn ones."""
+"""Inputs for a network: images of a data set, events of a file, or drawn ones."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.events import read_events
 from oxnor.models.datasets.known import KNOWN_SETS, load_dataset
 from oxnor.models.datasets.options import DataOptions
-from oxnor.models.golden.registry import type_of
+from oxnor.models.golden.registry import takes_events, type_of
+from oxnor.models.networks.encoders import Events
 
 #: Images in the MNIST test set.
 IMAGES_MAX = 10_000
 #: Inputs of a network that is given digits: 28 x 28 pixels.
 DIGIT_SIZE = 28 * 28
 # Apart from the kinds of ``oxnor.models.base.rng``, whose keys are small numbers.
-_KEY = int.from_bytes(b"images", "little")
+_KEY, _EVENTS_KEY = int.from_bytes(b"images", "little"), int.from_bytes(b"events", "little")
+#: Drawn events: the most that an input spikes in a tick, on average.
+DRAWN_RATE = 1 / 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,8 +33,8 @@ class Inputs:
 
     Parameters
     ----------
-    images : ndarray, shape (n, n_in)
-        uint8 (grey) or bool (bits).
+    images : ndarray, shape (n, n_in), or tuple of Events
+        uint8 (grey) or bool (bits); event streams for a network that takes events.
     labels : ndarray of int64, shape (n,), or None
         The right class of each.
     source : str
@@ -38,14 +43,27 @@ class Inputs:
         Names of the classes, where they say more than numbers; otherwise empty.
     """
 
-    images: NDArray
+    images: Any
     labels: NDArray[np.int64] | None
     source: str
     classes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         labels = "no labels" if self.labels is None else "labels"
-        return f"Inputs({len(self.images):,} images of {self.images.shape[1]} values, {labels}: {self.source})"
+        what = "samples" if isinstance(self.images, tuple) else f"images of {self.images.shape[1]} values"
+        return f"Inputs({len(self.images):,} {what}, {labels}: {self.source})"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the images and their labels."""
+        h = hashlib.sha256()
+        for part in self.images if isinstance(self.images, tuple) else (self.images,):
+            # The length too: where one sample ends is part of what they are.
+            content = np.append(part.words(), np.uint32(len(part.ticks))) if isinstance(part, Events) else part
+            h.update(np.ascontiguousarray(content).tobytes())
+        if self.labels is not None:
+            h.update(np.ascontiguousarray(self.labels).tobytes())
+        return h.hexdigest()
 
 
 def own_set(network: Any) -> str | None:
@@ -79,21 +97,24 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
     -------
     Inputs
         The first test images of the set that `options` name, or of :func:`own_set`; where there is none, or drawn
-        inputs are asked for, random bits, or grey inputs for a spiking network, which have no labels.
+        inputs are asked for, random bits, or grey inputs for a spiking network, which have no labels. For a network
+        that takes events, the samples of their file, or drawn events.
 
     Raises
     ------
     InputError
         If the number of images is out of range, or the set does not fit the network.
     """
+    if takes_events(network):
+        return _event_inputs(network, options)
+    if options.events is not None:
+        raise InputError(f"must not be given for network {network.name!r}, which takes no events", parameter="events")
     kind = type_of(network)
     source: str | Path | None = options.source
     if source is None and not options.random_inputs:
         source = own_set(network)
     if source is None:
-        count = options.images or min(options.at_most, IMAGES_MAX)
-        if count > IMAGES_MAX:
-            raise InputError(f"must be in [1, {IMAGES_MAX}], not {count}", parameter="images")
+        count = _drawn(options)
         g = np.random.Generator(np.random.Philox(key=[options.seed, _KEY]))
         # Bits are drawn as the first layer takes them, whatever code they would be.
         size = network.n_in if kind.levels == 2 else kind.pixels(network)
@@ -104,6 +125,53 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
     data.check_fit(kind.pixels(network), network.n_out, f"network {network.name!r}")
     data = data.in_classes(network.classes, network.name).first(options.images or min(options.at_most, len(data)))
     return Inputs(data.flat, data.labels, data.source, class_names(network, data.classes))
+
+
+def _drawn(options: DataOptions) -> int:
+    count = options.images or min(options.at_most, IMAGES_MAX)
+    if count > IMAGES_MAX:
+        raise InputError(f"must be in [1, {IMAGES_MAX}], not {count}", parameter="images")
+    return count
+
+
+def _event_inputs(network: Any, options: DataOptions) -> Inputs:
+    """Return the samples of an event file, or drawn events: a network without an encoder takes nothing else."""
+    if options.random_inputs:
+        streams = draw_events(network.n_in, network.decision.window, _drawn(options), options.seed)
+        source = f"random events, up to {DRAWN_RATE:g} a tick at an input, seed {options.seed} (no labels)"
+        return Inputs(streams, None, source, class_names(network))
+    if options.events is None:
+        raise InputError(
+            f"must be given for network {network.name!r}, which has no encoder and takes events: a file of them; or use"
+            " `random_inputs`",
+            parameter="events",
+        )
+    table = read_events(options.events)
+    table.check_fit(network.n_in, network.decision.window, network.n_out, f"network {network.name!r}")
+    count = options.images or min(options.at_most, len(table))
+    if count > len(table):
+        raise InputError(f"must be in [1, {len(table)}], as {table.path} has no more, not {count}", parameter="images")
+    streams = tuple(
+        Events.make(table.ticks[a:b], table.addresses[a:b], table.negative[a:b])
+        for a, b in zip(table.starts[:count], table.starts[1:], strict=False)
+    )
+    return Inputs(
+        streams, None if table.labels is None else table.labels[:count], f"events of {table.path.name}",
+        class_names(network),
+    )  # fmt: skip
+
+
+def draw_events(n_in: int, window: int, count: int, seed: int, rate: float = DRAWN_RATE) -> tuple[Events, ...]:
+    """Return streams of drawn events: each input of each spikes at a rate of its own, from 0 to `rate` a tick."""
+    streams = []
+    for k in range(count):
+        g = np.random.Generator(np.random.Philox(key=[seed, _EVENTS_KEY], counter=[0, 0, 0, k]))
+        numbers = g.binomial(window, g.random(n_in) * rate)
+        addresses = np.repeat(np.arange(n_in), numbers)
+        ticks = g.integers(0, window, len(addresses))
+        order = np.lexsort((addresses, ticks))
+        streams.append(Events.make(ticks[order], addresses[order]))
+    return tuple(streams)
 
 
 def class_names(network: Any, others: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -48,8 +48,7 @@ def simulate(
     ----------
     network : Network or SpikingNetwork
     images : ndarray of uint8 or bool, shape (n, n_in), or sequence of Events
-        At least one. Event streams for a spiking network whose encoder is ``external``; images get the default
-        encoder there.
+        At least one. Event streams for a spiking network whose encoder is ``external``.
     labels : ndarray of int, shape (n,), optional
         Right classes.
     errors : ErrorOptions

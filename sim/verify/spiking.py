@@ -20,7 +20,6 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.golden.spiking import Readout, Spikes
-from oxnor.models.networks.encoders import Encoder, encode
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.sim.runner import runner
 
@@ -248,16 +247,13 @@ def prepare(network: SpikingNetwork, images: Any, request: Request) -> SpikingCa
     if isinstance(engine, EngineConfig):
         raise InputError(f"must be for a spiking network, as {network.name!r} is one", parameter="engine")
     config = engine if isinstance(engine, SpikingConfig) else SpikingConfig.for_network(network, engine)
-    if config.external and isinstance(images, np.ndarray):
-        # A host's part: the default encoder makes the events.
-        images = [encode(Encoder(), v, network.decision.window) for v in network.inputs(images)]
+    if config.external:
+        images = spiking_golden.inputs(network, images)
     faults = errors.fault_map(network)
     faulty = faults.apply(network)
 
     def golden(n: SpikingNetwork) -> Readout:
-        if config.external:
-            return spiking_golden.run_events(n, images)
-        return spiking_golden.run(n, images, with_spikes=True)
+        return spiking_golden.respond(n, images, with_spikes=True)
 
     expected = golden(faulty)
     in_rtl = corrupted_cells(faulty, run.corrupt_rtl, errors.seed, golden) if run.corrupt_rtl else faulty

@@ -125,7 +125,7 @@ WRONG = {
     ),
     "key-of-table": (
         'network = "toy.npz"\n[data]\nimage = 3',
-        "data.image must not be given: keys are images, source, labels, directory, random_inputs, seed, at_most (did you mean images?)",
+        "data.image must not be given: keys are images, source, labels, directory, random_inputs, seed, at_most, events (did you mean images?)",
     ),
     "key-of-layers": (
         'network = "toy.npz"\n[[engine.layers]]\nfold = [1, 1]',

@@ -46,13 +46,21 @@ def test_generate(tmp_path):
 
 @pytest.mark.cosim
 def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
-    table = tmp_path / "images.csv"
-    result = run("simulate", network_file, "--images", 30, "--ber", 0.05, "--json", "-o", table)
+    table, given = tmp_path / "images.csv", tmp_path / "events.csv"
+    g, rows = np.random.default_rng(2), ["tick,address,sign,sample,label"]
+    for k in range(30):
+        ticks = np.sort(g.integers(0, 40, 40))
+        rows += [f"{t},{g.integers(0, 10)},{g.choice((1, -1))},{k},{k % 3}" for t in ticks]
+    given.write_text("\n".join(rows))
+    raster = tmp_path / "raster.svg"
+    result = run("simulate", network_file, "--events", given, "--ber", 0.05, "--json", "-o", table, "--raster", raster, "--image", 3)
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["ok"]
     assert found["spikes"] > 30
-    assert (found["mismatches"], found["spike_mismatches"], found["accuracy"]) == (0, 0, None)
+    assert (found["mismatches"], found["spike_mismatches"], found["inputs"]) == (0, 0, "events of events.csv")
+    assert found["accuracy"] == found["golden_accuracy"] > 0
+    assert "output spikes of the RTL" in raster.read_text()
     assert found["cycles"] == found["predicted_cycles"]
     assert found["cycle_mismatches"] == 0
     assert found["energy"] == "synaptic events x the published 3.6 pJ: computed, not measured"
@@ -62,7 +70,8 @@ def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
     for key in ("synaptic_events", "energy_j", "latency_ticks", "latency_cycles"):
         assert np.mean([float(r[key]) for r in rows]) == pytest.approx(found[key])
     assert float(rows[0]["energy_j"]) == pytest.approx(int(rows[0]["synaptic_events"]) * 3.6e-12)
-    broken = run("simulate", network_file, "--images", 30, "--corrupt-rtl", 2, "--json")
+    assert [int(r["label"]) for r in rows] == [k % 3 for k in range(30)]
+    broken = run("simulate", network_file, "--random-inputs", "--images", 30, "--corrupt-rtl", 2, "--json")
     assert broken.exit_code == 1
     assert json.loads(broken.stdout)["spike_mismatches"] > 0
     assert "oxnor: the RTL differs: " in broken.stderr
@@ -81,12 +90,47 @@ def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
     (["study", "spirit", "--images", "5", "--image", "5"], "--image must be in [0, 4], not 5"),
     (["sweep", "mnist-spirit", "--kind", "read"], "network 'mnist-spirit': must be binarized for kind read on backend cpu, not spiking: its kinds are static, asymmetric, stuck, cluster, on cpu"),
     (["info", "mnist-spirit", "--macro", "64x7"], "layer 144 to 10: macros must have at least 8 columns, the cells of a neuron, not 7"),
+    (["simulate", "mnist-spirit", "--events", "x.csv"], "--events must not be given for network 'mnist-spirit', which takes no events"),
+    (["simulate", "mnist-tfc", "--raster", "x.svg"], "network 'mnist-tfc': must be spiking for --raster, not binarized"),
+    (["simulate", "mnist-spirit", "--images", "5", "--raster", "x.svg", "--image", "5"], "--image must be in [0, 4], not 5"),
     (["train", "mnist-spirit", "--ber", "0.1"], "--ber must not be given for a spiking network: mnist-spirit takes --epochs, --seed, --lr, --batch"),
 ])  # fmt: skip
 def test_bad_input(arguments, message):
     result = run(*arguments)
     assert result.exit_code == 2
     assert result.stderr.endswith(f"oxnor: {message}\n")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "--events must be given for network 'small', which has no encoder and takes events: a file of them; or use --random-inputs"),
+    (["--events", "x.csv", "--random-inputs"], "--events must not be given together with other inputs"),
+    (["--events", "x.csv", "--images", "3"], "--images must be in [1, 2], as x.csv has no more, not 3"),
+    (["--data", "mnist"], "--events must be given for network 'small', which has no encoder and takes events: a file of them; or use --random-inputs"),
+])  # fmt: skip
+def test_events_that_do_not_fit(arguments, message, network_file, monkeypatch):
+    monkeypatch.chdir(network_file.parent)
+    (network_file.parent / "x.csv").write_text("tick,address,sample\n0,1,0\n0,2,1\n")
+    result = run("simulate", network_file, *arguments)
+    assert (result.exit_code, result.stderr) == (2, f"oxnor: {message}\n")
+
+
+def test_sweep_of_events(network_file, tmp_path):
+    """The samples of a file are what a sweep runs: their labels, and another file is another sweep."""
+    g, files = np.random.default_rng(5), [tmp_path / "a.npz", tmp_path / "b.npz"]
+    for k, path in enumerate(files):
+        sample = np.sort(g.integers(0, 40, 900))
+        ticks = np.concatenate([np.sort(g.integers(0, 40, n)) for n in np.bincount(sample, minlength=40)])
+        np.savez(path, tick=ticks, address=g.integers(0, 10, 900), sample=sample, label=np.arange(40 + k) % 3)
+    arguments = ("sweep", network_file, "--ber", "0.01,0.3", "--trials", 2, "-o", tmp_path / "s.sqlite", "--json")
+    result = run(*arguments, "--events", files[0])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["computed"] == 5
+    assert json.loads(run(*arguments, "--events", files[0]).stdout)["computed"] == 0
+    other = run(*arguments, "--events", files[1])
+    assert (other.exit_code, "images" in other.stderr) == (2, True)
+    page = run("report", tmp_path / "s.sqlite", "-o", tmp_path / "page.html", "--json")
+    assert page.exit_code == 0, page.stderr
+    assert "events of a.npz" in (tmp_path / "page.html").read_text()
 
 
 def test_sweep(tmp_path):
