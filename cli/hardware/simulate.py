@@ -82,8 +82,8 @@ class Drawn:
             rich_help_panel=OUTPUT, callback=writes(check_file, *PICTURES),
         ),
     ] = None  # fmt: skip
-    image: Annotated[
-        int, typer.Option("--image", metavar="K", help="Which image --raster draws.", rich_help_panel=OUTPUT)
+    raster_image: Annotated[
+        int, typer.Option("--raster-image", metavar="K", help="Which image --raster draws.", rich_help_panel=OUTPUT)
     ] = 0
 
     def check(self, network: Any, images: int) -> None:
@@ -94,8 +94,8 @@ class Drawn:
         from oxnor.models.networks.spiking import SpikingNetwork
 
         only(network, SpikingNetwork, "for --raster")
-        if not 0 <= self.image < images:
-            raise InputError(f"must be in [0, {images - 1}], not {self.image}", parameter="image")
+        if not 0 <= self.raster_image < images:
+            raise InputError(f"must be in [0, {images - 1}], not {self.raster_image}", parameter="raster_image")
 
     def save(self, result: Any, design: Design, inputs: Any) -> None:
         """Draw the image, if one was asked for."""
@@ -103,7 +103,7 @@ class Drawn:
             return
         from oxnor.sim.drawing.raster import Raster
 
-        k, labels = self.image, inputs.labels
+        k, labels = self.raster_image, inputs.labels
         network = design.error_options.fault_map(design.loaded).apply(design.loaded)
         label = "" if labels is None else inputs.classes[labels[k]] if inputs.classes else str(labels[k])
         Raster.of(network, inputs.images[k], label, result.readout, k).plot().save(self.raster)

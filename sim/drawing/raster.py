@@ -18,6 +18,8 @@ from .plots import Plot
 
 #: Lines of a raster up to which a spike is a stroke, above it is a dot.
 _STROKES_MAX = 40
+#: Spikes above which dots are small.
+_DOTS = 500
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,7 +124,7 @@ def _spikes(
     for sign, colour in ((False, "blue"), (True, "orange")):
         shown = [(tick, line) for tick, line, negative in spikes if bool(negative) == sign]
         x, y = zip(*shown, strict=True) if shown else ((), ())
-        axes.plot(x, y, ls="", marker="|" if few else ".", ms=6 if few else 2.5, mew=1.2 if few else 0.5,
+        axes.plot(x, y, ls="", marker="|" if few else ".", ms=6 if few else 2.5 if len(spikes) > _DOTS else 4, mew=1.2 if few else 0.5,
                   color=colours[colour])  # fmt: skip
     axes.set(ylabel=name)
     axes.set_ylim(-0.7, lines - 0.3)

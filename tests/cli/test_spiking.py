@@ -53,7 +53,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
         rows += [f"{t},{g.integers(0, 10)},{g.choice((1, -1))},{k},{k % 3}" for t in ticks]
     given.write_text("\n".join(rows))
     raster = tmp_path / "raster.svg"
-    result = run("simulate", network_file, "--events", given, "--ber", 0.05, "--json", "-o", table, "--raster", raster, "--image", 3)
+    result = run("simulate", network_file, "--events", given, "--ber", 0.05, "--json", "-o", table, "--raster", raster, "--raster-image", 3)
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["ok"]
@@ -92,7 +92,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
     (["info", "mnist-spirit", "--macro", "64x7"], "layer 144 to 10: macros must have at least 8 columns, the cells of a neuron, not 7"),
     (["simulate", "mnist-spirit", "--events", "x.csv"], "--events must not be given for network 'mnist-spirit', which takes no events"),
     (["simulate", "mnist-tfc", "--raster", "x.svg"], "network 'mnist-tfc': must be spiking for --raster, not binarized"),
-    (["simulate", "mnist-spirit", "--images", "5", "--raster", "x.svg", "--image", "5"], "--image must be in [0, 4], not 5"),
+    (["simulate", "mnist-spirit", "--images", "5", "--raster", "x.svg", "--raster-image", "5"], "--raster-image must be in [0, 4], not 5"),
     (["train", "mnist-spirit", "--ber", "0.1"], "--ber must not be given for a spiking network: mnist-spirit takes --epochs, --seed, --lr, --batch"),
 ])  # fmt: skip
 def test_bad_input(arguments, message):
