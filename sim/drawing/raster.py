@@ -121,10 +121,11 @@ def _spikes(
 ) -> None:
     """Draw spikes as (tick, line, negative)."""
     few = lines <= _STROKES_MAX
+    size = 6 if few else 2.5 if len(spikes) > _DOTS else 4
     for sign, colour in ((False, "blue"), (True, "orange")):
         shown = [(tick, line) for tick, line, negative in spikes if bool(negative) == sign]
         x, y = zip(*shown, strict=True) if shown else ((), ())
-        axes.plot(x, y, ls="", marker="|" if few else ".", ms=6 if few else 2.5 if len(spikes) > _DOTS else 4, mew=1.2 if few else 0.5,
+        axes.plot(x, y, ls="", marker="|" if few else ".", ms=size, mew=1.2 if few else 0.5,
                   color=colours[colour])  # fmt: skip
     axes.set(ylabel=name)
     axes.set_ylim(-0.7, lines - 0.3)
