@@ -108,7 +108,7 @@ def test_every_output_is_checked():
     from oxnor.cli.app import app
 
     reads = {"--design", "--faults", "--data-dir", "--labels", "--check", "--weights", "--merge", "--macro-file", "--memory"}
-    reads |= {"--input-threshold", "--device", "--data", "--test"}
+    reads |= {"--input-threshold", "--device", "--data", "--test", "--events"}
 
     def commands_of(group, *path):
         for name, command in group.commands.items():
