@@ -109,8 +109,10 @@ def pixel_memories(config: EngineConfig, chip: Chip) -> tuple[PixelMemory, ...]:
     for k, layer in enumerate(config.layers):
         if w := layer.window:
             sizes[f"window {k}"] = rows_kept(w) * w.width, w.channels * layer.planes
-            if layer.pool and (columns := layer.pool.over(*w.out_size)[1]) > 1:
-                sizes[f"pool {k}"] = columns, layer.n_out * layer.levels
+            if (pool := layer.pool) and (columns := pool.over(*w.out_size)[1]) > 1:
+                rows = 1 if pool.is_tiled else pool.height - 1
+                if rows:
+                    sizes[f"pool {k}"] = columns, rows * layer.n_out * layer.levels
         elif layer.in_memory:
             sizes[f"vectors {k}"] = 2 * layer.slices, layer.inputs
     in_logic = WORDS_IN_LOGIC[chip.family]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -17,12 +20,19 @@ def encoded(fires: Value) -> Value:
     return fires if len(fires) == 1 else sum_tree(list(fires))[: bits_for(len(fires))]
 
 
+def _either(values: Value, size: int) -> Value:
+    """Return the OR of the values of `size` bits that `values` is made of."""
+    parts = [values[k : k + size] for k in range(0, len(values), size)]
+    return reduce(or_, parts)
+
+
 class PoolMaker(Unit):
-    """Largest, or smallest, value of each channel in windows that lie side by side.
+    """Largest, or smallest, value of each channel in windows.
 
     Values are bits, one a threshold, so that the largest is their OR; a channel whose smallest value is wanted comes
-    inverted. What rows have in common is kept in a memory of one value a window; the output leaves in the cycle in
-    which the last pixel of its window comes, and nothing ever waits but for the consumer.
+    inverted. The output leaves in the cycle in which the last pixel of its window comes, and nothing ever waits but for
+    the consumer. Where windows lie side by side, a memory keeps one value a window: what the rows above have in it.
+    Where they overlap, or leave pixels out, it keeps what each of the last rows has in it.
 
     Parameters
     ----------
@@ -31,7 +41,7 @@ class PoolMaker(Unit):
     channels, levels : int
         Of a pixel: thresholds of a channel.
     pool : Pool
-        Its windows lie side by side.
+        Where the windows lie.
     has_lowest : bool
         Whether a channel has one more bit, which says that it comes inverted.
 
@@ -59,10 +69,16 @@ class PoolMaker(Unit):
     @property
     def module_name(self) -> str:  # noqa: D102
         size = f"{self.height}x{self.width}x{self.channels}_{self.levels}{'_n' if self.has_lowest else ''}"
-        return f"oxnor_pool_{size}_{self.pool.height}x{self.pool.width}"
+        steps = "" if self.pool.is_tiled else f"_s{self.pool.step_y}x{self.pool.step_x}"
+        return f"oxnor_pool_{size}_{self.pool.height}x{self.pool.width}{steps}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
+        (self._tiled if self.pool.is_tiled else self._sliding)(m, platform)
+        return m
+
+    def _tiled(self, m: Module, platform: object) -> None:
+        """Windows side by side."""
         p = self.pool
         _, columns = p.over(self.height, self.width)
         # Which row and column of a window, and which window. What is left over at the right and below ends none.
@@ -98,7 +114,49 @@ class PoolMaker(Unit):
                     m.d.sync += in_y.eq(0)
                 with m.If(y == self.height - 1):
                     m.d.sync += [y.eq(0), in_y.eq(0)]
-        return m
+
+    def _sliding(self, m: Module, platform: object) -> None:
+        """Windows at any distance."""
+        p = self.pool
+        _, columns = p.over(self.height, self.width)
+        y, x = Signal(range(self.height), name="y"), Signal(range(self.width), name="x")
+        at_x = Signal(range(columns + 1), name="at_x")
+        # Pixels and rows to the next one that is the last of a window.
+        to_x = Signal(range(max(p.width, p.step_x)), name="to_x", init=p.width - 1)
+        to_y = Signal(range(max(p.height, p.step_y)), name="to_y", init=p.height - 1)
+        ends_row, ends_window, takes = (Signal(name=n) for n in ("ends_row", "ends_window", "takes"))
+        m.d.comb += [
+            ends_row.eq(to_x == 0),
+            ends_window.eq(ends_row & (to_y == 0)),
+            self.o.valid.eq(self.i.valid & ends_window),
+            self.i.ready.eq(~ends_window | self.o.ready),
+            takes.eq(self.i.valid & self.i.ready),
+        ]
+        fires = self._fires()
+        size = len(fires)
+        beside = Signal((p.width - 1) * size, reset_less=True)  # the pixels before
+        in_row = Signal(size, name="in_row")
+        m.d.comb += in_row.eq(_either(Cat(fires, beside), size))
+        above: Value = C(0, 0)  # what each of the rows before has in the window
+        ends_line = x == self.width - 1
+        if p.height > 1:
+            kept = Signal((p.height - 1) * size, name="kept")
+            moves = takes & (ends_row | ends_line)
+            read = moves, Mux(ends_line, 0, at_x + 1)
+            above = self._above(m, platform, (takes & ends_row, at_x, kept), read, columns)
+            m.d.comb += kept.eq(Cat(in_row, above))
+        value = Signal(size, name="value")
+        m.d.comb += [value.eq(_either(Cat(in_row, above), size)), self.o.payload.eq(self._encoded(value))]
+        with m.If(takes):
+            m.d.sync += [beside.eq(Cat(fires, beside)), x.eq(x + 1), to_x.eq(to_x - 1)]
+            with m.If(ends_row):
+                m.d.sync += [to_x.eq(p.step_x - 1), at_x.eq(at_x + 1)]
+            with m.If(ends_line):
+                m.d.sync += [x.eq(0), to_x.eq(p.width - 1), at_x.eq(0), y.eq(y + 1), to_y.eq(to_y - 1)]
+                with m.If(to_y == 0):
+                    m.d.sync += to_y.eq(p.step_y - 1)
+                with m.If(y == self.height - 1):
+                    m.d.sync += [y.eq(0), to_y.eq(p.height - 1)]
 
     def _above(
         self,

@@ -130,8 +130,6 @@ class LayerConfig:
         if self.window.groups > 1:
             raise InputError(f"{where}: there is no hardware for convolutions with groups, of which it has"
                              f" {self.window.groups}")  # fmt: skip
-        if self.pool and (self.pool.height, self.pool.width) != (self.pool.step_y, self.pool.step_x):
-            raise InputError(f"{where}: there is no hardware for pooling windows that do not lie side by side")
 
     @property
     def is_serial(self) -> bool:

@@ -67,7 +67,7 @@ def window_unit(w: Window) -> list[int]:
 
 def pool_unit(size: tuple[int, int], pool: Pool) -> list[int]:
     """Return the sizes of a :class:`oxnor.hw.layers.pool.PoolMaker` over a feature map of (height, width)."""
-    return [_POOLS, *size, pool.height, pool.width]
+    return [_POOLS, *size, pool.height, pool.width, pool.step_y, pool.step_x]
 
 
 def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[list[list[int]], list[int]]:
@@ -250,7 +250,8 @@ def _goes(s, r, image):
 @numba.njit(cache=True)
 def _ends_window(s, r):
     """Whether the pixel that comes is the last one of a pooling window."""
-    return r[0] % s[3] == s[3] - 1 and r[1] % s[4] == s[4] - 1
+    y, x = r[0] - (s[3] - 1), r[1] - (s[4] - 1)
+    return y >= 0 and x >= 0 and y % s[5] == 0 and x % s[6] == 0
 
 
 @numba.njit(cache=True)

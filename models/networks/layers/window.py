@@ -39,6 +39,11 @@ class Pool:
     def __post_init__(self) -> None:
         _check_positive(self, ("height", "width", "step_y", "step_x"), "pool")
 
+    @property
+    def is_tiled(self) -> bool:
+        """Whether the windows lie side by side."""
+        return (self.height, self.width) == (self.step_y, self.step_x)
+
     def over(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of what comes out, or raise InputError if not even one window fits."""
         if self.height > height or self.width > width:
