@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import can_group
 from oxnor.hw.params.pixels import gather_cycles
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.targets import TARGETS
@@ -77,6 +78,8 @@ def choices(
     words = -(-layer.n_in // target.cols)
     across_of = {1} | {-(-words // s) for s in range(1, words + 1)}
     groups_of = {-(-layer.n_out // passes) for passes in range(1, layer.n_out + 1)}
+    if isinstance(layer, ConvLayer):
+        groups_of = {v for v in groups_of if can_group(v, layer.n_out, layer.window.groups)}
     for across in across_of:
         for groups in groups_of:
             rows, cols = macro_size(layer, before, chip, (across, groups), programming)

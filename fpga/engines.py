@@ -120,11 +120,11 @@ def fixed_luts(config: EngineConfig, chip: Chip) -> float:
     luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * (0 if config.has_windows else config.beats * WORD)
     for k, y in enumerate(config.layers):
         if not y.in_memory:
-            luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols * y.planes
+            luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols * y.planes * y.channel_groups
         if config.gathers(k) and not y.in_memory:
             luts += LUTS_PER_REGISTER[f] * y.n_in
         if y.window:
-            luts += LUTS_PER_WINDOW + LUTS_PER_REGISTER[f] * y.n_in * y.planes
+            luts += LUTS_PER_WINDOW + LUTS_PER_REGISTER[f] * y.n_in * y.channel_groups * y.planes
         if y.pool:
             luts += LUTS_PER_POOL + 3 * y.n_out * y.levels
         luts += config.fault_injector * (LUTS_PER_KEY + LUTS_PER_BLOCK * y.groups * block_count(y))

@@ -102,7 +102,8 @@ class SynapseArray(Unit):
         c = self.config
         self.programmed: list[tuple[wiring.PureInterface, Value]] = []
         width = c.across * c.cols
-        x = Signal(c.planes * c.slices * width, reset_less=True)
+        part = c.planes * c.slices * width  # what the neurons of a group of channels see
+        x = Signal(c.channel_groups * part, reset_less=True)
         busy = Signal()
         row = Signal(range(c.rows))
         slice_ = Signal(range(c.slices))
@@ -116,8 +117,11 @@ class SynapseArray(Unit):
         else:
             m.d.comb += self.i.ready.eq(self.en & (~busy | at_end))
         accepts = self.en & (at_end | ~busy)
+        turn = Signal(range(c.passes * c.parts_at_once // c.channel_groups), name="turn")  # passes over the same groups
         with m.If(self.en):
             with m.If(at_end | ~busy):
+                if c.channel_groups > c.parts_at_once:
+                    m.d.sync += turn.eq(0)
                 m.d.sync += [busy.eq(offered), row.eq(0), slice_.eq(0), pass_.eq(0), plane.eq(0)]
                 if memory:
                     m.d.sync += at_end.eq(c.reads == 1)
@@ -125,8 +129,8 @@ class SynapseArray(Unit):
                     m.d.sync += [x.eq(self._last_plane_first(c.slices * width)), at_end.eq(c.reads == 1)]
             with m.Else():
                 m.d.sync += row.eq(row + 1)
-                if c.slices * c.planes > 1 and not memory:
-                    m.d.sync += x.eq(Cat(x[width:], x[:width]))
+                if not memory:
+                    self._rotate(m, x, (part, width), turn, (slice_ == c.slices - 1) & (plane == c.planes - 1))
                 with m.If(slice_ != c.slices - 1):
                     m.d.sync += slice_.eq(slice_ + 1)
                 with m.Elif(plane != c.planes - 1):
@@ -155,7 +159,9 @@ class SynapseArray(Unit):
             accepted = memory.take if memory else self.i.valid & self.i.ready
             flips = self._errors(m, platform, accepted, pass_, slice_, plane)
         row_sensed = self._spread(m, row)
-        on_columns = memory.q if memory else self._spread(m, x[:width])
+        on_columns = [memory.q] if memory else [
+            self._spread(m, x[k * part : k * part + width]) for k in range(c.parts_at_once)
+        ]
         senses = delayed["valid"][c.is_spread], row_sensed, on_columns
         self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips, mask)
         if self.coefficient_width:
@@ -184,13 +190,30 @@ class SynapseArray(Unit):
     def _last_plane_first(self, width: int) -> Value:
         """Return the vector that comes plane after plane, each in `width` bits; the last one is read first."""
         planes = self.config.planes
-        vector = self.i.payload[: self.config.n_in * planes]
-        return Cat(Cat(vector[k::planes], C(0, width - self.config.n_in)) for k in reversed(range(planes)))
+        parts = [self.i.payload.word_select(k, self.config.n_in * planes) for k in range(self.config.channel_groups)]
+        filler = C(0, width - self.config.n_in)
+        return Cat(Cat(part[k::planes], filler) for part in parts for k in reversed(range(planes)))
+
+    def _rotate(self, m: Module, x: Signal, sizes: tuple[int, int], turn: Signal, is_last: Value) -> None:
+        """Bring the next slice to the columns; after the last one of a pass the first, or the groups that are next."""
+        c = self.config
+        part, width = sizes
+        parts = [x[k : k + part] for k in range(0, len(x), part)]
+        rotated = [Cat(p[width:], p[:width]) for p in parts]
+        if part > width:
+            m.d.sync += x.eq(Cat(rotated))
+        if c.channel_groups == c.parts_at_once:
+            return
+        ends = turn == c.passes * c.parts_at_once // c.channel_groups - 1
+        with m.If(is_last):
+            m.d.sync += turn.eq(Mux(ends, 0, turn + 1))
+        with m.If(is_last & ends):
+            m.d.sync += x.eq(Cat(rotated[c.parts_at_once :], rotated[: c.parts_at_once]))
 
     def _zeros(self, m: Module, accepts: Value, width: int) -> Value:
         """Return which columns count, of the row whose outputs the macros show; give the number of zeros."""
         c = self.config
-        there = self.i.payload[c.n_in :]  # a bit for each pixel of the window, above its elements
+        there = self.i.payload[c.n_in * c.channel_groups :]  # a bit for each pixel of the window, above its elements
         channels = c.n_in // len(there)
         mask = Signal(c.slices * width, reset_less=True)
         zeros = Signal(bits_for(c.n_in), reset_less=True)
@@ -251,7 +274,7 @@ class SynapseArray(Unit):
         platform: object,
         busy: Value,
         row: Value,
-        x: Value,
+        x: list[Value],
         last_sensed: Signal,
         flips: list[Value] | None,
         mask: Value | None,
@@ -271,7 +294,7 @@ class SynapseArray(Unit):
                     tile.en.eq(self.en),
                     tile.sense.eq(busy),
                     tile.row.eq(row),
-                    tile.x.eq(x[h * c.cols : (h + 1) * c.cols]),
+                    tile.x.eq(x[v * len(x) // c.groups][h * c.cols : (h + 1) * c.cols]),
                     tile.last.eq(last_sensed),
                 ]
                 if self.options.program:

@@ -27,7 +27,7 @@ class WindowMaker(Unit):
     Parameters
     ----------
     window : Window
-        Where the windows lie; without groups.
+        Where the windows lie.
     planes : int
         Bits of an element.
 
@@ -36,8 +36,8 @@ class WindowMaker(Unit):
     i : ``In(stream.Signature(channels * planes))``
         Pixels: bit ``channel * planes + plane``.
     o : ``Out(stream.Signature(kernel_y * kernel_x * channels * planes))``
-        Windows, in the order (y, x, channel, plane). Where zeros are padded there is above them a bit for each pixel,
-        in the order (y, x): whether it is there.
+        Windows, in the order (group of channels, y, x, channel, plane). Where zeros are padded there is a bit above
+        them for each pixel, in the order (y, x): whether it is there.
 
     See Also
     --------
@@ -153,11 +153,14 @@ class WindowMaker(Unit):
         for k, register in enumerate(kept):
             with m.If(lands & (landing_row == k)):
                 m.d.sync += register.eq(Cat(register[size:], landing))
-        if not self.has_zeros:
+        if not self.has_zeros and w.groups == 1:
             m.d.comb += self.o.payload.eq(Cat(*kept))
             return
         pixels = [row.word_select(k, size) for row in kept for k in range(w.kernel_x)]
-        m.d.comb += self.o.payload.eq(Cat(*(p[: self.width] for p in pixels), *(p[-1] for p in pixels)))
+        there = [p[-1] for p in pixels] if self.has_zeros else []
+        part = self.width // w.groups
+        parts = [p.word_select(g, part) for g in range(w.groups) for p in pixels]
+        m.d.comb += self.o.payload.eq(Cat(*parts, *there))
 
     def _turn(self, m: Module, rows: int, turns: Signal, y: Signal, needed: Signal, freed: Signal) -> None:
         """Go on to the next row of windows once the rows that it does not need have come; free them."""

@@ -107,7 +107,7 @@ class EngineConfig:
             by_groups = False
         # With zeros a window says which of its pixels are there.
         flags = layer.window.kernel_y * layer.window.kernel_x if layer.window and layer.has_zeros else 0
-        bits = layer.groups if by_groups else layer.n_in * layer.planes + flags
+        bits = layer.groups if by_groups else layer.n_in * layer.channel_groups * layer.planes + flags
         if layer.in_memory:
             bits = layer.inputs
         return VectorStream(

@@ -127,9 +127,12 @@ class LayerConfig:
             )
         if not self.window:
             return
-        if self.window.groups > 1:
-            raise InputError(f"{where}: there is no hardware for convolutions with groups, of which it has"
-                             f" {self.window.groups}")  # fmt: skip
+        if not can_group(self.groups, self.n_out, self.window.groups):
+            each = self.n_out // self.window.groups
+            raise InputError(
+                f"{where}: groups (V) must divide the {each} neurons of each of the {self.window.groups} groups of"
+                f" channels, or be those of one or of several groups, not {self.groups}"
+            )
 
     @property
     def is_serial(self) -> bool:
@@ -155,6 +158,16 @@ class LayerConfig:
     def passes(self) -> int:
         """Groups of neurons, one after the other; 1 where the layer is input-serial."""
         return -(-self.n_out // self.neurons)
+
+    @property
+    def channel_groups(self) -> int:
+        """Groups of channels of a convolution: parts of a vector, of which a neuron sees one."""
+        return self.window.groups if self.window else 1
+
+    @property
+    def parts_at_once(self) -> int:
+        """Groups of channels to a read: those whose neurons are all there, or one."""
+        return max(1, self.groups * self.channel_groups // self.n_out)
 
     @property
     def word_lines(self) -> int:
@@ -328,6 +341,16 @@ def macro_size(layer: HiddenLayer | ScoreLayer, target: Target, options: LayerOp
     return rows, cols
 
 
+def can_group(groups: int, n_out: int, channel_groups: int) -> bool:
+    """Whether a read of `groups` neurons has those of one group of channels, or all those of several."""
+    if channel_groups == 1:
+        return True
+    each = n_out // channel_groups
+    if each % groups == 0:
+        return True
+    return groups % each == 0 and channel_groups % (groups // each) == 0
+
+
 def default_folding(
     layer: HiddenLayer | ScoreLayer,
     size: tuple[int, int],
@@ -344,6 +367,8 @@ def default_folding(
         return -(-layer.n_out // cols), groups
     # First the neurons in sequence, then slices of each.
     groups = -(-layer.n_out // reads_max)
+    if isinstance(layer, ConvLayer) and layer.window.groups > 1:
+        groups = next(v for v in range(groups, layer.n_out + 1) if can_group(v, layer.n_out, layer.window.groups))
     passes = -(-layer.n_out // groups)
     slices = min(reads_max // passes, -(-layer.n_in // cols))
     return -(-layer.n_in // (slices * cols)), groups

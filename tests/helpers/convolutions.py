@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +12,12 @@ from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.hidden import pack_planes
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Pool, Window
+
+#: Images that thresholds are drawn from.
+_CALIBRATION = 64
 
 
 @dataclass(frozen=True)
@@ -22,42 +27,50 @@ class Conv:
     channels: int
     kernel: tuple[int, int] = (3, 3)
     levels: int = 1
-    pool: tuple[int, int] | None = None
+    pool: tuple[int, ...] | None = None  # height, width, and the steps if they are others
     has_lowest: bool = False
     window: dict = field(default_factory=dict)
 
 
-def _thresholds(g, n_in, planes, n_out, levels, unit=1):
-    most = n_in * (2**planes - 1)
-    drawn = np.sort(g.normal(most / 2, np.sqrt(n_in) * 2**planes / 3, (n_out, levels)).astype(int), axis=1)
-    return unit * np.clip(drawn, 0, most + 1) - (unit - 1)
+def _thresholds(g, counts, levels):
+    """Return thresholds between counts (images, ..., neurons) that are seen: what a neuron gives is not always the same."""
+    counts = counts.reshape(-1, counts.shape[-1])
+    shares = np.sort(g.uniform(0.25, 0.75, (levels, counts.shape[-1])), axis=0)
+    return np.array([np.quantile(c, q, method="higher") for c, q in zip(counts.T, shares.T, strict=True)]).astype(int)
+
+
+def _pooled(counts, window, pool, lowest):
+    """Return the largest counts of each pooling window, and the smallest of some channels."""
+    counts = counts.reshape(len(counts), *window.out_size, -1)
+    views = np.lib.stride_tricks.sliding_window_view(counts, (pool.height, pool.width), (1, 2))
+    views = views[:, :: pool.step_y, :: pool.step_x]
+    return np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
 
 
 def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1, levels=1, seed=0):
-    """Return a network over images of `shape` (height, width, channels), with thresholds where both outputs are likely.
+    """Return a network over images of `shape` (height, width, channels), whose neurons give both outputs.
 
     `planes` are those of the input, `levels` the thresholds of the dense layers.
     """
     g = np.random.default_rng(seed)
     rule = InputRule.planes() if planes > 1 else 128
     layers = []
+    x = pack_planes(g.integers(0, 2**planes, (_CALIBRATION, int(np.prod(shape)))), planes)
     for conv in convolutions:
         window = Window(*shape, *conv.kernel, **conv.window)
-        layer = ConvLayer(
-            g.random((conv.channels, window.n_in)) < 0.5,
-            np.maximum(_thresholds(g, window.n_in, planes, conv.channels, conv.levels, 2 - abs(window.pad)), 0),
-            window,
-            Pool(*conv.pool, *conv.pool) if conv.pool else None,
-            g.random(conv.channels) < 0.5 if conv.has_lowest else None,
-            planes=planes,
-        )
-        layers.append(layer)
-        shape, planes = layer.shape_out, layer.planes_out
+        pool = Pool(*(conv.pool * 2)[:4]) if conv.pool else None
+        lowest = g.random(conv.channels) < 0.5 if conv.has_lowest else np.zeros(conv.channels, bool)
+        weights = g.random((conv.channels, window.n_in)) < 0.5
+        blank = ConvLayer(weights, np.zeros((conv.channels, conv.levels), int), window, pool, lowest, planes=planes)
+        counts = blank.popcounts(x, "numba")
+        thresholds = _thresholds(g, _pooled(counts, window, pool, lowest) if pool else counts, conv.levels)
+        layers.append(dataclasses.replace(blank, thresholds=thresholds))
+        x, shape, planes = layers[-1].evaluate(x, "numba"), layers[-1].shape_out, layers[-1].planes_out
     n_in = int(np.prod(shape))
     for n_out in dense:
-        thresholds = _thresholds(g, n_in, planes, n_out, levels)
-        layers.append(DenseLayer(g.random((n_out, n_in)) < 0.5, thresholds, planes=planes))
-        n_in, planes = n_out, layers[-1].planes_out
+        blank = DenseLayer(g.random((n_out, n_in)) < 0.5, np.zeros((n_out, levels), int), planes=planes)
+        layers.append(dataclasses.replace(blank, thresholds=_thresholds(g, blank.popcounts(x, "numba"), levels)))
+        x, n_in, planes = layers[-1].evaluate(x, "numba"), n_out, layers[-1].planes_out
     layers.append(ScoreLayer(g.random((classes, n_in)) < 0.5, planes=planes))
     return Network("random", tuple(layers), rule)
 

@@ -4,11 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers.convolutions import Conv, random_conv_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.layer import LayerConfig, default_folding
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.targets import TARGETS
 from oxnor.hw.placement.arrange import arrange, gather, macro_bits, synapse_at
@@ -149,6 +150,20 @@ def test_structure_wrong(random_network, options, message):
     with pytest.raises(InputError) as e:
         EngineConfig.for_network(random_network((37, 13, 5)), **options)
     assert str(e.value) == message
+
+
+def test_groups_of_channels_are_read_whole():
+    """By default as many neurons as the read limit asks for, rounded up to what groups of channels allow."""
+    network = random_conv_network((4, 4, 6), (Conv(24, window={"groups": 6}),))
+    reads = {2: 12, 3: 8, 4: 8, 5: 8, 6: 4, 12: 2, 24: 1}  # 4 neurons a group: 1, 2, 4, 8, 12 or 24 at once
+    for limit, groups in reads.items():
+        assert default_folding(network.layers[0], (limit, 9), limit) == (1, groups)
+    with pytest.raises(InputError) as e:
+        EngineConfig.for_network(network, folding=[(1, 3), (1, 1), (1, 1)])
+    assert str(e.value) == (
+        "layer 9 to 24: groups (V) must divide the 4 neurons of each of the 6 groups of channels, or be those of one or"
+        " of several groups, not 3"
+    )
 
 
 def test_images_are_for_one_structure(random_network):

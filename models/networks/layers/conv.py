@@ -184,17 +184,20 @@ class ConvLayer(HiddenLayer):
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return counts, shape (n, pixels, n_out), of windows that are read one by one; twice as many for pad 0."""
         window = self.window
-        if window.groups > 1:
-            if reads is kernels:
-                return self._popcounts_numpy(x).astype(np.int32)
-            raise InputError("read errors must not be asked of convolutions with groups")
-        w = pack_words(self.weights)
+        w, groups = pack_words(self.weights), window.groups
+        each = self.n_out // groups
 
         def read(pads: int) -> NDArray[np.int32]:
-            gathered = np.empty((1, len(x), window.pixels, self.planes, w.shape[1]), np.uint64)
-            windows.gather(x.reshape(len(x), self.planes, -1), window.sources, window.channels, 1, pads, gathered)
-            counts = reads.popcounts(gathered.reshape(-1, w.shape[1]), w, self.n_in, backend)
-            return weighted(counts, self.planes)
+            gathered = np.empty((groups, len(x), window.pixels, self.planes, w.shape[1]), np.uint64)
+            windows.gather(x.reshape(len(x), self.planes, -1), window.sources, window.channels, groups, pads, gathered)
+            counts = []
+            for k, vectors in enumerate(gathered.reshape(groups, -1, w.shape[1])):
+                own = slice(k * each, (k + 1) * each)
+                if reads is kernels:
+                    counts.append(reads.popcounts(vectors, w[own], self.n_in, backend))
+                else:  # errors are drawn by the number of the neuron
+                    counts.append(reads.popcounts(vectors, w, self.n_in, backend)[:, own])
+            return weighted(np.concatenate(counts, axis=1), self.planes)
 
         # A zero is the mean of -1 and +1: what a padded synapse reads, right or wrong, cancels.
         counts = read(0) + read(1) if window.pad == 0 else read(window.pad > 0)
