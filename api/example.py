@@ -46,6 +46,7 @@ target = "sim"                  # sim, ice40, ecp5 or asic: the defaults of all 
 # macro_size = [64, 64]         # rows and columns
 # folding = [1, 16]             # macros side by side (H), and groups of neurons at once (V)
 # dataflow = "parallel"         # parallel, serial or alternate
+# sense_latency = 1             # cycles that a macro takes to sense a row, 1 to 64
 
 # Errors of the weights and of their reads. The key is that of all draws.
 [errors]

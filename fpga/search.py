@@ -43,7 +43,7 @@ def folding_for(
         folds.append(fold)
     config = engine_for(network, chip, folds, fault_injector=fault_injector, programming=programming)
     luts = round(fixed_luts(config, chip) + macro_luts(config, chip))
-    interval = max(config.beats, *(y.reads for y in config.layers))
+    interval = max(config.beats, *(y.read_cycles for y in config.layers))
     return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), luts)
 
 

@@ -78,6 +78,16 @@ class Engine:
             rich_help_panel=ENGINE,
         ),
     ] = None
+    sense_latency: Annotated[
+        int | None,
+        typer.Option(
+            "--sense-latency",
+            metavar="CYCLES",
+            help="Cycles that every macro takes to sense a row, 1 to 64: one read in so many.",
+            show_default="1",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None
     stream_width: Annotated[
         int | None,
         typer.Option(
@@ -103,6 +113,7 @@ class Engine:
             "target": self.target, "dataflow": self.dataflow, "stream_width": width,
             "with_scores": False if self.no_scores else None, "folding": folds(self.fold),
             "fault_injector": self.fault_injector, "programming": self.programming,
+            "sense_latency": self.sense_latency,
         }  # fmt: skip
         changes |= macro(self.macro) if self.macro is not None else {}
         return design.with_engine(**{name: value for name, value in changes.items() if value is not None})

@@ -27,6 +27,8 @@ class Unit(wiring.Component):
     rtl_source: str | None = None
     #: Verilog parameters of this instance.
     verilog_parameters: dict[str, str | int]
+    #: Defaults of parameters of a hand-written source, where they are not those in the file.
+    verilog_defaults: ClassVar[dict[str, int]] = {}
 
     @property
     def module_name(self) -> str:

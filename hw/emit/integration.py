@@ -202,9 +202,15 @@ AXI4-Lite, 32 bits wide.
 | layer | kind | inputs | neurons | macros | reads | latency |
 |---|---|---|---|---|---|---|
 {layers}
-Latency {sidecar["latency"]} cycles, one image every {sidecar["initiation_interval"]} cycles.
+Latency {sidecar["latency"]} cycles, one image every {sidecar["initiation_interval"]} cycles.{_reads(config)}
 Structure {sidecar["structure"][:16]}, network {network.digest[:16]}.
 """
+
+
+def _reads(config: EngineConfig) -> str:
+    """Return how long the macros take to sense, if it is more than a cycle."""
+    cycles = dict.fromkeys(y.sense_latency for y in config.layers if y.sense_latency > 1)
+    return f" A read takes {' or '.join(map(str, cycles))} cycles: `q` is taken so long after `sense`." * bool(cycles)
 
 
 _CLOCK = {"clk": "clock, rising edge", "rst": "reset, synchronous, high"}

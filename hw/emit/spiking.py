@@ -61,7 +61,9 @@ def write_spiking_images(network: SpikingNetwork, config: SpikingConfig, directo
 
 def describe_spiking(config: SpikingConfig) -> Description:
     """Return the engine's structure as a JSON-able dict."""
-    names = ("n_in", "n_out", "rows", "cols", "across", "down", "per_macro", "macros")
+    names = ["n_in", "n_out", "rows", "cols", "across", "down", "per_macro", "macros"]
+    if any(y.sense_latency > 1 for y in config.layers):
+        names.append("sense_latency")
     return {
         "structure": config.digest,
         "kind": "spiking",

@@ -163,6 +163,8 @@ def emit_component(unit: Unit, directory: str | Path) -> Emitted:
     for u in units:
         if u.rtl_source:
             text = files("oxnor.hw").joinpath("rtl", u.rtl_source).read_text(encoding="utf-8")
+            for parameter, value in u.verilog_defaults.items():
+                text = re.sub(rf"(parameter {parameter} = )\d+", rf"\g<1>{value}", text)
         else:
             text = _file_text(u, converted[u.module_name])
         path = directory / f"{u.module_name}.sv"
@@ -192,7 +194,8 @@ def describe(config: EngineConfig) -> Description:
     s = schedule(config)
     sizes = ("n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")
     of_windows = ("planes", "vectors", "interval") if config.has_windows else ()
-    names = ("kind", "macro_kind", "dataflow", *sizes, *of_windows)
+    of_latency = ("sense_latency",) if any(y.sense_latency > 1 for y in config.layers) else ()
+    names = ("kind", "macro_kind", "dataflow", *sizes, *of_windows, *of_latency)
     layers = [
         {n: getattr(y, n) for n in names} | {"latency": t}
         for y, t in zip(config.layers, s.layer_latencies, strict=True)

@@ -80,7 +80,9 @@ class Programming(Unit):
         }  # fmt: skip
         super().__init__(ports)
         self._words = max(y.words for y in layers)
-        self._sequence = ProgrammingSequence(self._words, max(y.config.macro.latency for y in layers))
+        macros = [y.config for y in layers]
+        slowest = max(c.macro.latency + c.sense_latency - 1 for c in macros)
+        self._sequence = ProgrammingSequence(self._words, slowest)
 
     @property
     def module_name(self) -> str:  # noqa: D102

@@ -28,6 +28,8 @@ class ProgrammingSequence(Unit):
     ----------
     words : int
         32-bit words of the longest row.
+    latency : int
+        Cycles from a sense to the answer of the slowest macro.
 
     Members
     -------
@@ -110,20 +112,21 @@ class ProgrammingSequence(Unit):
                     self._next(m, verify, read)
             self._verify(m, read)
             with m.State("READ-SENSE"):
-                m.d.comb += [self.bus.sense.eq(1), self.bus.x.eq(self._wanted["READ"])]
-                self._when_sensed(m, "READ-WORDS")
+                self._sense(m, self._wanted["READ"], "READ-WORDS")
             with m.State("READ-WORDS"):
                 m.d.sync += [self._result().eq(self.bus.q & self._mask()), self._word.eq(self._word + 1)]
                 with m.If(self._at_last_word()):
                     self._finish(m)
         return m
 
-    def _when_sensed(self, m: Module, state: str) -> None:
-        """Go to a state when the macro answers; until then the row is sensed again and again."""
+    def _sense(self, m: Module, x: Value, state: str) -> None:
+        """Sense the row with all inputs at `x`, and go to a state when the macro answers."""
         if self.latency == 1:
+            m.d.comb += [self.bus.sense.eq(1), self.bus.x.eq(x)]
             m.next = state
             return
         waited = Signal(range(self.latency), name=f"waited_{state.lower().replace('-', '_')}")
+        m.d.comb += [self.bus.sense.eq(waited == 0), self.bus.x.eq(x)]
         m.d.sync += waited.eq(waited + 1)
         with m.If(waited == self.latency - 1):
             m.d.sync += waited.eq(0)
@@ -219,8 +222,7 @@ class ProgrammingSequence(Unit):
     def _verify(self, m: Module, read: Step) -> None:
         """Compare what the row answers with its data; program again what fails; report what does so in the end."""
         with m.State("SENSE"):
-            m.d.comb += [self.bus.sense.eq(1), self.bus.x.eq(~self._inverted)]
-            self._when_sensed(m, "COMPARE")
+            self._sense(m, ~self._inverted, "COMPARE")
         with m.State("COMPARE"):
             differs = (self.bus.q ^ self._data() ^ self._inverted.replicate(WORD)) & self._mask()
             failed = Mux(self._inverted, self._result() | differs, differs)

@@ -20,13 +20,13 @@ from .pool import encoded
 class Dense(Unit):
     """Dense layer of either dataflow: one vector of bits in, one out.
 
-    Latency from input transfer to output transfer is ``reads + sense_latency + 1`` cycles, the initiation interval is
-    ``reads`` cycles. While an output waits (``o.valid`` and not ``o.ready``) the layer stands still and nothing is
-    lost.
+    Latency from input transfer to output transfer is ``read_cycles + count_latency + 1`` cycles, the initiation
+    interval is ``read_cycles`` cycles. While an output waits (``o.valid`` and not ``o.ready``) the layer stands still
+    and nothing is lost.
 
     Where vectors go into no register, each of the ``reads`` transfers of a vector is read as it comes: from the last
-    one the latency is less by ``reads``. Where they come from no register, neurons are handed over in the cycle of
-    their last partial count, in ``passes`` transfers, and the latency is less by 1.
+    one the latency is ``sense_latency + count_latency``. Where they come from no register, neurons are handed over in
+    the cycle of their last partial count, in ``passes`` transfers, and the latency is less by 1.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ class Dense(Unit):
             place(m, platform, f"neuron{v}", neuron)
             own = array.coefficients.word_select(v, array.coefficient_width)
             m.d.comb += [
-                neuron.en.eq(en),
+                # Reads of several cycles give counts in one of them.
+                neuron.en.eq(en & array.valid if c.sense_latency > 1 else en),
                 neuron.first.eq(array.first_slice),
                 neuron.partial.eq(array.partials[v]),
                 neuron.threshold.eq(own[: len(neuron.threshold)]),

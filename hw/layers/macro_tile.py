@@ -31,6 +31,8 @@ class TileMacro:
         A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
     pipelined : bool
         A register behind the XNOR.
+    sense_latency : int
+        Cycles that it takes to sense a row.
     """
 
     rows: int
@@ -38,11 +40,12 @@ class TileMacro:
     init_file: str = ""
     kind: str = DEFAULT_MACRO
     pipelined: bool = False
+    sense_latency: int = 1
 
     @classmethod
     def of(cls, layer: LayerConfig, init_file: str) -> TileMacro:
         """Return a macro of a layer."""
-        return cls(layer.rows, layer.cols, init_file, layer.macro_kind, layer.pipelined)
+        return cls(layer.rows, layer.cols, init_file, layer.macro_kind, layer.pipelined, layer.sense_latency)
 
 
 class MacroTile(Unit):
@@ -83,7 +86,8 @@ class MacroTile(Unit):
 
     def _place_macro(self, m: Module, platform: object, x: ValueLike) -> RramMacro:
         """Return the macro, which reads with the inputs `x`."""
-        macro = RramMacro(self.macro.rows, self.macro.cols, "@INIT_FILE@", self.macro.kind)
+        c = self.macro
+        macro = RramMacro(c.rows, c.cols, "@INIT_FILE@", c.kind, c.sense_latency)
         place(m, platform, "macro", macro)
         m.d.comb += [macro.sense.eq(self.en & self.sense), macro.row.eq(self.row), macro.x.eq(x)]
         if macro.type.latency > 1:

@@ -19,6 +19,7 @@ from oxnor.hw.params.widths import bits_for
 from .gather import GatherMemory
 from .macro_tile import TileMacro
 from .options import NO_OPTIONS, OptionalPorts
+from .reading import Reading
 from .tile import Tile
 
 
@@ -27,8 +28,9 @@ class SynapseArray(Unit):
 
     An input vector is taken into a register and rotated by one slice a read, or into a memory from which a slice is
     read, so that slice s stands on the columns while row pass * S + s is sensed. Reads follow each other without a gap,
-    also from one vector to the next. Outputs belong to the read ``config.sense_latency`` enabled cycles before. While
-    ``en`` is 0 all holds.
+    also from one vector to the next; each takes ``config.sense_latency`` enabled cycles. Outputs belong to the read
+    that ended ``config.count_latency`` enabled cycles before. While ``en`` is 0 all holds, but for what the macros
+    sense.
 
     The bit planes of a vector follow each other, the last one first, with the same rows: so many times for each pass.
 
@@ -110,15 +112,18 @@ class SynapseArray(Unit):
         plane = Signal(range(c.planes))
         pass_ = Signal(range(c.passes))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
+        reading = Reading.of(m, c.sense_latency, self.en & busy)
+        last = reading.last(at_end)
         memory, offered = None, self.i.valid
         if c.in_memory:
-            memory = self._memory(m, platform, self.en & (~busy | at_end), slice_)
+            memory = self._memory(m, platform, self.en & (~busy | last), slice_)
             offered = memory.offered
         else:
-            m.d.comb += self.i.ready.eq(self.en & (~busy | at_end))
-        accepts = self.en & (at_end | ~busy)
+            m.d.comb += self.i.ready.eq(self.en & (~busy | last))
+        accepts = self.en & (last | ~busy)
+        steps = reading.steps(self.en, busy)
         turn = Signal(range(c.passes * c.parts_at_once // c.channel_groups), name="turn")  # passes over the same groups
-        with m.If(self.en):
+        with m.If(steps):
             with m.If(at_end | ~busy):
                 if c.channel_groups > c.parts_at_once:
                     m.d.sync += turn.eq(0)
@@ -142,18 +147,18 @@ class SynapseArray(Unit):
                     before_end = (row == c.word_lines - 1) & (plane == c.planes - 2)
                 m.d.sync += at_end.eq(before_end)
         flags = {
-            "valid": busy,
+            "valid": reading.last(busy),
             "first_slice": (slice_ == 0) & (plane == 0),
             "last_slice": (slice_ == c.slices - 1) & (plane == c.planes - 1),
             "first_pass": pass_ == 0,
             "last_pass": pass_ == c.passes - 1,
             "short": slice_ == c.slices - 1,  # of a plane: the columns that hold no synapse are masked
         } | ({"double": (slice_ == 0) & (plane != 0)} if c.planes > 1 else {})
-        delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
+        delayed = {name: self._delay(m, name, value, c.count_latency) for name, value in flags.items()}
         short = delayed.pop("short")
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
-        mask = self._zeros(m, accepts, width) if c.has_zeros else None
+        mask = self._zeros(m, accepts, steps, width) if c.has_zeros else None
         flips = None
         if self.options.errors:
             accepted = memory.take if memory else self.i.valid & self.i.ready
@@ -162,10 +167,11 @@ class SynapseArray(Unit):
         on_columns = [memory.q] if memory else [
             self._spread(m, x[k * part : k * part + width]) for k in range(c.parts_at_once)
         ]
-        senses = delayed["valid"][c.is_spread], row_sensed, on_columns
+        sense = self._spread(m, reading.first(busy)) if reading.is_long else delayed["valid"][c.is_spread]
+        senses = sense, row_sensed, on_columns
         self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips, mask)
         if self.coefficient_width:
-            self._coefficients(m, platform, self._delay(m, "pass", pass_, c.sense_latency - 1)[-1])
+            self._coefficients(m, platform, self._delay(m, "pass", pass_, c.count_latency - 1)[-1])
         if self.options.program:
             fan_out(m, self.program, self.programmed)
         return m
@@ -210,7 +216,7 @@ class SynapseArray(Unit):
         with m.If(is_last & ends):
             m.d.sync += x.eq(Cat(rotated[c.parts_at_once :], rotated[: c.parts_at_once]))
 
-    def _zeros(self, m: Module, accepts: Value, width: int) -> Value:
+    def _zeros(self, m: Module, accepts: Value, steps: Value, width: int) -> Value:
         """Return which columns count, of the row whose outputs the macros show; give the number of zeros."""
         c = self.config
         there = self.i.payload[c.n_in * c.channel_groups :]  # a bit for each pixel of the window, above its elements
@@ -223,9 +229,9 @@ class SynapseArray(Unit):
                 zeros.eq(sum_tree([~bit for bit in there]) * channels),
             ]
         if c.slices > 1:
-            with m.Elif(self.en):
+            with m.Elif(steps):
                 m.d.sync += mask.eq(Cat(mask[width:], mask[:width]))
-        m.d.comb += self.zeros.eq(self._delay(m, "zeros", zeros, c.sense_latency)[-1])
+        m.d.comb += self.zeros.eq(self._delay(m, "zeros", zeros, c.count_latency)[-1])
         return self._delay(m, "mask", mask[:width], c.is_spread + c.macro.latency)[-1]
 
     def _errors(

@@ -22,9 +22,9 @@ from .parallel_array import SynapseArray
 class Scores(Unit):
     """Output layer of either dataflow: score = scale * popcount + offset, class = argmax.
 
-    Latency from input transfer to output transfer is ``reads + sense_latency + 2`` cycles, the initiation interval is
-    ``reads`` cycles. While an output waits the layer stands still and nothing is lost. Inputs are taken
-    as :class:`oxnor.hw.layers.dense.Dense` takes them.
+    Latency from input transfer to output transfer is ``read_cycles + count_latency + 2`` cycles, the initiation
+    interval is ``read_cycles`` cycles. While an output waits the layer stands still and nothing is lost. Inputs are
+    taken as :class:`oxnor.hw.layers.dense.Dense` takes them.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ class Scores(Unit):
         c = self.config
         neuron = Neuron(c.n_in, c.slices, c.planes)
         place(m, platform, f"neuron{v}", neuron)
-        m.d.comb += [neuron.en.eq(en), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
+        counted = en & array.valid if c.sense_latency > 1 else en
+        m.d.comb += [neuron.en.eq(counted), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
         if c.planes > 1:
             m.d.comb += neuron.double.eq(array.double)
         total = neuron.total

@@ -12,6 +12,7 @@ from oxnor.hw.macros.program_bus import fan_out
 
 from .macro_tile import TileMacro
 from .parallel_array import SynapseArray
+from .reading import Reading
 from .serial_tile import SerialTile
 
 
@@ -32,42 +33,58 @@ class SerialArray(SynapseArray):
         self.programmed: list[tuple[wiring.PureInterface, Value]] = []
         row = Signal(range(c.rows))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
-        bits, valid = self._inputs(m, at_end)
-        with m.If(self.en & valid):
+        bits, valid, reading = self._inputs(m, at_end)
+        with m.If(self.en & reading.last(valid)):
             m.d.sync += [row.eq(Mux(at_end, 0, row + 1)), at_end.eq(1 if c.reads == 1 else row == c.reads - 2)]
-        flags = {"valid": valid, "first_slice": row == 0, "last_slice": at_end}
-        delayed = {name: self._delay(m, name, value, c.sense_latency) for name, value in flags.items()}
+        flags = {"valid": reading.last(valid), "first_slice": row == 0, "last_slice": at_end}
+        delayed = {name: self._delay(m, name, value, c.count_latency) for name, value in flags.items()}
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
         m.d.comb += [self.first_pass.eq(1), self.last_pass.eq(1)]
-        self._read_rows(m, platform, valid, row, bits, delayed["last_slice"][c.macro.latency + c.pipelined])
+        self._read_rows(m, platform, (valid, reading), row, bits, delayed["last_slice"][c.macro.latency + c.pipelined])
         if self.coefficient_width:
             self._coefficients(m, platform, Const(0))
         if self.options.program:
             fan_out(m, self.program, self.programmed)
         return m
 
-    def _inputs(self, m: Module, at_end: Signal) -> tuple[Value, Value]:
-        """Return the V inputs of the present read, and whether they are there."""
+    def _inputs(self, m: Module, at_end: Signal) -> tuple[Value, Value, Reading]:
+        """Return the V inputs of the present read, whether they are there, and how long they are read."""
         c = self.config
-        if not self.stream_in.into_register:
-            m.d.comb += self.i.ready.eq(self.en)
-            return self.i.payload, self.i.valid
-        x = Signal(c.n_in, reset_less=True)
         busy = Signal()
-        m.d.comb += self.i.ready.eq(self.en & (~busy | at_end))
-        with m.If(self.en):
+        if not self.stream_in.into_register:
+            if c.sense_latency == 1:
+                m.d.comb += self.i.ready.eq(self.en)
+                return self.i.payload, self.i.valid, Reading()
+            # Taken in the first cycle of their read, and kept for the others.
+            reading = Reading.of(m, c.sense_latency, self.en & busy)
+            kept = Signal(c.groups, reset_less=True)
+            m.d.comb += [self.i.ready.eq(reading.first(self.en)), busy.eq(self.i.valid | ~reading.begins)]
+            with m.If(self.en & reading.begins):
+                m.d.sync += kept.eq(self.i.payload)
+            return Mux(reading.begins, self.i.payload, kept), busy, reading
+        reading = Reading.of(m, c.sense_latency, self.en & busy)
+        x = Signal(c.n_in, reset_less=True)
+        m.d.comb += self.i.ready.eq(self.en & (~busy | reading.last(at_end)))
+        with m.If(reading.steps(self.en, busy)):
             with m.If(~busy | at_end):
                 m.d.sync += [busy.eq(self.i.valid), x.eq(self.i.payload)]
             with m.Else():
                 m.d.sync += x.eq(x[c.groups :])
-        return x[: c.groups], busy
+        return x[: c.groups], busy, reading
 
     def _read_rows(
-        self, m: Module, platform: object, valid: Value, row: Signal, bits: Value, last_read: Signal
+        self,
+        m: Module,
+        platform: object,
+        reads: tuple[Value, Reading],
+        row: Signal,
+        bits: Value,
+        last_read: Signal,
     ) -> None:
         """Sense a row of every macro; count the agreeing bits of each neuron over the lanes."""
         c = self.config
+        valid, reading = reads
         in_last = c.n_in - (c.reads - 1) * c.groups  # lanes that hold a synapse in the last row
         count = ColumnCount(c.groups, c.n_out)
         place(m, platform, "column_count", count)
@@ -78,7 +95,10 @@ class SerialArray(SynapseArray):
                 neurons = min(c.cols, c.n_out - h * c.cols)
                 tile = SerialTile(TileMacro.of(c, image), neurons, 0, self.options)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
-                m.d.comb += [tile.en.eq(self.en), tile.sense.eq(valid), tile.row.eq(row), tile.x.eq(bits[v])]
+                m.d.comb += [tile.en.eq(self.en), tile.sense.eq(reading.first(valid)), tile.row.eq(row)]
+                m.d.comb += tile.x.eq(bits[v])
+                if reading.is_long:
+                    m.d.comb += tile.ends.eq(reading.last(valid))
                 if self.options.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 lane.append(tile.counts.as_value())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, ShapeLike, Signal, Value, signed
 from amaranth.lib import data
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from oxnor.hw.blocks.unit import sum_tree
 from oxnor.hw.params.widths import bits_for
@@ -37,6 +37,8 @@ class SerialTile(MacroTile):
     -------
     sense : ``In(1)``
         Whether a row is read at all; if not, its counts are 0.
+    ends : ``In(1)``
+        This is the last cycle of its read; not there if a read takes one cycle.
     x : ``In(1)``
         Input bit, for differential pairs; 1 for cells.
     counts : ``Out(ArrayLayout(signed(bits_for(bank) + 1), neurons))``; for pairs ``Out(ArrayLayout(1, neurons))``
@@ -51,17 +53,20 @@ class SerialTile(MacroTile):
         self.neurons = neurons
         self.bank = bank
         shape: ShapeLike = signed(bits_for(bank) + 1) if bank else 1
-        super().__init__(macro, options, {"x": In(1), "counts": Out(data.ArrayLayout(shape, neurons))})
+        members: dict[str, Member] = {"x": In(1), "counts": Out(data.ArrayLayout(shape, neurons))}
+        if macro.sense_latency > 1:
+            members["ends"] = In(1)
+        super().__init__(macro, options, members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_serial_tile_{self._name(self.neurons, self.bank)}"
+        return f"oxnor_serial_tile_{self._name(self.neurons, self.bank)}{'_e' * (self.macro.sense_latency > 1)}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         macro = self._place_macro(m, platform, self.x.replicate(self.macro.cols))
         sensed = Signal()
-        reads = self.sense  # in flight, the newest first
+        reads = self.ends if self.macro.sense_latency > 1 else self.sense  # in flight, the newest first
         for k in range(1, macro.type.latency):
             read = Signal(name=f"sensed_{k}")
             with m.If(self.en):

@@ -12,10 +12,11 @@ from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MACRO_TYPES, macro_name
 class RramMacro(Unit):
     """Differential (2T2R) RRAM macro whose sense amplifiers compute XNOR while they read.
 
-    One read a cycle: ``q`` shows XNOR(w, x) of the sensed row ``latency`` clock edges later and holds it until the next
-    sense. A read happens only where ``sense`` is 1. The module is hand-written SystemVerilog, so that a chip can put
-    its own macro in its place; it cannot be elaborated in the Amaranth simulator. Which ports there are, and their
-    widths, is for :class:`oxnor.hw.params.macro_kinds.MacroType` to say.
+    ``q`` shows XNOR(w, x) of the sensed row `sense_latency` clock edges later and holds it until the next sense, which
+    comes no earlier. Of types with a ``latency`` of their own, whose reads follow each other, it is that. A read
+    happens only where ``sense`` is 1. The module is hand-written SystemVerilog, so that a chip can put its own macro
+    in its place; it cannot be elaborated in the Amaranth simulator. Which ports there are, and their widths, is for
+    :class:`oxnor.hw.params.macro_kinds.MacroType` to say.
 
     Parameters
     ----------
@@ -25,6 +26,9 @@ class RramMacro(Unit):
         Memory image, read by ``$readmemh`` when simulation starts and by synthesis tools.
     kind : str
         A key of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`.
+    sense_latency : int
+        Cycles that it takes to sense a row: the default of its parameter ``LATENCY``, which is the same in all macros
+        of an engine that are this module, so that a macro without that parameter can take its place.
 
     Members
     -------
@@ -48,7 +52,7 @@ class RramMacro(Unit):
     [1] of docs/references.md: XNOR inside the sense amplifiers of a 2T2R array.
     """
 
-    def __init__(self, rows: int, cols: int, init_file: str = "", kind: str = DEFAULT_MACRO):
+    def __init__(self, rows: int, cols: int, init_file: str = "", kind: str = DEFAULT_MACRO, sense_latency: int = 1):
         if rows < 1 or cols < 1:
             raise ValueError(f"Rows and columns must be positive, not {rows} and {cols}")
         self.rows = rows
@@ -56,6 +60,8 @@ class RramMacro(Unit):
         self.type = MACRO_TYPES[macro_name(kind)]
         self.rtl_source = self.type.rtl_source
         self.verilog_parameters = {"ROWS": rows, "COLS": cols, "INIT_FILE": init_file, **self.type.files}
+        self.sense_latency = sense_latency
+        self.verilog_defaults = {"LATENCY": sense_latency}
         ports = self.type.ports(rows, cols)
         super().__init__({name: (Out if port.is_output else In)(port.width) for name, port in ports.items()})
 

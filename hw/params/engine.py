@@ -49,8 +49,9 @@ class EngineConfig:
     Raises
     ------
     InputError
-        If the stream width is not a positive multiple of 8, two kinds of macro are one Verilog module, macros cannot do
-        what the engine is asked for, or errors of single reads are asked of an input-serial layer.
+        If the stream width is not a positive multiple of 8, two kinds of macro are one Verilog module, macros of one
+        kind have two latencies, macros cannot do what the engine is asked for, or errors of single reads are asked of
+        an input-serial layer.
     """
 
     top: ClassVar[str] = "oxnor_engine"
@@ -66,8 +67,15 @@ class EngineConfig:
         if self.stream_width < 8 or self.stream_width % 8:
             raise InputError(f"must be a positive multiple of 8, not {self.stream_width}", parameter="stream_width")
         modules: dict[str, str] = {}
+        latencies: dict[str, int] = {}
         for layer in self.layers:
             kind, macro = layer.macro_kind, layer.macro
+            if latencies.setdefault(kind, layer.sense_latency) != layer.sense_latency:
+                raise InputError(
+                    f"must not be {latencies[kind]} and {layer.sense_latency} in one engine for macros of type {kind},"
+                    " which are one module",
+                    parameter="sense_latency",
+                )
             if modules.setdefault(macro.module, kind) != kind:
                 raise InputError(
                     f"must not be {modules[macro.module]} and {kind} in one engine: both are the module {macro.module}",
@@ -103,6 +111,9 @@ class EngineConfig:
         """
         layer, before = self.layers[index], self.layers[index - 1] if index else None
         by_groups = before and layer.is_serial and not before.is_serial and layer.groups == before.groups
+        # A group must have been read when the next one comes.
+        if before and layer.sense_latency > before.read_cycles // before.passes:
+            by_groups = False
         if before and (before.window or before.levels > 1):
             by_groups = False
         # With zeros a window says which of its pixels are there.
@@ -191,7 +202,7 @@ class EngineConfig:
             for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory"):
                 if not layer[option]:
                     del layer[option]
-            for count in ("planes", "levels"):
+            for count in ("planes", "levels", "sense_latency"):
                 if layer[count] == 1:
                     del layer[count]
             if layer["dataflow"] == DEFAULT_DATAFLOW:

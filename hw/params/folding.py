@@ -32,19 +32,24 @@ class _Load:
         return self.layer.vectors // self.layer.planes
 
     @property
+    def cycles(self) -> int:
+        """Cycles that an image takes for each word line."""
+        return self.layer.vectors * self.options.sense_latency
+
+    @property
     def shortest(self) -> int:
         """Shortest interval that any number of macros gives."""
         gather = gather_cycles(self.layer.window) if isinstance(self.layer, ConvLayer) else 1
-        return self.vectors * max(self.layer.planes, gather)
+        return max(self.cycles, self.vectors * gather)
 
     @property
     def longest(self) -> int:
         """Interval with as few macros as hold the weights."""
-        return self.vectors * self.layer.planes * self.size[0]
+        return self.cycles * self.size[0]
 
     def word_lines(self, interval: int) -> int:
         """Return how many word lines can be read within an interval."""
-        return max(1, min(self.size[0], interval // (self.vectors * self.layer.planes)))
+        return max(1, min(self.size[0], interval // self.cycles))
 
     def macros(self, interval: int) -> int:
         across, groups = self.options.folding or default_folding(self.layer, self.size, self.word_lines(interval))
@@ -58,7 +63,7 @@ class Balance:
     Parameters
     ----------
     interval : int
-        Reads to an image that no layer exceeds.
+        Cycles to an image that no layer exceeds.
     budget : int
         Macros that it may take; 0 if there is no limit.
     reads : tuple of int

@@ -11,7 +11,15 @@ from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Pool, Window
 
-from .macro_kinds import DEFAULT_MACRO, MACRO_TYPES, MacroType, check_macro_size, check_macros, macro_name
+from .macro_kinds import (
+    DEFAULT_MACRO,
+    MACRO_TYPES,
+    MacroType,
+    check_macro_size,
+    check_macros,
+    check_sense_latency,
+    macro_name,
+)
 from .options import DATAFLOWS, DEFAULT_DATAFLOW, LayerOptions
 from .targets import Target
 from .widths import bits_for, signed_bits_for, whole_bytes
@@ -67,6 +75,9 @@ class LayerConfig:
         Whether the pooling takes the smallest value of some channels.
     in_memory : bool
         Whether a vector that comes pixel by pixel is kept in a memory instead of a register: a read takes one pixel.
+    sense_latency : int
+        Cycles that a macro takes to sense a row. Its sense amplifiers are busy meanwhile, so there is one read in so
+        many cycles; row and inputs stay as they are.
 
     Raises
     ------
@@ -93,6 +104,7 @@ class LayerConfig:
     pool: Pool | None = None
     has_lowest: bool = False
     in_memory: bool = False
+    sense_latency: int = 1
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -107,6 +119,7 @@ class LayerConfig:
         for name, (value, low, high) in ranges.items():
             if not low <= value <= high:
                 raise InputError(f"layer {self.n_in} to {self.n_out}: {name} must be in [{low}, {high}], not {value}")
+        check_sense_latency(self.sense_latency)
         self._check_window()
         if self.word_lines > self.rows:
             what = f"{self.slices} slices of {self.passes} passes"
@@ -185,9 +198,14 @@ class LayerConfig:
         return self.window.pixels if self.window else 1
 
     @property
+    def read_cycles(self) -> int:
+        """Cycles that the reads to a vector take."""
+        return self.reads * self.sense_latency
+
+    @property
     def interval(self) -> int:
-        """Reads to an image, the layer's initiation interval in cycles."""
-        return self.reads * self.vectors
+        """Cycles that the reads to an image take, the layer's initiation interval."""
+        return self.read_cycles * self.vectors
 
     @property
     def has_zeros(self) -> bool:
@@ -239,8 +257,8 @@ class LayerConfig:
         return MACRO_TYPES[self.macro_kind]
 
     @property
-    def sense_latency(self) -> int:
-        """Cycles from a read to the partial count of all its macros.
+    def count_latency(self) -> int:
+        """Cycles from the end of a read, its only cycle if it takes one, to the partial count of all its macros.
 
         Input-parallel: the way to the macros if they are many, sense, tile popcount, and the sum of H macros if H > 1.
         Input-serial: sense, and the popcount of V lanes if V > 1.
@@ -329,6 +347,7 @@ class LayerConfig:
             and layer.planes == 1
             and before.pixels_out > 1
             and before.n_out == folding[0] * cols,
+            sense_latency=options.sense_latency,
         )
 
 

@@ -124,6 +124,16 @@ DEFAULT_MACRO = next(iter(MACRO_TYPES))
 OLD_NAMES = {"twin": "devices"}
 
 
+#: Most cycles that a macro may take to sense a row.
+SENSE_MAX = 64
+
+
+def check_sense_latency(cycles: int) -> None:
+    """Raise InputError unless macros may take so many cycles to sense a row."""
+    if isinstance(cycles, bool) or not isinstance(cycles, int) or not 1 <= cycles <= SENSE_MAX:
+        raise InputError(f"must be in [1, {SENSE_MAX}] cycles, not {cycles}", parameter="sense_latency")
+
+
 #: Most rows or columns of a macro, most pairs, and most macros of a layer.
 LINES_MAX, PAIRS_MAX, MACROS_MAX = 1 << 15, 1 << 24, 1 << 14
 

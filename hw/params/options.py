@@ -8,7 +8,7 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
-from .macro_kinds import DEFAULT_MACRO, macro_name
+from .macro_kinds import DEFAULT_MACRO, check_sense_latency, macro_name
 from .targets import DEFAULT_TARGET, TARGETS
 from .widths import check_stream_width
 
@@ -36,15 +36,19 @@ class LayerOptions:
         Macros side by side, and groups at once. Default: as few macros as the target's read limit allows.
     dataflow : str
         One of :data:`DATAFLOWS`.
+    sense_latency : int
+        Cycles that a macro takes to sense a row, in [1, 64]: one read in so many.
     """
 
     macro_kind: str = DEFAULT_MACRO
     macro_size: tuple[int, int] | None = None
     folding: tuple[int, int] | None = None
     dataflow: str = DEFAULT_DATAFLOW
+    sense_latency: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "macro_kind", macro_name(self.macro_kind))
+        check_sense_latency(self.sense_latency)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[lis
             units.append(window_unit(layer.window))
         elif pixels := config.gathers(k):
             units.append([_GATHERS, pixels])
-        units.append([_READS, layer.reads, layer.sense_latency + LAYER_KINDS[layer.kind].output_stages - 1])
+        units.append([_READS, layer.read_cycles, layer.count_latency + LAYER_KINDS[layer.kind].output_stages - 1])
         if layer.window and (pool := layer.pool):
             units.append(pool_unit(layer.window.out_size, pool))
         leaves.append(len(units) - 1)

@@ -47,10 +47,10 @@ class Schedule:
 def schedule(config: EngineConfig) -> Schedule:
     """Return the timing of an engine.
 
-    A layer takes its reads, then ``sense_latency`` cycles to the last partial count, then its output stages. The reads
-    of a layer that takes the groups of the one before as they come lie within the reads of that one, and a layer that
-    hands its neurons over as they come has no output stages. Layers are pipelined, so the slowest one, or the beats of
-    an image if they are more, sets the initiation interval.
+    A layer takes its reads, ``sense_latency`` cycles each, then ``count_latency`` cycles to the last partial count,
+    then its output stages. The reads of a layer that takes the groups of the one before as they come lie within the
+    reads of that one, but for the last, and a layer that hands its neurons over as they come has no output stages.
+    Layers are pipelined, so the slowest one, or the beats of an image if they are more, sets the initiation interval.
 
     Convolutions and poolings give pixels in bursts: see :mod:`oxnor.hw.params.pipeline`.
     """
@@ -59,12 +59,12 @@ def schedule(config: EngineConfig) -> Schedule:
     # The result is held in a register too.
     has_register = [*(config.stream_into(k).from_register for k in range(1, len(config.layers))), True]
     layers = tuple(
-        (y.reads if config.stream_into(k).into_register else 0)
-        + y.sense_latency
+        (y.read_cycles if config.stream_into(k).into_register else y.sense_latency - 1)
+        + y.count_latency
         + (LAYER_KINDS[y.kind].output_stages if has_register[k] else 0)
         for k, y in enumerate(config.layers)
     )
-    interval = max(config.beats, *(y.reads for y in config.layers))
+    interval = max(config.beats, *(y.read_cycles for y in config.layers))
     return Schedule(config.beats + sum(layers), interval, layers, sum(layers) // interval + 1)
 
 

@@ -11,7 +11,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingNetwork
 
-from .macro_kinds import check_macro_size, check_macros
+from .macro_kinds import check_macro_size, check_macros, check_sense_latency
 from .options import OPTIONAL_PARTS, EngineOptions, LayerOptions
 from .targets import TARGETS
 from .widths import bits_for, whole_bytes
@@ -37,6 +37,8 @@ class SpikingLayerConfig:
     rows, cols : int
         R, C: size of a macro; C must hold the cells of a neuron at least.
     neuron : Neuron
+    sense_latency : int
+        Cycles that a macro takes to sense a row: one event in so many.
     """
 
     n_in: int
@@ -44,8 +46,10 @@ class SpikingLayerConfig:
     rows: int
     cols: int
     neuron: Neuron
+    sense_latency: int = 1
 
     def __post_init__(self) -> None:
+        check_sense_latency(self.sense_latency)
         if self.cols < self.neuron.cells:
             raise InputError(
                 f"layer {self.n_in} to {self.n_out}: macros must have at least {self.neuron.cells} columns,"
@@ -96,7 +100,7 @@ class SpikingConfig:
     Raises
     ------
     InputError
-        If the stream width does not suit.
+        If the stream width does not suit, or the macros have several latencies.
     """
 
     top: ClassVar[str] = "oxnor_spiking_engine"
@@ -107,6 +111,8 @@ class SpikingConfig:
     stream_width: int
 
     def __post_init__(self) -> None:
+        if len({y.sense_latency for y in self.layers}) > 1:
+            raise InputError("must be the same for all layers, whose macros are one module", parameter="sense_latency")
         if self.external and self.stream_width != WORD_BITS:
             wrong = f"must be {WORD_BITS} for address events, not {self.stream_width}"
             raise InputError(wrong, parameter="stream_width")
@@ -162,7 +168,11 @@ class SpikingConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
-        text = json.dumps({"version": FORMAT_VERSION, "kind": "spiking", **asdict(self)}, sort_keys=True)
+        described = asdict(self)
+        for layer in described["layers"]:
+            if layer["sense_latency"] == 1:  # as before there were others
+                del layer["sense_latency"]
+        text = json.dumps({"version": FORMAT_VERSION, "kind": "spiking", **described}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
@@ -175,7 +185,7 @@ class SpikingConfig:
         ----------
         network : SpikingNetwork
         options : EngineOptions, optional
-            Only target, stream width and macro sizes: a spiking network has no others.
+            Only target, stream width, macro sizes and latencies: a spiking network has no others.
         **changes
             Options that differ, as :meth:`oxnor.hw.params.options.EngineOptions.changed` takes them.
 
@@ -195,7 +205,7 @@ class SpikingConfig:
             rows, cols = of_layer.macro_size or (whole if target.cols is None else (target.rows, target.cols))
             if of_layer.macro_size:
                 check_macro_size(rows, cols)
-            layers.append(SpikingLayerConfig(layer.n_in, layer.n_out, rows, cols, layer.neuron))
+            layers.append(SpikingLayerConfig(layer.n_in, layer.n_out, rows, cols, layer.neuron, of_layer.sense_latency))
         encoder = replace(network.encoder, seed=0)
         width = WORD_BITS if encoder.kind == "external" else target.stream_width or 8 * network.n_in
         return cls(tuple(layers), network.decision, encoder, options.stream_width or width)

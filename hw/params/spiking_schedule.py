@@ -60,14 +60,15 @@ def spiking_schedule(config: SpikingConfig, network: SpikingNetwork, images: Any
         Images as for :meth:`SpikingNetwork.inputs`; event streams if the engine takes events.
     """
     leaks = np.array([y.neuron.leak > 0 for y in config.layers])
+    senses = np.array([y.sense_latency for y in config.layers])
     if config.external:
-        return _of_streams(config, network, images, leaks)
+        return _of_streams(config, network, images, leaks, senses)
     inputs, spans = network.inputs(images), []
     for first in range(0, len(inputs), _BLOCK):
         outcome = spiking_golden.run(network, inputs[first : first + _BLOCK], with_log=True)
         rows, starts = _rows(outcome)
         spans.append(_images(
-            rows, starts, _stops(outcome), leaks, config.words, config.encoder.lanes, config.decision.window
+            rows, starts, _stops(outcome), leaks, senses, config.words, config.encoder.lanes, config.decision.window
         ))  # fmt: skip
     span = np.concatenate(spans)
     results, accepted = np.empty(len(span), np.int64), config.beats
@@ -79,7 +80,11 @@ def spiking_schedule(config: SpikingConfig, network: SpikingNetwork, images: Any
 
 
 def _of_streams(
-    config: SpikingConfig, network: SpikingNetwork, streams: Any, leaks: NDArray[np.bool_]
+    config: SpikingConfig,
+    network: SpikingNetwork,
+    streams: Any,
+    leaks: NDArray[np.bool_],
+    senses: NDArray[np.int64],
 ) -> SpikingSchedule:
     # Words go on being taken until the result is there, so what follows the decision counts too.
     unstopped = replace(network, decision=replace(network.decision, delta_s=0, terminate_max=0))
@@ -90,7 +95,7 @@ def _of_streams(
         # A stream without events is sent as a word that is none.
         known = (s.addresses < network.n_in) if len(s.ticks) else np.zeros(1, bool)
         late = s.ticks >= config.decision.window if len(s.ticks) else np.zeros(1, bool)
-        latencies[i], taken = _stream(rows[starts[i] : starts[i + 1]], known, late, stops[i], leaks)
+        latencies[i], taken = _stream(rows[starts[i] : starts[i + 1]], known, late, stops[i], leaks, senses)
         results[i] = start + latencies[i]
         start = results[i] + 1 + len(known) - taken
     return SpikingSchedule(results, latencies)
@@ -127,18 +132,20 @@ def _stand(still, first, last):
 
 
 @numba.njit(cache=True)
-def _event(rows, at, offered, stop, leaks, layers, still, readout):
+def _event(rows, at, offered, stop, leaks, senses, layers, still, readout):
     """Take an event of the first layer and all that follows from it.
 
     Returns the number of the next row and the cycle in which the first layer took the event. A layer moves as a whole,
-    event behind event: into stage 1, stage 2, where it leaks, and the output register, where it stands until the
-    answer is taken.
+    event behind event: read for as many moves as its macros take to sense, into stage 1, stage 2, where it leaks, and
+    the output register, where it stands until the answer is taken.
     """
     last, taken = len(layers) - 1, np.int64(0)
     while True:
         k, tick, fired = rows[at, 0], rows[at, 1], rows[at, 3]
         here = layers[k]
         now = _moves(still[k], here[_OFFERED] if k else offered)
+        for _ in range(senses[k] - 1):
+            now = _moves(still[k], now + 1)
         if k:
             here[_OFFERED] = now + 1
             before = layers[k - 1]
@@ -192,7 +199,7 @@ def _state(count):
 
 
 @numba.njit(cache=True)
-def _images(rows, starts, stops, leaks, words, lanes, window):
+def _images(rows, starts, stops, leaks, senses, words, lanes, window):
     """Return the cycles from an image's transfer into the encoder to its result, of each image.
 
     The encoder looks at a group of pixels a cycle, first once to begin, then in every tick; a group with spikes waits
@@ -205,7 +212,7 @@ def _images(rows, starts, stops, leaks, words, lanes, window):
         mine, at, taken, group = rows[starts[i] : starts[i + 1]], 0, np.int64(words), -1
         while at < len(mine):
             here = mine[at, 1] * words + mine[at, 2] // lanes
-            at, taken = _event(mine, at, taken + 1 + here - group, stops[i], leaks, layers, still, readout)
+            at, taken = _event(mine, at, taken + 1 + here - group, stops[i], leaks, senses, layers, still, readout)
             group = here
         if stops[i]:
             spans[i] = readout[_RESULT]
@@ -215,7 +222,7 @@ def _images(rows, starts, stops, leaks, words, lanes, window):
 
 
 @numba.njit(cache=True)
-def _stream(rows, known, late, stop, leaks):
+def _stream(rows, known, late, stop, leaks, senses):
     """Return the cycles from the first word of a stream to its result, and how many words were taken before it.
 
     A word is taken when the event ahead of it has left the input register, into which its own goes.
@@ -232,7 +239,7 @@ def _stream(rows, known, late, stop, leaks):
         if late[words - 1]:
             break
         if known[words - 1]:
-            at, left = _event(rows, at, now + 1, stop, leaks, layers, still, readout)
+            at, left = _event(rows, at, now + 1, stop, leaks, senses, layers, still, readout)
     if not stop:
         readout[_RESULT] = _end(max(now + 1, left) + 1, still, readout)
     return readout[_RESULT], words

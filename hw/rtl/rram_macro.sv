@@ -4,7 +4,8 @@
 // A chip replaces this module by its own macro with the same ports.
 //
 //   sense, row, x   at a clock edge with sense = 1, word line `row` is sensed with the XNOR inputs `x`
-//   q               XNOR(w, x) of that row after that edge; holds its value until the next sense
+//   q               XNOR(w, x) of that row LATENCY clock edges later; holds its value until the next sense. No sense
+//                   comes in between, and `row` and `x` stay as they are
 //   flip            error mask on q, bit by bit and read by read
 //   prog_*          one FORM, SET or RESET of one device of a pair: side 0 is BL, side 1 is BLb.
 //                   A transfer happens at a clock edge with prog_valid = prog_ready = 1; prog_done pulses when it has
@@ -16,6 +17,7 @@ module rram_macro #(
     parameter ROWS = 64,
     parameter COLS = 64,
     parameter INIT_FILE = "",
+    parameter LATENCY = 1,
     localparam ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1,
     localparam COL_BITS = COLS > 1 ? $clog2(COLS) : 1
 ) (
@@ -59,5 +61,25 @@ module rram_macro #(
   end
 
   assign prog_ready = 1'b1;
-  assign q = ~(r ^ xr) ^ flip;
+  wire [COLS-1:0] agree = ~(r ^ xr);
+
+  // Until the sense amplifiers have answered, q shows the read before.
+  generate
+    if (LATENCY == 1) begin : g_now
+      assign q = agree ^ flip;
+    end else begin : g_later
+      reg [COLS-1:0] shown;
+      reg [6:0] left;
+      initial begin
+        shown = {COLS{1'b0}};
+        left = 7'd0;
+      end
+      always @(posedge clk) begin
+        if (sense) left <= LATENCY - 1;
+        else if (left != 7'd0) left <= left - 7'd1;
+        if (left == 7'd1) shown <= agree;
+      end
+      assign q = shown ^ flip;
+    end
+  endgenerate
 endmodule

@@ -2,12 +2,14 @@
 //
 // A chip's own macro of this name and with these ports takes the place of this file; rram_macro.sv, which the default
 // kind `bits` emits, says what each port does and is its reference in simulation. ROWS and COLS come from the engine;
-// INIT_FILE names the memory image with the weights to program, row by row, bit 0 of a row rightmost.
+// INIT_FILE names the memory image with the weights to program, row by row, bit 0 of a row rightmost. The engine takes
+// q LATENCY clock edges after a sense; it does not set this parameter, which the macro need not have.
 (* blackbox *)
 module rram_macro #(
     parameter ROWS = 64,
     parameter COLS = 64,
     parameter INIT_FILE = "",
+    parameter LATENCY = 1,
     localparam ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1,
     localparam COL_BITS = COLS > 1 ? $clog2(COLS) : 1
 ) (

@@ -30,6 +30,7 @@ module rram_macro_devices #(
     parameter NORMAL_FILE = "",
     parameter DEVICE_FILE = "",
     parameter COUNT_BITS = 24,
+    parameter LATENCY = 1,
     localparam ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1,
     localparam COL_BITS = COLS > 1 ? $clog2(COLS) : 1
 ) (
@@ -169,7 +170,25 @@ module rram_macro_devices #(
       agree[d] = column[32*d+19] ? column[32*d+18] : ~(w ^ xr[d]);
     end
   end
-  assign q = agree ^ flip;
+  // Until the sense amplifiers have answered, q shows the read before.
+  generate
+    if (LATENCY == 1) begin : g_now
+      assign q = agree ^ flip;
+    end else begin : g_later
+      reg [COLS-1:0] shown;
+      reg [6:0] left;
+      initial begin
+        shown = {COLS{1'b0}};
+        left = 7'd0;
+      end
+      always @(posedge clk) begin
+        if (sense) left <= LATENCY - 1;
+        else if (left != 7'd0) left <= left - 7'd1;
+        if (left == 7'd1) shown <= agree;
+      end
+      assign q = shown ^ flip;
+    end
+  endgenerate
 
   wire [31:0] first = step(drawing ? drawn : mem[DRAW_SEED][31:0]);
   wire [31:0] second = step(first);

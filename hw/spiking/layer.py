@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.layers.macro_tile import TileMacro
+from oxnor.hw.layers.reading import Reading
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.neurons.spiking import IfNeuron
 from oxnor.hw.params.spiking import TICK_BITS, SpikingLayerConfig
@@ -17,11 +18,11 @@ from .layouts import event_layout, spikes_layout
 
 
 class SpikingLayer(Unit):
-    """Input-serial layer of integrate-and-fire neurons: one event a cycle.
+    """Input-serial layer of integrate-and-fire neurons: one event in the cycles that its macros take to sense.
 
     An answer is given only to events at which a neuron fires, and to the end of an image; it is in the output register
-    three clock edges after its event. While an answer waits the layer stands still. With a leak, the ticks between
-    two events are worked off one a cycle before the second.
+    three clock edges after its event was taken. While an answer waits the layer stands still. With a leak, the ticks
+    between two events are worked off one a cycle before the second.
 
     Parameters
     ----------
@@ -62,12 +63,13 @@ class SpikingLayer(Unit):
         m = Module()
         c = self.config
         advance, leaking = Signal(), Signal()
-        m.d.comb += [
-            advance.eq((~self.o.valid | self.o.ready) & ~leaking),
-            self.i.ready.eq(advance),
-        ]
+        last = self.i.payload.last  # the end of an image, for which nothing is read
+        m.d.comb += advance.eq((~self.o.valid | self.o.ready) & ~leaking)
+        reading = Reading.of(m, c.sense_latency, advance & self.i.valid & ~last, self.clear)
+        m.d.comb += self.i.ready.eq(advance & (reading.ends | last) if reading.is_long else advance)
         # Stage 1: the macro's output; stage 2: the weights of the event.
-        stages = [(self.i.valid, self.i.payload)]
+        taken = self.i.valid & (reading.ends | last) if reading.is_long else self.i.valid
+        stages = [(taken, self.i.payload)]
         for k in (1, 2):
             valid = Signal(name=f"valid_{k}")
             event = Signal(event_layout(c.n_in, self.index), name=f"event_{k}")
@@ -77,7 +79,7 @@ class SpikingLayer(Unit):
                 m.d.sync += valid.eq(0)
             stages.append((valid, event))
         valid, event = stages[2]
-        weights = self._weights(m, platform, advance)
+        weights = self._weights(m, platform, advance, reading)
         if c.neuron.leak:
             seen = Signal(TICK_BITS)
             m.d.comb += leaking.eq(valid & ~event.last & (seen != event.tick))
@@ -115,7 +117,7 @@ class SpikingLayer(Unit):
             m.d.sync += self.o.valid.eq(0)
         return m
 
-    def _weights(self, m: Module, platform: object, advance: Signal) -> list[Value]:
+    def _weights(self, m: Module, platform: object, advance: Signal, reading: Reading) -> list[Value]:
         """Return the weight that each neuron has for the event of stage 2."""
         c = self.config
         address = self.i.payload.address
@@ -129,9 +131,12 @@ class SpikingLayer(Unit):
             ]
             for a in range(c.across):
                 name = f"mem/layer{self.index}_d{d}_a{a}.mem"
-                tile = SerialTile(TileMacro(c.rows, c.cols, name), c.neurons_of(a), c.neuron.weight_max)
+                macro = TileMacro(c.rows, c.cols, name, sense_latency=c.sense_latency)
+                tile = SerialTile(macro, c.neurons_of(a), c.neuron.weight_max)
                 place(m, platform, f"tile_d{d}_a{a}", tile)
-                m.d.comb += [tile.en.eq(advance), tile.sense.eq(mine), tile.row.eq(row), tile.x.eq(1)]
+                m.d.comb += [tile.en.eq(advance), tile.sense.eq(reading.first(mine)), tile.row.eq(row), tile.x.eq(1)]
+                if reading.is_long:
+                    m.d.comb += tile.ends.eq(reading.last(mine))
                 for k in range(c.neurons_of(a)):
                     columns[a * c.per_macro + k].append(tile.counts[k])
         # Only the macro that was sensed gives anything but 0.

@@ -69,7 +69,7 @@ def capture_read(network: Network, images: NDArray, build_dir: Path | None = Non
     result = simulate(network, images[:WAVE_IMAGES], engine=config, run=RunOptions(waves="vcd", build_dir=build_dir))
     assert result.waves is not None
     try:
-        return one_read(read_vcd(result.waves, layer, config.layers[layer].sense_latency))
+        return one_read(read_vcd(result.waves, layer, config.layers[layer].count_latency))
     finally:
         # The reads are kept in the page; a run with waves leaves its folder behind, and each demo would add one.
         shutil.rmtree(Path(result.waves).parent, ignore_errors=True)

@@ -64,7 +64,7 @@ def pictures(demo: Demo) -> dict[str, Picture]:
     first = demo.config.layers[0]
     if first.window:
         name, image = demo.network.name, demo.inputs.images[0]
-        drawn["window"] = window_picture(first.window, first.reads, f"Windows of the first layer of {name}")
+        drawn["window"] = window_picture(first.window, first.read_cycles, f"Windows of the first layer of {name}")
         runs = [run for run in demo.runs if run.ber]
         errors = [FaultMap.draw(demo.network, ber=run.ber, seed=run.seed) for run in runs]
         maps = feature_maps(demo.network, image, errors)

@@ -125,7 +125,10 @@ def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConf
         _pooling(diagram, x, y + 116, layer)
         y += _POOL
     product = f"{_count(layer.slices, 'slice')} × {_count(layer.passes, 'pass', 'passes')}"
-    diagram.text(middle, y + 140, f"{product} = {_count(layer.word_lines, 'read')}", size=12, bold=True)
+    reads = _count(layer.word_lines, "read")
+    if layer.sense_latency > 1:
+        reads += f" × {layer.sense_latency} cycles"
+    diagram.text(middle, y + 140, f"{product} = {reads}", size=12, bold=True)
     if layer.window:
         y += _IMAGE
         planes = f"× {layer.planes} planes " if layer.planes > 1 else ""
@@ -207,5 +210,5 @@ def engine_pictures(config: EngineConfig, name: str) -> dict[str, Picture]:
     drawn: dict[str, Picture] = {"engine": engine_diagram(config, f"Block diagram of the engine of {name}")}
     for k, layer in enumerate(config.layers):
         if layer.window:
-            drawn[f"window-{k}"] = window_picture(layer.window, layer.reads, f"Windows of layer {k} of {name}")
+            drawn[f"window-{k}"] = window_picture(layer.window, layer.read_cycles, f"Windows of layer {k} of {name}")
     return drawn

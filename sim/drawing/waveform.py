@@ -98,14 +98,14 @@ class Waveform:
         All of the same length.
     marked : int
         Cycle in which the row of the marked read is selected.
-    sense_latency : int
+    count_latency : int
         Cycles from there to the sum and the decision.
     """
 
     layer: int
     tracks: tuple[Track, ...]
     marked: int
-    sense_latency: int
+    count_latency: int
 
     def value(self, label: str) -> int | None:
         """Return what the marked read shows on the track called `label`, None if it is not there."""
@@ -115,7 +115,7 @@ class Waveform:
         return None
 
     def _delay(self, track: Track) -> int:
-        return self.sense_latency if track.source.delay < 0 else track.source.delay
+        return self.count_latency if track.source.delay < 0 else track.source.delay
 
 
 def _number(text: str) -> int | None:
@@ -127,7 +127,7 @@ def _find(names: list[str], layer: int, pattern: str) -> str | None:
     return next((n for n in names if wanted.search(n.replace("\\", "").replace(" ", ""))), None)
 
 
-def read_vcd(path: str | Path, layer: int, sense_latency: int) -> Waveform:
+def read_vcd(path: str | Path, layer: int, count_latency: int) -> Waveform:
     """Return all clock cycles in a VCD file, as lane 0 of `layer` sees them.
 
     Parameters
@@ -136,8 +136,8 @@ def read_vcd(path: str | Path, layer: int, sense_latency: int) -> Waveform:
         Waves of an engine: ``simulate(..., waves="vcd")``.
     layer : int
         Index of a hidden layer.
-    sense_latency : int
-        ``EngineConfig.layers[layer].sense_latency``.
+    count_latency : int
+        ``EngineConfig.layers[layer].count_latency``.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def read_vcd(path: str | Path, layer: int, sense_latency: int) -> Waveform:
             at = [bisect.bisect_left(times, edge) - 1 for edge in edges[1:]]
             values = tuple(_number(texts[k]) if k >= 0 else None for k in at)
             tracks.append(Track(source, int(vcd[name].size), values))
-    return Waveform(layer, tuple(tracks), 0, sense_latency)
+    return Waveform(layer, tuple(tracks), 0, count_latency)
 
 
 def _edges(changes: list[tuple[int, str]]) -> list[int]:
@@ -177,7 +177,7 @@ def one_read(waveform: Waveform, cycles: int = 9) -> Waveform:
     """
     rows = next(t for t in waveform.tracks if t.source.label == "row").values
     fires = next((t.values for t in waveform.tracks if t.source.label.startswith("fire")), rows)
-    latency = waveform.sense_latency
+    latency = waveform.count_latency
     stretches = [
         k
         for k in range(len(rows) - cycles - latency)

@@ -48,6 +48,7 @@ OPTIONS = {
         ["--macro", "bits,blackbox"],
         "--macro must not be bits and blackbox in one engine: both are the module rram_macro",
     ),
+    "sense-latency": (["--sense-latency", "65"], "--sense-latency must be in [1, 64] cycles, not 65"),
     "macro-blackbox": (["--macro", "blackbox"], "macros of kind blackbox are ports alone and cannot be simulated"),
     "macro-without-device": (["--macro", "twin"], "macros of kind devices need a device model: give --device"),
     "noisy-bits": (

@@ -8,9 +8,11 @@ import pytest
 from amaranth.hdl import Const, Module, Signal
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
+from helpers.convolutions import Conv, random_conv_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oxnor.hw.blocks.row_buffer import RowBuffer
 from oxnor.hw.emit.integration import beats, results
 from oxnor.hw.engine.engine import Engine
 from oxnor.hw.layers.serial_tile import SerialTile
@@ -64,6 +66,15 @@ def with_images(texts):
             with m.If(unit.en):
                 m.d.sync += stage.eq(agree)
             agree = stage
+        if unit.sense_latency > 1:  # until it has answered, the read before is shown
+            shown, left = Signal(unit.cols), Signal(range(unit.sense_latency))
+            with m.If(unit.sense):
+                m.d.sync += left.eq(unit.sense_latency - 1)
+            with m.Elif(left != 0):
+                m.d.sync += left.eq(left - 1)
+            with m.If(left == 1):
+                m.d.sync += shown.eq(agree)
+            agree = shown
         m.d.comb += unit.q.eq(agree ^ unit.flip)
         return m
 
@@ -78,7 +89,16 @@ def with_images(texts):
         return m
 
     tiles = {unit: tile(unit.elaborate) for unit in (Tile, SerialTile)}
-    return tiles | {RramMacro: macro, CoefficientRom: rom, CoefficientWord: word}
+    def rows(unit, platform):
+        m = Module()
+        words = unit.verilog_parameters["WORDS"]
+        m.submodules.memory = memory = Memory(shape=len(unit.q), depth=words, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [write.addr.eq(unit.write_address), write.data.eq(unit.data), write.en.eq(unit.write)]
+        m.d.comb += [read.addr.eq(unit.read_address), read.en.eq(unit.read), unit.q.eq(read.data)]
+        return m
+
+    return tiles | {RowBuffer: rows, RramMacro: macro, CoefficientRom: rom, CoefficientWord: word}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -163,7 +183,8 @@ def check(case, pauses, images=6):
     assert found == integers(results(golden.scores(network, bits), config))
     if not pauses:
         timing = schedule(config)
-        assert times == [timing.latency + k * timing.initiation_interval for k in range(images)]
+        assert times == [timing.cycles(k + 1) for k in range(images)]
+        assert timing.flow or times[1:] == [timing.latency + k * timing.initiation_interval for k in range(1, images)]
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -176,6 +197,33 @@ def test_scores_and_cycles(case):
 @given(case=engines(("bits", "slow2", "slow3")), pauses=st.sampled_from([0.0, 0.5]))
 def test_macros_that_answer_later(case, pauses):
     check(case, pauses)
+
+
+#: Networks and their engines for every latency: reads of one slice and of several, of one pass and of several; groups
+#: taken as they come and not; admitted at intervals; planes; windows.
+SENSED = {
+    "parallel": ((9, 5, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 1)]}),
+    "alternate": ((9, 5, 4, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 2), (1, 3)], "dataflow": "alternate"}),
+    "serial": ((9, 5, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 1)], "dataflow": "serial"}),
+    "admitted": ((9, 5, 4, 3), {"target": "ecp5", "macro_size": (20, 4), "dataflow": "parallel,serial,parallel"}),
+    "windows": (None, {"macro_size": (32, 20), "folding": [(1, 1), (1, 1), (1, 1)]}),
+    "windows, admitted": (None, {"target": "ecp5", "macro_size": (32, 8), "folding": [(1, 3), (1, 2), (1, 1)]}),
+}
+
+
+@pytest.mark.parametrize("latency", [1, 2, 3, 7, 44, 64])
+@pytest.mark.parametrize("name", SENSED)
+def test_macros_that_take_many_cycles(name, latency, random_network):
+    shape, options = SENSED[name]
+    if shape:
+        network = random_network(shape, 1)
+    else:  # windows with zeros around them, pooled; what leaves is gathered, two planes of it
+        conv = Conv(3, (2, 2), levels=3, pool=(2, 2), window={"pad": 0, "top": 1, "left": 1})
+        network = random_conv_network((4, 4, 1), [conv], dense=(5,), classes=3)
+    config = EngineConfig.for_network(network, stream_width=8, sense_latency=latency, with_scores=True, **options)
+    assert {y.sense_latency for y in config.layers} == {latency}
+    for pauses in (0.0, 0.4) if latency in (2, 3) else (0.0,):
+        check((network, config), pauses, images=4 if latency < 7 else 3)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)

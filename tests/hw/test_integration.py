@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
 SIMULATORS = [pytest.param("icarus", marks=needs_icarus), "verilator"]
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 #: Verilator compiles longer than it runs.
 SMALL = {"shape": (12, 6, 3)}
 STRUCTURES = {"one beat": {}, "scores": {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}, "class alone": {"target": "ice40"}}
@@ -29,10 +31,10 @@ STRUCTURES = {"one beat": {}, "scores": {"macro_size": (8, 16), "folding": [(2, 
 def engine(random_network, tmp_path):
     """Return a maker of engine folders."""
 
-    def make(structure, *, wrong=False, shape=(37, 13, 5)):
+    def make(structure, *, wrong=False, shape=(37, 13, 5), **options):
         network = random_network(shape, affine=True, name="example")
         folder = tmp_path / "engine"
-        generate(network, folder, EngineConfig.for_network(network, **STRUCTURES[structure]))
+        generate(network, folder, EngineConfig.for_network(network, **STRUCTURES[structure], **options))
         if wrong:
             path = folder / "examples" / "expected.mem"
             lines = path.read_text().splitlines()
@@ -80,6 +82,15 @@ def test_plain_bench_finds_one_wrong_result(engine):
     said = plain_bench(engine("class alone", wrong=True), "icarus")
     assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 1" in said
     assert "FAIL" in said
+
+
+@pytest.mark.cosim
+@needs_icarus
+@pytest.mark.parametrize(("latency", "verdict"), [(2, "WRONG 0 "), (1, "FAIL")])
+def test_own_macro_with_two_cycles_takes_the_place_of_the_stub(engine, latency, verdict):
+    folder = engine("scores", macro_kind="blackbox", sense_latency=latency)
+    shutil.copy(FIXTURES / "rram_macro_2cycle.sv", folder / "rtl" / "rram_macro.sv")
+    assert verdict in plain_bench(folder, "icarus")
 
 
 # Outside of the repository nothing of Verilator's runtime is kept: it is compiled anew.

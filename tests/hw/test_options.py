@@ -36,12 +36,23 @@ def test_dataflow_of_each_layer():
         (EngineOptions(layers=(LayerOptions(),)), {}, "layers must be options of 2 layers, not of 1"),
         (EngineOptions(), {"macro_size": [(64, 8)]}, "macro_size must be one value or 2, one a layer, not 1"),
         (EngineOptions(), {"macro_kind": ["bits", "blackbox"]}, "macro_kind must not be bits and blackbox in one engine: both are the module rram_macro"),
+        (
+            EngineOptions(), {"sense_latency": [2, 3]},
+            "sense_latency must not be 2 and 3 in one engine for macros of type bits, which are one module",
+        ),
     ],
 )
 def test_options_wrong(random_network, options, changes, message):
     with pytest.raises(InputError) as e:
         EngineConfig.for_network(random_network((37, 13, 5)), options, **changes)
     assert str(e.value) == message
+
+
+@pytest.mark.parametrize("cycles", [0, 65, 2.0, True])
+def test_latency_wrong(cycles):
+    with pytest.raises(InputError) as e:
+        LayerOptions(sense_latency=cycles)
+    assert str(e.value) == f"sense_latency must be in [1, 64] cycles, not {cycles}"
 
 
 def test_unknown_option(random_network):

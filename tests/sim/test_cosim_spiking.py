@@ -89,6 +89,19 @@ def test_corner(name, tmp_path):
     assert result.cycles == result.predicted_cycles
 
 
+@pytest.mark.parametrize("latency", [2, 3, 7, 44, 64])
+def test_macros_that_take_many_cycles(latency, tmp_path):
+    """A chain with a leak, so that every layer stands still now and then while it reads; every cycle is predicted."""
+    neurons = [Neuron(theta=3, leak=2, v_bits=6), Neuron(theta=3, refractory=1)]
+    network = drawn((5, 4, 3), neurons, Decision(delta_s=3, window=60))
+    config = SpikingConfig.for_network(network, macro_size=(3, 16), sense_latency=latency)
+    streams = random_streams(5, 12, latency)
+    result = simulate(network, streams, engine=config, run=RunOptions(simulator="icarus", build_dir=tmp_path))
+    assert result.ok, result.difference
+    assert result.spikes > 20
+    assert result.cycles == result.predicted_cycles
+
+
 @st.composite
 def stream(draw, n_in=6):
     n = draw(st.integers(0, 40))
