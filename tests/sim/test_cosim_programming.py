@@ -61,6 +61,12 @@ def test_folded_engine(random_network, tmp_path):
 
 
 @pytest.mark.slow
+def test_macros_that_take_many_cycles(random_network, tmp_path):
+    network = random_network(SMALL, affine=True)
+    run(network, config_of(network, SMALL_FOLDED, sense_latency=7), tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}")
 def test_on_icarus(random_network, tmp_path):
     network = random_network(SMALL, affine=True)
