@@ -43,12 +43,13 @@ class Device:
     def options(self) -> DeviceOptions:
         """Return the devices, read from their file or fitted to their measurements."""
         from oxnor.models.devices import model as models
-        from oxnor.models.devices.fit import fit_csv
+        from oxnor.models.devices.fit_file import fit_csv
         from oxnor.models.devices.options import DeviceOptions
 
         name, age = self.model, (self.cycles, self.seconds)
         if isinstance(name, Path) and name.suffix == ".csv":
-            return DeviceOptions(fit_csv(name).device(*age), *age)
+            fitted = fit_csv(name)
+            return DeviceOptions(fitted.device(*age), *age)
         return DeviceOptions(models.load(name) if isinstance(name, str | Path) else name, *age)
 
 

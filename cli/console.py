@@ -19,6 +19,7 @@ OPTION_NAMES = {
     "source": "data",
     "folding": "fold",
     "freq_mhz": "freq",
+    "law": "no-law",
     "macro_kind": "macro",
     "macro_size": "macro",
     "model": "device",

@@ -11,6 +11,7 @@ import typer
 from oxnor.cli.console import note, print_json, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import PICTURES, AsJson, in_range, output, seed, writes
+from oxnor.cli.options.lab_file import LabFile
 from oxnor.cli.options.pictures import Panels
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
@@ -19,6 +20,7 @@ from .device_text import print_device, print_presets, print_table_of_rates
 
 if TYPE_CHECKING:
     from oxnor.models.devices.fit import Fit
+    from oxnor.models.devices.fit_file import AgedFit
     from oxnor.models.devices.model import DeviceModel
 
 
@@ -27,11 +29,16 @@ class Study:
     """What is computed of a device, and where it goes."""
 
     cycles: Annotated[
-        float, typer.Option("--cycles", metavar="N", help="SET/RESET cycles that the devices have done.")
-    ] = 0.0
+        float | None,
+        typer.Option(
+            "--cycles", metavar="N", help="SET/RESET cycles that the devices have done.",
+            show_default="the first at which the device holds",
+        ),
+    ] = None
     seconds: Annotated[
-        float, typer.Option("--seconds", metavar="T", help="Seconds since they were programmed.")
-    ] = 0.0
+        float | None,
+        typer.Option("--seconds", metavar="T", help="Seconds since they were programmed.", show_default="the first"),
+    ] = None
     target_ber: Annotated[
         float | None,
         typer.Option("--target-ber", metavar="P", help="Also compute how far apart LRS and HRS must be for this rate."),
@@ -60,10 +67,10 @@ class Study:
     panels: Panels = False
     output: Annotated[Path | None, output("FILE", "Write the device as a .json preset.")] = None
 
-    @property
-    def age(self) -> dict[str, float]:
-        """Cycles and seconds."""
-        return {"cycles": self.cycles, "seconds": self.seconds}
+    def age(self, model: DeviceModel) -> dict[str, float]:
+        """Return cycles and seconds: those given, or the first at which the device holds."""
+        given = {"cycles": self.cycles, "seconds": self.seconds}
+        return {axis: getattr(model, f"valid_{axis}")[0] if age is None else age for axis, age in given.items()}
 
     def check(self) -> None:
         """Refuse what cannot be done before anything is computed."""
@@ -72,8 +79,8 @@ class Study:
     def check_alone(self) -> None:
         """Refuse what is about one device."""
         alone = {
-            "cycles": self.cycles or None, "seconds": self.seconds or None, "monte_carlo": self.monte_carlo,
-            "output": self.output, "wear": self.wear,
+            "cycles": self.cycles, "seconds": self.seconds, "monte_carlo": self.monte_carlo, "output": self.output,
+            "wear": self.wear,
         }  # fmt: skip
         for name, value in alone.items():
             if value is not None:
@@ -93,7 +100,7 @@ def show(
 
     ln R of both states is normal, so every error rate has a closed form; docs/devices.md has the equations. Without a
     preset: the table for equal spreads, from 1T1R rate to 2T2R and codes. Presets are calibrated from a wanted error
-    rate; none is a measured device.
+    rate, or from published yields; none is a measured device.
 
     Example: [bold]oxnor device show weak-3.3e-2 --target-ber 1e-3 --plot weak.svg[/]
     """
@@ -121,47 +128,57 @@ def show(
 def fit(
     file: Annotated[
         Path,
-        typer.Argument(metavar="CSV", help="Columns device, state (LRS or HRS) and resistance (ohm)."),
+        typer.Argument(
+            metavar="CSV", help="A header, and a line for each reading, or for both states of a device (LRS and HRS)."
+        ),
     ],
+    form: LabFile,
     study: Study,
+    law: Annotated[
+        bool,
+        typer.Option("--law/--no-law", help="Join readings of several ages by a law, or take those at --cycles alone."),
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Fit a device to measured resistances.
 
-    The device holds within --cycles and --seconds; what a resistance does not say is left ideal.
+    Delimiter, decimal sign, units and columns are found out and said. Readings of several ages, in a column of cycles
+    or of seconds, are fitted each alone and joined by a law of ageing. The device holds at the ages that were measured;
+    --cycles and --seconds say the age where the file does not. What a resistance does not say is left ideal.
 
     Example: [bold]oxnor device fit measured.csv -o mine.json[/], then [bold]oxnor device show mine.json[/]
     """
-    from oxnor.models.devices.fit import fit_csv
+    from oxnor.models.devices.fit_file import fit_csv
 
     study.check()
-    fitted = fit_csv(file)
+    fitted = fit_csv(file, form.form(), law=law, cycles=study.cycles, seconds=study.seconds)
     _describe(fitted.device(study.cycles, study.seconds), fitted, study, as_json)
 
 
-def _describe(model: DeviceModel, fitted: Fit | None, study: Study, as_json: bool) -> None:
+def _describe(model: DeviceModel, fitted: Fit | AgedFit | None, study: Study, as_json: bool) -> None:
     from oxnor.models.devices import report
     from oxnor.models.devices.draws import check_trials
     from oxnor.models.devices.draws import monte_carlo as draw
 
     if study.monte_carlo is not None:
         check_trials(study.monte_carlo)
-    result: dict[str, Any] = report.describe(model, **study.age, target=study.target_ber)
+    age = study.age(model)
+    result: dict[str, Any] = report.describe(model, **age, target=study.target_ber)
     drawn = None
     if study.monte_carlo is not None:
         with progress() as tell:
             tell("Monte Carlo", 0, 0)
             drawn = draw(
-                model, study.monte_carlo, **study.age, seed=study.seed,
+                model, study.monte_carlo, **age, seed=study.seed,
                 progress=lambda k, n: tell("Monte Carlo", k, n),
             )  # fmt: skip
         result |= report.monte_carlo(drawn)
     if fitted is not None:
-        result["fit"] = fitted.to_json()
+        result |= report.measured(fitted, model, **age)
     if study.plot is not None:
         from oxnor.sim.studies.device_plots import device_plot
 
-        device_plot(study.plot, (model, study.cycles, study.seconds), drawn, fitted, panels=study.panels)
+        device_plot(study.plot, (model, age["cycles"], age["seconds"]), drawn, fitted, panels=study.panels)
     if study.wear is not None:
         result["wear"] = _wear(study.wear, model, study.seed)
     if study.output is not None:

@@ -56,16 +56,7 @@ def print_device(report: dict[str, Any]) -> None:
         ("equalising reference", f"{reference['equalising']:.4g} ohm: LRS and HRS err equally often"),
     ]
     print_table(("", ""), about, left=2)
-    drawn = report.get("monte_carlo", {})
-    lines = []
-    for key, (name, devices) in RATES.items():
-        row = [name, _g(devices, 4), _g(report["error_rates"][key], 4)]
-        if key in drawn:
-            e = drawn[key]
-            row += [_g(e["rate"], 4), f"{e['low']:.3g} to {e['high']:.3g}"]
-        lines.append(row)
-    head = ["stored as", "devices a bit", "bit error rate"]
-    print_table(head + (["Monte Carlo", "99 % interval"] if drawn else []), lines)
+    _print_rates(report)
     _print_target(report)
     if "wear_curve" in report:
         curve = report["wear_curve"]
@@ -82,7 +73,59 @@ def print_device(report: dict[str, Any]) -> None:
         ]  # fmt: skip
         print_table(head, lines, title={"numpy": "Drawn by numpy", "rtl": "Programmed in the RTL"}[name])
     if "fit" in report:
-        _print_fit(report["fit"])
+        _print_ages(report["fit"]) if "ages" in report["fit"] else _print_fit(report["fit"])
+        say(f"Read as: {'; '.join(report['fit']['read_as'])}.")
+        for reason in report["not_log_normal"]:
+            say(f"Not log-normal: {reason}.")
+
+
+def _print_rates(report: dict[str, Any]) -> None:
+    """Print the bit error rates: in closed form, counted over readings, by the law of their tails, and drawn."""
+    from oxnor.models.devices.report import RATES
+
+    ends, drawn = report.get("intervals", {}), report.get("monte_carlo", {})
+    head, lines = ["stored as", "devices a bit", "bit error rate"], []
+    extra = {"counted": "counted", "tail": "law of tails"}
+    shown = {key: name for key, name in extra.items() if key in report}
+    for key, (name, devices) in RATES.items():
+        row = [name, _g(devices, 4), _g(report["error_rates"][key], 4)]
+        row += [_span(ends.get(key))] * bool(ends)
+        for part in shown:
+            value = report[part].get(key)
+            row.append("" if value is None else f"{_g(value['rate'], 3)} ({_span(value)})")
+        if key in drawn:
+            row += [_g(drawn[key]["rate"], 4), _span(drawn[key])]
+        lines.append(row)
+    head += ["99 % interval"] * bool(ends) + list(shown.values())
+    print_table(head + (["Monte Carlo", "99 % interval"] if drawn else []), lines)
+    if "counted" in report:
+        pairs, moved = report["counted"]["ber_2t2r"], report["counted"]["moved"]
+        text = f"Counted: {pairs['errors']:,} wrong of {pairs['count']:,} pairs"
+        say(text + (", all readings moved to this age by the law." if moved else "."))
+    if "tail" in report:
+        laws = ", ".join(f"{s.upper()} {report['tail'][s]['law']}" for s in ("lrs", "hrs"))
+        say(f"Law of tails, by the likelihood of devices held out: {laws}.")
+
+
+def _span(value: dict[str, float] | None) -> str:
+    return "" if value is None else f"{_g(value['low'])} to {_g(value['high'])}"
+
+
+def _print_ages(fit: dict[str, Any]) -> None:
+    """Print what each age says alone, and the law that joins them."""
+    axis, law = fit["axis"], fit["law"]
+    head = [axis, "devices", "LRS (ohm)", "sigma", "HRS (ohm)", "sigma"]
+    head += ["2T2R", "counted", "99 % interval", "by the law"]
+    rows = []
+    for row in fit["ages"]:
+        rate = row["ber_2t2r"]
+        states = [_g(row[s][key], 4) for s in ("lrs", "hrs") for key in ("median", "sigma")]
+        closed = [_g(rate["closed_form"]), _g(rate["counted"]["rate"]), _span(rate["counted"]), _g(rate["law"])]
+        rows.append([_g(row[axis]), str(row["devices"]), *states, *closed])
+    print_table(head, rows, title=f"Each age of {fit['file']} by itself")
+    rows = [(name, _g(n["value"], 4), _span(n)) for name, n in law["numbers"].items()]
+    title = f"Law of {law['name']}; intervals by drawing {law['resampled']} again"
+    print_table(("number", "value", "99 % interval"), rows, title=title)
 
 
 def _print_fit(fit: dict[str, Any]) -> None:
@@ -92,8 +135,8 @@ def _print_fit(fit: dict[str, Any]) -> None:
         "normal_p": "p-value of normality", "log_normal": "log-normal", "outliers": "outliers (lines)",
     }  # fmt: skip
     rows = [(name, *(_cell(fit[state], key) for state in ("lrs", "hrs"))) for key, name in names.items()]
-    counts = [a["lrs"] + a["hrs"] for a in fit["per_device"].values()]
-    title = f"Fit of {fit['file']}: {len(counts):,} devices of {min(counts)} to {max(counts)} readings; 99 % intervals"
+    low, high = fit["readings_per_device"]
+    title = f"Fit of {fit['file']}: {fit['devices']:,} devices of {low} to {high} readings; 99 % intervals"
     print_table(("", "LRS", "HRS"), rows, title=title)
 
 
@@ -103,7 +146,7 @@ def _cell(fit: dict[str, Any], key: str) -> str:
         return f"{_g(value, 5)} ({_g(fit[f'{key}_low'], 5)} to {_g(fit[f'{key}_high'], 5)})"
     if isinstance(value, list):
         some = ", ".join(map(str, value[:6])) + (" ..." if len(value) > 6 else "")
-        return f"{len(value)} ({some})" if value else "none"
+        return f"{fit['outlier_count']} ({some})" if value else "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else _g(value)

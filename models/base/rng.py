@@ -29,6 +29,9 @@ STREAMS = {
     "pauses": 34,
     "import": 70,
     "vectors": 71,
+    "resample": 80,
+    "uncertainty": 81,
+    "folds": 82,
 }
 
 

@@ -1,10 +1,11 @@
-"""Device models from measured resistances: medians and spreads of ln R, their confidence, and a test of normality."""
+"""Devices of one age from measured resistances: medians and spreads of ln R, their confidence, and normality."""
 
 from __future__ import annotations
 
-import csv
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,14 @@ from scipy.special import ndtri
 
 from oxnor.models.base.errors import InputError
 
+from .lab_files import STATES, Readings
 from .model import UNITS, DeviceModel, Provenance
+from .uncertainty import BASE, CONFIDENCE, Uncertainty
 
-COLUMNS = ("device", "state", "resistance")
-STATES = ("LRS", "HRS")
-#: Of every interval.
-CONFIDENCE = 0.99
 #: Below this p-value, ln R is called not normal.
 NORMAL_P = 0.01
-_SIZE_MAX = 1 << 26
+#: Most lines of outliers in a report.
+_LINES_MAX = 20
 #: Fewest devices whose first readings are tested for normality; with fewer, the readings less their device's mean are.
 _DEVICES_MIN = 20
 #: Most readings that the test of normality takes: beyond, its p-value is not accurate.
@@ -73,23 +73,23 @@ class StateFit:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A file of resistances and the two states in it.
+    """The readings of one age and the two states in them.
 
     Parameters
     ----------
     path : str
     lrs, hrs : StateFit
-    values : dict of str to ndarray of float
-        Readings of ``LRS`` and ``HRS`` as ln(R / ohm), in the order of the file.
-    per_device : dict of str to (int, int)
-        Readings of LRS and of HRS of each device.
+    readings : Readings
+    cycles, seconds : float
+        Age of the devices; 0 where the file does not say it.
     """
 
     path: str
     lrs: StateFit
     hrs: StateFit
-    values: dict[str, NDArray[np.float64]]
-    per_device: dict[str, tuple[int, int]]
+    readings: Readings
+    cycles: float = 0.0
+    seconds: float = 0.0
 
     def __repr__(self) -> str:
         return (
@@ -97,117 +97,132 @@ class Fit:
             f" HRS {self.hrs.median:.4g} ohm (sigma {self.hrs.sigma:.4g}), {len(self.per_device)} devices)"
         )
 
-    def device(self, cycles: float = 0.0, seconds: float = 0.0, name: str | None = None) -> DeviceModel:
-        """Return the device, which holds up to `cycles` SET/RESET cycles and `seconds` after programming.
+    @cached_property
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """Readings of ``LRS`` and ``HRS`` as ln(R / ohm), in the order of the file."""
+        r = self.readings
+        return {state: r.ln_r[r.hrs == (state == "HRS")] for state in STATES}
+
+    @cached_property
+    def per_device(self) -> dict[str, tuple[int, int]]:
+        """Readings of LRS and of HRS of each device."""
+        r = self.readings
+        counts = [np.bincount(r.device[r.hrs == hrs], minlength=len(r.names)).tolist() for hrs in (False, True)]
+        return {name: (a, b) for name, a, b in zip(r.names, *counts, strict=True) if a + b}
+
+    @property
+    def ages(self) -> tuple[Fit, ...]:
+        """The fit of each age: this one."""
+        return (self,)
+
+    def at(self, cycles: float | None = None, seconds: float | None = None) -> dict[str, float]:
+        """Return the age to report: what is given, else that of the readings."""
+        given = {"cycles": cycles, "seconds": seconds}
+        return {axis: float(getattr(self, axis) if age is None else age) for axis, age in given.items()}
+
+    def device(self, cycles: float | None = None, seconds: float | None = None, name: str | None = None) -> DeviceModel:
+        """Return the device, which holds at the age that was measured and at no other.
 
         What a resistance does not tell (offset, read noise, forming, wear, relaxation) is left ideal.
+
+        Parameters
+        ----------
+        cycles, seconds : float, optional
+            Age of the devices, where the file does not say it. Default: :attr:`cycles` and :attr:`seconds`.
+        name : str, optional
+            Default: that of the file.
         """
-        valid = ((0.0, float(cycles)), (0.0, float(seconds)))
-        file = Path(self.path).name
-        ideal = Provenance("not in the measurements: left ideal", "chosen", *valid)
-        provenance = {key: ideal for key in UNITS if "." not in key}
-        for state, fit in (("lrs", self.lrs), ("hrs", self.hrs)):
-            source = f"fit to {file}: {fit.count} readings of {fit.devices} devices, {100 * CONFIDENCE:g} % interval"
-            median = f"{source} {fit.median_low:.6g} to {fit.median_high:.6g}"
-            provenance[f"{state}_median"] = Provenance(median, "measured", *valid)
-            sigma = f"{source} {fit.sigma_low:.4g} to {fit.sigma_high:.4g}"
-            provenance[f"{state}_sigma"] = Provenance(sigma, "measured", *valid)
+        known = self.readings.ages
+        age = self.at(None if "cycles" in known else cycles, None if "seconds" in known else seconds)
+        valid = tuple((value, value) for value in age.values())
+        numbers = {f"{s}_{n}": getattr(fit, n) for s, fit in self._states for n in ("median", "sigma")}
+        ends = {
+            f"{s}_{n}": (getattr(fit, f"{n}_low"), getattr(fit, f"{n}_high"))
+            for s, fit in self._states
+            for n in ("median", "sigma")
+        }
         return DeviceModel(
-            name or Path(self.path).stem, self.lrs.median, self.hrs.median, self.lrs.sigma, self.hrs.sigma,
-            valid_cycles=valid[0], valid_seconds=valid[1], description=f"fitted to {file}", provenance=provenance,
+            name or Path(self.path).stem, **numbers, valid_cycles=valid[0], valid_seconds=valid[1],
+            description=description_of(self.readings), provenance=provenance_of(self.ages, ends, valid),
+            uncertainty=self._uncertainty(ends),
         )  # fmt: skip
 
+    @property
+    def _states(self) -> tuple[tuple[str, StateFit], ...]:
+        return ("lrs", self.lrs), ("hrs", self.hrs)
+
+    def _uncertainty(self, ends: Mapping[str, tuple[float, float]]) -> Uncertainty:
+        """Return what the intervals of medians and sigmas say, each number by itself."""
+        freedom = max(1, min(max(fit.devices, 2) if fit.devices > 1 else fit.count for _, fit in self._states) - 1)
+        reach = float(tests.t.ppf(0.5 + CONFIDENCE / 2, freedom))
+        sds = []
+        for name in BASE:
+            low, high = ends[name]
+            sd = math.log(high / low) / (2 * reach)
+            state = getattr(self, name[:3])
+            sds.append(sd if name.endswith("median") else sd * state.sigma)
+        return Uncertainty(BASE, np.diag(np.square(sds)), float(freedom))
+
     def to_json(self) -> dict[str, Any]:
-        """Return the report of the fit as a JSON object."""
+        """Return the report of the fit as a JSON object, without the readings."""
         states = {
-            name: asdict(fit) | {"outliers": list(fit.outliers), "log_normal": fit.normal}
-            for name, fit in (("lrs", self.lrs), ("hrs", self.hrs))
+            name: asdict(fit)
+            | {"outliers": list(fit.outliers[:_LINES_MAX]), "outlier_count": len(fit.outliers)}
+            | {"log_normal": fit.normal}
+            for name, fit in self._states
         }
-        counts = {device: {"lrs": a, "hrs": b} for device, (a, b) in self.per_device.items()}
-        return {"file": self.path, "confidence": CONFIDENCE, **states, "per_device": counts}
+        counts = [a + b for a, b in self.per_device.values()]
+        found = {"file": self.path, "confidence": CONFIDENCE, "cycles": self.cycles, "seconds": self.seconds}
+        found |= {"read_as": list(self.readings.assumed), "temperature": self.readings.temperature or None}
+        return found | states | {"devices": len(counts), "readings_per_device": [min(counts), max(counts)]}
 
 
-def fit_csv(path: str | Path) -> Fit:
-    """Return the fit of a CSV file with the columns ``device``, ``state`` (LRS or HRS) and ``resistance`` (ohm).
+def provenance_of(
+    fits: Sequence[Fit], ends: Mapping[str, tuple[float, float]], valid: Sequence[tuple[float, float]]
+) -> dict[str, Provenance]:
+    """Return where each number of a fitted device comes from; `ends` are the intervals of the measured ones."""
+    file = Path(fits[0].path).name
+    ideal = Provenance("not in the measurements: left ideal", "chosen", *valid)
+    found = {key: ideal for key in UNITS if "." not in key}
+    for name, (low, high) in ends.items():
+        of_state = [getattr(fit, "hrs" if "hrs" in name else "lrs") for fit in fits]
+        count, devices = sum(fit.count for fit in of_state), max(fit.devices for fit in of_state)
+        ages = f" at {len(fits)} ages" if len(fits) > 1 else ""
+        source = f"fit to {file}: {count} readings of {devices} devices{ages}, {100 * CONFIDENCE:g} % interval"
+        digits = ".6g" if name.endswith("median") else ".4g"
+        found[name] = Provenance(f"{source} {low:{digits}} to {high:{digits}}", "measured", *valid)
+    return found
 
-    Other columns are ignored; upper and lower case are the same.
+
+def description_of(readings: Readings) -> str:
+    """Return what a device was fitted to."""
+    temperature = f", at {readings.temperature}" if readings.temperature else ""
+    return f"fitted to {Path(readings.path).name}{temperature}"
+
+
+def fit_readings(readings: Readings, cycles: float = 0.0, seconds: float = 0.0) -> Fit:
+    """Return the fit of readings of one age.
 
     Raises
     ------
     InputError
-        Naming the file, the line, the column and the rule that it breaks.
+        If a state has fewer than two readings, or all the same ones, or the states are not in order.
     """
-    text = str(path)
-    rows = _read(Path(path))
-    per_device: dict[str, tuple[int, int]] = {}
-    for device, state, _, _ in rows:
-        lrs, hrs = per_device.get(device, (0, 0))
-        per_device[device] = (lrs + (state == "LRS"), hrs + (state == "HRS"))
-    number = {device: k for k, device in enumerate(per_device)}
-    values, fits = {}, []
+    path, fits = readings.path, []
     for state in STATES:
-        mine = [row for row in rows if row[1] == state]
-        if len(mine) < 2:
-            raise InputError(f"{text}: must have at least 2 readings of {state}, not {len(mine)}")
-        values[state] = np.array([ln_r for _, _, ln_r, _ in mine])
-        if np.ptp(values[state]) == 0:
-            raise InputError(f"{text}: the readings of {state} must differ, and are all the same")
-        group = np.array([number[device] for device, _, _, _ in mine])
-        fits.append(_fit(values[state], group, np.array([line for _, _, _, line in mine])))
+        mine = readings.hrs == (state == "HRS")
+        x = readings.ln_r[mine]
+        if len(x) < 2:
+            raise InputError(f"{path}: must have at least 2 readings of {state}, not {len(x)}")
+        if np.ptp(x) == 0:
+            raise InputError(f"{path}: the readings of {state} must differ, and are all the same")
+        fits.append(_fit(x, readings.device[mine], readings.lines[mine]))
     lrs_fit, hrs_fit = fits
     if lrs_fit.median >= hrs_fit.median:
         raise InputError(
-            f"{text}: HRS must have a higher median than LRS, not {hrs_fit.median:.4g} against {lrs_fit.median:.4g} ohm"
+            f"{path}: HRS must have a higher median than LRS, not {hrs_fit.median:.4g} against {lrs_fit.median:.4g} ohm"
         )
-    return Fit(text, lrs_fit, hrs_fit, values, per_device)
-
-
-def _read(path: Path) -> list[tuple[str, str, float, int]]:
-    """Return (device, state, ln R, line) of each line."""
-    rows = []
-    try:
-        if path.stat().st_size > _SIZE_MAX:
-            raise InputError(f"{path}: must have at most {_SIZE_MAX} bytes, not {path.stat().st_size}")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            head = [cell.strip().lower() for cell in next(reader, [])]
-            for column in COLUMNS:
-                if head.count(column) != 1:
-                    problem = "is missing" if column not in head else "must be there once"
-                    known = ", ".join(head) or "none"
-                    raise InputError(f"{path}: line 1: column {column!r} {problem}: there are {known}")
-            places = [head.index(column) for column in COLUMNS]
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    rows.append(_row(cells, places, f"{path}: line {reader.line_num}", reader.line_num))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a file") from None
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: must be a CSV file, and is not text in UTF-8") from None
-    except csv.Error as e:
-        raise InputError(f"{path}: line {reader.line_num}: must be CSV ({e})") from None
-    return rows
-
-
-def _row(cells: list[str], places: list[int], where: str, line: int) -> tuple[str, str, float, int]:
-    if len(cells) <= max(places):
-        raise InputError(f"{where} must have at least {max(places) + 1} columns, not {len(cells)}")
-    device, state, text = (cells[k].strip() for k in places)
-    if not device:
-        raise InputError(f"{where}: device must be a name, not empty")
-    if state.upper() not in STATES:
-        raise InputError(f"{where}: state must be LRS or HRS, not {state!r:.40}")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise InputError(f"{where}: resistance must be a number above 0 ohm, not {text!r:.40}")
-    return device, state.upper(), math.log(value), line
+    return Fit(path, lrs_fit, hrs_fit, readings, cycles, seconds)
 
 
 def _fit(x: NDArray[np.float64], group: NDArray[np.int64], lines: NDArray[np.int64]) -> StateFit:

@@ -22,6 +22,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
 
 from .states import LogLaw, Statistics, require
+from .uncertainty import Uncertainty
 
 FORMAT = "oxnor-device"
 FORMAT_VERSION = 1
@@ -100,6 +101,8 @@ class DeviceModel:
     description : str
     provenance : mapping of str to Provenance
         For each number, by the name it has in a file; not part of the comparison of two models.
+    uncertainty : Uncertainty, optional
+        Of the numbers, where they are measured; not part of the comparison either.
     """
 
     name: str
@@ -116,6 +119,7 @@ class DeviceModel:
     valid_seconds: tuple[float, float] = (0.0, 1e9)
     description: str = ""
     provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
+    uncertainty: Uncertainty | None = field(default=None, compare=False, repr=False)
 
     def __repr__(self) -> str:
         return (
@@ -156,9 +160,10 @@ class DeviceModel:
         for name, value, unit in (("cycles", cycles, "cycles"), ("seconds", seconds, "s")):
             a, b = getattr(self, f"valid_{name}")
             if not a <= value <= b:
-                raise InputError(
-                    f"must be in [{a:g}, {b:g}] {unit}, where {self.name!r} holds, not {value:g}", parameter=name
-                )
+                rule = f"in [{a:g}, {b:g}] {unit}, where {self.name!r} holds"
+                if a == b:
+                    rule = f"{a:g} {unit}, the one age at which {self.name!r} holds"
+                raise InputError(f"must be {rule}, not {value:g}", parameter=name)
         base = {
             "lrs_mu": math.log(self.lrs_median),
             "lrs_sigma": self.lrs_sigma,
@@ -188,6 +193,7 @@ class DeviceModel:
         return {
             "format": FORMAT, "version": FORMAT_VERSION, "name": self.name, "description": self.description,
             "numbers": entries,
+            **({"uncertainty": self.uncertainty.to_json()} if self.uncertainty else {}),
         }  # fmt: skip
 
     @classmethod
@@ -195,7 +201,7 @@ class DeviceModel:
         """Return the model of a JSON value that is not trusted; `where` names it in errors."""
         if not isinstance(value, dict):
             raise InputError(f"{where}: must be a JSON object, not {type(value).__name__}")
-        _keys(value, where, ("format", "version", "name", "description", "numbers"), ())
+        _keys(value, where, ("format", "version", "name", "description", "numbers"), ("uncertainty",))
         if value["format"] != FORMAT:
             raise InputError(f"{where}: format must be {FORMAT!r}, not {value['format']!r}: this is some other file")
         if value["version"] != FORMAT_VERSION or isinstance(value["version"], bool):
@@ -224,6 +230,8 @@ class DeviceModel:
                 if parts and "scale" not in parts:
                     raise InputError(f"{law}.scale is missing")
                 flat[law] = _law(law, parts)
+            if "uncertainty" in value:
+                flat["uncertainty"] = Uncertainty.from_json(value["uncertainty"])
             return cls(name=value["name"], description=value["description"], provenance=provenance, **flat)
         except InputError as e:
             raise InputError(f"{where}: {e}") from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import model as devices
 from .codes import CODES
+from .counted import counted_pairs, counted_singles
 from .draws import Estimate
 from .error_rates import (
     ErrorRates,
@@ -20,7 +21,11 @@ from .error_rates import (
     separations,
     wear_curve,
 )
+from .fit import Fit
+from .fit_file import AgedFit
 from .model import DeviceModel
+from .rate_intervals import rate_intervals
+from .tails import tail_rate
 
 #: What each field of :class:`ErrorRates` is, and how many devices it stores a bit in.
 RATES: dict[str, tuple[str, float]] = {
@@ -100,6 +105,8 @@ def describe(
         },
         "error_rates": asdict(device_rates(model, cycles, seconds)),
     }
+    if ends := rate_intervals(model, cycles, seconds):
+        report["intervals"] = {key: {"low": low, "high": high} for key, (low, high) in ends.items()}
     if target is not None:
         aged = {"lrs_sigma": stats.lrs_sigma, "hrs_sigma": stats.hrs_sigma, "forming_yield": model.forming_yield}
         aged |= {"offset_sigma": model.offset_sigma, "noise_sigma": model.read_noise_sigma}
@@ -108,6 +115,50 @@ def describe(
         curve = wear_curve(model, seconds=seconds)
         report["wear_curve"] = {"cycles": curve.cycles.tolist()} | {k: v.tolist() for k, v in curve.rates.items()}
     return report | {"preset": model.to_json()}
+
+
+def measured(fit: Fit | AgedFit, model: DeviceModel, *, cycles: float = 0.0, seconds: float = 0.0) -> dict[str, Any]:
+    """Return what the readings themselves say of the error rates, with no law of ln R or with the one that fits best.
+
+    Parameters
+    ----------
+    fit : Fit or AgedFit
+        Readings of several ages are moved to this one by their law.
+    model : DeviceModel
+        What was fitted.
+    cycles, seconds : float
+        Its age.
+    """
+    readings = fit.readings if isinstance(fit, Fit) else fit.moved(cycles, seconds)
+    pairs = counted_pairs(readings)
+    singles = counted_singles(readings, best_reference(model.at(cycles, seconds)))
+    found: dict[str, Any] = {
+        "fit": fit.to_json(),
+        "counted": {"ber_1t1r": singles.to_json(), "ber_2t2r": pairs.to_json(), "moved": isinstance(fit, AgedFit)},
+    }
+    tail = tail_rate(readings)
+    if tail is not None:
+        states = {s: {"law": t.law.name, "held_out": t.held_out} for s, t in (("lrs", tail.lrs), ("hrs", tail.hrs))}
+        found["tail"] = {"ber_2t2r": {"rate": tail.rate, "low": tail.low, "high": tail.high}, **states}
+    rate = device_rates(model, cycles, seconds).ber_2t2r
+    reasons = [
+        f"ln R of {state} is not normal (p = {p:.2g})"
+        for state, each in (("LRS", fit.lrs), ("HRS", fit.hrs))
+        if (p := each.normal_p) is not None and not each.normal
+    ]
+    if tail is not None:
+        reasons += [
+            f"{state} follows {_TAILS[t.law.name]} better"
+            for state, t in (("LRS", tail.lrs), ("HRS", tail.hrs))
+            if t.law.name != "normal"
+        ]
+    if not pairs.low <= rate <= pairs.high:
+        reasons.append(f"2T2R is {rate:.2g} in closed form and {pairs.rate:.2g} counted")
+    return found | {"not_log_normal": reasons}
+
+
+#: The laws of :mod:`oxnor.models.devices.tails` in words.
+_TAILS = {"mixture": "a mixture of two normal laws", "extreme": "a law of extreme values"}
 
 
 def monte_carlo(drawn: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from oxnor.models.devices.draws import Estimate
 from oxnor.models.devices.error_rates import WearCurve, device_rates, separation_curve, wear_curve
 from oxnor.models.devices.fit import Fit
+from oxnor.models.devices.fit_file import AgedFit
 from oxnor.models.devices.model import DeviceModel
+from oxnor.models.devices.rate_intervals import rate_intervals
 from oxnor.models.devices.report import RATES
 from oxnor.sim.drawing.plots import Plot, log_ticks
 
@@ -98,7 +100,9 @@ def draw_comparison(
     axes.legend(loc="lower right")
 
 
-def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | None = None) -> None:
+def draw_wear(
+    axes: Any, colours: Colours, curve: WearCurve, points: Points | None = None, band: NDArray[np.float64] | None = None
+) -> None:
     """Draw the rates against SET/RESET cycles, and measured points on them.
 
     Parameters
@@ -108,7 +112,12 @@ def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | No
     curve : WearCurve
     points : Points, optional
         What a simulation found, for example.
+    band : ndarray of float, shape (2, k), optional
+        Ends of the intervals of the 2T2R rate on the curve.
     """
+    if band is not None:
+        label = "99 % interval of 2T2R"
+        axes.fill_between(curve.cycles, *_drawn(band), color=colours["blue"], alpha=0.15, lw=0, label=label)
     same = np.allclose(curve.rates["ber_2t2r"], curve.rates["ber_2t2r_offset"])
     lowest = 1e-2
     for key in _kinds(not same)[: 4 - same]:
@@ -130,33 +139,44 @@ def draw_wear(axes: Any, colours: Colours, curve: WearCurve, points: Points | No
     axes.legend(loc="upper left")
 
 
-def draw_fit(axes: Any, colours: Colours, fit: Fit) -> None:
-    """Draw resistances against their normal quantiles: a log-normal state lies on its straight line."""
-    from scipy.special import ndtri
+def draw_fit(axes: Any, colours: Colours, fit: Fit | AgedFit) -> None:
+    """Draw resistances against their normal quantiles: a log-normal state lies on its straight line.
 
-    for state, state_fit, name, dashes in (("LRS", fit.lrs, "blue", "-"), ("HRS", fit.hrs, "orange", "--")):
-        x = np.sort(fit.values[state])
-        z = ndtri((np.arange(x.size) + 0.5) / x.size)
-        # The tails whole, the middle thin.
-        rank = np.arange(x.size)
-        keep = (np.minimum(rank, rank[::-1]) < 50) | (rank % max(1, x.size // 400) == 0)
-        look: dict[str, Any] = {"marker": "o" if state == "LRS" else "^", "color": colours[name]}
-        axes.plot(np.exp(x[keep]), z[keep], ls="", ms=4, mfc="none", label=f"{state} as read", **look)
-        ends = z[[0, -1]]
-        label = f"median {state_fit.median:.4g} ohm, sigma {state_fit.sigma:.3g}"
-        line = state_fit.median * np.exp(state_fit.sigma * ends)
-        axes.plot(line, ends, color=colours["ink"], lw=1.4, ls=dashes, label=label)
+    Of several ages, the first and the last.
+    """
+    shown = dict.fromkeys((fit.ages[0], fit.ages[-1]))
+    for k, each in enumerate(shown):
+        age = f" at {getattr(each, fit.axis):g} {fit.axis}" if isinstance(fit, AgedFit) else ""
+        _draw_states(axes, colours, each, age, last=k > 0)
     axes.set_xscale("log")
     axes.set(xlabel="resistance (ohm)", ylabel="normal quantile of the rank (sigmas)")
     axes.grid(True, lw=0.5, alpha=0.4)
     axes.legend(loc="upper left")
 
 
+def _draw_states(axes: Any, colours: Colours, fit: Fit, age: str, *, last: bool) -> None:
+    from scipy.special import ndtri
+
+    names = ("green", "purple") if last else ("blue", "orange")
+    for state, state_fit, name, dashes in zip(("LRS", "HRS"), (fit.lrs, fit.hrs), names, ("-", "--"), strict=True):
+        x = np.sort(fit.values[state])
+        z = ndtri((np.arange(x.size) + 0.5) / x.size)
+        # The tails whole, the middle thin.
+        rank = np.arange(x.size)
+        keep = (np.minimum(rank, rank[::-1]) < 50) | (rank % max(1, x.size // 400) == 0)
+        look: dict[str, Any] = {"marker": "o" if state == "LRS" else "^", "color": colours[name]}
+        axes.plot(np.exp(x[keep]), z[keep], ls="", ms=4, mfc="none", label=f"{state} as read{age}", **look)
+        ends = z[[0, -1]]
+        label = None if age else f"median {state_fit.median:.4g} ohm, sigma {state_fit.sigma:.3g}"
+        line = state_fit.median * np.exp(state_fit.sigma * ends)
+        axes.plot(line, ends, color=colours["ink"], lw=1.4, ls=dashes, label=label)
+
+
 def device_plot(
     path: Path,
     aged: Aged | None = None,
     monte_carlo: Mapping[str, Estimate] | None = None,
-    fit: Fit | None = None,
+    fit: Fit | AgedFit | None = None,
     *,
     panels: bool = False,
 ) -> None:
@@ -177,11 +197,28 @@ def device_plot(
     if aged is not None and aged[0].wear.changes and aged[0].valid_cycles[1] > 1:
         device, _, seconds = aged
         curve = wear_curve(device, seconds=seconds)
-        shown.append(("wear", f"Wear of {device.name}", lambda axes, colours: draw_wear(axes, colours, curve)))
+        ends = [rate_intervals(device, c, seconds).get("ber_2t2r") for c in curve.cycles.tolist()]
+        band = None if None in ends else np.array(ends).T
+        points = _aged_points(fit) if isinstance(fit, AgedFit) else None
+        name = f"Wear of {device.name}"
+        shown.append(("wear", name, lambda axes, colours: draw_wear(axes, colours, curve, points, band)))
     if fit is not None:
         title = f"Resistances in {Path(fit.path).name}"
         shown.insert(0, ("fit", title, lambda axes, colours: draw_fit(axes, colours, fit)))
     _panels(shown).save(path, panels=panels)
+
+
+def _aged_points(fit: AgedFit) -> Points:
+    """Return the 2T2R rates of each age by itself: in closed form, and counted where there are errors."""
+    rows = [row for row in fit.to_json()["ages"] if fit.axis == "cycles"]
+    cycles = np.array([row["cycles"] for row in rows])
+    counted = [(row["cycles"], c) for row in rows if (c := row["ber_2t2r"]["counted"])["rate"]]
+    alone = np.array([row["ber_2t2r"]["closed_form"] for row in rows])
+    points: dict[str, Any] = {"2T2R, each age by itself": (cycles, alone, None)}
+    if counted:
+        ends = np.array([(c["low"], c["high"]) for _, c in counted]).T
+        points["2T2R, counted"] = (np.array([a for a, _ in counted]), np.array([c["rate"] for _, c in counted]), ends)
+    return points
 
 
 def wear_plot(path: Path, device: DeviceModel, points: Points, cycles: NDArray[np.float64] | None = None) -> None:

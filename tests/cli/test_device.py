@@ -106,7 +106,12 @@ def test_monte_carlo_that_disagrees_is_exit_code_1(monkeypatch):
 def test_fit_and_its_preset(place):
     told = found("fit", "r.csv", "-o", "mine.json", "--cycles", 10)
     assert told["fit"]["lrs"]["count"] == 200
-    assert told["fit"]["per_device"]["d3"] == {"lrs": 2, "hrs": 2}
+    assert (told["fit"]["devices"], told["fit"]["readings_per_device"]) == (100, [4, 4])
+    assert "per_device" not in told["fit"]
+    for key, value in told["error_rates"].items():
+        assert told["intervals"][key]["low"] < value < told["intervals"][key]["high"]
+    assert told["intervals"]["ber_2t2r"] == found("mine.json")["intervals"]["ber_2t2r"]
+    assert told["counted"]["ber_2t2r"]["count"] == 200 * 200
     again = found("mine.json", "--cycles", 10)
     assert again["error_rates"] == told["error_rates"]
     assert again["preset"]["numbers"]["lrs_median"]["tag"] == "measured"
@@ -179,8 +184,8 @@ ERRORS = {
     "near": (
         ["calibrated"],
         (
-            "device must be one of calibrated-1e-2, calibrated-1e-4, unformed-1e-3, weak-3.3e-2, wear-illustration,"
-            " or a .json file, not 'calibrated' (did you mean calibrated-1e-4 or calibrated-1e-2?)"
+            "device must be one of calibrated-1e-2, calibrated-1e-4, sky130-1t1r, unformed-1e-3, weak-3.3e-2,"
+            " wear-illustration, or a .json file, not 'calibrated' (did you mean calibrated-1e-4 or calibrated-1e-2?)"
         ),
     ),
     "cycles": (

@@ -284,7 +284,7 @@ SIZES = {
     "hidden": (["train", "own", "--hidden", "0,4"], "--hidden must be one or more sizes in [1, 65536], not 0, 4"),
     "name": (["train", "../own", "--hidden", "4"], "network: name must be letters, digits, '-', '_' and '.', not '../own'"),
     "no device": (["device", "faults", "toy.npz", "--ber", 0.1, "--cycles", -5], "--cycles is of a device: give --device too"),
-    "no such device": (["simulate", "toy.npz", "--device", "nope"], "--device must be one of calibrated-1e-2, calibrated-1e-4, unformed-1e-3, weak-3.3e-2, wear-illustration, or a .json file, not 'nope'"),
+    "no such device": (["simulate", "toy.npz", "--device", "nope"], "--device must be one of calibrated-1e-2, calibrated-1e-4, sky130-1t1r, unformed-1e-3, weak-3.3e-2, wear-illustration, or a .json file, not 'nope'"),
     "bit rate": (["fpga", "run", "mnist-tfc", "--port", "none", "--baud", 0], "--baud must be 1 or more, not 0"),
     "bit cycles": (["fpga", "emulate", "mnist-tfc", "--bit-cycles", 0], "--bit-cycles must be in [4, 65535], not 0"),
 }

@@ -33,7 +33,7 @@ from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.files import read_dataset, read_labels
 from oxnor.models.devices import model as device_model
-from oxnor.models.devices.fit import fit_csv
+from oxnor.models.devices.fit_file import fit_csv
 from oxnor.models.exchange.export_network import export_network
 from oxnor.models.exchange.import_network import import_network
 from oxnor.models.faults.fault_map import FaultMap

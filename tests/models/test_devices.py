@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices import model as devices
@@ -116,7 +117,9 @@ def test_age_outside_the_range(age, message):
 
 
 def test_presets_are_what_their_names_say():
-    assert devices.names() == ["calibrated-1e-2", "calibrated-1e-4", "unformed-1e-3", "weak-3.3e-2", "wear-illustration"]
+    assert devices.names() == [
+        "calibrated-1e-2", "calibrated-1e-4", "sky130-1t1r", "unformed-1e-3", "weak-3.3e-2", "wear-illustration",
+    ]  # fmt: skip
     for name, rate in (("calibrated-1e-2", 1e-2), ("calibrated-1e-4", 1e-4)):
         assert device_rates(devices.load(name)).ber_2t2r == pytest.approx(rate, rel=1e-6)
     assert device_rates(devices.load("weak-3.3e-2")).ber_2t2r_offset == pytest.approx(3.3e-2, rel=1e-6)
@@ -128,8 +131,20 @@ def test_presets_are_what_their_names_say():
 def test_no_preset_claims_to_be_measured(name):
     device = devices.load(name)
     assert device.name == name
+    if name == "sky130-1t1r":
+        assert {p.tag for p in device.provenance.values()} == {"chosen", "published"}
+        assert "not fitted to resistances" in device.description
+        return
     assert {p.tag for p in device.provenance.values()} == {"chosen"}
     assert "no real device" in device.description or "not measurements" in device.description
+
+
+def test_the_preset_of_sky130_has_its_published_yields():
+    """FORM 92.73, SET 97.45 and RESET 90.83 % of the array 1T1R #5; LRS ends at 30 uS."""
+    device, end = devices.load("sky130-1t1r"), math.log(1 / 30e-6)
+    assert device.forming_yield == 0.9273
+    assert ndtr((end - math.log(device.lrs_median)) / device.lrs_sigma) == pytest.approx(0.9745, abs=1e-5)
+    assert ndtr((math.log(device.hrs_median) - end) / device.hrs_sigma) == pytest.approx(0.9083, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", devices.names())
@@ -188,7 +203,7 @@ FILES = [
     (change("name", ""), "name must be a text in one line, not ''"),
     (change("description", "a\nb"), "description must be a text in one line, not 'a\\nb'"),
     (change("name", "\ud800"), "name must be a text in one line, not '\\ud800'"),
-    (change("colour", "red"), "'colour' is not a field: there are format, version, name, description, numbers"),
+    (change("colour", "red"), "'colour' is not a field: there are format, version, name, description, numbers, uncertainty"),
     (change("numbers", [1]), "numbers must be a JSON object, not list"),
     (change("numbers/hrs_sigma", None), "numbers: hrs_sigma is missing"),
     (change("numbers/hrs_sigma", 0.5), "hrs_sigma must be a JSON object, not float"),
@@ -266,7 +281,7 @@ def test_preset_that_is_not_there(tmp_path, monkeypatch):
         (
             "weak",
             (
-                "device must be one of calibrated-1e-2, calibrated-1e-4, unformed-1e-3, weak-3.3e-2, wear-illustration,"
+                "device must be one of calibrated-1e-2, calibrated-1e-4, sky130-1t1r, unformed-1e-3, weak-3.3e-2, wear-illustration,"
                 " or a .json file, not 'weak' (did you mean weak-3.3e-2?)"
             ),
         ),

@@ -7,7 +7,7 @@ from oxnor.models import load
 from oxnor.models.devices import device_macro
 from oxnor.models.devices import model as devices
 from oxnor.models.devices.error_rates import wear_curve
-from oxnor.models.devices.fit import fit_csv
+from oxnor.models.devices.fit_file import fit_csv
 from oxnor.models.exchange.import_network import import_network
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.march import MacroFaults, SelfTestReport
