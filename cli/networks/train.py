@@ -71,7 +71,8 @@ class Training:
         typer.Option(
             metavar="C64-P-F512",
             help="A network with convolutions. C64: 3x3, 64 channels; C64k5s2p1: kernel 5x5, stride 2, one pixel of"
-            " padding with -1. P: pooling of 2x2, P3 of 3x3. F512: dense layer. The output layer is added.",
+            " padding with -1. P: pooling of 2x2, P3 of 3x3, P3s2 at every second pixel. F512: dense layer. The"
+            " output layer is added.",
         ),
     ] = None
     epochs: Annotated[int | None, _option("epochs", "Passes over the training images.")] = None

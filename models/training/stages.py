@@ -20,7 +20,10 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .fold import BatchNorm, fold
 
-_PART = re.compile(r"C(?P<channels>\d+)(?:k(?P<k>\d+))?(?:s(?P<s>\d+))?(?:p(?P<p>\d+))?|P(?P<pool>\d*)|F(?P<dense>\d+)")
+_PART = re.compile(
+    r"C(?P<channels>\d+)(?:k(?P<k>\d+))?(?:s(?P<s>\d+))?(?:p(?P<p>\d+))?"
+    r"|P(?P<pool>\d*)(?:s(?P<step>\d+))?|F(?P<dense>\d+)"
+)
 _KERNEL, _POOL = 3, 2
 #: Up to how many channels a product of gathered windows is faster than a convolution (CPU).
 _GATHERED = 4
@@ -40,8 +43,10 @@ class Part:
         "C", "P" or "F".
     size : int
         Channels, neurons, or the side of the windows of a pooling.
-    kernel, stride, padding : int
+    kernel, padding : int
         Of a convolution. Padded pixels are -1.
+    stride : int
+        Of a convolution, or the distance of the windows of a pooling.
     """
 
     kind: str
@@ -55,8 +60,8 @@ def parse(text: str) -> tuple[Part, ...]:
     """Return the parts of a description such as ``C64-C64-P-F512``.
 
     ``C64`` is a convolution of 64 channels, 3 x 3, stride 1, not padded; ``C64k5s2p2`` has kernels of 5 x 5, stride 2
-    and two padded pixels at each edge. ``P`` pools windows of 2 x 2, ``P3`` of 3 x 3. ``F512`` is a dense layer of 512
-    neurons. The output layer is not written.
+    and two padded pixels at each edge. ``P`` pools windows of 2 x 2, ``P3`` of 3 x 3, ``P3s2`` of 3 x 3 that overlap,
+    two pixels apart. ``F512`` is a dense layer of 512 neurons. The output layer is not written.
 
     Raises
     ------
@@ -70,7 +75,7 @@ def parse(text: str) -> tuple[Part, ...]:
     for k, item in enumerate(texts):
         match = _PART.fullmatch(item)
         if match is None:
-            rule = "must have parts such as C64, C64k5s1p2, P, P3 and F512 with hyphens between them"
+            rule = "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them"
             raise InputError(f"{rule}, not {item!r}", parameter="layers")
         if match["channels"]:
             sizes = (int(match[name] or default) for name, default in (("k", _KERNEL), ("s", 1), ("p", 0)))
@@ -78,7 +83,8 @@ def parse(text: str) -> tuple[Part, ...]:
         elif match["dense"]:
             part = Part("F", int(match["dense"]))
         else:
-            part = Part("P", int(match["pool"] or _POOL))
+            size = int(match["pool"] or _POOL)
+            part = Part("P", size, stride=int(match["step"] or size))
         before = parts[-1].kind if parts else "F"
         if part.kind == "P" and before != "C":
             raise InputError(f"must have a pooling only after a convolution: part {k + 1}, {item}", parameter="layers")
@@ -212,7 +218,8 @@ def stages(parts: Sequence[Part], shape: tuple[int, int, int], classes: int, pla
             edges = dict.fromkeys(("top", "left", "bottom", "right"), part.padding)
             kernel = {"kernel_y": part.kernel, "kernel_x": part.kernel, "step_y": part.stride, "step_x": part.stride}
             window = Window(height, width, channels, **kernel, **edges)
-            pool = Pool(*[following.size] * 4) if following and following.kind == "P" else None
+            is_pooled = following is not None and following.kind == "P"
+            pool = Pool(*[following.size] * 2, *[following.stride] * 2) if is_pooled else None
             made.append(ConvStage(window, part.size, pool, planes))
             shape, planes = (*made[-1].size_out, part.size), 1
         elif part.kind == "F":

@@ -15,6 +15,7 @@ from oxnor.models.datasets.known import load_dataset
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.window import Pool
 from oxnor.models.training import state as states
 from oxnor.models.training.binarized import train
 from oxnor.models.training.deform import Deformation, deform, generator
@@ -43,18 +44,22 @@ def trained(digits):
 
 
 def test_description():
-    assert parse("C64-C32k5s2p1-P3-F512") == (Part("C", 64), Part("C", 32, 5, 2, 1), Part("P", 3), Part("F", 512))
+    assert parse("C64-C32k5s2p1-P3-F512") == (
+        Part("C", 64), Part("C", 32, 5, 2, 1), Part("P", 3, stride=3), Part("F", 512)
+    )  # fmt: skip
+    assert stages(parse("C8-P3s2"), (9, 8, 1), 7)[0].pool == Pool(3, 3, 2, 2)
     conv, last = stages(parse("C8k5s2p2-P3"), (28, 30, 3), 7, planes=8)
     assert (conv.n_in, conv.window.out_size, conv.size_out, conv.planes) == (75, (14, 15), (4, 5), 8)
     assert (last.n_in, last.n_out, last.planes) == (4 * 5 * 8, 7, 1)
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("C64-X", "must have parts such as C64, C64k5s1p2, P, P3 and F512 with hyphens between them, not 'X'"),
-    ("", "must have parts such as C64, C64k5s1p2, P, P3 and F512 with hyphens between them, not ''"),
+    ("C64-X", "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them, not 'X'"),
+    ("", "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them, not ''"),
     ("P-C8", "must have a pooling only after a convolution: part 1, P"),
     ("C8-P-P", "must have a pooling only after a convolution: part 3, P"),
     ("C8-F9-C8", "must have no convolution after a dense layer: part 3, C8"),
+    ("C8-P2s0", "must have sizes in [1, 65536], not P2s0"),
     ("C8k0", "must have sizes in [1, 65536], not C8k0"),
     ("F70000", "must have sizes in [1, 65536], not F70000"),
     ("-".join(["C8"] * 65), "must have at most 64 parts, not 65"),
