@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -40,3 +41,8 @@ def command_line(ctx: Any, without: tuple[str, ...] = ()) -> str:
             else:
                 parts += [parameter.opts[0]] if value is True else [parameter.opts[0], str(one)]
     return shlex.join(parts)
+
+
+def cycles_text(structure: Mapping[str, Any], key: str) -> str:
+    """Return a number of cycles of an engine's description: the least, where its macros answer when they are ready."""
+    return f"{structure.get('cycles', '')} {structure[key]:,} cycles".lstrip()

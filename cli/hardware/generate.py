@@ -13,6 +13,7 @@ from oxnor.cli.options.common import AsJson, output
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.errors import Devices, Key
 from oxnor.cli.options.source import Source
+from oxnor.cli.text import cycles_text
 from oxnor.models.base.replace import check_folder
 
 if TYPE_CHECKING:
@@ -63,4 +64,4 @@ def _rows(generated: Generated) -> list[tuple[str, str]]:
     ]
     # How long a spiking network takes depends on the image.
     timing = {"latency": "latency", "initiation_interval": "initiation interval"}
-    return rows + [(text, f"{sidecar[key]:,} cycles") for key, text in timing.items() if key in sidecar]
+    return rows + [(text, cycles_text(sidecar, key)) for key, text in timing.items() if key in sidecar]

@@ -13,6 +13,7 @@ from oxnor.cli.options.common import AsJson, pictures
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import Source
+from oxnor.cli.text import cycles_text
 
 if TYPE_CHECKING:
     from oxnor.hw.params.explain import Explanation
@@ -85,7 +86,7 @@ def info(
     rows = [
         ("stream in", f"{structure['stream']['width']} bits a beat, {beats or 'any number of'} beats an image"),
         ("result", f"{structure['result']['width']} bits"),
-        *((key.replace("_", " "), f"{structure[key]:,} cycles") for key in ("latency", "initiation_interval")
+        *((key.replace("_", " "), cycles_text(structure, key)) for key in ("latency", "initiation_interval")
           if key in structure),
         ("digest", description["digest"]),
         *((key.replace("_", " "), _short(description[key]))

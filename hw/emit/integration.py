@@ -208,7 +208,12 @@ Structure {sidecar["structure"][:16]}, network {network.digest[:16]}.
 
 
 def _reads(config: EngineConfig) -> str:
-    """Return how long the macros take to sense, if it is more than a cycle."""
+    """Return how long reads take, if it is more than a cycle."""
+    if not config.has_fixed_times:
+        return (
+            " These are the least, as the macros answer when they are ready: exact where every access to a cell takes"
+            f" {config.layers[0].sense_latency} cycles."
+        )
     cycles = dict.fromkeys(y.sense_latency for y in config.layers if y.sense_latency > 1)
     return f" A read takes {' or '.join(map(str, cycles))} cycles: `q` is taken so long after `sense`." * bool(cycles)
 

@@ -214,7 +214,7 @@ def describe(config: EngineConfig) -> Description:
         },
         "latency": s.latency,
         "initiation_interval": s.initiation_interval,
-    }
+    } | ({} if config.has_fixed_times else {"cycles": "at least"})
 
 
 def emit_engine(config: EngineConfig, directory: str | Path) -> Emitted:

@@ -82,7 +82,7 @@ class Programming(Unit):
         self._words = max(y.words for y in layers)
         macros = [y.config for y in layers]
         slowest = max(c.macro.latency + c.sense_latency - 1 for c in macros)
-        self._sequence = ProgrammingSequence(self._words, slowest)
+        self._sequence = ProgrammingSequence(self._words, slowest, any(c.macro.accesses for c in macros))
 
     @property
     def module_name(self) -> str:  # noqa: D102

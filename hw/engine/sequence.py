@@ -30,6 +30,8 @@ class ProgrammingSequence(Unit):
         32-bit words of the longest row.
     latency : int
         Cycles from a sense to the answer of the slowest macro.
+    answers : bool
+        Whether there are macros that are not ready for programming until they have answered.
 
     Members
     -------
@@ -56,8 +58,9 @@ class ProgrammingSequence(Unit):
         All but ``macro`` and ``row``, which stay 0.
     """
 
-    def __init__(self, words: int, latency: int = 1):
-        self.latency = latency
+    def __init__(self, words: int, latency: int = 1, answers: bool = False):
+        self.latency = max(latency, 2) if answers else latency
+        self.answers = answers
         rows = data.ArrayLayout(unsigned(WORD), words)
         ports = {
             "start": In(1), "command": In(len(PROGRAMMING_COMMANDS)),
@@ -127,8 +130,9 @@ class ProgrammingSequence(Unit):
             return
         waited = Signal(range(self.latency), name=f"waited_{state.lower().replace('-', '_')}")
         m.d.comb += [self.bus.sense.eq(waited == 0), self.bus.x.eq(x)]
-        m.d.sync += waited.eq(waited + 1)
-        with m.If(waited == self.latency - 1):
+        is_last = waited == self.latency - 1
+        m.d.sync += waited.eq(Mux(is_last, waited, waited + 1) if self.answers else waited + 1)
+        with m.If(is_last & (self.bus.ready | ~self.is_macro) if self.answers else is_last):
             m.d.sync += waited.eq(0)
             m.next = state
 

@@ -90,7 +90,7 @@ class Dense(Unit):
             own = array.coefficients.word_select(v, array.coefficient_width)
             m.d.comb += [
                 # Reads of several cycles give counts in one of them.
-                neuron.en.eq(en & array.valid if c.sense_latency > 1 else en),
+                neuron.en.eq(en & array.valid if c.has_long_reads else en),
                 neuron.first.eq(array.first_slice),
                 neuron.partial.eq(array.partials[v]),
                 neuron.threshold.eq(own[: len(neuron.threshold)]),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth.hdl import Module, ValueLike
-from amaranth.lib.wiring import In, Member
+from amaranth.lib.wiring import In, Member, Out
 
 from oxnor.hw.blocks.unit import Unit, place
+from oxnor.hw.macros.cell_adapter import CellAdapter
 from oxnor.hw.macros.program_bus import connect_macro
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.layer import LayerConfig
@@ -42,6 +43,16 @@ class TileMacro:
     pipelined: bool = False
     sense_latency: int = 1
 
+    @property
+    def answers(self) -> bool:
+        """Whether the macro says when it is ready."""
+        return MACRO_TYPES[self.kind].accesses > 0
+
+    @property
+    def has_long_reads(self) -> bool:
+        """Whether a read may take more than one cycle."""
+        return self.sense_latency > 1 or self.answers
+
     @classmethod
     def of(cls, layer: LayerConfig, init_file: str) -> TileMacro:
         """Return a macro of a layer."""
@@ -67,6 +78,8 @@ class MacroTile(Unit):
         A row is to be sensed: without it the macro does nothing.
     row : ``In(bits_for(rows - 1))``
         Row to sense at this clock edge.
+    answered : ``Out(1)``
+        The macro has answered what was sensed last; only of macros that say so.
     program : ``In(ProgramBus())``
         Only with programming.
     """
@@ -76,6 +89,8 @@ class MacroTile(Unit):
         self.options = options
         self.verilog_parameters = {"INIT_FILE": macro.init_file}
         ports = {"en": In(1), "sense": In(1), "row": In(bits_for(macro.rows - 1))} | members
+        if macro.answers:
+            ports["answered"] = Out(1)
         super().__init__(ports | ({"program": In(options.program)} if options.program else {}))
 
     def _name(self, *sizes: int) -> str:
@@ -84,14 +99,17 @@ class MacroTile(Unit):
         sized = "_".join(map(str, (f"{c.rows}x{c.cols}", *sizes)))
         return f"{sized}{'_p' if c.pipelined else ''}{MACRO_TYPES[c.kind].suffix}"
 
-    def _place_macro(self, m: Module, platform: object, x: ValueLike) -> RramMacro:
+    def _place_macro(self, m: Module, platform: object, x: ValueLike) -> RramMacro | CellAdapter:
         """Return the macro, which reads with the inputs `x`."""
         c = self.macro
-        macro = RramMacro(c.rows, c.cols, "@INIT_FILE@", c.kind, c.sense_latency)
+        make = CellAdapter if c.answers else RramMacro
+        macro = make(c.rows, c.cols, "@INIT_FILE@", c.kind, c.sense_latency)
         place(m, platform, "macro", macro)
         m.d.comb += [macro.sense.eq(self.en & self.sense), macro.row.eq(self.row), macro.x.eq(x)]
         if macro.type.latency > 1:
             m.d.comb += macro.en.eq(self.en)
+        if c.answers:
+            m.d.comb += self.answered.eq(macro.ready)
         if self.options.errors:
             m.d.comb += macro.flip.eq(self.flip)
         if self.options.program:

@@ -103,6 +103,7 @@ class SynapseArray(Unit):
         m = Module()
         c = self.config
         self.programmed: list[tuple[wiring.PureInterface, Value]] = []
+        self.answers: list[Value] = []
         width = c.across * c.cols
         part = c.planes * c.slices * width  # what the neurons of a group of channels see
         x = Signal(c.channel_groups * part, reset_less=True)
@@ -112,7 +113,7 @@ class SynapseArray(Unit):
         plane = Signal(range(c.planes))
         pass_ = Signal(range(c.passes))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
-        reading = Reading.of(m, c.sense_latency, self.en & busy)
+        reading = self._reading(m, self.en & busy)
         last = reading.last(at_end)
         memory, offered = None, self.i.valid
         if c.in_memory:
@@ -170,11 +171,21 @@ class SynapseArray(Unit):
         sense = self._spread(m, reading.first(busy)) if reading.is_long else delayed["valid"][c.is_spread]
         senses = sense, row_sensed, on_columns
         self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips, mask)
+        if self.answers:
+            m.d.comb += self.answered.eq(Cat(*self.answers).all())
         if self.coefficient_width:
             self._coefficients(m, platform, self._delay(m, "pass", pass_, c.count_latency - 1)[-1])
         if self.options.program:
             fan_out(m, self.program, self.programmed)
         return m
+
+    def _reading(self, m: Module, goes: Value) -> Reading:
+        """Return the reads, where `goes` says that one goes on in this cycle."""
+        c = self.config
+        if not c.macro.accesses:
+            return Reading.of(m, c.sense_latency, goes)
+        self.answered = Signal(name="answered")
+        return Reading.answered(m, self.answered, goes, c.is_spread and not c.is_serial)
 
     def _memory(self, m: Module, platform: object, ready: Value, slice_: Signal) -> GatherMemory:
         """Return the memory that pixels are taken into, and of which a slice is read."""
@@ -303,6 +314,8 @@ class SynapseArray(Unit):
                     tile.x.eq(x[v * len(x) // c.groups][h * c.cols : (h + 1) * c.cols]),
                     tile.last.eq(last_sensed),
                 ]
+                if c.macro.accesses:
+                    self.answers.append(tile.answered)
                 if self.options.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 counts.append(tile.count)

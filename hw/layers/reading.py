@@ -46,6 +46,31 @@ class Reading:
                 m.d.sync += cycle.eq(0)
         return cls(begins, ends)
 
+    @classmethod
+    def answered(cls, m: Module, answers: Value, goes: Value, asked_later: bool) -> Reading:
+        """Return the reads of macros that answer when they are ready.
+
+        Parameters
+        ----------
+        m : Module
+        answers : Value
+            All macros have answered what they were asked last.
+        goes : Value
+            A read goes on in this cycle.
+        asked_later : bool
+            The macros are asked a cycle after the read begins.
+        """
+        begun, begins, ends = Signal(name="read_begun"), Signal(name="read_begins"), Signal(name="read_ends")
+        asked = begun
+        if asked_later:
+            asked = Signal(name="read_asked")
+            with m.If(goes):
+                m.d.sync += asked.eq(begun & ~ends)
+        m.d.comb += [begins.eq(~begun), ends.eq(asked & answers)]
+        with m.If(goes):
+            m.d.sync += begun.eq(~ends)
+        return cls(begins, ends)
+
     @property
     def is_long(self) -> bool:
         """Whether a read takes more than one cycle."""

@@ -115,7 +115,7 @@ class Scores(Unit):
         c = self.config
         neuron = Neuron(c.n_in, c.slices, c.planes)
         place(m, platform, f"neuron{v}", neuron)
-        counted = en & array.valid if c.sense_latency > 1 else en
+        counted = en & array.valid if c.has_long_reads else en
         m.d.comb += [neuron.en.eq(counted), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
         if c.planes > 1:
             m.d.comb += neuron.double.eq(array.double)

@@ -31,6 +31,7 @@ class SerialArray(SynapseArray):
         m = Module()
         c = self.config
         self.programmed: list[tuple[wiring.PureInterface, Value]] = []
+        self.answers: list[Value] = []
         row = Signal(range(c.rows))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
         bits, valid, reading = self._inputs(m, at_end)
@@ -42,6 +43,8 @@ class SerialArray(SynapseArray):
             m.d.comb += getattr(self, name).eq(stages[-1])
         m.d.comb += [self.first_pass.eq(1), self.last_pass.eq(1)]
         self._read_rows(m, platform, (valid, reading), row, bits, delayed["last_slice"][c.macro.latency + c.pipelined])
+        if self.answers:
+            m.d.comb += self.answered.eq(Cat(*self.answers).all())
         if self.coefficient_width:
             self._coefficients(m, platform, Const(0))
         if self.options.program:
@@ -53,17 +56,17 @@ class SerialArray(SynapseArray):
         c = self.config
         busy = Signal()
         if not self.stream_in.into_register:
-            if c.sense_latency == 1:
+            if not c.has_long_reads:
                 m.d.comb += self.i.ready.eq(self.en)
                 return self.i.payload, self.i.valid, Reading()
             # Taken in the first cycle of their read, and kept for the others.
-            reading = Reading.of(m, c.sense_latency, self.en & busy)
+            reading = self._reading(m, self.en & busy)
             kept = Signal(c.groups, reset_less=True)
             m.d.comb += [self.i.ready.eq(reading.first(self.en)), busy.eq(self.i.valid | ~reading.begins)]
             with m.If(self.en & reading.begins):
                 m.d.sync += kept.eq(self.i.payload)
             return Mux(reading.begins, self.i.payload, kept), busy, reading
-        reading = Reading.of(m, c.sense_latency, self.en & busy)
+        reading = self._reading(m, self.en & busy)
         x = Signal(c.n_in, reset_less=True)
         m.d.comb += self.i.ready.eq(self.en & (~busy | reading.last(at_end)))
         with m.If(reading.steps(self.en, busy)):
@@ -99,6 +102,8 @@ class SerialArray(SynapseArray):
                 m.d.comb += tile.x.eq(bits[v])
                 if reading.is_long:
                     m.d.comb += tile.ends.eq(reading.last(valid))
+                if c.macro.accesses:
+                    self.answers.append(tile.answered)
                 if self.options.program:
                     self.programmed.append((tile.program, self.program.macro == len(self.programmed)))
                 lane.append(tile.counts.as_value())

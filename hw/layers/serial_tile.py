@@ -54,19 +54,19 @@ class SerialTile(MacroTile):
         self.bank = bank
         shape: ShapeLike = signed(bits_for(bank) + 1) if bank else 1
         members: dict[str, Member] = {"x": In(1), "counts": Out(data.ArrayLayout(shape, neurons))}
-        if macro.sense_latency > 1:
+        if macro.has_long_reads:
             members["ends"] = In(1)
         super().__init__(macro, options, members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_serial_tile_{self._name(self.neurons, self.bank)}{'_e' * (self.macro.sense_latency > 1)}"
+        return f"oxnor_serial_tile_{self._name(self.neurons, self.bank)}{'_e' * (self.macro.has_long_reads)}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         macro = self._place_macro(m, platform, self.x.replicate(self.macro.cols))
         sensed = Signal()
-        reads = self.ends if self.macro.sense_latency > 1 else self.sense  # in flight, the newest first
+        reads = self.ends if self.macro.has_long_reads else self.sense  # in flight, the newest first
         for k in range(1, macro.type.latency):
             read = Signal(name=f"sensed_{k}")
             with m.If(self.en):

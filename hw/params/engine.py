@@ -81,6 +81,11 @@ class EngineConfig:
                     f"must not be {modules[macro.module]} and {kind} in one engine: both are the module {macro.module}",
                     parameter="macro_kind",
                 )
+            if macro.accesses and self.admits_at_intervals:
+                raise InputError(
+                    f"must not be asked of macros of type {kind}, whose reads have no fixed time",
+                    parameter="admits_at_intervals",
+                )
             for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
                 if getattr(self, option) and not is_able:
                     raise InputError(f"must not be asked of macros of type {kind}", parameter=option)
@@ -112,7 +117,7 @@ class EngineConfig:
         layer, before = self.layers[index], self.layers[index - 1] if index else None
         by_groups = before and layer.is_serial and not before.is_serial and layer.groups == before.groups
         # A group must have been read when the next one comes.
-        if before and layer.sense_latency > before.read_cycles // before.passes:
+        if before and layer.read_length > before.read_cycles // before.passes:
             by_groups = False
         if before and (before.window or before.levels > 1):
             by_groups = False
@@ -146,6 +151,11 @@ class EngineConfig:
     def macro_kinds(self) -> tuple[str, ...]:
         """Kind of each layer's macros, keys of :data:`oxnor.hw.params.macro_kinds.MACRO_TYPES`."""
         return tuple(layer.macro_kind for layer in self.layers)
+
+    @property
+    def has_fixed_times(self) -> bool:
+        """Whether every read takes the same time; if not, predicted cycles are the least."""
+        return not any(layer.macro.accesses for layer in self.layers)
 
     @property
     def device_layers(self) -> tuple[int, ...]:
@@ -237,7 +247,8 @@ class EngineConfig:
             target.with_scores if options.with_scores is None else options.with_scores,
             options.fault_injector,
             options.programming,
-            target.admits_at_intervals,
+            # Admission control counts on reads of a fixed time.
+            target.admits_at_intervals and not any(layer.macro.accesses for layer in layers),
         )
 
 

@@ -14,6 +14,7 @@ from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 
 from .layer import default_folding, macro_size
+from .macro_kinds import MACRO_TYPES
 from .options import LayerOptions
 from .pixels import gather_cycles
 from .targets import Target
@@ -34,7 +35,8 @@ class _Load:
     @property
     def cycles(self) -> int:
         """Cycles that an image takes for each word line."""
-        return self.layer.vectors * self.options.sense_latency
+        macro = MACRO_TYPES[self.options.macro_kind]
+        return self.layer.vectors * macro.read_cycles(self.size[1], self.options.sense_latency)
 
     @property
     def shortest(self) -> int:

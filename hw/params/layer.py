@@ -77,7 +77,8 @@ class LayerConfig:
         Whether a vector that comes pixel by pixel is kept in a memory instead of a register: a read takes one pixel.
     sense_latency : int
         Cycles that a macro takes to sense a row. Its sense amplifiers are busy meanwhile, so there is one read in so
-        many cycles; row and inputs stay as they are.
+        many cycles; row and inputs stay as they are. Of macros that are asked cell by cell: cycles of an access, at
+        least.
 
     Raises
     ------
@@ -198,9 +199,21 @@ class LayerConfig:
         return self.window.pixels if self.window else 1
 
     @property
+    def read_length(self) -> int:
+        """Cycles from a read to the next one; the least of macros that answer when they are ready."""
+        wait = self.macro.read_cycles(self.cols, self.sense_latency)
+        # An answer is waited for from when the macros have been asked.
+        return wait + (self.is_spread and self.macro.accesses > 0)
+
+    @property
+    def has_long_reads(self) -> bool:
+        """Whether a read may take more than one cycle."""
+        return self.sense_latency > 1 or self.macro.accesses > 0
+
+    @property
     def read_cycles(self) -> int:
         """Cycles that the reads to a vector take."""
-        return self.reads * self.sense_latency
+        return self.reads * self.read_length
 
     @property
     def interval(self) -> int:

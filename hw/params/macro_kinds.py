@@ -13,6 +13,8 @@ from .widths import bits_for
 NORMAL_FILE, TABLES_FILE = "devices_normal.mem", "devices_tables.mem"
 #: The same by parameter of the module.
 DEVICE_FILES = {"NORMAL_FILE": f"mem/{NORMAL_FILE}", "DEVICE_FILE": f"mem/{TABLES_FILE}"}
+#: What all macros of type `cells` read: their times, yields and errors.
+SETTINGS_FILE = "cells_settings.mem"
 #: Names that these files had before, and still may have where a user gives a folder of them.
 OLD_FILES = {"twin_normal.mem": NORMAL_FILE, "twin_device.mem": TABLES_FILE}
 
@@ -63,6 +65,9 @@ class MacroType:
         Whether its image holds devices (:class:`oxnor.hw.placement.drawn_devices.EngineDevices`) instead of bits.
     files : mapping of str to str
         Parameters that are the same in every macro.
+    accesses : int
+        Accesses to a pair, one after the other, each answered by an acknowledge whenever the macro is ready: behind an
+        adapter, which has a port ``ready``. 0: a row is sensed at once, in a fixed time.
     """
 
     module: str
@@ -75,11 +80,19 @@ class MacroType:
     can_simulate: bool = True
     has_devices: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    accesses: int = 0
 
     @property
     def suffix(self) -> str:
         """What the names of the modules around it end with: an engine may have macros of several types."""
         return "" if self.module == DEFAULT_MODULE else f"_{self.module.removeprefix(f'{DEFAULT_MODULE}_')}"
+
+    def read_cycles(self, cols: int, latency: int) -> int:
+        """Return the cycles of a read of a row, at least, of macros that take `latency` cycles, for each access if any.
+
+        An access ends when the acknowledge has fallen, and the last one of a row is seen a cycle later.
+        """
+        return self.accesses * cols * (latency + 2) + 1 if self.accesses else latency
 
     def ports(self, rows: int, cols: int) -> dict[str, MacroPort]:
         """Return the ports of a macro of this size, by name; :class:`oxnor.hw.macros.rram_macro.RramMacro` explains."""
@@ -89,6 +102,8 @@ class MacroType:
         if self.can_flip:
             ports["flip"] = MacroPort(self.outputs * cols)
         ports["q"] = MacroPort(self.outputs * cols, True)
+        if self.accesses:
+            ports["ready"] = MacroPort(1, True)
         if self.can_program:
             ports |= {
                 "prog_valid": MacroPort(1),
@@ -117,6 +132,13 @@ MACRO_TYPES = {
         "rram_macro_blackbox.sv",
         "the ports alone, for a chip's own macro",
         can_simulate=False,
+    ),
+    "cells": MacroType(
+        "rram_cells",
+        "rram_cells.sv",
+        "single cells behind a bus with request and acknowledge, two to a pair; any time of access",
+        files={"SETTINGS_FILE": f"mem/{SETTINGS_FILE}"},
+        accesses=2,
     ),
 }
 DEFAULT_MACRO = next(iter(MACRO_TYPES))

@@ -37,7 +37,7 @@ class LayerOptions:
     dataflow : str
         One of :data:`DATAFLOWS`.
     sense_latency : int
-        Cycles that a macro takes to sense a row, in [1, 64]: one read in so many.
+        Cycles that a macro takes to sense a row, in [1, 64]: one read in so many. Of kind `cells`, for each access.
     """
 
     macro_kind: str = DEFAULT_MACRO

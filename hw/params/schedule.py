@@ -52,6 +52,8 @@ def schedule(config: EngineConfig) -> Schedule:
     reads of that one, but for the last, and a layer that hands its neurons over as they come has no output stages.
     Layers are pipelined, so the slowest one, or the beats of an image if they are more, sets the initiation interval.
 
+    Macros that answer when they are ready make it the least: it is exact where each access takes ``sense_latency``.
+
     Convolutions and poolings give pixels in bursts: see :mod:`oxnor.hw.params.pipeline`.
     """
     if config.has_windows:
@@ -59,7 +61,7 @@ def schedule(config: EngineConfig) -> Schedule:
     # The result is held in a register too.
     has_register = [*(config.stream_into(k).from_register for k in range(1, len(config.layers))), True]
     layers = tuple(
-        (y.read_cycles if config.stream_into(k).into_register else y.sense_latency - 1)
+        (y.read_cycles if config.stream_into(k).into_register else y.read_length - 1)
         + y.count_latency
         + (LAYER_KINDS[y.kind].output_stages if has_register[k] else 0)
         for k, y in enumerate(config.layers)

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.macro_kinds import SETTINGS_FILE
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
+from oxnor.models.devices.cell_macro import CellSettings
 from oxnor.models.networks.binarized import Network
 
 from .arrange import check_shape, coefficient_rows, macro_bits
@@ -42,6 +44,8 @@ def image_texts(
         kind = config.macro_kinds[0]
         raise InputError(f"macros of kind {kind} hold bits, not devices: `device` needs macros of kind devices")
     texts = {"network.mem": f"{network.digest[:8]}\n", **(macro_texts or {})}
+    if not config.has_fixed_times:
+        texts[SETTINGS_FILE] = CellSettings().text()
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):
         if not c.macro.has_devices:
             stored = macro_bits(layer.weights, c)

@@ -36,11 +36,11 @@ OPTIONS = {
     "target": (["--target", "chip"], "--target must be one of sim, ice40, ecp5, asic, not 'chip'"),
     "macro-word": (
         ["--macro", "big"],
-        "--macro must be a kind (bits, devices, blackbox), a size such as 64x64, or both as devices:64x64, not 'big'",
+        "--macro must be a kind (bits, devices, blackbox, cells), a size such as 64x64, or both as devices:64x64, not 'big'",
     ),
     "macro-kind": (
         ["--macro", "tiwn:8x8"],
-        "--macro must be a kind (bits, devices, blackbox), a size such as 64x64, or both as devices:64x64, not 'tiwn:8x8'",
+        "--macro must be a kind (bits, devices, blackbox, cells), a size such as 64x64, or both as devices:64x64, not 'tiwn:8x8'",
     ),
     "macro-size": (["--macro", "twin:8"], "--macro must be two positive integers, for example 64x64, not '8'"),
     "macro-of-layers": (["--macro", "bits,64x8,bits"], "--macro must be one value or 2, one a layer, not 3"),

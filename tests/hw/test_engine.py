@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 from helpers.convolutions import Conv, random_conv_network
@@ -17,6 +17,7 @@ from oxnor.hw.emit.integration import beats, results
 from oxnor.hw.engine.engine import Engine
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.hw.layers.tile import Tile
+from oxnor.hw.macros.cell_adapter import RramCells
 from oxnor.hw.macros.coefficients import CoefficientRom, CoefficientWord
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.engine import EngineConfig
@@ -29,10 +30,11 @@ from oxnor.models.base.bits import integers
 from oxnor.models.networks.binarized import Network
 
 
-def with_images(texts):
+def with_images(texts, waits=0):
     """Return what the hand-written modules do, as methods that elaborate them, with their memory images.
 
     A tile hands the name of its image down as a Verilog parameter: it is kept until the macro in it is elaborated.
+    Cells behind a bus answer up to `waits` cycles late, each time another number, and hold their acknowledge.
     """
     handed_down = []
 
@@ -78,6 +80,21 @@ def with_images(texts):
         m.d.comb += unit.q.eq(agree ^ unit.flip)
         return m
 
+    def cells(unit, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=unit.verilog_parameters["COLS"], depth=unit.verilog_parameters["ROWS"], init=stored(unit))
+        port = memory.read_port(domain="comb")
+        cycles, left, drawn = Signal(16), Signal(16), Signal(16, init=1 + len(handed_down))
+        m.d.comb += [port.addr.eq(unit.row), unit.q.eq(port.data.bit_select(unit.column >> 1, 1) ^ unit.column[0])]
+        m.d.comb += [cycles.eq(unit.verilog_defaults["LATENCY"] + drawn % (waits + 1))]
+        m.d.sync += drawn.eq(Cat(drawn[1:], drawn[0] ^ drawn[2] ^ drawn[3] ^ drawn[5]))
+        with m.If(~unit.stb | (0 if waits else unit.ack)):
+            m.d.sync += [left.eq(0), unit.ack.eq(0)]
+        with m.Elif(~unit.ack):
+            m.d.sync += left.eq(Mux(left == 0, cycles, left) - 1)
+            m.d.sync += unit.ack.eq(Mux(left == 0, cycles, left) == 1)
+        return m
+
     def rom(unit, platform):
         m = Module()
         m.d.comb += unit.q.eq(reader(m, unit, len(unit.q), unit.verilog_parameters["ROWS"], unit.en))
@@ -98,7 +115,7 @@ def with_images(texts):
         m.d.comb += [read.addr.eq(unit.read_address), read.en.eq(unit.read), unit.q.eq(read.data)]
         return m
 
-    return tiles | {RowBuffer: rows, RramMacro: macro, CoefficientRom: rom, CoefficientWord: word}
+    return tiles | {RowBuffer: rows, RramCells: cells, RramMacro: macro, CoefficientRom: rom, CoefficientWord: word}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -134,8 +151,11 @@ def engines(draw, macro_kinds=("bits",)):
     )  # fmt: skip
 
 
-def results_of(network, config, bits, pauses, seed=1):
-    """Return the results of an engine and the cycle of each, counted from the first input transfer."""
+def results_of(network, config, bits, pauses, seed=1, longest=1.0):
+    """Return the results of an engine and the cycle of each, counted from the first input transfer.
+
+    Reads take up to `longest` times as long as predicted.
+    """
     words = integers(beats(bits, config.stream_width))
     engine = Engine(config)
     found, times, began = [], [], []
@@ -153,7 +173,7 @@ def results_of(network, config, bits, pauses, seed=1):
 
     async def sink(ctx):
         g = np.random.default_rng(seed + 1)
-        for cycle in range(int((2 * schedule(config).cycles(len(bits)) + 50) / (1 - pauses) ** 2)):
+        for cycle in range(int((2 * longest * schedule(config).cycles(len(bits)) + 50) / (1 - pauses) ** 2)):
             ready = g.random() >= pauses
             ctx.set(engine.m_axis_tready, ready)
             _, _, valid, data, taken = await ctx.tick().sample(
@@ -173,16 +193,18 @@ def results_of(network, config, bits, pauses, seed=1):
     return found, times
 
 
-def check(case, pauses, images=6):
+def check(case, pauses, images=6, waits=0):
     network, config = case
     bits = np.random.default_rng(3).random((images, network.n_in)) < 0.5
     with pytest.MonkeyPatch.context() as patch:
-        for unit, elaborate in with_images(image_texts(network, config)).items():
+        for unit, elaborate in with_images(image_texts(network, config), waits).items():
             patch.setattr(unit, "elaborate", elaborate)
-        found, times = results_of(network, config, bits, pauses)
+        found, times = results_of(network, config, bits, pauses, longest=1 + waits / (config.layers[0].sense_latency + 3) / 2)
     assert found == integers(results(golden.scores(network, bits), config))
-    if not pauses:
-        timing = schedule(config)
+    timing = schedule(config)
+    if waits:
+        assert all(time > timing.cycles(k + 1) for k, time in enumerate(times))
+    elif not pauses:
         assert times == [timing.cycles(k + 1) for k in range(images)]
         assert timing.flow or times[1:] == [timing.latency + k * timing.initiation_interval for k in range(1, images)]
 
@@ -201,29 +223,49 @@ def test_macros_that_answer_later(case, pauses):
 
 #: Networks and their engines for every latency: reads of one slice and of several, of one pass and of several; groups
 #: taken as they come and not; admitted at intervals; planes; windows.
+ZEROS = {"pad": 0, "top": 1, "left": 1}
 SENSED = {
     "parallel": ((9, 5, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 1)]}),
     "alternate": ((9, 5, 4, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 2), (1, 3)], "dataflow": "alternate"}),
     "serial": ((9, 5, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 1)], "dataflow": "serial"}),
     "admitted": ((9, 5, 4, 3), {"target": "ecp5", "macro_size": (20, 4), "dataflow": "parallel,serial,parallel"}),
-    "windows": (None, {"macro_size": (32, 20), "folding": [(1, 1), (1, 1), (1, 1)]}),
-    "windows, admitted": (None, {"target": "ecp5", "macro_size": (32, 8), "folding": [(1, 3), (1, 2), (1, 1)]}),
+    "windows": (Conv(4, (2, 2), pool=(2, 2), window=ZEROS), {"macro_size": (32, 4), "folding": [(1, 4), (1, 1), (1, 1)]}),
+    "windows, admitted": (
+        Conv(3, (2, 2), levels=3, pool=(2, 2), window=ZEROS),
+        {"target": "ecp5", "macro_size": (32, 8), "folding": [(1, 3), (1, 2), (1, 1)]},
+    ),
 }
+
+
+def sensed(name, latency, random_network, **more):
+    shape, options = SENSED[name]
+    if isinstance(shape, Conv):  # what leaves is gathered: in a memory, or two planes of it in a register
+        network = random_conv_network((4, 4, 1), [shape], dense=(5,), classes=3)
+    else:
+        network = random_network(shape, 1)
+    return network, EngineConfig.for_network(
+        network, stream_width=8, sense_latency=latency, with_scores=True, **options, **more
+    )
 
 
 @pytest.mark.parametrize("latency", [1, 2, 3, 7, 44, 64])
 @pytest.mark.parametrize("name", SENSED)
 def test_macros_that_take_many_cycles(name, latency, random_network):
-    shape, options = SENSED[name]
-    if shape:
-        network = random_network(shape, 1)
-    else:  # windows with zeros around them, pooled; what leaves is gathered, two planes of it
-        conv = Conv(3, (2, 2), levels=3, pool=(2, 2), window={"pad": 0, "top": 1, "left": 1})
-        network = random_conv_network((4, 4, 1), [conv], dense=(5,), classes=3)
-    config = EngineConfig.for_network(network, stream_width=8, sense_latency=latency, with_scores=True, **options)
-    assert {y.sense_latency for y in config.layers} == {latency}
+    case = sensed(name, latency, random_network)
+    assert {y.sense_latency for y in case[1].layers} == {latency}
     for pauses in (0.0, 0.4) if latency in (2, 3) else (0.0,):
-        check((network, config), pauses, images=4 if latency < 7 else 3)
+        check(case, pauses, images=4 if latency < 7 else 2)
+
+
+@pytest.mark.parametrize(("name", "latency", "waits"), [
+    *((name, 1, 0) for name in SENSED), *((name, 1, 9) for name in ("alternate", "windows")),
+    ("serial", 7, 40),
+])  # fmt: skip
+def test_macros_that_answer_when_they_are_ready(name, latency, waits, random_network):
+    """Every result, whenever they answer; every cycle where they always take the same time."""
+    case = sensed(name, latency, random_network, macro_kind="cells")
+    assert not case[1].admits_at_intervals
+    check(case, 0.0, images=2, waits=waits)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)

@@ -61,9 +61,10 @@ def test_folded_engine(random_network, tmp_path):
 
 
 @pytest.mark.slow
-def test_macros_that_take_many_cycles(random_network, tmp_path):
+@pytest.mark.parametrize("macros", [{"sense_latency": 7}, {"macro_kind": "cells"}], ids=["7 cycles", "cells"])
+def test_macros_that_take_many_cycles(macros, random_network, tmp_path):
     network = random_network(SMALL, affine=True)
-    run(network, config_of(network, SMALL_FOLDED, sense_latency=7), tmp_path)
+    run(network, config_of(network, SMALL_FOLDED, **macros), tmp_path)
 
 
 @pytest.mark.slow
