@@ -85,6 +85,27 @@ class SpikingSource:
             "--round", help="Take the nearest weights if they lie on no grid of integers.", rich_help_panel=_SPIKING
         ),
     ] = False
+    tick: Annotated[
+        float | None,
+        typer.Option(
+            "--tick", metavar="SECONDS", help="Length of a tick, for the time constants of LIF neurons.",
+            show_default="1e-4", rich_help_panel=_SPIKING,
+        ),
+    ] = None  # fmt: skip
+    leak_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--leak-bits", metavar="N", help="Bits of the multiplier of a leak; 1 is a power of two.",
+            show_default="1", rich_help_panel=_SPIKING,
+        ),
+    ] = None  # fmt: skip
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            "--events", metavar="FILE", help="Also compare with the source on these events (.csv or .npz).",
+            rich_help_panel=_SPIKING,
+        ),
+    ] = None  # fmt: skip
 
 
 @expanded
@@ -107,21 +128,22 @@ def import_(
     float arithmetic, and whole networks on random images, on digits if they fit, and on those given. What cannot be
     imported is refused with every node by name. Exit code 1 if an output differs; then nothing is written.
 
-    NIR files give spiking networks: IF neurons with Linear or Affine weights on a grid of integers.
+    NIR files give spiking networks: IF and LIF neurons behind Linear, Affine, Conv2d and pooling nodes, with weights on
+    a grid of integers and the nearest leak. What that does to output spikes is measured on events, and printed.
 
     Example: [bold]oxnor import tfc.onnx -o tfc.npz[/]
     """
     from oxnor.models.exchange.import_network import import_network
-    from oxnor.models.exchange.nir.network import SpikingOptions
+    from oxnor.models.exchange.nir.options import SpikingOptions
     from oxnor.models.networks.encoders import Encoder
-    from oxnor.models.networks.spiking import Decision, Neuron
+    from oxnor.models.networks.neuron import OPTIONAL, Decision, Neuron
 
     options = SpikingOptions(
-        parse_fields(Neuron, spiking.neuron, "--neuron", without=("theta", "v_init")),
+        parse_fields(Neuron, spiking.neuron, "--neuron", without=("theta", "v_init", *OPTIONAL)),
         parse_fields(Decision, spiking.decision, "--decision"),
         parse_fields(Encoder, spiking.encoder, "--encoder"),
-        spiking.rounding,
-    )
+        spiking.rounding, spiking.tick, spiking.leak_bits, spiking.events,
+    )  # fmt: skip
     reading_options = asdict(reading) | {"input_threshold": _threshold(reading.input_threshold)}
     with progress() as tell:
         imported = import_network(file, spiking=options, tell=tell, **reading_options)
@@ -200,6 +222,17 @@ def _show_spiking(report: dict[str, Any], title: str) -> None:
         left=4,
         title=title,
     )  # fmt: skip
+    if report["disagreement"]:
+        print_table(
+            ("compared on", "with the source", "samples", "other winner", "output spikes", "of the source",
+             "counts that differ", "by up to"),
+            [
+                (d["on"], d["source"], f"{d['samples']:,}", f"{d['winners']:,}", f"{d['spikes']:,}",
+                 f"{d['spikes_source']:,}", f"{d['counts']:,} of {d['values']:,}", f"{d['most']:,}")
+                for d in report["disagreement"]
+            ],
+            left=2,
+        )  # fmt: skip
     if report["notes"]:
         print_table(("", ""), [("note", in_options(text)) for text in report["notes"]], left=2)
 

@@ -27,8 +27,8 @@ def image_texts(network: SpikingNetwork, config: SpikingConfig) -> dict[str, str
     InputError
         If the engine was made for another structure.
     """
-    shape = (config.n_in, *(y.n_out for y in config.layers))
-    if network.shape != shape:
+    shape = (config.n_in - config.clock, *(y.n_out for y in config.layers))
+    if network.shape != shape or network.clock != config.clock:
         raise InputError(f"network {network.name!r}: shape must be {shape} for this engine, not {network.shape}")
     if [y.neuron for y in network.layers] != [y.neuron for y in config.layers]:
         raise InputError(f"network {network.name!r}: neurons must be those that this engine was made for, not others")
@@ -67,7 +67,7 @@ def describe_spiking(config: SpikingConfig) -> Description:
     return {
         "structure": config.digest,
         "kind": "spiking",
-        "layers": [{n: getattr(y, n) for n in names} | {"neuron": asdict(y.neuron)} for y in config.layers],
+        "layers": [{n: getattr(y, n) for n in names} | {"neuron": y.neuron.settings()} for y in config.layers],
         "decision": asdict(config.decision),
         "encoder": asdict(config.encoder),
         "stream": {"width": config.stream_width, "beats": config.beats},

@@ -30,7 +30,7 @@ class SpikingInvariant(Unit):
     rtl_source = "spiking_invariant.sv"
 
     def __init__(self, neuron: Neuron):
-        weight_bits = bits_for(neuron.weight_max) + 1
+        weight_bits = bits_for(neuron.weight_max) + 1 + neuron.fraction
         self.verilog_parameters = {
             "THETA": neuron.theta,
             "V_INIT": neuron.v_init,

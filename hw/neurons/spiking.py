@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 
 from amaranth.hdl import Module, Mux, ResetSignal, Signal, signed
 from amaranth.lib.wiring import In, Member, Out
@@ -73,11 +72,12 @@ class IfNeuron(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         p = self.neuron
-        total = Signal(signed(p.v_bits + 1))
+        weight = self.weight << p.fraction if p.fraction else self.weight
+        total = Signal(signed(max(p.v_bits, len(weight)) + 1))
         v = Signal(signed(p.v_bits), name="integrated")
         up, down, awake = Signal(), Signal(), Signal(init=1)
         m.d.comb += [
-            total.eq(self.v + self.weight),
+            total.eq(self.v + weight),
             v.eq(Mux(total > p.v_max, p.v_max, Mux(total < p.v_min, p.v_min, total))),
             up.eq(v >= p.limit),
             down.eq(v <= -p.limit if p.bipolar else 0),
@@ -98,15 +98,16 @@ class IfNeuron(Unit):
         if p.leak:
             with m.Elif(self.leak):
                 lost = Signal(p.v_bits)
-                m.d.comb += lost.eq(Mux(self.v < 0, -self.v, self.v)[: p.v_bits].as_unsigned() >> p.leak)
+                size = Mux(self.v < 0, -self.v, self.v)[: p.v_bits].as_unsigned()
+                m.d.comb += lost.eq((size if p.leak_factor == 1 else size * p.leak_factor) >> p.leak)
                 m.d.sync += self.v.eq(Mux(self.v < 0, self.v + lost, self.v - lost))
         with m.Elif(self.en):
             with m.If(~awake):
                 m.d.sync += self.v.eq(v if p.refractory_integrate else 0)
             with m.Elif(up):
-                m.d.sync += self.v.eq(0 if p.reset == "zero" else v - p.theta)
+                m.d.sync += self.v.eq(p.v_reset if p.reset == "zero" else v - p.theta)
             with m.Elif(down):
-                m.d.sync += self.v.eq(0 if p.reset == "zero" else v + p.theta)
+                m.d.sync += self.v.eq(p.v_reset if p.reset == "zero" else v + p.theta)
             with m.Else():
                 m.d.sync += self.v.eq(v)
         if has_invariant(p):
@@ -119,7 +120,7 @@ class IfNeuron(Unit):
         m.d.comb += [
             check.clear.eq(self.clear | ResetSignal()),
             check.en.eq(self.en & ~self.clear),
-            check.weight.eq(self.weight),
+            check.weight.eq(self.weight << self.neuron.fraction if self.neuron.fraction else self.weight),
             check.fire.eq(self.fire),
             check.negative.eq(self.negative),
             check.saturated.eq(total != v),
@@ -136,5 +137,5 @@ def has_invariant(neuron: Neuron) -> bool:
 
 def neuron_key(neuron: Neuron) -> str:
     """Return a short name of a neuron's settings, the same for equal ones."""
-    text = json.dumps(asdict(neuron), sort_keys=True)
+    text = json.dumps(neuron.settings(), sort_keys=True)
     return f"{neuron.weight_max}_{neuron.theta}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -33,7 +33,7 @@ class SpikingLayerConfig:
     Parameters
     ----------
     n_in, n_out : int
-        Sizes.
+        Sizes; a clock is one of the inputs.
     rows, cols : int
         R, C: size of a macro; C must hold the cells of a neuron at least.
     neuron : Neuron
@@ -96,6 +96,8 @@ class SpikingConfig:
         With seed 0: the seeds of the LFSRs are in a memory image.
     stream_width : int
         Bits a beat of the input stream: a multiple of 8; an address-event word if there is no encoder.
+    clock : bool
+        Whether the last input of each layer is the clock, which every layer gives on to the next.
 
     Raises
     ------
@@ -109,6 +111,7 @@ class SpikingConfig:
     decision: Decision
     encoder: Encoder
     stream_width: int
+    clock: bool = False
 
     def __post_init__(self) -> None:
         if len({y.sense_latency for y in self.layers}) > 1:
@@ -168,11 +171,14 @@ class SpikingConfig:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
-        described = asdict(self)
-        for layer in described["layers"]:
-            if layer["sense_latency"] == 1:  # as before there were others
-                del layer["sense_latency"]
-        text = json.dumps({"version": FORMAT_VERSION, "kind": "spiking", **described}, sort_keys=True)
+        values = asdict(self)
+        for described, layer in zip(values["layers"], self.layers, strict=True):
+            described["neuron"] = layer.neuron.settings()
+            if layer.sense_latency == 1:  # as before there were others
+                del described["sense_latency"]
+        if not self.clock:
+            del values["clock"]
+        text = json.dumps({"version": FORMAT_VERSION, "kind": "spiking", **values}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
@@ -201,14 +207,17 @@ class SpikingConfig:
         layers = []
         for layer, of_layer in zip(network.layers, options.for_layers(count), strict=True):
             # Without a width of its own, a target takes one macro a layer.
-            whole = (layer.n_in, layer.cells.shape[1])
+            whole = layer.cells.shape
             rows, cols = of_layer.macro_size or (whole if target.cols is None else (target.rows, target.cols))
             if of_layer.macro_size:
                 check_macro_size(rows, cols)
-            layers.append(SpikingLayerConfig(layer.n_in, layer.n_out, rows, cols, layer.neuron, of_layer.sense_latency))
+            held = SpikingLayerConfig(
+                len(layer.cells), layer.n_out, rows, cols, layer.neuron, of_layer.sense_latency
+            )
+            layers.append(held)
         encoder = replace(network.encoder, seed=0)
         width = WORD_BITS if encoder.kind == "external" else target.stream_width or 8 * network.n_in
-        return cls(tuple(layers), network.decision, encoder, options.stream_width or width)
+        return cls(tuple(layers), network.decision, encoder, options.stream_width or width, network.clock)
 
 
 def _check_options(options: EngineOptions, name: str, count: int) -> None:

@@ -93,7 +93,7 @@ def _of_streams(
     results, latencies, start = np.empty(len(streams), np.int64), np.empty(len(streams), np.int64), 0
     for i, s in enumerate(streams):
         # A stream without events is sent as a word that is none.
-        known = (s.addresses < network.n_in) if len(s.ticks) else np.zeros(1, bool)
+        known = (s.addresses < network.n_in + network.clock) if len(s.ticks) else np.zeros(1, bool)
         late = s.ticks >= config.decision.window if len(s.ticks) else np.zeros(1, bool)
         latencies[i], taken = _stream(rows[starts[i] : starts[i + 1]], known, late, stops[i], leaks, senses)
         results[i] = start + latencies[i]

@@ -72,13 +72,14 @@ class SpikingEngine(Unit):
         )
         readout = Readout(config.n_out, len(config.layers), config.decision)
         for k, layer in enumerate(config.layers):
-            unit = SpikingLayer(layer, k)
+            relay = config.clock and k + 1 < len(config.layers)
+            unit = SpikingLayer(layer, k, relay=relay)
             place(m, platform, f"layer{k}", unit)
             connect(m, source, unit.i)
             m.d.comb += unit.clear.eq(clear)
             source = unit.o
             if k + 1 < len(config.layers):
-                serializer = SpikeSerializer(layer.n_out, k)
+                serializer = SpikeSerializer(layer.n_out + relay, k)
                 place(m, platform, f"serializer{k}", serializer)
                 connect(m, source, serializer.i)
                 m.d.comb += serializer.clear.eq(clear)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -29,6 +29,8 @@ class SpikingLayer(Unit):
     config : SpikingLayerConfig
     index : int
         Number of the layer, for the names of its module and memory images.
+    relay : bool
+        Whether an event of the last row, the clock's, goes on to the next layer, as a spike behind the last neuron's.
 
     Members
     -------
@@ -36,7 +38,7 @@ class SpikingLayer(Unit):
         Forget everything: a new image begins.
     i : ``In(stream.Signature(event_layout(n_in, index)))``
         Events; the tick never falls within an image.
-    o : ``Out(stream.Signature(spikes_layout(n_out, index)))``
+    o : ``Out(stream.Signature(spikes_layout(n_out + relay, index)))``
         Answers.
 
     See Also
@@ -44,14 +46,15 @@ class SpikingLayer(Unit):
     oxnor.models.golden.spiking_reference.ReferenceLayer : bit-true model.
     """
 
-    def __init__(self, config: SpikingLayerConfig, index: int):
+    def __init__(self, config: SpikingLayerConfig, index: int, *, relay: bool = False):
         self.config = config
         self.index = index
+        self.relay = relay
         super().__init__(
             {
                 "clear": In(1),
                 "i": In(stream.Signature(event_layout(config.n_in, index))),
-                "o": Out(stream.Signature(spikes_layout(config.n_out, index))),
+                "o": Out(stream.Signature(spikes_layout(config.n_out + relay, index))),
             }
         )
 
@@ -102,6 +105,9 @@ class SpikingLayer(Unit):
                 m.d.comb += neuron.tick.eq(event.tick)
             fired.append(neuron.fire)
             negative.append(neuron.negative)
+        if self.relay:
+            fired.append(valid & ~event.last & (event.address == c.n_in - 1))
+            negative.append(Const(0))
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from oxnor.models.exchange.folding.build import Built, build
 from oxnor.models.exchange.folding.check import Source
 from oxnor.models.exchange.folding.graph import FILE_MAX, Graph, Unsupported
 from oxnor.models.exchange.folding.inputs import meaning
-from oxnor.models.exchange.nir.network import SpikingOptions, network_of
+from oxnor.models.exchange.nir.network import compared
+from oxnor.models.exchange.nir.options import SpikingOptions
 from oxnor.models.exchange.nir.reader import NirGraph
 from oxnor.models.exchange.readers.pynq_folder import files_of, is_pynq_folder
 from oxnor.models.exchange.readers.source import Unsaid
@@ -110,7 +111,8 @@ def import_network(
         if isinstance(source, NirGraph):
             imported = _from_nir(source, name or _name_of(path), spiking, coding, check)
         elif spiking:
-            raise InputError(f"`neuron`, `decision`, `encoder`, `rounding` must not be given for {source.kind}")
+            names = ", ".join(f"`{f.name}`" for f in fields(SpikingOptions))
+            raise InputError(f"{names} must not be given for {source.kind}")
         else:
             imported = from_graph(
                 source.graph,
@@ -137,7 +139,7 @@ def _from_nir(
     for parameter, value in {"coding": coding, "check": check}.items():
         if value is not None:
             raise InputError(f"`{parameter}` must not be given for NIR: a spiking network takes grey values or events")
-    network, report = network_of(graph, name, spiking or SpikingOptions())
+    network, report = compared(graph, name, spiking or SpikingOptions())
     return Imported(network, {"name": name, "source": {"format": "NIR"}} | report)
 
 

@@ -106,7 +106,22 @@ def inputs(network: SpikingNetwork, images: Any) -> Any:
         return network.inputs(images)
     if isinstance(images, np.ndarray) or not all(isinstance(stream, Events) for stream in images):
         raise InputError(f"images must be event streams for network {network.name!r}, which has no encoder")
-    return tuple(images)
+    return tuple(with_clock(stream, network) for stream in images)
+
+
+def with_clock(stream: Events, network: SpikingNetwork) -> Events:
+    """Return a stream with an event of the clock at the start of each tick, if the network has one.
+
+    The clock's address is the number of inputs. A stream that has such events stays as it is.
+    """
+    clock, window = network.n_in, network.decision.window
+    if not network.clock or (stream.addresses == clock).any():
+        return stream
+    ticks = np.concatenate([np.arange(window, dtype=np.int32), stream.ticks])
+    order = np.argsort(ticks, kind="stable")
+    addresses = np.concatenate([np.full(window, clock, np.int32), stream.addresses])
+    negative = np.concatenate([np.zeros(window, bool), stream.negative])
+    return Events(ticks[order], addresses[order], negative[order])
 
 
 def respond(network: SpikingNetwork, given: Any, *, with_spikes: bool = False) -> Readout:
@@ -175,7 +190,8 @@ def _spikes(raw: NDArray[np.int32], image: NDArray[np.int32]) -> Spikes:
 def run_events(network: SpikingNetwork, streams: Sequence[Events]) -> Readout:
     """Return the answers of a network to given events, one stream an image; keeps every output spike and every event.
 
-    Events at addresses that the network does not have are ignored, and so are those after the window.
+    Events at addresses that the network does not have are ignored, and so are those after the window. Those of a clock
+    must be among them: see :func:`with_clock`.
     """
     net, n, window = kernels.packed(network), len(streams), network.decision.window
     counts, used = np.zeros((n, network.n_out), np.int32), np.zeros((n, len(network.layers)), np.int32)

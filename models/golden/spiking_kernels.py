@@ -17,7 +17,7 @@ from oxnor.models.networks.spiking import SpikingNetwork
 #: Why an image ended.
 WINDOW, DELTA, MAXIMUM = range(3)
 # Columns of the integer parameters of a layer.
-_LIMIT, _THETA, _BIPOLAR, _ZERO, _REFRACTORY, _HOLDS, _LEAK, _INIT, _LOW, _HIGH = range(10)
+_LIMIT, _THETA, _BIPOLAR, _ZERO, _REFRACTORY, _HOLDS, _LEAK, _INIT, _LOW, _HIGH, _FACTOR, _FRACTION, _RESET = range(13)
 
 
 class Net(NamedTuple):
@@ -28,11 +28,11 @@ class Net(NamedTuple):
     sizes : ndarray of int64, shape (layers + 1,)
     offsets : ndarray of int64, shape (layers, 2)
         First weight and first neuron of each layer.
-    params : ndarray of int64, shape (layers, 10)
+    params : ndarray of int64, shape (layers, 13)
     weights : ndarray of int8
         Of all layers, row by row.
-    decision : ndarray of int64, shape (3,)
-        delta_s, terminate_max, count_max.
+    decision : ndarray of int64, shape (4,)
+        delta_s, terminate_max, count_max, and 1 if the layers have a clock.
     """
 
     sizes: NDArray[np.int64]
@@ -98,9 +98,9 @@ class EventArrays(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _decay(v, leak, steps):
+def _decay(v, leak, factor, steps):
     for _ in range(steps):
-        lost = v >> leak if v >= 0 else -((-v) >> leak)
+        lost = v * factor >> leak if v >= 0 else -(-v * factor >> leak)
         if lost == 0:
             break
         v -= lost
@@ -116,17 +116,18 @@ def _layer_event(p, weights, negative, tick, steps, v, until, fired):
     for j in range(len(v)):
         now = v[j]
         if p[_LEAK] and steps:
-            now = _decay(now, p[_LEAK], steps)
-        now += -weights[j] if negative else weights[j]
+            now = _decay(now, p[_LEAK], p[_FACTOR], steps)
+        weight = np.int64(weights[j]) << p[_FRACTION]
+        now += -weight if negative else weight
         now = min(max(now, low), high)
         fired[j] = 0
         if tick >= until[j]:
             if now >= limit:
                 fired[j] = 1
-                now = 0 if p[_ZERO] else now - theta
+                now = p[_RESET] if p[_ZERO] else now - theta
             elif bipolar and -now >= limit:
                 fired[j] = -1
-                now = 0 if p[_ZERO] else now + theta
+                now = p[_RESET] if p[_ZERO] else now + theta
             if fired[j]:
                 some += 1
                 until[j] = tick + p[_REFRACTORY]
@@ -177,6 +178,9 @@ def _input_event(net, address, negative, tick, state, record):
             v[start : start + n], until[start : start + n], out,
         )
         last[k] = tick
+        # The clock goes on to the next layer, behind the spikes.
+        clock = decision[3] and k < layers - 1 and (-code - 1 if minus else code) == sizes[k]
+        some += clock
         if made[1] < len(log):
             log[made[1], 0], log[made[1], 1] = k, tick
             log[made[1], 2], log[made[1], 3] = (-code - 1 if minus else code), some
@@ -189,6 +193,9 @@ def _input_event(net, address, negative, tick, state, record):
                 if out[j]:
                     queue[k + 1, new] = j if out[j] > 0 else -j - 1
                     new += 1
+            if clock:
+                queue[k + 1, new] = n
+                new += 1
             k += 1
             head[k], tail[k] = 0, new
             continue
@@ -219,7 +226,7 @@ def _state(net):
     layers, neurons = len(net.sizes) - 1, net.sizes[1:].sum()
     return State(
         np.zeros(neurons, np.int64), np.zeros(neurons, np.int64), np.zeros(neurons, np.int8),
-        np.zeros(layers, np.int64), np.zeros((layers, net.sizes[1:].max()), np.int32),
+        np.zeros(layers, np.int64), np.zeros((layers, net.sizes[1:].max() + 1), np.int32),
         np.zeros(layers, np.int64), np.zeros(layers, np.int64),
     )  # fmt: skip
 
@@ -263,7 +270,7 @@ def run_events(net, window, events, record):
         tick, address = events.ticks[e], events.addresses[e]
         if tick >= window:
             break
-        if address < 0 or address >= net.sizes[0]:
+        if address < 0 or address >= net.sizes[0] + net.decision[3]:
             continue
         why = _input_event(net, address, events.negative[e], tick, state, record)
         if why:
@@ -276,12 +283,13 @@ def packed(network: SpikingNetwork) -> Net:
     sizes = np.array(network.shape, np.int64)
     params = np.array([
         (y.neuron.limit, y.neuron.theta, y.neuron.bipolar, y.neuron.reset == "zero", y.neuron.refractory,
-         y.neuron.refractory_integrate, y.neuron.leak, y.neuron.v_init, y.neuron.v_min, y.neuron.v_max)
+         y.neuron.refractory_integrate, y.neuron.leak, y.neuron.v_init, y.neuron.v_min, y.neuron.v_max,
+         y.neuron.leak_factor, y.neuron.fraction, y.neuron.v_reset)
         for y in network.layers
     ], np.int64)  # fmt: skip
     weights = np.concatenate([y.matrix.reshape(-1) for y in network.layers])
     at = np.cumsum([0] + [y.matrix.size for y in network.layers])[:-1]
     neuron_at = np.cumsum([0, *network.shape[1:]])[:-1]
     d = network.decision
-    decision = np.array([d.delta_s, d.terminate_max, d.count_max], np.int64)
+    decision = np.array([d.delta_s, d.terminate_max, d.count_max, network.clock], np.int64)
     return Net(sizes, np.stack([at, neuron_at], axis=1).astype(np.int64), params, weights, decision)

@@ -36,8 +36,8 @@ class ReferenceLayer:
         for j, w in enumerate(self.weights[address]):
             v = self.v[j]
             for _ in range(tick - self.tick if p.leak else 0):
-                v -= (abs(v) >> p.leak) * (1 if v >= 0 else -1)
-            v = max(p.v_min, min(p.v_max, v + (-w if negative else w)))
+                v -= (abs(v) * p.leak_factor >> p.leak) * (1 if v >= 0 else -1)
+            v = max(p.v_min, min(p.v_max, v + ((-w if negative else w) << p.fraction)))
             up = v > p.theta if p.compare == "gt" else v >= p.theta
             down = p.bipolar and (-v > p.theta if p.compare == "gt" else -v >= p.theta)
             if tick < self.until[j]:
@@ -45,7 +45,7 @@ class ReferenceLayer:
             elif up or down:
                 self.until[j] = tick + p.refractory
                 spikes.append((j, not up))
-                v = 0 if p.reset == "zero" else v - p.theta if up else v + p.theta
+                v = p.v_reset if p.reset == "zero" else v - p.theta if up else v + p.theta
             self.v[j] = v
         self.tick = tick
         return spikes
@@ -92,7 +92,7 @@ class ReferenceRun:
         ):
             if tick >= self.network.decision.window or self.reason:
                 break
-            if 0 <= address < self.network.n_in:
+            if 0 <= address < self.network.n_in + self.network.clock:
                 self._event(0, tick, address, negative)
 
     def _event(self, k: int, tick: int, address: int, negative: bool) -> None:
@@ -100,7 +100,8 @@ class ReferenceRun:
         spikes = self.layers[k].event(tick, address, negative)
         self.fired[k] += [(tick, j, minus) for j, minus in spikes]
         if k + 1 < len(self.layers):
-            for j, minus in spikes:
+            clock = self.network.clock and address == self.network.layers[k].n_in
+            for j, minus in [*spikes, (self.network.layers[k].n_out, False)] if clock else spikes:
                 if not self.reason:
                     self._event(k + 1, tick, j, minus)
             return

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.events import EventTable
 
 #: Numbers of the encoder types in kernels, by name.
 ENCODER_TYPES: Mapping[str, int] = {"jittered": 0, "periodic": 1, "bernoulli": 2, "burst": 3, "external": 4}
@@ -27,6 +28,9 @@ LFSR_TAPS = 0x80200003
 LFSR_STEPS = 16
 #: Largest number of ticks: an address-event word has 15 bits for the tick.
 WINDOW_MAX = 1 << 15
+#: Drawn events: the most that an input spikes in a tick, on average; and their key.
+DRAWN_RATE = 1 / 16
+_DRAW_KEY = int.from_bytes(b"events", "little")
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,25 @@ class Events:
         """Return the events as address-event words: address in bits 0 to 15, sign in bit 16, tick in bits 17 to 31."""
         word = self.addresses.astype(np.uint32) | self.negative.astype(np.uint32) << np.uint32(16)
         return word | self.ticks.astype(np.uint32) << np.uint32(17)
+
+
+def streams_of(table: EventTable) -> tuple[Events, ...]:
+    """Return the samples of an event file."""
+    parts = zip(table.starts[:-1].tolist(), table.starts[1:].tolist(), strict=True)
+    return tuple(Events.make(table.ticks[a:b], table.addresses[a:b], table.negative[a:b]) for a, b in parts)
+
+
+def draw_events(n_in: int, window: int, count: int, seed: int, rate: float = DRAWN_RATE) -> tuple[Events, ...]:
+    """Return streams of drawn events: each input of each spikes at a rate of its own, from 0 to `rate` a tick."""
+    streams = []
+    for k in range(count):
+        g = np.random.Generator(np.random.Philox(key=[seed, _DRAW_KEY], counter=[0, 0, 0, k]))
+        numbers = g.binomial(window, g.random(n_in) * rate)
+        addresses = np.repeat(np.arange(n_in), numbers)
+        ticks = g.integers(0, window, len(addresses))
+        order = np.lexsort((addresses, ticks))
+        streams.append(Events.make(ticks[order], addresses[order]))
+    return tuple(streams)
 
 
 def encode(encoder: Encoder, values: NDArray[np.uint8], window: int) -> Events:

@@ -7,12 +7,15 @@ refractory periods in which it may keep integrating, and a decision as soon as t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from oxnor.models.base.errors import InputError
 
 from .encoders import WINDOW_MAX
+
+#: Fields of :class:`Neuron` that older files do not have, and what they are there.
+OPTIONAL: Mapping[str, int] = {"fraction": 0, "leak_factor": 1, "v_reset": 0}
 
 
 def _check(where: str, values: Any, ranges: Mapping[str, tuple[int, int]], choices: Mapping[str, tuple]) -> None:
@@ -31,9 +34,9 @@ def _check(where: str, values: Any, ranges: Mapping[str, tuple[int, int]], choic
 class Neuron:
     """The integrate-and-fire neurons of a layer.
 
-    An event with sign s at weight w: V <- saturate(V + s * w), at any time. Then, if V >= theta (or, bipolar,
-    -V >= theta) outside a refractory period, the neuron fires once: V loses theta of its sign (or becomes 0), and
-    a refractory period begins.
+    An event with sign s at weight w: V <- saturate(V + s * w * 2**fraction), at any time. Then, if V >= theta (or,
+    bipolar, -V >= theta) outside a refractory period, the neuron fires once: V loses theta of its sign (or becomes
+    v_reset), and a refractory period begins.
 
     Parameters
     ----------
@@ -44,7 +47,7 @@ class Neuron:
     bipolar : bool
         Whether the neuron fires negative spikes too.
     reset : str
-        ``subtract``, or ``zero``.
+        ``subtract``, or ``zero``: V becomes `v_reset`.
     compare : str
         ``ge`` (fires at theta) or ``gt`` (above it).
     refractory : int
@@ -52,11 +55,18 @@ class Neuron:
     refractory_integrate : bool
         Whether it integrates in them; if not, V is held at 0.
     leak : int
-        At each tick V loses V / 2**leak, rounded towards 0; 0: no leak. Range [0, 31].
+        At each tick V loses V * leak_factor / 2**leak, rounded towards 0; 0: no leak. Range [0, 31].
     v_init : int
         V at the start of an image.
     v_bits : int
         Bits of V, two's complement; V saturates. Range [2, 31].
+    fraction : int
+        Bits of V below the unit of a weight: a leak loses less to rounding. theta, v_init and v_reset count in them.
+        Range [0, 16].
+    leak_factor : int
+        See `leak`: the multiplier where a power of two is too coarse. Range [1, 2**leak - 1], at most 255.
+    v_reset : int
+        See `reset`; 0 if that is ``subtract``.
     """
 
     weight_max: int = 4
@@ -69,14 +79,24 @@ class Neuron:
     leak: int = 0
     v_init: int = 0
     v_bits: int = 12
+    fraction: int = 0
+    leak_factor: int = 1
+    v_reset: int = 0
 
     def __post_init__(self) -> None:
-        _check("neuron", self, {"weight_max": (1, 15), "v_bits": (2, 31), "leak": (0, 31)}, {
+        _check("neuron", self, {"weight_max": (1, 15), "v_bits": (2, 31), "leak": (0, 31), "fraction": (0, 16)}, {
             "bipolar": (True, False), "refractory_integrate": (True, False),
             "reset": ("subtract", "zero"), "compare": ("ge", "gt"),
         })  # fmt: skip
-        limits = {"theta": (1, self.v_max), "refractory": (0, WINDOW_MAX), "v_init": (self.v_min, self.v_max)}
-        _check("neuron", self, limits, {})
+        resets = (self.v_min, self.v_max) if self.reset == "zero" else (0, 0)
+        _check("neuron", self, {
+            "theta": (1, self.v_max), "refractory": (0, WINDOW_MAX), "v_init": (self.v_min, self.v_max),
+            "leak_factor": (1, max(1, min(255, (1 << self.leak) - 1))), "v_reset": resets,
+        }, {})  # fmt: skip
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields by name, as files have them: those of :data:`OPTIONAL` only where they say something."""
+        return {k: v for k, v in asdict(self).items() if k not in OPTIONAL or v != OPTIONAL[k]}
 
     @property
     def v_min(self) -> int:

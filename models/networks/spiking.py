@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,15 +20,17 @@ from oxnor.models.networks.layers.fields import BITS, SIZE_MAX, ArrayField, Laye
 
 from .base import Chain, check_fields, check_synapses, read_data_header, read_entry
 from .encoders import Encoder
-from .neuron import Decision, Neuron
+from .neuron import OPTIONAL, Decision, Neuron
 
 FORMAT = "oxnor-spiking-network"
 #: Versions that are read; a file is written in the lowest that holds the network: see docs/network-file.md.
-FORMAT_VERSIONS = (1, 2)
-#: Fields of the header; in version 2 any other is refused.
+FORMAT_VERSIONS = (1, 2, 3)
+#: Fields of the header; from version 2 on any other is refused.
 _FIELDS = (
     "format", "version", "name", "layers", "info", "decision", "encoder", "view", "data_set", "classes",
 )  # fmt: skip
+#: Fields of the header that came with version 3.
+_FIELDS_3 = ("clock",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,8 @@ class SpikingLayer:
         positive, then its negative bank. A weight is the number of cells that are on in the positive bank less that
         in the negative one.
     neuron : Neuron
+    clock : bool
+        Whether the last row is the clock's, of which an event comes at the start of each tick: its weights are biases.
 
     Raises
     ------
@@ -60,13 +64,15 @@ class SpikingLayer:
 
     cells: NDArray[np.bool_]
     neuron: Neuron = field(default_factory=Neuron)
+    clock: bool = False
 
     def __post_init__(self) -> None:
         cells = np.asarray(self.cells)
         if cells.dtype != bool:
             raise InputError(f"spiking layer: cells must be bool (True is on), not {type_name(cells.dtype)}")
         width = self.neuron.cells
-        if cells.ndim != 2 or not 1 <= len(cells) < SIZE_MAX or not cells.shape[1] or cells.shape[1] % width:
+        rows, columns = cells.shape if cells.ndim == 2 else (0, 0)
+        if not 1 + self.clock <= rows < SIZE_MAX or not columns or columns % width:
             raise InputError(
                 f"spiking layer: cells must have shape (n_in, n_out * {width}), n_in below {SIZE_MAX},"
                 f" not {cells.shape}"
@@ -87,8 +93,8 @@ class SpikingLayer:
 
     @property
     def n_in(self) -> int:
-        """Number of inputs."""
-        return len(self.cells)
+        """Number of inputs, without the clock."""
+        return len(self.cells) - self.clock
 
     @property
     def n_out(self) -> int:
@@ -112,8 +118,8 @@ class SpikingLayer:
 
     @cached_property
     def matrix(self) -> NDArray[np.int8]:
-        """The signed weights, shape (n_in, n_out), as the cells read."""
-        banks = self.cells.reshape(self.n_in, self.n_out, 2, self.neuron.weight_max).sum(axis=3, dtype=np.int8)
+        """The signed weights, shape (n_in, n_out) and with a clock a row more, as the cells read."""
+        banks = self.cells.reshape(len(self.cells), self.n_out, 2, self.neuron.weight_max).sum(axis=3, dtype=np.int8)
         return np.ascontiguousarray(banks[:, :, 0] - banks[:, :, 1])
 
     def with_weights(self, weights: NDArray[np.bool_]) -> SpikingLayer:
@@ -125,7 +131,7 @@ class SpikingLayer:
         return {}
 
     @classmethod
-    def from_weights(cls, weights: Any, neuron: Neuron | None = None) -> SpikingLayer:
+    def from_weights(cls, weights: Any, neuron: Neuron | None = None, *, clock: bool = False) -> SpikingLayer:
         """Return a layer with thermometer-coded weights.
 
         Parameters
@@ -133,6 +139,8 @@ class SpikingLayer:
         weights : ndarray of int, shape (n_out, n_in)
             Each in [-weight_max, weight_max].
         neuron : Neuron, optional
+        clock : bool
+            Whether the last column has the biases.
         """
         neuron, array = neuron or Neuron(), np.asarray(weights)
         top = neuron.weight_max
@@ -147,7 +155,7 @@ class SpikingLayer:
         level = np.arange(top)
         signed = array.T.astype(np.int64)[:, :, None]
         cells = np.stack([signed > level, -signed > level], axis=2)
-        return cls(cells.reshape(len(signed), -1), neuron)
+        return cls(cells.reshape(len(signed), -1), neuron, clock)
 
 
 #: How an image of 28 x 28 becomes the inputs: by name, (pixels cut off at each side, side of the averaged squares).
@@ -195,10 +203,19 @@ class SpikingNetwork(Chain):
         self.check_layers()
         if self.n_out < 2:
             raise InputError(f"network: the last layer must have at least 2 neurons, not {self.n_out}")
+        if len({layer.clock for layer in self.layers}) > 1:
+            raise InputError("network: all layers must have a clock, or none")
+        if self.clock and self.encoder.kind != "external":
+            raise InputError("network: encoder must be external with a clock, whose events come from outside")
         if self.view not in VIEWS:
             raise InputError(f"network: view must be one of {', '.join(VIEWS)}, not {self.view!r}")
         self.check_info()
         self.check_data()
+
+    @property
+    def clock(self) -> bool:
+        """Whether the layers have biases: rows of a clock, whose address is the number of inputs."""
+        return self.layers[0].clock
 
     @property
     def n_cells(self) -> int:
@@ -213,12 +230,12 @@ class SpikingNetwork(Chain):
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "layers": [{"kind": y.kind, "n_in": y.n_in, "n_out": y.n_out, "neuron": asdict(y.neuron)}
+            "layers": [{"kind": y.kind, "n_in": len(y.cells), "n_out": y.n_out, "neuron": y.neuron.settings()}
                        for y in self.layers],
             "decision": asdict(self.decision),
             "encoder": asdict(self.encoder),
             "view": self.view,
-        }  # fmt: skip
+        } | ({"clock": True} if self.clock else {})  # fmt: skip
 
     @cached_property
     def digest(self) -> str:
@@ -259,7 +276,9 @@ class SpikingNetwork(Chain):
     def save(self, path: str | Path) -> None:
         """Write the network to an ``.npz`` file, whole or not at all; equal networks give equal bytes."""
         optional = self.data_header()
-        header = {"format": FORMAT, "version": 2 if optional else 1, "name": self.name, "info": dict(self.info)}
+        newest = self.clock or any(OPTIONAL.keys() & y.neuron.settings() for y in self.layers)
+        version = 3 if newest else 2 if optional else 1
+        header = {"format": FORMAT, "version": version, "name": self.name, "info": dict(self.info)}
         text = json.dumps(header | self._settings() | optional, sort_keys=True)
         arrays: dict[str, NDArray] = {"header": np.frombuffer(text.encode(), np.uint8)}
         for i, layer in enumerate(self.layers):
@@ -277,11 +296,15 @@ class SpikingNetwork(Chain):
         """
         with NpzReader(path) as source, naming(path):
             header = source.json_header(FORMAT, *FORMAT_VERSIONS)
-            check_fields(header, _FIELDS)
+            newest = header["version"] > 2
+            check_fields(header, _FIELDS + _FIELDS_3 if newest else _FIELDS)
             for name, kind in {"name": str, "layers": list, "info": dict, "view": str}.items():
                 if not isinstance(header.get(name), kind):
                     raise InputError(f"header.{name} must be of type {kind.__name__}, not {header.get(name)!r}")
-            layers = _read_layers(source, header["layers"])
+            clock = header.get("clock", False) if newest else False
+            if not isinstance(clock, bool):
+                raise InputError(f"header.clock must be true or false, not {clock!r:.80}")
+            layers = _read_layers(source, header["layers"], clock, OPTIONAL if newest else ())
             decision = read_settings(Decision, header.get("decision"), "header.decision")
             encoder = read_settings(Encoder, header.get("encoder"), "header.encoder")
             about = read_data_header(header, layers[-1].n_out) if layers else {}
@@ -298,21 +321,26 @@ def through_view(images: NDArray[np.uint8], view: str) -> NDArray[np.uint8]:
     return ((sums + area // 2) // area).astype(np.uint8).reshape(len(grey), -1)
 
 
-def read_settings(kind: Any, settings: Any, where: str) -> Any:
-    """Return a Neuron, Decision or Encoder from a mapping that is not trusted; `where` names it in errors."""
-    names = {f.name for f in fields(kind)}
-    if not isinstance(settings, dict) or set(settings) != names:
+def read_settings(kind: Any, settings: Any, where: str, optional: Collection[str] = ()) -> Any:
+    """Return a Neuron, Decision or Encoder from a mapping that is not trusted; `where` names it in errors.
+
+    Of the fields that came later only the `optional` may be there.
+    """
+    names = {f.name for f in fields(kind) if f.name not in OPTIONAL}
+    if not isinstance(settings, dict) or set(settings) - set(optional) != names:
         raise InputError(f"{where} must have exactly the fields {', '.join(sorted(names))}, not {settings!r}")
     return kind(**settings)
 
 
-def _read_layers(source: NpzReader, entries: list[Any]) -> tuple[SpikingLayer, ...]:
+def _read_layers(
+    source: NpzReader, entries: list[Any], clock: bool, optional: Collection[str]
+) -> tuple[SpikingLayer, ...]:
     fields = SpikingLayer.fields
     sizes = [read_entry(entry, {SpikingLayer.kind: fields}, f"header.layers[{i}]") for i, entry in enumerate(entries)]
     check_synapses(sum(s["n_in"] * s["n_out"] for s in sizes))
     layers = []
     for i, (entry, size) in enumerate(zip(entries, sizes, strict=True)):
-        neuron = read_settings(Neuron, entry.get("neuron"), f"header.layers[{i}].neuron")
+        neuron = read_settings(Neuron, entry.get("neuron"), f"header.layers[{i}].neuron", optional)
         arrays = fields.read(source, f"layer{i}", size | {"cells": neuron.cells})
-        layers.append(SpikingLayer(**arrays, neuron=neuron))
+        layers.append(SpikingLayer(**arrays, neuron=neuron, clock=clock))
     return tuple(layers)

@@ -44,8 +44,6 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
 
 def describe_spiking(network: SpikingNetwork, config: SpikingConfig) -> dict[str, Any]:
     """Return a spiking network's layers and card, and the structure of its engine."""
-    from dataclasses import asdict
-
     from oxnor.hw.emit.spiking import describe_spiking as engine
 
     layers = [
@@ -56,7 +54,7 @@ def describe_spiking(network: SpikingNetwork, config: SpikingConfig) -> dict[str
             "cells": int(layer.cells.size),
             "on": float(layer.cells.mean()),
             "ranges": {"weights": [int(layer.matrix.min()), int(layer.matrix.max())]},
-            "neuron": asdict(layer.neuron),
+            "neuron": layer.neuron.settings(),
         }
         for layer in network.layers
     ]

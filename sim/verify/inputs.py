@@ -15,16 +15,14 @@ from oxnor.models.datasets.events import read_events
 from oxnor.models.datasets.known import KNOWN_SETS, load_dataset
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.golden.registry import takes_events, type_of
-from oxnor.models.networks.encoders import Events
+from oxnor.models.networks.encoders import DRAWN_RATE, Events, draw_events, streams_of
 
 #: Images in the MNIST test set.
 IMAGES_MAX = 10_000
 #: Inputs of a network that is given digits: 28 x 28 pixels.
 DIGIT_SIZE = 28 * 28
 # Apart from the kinds of ``oxnor.models.base.rng``, whose keys are small numbers.
-_KEY, _EVENTS_KEY = int.from_bytes(b"images", "little"), int.from_bytes(b"events", "little")
-#: Drawn events: the most that an input spikes in a tick, on average.
-DRAWN_RATE = 1 / 16
+_KEY = int.from_bytes(b"images", "little")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,27 +149,8 @@ def _event_inputs(network: Any, options: DataOptions) -> Inputs:
     count = options.images or min(options.at_most, len(table))
     if count > len(table):
         raise InputError(f"must be in [1, {len(table)}], as {table.path} has no more, not {count}", parameter="images")
-    streams = tuple(
-        Events.make(table.ticks[a:b], table.addresses[a:b], table.negative[a:b])
-        for a, b in zip(table.starts[:count], table.starts[1:], strict=False)
-    )
-    return Inputs(
-        streams, None if table.labels is None else table.labels[:count], f"events of {table.path.name}",
-        class_names(network),
-    )  # fmt: skip
-
-
-def draw_events(n_in: int, window: int, count: int, seed: int, rate: float = DRAWN_RATE) -> tuple[Events, ...]:
-    """Return streams of drawn events: each input of each spikes at a rate of its own, from 0 to `rate` a tick."""
-    streams = []
-    for k in range(count):
-        g = np.random.Generator(np.random.Philox(key=[seed, _EVENTS_KEY], counter=[0, 0, 0, k]))
-        numbers = g.binomial(window, g.random(n_in) * rate)
-        addresses = np.repeat(np.arange(n_in), numbers)
-        ticks = g.integers(0, window, len(addresses))
-        order = np.lexsort((addresses, ticks))
-        streams.append(Events.make(ticks[order], addresses[order]))
-    return tuple(streams)
+    labels = None if table.labels is None else table.labels[:count]
+    return Inputs(streams_of(table)[:count], labels, f"events of {table.path.name}", class_names(network))
 
 
 def class_names(network: Any, others: tuple[str, ...] = ()) -> tuple[str, ...]:

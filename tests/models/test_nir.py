@@ -16,7 +16,8 @@ from oxnor.cli.networks.fields import parse_fields
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.import_network import import_network
-from oxnor.models.exchange.nir.network import SpikingOptions, network_of
+from oxnor.models.exchange.nir.network import compared, network_of
+from oxnor.models.exchange.nir.options import SpikingOptions
 from oxnor.models.exchange.nir.reader import METADATA, parse
 from oxnor.models.exchange.nir.writer import export_nir, to_graph
 from oxnor.models.golden import spiking as spiking_golden
@@ -225,17 +226,16 @@ _META = f"node/nodes/neurons0/metadata/{METADATA}"
 
 
 @pytest.mark.parametrize(("made", "message"), [
-    (lambda: content(nir.NIRGraph.from_list(nir.Affine(W, ONE), nir.IF(ONE, ONE))), "Affine 'affine': bias must be 0: oxnor works on events, and a bias is a current between them: train without"),
     (lambda: content(simple(threshold=np.array([4.0, 4.1]))), "IF 'if': weights and threshold must be whole multiples of one step, at most 15 of it: with 2 the largest error is 0.049 of a step"),
     (lambda: content(simple(reset=4 * ONE)), "IF 'if': v_threshold must be above v_reset in every neuron"),
     (lambda: content(simple(reset=np.array([0.0, -1.0]))), "IF 'if': v_reset must be the same part of v_threshold in every neuron"),
     (lambda: content(simple(threshold=ONE * np.nan)), "IF 'if' v_threshold: every value must be finite"),
     (lambda: content(simple(threshold=ONE * 1e12)), "IF 'if': neuron: theta must be an integer in [1, 1073741823], not 1000000000001"),
-    (lambda: content(nir.NIRGraph.from_list(nir.Linear(W), nir.IF(ONE, ONE), nir.Linear(W))), "Output 'output': the network must end with the spikes of IF neurons"),
-    (lambda: content(nir.NIRGraph.from_list(nir.IF(ONE, ONE))), "IF 'if': must have a Linear or Affine node before it"),
+    (lambda: content(nir.NIRGraph.from_list(nir.Linear(W), nir.IF(ONE, ONE), nir.Linear(W))), "Output 'output': the network must end with the spikes of IF or LIF neurons"),
     (lambda: content(nir.NIRGraph.from_list(nir.Linear(W), nir.LIF(ONE, ONE, ONE, ONE), nir.Linear(W), nir.CubaLIF(ONE, ONE, ONE, ONE, ONE))),
-     ("2 nodes cannot be imported\n  - LIF 'lif': it decays by exp(-t / tau), which leaves every grid of integers; oxnor's leak is V / 2**leak a tick, rounded towards 0, and only LIF nodes that oxnor exported are accepted: use IF\n"
-     "  - CubaLIF 'cubalif': synapses with a current of their own are not supported: train with IF")),
+     "1 node cannot be imported\n  - CubaLIF 'cubalif': synapses with a current of their own are not supported: train with LIF or IF"),
+    (lambda: content(nir.NIRGraph.from_list(nir.Linear(W), nir.LIF(0 * ONE + 1e-5, ONE, 0 * ONE, ONE), nir.Linear(W / 7 + 0.01), nir.IF(ONE, -ONE))),
+     "2 nodes cannot be imported\n  - LIF 'lif': tau must be above a tick of 0.0001 s in every neuron (`tick` is another one)\n  - IF 'if': v_threshold must be above v_reset in every neuron"),
     (lambda: broken(lambda g: g.edges.append(("if", "linear"))), "2 nodes cannot be imported\n  - IF 'if': its output goes to several nodes, or back: only chains are supported\n  - Linear 'linear': it has several inputs: only chains are supported"),
     (lambda: broken(lambda g: g.edges.remove(("linear", "if"))), "2 nodes cannot be imported\n  - IF 'if': it is not between the input and the output\n  - Output 'output': it is not between the input and the output"),
     (lambda: broken(lambda g: g.edges.append(("if", "x"))), "edges: 'x' must be a node"),
@@ -306,7 +306,7 @@ def test_commands(tmp_path):
     (["import", "x.nir", "-o", "y.npz", "--neuron", "weight_max=99"], "x.nir: IF 'if': neuron: weight_max must be an integer in [1, 15], not 99"),
     (["import", "x.nir", "-o", "y.npz", "--neuron", "compare=x"], "x.nir: IF 'if': neuron: compare must be one of ge, gt, not 'x'"),
     (["import", "x.nir", "-o", "y.npz", "--input", "unit"], "--input must not be given for NIR: a spiking network takes grey values or events"),
-    (["import", "x.npz", "-o", "y.npz", "--round"], "--neuron, --decision, --encoder, --round must not be given for arrays .npz"),
+    (["import", "x.npz", "-o", "y.npz", "--round"], "--neuron, --decision, --encoder, --round, --tick, --leak-bits, --events must not be given for arrays .npz"),
 ])  # fmt: skip
 def test_bad_options(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

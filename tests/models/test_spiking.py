@@ -28,11 +28,18 @@ def network_of(weights, neuron=None, decision=None, encoder=EXTERNAL):
     return SpikingNetwork("test", layers, decision or Decision(delta_s=0, window=1000), encoder)
 
 
-neurons = st.builds(
+plain_neurons = st.builds(
     Neuron, weight_max=st.just(4), theta=st.integers(1, 7), bipolar=st.booleans(), reset=st.sampled_from(["subtract", "zero"]),
     compare=st.sampled_from(["ge", "gt"]), refractory=st.integers(0, 4), refractory_integrate=st.booleans(),
     leak=st.sampled_from([0, 0, 1, 2]), v_init=st.integers(-3, 3), v_bits=st.sampled_from([4, 5, 12]),
 )  # fmt: skip
+#: With all that leaky neurons of other tools need.
+leaky_neurons = st.builds(
+    Neuron, weight_max=st.just(4), theta=st.integers(1, 90), bipolar=st.booleans(), reset=st.just("zero"), refractory=st.integers(0, 2),
+    leak=st.integers(4, 5), leak_factor=st.integers(1, 15), fraction=st.integers(0, 4), v_reset=st.integers(-9, 9),
+    v_bits=st.sampled_from([8, 14]),
+)  # fmt: skip
+neurons = st.one_of(plain_neurons, leaky_neurons)
 decisions = st.builds(
     Decision, delta_s=st.integers(0, 5), terminate_max=st.integers(0, 6), window=st.integers(1, 30),
     tie=st.sampled_from(["lowest", "highest"]), count_bits=st.sampled_from([4, 16]),
@@ -50,9 +57,10 @@ def streams(draw, n_in, most=60):
 @st.composite
 def networks(draw):
     shape = draw(st.sampled_from([(5, 3), (4, 2), (5, 4, 3), (4, 3, 3, 2)]))
-    g = np.random.default_rng(draw(st.integers(0, 999)))
+    g, clock = np.random.default_rng(draw(st.integers(0, 999))), draw(st.booleans())
     layers = tuple(
-        SpikingLayer.from_weights(g.integers(-4, 5, (b, a)), draw(neurons)) for a, b in itertools.pairwise(shape)
+        SpikingLayer.from_weights(g.integers(-4, 5, (b, a + clock)), draw(neurons), clock=clock)
+        for a, b in itertools.pairwise(shape)
     )
     return SpikingNetwork("drawn", layers, draw(decisions), EXTERNAL)
 
@@ -218,6 +226,30 @@ def test_file_round_trip(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+def test_biases_and_leaky_neurons_in_a_file(tmp_path):
+    """They came with version 3: a network without them is written as before, and a file of version 1 has none."""
+    neuron = Neuron(theta=50, leak=5, leak_factor=3, fraction=4, reset="zero", v_reset=-2, v_bits=14)
+    layers = tuple(SpikingLayer.from_weights(np.ones(s, int), neuron, clock=True) for s in ((3, 5), (2, 4)))
+    network = SpikingNetwork("leaky", layers, Decision(delta_s=0, window=9), EXTERNAL)
+    assert (network.shape, network.clock, layers[0].matrix.shape) == ((4, 3, 2), True, (5, 3))
+    network.save(tmp_path / "a.npz")
+    again = SpikingNetwork.load(tmp_path / "a.npz")
+    assert (again.digest, again.clock, again.layers[1].neuron) == (network.digest, True, neuron)
+    with np.load(tmp_path / "a.npz") as arrays:
+        content = dict(arrays)
+    header = json.loads(content["header"].tobytes())
+    assert header["version"] == 3
+    del header["clock"]
+    content["header"] = np.frombuffer(json.dumps(header | {"version": 2}).encode(), np.uint8)
+    np.savez(tmp_path / "old.npz", **content)
+    with pytest.raises(InputError, match="must have exactly the fields"):
+        SpikingNetwork.load(tmp_path / "old.npz")
+    with pytest.raises(InputError, match="network: encoder must be external with a clock"):
+        replace(network, encoder=Encoder())
+    with pytest.raises(InputError, match="network: all layers must have a clock, or none"):
+        replace(network, layers=(layers[0], network_of([np.ones((2, 3), int)]).layers[0]))
+
+
 def _header(change):
     def edit(arrays):
         header = json.loads(arrays["header"].tobytes())
@@ -228,7 +260,7 @@ def _header(change):
 
 
 @pytest.mark.parametrize(("edit", "message"), [
-    (_header(lambda h: h.update(version=9)), "header.version must be 1 or 2, not 9: the file is from another release"),
+    (_header(lambda h: h.update(version=9)), "header.version must be 1 or 2 or 3, not 9: the file is from another release"),
     (_header(lambda h: h.update(view="x")), "network: view must be one of whole, crop24-mean2, not 'x'"),
     (_header(lambda h: h["layers"][0]["neuron"].update(theta=0)), "neuron: theta must be an integer in [1, 2047], not 0"),
     (_header(lambda h: h["layers"][0].update(n_in=10**9)), "header.layers[0].n_in must be an integer in [1, 65536], not 1000000000"),

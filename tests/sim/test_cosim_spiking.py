@@ -13,6 +13,7 @@ from oxnor.models import zoo
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
+from oxnor.models.golden.spiking import with_clock
 from oxnor.models.networks.encoders import Encoder, Events
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork
 from oxnor.sim.runner import toolchain
@@ -28,10 +29,10 @@ pytestmark = [
 EXTERNAL = Encoder(kind="external")
 
 
-def drawn(shape, neurons, decision, encoder=EXTERNAL, seed=0):
+def drawn(shape, neurons, decision, encoder=EXTERNAL, seed=0, clock=False):
     g = np.random.default_rng([seed, *shape])
     layers = tuple(
-        SpikingLayer.from_weights(g.integers(-p.weight_max, p.weight_max + 1, (b, a)), p)
+        SpikingLayer.from_weights(g.integers(-p.weight_max, p.weight_max + 1, (b, a + clock)), p, clock=clock)
         for a, b, p in zip(shape, shape[1:], neurons, strict=False)
     )
     return SpikingNetwork("drawn", layers, decision, encoder)
@@ -64,6 +65,12 @@ CORNERS = {
         (5, 4, 3, 3), [Neuron(bipolar=False), Neuron(theta=5, v_init=2, refractory=1), Neuron(theta=3, weight_max=2)],
         Decision(delta_s=4, window=200), (3, 16),
     ),
+    # The clock comes in every tick, so that streams are long: few ticks.
+    "biases, a leak by a factor, fractions, a reset to a value": (
+        (5, 3, 2), [Neuron(theta=90, leak=4, leak_factor=3, fraction=4, reset="zero", v_reset=-7, bipolar=False),
+                    Neuron(theta=20, leak=3, fraction=2, v_bits=9)],
+        Decision(delta_s=0, window=60), (4, 16),
+    ),
     "counts saturate": ((4, 2), [Neuron(theta=1, weight_max=1)], Decision(delta_s=0, window=99, count_bits=3), None),
 }  # fmt: skip
 
@@ -71,16 +78,17 @@ CORNERS = {
 @pytest.mark.parametrize("name", CORNERS)
 def test_corner(name, tmp_path):
     shape, neurons, decision, macro = CORNERS[name]
-    network = drawn(shape, neurons, decision)
+    clock = name.startswith("biases")
+    network = drawn(shape, neurons, decision, clock=clock)
     config = SpikingConfig.for_network(network, macro_size=macro)
-    streams = random_streams(shape[0], 40, len(name))
+    streams = [with_clock(s, network) for s in random_streams(shape[0] + clock, 40, len(name))]
     result = simulate(network, streams, engine=config, run=RunOptions(simulator="icarus", pauses=name != "SPIRIT", build_dir=tmp_path))
     assert result.ok, result.difference
     assert result.spikes > 50
     assert result.registers["FRAMES"] == result.registers["RESULTS"] == 40
     assert result.registers["STATUS"] == 0
     # A stream without events is sent as a word that is none.
-    wrong = sum(int((s.addresses >= shape[0]).sum()) if len(s.ticks) else 1 for s in streams)
+    wrong = sum(int((s.addresses >= shape[0] + clock).sum()) if len(s.ticks) else 1 for s in streams)
     assert result.registers["DROPPED"] == wrong
     if name != "SPIRIT":  # without pauses every cycle is predicted
         assert result.predicted_cycles is None

@@ -2,7 +2,7 @@
 
 NIR's integrate-and-fire node adds r * w at a spike of weight w, fires when v > v_threshold, and then has v = v_reset.
 On a grid of integers v > t is v >= floor(t) + 1, so such a node is a :class:`oxnor.models.networks.spiking.Neuron`
-if its weights lie on a grid. Decay, with which NIR's other nodes lose potential, leaves every grid.
+if its weights lie on a grid. :mod:`.leaky` has the nodes that decay, which leave every grid.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ def to_nir(neuron: Neuron) -> tuple[str, dict[str, float]]:
     zero = neuron.reset == "zero"
     start = neuron.v_init if zero else 0  # NIR starts at 0, so that potentials are shifted
     half = 0.5 if zero and neuron.compare == "ge" else 0.0
-    numbers = {"r": 1.0, "v_threshold": neuron.theta - half - start, "v_reset": float(-start)}
+    unit = 2.0**neuron.fraction
+    numbers = {"r": 1.0, "v_threshold": (neuron.theta - half - start) / unit}
+    numbers["v_reset"] = (neuron.v_reset - start) / unit
     if not neuron.leak:
         return "IF", numbers
-    tau = -1 / math.log1p(-(2.0**-neuron.leak))
-    return "LIF", numbers | {"r": tau, "tau": tau, "v_leak": float(-start)}
+    tau = -1 / math.log1p(-neuron.leak_factor * 2.0**-neuron.leak)
+    return "LIF", numbers | {"r": tau, "tau": tau, "v_leak": -start / unit}
 
 
 def losses(neuron: Neuron) -> list[str]:
@@ -75,6 +77,35 @@ class Fitted:
     step: float
     error: float
     rounded: int
+
+
+def levels_of(scaled: NDArray[np.float64], most: int | None, rounding: bool) -> tuple[int, float, float]:
+    """Return the fewest steps, the step and the largest error in steps of a grid on which weights lie.
+
+    Raises
+    ------
+    InputError
+        If there is none and they may not be rounded.
+    """
+    peak = float(np.abs(scaled).max(initial=0))
+    if not peak:
+        return 1, 1.0, 0.0
+
+    def off(levels: int) -> float:
+        steps = scaled * (levels / peak)
+        return float(np.abs(steps - np.rint(steps)).max(initial=0))
+
+    limit = most or _LEVELS_MAX
+    levels = next((k for k in range(1, limit + 1) if off(k) <= ROUNDING), 0)
+    if not levels:
+        if not rounding:
+            best = min(range(1, limit + 1), key=off)
+            raise InputError(
+                f"weights must be whole multiples of one step, at most {limit} of it: with {best} the largest error is"
+                f" {off(best):.2g} of a step (`rounding` takes the nearest)"
+            )
+        levels = most or Neuron().weight_max
+    return levels, peak / levels, off(levels)
 
 
 def fit(

@@ -17,26 +17,21 @@ METADATA, METADATA_VERSION = "oxnor", 1
 #: Arrays that a node of each type must have.
 NODE_TYPES: Mapping[str, tuple[str, ...]] = {
     "Input": ("shape",), "Output": ("shape",), "Flatten": (), "Scale": ("scale",), "Linear": ("weight",),
-    "Affine": ("weight", "bias"), "IF": ("r", "v_threshold"), "LIF": ("r", "tau", "v_leak", "v_threshold"),
+    "Affine": ("weight", "bias"), "Conv2d": ("weight", "stride", "padding", "dilation", "groups", "bias"),
+    "SumPool2d": ("kernel_size", "stride", "padding"), "AvgPool2d": ("kernel_size", "stride", "padding"),
+    "IF": ("r", "v_threshold"), "LIF": ("r", "tau", "v_leak", "v_threshold"),
 }  # fmt: skip
 #: Why nodes of other types are refused.
 REFUSED: Mapping[str, str] = {
-    "CubaLIF": "synapses with a current of their own are not supported: train with IF",
-    "CubaLI": "synapses with a current of their own are not supported: train with IF",
+    "CubaLIF": "synapses with a current of their own are not supported: train with LIF or IF",
+    "CubaLI": "synapses with a current of their own are not supported: train with LIF or IF",
     "LI": "a neuron that does not fire is not supported: end with IF, the output with most spikes wins",
     "I": "a neuron that does not fire is not supported: end with IF, the output with most spikes wins",
-    "Conv1d": "convolutions are not supported: Linear is",
-    "Conv2d": "convolutions are not supported: Linear is",
-    "SumPool2d": "pooling is not supported",
-    "AvgPool2d": "pooling is not supported",
+    "Conv1d": "convolutions along one side are not supported: Conv2d and Linear are",
     "Delay": "delays are not supported",
     "Threshold": "a threshold without a membrane is not supported: use IF",
     "NIRGraph": "graphs inside the graph are not supported: write one flat graph",
 }
-_LIF = (
-    "it decays by exp(-t / tau), which leaves every grid of integers; oxnor's leak is V / 2**leak a tick, rounded"
-    " towards 0, and only LIF nodes that oxnor exported are accepted: use IF"
-)
 
 
 @dataclass(frozen=True)
@@ -112,8 +107,6 @@ def _chain(nodes: Mapping[str, NirNode], edges: list[list[str]]) -> tuple[NirNod
     for node in nodes.values():
         if node.kind not in NODE_TYPES:
             problems.append(f"{node.label}: {REFUSED.get(node.kind, 'the node is not supported')}")
-        elif node.kind == "LIF" and node.metadata is None:
-            problems.append(f"{node.label}: {_LIF}")
     starts = [n for n in nodes.values() if n.kind == "Input"]
     if len(starts) != 1:
         raise InputError(f"must have one Input node, not {len(starts)}")

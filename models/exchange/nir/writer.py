@@ -32,11 +32,16 @@ def to_graph(network: SpikingNetwork) -> Any:
     for k, layer in enumerate(network.layers):
         kind, numbers = to_nir(layer.neuron)
         arrays = {name: np.full(layer.n_out, value, np.float32) for name, value in numbers.items()}
-        nodes[f"linear{k}"] = nir.Linear(layer.matrix.T.astype(np.float32))
-        nodes[f"neurons{k}"] = getattr(nir, kind)(**arrays, metadata=told(neuron=asdict(layer.neuron)))
+        weights = layer.matrix.T.astype(np.float32)
+        if layer.clock:
+            nodes[f"linear{k}"] = nir.Affine(weights[:, :-1], weights[:, -1])
+        else:
+            nodes[f"linear{k}"] = nir.Linear(weights)
+        nodes[f"neurons{k}"] = getattr(nir, kind)(**arrays, metadata=told(neuron=layer.neuron.settings()))
     nodes["output"] = nir.Output(np.array([network.n_out]))
     names = list(nodes)
-    whole = told(decision=asdict(network.decision), encoder=asdict(network.encoder), view=network.view)
+    clock = {"clock": True} if network.clock else {}
+    whole = told(**clock, decision=asdict(network.decision), encoder=asdict(network.encoder), view=network.view)
     return nir.NIRGraph(nodes, list(itertools.pairwise(names)), metadata=whole)
 
 
