@@ -26,7 +26,15 @@ from . import spiking_kernels as kernels
 REASONS = ("window", "delta", "maximum")
 #: Energy of a synaptic event, in joules, as published for the SPIRIT chip (130 nm): synapse and neuron (reference 14).
 ENERGY_J = 3.6e-12
-ENERGY_TEXT = f"synaptic events x the published {ENERGY_J * 1e12:g} pJ: computed, not measured"
+#: Inputs and outputs of that chip.
+ENERGY_SHAPE = (144, 10)
+
+
+def energy_text(shape: tuple[int, ...]) -> str:
+    """Return where the energy of a network of this shape comes from, in words."""
+    published = f"synaptic events x the {ENERGY_J * 1e12:g} pJ published for the SPIRIT chip"
+    other = "" if tuple(shape) == ENERGY_SHAPE else f", whose shape is {'-'.join(map(str, ENERGY_SHAPE))}, not this one"
+    return f"{published} (130 nm){other}: computed, not measured"
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
-from oxnor.models.golden.spiking import ENERGY_J, ENERGY_TEXT
+from oxnor.models.golden.spiking import ENERGY_J, energy_text
 from oxnor.models.golden.spiking_reference import ReferenceRun
 from oxnor.models.networks.encoders import encode
 from oxnor.models.networks.spiking import SpikingNetwork
@@ -85,7 +85,7 @@ class Spirit:
             "images": self.images,
             "published": dict(PUBLISHED),
             "ours": self.summary,
-            "energy": ENERGY_TEXT,
+            "energy": energy_text(self.run.network.shape),
             "accuracy_against_delta_s": self.deltas,
             "accuracy_against_wrong_cells": self.cells,
             "accuracy_against_refractory": {"ticks": list(REFRACTORIES)} | self.refractory,

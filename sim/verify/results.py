@@ -283,4 +283,4 @@ class SpikingResult:
         """Return all but the arrays, and whether it is right."""
         left_out = ("readout", "golden", "times", "schedule", "synapses", "registers")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out}
-        return values | {"energy": spiking_golden.ENERGY_TEXT, "ok": self.ok}
+        return values | {"energy": spiking_golden.energy_text(self.shape), "ok": self.ok}

@@ -63,7 +63,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
     assert "output spikes of the RTL" in raster.read_text()
     assert found["cycles"] == found["predicted_cycles"]
     assert found["cycle_mismatches"] == 0
-    assert found["energy"] == "synaptic events x the published 3.6 pJ: computed, not measured"
+    assert found["energy"] == "synaptic events x the 3.6 pJ published for the SPIRIT chip (130 nm), whose shape is 144-10, not this one: computed, not measured"
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert len(rows) == 30
     assert int(rows[-1]["result_cycle"]) == found["cycles"]
@@ -144,6 +144,7 @@ def test_spirit(tmp_path):
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["published"]["input_spikes"] == 136
+    assert found["energy"] == "synaptic events x the 3.6 pJ published for the SPIRIT chip (130 nm): computed, not measured"
     assert found["ours"]["energy_j"] == pytest.approx(found["ours"]["synaptic_events"] * 3.6e-12)
     assert [d["delta_s"] for d in found["accuracy_against_delta_s"]] == list(task.DELTAS)
     curves = found["accuracy_against_refractory"]

@@ -31,6 +31,7 @@ from oxnor.design import Design
 from oxnor.example import EXAMPLE
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.events import read_events
 from oxnor.models.datasets.files import read_dataset, read_labels
 from oxnor.models.devices import model as device_model
 from oxnor.models.devices.fit_file import fit_csv
@@ -242,6 +243,10 @@ def make_files(folder):
     (folder / "design.toml").write_text(EXAMPLE)
     write_sets(folder, g)
     write_sources(folder, g, network)
+    events = {"tick": np.arange(6), "address": np.arange(6), "sample": np.arange(6) // 2, "label": np.arange(3)}
+    np.savez(folder / "events.npz", **events)
+    rows = [f"{k},{k},{1 - 2 * (k % 2)},{k // 2},{k // 2}" for k in range(6)]
+    (folder / "events.csv").write_text("\n".join(["tick,address,sign,sample,label", *rows]))
     with Results(folder / "results.sqlite", header_of_a_sweep(network)) as results:
         for key in (Key(ALL_LAYERS, 0.0, 0), Key(ALL_LAYERS, 0.01, 0), Key(0, 0.01, 1)):
             results.add(Trial(key, 3, np.diag([4, 3, 3]), 0.1))
@@ -274,6 +279,8 @@ def make_files(folder):
         "set.csv": (read_dataset, (damage_bytes,), 1),
         "set.idx": (read_dataset, (damage_bytes,), 1),
         "set.gz": (read_dataset, (damage_bytes,), 1),
+        "events.npz": (read_events, (damage_bytes, damage_archive), 1),
+        "events.csv": (read_events, (damage_bytes,), 1),
         "labels.txt": (read_labels, (damage_bytes,), 1),
         "picture.png": (in_folder("a/1.png", {}, read_dataset), (damage_bytes,), 1),
         "picture.jpg": (in_folder("a/1.jpg", {}, read_dataset), (damage_bytes,), 1),

@@ -16,7 +16,7 @@ from oxnor.cli.networks.fields import parse_fields
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.import_network import import_network
-from oxnor.models.exchange.nir.network import compared, network_of
+from oxnor.models.exchange.nir.network import network_of
 from oxnor.models.exchange.nir.options import SpikingOptions
 from oxnor.models.exchange.nir.reader import METADATA, parse
 from oxnor.models.exchange.nir.writer import export_nir, to_graph
@@ -62,6 +62,7 @@ def drawn(shape, neurons, seed=0, **fields):
 
 OURS = [
     Neuron(), Neuron(bipolar=False, reset="zero", compare="ge", v_init=-3, theta=7), Neuron(reset="zero", compare="gt", theta=1),
+    Neuron(theta=99, leak=7, leak_factor=5, fraction=4, reset="zero", v_init=3, v_reset=-8, v_bits=15),
     Neuron(leak=3, v_init=2, refractory=4, refractory_integrate=False), Neuron(leak=1, reset="zero", v_init=1, weight_max=15),
 ]  # fmt: skip
 
@@ -71,6 +72,17 @@ def test_export_and_import_give_the_same_network(neuron):
     network = drawn((9, 5, 3), [neuron, Neuron(weight_max=2)], decision=Decision(delta_s=3, window=77, tie="highest"),
                     encoder=Encoder(kind="external", seed=9))  # fmt: skip
     assert imported(to_graph(network)).digest == network.digest
+
+
+def test_export_and_import_keep_biases():
+    layers = tuple(
+        SpikingLayer.from_weights(np.random.default_rng(2).integers(-4, 5, shape), Neuron(bipolar=False), clock=True)
+        for shape in ((5, 8), (3, 6))
+    )
+    network = SpikingNetwork("drawn", layers, Decision(delta_s=0, window=30), Encoder(kind="external"))
+    graph = to_graph(network)
+    assert graph.nodes["linear1"].bias.tolist() == layers[1].matrix[-1].tolist()
+    assert imported(graph).digest == network.digest
 
 
 @pytest.mark.parametrize("name", ["mnist-spirit", "mnist-spirit-deep"])

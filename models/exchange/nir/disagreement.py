@@ -14,7 +14,7 @@ from oxnor.models.networks.encoders import Encoder, Events, draw_events
 from oxnor.models.networks.spiking import SpikingNetwork
 
 #: The most that a drawn input spikes in a tick, tried until the source answers; samples, and events of them all.
-RATES, SAMPLES, EVENTS_MAX = (1 / 16, 1 / 4, 1.0), (5, 100), 30_000
+RATES, SAMPLES, EVENTS_MAX = (1 / 16, 1 / 4, 1.0), (10, 100), 50_000
 _CLOCK = -1
 
 

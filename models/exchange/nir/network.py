@@ -32,9 +32,8 @@ def compared(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spiki
     if source is None:
         if options.events is not None:
             raise InputError(
-                "must not be given where there is no source to compare with: the file is oxnor's, or `neuron` changes"
-                " more than reset and compare",
-                parameter="events",
+                "`events` must not be given where there is no source to compare with: the file is oxnor's, or `neuron`"
+                " changes more than reset and compare"
             )
         return network, report
     window, who = network.decision.window, f"network {name!r}"
@@ -43,7 +42,9 @@ def compared(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spiki
         table.check_fit(network.n_in, window, network.n_out, who)
         report["disagreement"] += disagreement(network, source, streams_of(table), f"events of {table.path.name}")
     if network.n_weights <= _COMPARED_MAX:
-        report["disagreement"] += disagreement(network, source, *drawn(source, window))
+        report["disagreement"] += (rows := disagreement(network, source, *drawn(source, window)))
+        if not sum(row["spikes_source"] for row in rows):
+            report["notes"].append("the source gives no spike on drawn events, however many: `tick` may be another")
     elif options.events is None:
         report["notes"].append("too large to be compared with its source unasked: `events` names a file to do it on")
     return network, report
