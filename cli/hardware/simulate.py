@@ -101,10 +101,13 @@ class Drawn:
         """Draw the image, if one was asked for."""
         if self.raster is None:
             return
+        from oxnor.models.golden.registry import only
+        from oxnor.models.networks.spiking import SpikingNetwork
         from oxnor.sim.drawing.raster import Raster
 
+        network = only(design.loaded, SpikingNetwork, "for --raster")
         k, labels = self.raster_image, inputs.labels
-        network = design.error_options.fault_map(design.loaded).apply(design.loaded)
+        network = design.error_options.fault_map(network).apply(network)
         label = "" if labels is None else inputs.classes[labels[k]] if inputs.classes else str(labels[k])
         Raster.of(network, inputs.images[k], label, result.readout, k).plot().save(self.raster)
 

@@ -110,8 +110,9 @@ class Folder:
         elif node.kind == "Conv2d":
             self._conv(node)
         elif node.kind in ("SumPool2d", "AvgPool2d"):
-            arrays = [numbers_of(node, name) for name in NODE_TYPES[node.kind]]
-            made, maps = pool_matrix(self._map(), *arrays, _WEIGHTS_MAX, mean=node.kind == "AvgPool2d")
+            kernel, stride, padding = (numbers_of(node, name) for name in NODE_TYPES[node.kind])
+            mean = node.kind == "AvgPool2d"
+            made, maps = pool_matrix(self._map(), kernel, stride, padding, _WEIGHTS_MAX, mean=mean)
             self._through(made, 0.0, maps)
         elif node.kind == "Scale":
             scale = numbers_of(node, "scale").reshape(-1)
@@ -190,7 +191,8 @@ class Folder:
         self._begin()
 
     def _fitted(self, node: NirNode, numbers: dict[str, NDArray], matrix: NDArray, bias: NDArray) -> _Fold:
-        options, leak, source = self.options, {}, None
+        options, source = self.options, None
+        leak: dict[str, Any] = {}
         if node.metadata is not None:
             clock = bool(bias.any())
             fitted = self._exported(node.metadata, numbers, np.column_stack([matrix, bias]) if clock else matrix)
