@@ -38,6 +38,7 @@ module rram_cells #(
 );
   localparam [1:0] OP_FORM = 2'd0, OP_RESET = 2'd2;
   localparam NAME_CHARS = 64;
+  localparam NAME_BITS = 8 * NAME_CHARS;
 
   reg [COLS-1:0] mem[0:ROWS-1];
   reg [31:0] settings[0:6];
@@ -57,7 +58,7 @@ module rram_cells #(
   endfunction
 
   // The last characters of the image's name, so that no two macros draw the same (FNV-1a).
-  function automatic [31:0] mixed(input [31:0] seed, input [8*NAME_CHARS-1:0] name);
+  function automatic [31:0] mixed(input [31:0] seed, input [NAME_BITS-1:0] name);
     integer i;
     begin
       mixed = 32'h811c9dc5 ^ seed;
@@ -78,7 +79,7 @@ module rram_cells #(
       for (c = 0; c < COLS; c = c + 1) on[r][2*c+:2] = {~mem[r][c], mem[r][c]};
       on[r] = on[r] & formed[r];
     end
-    state = mixed(settings[6], INIT_FILE);
+    state = mixed(settings[6], NAME_BITS'(INIT_FILE));
     busy = 1'b0;
     ack = 1'b0;
     q = 1'b0;
@@ -87,8 +88,8 @@ module rram_cells #(
 
   // Low half: how long the access waits; high half: whether it fails.
   wire [31:0] drawn = step(state);
-  wire [47:0] wait_ = drawn[15:0] * ({16'd0, settings[0]} + 48'd1);
-  wire [15:0] cycles = (we ? PROGRAM[15:0] : LATENCY[15:0]) + wait_[31:16];
+  wire [15:0] waits = 16'(({16'd0, drawn[15:0]} * (settings[0] + 32'd1)) >> 16);
+  wire [15:0] cycles = (we ? PROGRAM[15:0] : LATENCY[15:0]) + waits;
   wire fails = {16'd0, drawn[31:16]} < (we ? settings[{1'b0, op} + 3'd1] : settings[4]);
   wire changes = ~fails & (formed[row][column] | op == OP_FORM);
   wire starts = stb & ~busy & ~ack;

@@ -182,7 +182,7 @@ module rram_macro_devices #(
         left = 7'd0;
       end
       always @(posedge clk) begin
-        if (sense) left <= LATENCY - 1;
+        if (sense) left <= 7'(LATENCY - 1);
         else if (left != 7'd0) left <= left - 7'd1;
         if (left == 7'd1) shown <= agree;
       end

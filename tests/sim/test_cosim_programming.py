@@ -61,10 +61,17 @@ def test_folded_engine(random_network, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("macros", [{"sense_latency": 7}, {"macro_kind": "cells"}], ids=["7 cycles", "cells"])
-def test_macros_that_take_many_cycles(macros, random_network, tmp_path):
+def test_macros_that_take_many_cycles(random_network, tmp_path):
     network = random_network(SMALL, affine=True)
-    run(network, config_of(network, SMALL_FOLDED, **macros), tmp_path)
+    run(network, config_of(network, SMALL_FOLDED, sense_latency=7), tmp_path)
+
+
+@pytest.mark.slow
+def test_macros_that_answer_when_they_are_ready(monkeypatch, random_network, tmp_path):
+    edited(monkeypatch, "rram_cells.sv", lambda text: text.replace("PROGRAM = 200", "PROGRAM = 4"))
+    network = random_network((9, 4, 3), affine=True)
+    config = config_of(network, {"macro_size": (4, 5), "stream_width": 8}, macro_kind="cells")
+    run(network, config, tmp_path, names="(loads|failing|interleaved)", expected_tests=3)
 
 
 @pytest.mark.slow
