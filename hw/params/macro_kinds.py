@@ -85,7 +85,8 @@ class MacroType:
     @property
     def suffix(self) -> str:
         """What the names of the modules around it end with: an engine may have macros of several types."""
-        return "" if self.module == DEFAULT_MODULE else f"_{self.module.removeprefix(f'{DEFAULT_MODULE}_')}"
+        name = self.module.removeprefix("rram_").removeprefix("macro_")
+        return "" if self.module == DEFAULT_MODULE else f"_{name}"
 
     def read_cycles(self, cols: int, latency: int) -> int:
         """Return the cycles of a read of a row, at least, of macros that take `latency` cycles, for each access if any.
