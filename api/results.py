@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oxnor.models.base.errors import InputError
+from oxnor.models.base.errors import InputError, near_names
 from oxnor.sections import Tolerance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oxnor.design import Design
+    from oxnor.models.devices.options import DeviceOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,24 +119,70 @@ def kind_options(kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def sweep_params(design: Design) -> Any:
     """Return which trials a design's sweep has."""
+    from oxnor.models.trials.sequential import Stop
     from oxnor.sim.sweeps.params import SweepParams, parse_rates
 
     t = design.tolerance or Tolerance()
-    kind = "device" if t.use_device else t.kind or "static"
+    held = design.device_options
+    turned = t.against != "ber"
+    kind = "device" if t.use_device or (turned and t.kind is None) else t.kind or "static"
     options = kind_options(kind, {name: getattr(t, name) for name in _OF_KIND})
-    rates = parse_rates(t.rates) if isinstance(t.rates, str) else t.rates
+    if turned:
+        rates, age = _values(t, held)
+    else:
+        if t.values is not None:
+            raise InputError("goes with `against` cycles, seconds, sigma or ratio", parameter="values")
+        rates, age = (parse_rates(t.rates) if isinstance(t.rates, str) else t.rates), {}
     more: dict[str, Any] = {
         "trials": t.trials, "precision": t.adaptive / 100 if t.adaptive else None, "trials_max": t.max_trials,
-        "device": design.device_options.model if t.use_device and design.device_options else None,
+        "device": held.model if kind == "device" and held else None,
+        "stop": Stop(t.half_width / 100, t.confidence / 100) if t.half_width else None,
     }  # fmt: skip
     return SweepParams(
         rates, kind=kind, options=options, layers=_layers(t.layer, len(design.loaded.layers)), seed=design.errors.seed,
+        against=t.against, age=age, also=_also(t.also),
         **{name: value for name, value in more.items() if value is not None},
     )  # fmt: skip
 
 
+def _values(t: Tolerance, held: DeviceOptions | None) -> tuple[tuple[float, ...], dict[str, float]]:
+    """Return the values of a sweep that is not against an error rate, and the age of its device."""
+    from oxnor.models.trials.axes import AXES
+    from oxnor.sim.sweeps.params import default_values, parse_rates
+
+    if t.against not in AXES:
+        raise InputError(f"must be one of {', '.join(AXES)}, not {t.against!r}{near_names(t.against, AXES)}",
+                         parameter="against")  # fmt: skip
+    if held is None or t.kind is not None:
+        raise InputError(f"{t.against} must have a `device`, which says what is wrong", parameter="against")
+    given = {"cycles": held.cycles, "seconds": held.seconds}
+    if given.pop(t.against, 0):
+        raise InputError(f"must not be given with `against` {t.against}: say `values`", parameter=t.against)
+    # An age that is not given is the first at which the device holds.
+    age = {axis: float(value or getattr(held.model, f"valid_{axis}")[0]) for axis, value in given.items()}
+    if isinstance(t.values, str):
+        return parse_rates(t.values, t.against), age
+    return t.values or default_values(held.model, t.against, age), age
+
+
+def _also(texts: tuple[str, ...]) -> dict[str, float]:
+    """Return errors beside the kind of a sweep, from texts such as ``read=0.001``."""
+    found: dict[str, float] = {}
+    for text in texts:
+        kind, equals, rate = (part.strip() for part in text.partition("="))
+        try:
+            value = float(rate)
+        except ValueError:
+            equals = ""
+        if not equals or kind in found:
+            rule = "must name each kind once" if equals else "must be KIND=RATE, for example read=1e-3"
+            raise InputError(f"{rule}, not {text!r}", parameter="also")
+        found[kind] = value
+    return found
+
+
 def _layers(layer: int | str, count: int) -> tuple[int, ...]:
-    from oxnor.sim.sweeps.store import ALL_LAYERS
+    from oxnor.sim.sweeps.trial import ALL_LAYERS
 
     if layer in ("all", "each"):
         return (ALL_LAYERS,) if layer == "all" else (ALL_LAYERS, *range(count))

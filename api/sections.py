@@ -96,7 +96,9 @@ class Errors:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """A sweep of accuracy against error rate. What is None is as in :class:`oxnor.sim.SweepParams`.
+    """A sweep of accuracy against error rate, or the age or numbers of a device.
+
+    What is None is as in :class:`oxnor.sim.SweepParams`.
 
     Parameters
     ----------
@@ -111,7 +113,18 @@ class Tolerance:
     adaptive : float, optional
         Go on where the 95 % interval of the mean is wider than plus or minus this many points.
     max_trials : int, optional
-        Most trials at a rate, of an adaptive sweep.
+        Most trials at a rate, of an adaptive sweep or one with a half width.
+    half_width : float, optional
+        Draw until the mean at each rate is known to plus or minus this many points; see
+        :mod:`oxnor.models.trials.sequential`.
+    confidence : float
+        With this probability, in percent.
+    against : str
+        ber; or of the design's device, as it is: cycles, seconds, sigma or ratio.
+    values : str or tuple of float, optional
+        Of `against`, as `rates`. Default: all ages at which the device holds, or some about its sigma or ratio.
+    also : tuple of str, optional
+        Errors of other kinds beside it, each ``KIND=RATE``.
     ratio : float, optional
         Of kind asymmetric: 0-to-1 errors for each 1-to-0 error.
     ones : float, optional
@@ -138,10 +151,19 @@ class Tolerance:
     macro_size: tuple[int, int] | None = None
     use_device: bool = False
     limit: float = 0.5
+    half_width: float | None = None
+    confidence: float = 99.0
+    against: str = "ber"
+    values: str | tuple[float, ...] | None = None
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.use_device and self.kind is not None:
             raise InputError("must not be given with a device, which says what is wrong", parameter="kind")
+        if self.half_width is not None and not 0 < self.half_width < 100:
+            raise InputError(f"must be above 0 and below 100 points, not {self.half_width}", parameter="half_width")
+        if not 50 <= self.confidence < 100:
+            raise InputError(f"must be in [50, 100) percent, not {self.confidence}", parameter="confidence")
         if not 0 < self.limit < 100:
             raise InputError(f"must be above 0 and below 100 points, not {self.limit}", parameter="limit")
 

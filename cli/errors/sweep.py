@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.console import in_options, note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import OUTPUT, PICTURES, WHERE, AsJson, Scheduler, output, writes
 from oxnor.cli.options.errors import ErrorKind, Trials
@@ -144,6 +144,8 @@ def sweep(
     With --on a board runs the images, or a virtual one, and gives the same integers: what software has computed is in
     the same file, and either goes on where the other stopped.
 
+    --against cycles measures accuracy against the age of a --device, or against its sigma or ratio.
+
     Example: [bold]oxnor sweep mnist-mlp --ber 1e-5:1e-1:13 --trials 20 -o mlp.sqlite[/], then
     [bold]oxnor report mlp.sqlite[/]
     """
@@ -182,7 +184,8 @@ def sweep(
 
 
 def _show(result: SweepResult, outputs: Outputs, as_json: bool) -> None:
-    from oxnor.sim.sweeps.page import POINT_HEAD, point_row
+    from oxnor.sim.sweeps.export import export
+    from oxnor.sim.sweeps.page import point_table
     from oxnor.sim.sweeps.store import Results
 
     story = result.story
@@ -190,13 +193,19 @@ def _show(result: SweepResult, outputs: Outputs, as_json: bool) -> None:
         result.save_plot(outputs.plot)
     if outputs.export is not None:
         with Results(result.path) as results:
-            results.export(outputs.export)
+            export(results, outputs.export)
     if as_json:
         print_json(result.to_json())
         return
     for curve in story.curves.values():
-        print_table(POINT_HEAD, [point_row(p) for p in curve.points], title=f"{curve.label}: {curve.measure}")
+        head, rows = point_table(curve)
+        print_table(head, rows, title=f"{curve.label}: {curve.measure}")
         note(curve.verdict(result.limit))
+    if result.saving is not None:
+        note(in_options(str(result.saving)))
     if story.checks:
         note(f"{counted(len(story.checks), 'trial')} through the RTL: {sum(story.checks.values()):,} results differ")
-    note(f"{counted(result.computed, 'trial')} computed; all are in {result.path}: oxnor report {result.path}")
+    speed = ""
+    if result.computed and result.seconds:
+        speed = f", {result.computed / result.seconds:.3g} a second of {story.curve.images:,} images"
+    note(f"{counted(result.computed, 'trial')} computed{speed}; all are in {result.path}: oxnor report {result.path}")

@@ -187,7 +187,8 @@ class ErrorKind:
         typer.Option(
             "--device",
             metavar="PRESET|FILE",
-            help="Errors of pairs of this device, a preset of [bold]oxnor device show[/] or a file.",
+            help="Errors of pairs of this device: a preset of [bold]oxnor device show[/], a .json file, or a .csv of"
+            " measured resistances.",
             rich_help_panel=ERRORS,
         ),
     ] = None
@@ -257,23 +258,75 @@ class Trials:
         typer.Option(
             "--max-trials",
             metavar="N",
-            help="Most trials at a rate with --adaptive.",
+            help="Most trials at a rate with --adaptive or --half-width.",
             show_default="200",
             rich_help_panel=ERRORS,
         ),
     ] = None
+    half_width: Annotated[
+        float | None,
+        typer.Option(
+            "--half-width", metavar="POINTS", rich_help_panel=ERRORS,
+            help="Draw until the mean at each rate is known to plus or minus this, by Stein's rule of two stages; where"
+            " that takes more than --max-trials, draw --trials.",
+        ),
+    ] = None  # fmt: skip
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--confidence", metavar="PERCENT", help="How surely, with --half-width.", show_default="99",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None  # fmt: skip
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against", metavar="AXIS", show_default="ber", rich_help_panel=ERRORS,
+            help="Instead of an error rate: cycles, seconds, sigma or ratio of the --device, as it is.",
+        ),
+    ] = None  # fmt: skip
+    values: Annotated[
+        str | None,
+        typer.Option(
+            "--values", metavar="VALUES", show_default="where the device holds", rich_help_panel=ERRORS,
+            help="Of --against: LOW:HIGH:COUNT, log-spaced, or numbers with commas.",
+        ),
+    ] = None  # fmt: skip
+    cycles: Annotated[
+        int | None,
+        typer.Option("--cycles", metavar="N", help="Age of the device of --against.", rich_help_panel=ERRORS),
+    ] = None
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", metavar="S", help="The same, after programming.", rich_help_panel=ERRORS),
+    ] = None
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also", metavar="KIND=RATE", rich_help_panel=ERRORS,
+            help="Errors of another kind beside those of the sweep, for example read=1e-3. May be given several times.",
+        ),
+    ] = None  # fmt: skip
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
         if self.adaptive is not None and not 0 < self.adaptive < 100:
             raise InputError(f"must be above 0 and below 100 points, not {self.adaptive}", parameter="adaptive")
+        age = _given(cycles=self.cycles, seconds=self.seconds)
+        if age and (design.device is None or (self.against or getattr(design.tolerance, "against", "ber")) == "ber"):
+            raise InputError("--cycles and --seconds are of the --device of --against")
         errors = replace(design.errors, **_given(seed=self.seed))
-        return replace(design, errors=errors).with_data(seed=self.seed).with_tolerance(
+        return replace(design.with_device(**age), errors=errors).with_data(seed=self.seed).with_tolerance(
             **_given(
                 rates=self.ber,
                 trials=self.trials,
                 layer=self.layer,
                 adaptive=self.adaptive,
                 max_trials=self.max_trials,
+                half_width=self.half_width,
+                confidence=self.confidence,
+                against=self.against,
+                values=self.values,
+                also=tuple(self.also) if self.also else None,
             )
         )

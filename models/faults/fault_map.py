@@ -210,6 +210,19 @@ class FaultMap:
                 merged[name][k] = np.concatenate([mine.get(k, _EMPTY), its.get(k, _EMPTY)])
         return FaultMap(self.shapes, **merged, read=self.read or other.read)
 
+    def over(self, other: FaultMap) -> FaultMap:
+        """Return both maps as one; a synapse that both name does what this one says."""
+        if self.shapes != other.shapes:
+            raise InputError(f"faults: maps for weights of {self.shapes} and of {other.shapes} cannot be joined")
+        named = {
+            k: np.concatenate([getattr(self, name).get(k, _EMPTY) for name in FIELDS]) for k in range(len(self.shapes))
+        }
+        rest = {
+            name: {k: v[~np.isin(v, named[k])] for k, v in getattr(other, name).items()} for name in FIELDS
+        }
+        left = FaultMap(self.shapes, **rest, read=None if self.read else other.read)
+        return self.merge(left)
+
     def only(self, layer: int) -> FaultMap:
         """Return only the static faults of one layer."""
         parts: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from oxnor.models.base import rng
 from oxnor.models.base.words import counted
+
+from .axes import BER, Axis
 
 #: Accuracy that may be lost at the knee, unless said otherwise: half a point.
 LIMIT = 0.005
@@ -40,6 +42,11 @@ class Point:
     test_se : float
         Binomial standard error of the mean for a test set of this size: what other images would have changed.
         It is not part of the other two, which hold for these images.
+    wrong : float or None
+        Mean share of the weights that are wrong; None if that is not known.
+    broken, corrected : float or None
+        Mean share of the images that the errors take from right to wrong, and from wrong to right; None if no
+        trial says it.
     """
 
     rate: float
@@ -51,11 +58,14 @@ class Point:
     band_low: float | None
     band_high: float | None
     test_se: float
+    wrong: float | None = None
+    broken: float | None = None
+    corrected: float | None = None
 
 
 @dataclass(frozen=True)
 class Knee:
-    """The largest error rate at which the mean accuracy has lost no more than a limit.
+    """The largest error rate at which the mean accuracy has lost no more than a limit, or the least ratio HRS / LRS.
 
     Parameters
     ----------
@@ -69,6 +79,8 @@ class Knee:
         The rates that were tried.
     below : bool
         Where `rate` is None: whether the knee is below the smallest rate, or above the largest.
+    unit : str
+        Of the rate, if it is no error rate.
     """
 
     rate: float | None
@@ -78,13 +90,15 @@ class Knee:
     smallest: float
     largest: float
     below: bool = False
+    unit: str = ""
 
     def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
         if self.rate is None:
-            return f"below {self.smallest:.2g}" if self.below else f"above {self.largest:.2g}"
+            return (f"below {self.smallest:.2g}" if self.below else f"above {self.largest:.2g}") + unit
         low = f"below {self.smallest:.2g}" if self.low is None else f"{self.low:.2g}"
         high = f"above {self.largest:.2g}" if self.high is None else f"{self.high:.2g}"
-        return f"{self.rate:.2g} ({low} to {high})"
+        return f"{self.rate:.2g}{unit} ({low} to {high})"
 
 
 def point(rate: float, accuracy: NDArray[np.float64], images: int) -> Point:
@@ -135,6 +149,10 @@ class Curve:
     measure : str
         "accuracy", or "agreement" with the network without errors where there are no labels: then `clean` is 1 by
         definition, and there is no knee.
+    axis : Axis
+        What stands for the error rate, if it is not that.
+    more : mapping of float to mapping
+        Fields of :class:`Point` that the accuracies do not say, by error rate.
     """
 
     label: str
@@ -142,14 +160,20 @@ class Curve:
     clean: float
     images: int
     measure: str = "accuracy"
+    axis: Axis = BER
+    more: Mapping[float, Mapping[str, float | None]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         rates = list(self.accuracy)
         return (
-            f"Curve({self.label!r}, {len(rates)} error rates {min(rates):.4g} to {max(rates):.4g},"
+            f"Curve({self.label!r}, {len(rates)} {self._values} {min(rates):.4g} to {max(rates):.4g},"
             f" {counted(sum(map(len, self.accuracy.values())), 'trial')} of {self.measure},"
             f" clean {100 * self.clean:.2f} %)"
         )
+
+    @property
+    def _values(self) -> str:
+        return "error rates" if self.axis is BER else f"values of {self.axis.head}"
 
     @property
     def is_accuracy(self) -> bool:
@@ -167,7 +191,8 @@ class Curve:
     @cached_property
     def points(self) -> tuple[Point, ...]:
         """The statistics at each rate, rising."""
-        return tuple(point(rate, np.asarray(self.accuracy[rate]), self.images) for rate in sorted(self.accuracy))
+        found = (point(rate, np.asarray(self.accuracy[rate]), self.images) for rate in sorted(self.accuracy))
+        return tuple(replace(p, **self.more.get(p.rate, {})) for p in found)
 
     @property
     def rates(self) -> NDArray[np.float64]:
@@ -180,9 +205,19 @@ class Curve:
         return np.array([p.mean for p in self.points])
 
     def knee(self, limit: float = LIMIT) -> Knee:
-        """Return the largest rate whose mean accuracy is at most `limit` below that without errors."""
+        """Return the largest rate whose mean accuracy is at most `limit` below that without errors.
+
+        Where larger values are better, the smallest one.
+        """
+        if not self.axis.rising:
+            turned = {1 / value: accuracy for value, accuracy in self.accuracy.items()}
+            k = replace(self, accuracy=turned, axis=BER, more={}).knee(limit)
+            rate, low, high = (None if x is None else 1 / x for x in (k.rate, k.high, k.low))
+            below = k.rate is None and not k.below
+            return Knee(rate, low, high, limit, 1 / k.largest, 1 / k.smallest, below, self.axis.unit)
         rates, floor = self.rates, self.clean - limit
-        ends = {"limit": limit, "smallest": float(rates[0]), "largest": float(rates[-1])}
+        ends: dict[str, Any] = {"limit": limit, "smallest": float(rates[0]), "largest": float(rates[-1])}
+        ends["unit"] = self.axis.unit
         crossing = _crossing(rates, self.means, floor)
         g = rng.stream("bootstrap", seed=0, layer=0, trial=0)
         draws = np.empty((_RESAMPLES, len(rates)))
@@ -204,4 +239,6 @@ class Curve:
         if self.is_accuracy:
             knee = self.knee(limit)
             found |= {"clean": self.clean, "knee": vars(knee) | {"text": str(knee)}}
+        if self.axis is not BER:
+            found["against"] = self.axis.head
         return found | {"points": [vars(p) for p in self.points]}

@@ -23,7 +23,7 @@ from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
 from oxnor.sim.runner.workers import cores
 from oxnor.sim.sweeps.evaluator import work_for
 from oxnor.sim.sweeps.params import SweepParams
-from oxnor.sim.sweeps.store import Trial
+from oxnor.sim.sweeps.trial import Trial
 from oxnor.sim.sweeps.workers import threads
 from oxnor.sim.verify.inputs import DIGIT_SIZE, IMAGES_MAX, Inputs, inputs_for
 from oxnor.sim.verify.options import RunOptions

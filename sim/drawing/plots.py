@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.words import counted
+from oxnor.models.trials.axes import BER
 from oxnor.models.trials.curves import LIMIT, Curve, Knee
 
 from .picture import Picture
@@ -175,13 +176,20 @@ def accuracy_plot(
         if shown:
             style: dict[str, Any] = {"ls": "", "marker": "D", "ms": 8, "mfc": "none", "mew": 2}
             axes.plot(*zip(*shown, strict=True), color=colours["orange"], label="RTL in Verilator", **style)
-        axes.set_xscale("log")
-        log_ticks(axes.xaxis)
+        _horizontal(axes, curves)
         axes.set(xlabel=axis, ylabel=f"{' or '.join(sorted({c.measure for c in curves}))} (%)")
         axes.grid(True, lw=0.5, alpha=0.4)
         axes.legend(loc="lower left")
 
     return Plot(title, (10.5, 4.6), draw)
+
+
+def _horizontal(axes: Any, curves: Sequence[Curve]) -> None:
+    """Scale the horizontal axis: error rates in powers of ten, other values so if they are as far apart."""
+    values = np.concatenate([curve.rates for curve in curves])
+    if curves[0].axis is BER or values.max() > 30 * values.min():
+        axes.set_xscale("log")
+        log_ticks(axes.xaxis)
 
 
 def _mark(axes: Any, colour: str, knee: Knee, alone: bool) -> None:
@@ -191,8 +199,9 @@ def _mark(axes: Any, colour: str, knee: Knee, alone: bool) -> None:
         axes.axvspan(knee.low, knee.high, color=colour, alpha=0.12, lw=0)
     if alone:
         points = 100 * knee.limit
+        where = f"{knee.rate:.2g} {knee.unit}".strip()
         axes.annotate(
-            f"{points:g} point{'' if points == 1 else 's'} lost\nat {knee.rate:.2g}", (knee.rate, 0.5),
+            f"{points:g} point{'' if points == 1 else 's'} lost\nat {where}", (knee.rate, 0.5),
             xycoords=("data", "axes fraction"), xytext=(-8, 0), textcoords="offset points", ha="right", color=colour,
         )  # fmt: skip
 
@@ -219,13 +228,16 @@ def layers_plot(curves: Mapping[str, Curve], title: str, *, limit: float = LIMIT
         log_ticks(axes.xaxis)
         axes.set_yticks(range(len(knees)), list(knees))
         axes.set_ylim(len(knees) - 0.4, -0.6)
-        axes.set(xlabel=f"error rate at which {100 * limit:g} points are lost")
+        head = next(iter(curves.values())).axis.head
+        axes.set(xlabel=f"{head} at which {100 * limit:g} points are lost")
         axes.grid(True, axis="x", lw=0.5, alpha=0.4)
 
     return Plot(title, (10.5, 1.2 + 0.55 * len(knees)), draw)
 
 
-def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str, names: Sequence[str] = ()) -> Plot:
+def confusion_plot(
+    matrices: Mapping[float, NDArray[np.int64]], title: str, names: Sequence[str] = (), head: str = "error rate"
+) -> Plot:
     """Return confusion matrices side by side, by error rate; each row is a class, in percent of its images.
 
     Parameters
@@ -234,6 +246,8 @@ def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str, name
     title : str
     names : sequence of str
         Of the classes; numbers stand for them otherwise.
+    head : str
+        What the keys of `matrices` are.
     """
     shown = [name if len(name) <= NAME_SHOWN else f"{name[: NAME_SHOWN - 1]}…" for name in names]
 
@@ -257,13 +271,13 @@ def confusion_plot(matrices: Mapping[float, NDArray[np.int64]], title: str, name
             turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if shown else {}
             axes.set_xticks(ticks + 0.5, texts, parse_math=False, **turned)
             axes.set_yticks(ticks + 0.5, texts, parse_math=False)
-            axes.set_title(f"error rate {rate:.3g}" if rate else "without errors", fontsize=11)
+            axes.set_title(f"{head} {rate:.3g}" if rate else "without errors", fontsize=11)
             axes.set_xlabel("predicted class")
         all_axes[0].set_ylabel("class")
 
     panels = {}
     if len(matrices) > 1:
-        panels = {f"{rate:g}": confusion_plot({rate: counts}, title, names) for rate, counts in matrices.items()}
+        panels = {f"{rate:g}": confusion_plot({rate: counts}, title, names, head) for rate, counts in matrices.items()}
     margin = 0.07 * max((len(name) for name in shown), default=0)
     return Plot(title, ((3.6 + margin) * len(matrices), 4.3 + margin), draw, panels)
 

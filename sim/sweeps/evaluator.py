@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models import golden
-from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.golden.registry import type_of
 from oxnor.models.networks.binarized import Network
@@ -20,8 +20,9 @@ from oxnor.models.trials.binarized import Trials, confusion, labels_for
 from oxnor.models.trials.spiking import SpikingTrials
 from oxnor.sim.verify.inputs import Inputs
 
-from .params import TRIAL_ERRORS, SweepParams
-from .store import ALL_LAYERS, Key, Trial
+from .errors import draw_errors
+from .params import SweepParams
+from .trial import ALL_LAYERS, Key, Trial
 
 #: What computes the trials of a network, by its type.
 TRIALS: Mapping[type, Callable[..., Any]] = {Network: Trials, SpikingNetwork: SpikingTrials}
@@ -60,7 +61,13 @@ def work_for(network: Any, inputs: Inputs, params: SweepParams, backend: str = "
 
 def errors_of(work: Work, key: Key) -> FaultMap | ReadErrors:
     """Return the errors of a trial."""
-    return TRIAL_ERRORS[work.params.kind](work.network, key, work.params)
+    return draw_errors(work.network, key, work.params)
+
+
+def changes(labels: NDArray[np.int64], before: NDArray[np.int64], after: NDArray[np.int64]) -> tuple[int, int]:
+    """Return how many images errors took from right to wrong, and from wrong to right."""
+    right, still = before == labels, after == labels
+    return int(np.count_nonzero(right & ~still)), int(np.count_nonzero(~right & still))
 
 
 class Evaluator:
@@ -79,19 +86,22 @@ class Evaluator:
             self.trials: Any = TorchTrials(work.network, work.bits, work.labels)
         else:
             self.trials = TRIALS[type(work.network)](work.network, work.bits, work.labels)
+        self._clean = self.trials.predict(FaultMap(shapes_of(work.network)))
 
     def run(self, key: Key) -> Trial:
         """Return what a trial gives."""
         start = time.perf_counter()
-        errors = errors_of(self.work, key)
-        if isinstance(errors, FaultMap):
-            counts, wrong = self.trials.confusion(errors), errors.wrong(self.work.network)
-        else:
-            counts, wrong = self._reads(errors, key.layer), 0
-        return Trial(key, wrong, counts, time.perf_counter() - start)
+        w, errors = self.work, errors_of(self.work, key)
+        faults = errors if isinstance(errors, FaultMap) else None
+        reads = errors if isinstance(errors, ReadErrors) else errors.read
+        classes = self.trials.predict(faults) if reads is None else self._classes(faults, reads, key.layer)
+        wrong = 0 if faults is None else faults.wrong(w.network)
+        counts = confusion(w.labels, classes, w.network.n_out)
+        found = changes(w.labels, self._clean, classes)
+        return Trial(key, wrong, counts, time.perf_counter() - start, found)
 
-    def _reads(self, errors: ReadErrors, only: int) -> NDArray[np.int64]:
-        """Return the confusion matrix with errors of single reads, in all layers or in one."""
-        w = self.work
-        scores = golden.scores(w.network, w.bits, read_errors=errors, in_layer=None if only == ALL_LAYERS else only)
-        return confusion(w.labels, golden.argmax(scores), w.network.n_out)
+    def _classes(self, faults: FaultMap | None, reads: ReadErrors, only: int) -> NDArray[np.int64]:
+        """Return the classes with errors of single reads, in all layers or in one, and wrong weights beside them."""
+        network = self.work.network if faults is None else faults.apply(self.work.network)
+        in_layer = None if only == ALL_LAYERS else only
+        return golden.argmax(golden.scores(network, self.work.bits, read_errors=reads, in_layer=in_layer))

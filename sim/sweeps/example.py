@@ -18,7 +18,7 @@ from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
 
 from .evaluator import Work, errors_of
-from .store import Key
+from .trial import Key
 
 #: Error rates of which maps are kept, and most pixels of a map in a file.
 _RATES, _PIXELS_MAX = 3, 1 << 20

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.words import counted
+from oxnor.models.trials.axes import BER
 from oxnor.models.trials.curves import LIMIT, Curve, Point
 from oxnor.sim.drawing.feature_maps import feature_maps_plot
 from oxnor.sim.drawing.html import facts, figure, page, table, tiles
@@ -21,10 +22,11 @@ from oxnor.sim.drawing.plots import Plot, accuracy_plot, confusion_plot, layers_
 from oxnor.sim.runner.machine import machine
 
 from .example import Example
-from .store import ALL_LAYERS, Key, Results
+from .store import Results
+from .trial import ALL_LAYERS, Key
 
 #: What the rates of a kind are the share of.
-AXES = {
+_LABELS = {
     "static": "bit error rate of the weights",
     "read": "bit error rate of single reads",
     "asymmetric": "bit error rate of the weights, mean of both directions",
@@ -33,7 +35,10 @@ AXES = {
     "device": "bit error rate of pairs, closed form",
 }
 _CONFUSIONS = 3
-POINT_HEAD = ("error rate", "trials", "mean", "95 % interval of mean", "95 % band of trials", "sd", "test set ±1 se")
+_HEAD = (
+    "trials", "mean", "95 % interval of mean", "95 % band of trials", "sd", "test set ±1 se", "wrong weights",
+    "images broken", "corrected",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,13 +102,16 @@ class Story:
     @property
     def axis(self) -> str:
         """What the rates are."""
-        return AXES.get(self.header["kind"], "error rate")
+        if self.curve.axis is not BER:
+            return self.curve.axis.label
+        return _LABELS.get(self.header["kind"], "error rate")
 
     @cached_property
     def plots(self) -> dict[str, Plot]:
         """The pictures by name."""
         name = self.header["network"]
-        title = f"{self.curve.measure.capitalize()} of {name} against error rate"
+        head = self.curve.axis.label
+        title = f"{self.curve.measure.capitalize()} of {name} against {head}"
         drawn = {"accuracy": accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)}
         if self.layers and self.curve.is_accuracy:
             drawn["layers"] = layers_plot(self.layers, f"Sensitivity of the layers of {name}", limit=self.limit)
@@ -111,7 +119,7 @@ class Story:
         if self.header["classes"] <= 64:
             shown = {rate: self.confusions[rate] for rate in chosen}
             names = self.header.get("class_names", ())
-            drawn["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}", names)
+            drawn["confusion"] = confusion_plot(shown, f"Confusion matrices of {name}", names, self.curve.axis.head)
         if example := self.example:
             title = f"Feature maps of {name}"
             drawn["feature-maps"] = feature_maps_plot(example.maps, example.rates, title, example.pixels)
@@ -131,6 +139,7 @@ class Story:
             "network": self.header["network"],
             "measure": self.curve.measure,
             "kind": self.header["kind"],
+            "against": self.header["options"].get("against", "ber"),
             "options": self.header["options"],
             "seed": self.header["seed"],
             "images": self.header["images"],
@@ -162,8 +171,17 @@ def chosen_rates(story: Story, wanted: Sequence[float] = ()) -> list[float]:
     return sorted({0.0, near, float(rates[-1])})[:_CONFUSIONS]
 
 
-def point_row(p: Point) -> tuple[str, ...]:
-    """Return what the tables say of one rate; the columns are :data:`POINT_HEAD`."""
+def point_table(curve: Curve) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return what the tables say of a curve: their head, and a row for each point; columns of which nothing is known
+    are left out.
+    """
+    rows = [_row(p) for p in curve.points]
+    kept = [k for k in range(len(rows[0])) if k < 7 or any(row[k] for row in rows)]
+    head = (curve.axis.head, *_HEAD)
+    return tuple(head[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]
+
+
+def _row(p: Point) -> tuple[str, ...]:
 
     def percent(value: float | None) -> str:
         return "none" if value is None else f"{100 * value:.2f} %"
@@ -173,7 +191,9 @@ def point_row(p: Point) -> tuple[str, ...]:
 
     mean, band = span(p.mean_low, p.mean_high), span(p.band_low, p.band_high)
     sd = "none" if p.sd is None else f"{100 * p.sd:.3f}"
-    return f"{p.rate:.3g}", str(p.trials), percent(p.mean), mean, band, sd, f"{100 * p.test_se:.2f}"
+    wrong = "" if p.wrong is None else f"{p.wrong:.2e}"
+    changes = ("" if value is None else f"{100 * value:.2f} %" for value in (p.broken, p.corrected))
+    return f"{p.rate:.3g}", str(p.trials), percent(p.mean), mean, band, sd, f"{100 * p.test_se:.2f}", wrong, *changes
 
 
 def _large(curve: Curve, limit: float) -> dict[str, str]:
@@ -183,7 +203,7 @@ def _large(curve: Curve, limit: float) -> dict[str, str]:
     interval = f" ({str(knee).split(' (')[1]}" if knee.rate else ""
     return {
         "without errors": f"{100 * curve.clean:.2f} %",
-        f"costs {100 * limit:g} points{interval}": f"{knee.rate:.2g}" if knee.rate else str(knee),
+        f"costs {100 * limit:g} points{interval}": curve.axis.text(knee.rate) if knee.rate else str(knee),
     }
 
 
@@ -205,7 +225,7 @@ def _section(story: Story) -> list[str]:
             "Line: mean over the trials. Band: where 95 % of trials fall."
             + (" Dotted: the knee, with the 95 % interval of its rate from resampled trials." * curve.is_accuracy),
         ),
-        table(POINT_HEAD, [point_row(p) for p in curve.points]),
+        table(*point_table(curve)),
     ]
     if "layers" in story.plots:
         parts += [
@@ -238,7 +258,7 @@ def _section(story: Story) -> list[str]:
         parts += [
             "<h3>Through the RTL</h3>",
             "<p>These trials ran in Verilator with the same wrong weights, every class and score compared.</p>",
-            table(("error rate", "layer", "trial", "results that differ"), rows),
+            table((curve.axis.head, "layer", "trial", "results that differ"), rows),
         ]
     parts += [
         "<h3>Repeat this</h3>",
@@ -254,12 +274,16 @@ def measure_of(stories: Sequence[Story]) -> str:
     return " or ".join(sorted({story.curve.measure for story in stories}))
 
 
+def _against(stories: Sequence[Story]) -> str:
+    return "the rate of wrong synapses" if stories[0].curve.axis is BER else stories[0].curve.axis.label
+
+
 def build_page(stories: Sequence[Story]) -> str:
     """Return the page of one or more results files, all on one axis first if they are several."""
     names = ", ".join(story.header["network"] for story in stories)
     body = [
         "<h1>Error tolerance</h1>",
-        f'<p class="muted">{escape(names)}: {measure_of(stories)} against the rate of wrong synapses.</p>',
+        f'<p class="muted">{escape(names)}: {measure_of(stories)} against {_against(stories)}.</p>',
     ]
     if len(stories) > 1:
         body.append(figure(together(stories), "All of them; dotted: the knees."))
@@ -275,7 +299,18 @@ def build_page(stories: Sequence[Story]) -> str:
 
 
 def together(stories: Sequence[Story]) -> Plot:
-    """Return the curves of several files on one axis."""
+    """Return the curves of several files on one axis.
+
+    Raises
+    ------
+    InputError
+        If they are not against the same.
+    """
+    first = stories[0]
+    for story in stories:
+        if story.curve.axis is not first.curve.axis:
+            heads = first.curve.axis.head, story.curve.axis.head
+            raise InputError(f"{story.path}: must be against {heads[0]} as {first.path}, not {heads[1]}")
     axes = {story.axis for story in stories}
     axis = axes.pop() if len(axes) == 1 else "error rate"
     labels = [story.curve.label for story in stories]
@@ -283,5 +318,5 @@ def together(stories: Sequence[Story]) -> Plot:
     for story, label in zip(stories, labels, strict=True):
         extra = f", {story.header['kind']}" if labels.count(label) > 1 else ""
         curves.append(replace(story.curve, label=label + extra))
-    title = f"{measure_of(stories).capitalize()} against error rate"
+    title = f"{measure_of(stories).capitalize()} against {first.curve.axis.label}"
     return accuracy_plot(curves, title, limit=stories[0].limit, axis=axis)

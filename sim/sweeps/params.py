@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.rng import check_key
-from oxnor.models.devices.draws import draw_faults
-from oxnor.models.devices.error_rates import separation_for
 from oxnor.models.devices.model import DeviceModel
-from oxnor.models.faults.error_models import ERROR_MODELS
-from oxnor.models.faults.fault_map import FaultMap, shapes_of
-from oxnor.models.faults.read_errors import SEED_MAX, ReadErrors
+from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
+from oxnor.models.trials.axes import AXES, BER
+from oxnor.models.trials.sequential import Stop
 
-from .store import ALL_LAYERS, Key
+from .errors import TRIAL_ERRORS, check_beside, draw_errors, spread
+from .trial import ALL_LAYERS, Key
 
 RATES_MAX, TRIALS_MAX = 1000, 100_000
 BACKENDS = ("cpu", "torch")
@@ -84,6 +83,17 @@ class SweepParams:
         For the kind "device": the errors are those of pairs of this device, whose two states are moved together until
         the closed-form error rate of a pair is the wanted one. Its spreads, its offsets (one a column of a macro, so
         that errors come in columns) and its yield stay.
+    against : str
+        What `rates` are, a key of :data:`oxnor.models.trials.axes.AXES`: "ber"; or of a device, as it is,
+        "cycles", "seconds", "sigma" or "ratio", see :func:`oxnor.sim.sweeps.errors.device_at`.
+    age : mapping of str to float
+        Cycles and seconds of the device, where `against` does not say them.
+    also : mapping of str to float
+        Errors of other kinds that are there too, by kind, at a fixed rate: static errors beside those of reads, for
+        example. In the trial without errors they are not.
+    stop : Stop, optional
+        Draw at each rate as many as its mean takes to be known so well, at most `trials_max`; where it takes more,
+        `trials`.
     """
 
     rates: tuple[float, ...]
@@ -95,14 +105,20 @@ class SweepParams:
     precision: float = 0.0
     trials_max: int = 200
     device: DeviceModel | None = None
+    against: str = "ber"
+    age: Mapping[str, float] = field(default_factory=dict)
+    also: Mapping[str, float] = field(default_factory=dict)
+    stop: Stop | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in TRIAL_ERRORS:
             raise InputError(f"must be one of {', '.join(TRIAL_ERRORS)}, not {self.kind!r}", parameter="kind")
         if (self.kind == "device") != (self.device is not None):
             raise InputError("kind device and a device must come together")
-        if not 1 <= len(self.rates) <= RATES_MAX or not all(0 < r <= 1 for r in self.rates):
-            raise InputError(f"error rates must be 1 to {RATES_MAX}, each a share in (0, 1], not {self.rates}")
+        self._check_values()
+        check_beside(self.kind, self.also)
+        if self.stop is not None and self.precision:
+            raise InputError("must not be given with `precision`", parameter="half_width")
         for name in ("trials", "trials_max"):
             if not 1 <= getattr(self, name) <= TRIALS_MAX:
                 raise InputError(f"must be in [1, {TRIALS_MAX}], not {getattr(self, name)}", parameter=name)
@@ -117,7 +133,25 @@ class SweepParams:
             object.__setattr__(self, "rates", tuple(exact))
         # A draw for next to nothing, so that what is wrong is found before anything is computed or written.
         for rate in self.rates if self.device else (0.5,):
-            TRIAL_ERRORS[self.kind](_TINY, Key(0, rate, 0), self)
+            draw_errors(_TINY, Key(0, rate, 0), self)
+
+    def _check_values(self) -> None:
+        axis = AXES.get(self.against)
+        if axis is None:
+            raise InputError(f"must be one of {', '.join(AXES)}, not {self.against!r}", parameter="against")
+        if axis is not BER and self.device is None:
+            raise InputError(f"must have a `device` whose {axis.head} it is", parameter="against")
+        if self.against in self.age:
+            raise InputError(f"must not be given with `against` {self.against}", parameter=self.against)
+        if not 1 <= len(self.rates) <= RATES_MAX or not all(0 < r <= axis.high and r < math.inf for r in self.rates):
+            rule = "a share in (0, 1]" if axis is BER else "above 0"
+            what = "error rates" if axis is BER else f"values of {axis.head}"
+            raise InputError(f"{what} must be 1 to {RATES_MAX}, each {rule}, not {self.rates}")
+
+    @property
+    def has_reads(self) -> bool:
+        """Whether single reads are wrong."""
+        return self.kind == "read" or "read" in self.also
 
     def keys(self) -> list[Key]:
         """Return the trials: the one without errors, then each rate's first, each rate's second, and so on."""
@@ -126,63 +160,51 @@ class SweepParams:
         return clean + [Key(k, r, t) for t in range(self.trials) for k in self.layers for r in rates]
 
 
-def parse_rates(text: str) -> tuple[float, ...]:
-    """Return error rates from ``low:high:count`` (log-spaced) or from numbers with commas between them.
+def parse_rates(text: str, against: str = "ber") -> tuple[float, ...]:
+    """Return error rates, or other values, from ``low:high:count`` (log-spaced) or numbers with commas between them.
 
-    Rates are rounded to 6 digits, so that the same text, or another with the same rates, names the same trials.
+    Values are rounded to 6 digits, so that the same text, or another with the same values, names the same trials.
     """
+    high = AXES[against].high if against in AXES else math.inf
     try:
         if ":" in text:
-            low, high, count = text.split(":")
+            first, last, count = text.split(":")
             n = int(count)
-            if not 0 < float(low) <= float(high) <= 1 or not 1 <= n <= RATES_MAX:
+            if not 0 < float(first) <= float(last) <= high or not 1 <= n <= RATES_MAX or float(last) == math.inf:
                 raise ValueError
-            values = np.geomspace(float(low), float(high), n).tolist()
+            values = np.geomspace(float(first), float(last), n).tolist()
         else:
             values = [float(part) for part in text.split(",")]
-            if not all(0 < v <= 1 for v in values):
+            if not all(0 < v <= high and v < math.inf for v in values):
                 raise ValueError
     except ValueError:
+        what, rule = ("rates", "a share in (0, 1]") if against == "ber" else ("values", "above 0")
+        parameter = "ber" if against == "ber" else "values"
         raise InputError(
-            f"must be LOW:HIGH:COUNT or rates with commas, each a share in (0, 1], not {text!r}", parameter="ber"
+            f"must be LOW:HIGH:COUNT or {what} with commas, each {rule}, not {text!r}", parameter=parameter
         ) from None
     return tuple(float(f"{v:.6g}") for v in values)
 
 
-def _read(network: Network, key: Key, params: SweepParams) -> ReadErrors:
-    g = rng.stream("read", seed=params.seed, layer=0, trial=key.trial)
-    return ReadErrors.from_ber(key.rate, int(g.integers(SEED_MAX, endpoint=True)))
+def default_values(device: DeviceModel, against: str, age: Mapping[str, float]) -> tuple[float, ...]:
+    """Return the values of a sweep against something else than an error rate, where none are given.
+
+    All ages at which the device holds, two a decade at least; half to three times its sigma; half to once the logarithm
+    of its ratio.
+    """
+    if against in ("cycles", "seconds"):
+        low, high = getattr(device, f"valid_{against}")
+        low = min(max(low, 1.0), high)
+        if not high:
+            raise InputError(f"must be given: {device.name!r} holds at 0 {against} alone", parameter="values")
+        values = np.geomspace(low, high, max(1, min(25, 1 + math.ceil(2 * math.log10(high / low)))))
+        values = np.clip([float(f"{v:.6g}") for v in values], low, high)
+    else:
+        stats = device.at(**age)
+        sigma, ratio = spread(stats.lrs_sigma, stats.hrs_sigma), math.exp(stats.separation)
+        values = sigma * np.linspace(0.5, 3, 11) if against == "sigma" else ratio ** np.linspace(0.25, 1, 11)
+        values = np.array([float(f"{v:.6g}") for v in values])
+    return tuple(dict.fromkeys(float(v) for v in values))
 
 
-def _static(network: Network, key: Key, params: SweepParams) -> FaultMap:
-    layer = None if key.layer == ALL_LAYERS else key.layer
-    return FaultMap.draw(
-        network, ber=key.rate, kind=params.kind, seed=params.seed, trial=key.trial, layer=layer, **params.options
-    )
-
-
-def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
-    device = params.device
-    assert device is not None
-    if not key.rate:
-        return FaultMap(shapes_of(network))
-    apart = separation_for(
-        key.rate,
-        "ber_2t2r_offset",
-        lrs_sigma=device.lrs_sigma,
-        hrs_sigma=device.hrs_sigma,
-        offset_sigma=device.offset_sigma,
-        forming_yield=device.forming_yield,
-    )
-    moved = replace(device, hrs_median=device.lrs_median * apart.ratio)
-    drawn = draw_faults(network, moved, seed=params.seed, trial=key.trial, **params.options)
-    return drawn if key.layer == ALL_LAYERS else drawn.only(key.layer)
-
-
-#: How the errors of a trial are drawn, by their kind.
-TRIAL_ERRORS: Mapping[str, Callable[[Network, Key, SweepParams], FaultMap | ReadErrors]] = {
-    **dict.fromkeys(ERROR_MODELS, _static),
-    "read": _read,
-    "device": _device,
-}
 _TINY = Network.from_arrays([np.zeros((1, 1), bool)], [None], name="tiny")

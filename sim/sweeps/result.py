@@ -9,6 +9,7 @@ from typing import Any
 
 from oxnor.models.base.files import write_text
 from oxnor.models.trials.curves import LIMIT, Curve
+from oxnor.models.trials.sequential import Saving
 from oxnor.sim.drawing.plots import Plot
 
 from .page import Story, build_page
@@ -26,11 +27,17 @@ class SweepResult:
         Trials that this sweep computed; the file held the others.
     limit : float
         Accuracy lost at the knee, in (0, 1).
+    seconds : float
+        Wall-clock time that it took.
+    saving : Saving, optional
+        What a rule of stopping did.
     """
 
     path: Path
     computed: int
     limit: float = LIMIT
+    seconds: float = 0.0
+    saving: Saving | None = None
 
     @cached_property
     def story(self) -> Story:
@@ -62,7 +69,10 @@ class SweepResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the trials as a JSON-able dict."""
-        return self.story.to_json() | {"computed": self.computed}
+        found = self.story.to_json() | {"computed": self.computed}
+        if self.computed and self.seconds:
+            found["trials_per_second"] = round(self.computed / self.seconds, 2)
+        return found | ({"sequential": self.saving.to_json()} if self.saving else {})
 
     def __repr__(self) -> str:
         return f"SweepResult({repr(self.story).removeprefix('Story(').removesuffix(')')} in {self.path})"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.error_models import ERROR_MODELS
-from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.trials.binarized import confusion
+from oxnor.models.trials.sequential import FIRST, Plan, Saving
 from oxnor.sim.runner.machine import machine
 from oxnor.sim.runner.workers import cores
 from oxnor.sim.verify.inputs import Inputs, inputs_for, refuse_without_labels
@@ -30,7 +32,8 @@ from .evaluator import Work, errors_of, work_for
 from .example import Example
 from .params import SweepParams, WorkerOptions
 from .result import SweepResult
-from .store import ALL_LAYERS, LABELLED, Key, Results
+from .store import LABELLED, Results
+from .trial import ALL_LAYERS, Key
 from .workers import Compute, dask, one, threads
 
 #: Called with (trials done, trials in all, what the last one gave).
@@ -45,11 +48,14 @@ def check(
     on_board: bool = False,
 ) -> None:
     """Raise InputError if there is no such layer, or the workers cannot compute such trials."""
-    if (on_board or workers.classify) and (params.kind != "read" or params.layers != (ALL_LAYERS,)):
+    reads_alone = params.kind == "read" and params.layers == (ALL_LAYERS,) and not params.also
+    if (on_board or workers.classify) and not reads_alone:
         raise InputError("on a board the kind must be read, in all layers at once: `kind` read, and no `layer`")
-    if isinstance(network, SpikingNetwork) and (params.kind not in ERROR_MODELS or workers.backend != "cpu"):
+    kinds = (params.kind, *params.also)
+    if isinstance(network, SpikingNetwork) and (not set(kinds) <= set(ERROR_MODELS) or workers.backend != "cpu"):
+        kind = next((k for k in kinds if k not in ERROR_MODELS), params.kind)
         raise InputError(
-            f"network {network.name!r}: must be binarized for kind {params.kind} on backend {workers.backend}, not"
+            f"network {network.name!r}: must be binarized for kind {kind} on backend {workers.backend}, not"
             f" spiking: its kinds are {', '.join(ERROR_MODELS)}, on cpu"
         )
     if workers.backend == "torch":
@@ -63,9 +69,18 @@ def _device_options(device: DeviceModel | None) -> dict[str, str]:
     """Return what tells one device from another, in a header."""
     if device is None:
         return {}
-    numbers = {k: v for k, v in asdict(device).items() if k not in ("name", "description", "provenance")}
+    numbers = asdict(replace(device, name="-", description="", provenance={}, uncertainty=None))
+    numbers = {k: v for k, v in numbers.items() if k not in ("name", "description", "provenance", "uncertainty")}
     text = json.dumps(numbers, sort_keys=True)
     return {"device": device.name, "device_digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def _conditions(params: SweepParams) -> dict[str, Any]:
+    """Return what else tells the trials of one sweep from another's, in a header."""
+    found: dict[str, Any] = {"also": dict(params.also)} if params.also else {}
+    if params.against != "ber":
+        found |= {"against": params.against} | {axis: age for axis, age in params.age.items() if age}
+    return found
 
 
 def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, command: str) -> dict[str, Any]:
@@ -85,9 +100,10 @@ def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, comman
         "labels": "agreement with the network without errors" if inputs.labels is None else LABELLED,
         "classes": network.n_out,
         "shape": list(network.shape),
+        "weights": sum(a * b for a, b in shapes_of(network)),
         "seed": params.seed,
         "kind": params.kind,
-        "options": dict(params.options) | _device_options(params.device),
+        "options": dict(params.options) | _device_options(params.device) | _conditions(params),
         "command": command,
         "made": machine(),
         **({"class_names": list(inputs.classes)} if inputs.classes else {}),
@@ -127,7 +143,7 @@ def sweep(
         options, inputs = inputs, inputs_for(network, inputs)
         refuse_without_labels(network, inputs, options)
     work = work_for(network, inputs, params, workers.backend)
-    computed = 0
+    computed, start, saving = 0, time.perf_counter(), None
     with Results(path, header(network, inputs, params, work, command)) as results, _place(work, workers) as compute:
         for wanted in _rounds(params, results):
             there = results.done()
@@ -141,7 +157,24 @@ def sweep(
                 if progress:
                     found = f"{trial.key.rate:.1e}: {results.measure} {100 * trial.accuracy:.2f} %"
                     progress(done, len(wanted), found)
-    return SweepResult(Path(path), computed)
+        if params.stop is not None:
+            saving = Saving(params.stop, _plans(params, results), params.trials)
+    return SweepResult(Path(path), computed, seconds=time.perf_counter() - start, saving=saving)
+
+
+def _plans(params: SweepParams, results: Results) -> dict[tuple[int, float], Plan]:
+    """Return how many draws each point gets, from its first ones, which must be there."""
+    assert params.stop is not None
+    first: dict[tuple[int, float], dict[int, float]] = {}
+    for trial in results.trials():
+        layer, rate, number = trial.key.layer, trial.key.rate, trial.key.trial
+        if number < FIRST and layer in params.layers and rate in params.rates:
+            first.setdefault((layer, rate), {})[number] = trial.accuracy
+    plans = {}
+    for place, accuracy in first.items():
+        needed = params.stop.needed(np.array([accuracy[k] for k in range(FIRST)]), results.header["images"])
+        plans[place] = Plan(needed, needed if needed <= params.trials_max else max(params.trials, FIRST))
+    return plans
 
 
 def _place(work: Work, workers: WorkerOptions) -> AbstractContextManager[Compute]:
@@ -151,12 +184,19 @@ def _place(work: Work, workers: WorkerOptions) -> AbstractContextManager[Compute
     if workers.scheduler:
         return dask(work, workers.scheduler)
     # A pass with read errors, with torch, or of spikes takes all cores by itself.
-    alone = work.params.kind == "read" or work.backend == "torch" or isinstance(work.network, SpikingNetwork)
+    alone = work.params.has_reads or work.backend == "torch" or isinstance(work.network, SpikingNetwork)
     return threads(work, workers.jobs or (1 if alone else cores()))
 
 
 def _rounds(params: SweepParams, results: Results) -> Iterator[list[Key]]:
     """Yield lists of trials: what was asked for, then more where a mean is not known well enough."""
+    if params.stop is not None:
+        first = replace(params, trials=FIRST).keys()
+        yield first
+        most = _plans(params, results)
+        more = [Key(*place, t) for place, plan in most.items() for t in range(FIRST, plan.draws)]
+        yield first + sorted(more, key=lambda key: key.trial)
+        return
     wanted = params.keys()
     yield wanted
     while params.precision:

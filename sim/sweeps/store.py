@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.models.base.errors import InputError, install
-from oxnor.models.base.files import write_text
-from oxnor.models.base.replace import whole_file
+from oxnor.models.base.errors import InputError
 from oxnor.models.base.words import counted
+from oxnor.models.trials.axes import AXES, Axis
 from oxnor.models.trials.curves import Curve
+
+from .trial import ALL_LAYERS, Key, Trial
 
 FORMAT = "oxnor-sweep"
 FORMAT_VERSION = 1
 #: Seconds for which a file that another process has locked is tried again.
 _PATIENCE = 60
-#: Stands for errors in all layers at once.
-ALL_LAYERS = -1
 #: What must be the same for trials to stand in one file, with the name that a user knows it by.
 IDENTITY = ("network", "network_digest", "images", "images_digest", "seed", "kind", "options")
-_COLUMNS = ("layer", "rate", "trial", "errors", "correct", "accuracy", "seconds")
 _CLASSES_MAX, _IMAGES_MAX = 1 << 16, 1 << 31
 #: Types of the fields of a header; those of the second row may be missing.
 _FIELDS = {"network": str, "network_digest": str, "images_digest": str, "kind": str, "options": dict, "seed": int,
            "images": int, "classes": int,
            "inputs": str, "labels": str, "command": str, "shape": list, "made": dict,
-           "class_names": list, "example": dict}  # fmt: skip
+           "class_names": list, "example": dict, "weights": int}  # fmt: skip
 #: What Python raises on a damaged file besides sqlite3's own errors.
 _DAMAGED = (sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError, MemoryError)
 #: Value of header.labels where the trials count images that are right, not those that stay as they were.
@@ -56,46 +51,14 @@ CREATE TABLE checks (
     PRIMARY KEY (layer, rate, trial)
 ) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True, order=True)
-class Key:
-    """Which trial: in a layer (:data:`ALL_LAYERS` for all), at an error rate, the number of the draw."""
-
-    layer: int
-    rate: float
-    trial: int
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """What one trial gave.
-
-    Parameters
-    ----------
-    key : Key
-    errors : int
-        Wrong synapses.
-    confusion : ndarray of int64, shape (n_classes, n_classes)
-        Images of a class (row) by their predicted class (column).
-    seconds : float
-        Time that it took, draw included.
-    """
-
-    key: Key
-    errors: int
-    confusion: NDArray[np.int64]
-    seconds: float
-
-    @property
-    def correct(self) -> int:
-        """Images whose predicted class is theirs."""
-        return int(np.trace(self.confusion))
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the images whose predicted class is theirs."""
-        return self.correct / int(self.confusion.sum())
+#: Files of earlier releases have no such table; they get one when trials are added.
+_CHANGES = """
+CREATE TABLE IF NOT EXISTS changes (
+    layer INTEGER NOT NULL, rate REAL NOT NULL, trial INTEGER NOT NULL,
+    broken INTEGER NOT NULL, corrected INTEGER NOT NULL,
+    PRIMARY KEY (layer, rate, trial)
+) WITHOUT ROWID
+"""
 
 
 class Results:
@@ -190,6 +153,8 @@ class Results:
                 raise InputError(f"{self.path}: is not a results file of oxnor sweep")
             self._create(header)
         self.header = self._read_header()
+        if header is not None:
+            self._db.execute(_CHANGES)
         for key in IDENTITY if header is not None else ():
             assert header is not None
             mine, its = json.loads(json.dumps(header[key])), self.header.get(key)
@@ -247,6 +212,15 @@ class Results:
         """What the trials count: "accuracy", or "agreement" with the network without errors if there were no labels."""
         return "accuracy" if self.header.get("labels", LABELLED) == LABELLED else "agreement"
 
+    @property
+    def axis(self) -> Axis:
+        """What the rates of the keys are."""
+        against = self.header["options"].get("against", "ber")
+        if not isinstance(against, str) or against not in AXES:
+            known = ", ".join(AXES)
+            raise InputError(f"{self.path}: header.options.against must be one of {known}, not {_short(against)}")
+        return AXES[against]
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
@@ -275,6 +249,9 @@ class Results:
         key = trial.key
         blob = np.ascontiguousarray(trial.confusion, "<i4").tobytes()
         row = (key.layer, key.rate, key.trial, trial.errors, trial.correct, blob, trial.seconds)
+        if trial.changes is not None:  # before the trial: what has the trial has its changes
+            place = (key.layer, key.rate, key.trial)
+            self._insert("INSERT OR IGNORE INTO changes VALUES (?, ?, ?, ?, ?)", (*place, *trial.changes))
         self._insert("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def add_check(self, key: Key, mismatches: int, simulator: str) -> None:
@@ -304,8 +281,9 @@ class Results:
 
     def _key(self, layer: Any, rate: Any, trial: Any) -> Key:
         layers = len(self.header.get("shape", range(_CLASSES_MAX))) - 1
-        if not isinstance(rate, float) or not 0 <= rate <= 1:
-            raise InputError(f"{self.path}: rate must be in [0, 1], not {_short(rate)}")
+        high = self.axis.high
+        if not isinstance(rate, float) or not 0 <= rate <= high or rate == math.inf:
+            raise InputError(f"{self.path}: rate must be in [0, {high:g}], not {_short(rate)}")
         return Key(
             self._whole("layer", layer, ALL_LAYERS, layers - 1), rate, self._whole("trial", trial, 0, (1 << 63) - 1)
         )
@@ -319,6 +297,7 @@ class Results:
             If a row cannot be right.
         """
         n, images = self.header["classes"], self.header["images"]
+        changes = self._changes()
         query = "SELECT layer, rate, trial, errors, confusion, seconds FROM trials ORDER BY layer, rate, trial"
         for layer, rate, trial, errors, blob, seconds in self._query(query):
             key = self._key(layer, rate, trial)
@@ -331,7 +310,21 @@ class Results:
             self._whole(f"errors of trial {trial} of layer {layer} at rate {rate}", errors, 0, (1 << 63) - 1)
             if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
                 raise InputError(f"{name}: seconds must be 0 or more, not {_short(seconds)}")
-            yield Trial(key, errors, confusion, seconds)
+            yield Trial(key, errors, confusion, seconds, changes.get(key))
+
+    def _changes(self) -> dict[Key, tuple[int, int]]:
+        """Return the images that each trial broke and corrected, where the file has that."""
+        tables = {row[0] for row in self._query("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "changes" not in tables:
+            return {}
+        images = self.header["images"]
+        rows = self._query("SELECT layer, rate, trial, broken, corrected FROM changes")
+        return {
+            self._key(*row[:3]): (
+                self._whole("broken", row[3], 0, images), self._whole("corrected", row[4], 0, images)
+            )
+            for row in rows
+        }  # fmt: skip
 
     def curves(self) -> dict[int, Curve]:
         """Return accuracy against error rate by layer (:data:`ALL_LAYERS`: errors in all of them).
@@ -341,26 +334,39 @@ class Results:
         InputError
             If the trial without errors is missing.
         """
-        by_layer: dict[int, dict[float, list[float]]] = {}
+        by_layer: dict[int, dict[float, list[Trial]]] = {}
         clean = None
         for trial in self.trials():
             if trial.key.rate == 0:
                 clean = trial.accuracy
             else:
-                by_layer.setdefault(trial.key.layer, {}).setdefault(trial.key.rate, []).append(trial.accuracy)
+                by_layer.setdefault(trial.key.layer, {}).setdefault(trial.key.rate, []).append(trial)
         if clean is None:
             raise InputError(f"{self.path}: holds no trial without errors yet: run the sweep again, it goes on")
         images, name = self.header["images"], str(self.header["network"])
         return {
             layer: Curve(
                 name if layer == ALL_LAYERS else f"{name}, layer {layer}",
-                {rate: np.array(values) for rate, values in rates.items()},
+                {rate: np.array([t.accuracy for t in trials]) for rate, trials in rates.items()},
                 clean,
                 images,
                 self.measure,
+                self.axis,
+                {rate: self._more(trials) for rate, trials in rates.items()},
             )
             for layer, rates in sorted(by_layer.items())
         }
+
+    def _more(self, trials: Sequence[Trial]) -> dict[str, float | None]:
+        """Return means that the accuracies do not say: shares of wrong weights, and of images broken and corrected."""
+        weights, images = self.header.get("weights"), self.header["images"]
+        changes = [t.changes for t in trials if t.changes is not None]
+        found: dict[str, float | None] = {"wrong": None, "broken": None, "corrected": None}
+        if weights and self.header["kind"] != "read":
+            found["wrong"] = float(np.mean([t.errors for t in trials])) / weights
+        if changes:
+            found["broken"], found["corrected"] = (np.mean(changes, axis=0) / images).tolist()
+        return found
 
     def confusions(self, layer: int = ALL_LAYERS) -> dict[float, NDArray[np.int64]]:
         """Return the confusion matrices summed over the trials of each rate."""
@@ -369,37 +375,6 @@ class Results:
             if trial.key.layer == layer or trial.key.rate == 0:
                 by_rate[trial.key.rate] = by_rate.get(trial.key.rate, 0) + trial.confusion
         return dict(sorted(by_rate.items()))
-
-    def _rows(self) -> Iterator[tuple[Any, ...]]:
-        for t in self.trials():
-            yield (t.key.layer, t.key.rate, t.key.trial, t.errors, t.correct, t.accuracy, t.seconds)
-
-    def export(self, path: str | Path) -> None:
-        """Write one row a trial as CSV or Parquet, by the end of the name; layer -1 stands for all layers.
-
-        Raises
-        ------
-        InputError
-            If the name ends in something else, or pyarrow is not installed for Parquet.
-        """
-        path = Path(path)
-        if path.suffix == ".csv":
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            writer.writerows(self._rows())
-            write_text(path, text.getvalue())
-        elif path.suffix == ".parquet":
-            try:
-                import pyarrow
-                from pyarrow import parquet
-            except ImportError:
-                raise InputError(f"{path}: Parquet needs pyarrow: {install('sweep')}") from None
-            columns = list(zip(*self._rows(), strict=True)) or [()] * len(_COLUMNS)
-            with whole_file(path) as temporary:
-                parquet.write_table(pyarrow.table(dict(zip(_COLUMNS, map(list, columns), strict=True))), temporary)
-        else:
-            raise InputError(f"{path}: the name must end in .csv or .parquet")
 
 
 def _short(value: Any) -> str:

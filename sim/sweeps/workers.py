@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.golden.registry import type_of
 from oxnor.models.trials.binarized import confusion
 from oxnor.sim.runner.workers import cluster
 
-from .evaluator import Evaluator, Work, errors_of
+from .evaluator import Evaluator, Work, changes, errors_of
 from .params import Classify
-from .store import Key, Trial
+from .trial import Key, Trial
 
 #: Gives the trials of some keys, in any order.
 Compute = Callable[[Iterable[Key]], Iterator[Trial]]
@@ -44,13 +45,16 @@ def one(work: Work, classify: Classify) -> Iterator[Compute]:
 
     What a trial is stays the sweep's: the errors of its key, on the images of the work.
     """
+    clean = type_of(work.network).predict(work.network, work.bits)
+
     def compute(keys: Iterable[Key]) -> Iterator[Trial]:
         for key in keys:
             start = time.perf_counter()
             errors = errors_of(work, key)
             assert isinstance(errors, ReadErrors)
-            counts = confusion(work.labels, classify(work.bits, errors), work.network.n_out)
-            yield Trial(key, 0, counts, time.perf_counter() - start)
+            classes = classify(work.bits, errors)
+            counts = confusion(work.labels, classes, work.network.n_out)
+            yield Trial(key, 0, counts, time.perf_counter() - start, changes(work.labels, clean, classes))
 
     yield compute
 

@@ -43,7 +43,8 @@ from oxnor.models.networks.binarized import Network
 from oxnor.sim.sweeps.evaluator import work_for
 from oxnor.sim.sweeps.params import SweepParams
 from oxnor.sim.sweeps.run import header
-from oxnor.sim.sweeps.store import ALL_LAYERS, Key, Results, Trial
+from oxnor.sim.sweeps.store import Results
+from oxnor.sim.sweeps.trial import ALL_LAYERS, Key, Trial
 from oxnor.sim.verify.inputs import Inputs
 
 #: Longest sentence, in characters.

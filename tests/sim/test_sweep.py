@@ -26,10 +26,12 @@ from oxnor.models.devices import model as devices
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.sim.sweeps.evaluator import Evaluator, errors_of, work_for
 from oxnor.sim.sweeps.example import Example
+from oxnor.sim.sweeps.export import export
 from oxnor.sim.sweeps.page import Story, build_page
 from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, parse_rates
 from oxnor.sim.sweeps.run import sweep
-from oxnor.sim.sweeps.store import ALL_LAYERS, Key, Results, Trial
+from oxnor.sim.sweeps.store import Results
+from oxnor.sim.sweeps.trial import ALL_LAYERS, Key, Trial
 from oxnor.sim.verify.inputs import Inputs, inputs_for
 
 RATES = (0.001, 0.01, 0.1)
@@ -403,8 +405,8 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
     parquet = pytest.importorskip("pyarrow.parquet")
     sweep(network, inputs, SweepParams(RATES, 2), tmp_path / "r.sqlite")
     with Results(tmp_path / "r.sqlite") as results:
-        results.export(tmp_path / "t.parquet")
-        results.export(tmp_path / "t.csv")
+        export(results, tmp_path / "t.parquet")
+        export(results, tmp_path / "t.csv")
     table = parquet.read_table(tmp_path / "t.parquet").to_pylist()
     with open(tmp_path / "t.csv", newline="") as file:
         assert [{k: str(v) for k, v in r.items()} for r in table] == list(csv.DictReader(file))
