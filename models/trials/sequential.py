@@ -1,10 +1,11 @@
-"""How many draws a mean takes to be known well enough: two stages, of which the first says how many the second has.
+"""How many draws a mean takes to be known well enough: the spread of the first ones says how many there must be.
 
 The rule of Stein (Annals of Mathematical Statistics 16, 1945): from the standard deviation s of the first n draws, go
 on to N = (t s / h)^2 draws, with t the quantile of Student's t with n - 1 degrees of freedom. For normal draws the mean
-of all N is within plus or minus h with the confidence that was asked for, whatever their spread is. To look at an
-interval after every draw and stop when it is narrow has no such guarantee: it stops where the spread happens to look
-small.
+of all N is within plus or minus h with the confidence that was asked for, whatever their spread is. If the spread of
+the N then asks for more, go on in the same way: the number of draws is never less than Stein's and depends on spreads
+alone, of which the mean of normal draws is independent, so that the promise stays. To look at an interval after every
+draw and stop when it is narrow has no such guarantee: it stops where the spread happens to look small.
 """
 
 from __future__ import annotations
@@ -44,21 +45,38 @@ class Stop:
         if not 0.5 <= self.confidence < 1:
             raise InputError(f"must be in [0.5, 1), not {self.confidence}", parameter="confidence")
 
-    def needed(self, first: NDArray[np.float64], images: int) -> int:
-        """Return how many draws it takes in all.
+    def needed(self, accuracy: NDArray[np.float64], images: int) -> int:
+        """Return how many draws it takes in all by the spread of some, accuracies of draws of `images` images.
 
-        Parameters
-        ----------
-        first : ndarray of float, shape (:data:`FIRST`,)
-            Accuracies of the first draws.
-        images : int
-            Of a draw; a spread of less than one image counts as one.
+        A spread of less than one image counts as one.
         """
         from scipy import stats
 
-        sd = max(float(np.std(first, ddof=1)), 1 / images)
-        t = float(stats.t.ppf(0.5 + self.confidence / 2, len(first) - 1))
-        return max(len(first), math.ceil((t * sd / self.half_width) ** 2))
+        sd = max(float(np.std(accuracy, ddof=1)), 1 / images)
+        t = float(stats.t.ppf(0.5 + self.confidence / 2, len(accuracy) - 1))
+        return max(len(accuracy), math.ceil((t * sd / self.half_width) ** 2))
+
+    def plan(self, accuracy: NDArray[np.float64], images: int, fixed: int, most: int) -> Plan:
+        """Return how many draws a point gets, as far as the draws that are there can say.
+
+        Parameters
+        ----------
+        accuracy : ndarray of float, shape (n,)
+            Of draws 0, 1, ...; at least the first :data:`FIRST`.
+        images : int
+            Of a draw.
+        fixed : int
+            Draws of a point that takes more than `most`.
+        most : int
+        """
+        n = FIRST
+        while True:
+            needed = self.needed(accuracy[:n], images)
+            if needed > most:
+                return Plan(needed, max(fixed, n))
+            if needed == n or needed > len(accuracy):
+                return Plan(needed, needed)
+            n = needed
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,7 @@ class Plan:
     Parameters
     ----------
     needed : int
-        By the rule, from the first draws.
+        By the rule, from the draws that are there.
     draws : int
         Those that it gets: as many as needed, or the fixed number where that is more than the most allowed.
     """
@@ -129,7 +147,7 @@ class Saving:
     def to_json(self) -> dict[str, Any]:
         """Return all of it as a JSON object."""
         return {
-            "half_width": self.stop.half_width, "confidence": self.stop.confidence, "rule": "Stein, two stages",
+            "half_width": self.stop.half_width, "confidence": self.stop.confidence, "rule": "Stein",
             "first_stage": FIRST, "points": len(self.plans), "known": self.known, "draws": self.draws,
             "fixed_draws": self.fixed * len(self.plans), "needed_most": self.uniform // len(self.plans),
             "plans": [

@@ -12,6 +12,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.devices.draws import draw_faults
 from oxnor.models.devices.error_rates import separation_for
 from oxnor.models.devices.model import DeviceModel
+from oxnor.models.devices.states import Statistics
 from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.read_errors import SEED_MAX, ReadErrors
@@ -62,7 +63,8 @@ def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
             offset_sigma=device.offset_sigma,
             forming_yield=device.forming_yield,
         )
-        drawn_from = replace(device, hrs_median=device.lrs_median * apart.ratio)
+        # Its states are moved, not aged: the laws do not count.
+        drawn_from = replace(_fixed(device, device), hrs_median=device.lrs_median * apart.ratio)
     else:
         drawn_from, age = device_at(device, params.against, key.rate, params.age)
     drawn = draw_faults(network, drawn_from, seed=params.seed, trial=key.trial, **params.options, **age)
@@ -92,14 +94,20 @@ def device_at(
     if against in ("cycles", "seconds"):
         return device, dict(age) | {against: value}
     stats = device.at(**age)
-    fixed = DeviceModel(
-        device.name, math.exp(stats.lrs_mu), math.exp(stats.hrs_mu), stats.lrs_sigma, stats.hrs_sigma,
-        device.offset_sigma, device.read_noise_sigma, device.forming_yield,
-    )  # fmt: skip
+    medians = {"lrs_median": math.exp(stats.lrs_mu), "hrs_median": math.exp(stats.hrs_mu)}
+    fixed = replace(_fixed(device, stats), **medians)
     if against == "ratio":
         return replace(fixed, hrs_median=fixed.lrs_median * value), {}
     factor = value / spread(stats.lrs_sigma, stats.hrs_sigma)
     return replace(fixed, lrs_sigma=factor * fixed.lrs_sigma, hrs_sigma=factor * fixed.hrs_sigma), {}
+
+
+def _fixed(device: DeviceModel, sigmas: DeviceModel | Statistics) -> DeviceModel:
+    """Return the device without its laws of ageing, with these sigmas."""
+    return DeviceModel(
+        device.name, device.lrs_median, device.hrs_median, sigmas.lrs_sigma, sigmas.hrs_sigma, device.offset_sigma,
+        device.read_noise_sigma, device.forming_yield,
+    )  # fmt: skip
 
 
 def spread(lrs_sigma: float, hrs_sigma: float) -> float:

@@ -163,17 +163,18 @@ def sweep(
 
 
 def _plans(params: SweepParams, results: Results) -> dict[tuple[int, float], Plan]:
-    """Return how many draws each point gets, from its first ones, which must be there."""
+    """Return how many draws each point gets, from those that are there: at least its first ones."""
     assert params.stop is not None
-    first: dict[tuple[int, float], dict[int, float]] = {}
+    found: dict[tuple[int, float], dict[int, float]] = {}
     for trial in results.trials():
-        layer, rate, number = trial.key.layer, trial.key.rate, trial.key.trial
-        if number < FIRST and layer in params.layers and rate in params.rates:
-            first.setdefault((layer, rate), {})[number] = trial.accuracy
+        layer, rate = trial.key.layer, trial.key.rate
+        if layer in params.layers and rate in params.rates:
+            found.setdefault((layer, rate), {})[trial.key.trial] = trial.accuracy
     plans = {}
-    for place, accuracy in first.items():
-        needed = params.stop.needed(np.array([accuracy[k] for k in range(FIRST)]), results.header["images"])
-        plans[place] = Plan(needed, needed if needed <= params.trials_max else max(params.trials, FIRST))
+    for place, numbered in found.items():
+        there = next(n for n in range(len(numbered) + 1) if n not in numbered)
+        accuracy = np.array([numbered[k] for k in range(there)])
+        plans[place] = params.stop.plan(accuracy, results.header["images"], params.trials, params.trials_max)
     return plans
 
 
@@ -191,12 +192,16 @@ def _place(work: Work, workers: WorkerOptions) -> AbstractContextManager[Compute
 def _rounds(params: SweepParams, results: Results) -> Iterator[list[Key]]:
     """Yield lists of trials: what was asked for, then more where a mean is not known well enough."""
     if params.stop is not None:
-        first = replace(params, trials=FIRST).keys()
-        yield first
-        most = _plans(params, results)
-        more = [Key(*place, t) for place, plan in most.items() for t in range(FIRST, plan.draws)]
-        yield first + sorted(more, key=lambda key: key.trial)
-        return
+        wanted = replace(params, trials=FIRST).keys()
+        while True:
+            yield wanted
+            plans = _plans(params, results)
+            there = set(wanted)
+            more = [Key(*place, t) for place, plan in plans.items() for t in range(plan.draws)]
+            more = sorted((key for key in more if key not in there), key=lambda key: key.trial)
+            if not more:
+                return
+            wanted = wanted + more
     wanted = params.keys()
     yield wanted
     while params.precision:

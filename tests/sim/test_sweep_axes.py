@@ -1,0 +1,257 @@
+"""Sweeps against what an experimenter turns, of several kinds of error, and with a rule of stopping."""
+
+import dataclasses
+import json
+import math
+import sqlite3
+
+import numpy as np
+import pytest
+from helpers import cli
+
+from oxnor.models import golden
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.options import DataOptions
+from oxnor.models.devices.draws import draw_faults
+from oxnor.models.devices.model import DeviceModel
+from oxnor.models.devices.states import LogLaw
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.trials.axes import AXES
+from oxnor.models.trials.curves import Curve
+from oxnor.models.trials.sequential import FIRST, Stop
+from oxnor.sim.sweeps.errors import device_at
+from oxnor.sim.sweeps.evaluator import errors_of, work_for
+from oxnor.sim.sweeps.page import Story, build_page, together
+from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, default_values
+from oxnor.sim.sweeps.run import sweep
+from oxnor.sim.sweeps.store import Results
+from oxnor.sim.sweeps.trial import ALL_LAYERS, Key
+from oxnor.sim.verify.inputs import inputs_for
+
+DEVICE = DeviceModel(
+    "mine", 5e3, 8e4, 0.3, 0.6, wear=LogLaw(1e3, hrs_mu=-0.4), valid_cycles=(1, 1e6), valid_seconds=(0, 0)
+)
+
+
+@pytest.fixture
+def network(random_network):
+    return random_network((60, 50, 10), name="net")
+
+
+@pytest.fixture
+def inputs(network):
+    drawn = inputs_for(network, DataOptions(200))
+    return dataclasses.replace(drawn, labels=golden.predict(network, drawn.images))
+
+
+def rows(path):
+    with Results(path) as results:
+        return [(t.key, t.errors, t.confusion.tolist(), t.changes) for t in results.trials()]
+
+
+TURNED = {
+    "cycles": (1.0, 1e3, 1e6),
+    "sigma": (0.3, 0.9),
+    "ratio": (2.0, 16.0),
+}
+
+
+@pytest.mark.parametrize("against", TURNED)
+def test_trials_are_draws_of_the_device_that_was_turned(tmp_path, network, inputs, against):
+    age = {"seconds": 0.0} | ({} if against == "cycles" else {"cycles": 10.0})
+    params = SweepParams(TURNED[against], 3, "device", {"macro": [16, 16]}, seed=2, device=DEVICE, against=against, age=age)
+    sweep(network, inputs, params, tmp_path / "r.sqlite", workers=WorkerOptions(jobs=2))
+    at = DEVICE.at(10.0)
+    fixed = dataclasses.replace(DEVICE, lrs_median=math.exp(at.lrs_mu), hrs_median=math.exp(at.hrs_mu), wear=LogLaw())
+    with Results(tmp_path / "r.sqlite") as results:
+        assert results.axis is AXES[against]
+        for trial in results.trials():
+            x = trial.key.rate
+            if not x:
+                continue
+            scale, model, cycles = x / math.sqrt((0.3**2 + 0.6**2) / 2), DEVICE, x
+            if against == "sigma":
+                model, cycles = dataclasses.replace(fixed, lrs_sigma=0.3 * scale, hrs_sigma=0.6 * scale), 10.0
+            elif against == "ratio":
+                model, cycles = dataclasses.replace(fixed, hrs_median=fixed.lrs_median * x), 10.0
+            faults = draw_faults(network, model, seed=2, trial=trial.key.trial, macro=(16, 16), cycles=cycles)
+            assert trial.errors == faults.count
+            assert trial.correct == np.count_nonzero(golden.predict(faults.apply(network), inputs.images) == inputs.labels)
+    errors = [p.wrong for p in Story.read(tmp_path / "r.sqlite").curve.points]
+    assert errors == sorted(errors, reverse=against == "ratio")
+    assert errors[0] != errors[-1]
+    assert sweep(network, inputs, params, tmp_path / "r.sqlite").computed == 0
+    with pytest.raises(InputError, match="options must be"):
+        sweep(network, inputs, SweepParams((0.1,), 3, "device", {"macro": [16, 16]}, seed=2, device=DEVICE), tmp_path / "r.sqlite")
+
+
+def test_the_values_of_a_sweep_that_gives_none():
+    assert default_values(DEVICE, "cycles", {})[:2] == (1.0, 3.16228)
+    assert default_values(DEVICE, "cycles", {})[-1] == 1e6
+    ratios = default_values(DEVICE, "ratio", {"cycles": 1.0})
+    assert (min(ratios), max(ratios)) == pytest.approx((2, 16), rel=0.01)
+    with pytest.raises(InputError, match=r"^values must be given: 'mine' holds at 0 seconds alone$"):
+        default_values(DEVICE, "seconds", {})
+    turned, age = device_at(DEVICE, "sigma", 0.5, {"cycles": 1e6, "seconds": 0.0})
+    assert (age, turned.hrs_sigma / turned.lrs_sigma) == ({}, pytest.approx(2))
+    assert turned.hrs_median == pytest.approx(math.exp(DEVICE.at(1e6).hrs_mu))
+
+
+def test_a_ratio_has_its_knee_from_above():
+    trials = {2.0: 0.8, 4.0: 0.95, 8.0: 0.97, 16.0: 0.98}
+    curve = Curve("c", {x: np.array([m, m]) for x, m in trials.items()}, 0.98, 100, axis=AXES["ratio"])
+    knee = curve.knee(0.01)
+    assert knee.rate == pytest.approx(8)
+    assert str(curve.knee(0.001)) == "16 (16 to 16)" or curve.knee(0.001).rate > 8
+    assert str(curve.knee(0.5)) == "below 2"
+    assert curve.to_json()["against"] == "HRS / LRS"
+
+
+def test_several_kinds_of_error_at_once(tmp_path, network, inputs):
+    """What is stuck stays stuck, reads err on top, and the trial without errors has none of it."""
+    also = {"stuck": 0.05, "cluster": 0.05, "read": 0.01}
+    params = SweepParams((0.1,), 2, seed=3, also=also)
+    work = work_for(network, inputs, params)
+    errors = errors_of(work, Key(ALL_LAYERS, 0.1, 1))
+    maps = {kind: FaultMap.draw(network, ber=r, kind=kind, seed=3, trial=1) for kind, r in (also | {"static": 0.1}).items() if kind != "read"}
+    for k in range(2):
+        stuck = {name: set(getattr(maps["cluster"], name).get(k, ())) for name in ("stuck_0", "stuck_1")}
+        for name in ("stuck_0", "stuck_1"):
+            assert stuck[name] <= set(getattr(errors, name)[k])
+        held = stuck["stuck_0"] | stuck["stuck_1"] | set(maps["stuck"].stuck_0[k]) | set(maps["stuck"].stuck_1[k])
+        assert set(errors.flips[k]) == set(maps["static"].flips[k]) - held
+    assert errors.read.ber == pytest.approx(0.01, abs=1e-4)
+    assert errors_of(work, Key(ALL_LAYERS, 0.0, 0)).count == 0
+    sweep(network, inputs, params, tmp_path / "r.sqlite")
+    scores = golden.scores(errors.apply(network), inputs.images, read_errors=errors.read)
+    with Results(tmp_path / "r.sqlite") as results:
+        assert results.header["options"] == {"also": also}
+        trial = next(t for t in results.trials() if t.key == Key(ALL_LAYERS, 0.1, 1))
+    assert trial.correct == np.count_nonzero(golden.argmax(scores) == inputs.labels)
+
+
+def test_images_broken_and_corrected(tmp_path, network, inputs):
+    wrong = dataclasses.replace(inputs, labels=(inputs.labels + (np.arange(200) % 3 == 0)) % 10)
+    sweep(network, wrong, SweepParams((0.2,), 3), tmp_path / "r.sqlite")
+    with Results(tmp_path / "r.sqlite") as results:
+        trials = list(results.trials())
+        clean = next(t for t in trials if not t.key.rate)
+        for trial in trials:
+            broken, corrected = trial.changes
+            assert trial.correct == clean.correct - broken + corrected
+        assert any(t.changes[1] for t in trials)
+    point = Story.read(tmp_path / "r.sqlite").curve.points[0]
+    assert point.mean == pytest.approx(clean.accuracy - point.broken + point.corrected)
+
+
+def test_files_of_earlier_releases_go_on(tmp_path, network, inputs):
+    """A file without the table of changes is read, drawn, and extended."""
+    path = tmp_path / "r.sqlite"
+    sweep(network, inputs, SweepParams((0.1,), 2), path)
+    db = sqlite3.connect(path)
+    with db:
+        db.execute("DROP TABLE changes")
+        db.execute("DELETE FROM header WHERE key = 'weights'")
+    db.close()
+    assert Story.read(path).curve.points[0].broken is None
+    assert "corrected" not in build_page([Story.read(path)])
+    assert sweep(network, inputs, SweepParams((0.1,), 3), path).computed == 1
+    assert [changes is None for _, _, _, changes in rows(path)] == [True, True, True, False]
+
+
+def test_the_rule_of_stopping_draws_what_it_says(tmp_path, network, inputs):
+    params = SweepParams((1e-4, 0.02, 0.4), 20, stop=Stop(0.02, 0.95), trials_max=100)
+    result = sweep(network, inputs, params, tmp_path / "r.sqlite", workers=WorkerOptions(jobs=2))
+    counts = {p.rate: p.trials for p in result.curves[ALL_LAYERS].points}
+    for (_, rate), plan in result.saving.plans.items():
+        assert counts[rate] == plan.draws
+        assert plan.draws == plan.needed if plan.needed <= 100 else plan.draws >= 20
+    assert counts[1e-4] == FIRST
+    assert "of 3 means are known to plus or minus 2 points at 95 %" in str(result.saving)
+    told = result.to_json()
+    assert told["sequential"]["draws"] == sum(counts.values()) == result.computed - 1
+    assert told["trials_per_second"] > 0
+    assert sweep(network, inputs, params, tmp_path / "r.sqlite").computed == 0
+
+
+SHAPES = {
+    "normal": lambda g, n: g.standard_normal(n),
+    "skew": lambda g, n: 2 - g.gamma(4, size=n) / 2,  # skewness -1, as accuracies near the knee
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_rule_of_stopping_keeps_its_promise(shape):
+    """Of 1,500 points the means of 99 % are within the half width; a rule that looks after each draw misses more."""
+    from scipy import stats
+
+    g, stop, hit, naive, count = np.random.default_rng(0), Stop(0.01, 0.99), 0, 0, 1500
+    t = stats.t.ppf(0.995, np.arange(1, 200))
+    for _ in range(count):
+        x = 0.9 + 0.015 * SHAPES[shape](g, 1000)
+        hit += abs(x[: stop.plan(x, 10**6, 20, 1000).draws].mean() - 0.9) <= 0.01
+        n = np.arange(2, 200)
+        sd = np.sqrt(np.maximum(0, (np.cumsum(x[:199] ** 2)[1:] - np.cumsum(x[:199])[1:] ** 2 / n) / (n - 1)))
+        narrow = np.flatnonzero((t[n - 2] * sd / np.sqrt(n) <= 0.01) & (n > 2))
+        naive += abs(x[: n[narrow[0]]].mean() - 0.9) <= 0.01
+    assert hit >= {"normal": 0.985, "skew": 0.975}[shape] * count
+    assert naive < hit
+
+
+WRONG = {
+    "axis": (("--against", "volts", "--device", "weak-3.3e-2"), "--against must be one of ber, cycles, seconds, sigma, ratio, not 'volts'"),
+    "no device": (("--against", "cycles"), "--against cycles must have a --device, which says what is wrong"),
+    "value": (("--against", "ratio", "--device", "weak-3.3e-2", "--values", "0,2"),
+              "--values must be LOW:HIGH:COUNT or values with commas, each above 0, not '0,2'"),
+    "ratio below 1": (("--against", "ratio", "--device", "weak-3.3e-2", "--values", "0.5"), "hrs_median must be above lrs_median"),
+    "age outside": (("--against", "cycles", "--device", "wear-illustration", "--values", "1e12"),
+                    "--cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 1e+12"),
+    "both ages": (("--against", "cycles", "--device", "wear-illustration", "--cycles", "5"),
+                  "--cycles must not be given with --against cycles: say --values"),
+    "age of a rate": (("--cycles", "5"), "--cycles and --seconds are of the --device of --against"),
+    "values of a rate": (("--values", "0.1"), "--values goes with --against cycles, seconds, sigma or ratio"),
+    "also": (("--also", "stuck"), "--also must be KIND=RATE, for example read=1e-3, not 'stuck'"),
+    "also twice": (("--also", "stuck=0.1", "--also", "stuck=0.2"), "--also must name each kind once, not 'stuck=0.2'"),
+    "also the same": (("--also", "static=0.1"), "--also must be of another kind than --kind static"),
+    "also what": (("--also", "odd=0.1"), "--also must be KIND=RATE with a kind of static, asymmetric, stuck, cluster, read, not 'odd'"),
+    "also how often": (("--also", "stuck=2"), "--also must be KIND=RATE with a rate in (0, 1], not 2"),
+    "half width": (("--half-width", "0"), "--half-width must be above 0 and below 100 points, not 0.0"),
+    "confidence": (("--half-width", "1", "--confidence", "100"), "--confidence must be in [50, 100) percent, not 100.0"),
+    "two rules": (("--half-width", "1", "--adaptive", "1"), "--half-width must not be given with --adaptive"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG.keys())
+def test_bad_input(tmp_path, arguments, message):
+    said = cli.sentence("sweep", "mnist-tfc", "--images", 10, "-o", tmp_path / "r.sqlite", *arguments)
+    assert said.startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_from_the_file_of_a_lab_to_accuracy_against_cycles(tmp_path, random_network):
+    """One command: ages in a file, their law, and a curve with bands in a picture, a table and a page."""
+    random_network((60, 50, 10), name="net").save(tmp_path / "net.npz")
+    g, lines = np.random.default_rng(0), ["dut;status;R [kOhm];cycles"]
+    for k in range(30):
+        for age in (1, 1000, 1000000):
+            for state, ohm in (("SET", 5 * g.lognormal(0, 0.3)), ("RESET", (60 if age < 1e6 else 20) * g.lognormal(0, 0.5))):
+                lines.append(f"d{k};{state};{f'{ohm:.4f}'.replace('.', ',')};{age}")
+    (tmp_path / "lab.csv").write_text("\n".join(lines))
+    result = cli.run(
+        "sweep", tmp_path / "net.npz", "--device", tmp_path / "lab.csv", "--against", "cycles", "--trials", 2, "--images", 50,
+        "--random-inputs", "-o", tmp_path / "r.sqlite", "--plot", tmp_path / "a.svg", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["against"] == "cycles"
+    points = told["curves"]["all"]["points"]
+    assert [points[0]["rate"], points[-1]["rate"]] == [1, 1e6]
+    assert points[-1]["wrong"] > points[0]["wrong"]
+    assert "SET/RESET cycles" in (tmp_path / "a.svg").read_text()
+    assert "cycles" in build_page([Story.read(tmp_path / "r.sqlite")])
+    with Results(tmp_path / "r.sqlite") as results:
+        assert results.header["options"]["against"] == "cycles"
+    sweep_ber = cli.run("sweep", tmp_path / "net.npz", "--ber", "0.1", "--trials", 1, "--images", 50, "--random-inputs", "-o", tmp_path / "b.sqlite")
+    assert sweep_ber.exit_code == 0
+    with pytest.raises(InputError, match=r"b\.sqlite: must be against cycles as .*r\.sqlite, not error rate$"):
+        together([Story.read(tmp_path / "r.sqlite"), Story.read(tmp_path / "b.sqlite")])
