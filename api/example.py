@@ -63,7 +63,12 @@ trials = 4                      # draws at each rate; default 20
 # kind = "static"               # static, read, asymmetric, stuck or cluster
 # layer = "all"                 # all, each, or a layer's number
 # adaptive = 0.1                # go on where the mean is not known within plus or minus this many points
-# max_trials = 200              # most trials at a rate, of an adaptive sweep
+# half_width = 0.1              # draw until the mean is known to plus or minus this many points, by Stein's rule ...
+# confidence = 99.0             # ... with this probability in percent
+# max_trials = 200              # most trials at a rate, of both
+# against = "ber"               # or cycles, seconds, sigma or ratio of the device above, as it is
+# values = "1:1e6:13"           # of against, as rates. Default: where the device holds
+# also = ["read=1e-3"]          # errors of other kinds beside it
 # ratio = 0.0                   # asymmetric: 0-to-1 errors for each 1-to-0 error
 # ones = 0.5                    # stuck: share of them that is stuck at 1
 # cluster = "column"            # cluster: row, column or amplifier

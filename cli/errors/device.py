@@ -12,7 +12,7 @@ from oxnor.cli.console import note, print_json, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import PICTURES, AsJson, in_range, output, seed, writes
 from oxnor.cli.options.lab_file import LabFile
-from oxnor.cli.options.pictures import Panels
+from oxnor.cli.options.pictures import Axes, Panels
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
 
@@ -90,6 +90,7 @@ class Study:
 @expanded
 def show(
     study: Study,
+    axes: Axes,
     preset: Annotated[
         str | None, typer.Argument(metavar="PRESET", help="A shipped preset (see --list) or a .json file.")
     ] = None,
@@ -118,10 +119,14 @@ def show(
         if study.plot is not None:
             from oxnor.sim.studies.device_plots import device_plot
 
-            device_plot(study.plot, panels=study.panels)
+            device_plot(study.plot, panels=study.panels, limits=axes.limits)
+        if axes.curves is not None:
+            from oxnor.sim.studies.device_curves import write_curves
+
+            write_curves(axes.curves)
         print_json(result) if as_json else print_table_of_rates(result)
     else:
-        _describe(load(preset), None, study, as_json)
+        _describe(load(preset), None, study, axes, as_json)
 
 
 @expanded
@@ -134,6 +139,7 @@ def fit(
     ],
     form: LabFile,
     study: Study,
+    axes: Axes,
     law: Annotated[
         bool,
         typer.Option("--law/--no-law", help="Join readings of several ages by a law, or take those at --cycles alone."),
@@ -152,17 +158,17 @@ def fit(
 
     study.check()
     fitted = fit_csv(file, form.form(), law=law, cycles=study.cycles, seconds=study.seconds)
-    _describe(fitted.device(study.cycles, study.seconds), fitted, study, as_json)
+    _describe(fitted.device(study.cycles, study.seconds), fitted, study, axes, as_json)
 
 
-def _describe(model: DeviceModel, fitted: Fit | AgedFit | None, study: Study, as_json: bool) -> None:
+def _describe(model: DeviceModel, fitted: Fit | AgedFit | None, study: Study, axes: Axes, as_json: bool) -> None:
     from oxnor.models.devices import report
     from oxnor.models.devices.draws import check_trials
     from oxnor.models.devices.draws import monte_carlo as draw
 
     if study.monte_carlo is not None:
         check_trials(study.monte_carlo)
-    age = study.age(model)
+    age, limits = study.age(model), axes.limits
     result: dict[str, Any] = report.describe(model, **age, target=study.target_ber)
     drawn = None
     if study.monte_carlo is not None:
@@ -178,7 +184,11 @@ def _describe(model: DeviceModel, fitted: Fit | AgedFit | None, study: Study, as
     if study.plot is not None:
         from oxnor.sim.studies.device_plots import device_plot
 
-        device_plot(study.plot, (model, age["cycles"], age["seconds"]), drawn, fitted, panels=study.panels)
+        device_plot(study.plot, (model, *age.values()), drawn, fitted, panels=study.panels, limits=limits)
+    if axes.curves is not None:
+        from oxnor.sim.studies.device_curves import write_curves
+
+        write_curves(axes.curves, (model, *age.values()), fitted)
     if study.wear is not None:
         result["wear"] = _wear(study.wear, model, study.seed)
     if study.output is not None:

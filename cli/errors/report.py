@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from oxnor.cli.console import note, print_json
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import PAGES, AsJson, output, pictures
-from oxnor.cli.options.pictures import Kinds, Panels
+from oxnor.cli.options.pictures import Axes, Kinds, Panels
 from oxnor.models.base.errors import InputError
 
 
@@ -24,6 +25,7 @@ def report(
     *,
     plots: Annotated[Path | None, pictures("--plots")] = None,
     kinds: Kinds,
+    axes: Axes,
     panels: Panels = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,13 +36,17 @@ def report(
     Example: [bold]oxnor report mlp.sqlite robust.sqlite -o report.html[/]
     """
     from oxnor.models.base.files import write_text
+    from oxnor.sim.sweeps.export import export_curves
     from oxnor.sim.sweeps.page import Story, build_page, together
 
     if not 0 < limit < 100:
         raise InputError(f"must be above 0 and below 100 points, not {limit}", parameter="limit")
     if twice := [path for k, path in enumerate(results) if path.resolve() in {p.resolve() for p in results[:k]}]:
         raise InputError(f"{twice[0]}: must be given once, not twice")
-    stories = [Story.read(path, limit / 100) for path in results]
+    ends = axes.limits
+    stories = [replace(Story.read(path, limit / 100), limits=ends) for path in results]
+    if axes.curves is not None:
+        export_curves({story.path.name: story.curves for story in stories}, axes.curves)
     write_text(output, build_page(stories))
     if plots is not None:
         pictures = {f"{s.path.stem}-{name}": plot for s in stories for name, plot in s.plots.items()}

@@ -13,6 +13,7 @@ from oxnor.cli.console import in_options, note, print_json, print_table, progres
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import OUTPUT, PICTURES, WHERE, AsJson, Scheduler, output, writes
 from oxnor.cli.options.errors import ErrorKind, Trials
+from oxnor.cli.options.pictures import Axes
 from oxnor.cli.options.source import Data, Source
 from oxnor.cli.text import command_line
 from oxnor.models.base.errors import InputError
@@ -21,6 +22,7 @@ from oxnor.models.base.words import counted
 
 if TYPE_CHECKING:
     from oxnor.design import Design
+    from oxnor.sim.drawing.plots import Limits
     from oxnor.sim.sweeps.params import Classify
     from oxnor.sim.sweeps.result import SweepResult
 
@@ -133,6 +135,7 @@ def sweep(
     data: SweepData,
     where: Where,
     outputs: Outputs,
+    axes: Axes,
     as_json: AsJson = False,
 ) -> None:
     """Measure accuracy against bit error rate, with many draws of errors at each rate.
@@ -154,6 +157,9 @@ def sweep(
     from oxnor.sim.sweeps.run import check, verify
 
     where.check(kind.device)
+    limits = axes.limits
+    if limits[0] is not None and limits[0][0] <= 0:
+        raise InputError(f"must begin above 0, not at {limits[0][0]:g}", parameter="x_limits")
     if where.on is not None and kind.kind is None:
         kind = replace(kind, kind="read")
     design = source.read(kind, trials, data, outputs, data=DataOptions(at_most=10_000))
@@ -177,20 +183,24 @@ def sweep(
             checks = verify(design.loaded, inputs, params, path, outputs.verify, lambda *step: tell(rtl, *step))
     if len(checks) < outputs.verify:
         note(f"--verify {outputs.verify:,}: the file has {counted(len(checks), 'trial')} with errors, and all were run")
-    _show(result, outputs, as_json)
+    _show(result, outputs, axes.curves, limits, as_json)
     if any(c.mismatches for c in checks):
         note(f"The RTL differs in {sum(c.mismatches for c in checks):,} results")
         raise typer.Exit(1)
 
 
-def _show(result: SweepResult, outputs: Outputs, as_json: bool) -> None:
-    from oxnor.sim.sweeps.export import export
+def _show(
+    result: SweepResult, outputs: Outputs, curves: Path | None, limits: tuple[Limits, Limits], as_json: bool
+) -> None:
+    from oxnor.sim.sweeps.export import export, export_curves
     from oxnor.sim.sweeps.page import point_table
     from oxnor.sim.sweeps.store import Results
 
     story = result.story
     if outputs.plot is not None:
-        result.save_plot(outputs.plot)
+        result.plot().with_limits(*limits).save(outputs.plot)
+    if curves is not None:
+        export_curves({result.path.name: story.curves}, curves)
     if outputs.export is not None:
         with Results(result.path) as results:
             export(results, outputs.export)

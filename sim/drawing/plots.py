@@ -29,6 +29,8 @@ _SERIES = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("in
 #: Characters of a class's name that a picture shows.
 NAME_SHOWN = 14
 
+#: The ends of an axis, if they are given.
+Limits = tuple[float, float] | None
 #: A figure under construction: (what draws it, given a figure and colours by name; its label; width, height in inches)
 Draw = Callable[[Any, Mapping[str, str]], None]
 
@@ -52,6 +54,18 @@ class Plot(Picture):
         self, label: str, size: tuple[float, float], draw: Draw, panels: Mapping[str, Picture] = MappingProxyType({})
     ):
         self.label, self.size, self._draw, self.panels = label, size, draw, panels
+
+    def with_limits(self, x: Limits = None, y: Limits = None) -> Plot:
+        """Return the picture with other ends of its axes, (low, high) each; None leaves one as it is."""
+        if x is None and y is None:
+            return self
+
+        def draw(figure: Any, colours: Mapping[str, str]) -> None:
+            self._draw(figure, colours)
+            for axes in figure.axes:
+                set_limits(axes, x, y)
+
+        return Plot(self.label, self.size, draw, self.panels)
 
     def _figure(self, colours: Mapping[str, str]) -> Any:
         from matplotlib.figure import Figure
@@ -106,6 +120,16 @@ def _style(colours: Mapping[str, str]) -> dict[Any, Any]:
         "axes.facecolor": "none",
         "legend.frameon": False,
     }
+
+
+def set_limits(axes: Any, x: Limits = None, y: Limits = None) -> None:
+    """Set the ends of axes, (low, high) each; None leaves one as it is."""
+    for name, ends, axis in (("x", x, axes.xaxis), ("y", y, axes.yaxis)):
+        if ends is None:
+            continue
+        if axis.get_scale() == "log" and ends[0] <= 0:
+            raise InputError(f"must be above 0 on a logarithmic axis, not {ends[0]:g}", parameter=f"{name}_limits")
+        getattr(axes, f"set_{name}lim")(*ends)
 
 
 def log_ticks(axis: Any) -> None:

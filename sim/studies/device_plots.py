@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from oxnor.models.devices.fit_file import AgedFit
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.devices.rate_intervals import rate_intervals
 from oxnor.models.devices.report import RATES
-from oxnor.sim.drawing.plots import Plot, log_ticks
+from oxnor.sim.drawing.plots import Limits, Plot, log_ticks, set_limits
 
 #: How each kind of storage is drawn: colour, dashes, width. The dashes tell the lines apart without colour.
 _LOOKS: dict[str, tuple[str, Any, float]] = {
@@ -179,6 +180,7 @@ def device_plot(
     fit: Fit | AgedFit | None = None,
     *,
     panels: bool = False,
+    limits: tuple[Limits, Limits] = (None, None),
 ) -> None:
     """Write the picture of a device: its fit if it was fitted, the comparison, its wear if it wears.
 
@@ -191,6 +193,8 @@ def device_plot(
     fit : Fit, optional
     panels : bool
         Write each panel into a file of its own.
+    limits : pair of Limits
+        Ends of the axes of the panel with the wear, or else of the comparison.
     """
     title = "Bit errors of single devices, of pairs, and of codes"
     shown: list[Panel] = [("errors", title, lambda axes, colours: draw_comparison(axes, colours, aged, monte_carlo))]
@@ -205,7 +209,8 @@ def device_plot(
     if fit is not None:
         title = f"Resistances in {Path(fit.path).name}"
         shown.insert(0, ("fit", title, lambda axes, colours: draw_fit(axes, colours, fit)))
-    _panels(shown).save(path, panels=panels)
+    limited = "wear" if any(name == "wear" for name, _, _ in shown) else "errors"
+    _panels(shown, {limited: limits}).save(path, panels=panels)
 
 
 def _aged_points(fit: AgedFit) -> Points:
@@ -228,17 +233,18 @@ def wear_plot(path: Path, device: DeviceModel, points: Points, cycles: NDArray[n
     _panels([("wear", title, lambda axes, colours: draw_wear(axes, colours, curve, points))]).save(path)
 
 
-def _panels(shown: Sequence[Panel]) -> Plot:
-    """Return panels side by side."""
+def _panels(shown: Sequence[Panel], limits: Mapping[str, tuple[Limits, Limits]] = MappingProxyType({})) -> Plot:
+    """Return panels side by side; `limits` are the ends of axes by panel."""
 
     def draw(figure: Any, colours: Colours) -> None:
-        for k, (_, title, draw_panel) in enumerate(shown):
+        for k, (name, title, draw_panel) in enumerate(shown):
             axes = figure.add_subplot(1, len(shown), k + 1)
             draw_panel(axes, colours)
+            set_limits(axes, *limits.get(name, (None, None)))
             axes.set_title(title, loc="left")
             for axis in (axes.xaxis, axes.yaxis):
                 if axis.get_scale() == "log":
                     log_ticks(axis)
 
-    parts = {panel[0]: _panels([panel]) for panel in shown} if len(shown) > 1 else {}
+    parts = {panel[0]: _panels([panel], limits) for panel in shown} if len(shown) > 1 else {}
     return Plot("; ".join(title for _, title, _ in shown), (8.2 * len(shown), 6.2), draw, parts)

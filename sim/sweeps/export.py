@@ -62,12 +62,20 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def export_curves(curves: Mapping[int, Curve], path: str | Path) -> None:
-    """Write the statistics of every point of every curve as CSV, one row a point; the layer is "all" or its number."""
-    head = ["layer", *(f.name for f in fields(Point))]
+def export_curves(curves: Mapping[str, Mapping[int, Curve]], path: str | Path) -> None:
+    """Write the statistics of every point of every curve as CSV, one row a point.
+
+    Parameters
+    ----------
+    curves : mapping of str to mapping of int to Curve
+        By the name of the results file, then by layer.
+    path : path
+    """
+    head = ["file", "network", "layer", "against", *("value" if f.name == "rate" else f.name for f in fields(Point))]
     rows = [
-        ["all" if layer == ALL_LAYERS else layer, *asdict(p).values()]
-        for layer, curve in curves.items()
+        [file, curve.label, "all" if layer == ALL_LAYERS else layer, curve.axis.head, *asdict(p).values()]
+        for file, by_layer in curves.items()
+        for layer, curve in by_layer.items()
         for p in curve.points
     ]
     write_text(path, csv_text(head, rows))

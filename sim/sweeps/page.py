@@ -18,7 +18,7 @@ from oxnor.models.trials.axes import BER
 from oxnor.models.trials.curves import LIMIT, Curve, Point
 from oxnor.sim.drawing.feature_maps import feature_maps_plot
 from oxnor.sim.drawing.html import facts, figure, page, table, tiles
-from oxnor.sim.drawing.plots import Plot, accuracy_plot, confusion_plot, layers_plot
+from oxnor.sim.drawing.plots import Limits, Plot, accuracy_plot, confusion_plot, layers_plot
 from oxnor.sim.runner.machine import machine
 
 from .example import Example
@@ -60,6 +60,8 @@ class Story:
         Sum over the trials.
     limit : float
         Accuracy lost at the knee.
+    limits : pair of Limits
+        Ends of the axes of the pictures of accuracy; in percent on the vertical one.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Story:
     checks: dict[Key, int]
     seconds: float
     limit: float = LIMIT
+    limits: tuple[Limits, Limits] = (None, None)
 
     def __repr__(self) -> str:
         trials = sum(p.trials for c in self.curves.values() for p in c.points)
@@ -112,7 +115,8 @@ class Story:
         name = self.header["network"]
         head = self.curve.axis.label
         title = f"{self.curve.measure.capitalize()} of {name} against {head}"
-        drawn = {"accuracy": accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)}
+        accuracy = accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)
+        drawn = {"accuracy": accuracy.with_limits(*self.limits)}
         if self.layers and self.curve.is_accuracy:
             drawn["layers"] = layers_plot(self.layers, f"Sensitivity of the layers of {name}", limit=self.limit)
         chosen = chosen_rates(self)
@@ -319,4 +323,4 @@ def together(stories: Sequence[Story]) -> Plot:
         extra = f", {story.header['kind']}" if labels.count(label) > 1 else ""
         curves.append(replace(story.curve, label=label + extra))
     title = f"{measure_of(stories).capitalize()} against {first.curve.axis.label}"
-    return accuracy_plot(curves, title, limit=stories[0].limit, axis=axis)
+    return accuracy_plot(curves, title, limit=first.limit, axis=axis).with_limits(*first.limits)

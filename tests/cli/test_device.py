@@ -148,6 +148,42 @@ def test_plot(place, request, arguments, parts):
     assert not re.search("#00000[1-9]", svg)
 
 
+def test_curves_as_numbers_and_ends_of_axes(place):
+    import csv
+
+    lines = ["device,state,resistance,cycle"]
+    g = np.random.default_rng(1)
+    for k in range(30):
+        for age in (1, 100, 10000):
+            lines += [f"d{k},{s},{g.lognormal(mu, 0.4):.6g},{age}" for s, mu in (("LRS", 9), ("HRS", 11 - age / 2e4))]
+    (place / "aged.csv").write_text("\n".join(lines))
+    result = run("fit", "aged.csv", "--curves", "c.csv", "--plot", "p.svg", "--y-limits", "1e-7:0.01")
+    assert result.exit_code == 0, result.output
+    for part in ("Each age of aged.csv by itself", "Law of wear; intervals by drawing devices again", "Read as: delimiter comma"):
+        assert part in result.stdout
+    with open("c.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    wear = [row for row in table if row["panel"] == "wear" and row["curve"] == "ber_2t2r"]
+    assert [float(wear[0]["x"]), float(wear[-1]["x"])] == [1, 10000]
+    assert all(float(row["low"]) < float(row["y"]) < float(row["high"]) for row in wear)
+    medians = [row for row in table if row["panel"] == "cycles" and row["curve"] == "hrs_median"]
+    assert [float(row["x"]) for row in medians] == [1, 100, 10000]
+    texts = [e.text for e in ET.fromstring((place / "p.svg").read_text()).iter() if e.tag.endswith("}text")]
+    assert {"2T2R, each age by itself", "99 % interval of 2T2R", "LRS as read at 1 cycles", "10⁻⁷"} <= set(texts)
+
+
+def test_rates_that_are_not_log_normal_say_so(place):
+    g = np.random.default_rng(0)
+    hrs = np.where(g.random(400) < 0.05, g.normal(9.5, 0.3, 400), g.normal(11.4, 0.4, 400))
+    rows = [f"d{k},{s},{math.exp(x):.6g}" for k in range(400) for s, x in (("LRS", g.normal(8.5, 0.3)), ("HRS", hrs[k]))]
+    (place / "m.csv").write_text("\n".join(["device,state,resistance", *rows]))
+    told = found("fit", "m.csv")
+    assert any("HRS is not normal" in reason for reason in told["not_log_normal"])
+    assert told["tail"]["hrs"]["law"] == "mixture"
+    assert told["error_rates"]["ber_2t2r"] < told["counted"]["ber_2t2r"]["rate"]
+    assert "Not log-normal: HRS follows a mixture of two normal laws better." in run("fit", "m.csv").stdout
+
+
 def test_wear_plot_with_points(place):
     """What a simulation measures goes on the curve, with or without intervals."""
     from oxnor.sim.studies.device_plots import wear_plot
@@ -210,6 +246,16 @@ ERRORS = {
     "trials": (["weak-3.3e-2", "--monte-carlo", 0], "Monte Carlo trials must be in [1, 1000000000], not 0"),
     "seed": (["weak-3.3e-2", "--seed=-1"], "--seed must be in [0, 2**63), not -1"),
     "plot": (["--plot", "p.gif"], "--plot must end in .svg, .png or .pdf, not 'p.gif'"),
+    "curves": (["--curves", "c.txt"], "--curves must end in .csv, not 'c.txt'"),
+    "limits": (["--plot", "p.svg", "--x-limits", "2:1"], "--x-limits must be LOW:HIGH, two rising numbers, not '2:1'"),
+    "log limits": (["--plot", "p.svg", "--y-limits", "0:1"], "--y-limits must be above 0 on a logarithmic axis, not 0"),
+    "column": (["fit", "r.csv", "--column", "state"], "--column must be ROLE=NAME, for example state=status, not 'state'"),
+    "role": (
+        ["fit", "r.csv", "--column", "stat=x"],
+        ("--column must be ROLE=NAME with a role of device, state, resistance, lrs, hrs, cycles, seconds, temperature,"
+        " not 'stat' (did you mean state or resistance or temperature?)"),
+    ),
+    "unit": (["fit", "r.csv", "--unit", "V"], "--unit must be one of ohm, kohm, Mohm, Gohm, S, mS, uS, nS, not 'V'"),
     "csv": (["fit", "none.csv"], "none.csv: no such file"),
     "row": (["fit", "bad.csv"], "bad.csv: line 2: resistance must be a number above 0 ohm, not 'big'"),
 }

@@ -215,6 +215,7 @@ WRONG = {
     "also the same": (("--also", "static=0.1"), "--also must be of another kind than --kind static"),
     "also what": (("--also", "odd=0.1"), "--also must be KIND=RATE with a kind of static, asymmetric, stuck, cluster, read, not 'odd'"),
     "also how often": (("--also", "stuck=2"), "--also must be KIND=RATE with a rate in (0, 1], not 2"),
+    "limits": (("--x-limits", "0:1"), "--x-limits must begin above 0, not at 0"),
     "half width": (("--half-width", "0"), "--half-width must be above 0 and below 100 points, not 0.0"),
     "confidence": (("--half-width", "1", "--confidence", "100"), "--confidence must be in [50, 100) percent, not 100.0"),
     "two rules": (("--half-width", "1", "--adaptive", "1"), "--half-width must not be given with --adaptive"),
@@ -239,7 +240,8 @@ def test_from_the_file_of_a_lab_to_accuracy_against_cycles(tmp_path, random_netw
     (tmp_path / "lab.csv").write_text("\n".join(lines))
     result = cli.run(
         "sweep", tmp_path / "net.npz", "--device", tmp_path / "lab.csv", "--against", "cycles", "--trials", 2, "--images", 50,
-        "--random-inputs", "-o", tmp_path / "r.sqlite", "--plot", tmp_path / "a.svg", "--json",
+        "--random-inputs", "-o", tmp_path / "r.sqlite", "--plot", tmp_path / "a.svg", "--y-limits", "0:50", "--curves",
+        tmp_path / "c.csv", "--json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
@@ -248,6 +250,9 @@ def test_from_the_file_of_a_lab_to_accuracy_against_cycles(tmp_path, random_netw
     assert [points[0]["rate"], points[-1]["rate"]] == [1, 1e6]
     assert points[-1]["wrong"] > points[0]["wrong"]
     assert "SET/RESET cycles" in (tmp_path / "a.svg").read_text()
+    table = (tmp_path / "c.csv").read_text().splitlines()
+    assert table[1].startswith("r.sqlite,net,all,cycles,1.0,2,")
+    assert len(table) == 1 + len(points)
     assert "cycles" in build_page([Story.read(tmp_path / "r.sqlite")])
     with Results(tmp_path / "r.sqlite") as results:
         assert results.header["options"]["against"] == "cycles"
