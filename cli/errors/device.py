@@ -169,6 +169,7 @@ def _describe(model: DeviceModel, fitted: Fit | AgedFit | None, study: Study, ax
     if study.monte_carlo is not None:
         check_trials(study.monte_carlo)
     age, limits = study.age(model), axes.limits
+    aged = (model, age["cycles"], age["seconds"])
     result: dict[str, Any] = report.describe(model, **age, target=study.target_ber)
     drawn = None
     if study.monte_carlo is not None:
@@ -184,11 +185,11 @@ def _describe(model: DeviceModel, fitted: Fit | AgedFit | None, study: Study, ax
     if study.plot is not None:
         from oxnor.sim.studies.device_plots import device_plot
 
-        device_plot(study.plot, (model, *age.values()), drawn, fitted, panels=study.panels, limits=limits)
+        device_plot(study.plot, aged, drawn, fitted, panels=study.panels, limits=limits)
     if axes.curves is not None:
         from oxnor.sim.studies.device_curves import write_curves
 
-        write_curves(axes.curves, (model, *age.values()), fitted)
+        write_curves(axes.curves, aged, fitted)
     if study.wear is not None:
         result["wear"] = _wear(study.wear, model, study.seed)
     if study.output is not None:

@@ -123,7 +123,7 @@ def _print_ages(fit: dict[str, Any]) -> None:
         closed = [_g(rate["closed_form"]), _g(rate["counted"]["rate"]), _span(rate["counted"]), _g(rate["law"])]
         rows.append([_g(row[axis]), str(row["devices"]), *states, *closed])
     print_table(head, rows, title=f"Each age of {fit['file']} by itself")
-    rows = [(name, _g(n["value"], 4), _span(n)) for name, n in law["numbers"].items()]
+    rows = [[name, _g(n["value"], 4), _span(n)] for name, n in law["numbers"].items()]
     title = f"Law of {law['name']}; intervals by drawing {law['resampled']} again"
     print_table(("number", "value", "99 % interval"), rows, title=title)
 

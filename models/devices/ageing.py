@@ -87,12 +87,15 @@ def fit_law(readings: Readings, axis: str) -> AgeingLaw:
     positive = ages[ages > 0]
     scales = np.geomspace(positive[0] / 10, positive[-1] / 3, _SCALES)
     decades = np.log10(1 + ages[None, :] / scales[:, None])  # (scales, ages)
-    likelihood, parts = 0.0, []
+    likelihood, parts = np.zeros(()), list[Array]()
     for hrs in (False, True):
         mine = readings.hrs == hrs
         x, where = readings.ln_r[mine], units[mine] * len(ages) + place[mine]
         centre = float(x.mean())
-        sums = [np.bincount(where, (x - centre) ** k, count * len(ages)).reshape(count, -1) for k in range(3)]
+        sums = [
+            np.bincount(where, (x - centre) ** k, count * len(ages)).reshape(count, -1).astype(np.float64)
+            for k in range(3)
+        ]
         n, first, second = (weights @ s for s in sums)  # each (resamples, ages)
         fitted, its = _normal_law(n, first, second, decades)
         fitted[..., 0] += centre

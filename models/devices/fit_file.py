@@ -97,8 +97,8 @@ class AgedFit:
         provenance = provenance_of(self.ages, law.intervals, (valid["cycles"], valid["seconds"]))
         try:
             return DeviceModel(
-                name or Path(self.path).stem, **numbers, **laws, valid_cycles=valid["cycles"],
-                valid_seconds=valid["seconds"], description=description_of(self.readings), provenance=provenance,
+                name or Path(self.path).stem, **numbers, wear=laws["wear"], relaxation=laws["relaxation"],
+                valid_cycles=valid["cycles"], valid_seconds=valid["seconds"], description=description_of(self.readings), provenance=provenance,
                 uncertainty=law.uncertainty,
             )  # fmt: skip
         except InputError as e:
@@ -135,7 +135,7 @@ class AgedFit:
         rows, device = [], self.device()
         for fit in self.ages:
             age = {self.axis: getattr(fit, self.axis)}
-            single, counted_rate = fit.device(**self.at(**age)), counted_pairs(fit.readings)
+            single, counted_rate = fit.device(), counted_pairs(fit.readings)
             found = {key: value for key, value in fit.to_json().items() if key in ("lrs", "hrs", "devices")}
             rates = {
                 "closed_form": device_rates(single, **self.at(**age)).ber_2t2r,

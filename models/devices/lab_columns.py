@@ -168,9 +168,10 @@ def read_header(names: Sequence[str], chosen: Mapping[str, str], where: str) -> 
         places[role] = matches[0]
     taken = set(places.values())
     for k, name in enumerate(names):
-        role = role_of(name)
-        if role is None or role in chosen or k in taken:
+        its = role_of(name)
+        if its is None or its in chosen or k in taken:
             continue
+        role = its
         if role in places:
             if low[places[role]] == low[k]:
                 raise InputError(f"{where}: column {name!r} must be there once: there are {known}")

@@ -151,11 +151,13 @@ def read_readings(path: str | Path, form: FileFormat = FileFormat()) -> Readings
     numbers = {role: to_numbers(cells, decimal) for role, cells in texts.items()}
     device, names = _devices(table, said)
     lines = np.array(table.lines, np.int64)
-    ages = {axis: _age(table, axis, numbers[axis], said) for axis in ("cycles", "seconds") if axis in numbers}
+    ages: dict[str, NDArray[np.float64]] = {
+        axis: _age(table, axis, numbers[axis], said) for axis in ("cycles", "seconds") if axis in numbers
+    }
     chosen, temperature = _temperature(table, numbers, form, said)
     ohm, hrs = _ohm(table, numbers, form, said), _states(table, form, said)
     if header.wide:  # both states of a line, one after the other
-        device, lines, chosen = (np.repeat(a, 2) for a in (device, lines, chosen))
+        device, lines, chosen = np.repeat(device, 2), np.repeat(lines, 2), np.repeat(chosen, 2)
         ages = {axis: np.repeat(values, 2) for axis, values in ages.items()}
     valid = _valid(table, ohm, texts, form, lines, chosen, said) & chosen
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -46,7 +46,8 @@ def rate_intervals(
     high = stats.hrs_sigma * np.exp(np.clip(off("hrs_sigma", "hrs_sigma") / stats.hrs_sigma, -20, 20))
     rates = rates_of(low_mu, low, high_mu, high, device.offset_sigma, device.read_noise_sigma, device.forming_yield)
     tail = (1 - confidence) / 2
-    return {name: tuple(np.quantile(rates[name], (tail, 1 - tail)).tolist()) for name in _RATES}  # type: ignore[misc]
+    ends = {name: np.quantile(rates[name], (tail, 1 - tail)) for name in _RATES}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def rates_of(

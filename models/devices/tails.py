@@ -192,7 +192,7 @@ def tail_rate(readings: Readings) -> TailRate | None:
     if any(state.devices < DEVICES_MIN for state in states):
         return None
     tails = [_choose(state) for state in states]
-    rate = _rate(*(tail.law for tail in tails))
+    rate = _rate(tails[0].law, tails[1].law)
     size = len(readings.names)
     g = rng.stream("resample", seed=0, layer=1, trial=0)
     there = np.unique(readings.device)
@@ -203,9 +203,10 @@ def tail_rate(readings: Readings) -> TailRate | None:
             Law(tail.law.name, LAWS[tail.law.name].fit(*state.points(counts), tail.law.numbers), state.sign)
             for state, tail in zip(states, tails, strict=True)
         ]
-        logs.append(math.log(max(1e-300, _rate(*laws))))
+        logs.append(math.log(max(1e-300, _rate(laws[0], laws[1]))))
     reach = float(tests.t.ppf(0.5 + CONFIDENCE / 2, len(there) - 1)) * float(np.std(logs, ddof=1))
-    return TailRate(*tails, rate, rate * math.exp(-reach), min(1.0, rate * math.exp(min(reach, 700))))
+    low, high = rate * math.exp(-reach), min(1.0, rate * math.exp(min(reach, 700)))
+    return TailRate(tails[0], tails[1], rate, low, high)
 
 
 @dataclass(frozen=True, eq=False)

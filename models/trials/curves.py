@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,7 +192,7 @@ class Curve:
     def points(self) -> tuple[Point, ...]:
         """The statistics at each rate, rising."""
         found = (point(rate, np.asarray(self.accuracy[rate]), self.images) for rate in sorted(self.accuracy))
-        return tuple(replace(p, **self.more.get(p.rate, {})) for p in found)
+        return tuple(replace(p, **cast(dict[str, Any], self.more.get(p.rate, {}))) for p in found)
 
     @property
     def rates(self) -> NDArray[np.float64]:
@@ -211,10 +211,10 @@ class Curve:
         """
         if not self.axis.rising:
             turned = {1 / value: accuracy for value, accuracy in self.accuracy.items()}
-            k = replace(self, accuracy=turned, axis=BER, more={}).knee(limit)
-            rate, low, high = (None if x is None else 1 / x for x in (k.rate, k.high, k.low))
-            below = k.rate is None and not k.below
-            return Knee(rate, low, high, limit, 1 / k.largest, 1 / k.smallest, below, self.axis.unit)
+            its = replace(self, accuracy=turned, axis=BER, more={}).knee(limit)
+            least, below, above = (None if x is None else 1 / x for x in (its.rate, its.high, its.low))
+            outside = its.rate is None and not its.below
+            return Knee(least, below, above, limit, 1 / its.largest, 1 / its.smallest, outside, self.axis.unit)
         rates, floor = self.rates, self.clean - limit
         ends: dict[str, Any] = {"limit": limit, "smallest": float(rates[0]), "largest": float(rates[-1])}
         ends["unit"] = self.axis.unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
@@ -67,7 +67,8 @@ def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
         drawn_from = replace(_fixed(device, device), hrs_median=device.lrs_median * apart.ratio)
     else:
         drawn_from, age = device_at(device, params.against, key.rate, params.age)
-    drawn = draw_faults(network, drawn_from, seed=params.seed, trial=key.trial, **params.options, **age)
+    about: dict[str, Any] = {**params.options, **age}
+    drawn = draw_faults(network, drawn_from, seed=params.seed, trial=key.trial, **about)
     return drawn if key.layer == ALL_LAYERS else drawn.only(key.layer)
 
 
@@ -94,8 +95,8 @@ def device_at(
     if against in ("cycles", "seconds"):
         return device, dict(age) | {against: value}
     stats = device.at(**age)
-    medians = {"lrs_median": math.exp(stats.lrs_mu), "hrs_median": math.exp(stats.hrs_mu)}
-    fixed = replace(_fixed(device, stats), **medians)
+    low, high = math.exp(stats.lrs_mu), math.exp(stats.hrs_mu)
+    fixed = replace(_fixed(device, stats), lrs_median=low, hrs_median=high)
     if against == "ratio":
         return replace(fixed, hrs_median=fixed.lrs_median * value), {}
     factor = value / spread(stats.lrs_sigma, stats.hrs_sigma)
