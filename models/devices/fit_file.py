@@ -98,8 +98,8 @@ class AgedFit:
         try:
             return DeviceModel(
                 name or Path(self.path).stem, **numbers, wear=laws["wear"], relaxation=laws["relaxation"],
-                valid_cycles=valid["cycles"], valid_seconds=valid["seconds"], description=description_of(self.readings), provenance=provenance,
-                uncertainty=law.uncertainty,
+                valid_cycles=valid["cycles"], valid_seconds=valid["seconds"], description=description_of(self.readings),
+                provenance=provenance, uncertainty=law.uncertainty,
             )  # fmt: skip
         except InputError as e:
             raise InputError(f"{self.path}: no {LAW_OF[self.axis]} law: {e}") from None
