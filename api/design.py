@@ -112,7 +112,7 @@ class Design:
         InputError
             Naming the file, the field and the rule that it breaks.
         """
-        from oxnor.toml import Reader
+        from oxnor.models.base.toml import Reader
 
         path = Path(path)
         return Reader(path, RESERVED).read(cls)._moved(path.parent)
@@ -131,6 +131,7 @@ class Design:
                 directory=path(self.data.directory), events=path(self.data.events),
             ),
             errors=replace(self.errors, faults=path(self.errors.faults)),
+            board=replace(self.board, name=path(self.board.name)) if isinstance(self.board, Board) else None,
         )  # fmt: skip
 
     def save(self, path: str | Path) -> None:
@@ -144,7 +145,7 @@ class Design:
         import tomli_w
 
         from oxnor.models.base.files import write_text
-        from oxnor.toml import plain
+        from oxnor.models.base.toml import plain
 
         write_text(path, tomli_w.dumps(plain(self, Path(path).parent)))
 

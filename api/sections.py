@@ -174,8 +174,8 @@ class Board:
 
     Parameters
     ----------
-    name : str
-        A key of :data:`oxnor.fpga.boards.BOARDS`: icebreaker, ulx3s-85f or colorlight-i5.
+    name : str or path
+        A key of :data:`oxnor.fpga.boards.BOARDS`, or a file ``*.toml`` (:mod:`oxnor.fpga.board_file`).
     interval : int, optional
         Clock cycles from image to image that are enough: the smallest engine of that speed. Default: the fastest that
         fits.
@@ -189,7 +189,7 @@ class Board:
         Of the placer.
     """
 
-    name: str
+    name: str | Path
     interval: int | None = None
     freq_mhz: float | None = None
     link: str = "uart"
@@ -197,6 +197,7 @@ class Board:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", name_or_path(self.name, (".toml",)))
         if self.interval is not None and self.interval < 1:
             raise InputError(f"must be 1 or more, not {self.interval}", parameter="interval")
         self.options()  # which checks the rest

@@ -86,8 +86,8 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
         TyperGroup,
         "Build bitstreams and run networks on FPGA boards.",
         (
-            fpga_build.build, fpga_board.emulate, fpga_board.run, fpga_board.load, fpga_board.selftest,
-            fpga_build.check, fpga_board.fuzz,
+            fpga_build.build, fpga_build.generate, fpga_board.emulate, fpga_board.run, fpga_board.load,
+            fpga_board.selftest, fpga_build.check, fpga_board.fuzz,
         ),
     ),
     "device": (

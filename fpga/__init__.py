@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "board": "oxnor.fpga.boards",
         "build": "oxnor.fpga.bitstream",
         "find_engine": "oxnor.fpga.search",
+        "generate": "oxnor.fpga.project",
         "run_images": "oxnor.fpga.session",
     },
 )

@@ -20,11 +20,12 @@ from oxnor.sim.runner.synthesis import Tool, ToolError, run_tool
 
 from .boards import Board, Chip
 from .design import BoardDesign, write_design
+from .families import route_of
 from .memories import layers_in_logic, macro_rams, memory_style
 from .options import BuildOptions
 from .report import BuildReport, report
 from .tools import find_tool
-from .top import TOP, pin_file
+from .top import TOP
 
 #: What a build leaves in its folder beside sources and logs.
 REPORT, DESCRIPTION = "report.json", "oxnor-board.json"
@@ -46,12 +47,7 @@ def synthesis_script(board: Board, sources: list[str], config: EngineConfig) -> 
     config : EngineConfig
         The engine: it says which memories are block RAM.
     """
-    synth = {
-        # A full chip: flip-flops are merged, and few of them have enables of their own, which would split logic tiles.
-        "ice40": "synth_ice40 -device u -spram -dff -dffe_min_ce_use 9",
-        # Wide multiplexers would make popcounts half as large again.
-        "ecp5": "synth_ecp5 -nowidelut",
-    }[board.chip.family]
+    synth = route_of(board.chip.family).synthesis.format(device=board.chip.device)
     styles = {"coefficient_rom.mem": {"block": "block", "distributed": "logic"}[memory_style(config, board.chip)]}
     styles |= {f"layer{k}.array.tile_*.macro.mem": "logic" for k in layers_in_logic(config, board.chip)}
     attributes = "".join(
@@ -138,14 +134,15 @@ def _built(
     network: Network, board: Board, config: EngineConfig, options: BuildOptions, step: Progress, work: Path
 ) -> tuple[Path, Lease]:
     """Return the entry of the cache with the build, made in `work` unless it is there and whole."""
-    used = {name: find_tool(name) for name in ("yosys", f"nextpnr-{board.chip.family}", _packer(board))}
+    route = route_of(board.chip.family)
+    used = {name: find_tool(name) for name in ("yosys", route.nextpnr, route.packer[0])}
     names = {name: tool.name for name, tool in used.items()}
     shutil.rmtree(work, ignore_errors=True)
     step("Verilog", 0, STEPS)
     design = write_design(network, board, config, work, options)
     sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
     write_text(work / "synth.ys", synthesis_script(board, sources, config))
-    inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": _placement(board.chip, config)}
+    inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": placement(board.chip, config)}
     key = netlist_key(work, inputs)
     target = work.parent / key
     with locked(work.parent / f"{key}.lock"):
@@ -160,11 +157,7 @@ def _built(
         return target, Lease(target)
 
 
-def _packer(board: Board) -> str:
-    return "icepack" if board.chip.family == "ice40" else "ecppack"
-
-
-def _placement(chip: Chip, config: EngineConfig) -> list[str]:
+def placement(chip: Chip, config: EngineConfig) -> list[str]:
     """Return the arguments of nextpnr that depend on the chip and the engine."""
     # The default placer packs cells as close as they go. Around a hundred block RAMs that share inputs no router can
     # then reach them all: the other one spreads them. With fewer the default gives the faster clock.
@@ -178,23 +171,16 @@ def _run_tools(design: BoardDesign, used: dict[str, Tool], work: Path, seed: int
     step("synthesis", 1, STEPS)
     run_tool(used["yosys"], ["synth.ys"], work, "yosys.log")
     step("place and route", 2, STEPS)
-    name, _ = pin_file(design.board, design.link)
-    arguments = [*_placement(chip, design.config), "--json", "design.json"]
+    route = route_of(chip.family)
+    arguments = [*placement(chip, design.config), "--json", "design.json"]
     arguments += ["--freq", f"{design.freq_mhz:g}", "--seed", str(seed)]
-    arguments += ["--report", "nextpnr.json", "--timing-allow-fail"]
-    if chip.family == "ice40":
-        arguments += ["--pcf", name, "--asc", "routed.asc"]
-    else:
-        arguments += ["--lpf", name, "--textcfg", "routed.config"]
-    code = run_tool(used[f"nextpnr-{chip.family}"], arguments, work, "nextpnr.log", check=False)
+    arguments += ["--report", "nextpnr.json", "--timing-allow-fail", *route.arguments]
+    code = run_tool(used[route.nextpnr], arguments, work, "nextpnr.log", check=False)
     if code:
         log = (work / "nextpnr.log").read_text(errors="replace")
         if not re.search(r"ERROR: .*(Unable to (find a )?place|Failed to expand region|too many|not enough)", log):
             raise failure(ToolError, "nextpnr failed", work / "nextpnr.log")
         return
     step("bitstream", 3, STEPS)
-    if chip.family == "ice40":
-        run_tool(used["icepack"], ["routed.asc", "oxnor.bin"], work, "pack.log")
-    else:
-        arguments = ["--compress", "--input", "routed.config", "--bit", "oxnor.bit"]
-        run_tool(used["ecppack"], arguments, work, "pack.log")
+    packer, *arguments = (word.format(chip=chip.die) for word in route.packer)
+    run_tool(used[packer], arguments, work, "pack.log")

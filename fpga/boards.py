@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from oxnor.models.base.errors import InputError, install
+from oxnor.models.base.errors import InputError, install, near_names
+
+from .families import FAMILIES, Pins
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Chip:
     name : str
         What it is called.
     family : str
-        "ice40" or "ecp5".
+        A key of :data:`oxnor.fpga.families.FAMILIES`.
     target : str
         A key of ``oxnor.hw.params.targets.TARGETS``: the shape of its block RAM.
     luts : int
@@ -32,6 +35,12 @@ class Chip:
         Size of the host link's buffer, in 16-bit words.
     pnr : tuple of str
         Arguments for nextpnr.
+    part : str
+        What the vendor's tools call it; "" if nothing here asks for it.
+    device : str
+        What Yosys calls it.
+    die : str
+        What the packer calls it.
     """
 
     name: str
@@ -42,7 +51,10 @@ class Chip:
     block_ram_bits: int
     spram: int
     buffer_words: int
-    pnr: tuple[str, ...]
+    pnr: tuple[str, ...] = ()
+    part: str = ""
+    device: str = ""
+    die: str = ""
 
     @property
     def writes_bits(self) -> bool:
@@ -50,10 +62,63 @@ class Chip:
         return self.family == "ice40"
 
 
-_ECP5_PNR = ("--package", "CABGA381", "--speed", "6")
-UP5K = Chip("iCE40 UP5K", "ice40", "ice40", 5280, 30, 16, 4, 8192, ("--up5k", "--package", "sg48"))
-ECP5_25 = Chip("ECP5 LFE5U-25F", "ecp5", "ecp5", 24288, 56, 36, 0, 1024, ("--25k", *_ECP5_PNR))
-ECP5_85 = Chip("ECP5 LFE5U-85F", "ecp5", "ecp5", 83640, 208, 36, 0, 1024, ("--85k", *_ECP5_PNR))
+def ice40_chip(die: str, package: str) -> Chip:
+    """Return an iCE40 of a die such as "UP5K", in a package such as "SG48".
+
+    Raises
+    ------
+    InputError
+        If there is no such die.
+    """
+    dies = {"UP5K": (5280, 30, 4, "u"), "HX8K": (7680, 32, 0, "hx"), "HX4K": (3520, 20, 0, "hx"),
+            "LP8K": (7680, 32, 0, "lp"), "LP4K": (3520, 20, 0, "lp")}  # fmt: skip
+    if die not in dies:
+        raise InputError(f"must be of {', '.join(dies)}, not {die!r}", parameter="part")
+    luts, rams, spram, device = dies[die]
+    pnr = (f"--{die.lower()}", "--package", package.lower())
+    return Chip(f"iCE40 {die}", "ice40", "ice40", luts, rams, 16, spram, 8192 if spram else 1024, pnr, device=device)
+
+
+def ecp5_chip(size: int, package: str = "CABGA381", speed: str = "6") -> Chip:
+    """Return an ECP5 of a size such as 25, that is LFE5U-25F.
+
+    Raises
+    ------
+    InputError
+        If there is no such size.
+    """
+    sizes = {12: (24288, 56), 25: (24288, 56), 45: (43848, 108), 85: (83640, 208)}
+    if size not in sizes:
+        raise InputError(f"must be of {', '.join(f'LFE5U-{n}F' for n in sizes)}, not LFE5U-{size}F", parameter="part")
+    pnr = (f"--{size}k", "--package", package, "--speed", speed)
+    return Chip(f"ECP5 LFE5U-{size}F", "ecp5", "ecp5", *sizes[size], 36, 0, 1024, pnr)
+
+
+#: By the part of a Gowin chip: what Yosys and the packer call it, and its look-up tables and block RAMs.
+GOWIN_PARTS = {
+    "GW1NR-LV9QN88PC6/I5": ("gw1n", "GW1N-9C", 8640, 26),
+    "GW2AR-LV18QN88C8/I7": ("gw2a", "GW2A-18C", 20736, 46),
+}
+
+
+def gowin_chip(part: str) -> Chip:
+    """Return a Gowin chip by its part number.
+
+    Raises
+    ------
+    InputError
+        If it is none of :data:`GOWIN_PARTS`.
+    """
+    if part not in GOWIN_PARTS:
+        raise InputError(f"must be of {', '.join(GOWIN_PARTS)}, not {part!r}", parameter="part")
+    device, die, luts, rams = GOWIN_PARTS[part]
+    pnr = ("--device", part, "--vopt", f"family={die}")
+    return Chip(f"Gowin {part}", "gowin", "ecp5", luts, rams, 36, 0, 1024, pnr, part, device, die)
+
+
+UP5K = ice40_chip("UP5K", "SG48")
+ECP5_25 = ecp5_chip(25)
+ECP5_85 = ecp5_chip(85)
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,11 +138,14 @@ class Board:
     baud : int
         Bit rate of the UART unless another is asked for.
     pins : mapping of str to (str, dict)
-        Site and attributes of ``clk_pin``, ``uart_rx``, ``uart_tx`` and ``led``.
+        Site and attributes of ``clk_pin``, ``uart_rx``, ``uart_tx`` and, if there is one, ``led``.
     led_inverted : bool
         Whether 0 lights the LED.
     spi_sites : tuple of str
-        Sites of ``spi_cs_n``, ``spi_copi``, ``spi_cipo`` and ``spi_sck``, 3.3 V, instead of those of the UART.
+        Sites of ``spi_cs_n``, ``spi_copi``, ``spi_cipo`` and ``spi_sck`` instead of those of the UART; none if a board
+        has no SPI.
+    standard : str
+        I/O standard of SPI; "" for that of 3.3 V.
     """
 
     name: str
@@ -85,25 +153,32 @@ class Board:
     oscillator_mhz: float
     freq_mhz: float
     baud: int
-    pins: dict[str, tuple[str, dict[str, str]]]
+    pins: Pins
     led_inverted: bool
-    spi_sites: tuple[str, str, str, str]
+    spi_sites: tuple[str, ...]
+    standard: str = ""
 
-    def pins_for(self, link: str) -> dict[str, tuple[str, dict[str, str]]]:
+    def pins_for(self, link: str) -> Pins:
         """Return the pins with a serial line of the kind "uart" or "spi"."""
         if link == "uart":
             return self.pins
-        io, pulled = {}, {"PULLUP": "1"}
-        if self.chip.family == "ecp5":
-            io, pulled = {"IO_TYPE": "LVCMOS33"}, {"IO_TYPE": "LVCMOS33", "PULLMODE": "UP"}
-        cs_n, copi, cipo, sck = self.spi_sites
+        if not self.spi_sites:
+            raise InputError(f"must be uart on {self.name}, which has no pins for SPI", parameter="link")
         others = {name: pin for name, pin in self.pins.items() if not name.startswith("uart")}
-        return others | {
-            "spi_cs_n": (cs_n, pulled), "spi_copi": (copi, io), "spi_cipo": (cipo, io), "spi_sck": (sck, io)
-        }  # fmt: skip
+        return others | spi_pins(self.chip.family, self.spi_sites, self.standard)
 
     def __repr__(self) -> str:
         return f"Board({self.name!r}, {self.chip.name}, {self.freq_mhz:g} MHz)"
+
+
+def spi_pins(family: str, sites: tuple[str, ...], standard: str = "") -> Pins:
+    """Return the pins of SPI at the sites of chip select, COPI, CIPO and clock."""
+    names = ("spi_cs_n", "spi_copi", "spi_cipo", "spi_sck")
+    attributes = FAMILIES[family].attributes
+    return {
+        name: (site, attributes(standard, pulled_up=name == "spi_cs_n"))
+        for name, site in zip(names, sites, strict=True)
+    }
 
 
 def _from_amaranth(platform: type, led: tuple[str, int]) -> dict[str, tuple[str, dict[str, str]]]:
@@ -147,24 +222,46 @@ def _colorlight_i5() -> Board:
     return Board("colorlight-i5", ECP5_25, 25, 100, 115_200, pins, True, ("C17", "B18", "B20", "F20"))
 
 
+def _tang_nano_9k() -> Board:
+    from amaranth_boards.tang_nano_9k import TangNano9kPlatform
+
+    pins = _from_amaranth(TangNano9kPlatform, ("led", 0))
+    return Board("tang-nano-9k", gowin_chip(TangNano9kPlatform.part), 27, 27, 115_200, pins, True, ())
+
+
+def _tang_nano_20k() -> Board:
+    # Not in amaranth-boards. The serial line goes to the board's own USB probe.
+    io = {"IO_TYPE": "LVCMOS33"}
+    pins = {"clk_pin": ("4", io), "uart_rx": ("70", io | {"PULL_MODE": "UP"}), "uart_tx": ("69", io), "led": ("15", io)}
+    return Board("tang-nano-20k", gowin_chip("GW2AR-LV18QN88C8/I7"), 27, 54, 115_200, pins, True, ())
+
+
 #: By the name of a board: what makes it.
 BOARDS: dict[str, Callable[[], Board]] = {
     "icebreaker": _icebreaker,
     "ulx3s-85f": _ulx3s_85f,
     "colorlight-i5": _colorlight_i5,
+    "tang-nano-9k": _tang_nano_9k,
+    "tang-nano-20k": _tang_nano_20k,
 }
 
 
-def board(name: str) -> Board:
-    """Return a board by its name.
+def board(name: str | Path) -> Board:
+    """Return a board by its name, or of a file ``*.toml`` (:mod:`oxnor.fpga.board_file`).
 
     Raises
     ------
     InputError
-        If there is no such board, or amaranth-boards is not installed.
+        If there is no such board, its file is wrong, or amaranth-boards is not installed.
     """
+    if isinstance(name, Path) or name.endswith(".toml"):
+        from .board_file import read_board
+
+        return read_board(Path(name))
     if name not in BOARDS:
-        raise InputError(f"must be one of {', '.join(BOARDS)}, not {name!r}", parameter="board")
+        known = ", ".join(BOARDS)
+        raise InputError(f"must be one of {known}, or a file *.toml, not {name!r}{near_names(name, BOARDS)}",
+                         parameter="board")  # fmt: skip
     try:
         return BOARDS[name]()
     except ModuleNotFoundError:

@@ -13,24 +13,25 @@ from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
 
 from .boards import Chip
+from .families import by_family
 from .memories import layer_options
 
 #: Logic of a design, in 4-input look-up tables: per synapse bit that is read in a cycle (XNOR, popcount, input
 #: register), per bit of a layer's input register and of the frame assembler, per macro (its count and its place in the
 #: sum), and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
-LUTS_PER_BIT = {"ice40": 3.25, "ecp5": 2.75}
-LUTS_PER_REGISTER = {"ice40": 1.0, "ecp5": 0.5}
-LUTS_PER_MACRO = {"ice40": 14, "ecp5": 12}
-LUTS_BASE = {"ice40": 1930, "ecp5": 1200}
+LUTS_PER_BIT = by_family(3.25, 2.75)
+LUTS_PER_REGISTER = by_family(1.0, 0.5)
+LUTS_PER_MACRO = by_family(14, 12)
+LUTS_BASE = by_family(1930, 1200)
 #: What options of an engine add: the fault injector for each block of 64 columns of a lane and each layer's key, the
 #: programming controller for itself and each macro. From the synthesis of small networks.
 LUTS_PER_BLOCK, LUTS_PER_KEY = 2750, 3300
-LUTS_CONTROLLER = {"ice40": 1500, "ecp5": 1450}
-LUTS_PER_PROGRAMMED = {"ice40": 75, "ecp5": 90}
+LUTS_CONTROLLER = by_family(1500, 1450)
+LUTS_PER_PROGRAMMED = by_family(75, 90)
 #: Control of a window, of a pooling.
 LUTS_PER_WINDOW, LUTS_PER_POOL = 160, 60
 #: Share of a chip's logic that placement can use.
-USABLE = {"ice40": 0.98, "ecp5": 0.85}
+USABLE = by_family(0.98, 0.85)
 
 
 @dataclass(frozen=True)

@@ -19,21 +19,22 @@ from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 
 from .boards import Chip
+from .families import by_family
 
 Fold = tuple[int, int]
 Layer = HiddenLayer | ScoreLayer
 
 #: Rows and columns of a block RAM: the fewer columns, the more rows.
-SHAPES = {
-    "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
-    "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
-}
+SHAPES = by_family(
+    ((256, 16), (512, 8), (1024, 4), (2048, 2)),
+    ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+)
 #: Deepest macros of engines with convolutions, in block RAMs: what lies below another needs a multiplexer.
-DEPTHS = {"ice40": 8, "ecp5": 4}
+DEPTHS = by_family(8, 4)
 #: Most rows of a macro that is made of look-up tables, in engines with convolutions.
-ROWS_IN_LOGIC = {"ice40": 32, "ecp5": 16}
+ROWS_IN_LOGIC = by_family(32, 16)
 #: Words up to which Yosys makes a memory of pixels of logic.
-WORDS_IN_LOGIC = {"ice40": 1, "ecp5": 32}
+WORDS_IN_LOGIC = by_family(1, 32)
 #: Images that the link's buffer holds of those that are larger than its usual size.
 IMAGES_BUFFERED = 4
 
@@ -167,7 +168,8 @@ def link_rams(config: EngineConfig, chip: Chip) -> int:
 
 def memory_style(config: EngineConfig, chip: Chip) -> str:
     """Return where thresholds go: "block" RAM, or "distributed" in logic if the macros leave none or it is too slow."""
-    if chip.family == "ecp5":  # its block RAM takes more than half a cycle, which leaves too little for the comparison
+    # Block RAM of the others takes more than half a cycle (ECP5), which leaves too little for the comparison.
+    if chip.family != "ice40":
         return "distributed"
     target = TARGETS[chip.target]
     assert target.cols is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,13 @@ from oxnor.hw.params.schedule import schedule
 
 from .boards import Chip
 from .design import BoardDesign
+from .families import route_of
 from .memories import pixel_memories
 
 #: Bits on the line to a byte: a start bit, eight, a stop bit.
 UART_BITS = 10
 #: Fields that reports have not had from the beginning; left out where they say nothing.
 LATER = ("line_images_per_s", "memories")
-#: What each family's tools call the same things.
-CELLS: dict[str, dict[str, tuple[str, ...]]] = {
-    "ice40": {"lut4": ("SB_LUT4",), "carry": ("SB_CARRY",), "ff": ("SB_DFF",), "block_ram": ("SB_RAM40_4K",),
-              "spram": ("SB_SPRAM256KA",)},
-    "ecp5": {"lut4": ("LUT4",), "carry": ("CCU2C",), "ff": ("TRELLIS_FF",), "block_ram": ("DP16KD",), "spram": ()},
-}  # fmt: skip
-USED: dict[str, dict[str, str]] = {
-    "ice40": {"logic_cells": "ICESTORM_LC", "block_ram": "ICESTORM_RAM", "spram": "ICESTORM_SPRAM"},
-    "ecp5": {"logic_cells": "TRELLIS_COMB", "ff": "TRELLIS_FF", "block_ram": "DP16KD"},
-}
 
 
 def bound_cycles(config: EngineConfig, chip: Chip) -> float:
@@ -40,10 +32,9 @@ def bound_cycles(config: EngineConfig, chip: Chip) -> float:
 def cells(path: Path, family: str) -> dict[str, int]:
     """Return how many cells of each kind a netlist has, from Yosys' statistics."""
     counts = json.loads(path.read_text())["design"]["num_cells_by_type"]
-    # Every kind of flip-flop of iCE40 is a cell type of its own.
     return {
-        name: sum(n for kind, n in counts.items() if kind in kinds or (name == "ff" and kind.startswith(kinds)))
-        for name, kinds in CELLS[family].items()
+        name: sum(n for kind, n in counts.items() if any(fnmatchcase(kind, pattern) for pattern in patterns))
+        for name, patterns in route_of(family).cells.items()
     }
 
 
@@ -150,12 +141,13 @@ def report(design: BoardDesign, work: Path, tools: dict[str, str], seed: int) ->
     chip = design.board.chip
     s = schedule(design.config)
     log = (work / "nextpnr.log").read_text(errors="replace")
+    route = route_of(chip.family)
     placed = {
         name: {"used": int(m[1]), "of": int(m[2])}
-        for name, cell in USED[chip.family].items()
+        for name, cell in route.placed.items()
         if (m := re.search(rf"{cell}:\s+(\d+)/\s*(\d+)", log))
     }
-    fits = (work / "oxnor.bin").is_file() or (work / "oxnor.bit").is_file()
+    fits = (work / route.bitstream).is_file()
     fmax = _fmax(work / "nextpnr.json") if fits else None
     counted = cells(work / "stat.json", chip.family)
     bound = bound_cycles(design.config, chip)

@@ -7,12 +7,14 @@ import shutil
 from oxnor.models.base.errors import InputError, install
 from oxnor.sim.runner.synthesis import Tool, find_yosys, native_tool, packaged_tool
 
+from .families import FAMILIES
+
 #: Oldest native nextpnr that is used: what the scripts and reports here need.
 NEXTPNR_MIN = (0, 7)
 
 
 def find_tool(name: str) -> Tool:
-    """Return a tool: "yosys", "nextpnr-ice40", "nextpnr-ecp5", "icepack", "ecppack", "icepll" or "ecppll".
+    """Return a tool: "yosys", or a program of one of the families' open tools.
 
     ``yosys`` takes the name of a script as its only argument.
 
@@ -21,18 +23,24 @@ def find_tool(name: str) -> Tool:
     InputError
         If there is none.
     """
-    tool = find_yosys() if name == "yosys" else _find_nextpnr(name)
+    tool = find_yosys() if name == "yosys" else _find(name)
     if tool is None:
         raise InputError(f"{name} is needed to build for a board and was not found: {install('fpga')}")
     return tool
 
 
-def _find_nextpnr(name: str) -> Tool | None:
-    """Return a tool that comes with nextpnr: packers and PLL tools have no versions of their own."""
-    family = "ice40" if name in ("nextpnr-ice40", "icepack", "icepll") else "ecp5"
-    native, path = native_tool(f"nextpnr-{family}", NEXTPNR_MIN), shutil.which(name)
+def _find(name: str) -> Tool | None:
+    """Return a tool that comes with nextpnr, whose version packers and PLL tools have, or one with a package."""
+    route = next(
+        f.route for f in FAMILIES.values() if f.route and name in (f.route.nextpnr, f.route.packer[0], f.route.pll[0])
+    )
+    if name in route.others:
+        module = route.others[name]
+        package = module.partition(".")[0]
+        return packaged_tool(package, module, f"import {module} as t; t.main()")
+    native, path = native_tool(route.nextpnr, NEXTPNR_MIN), shutil.which(name)
     if native and path:
         return Tool(native.name, (path,))
-    module = f"yowasp_nextpnr_{family}"
+    module = route.package
     code = f"import sys, {module} as t; sys.exit(t.run_{name.replace('-', '_')}(sys.argv[1:]))"
     return packaged_tool(module.replace("_", "-"), module, code)

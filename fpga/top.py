@@ -10,6 +10,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.sim.runner.synthesis import run_tool
 
 from .boards import Board
+from .families import FAMILIES, route_of
 from .tools import find_tool
 
 TOP = "oxnor_top"
@@ -36,36 +37,40 @@ def pll_text(board: Board, freq_mhz: float, directory: Path) -> tuple[str, float
     """Return the Verilog of the PLL, "" if none is needed, and the frequency that it makes, in MHz."""
     if freq_mhz == board.oscillator_mhz:
         return "", freq_mhz
-    frequencies = ["-i", f"{board.oscillator_mhz:g}", "-o", f"{freq_mhz:g}"]
-    path = directory / "pll.v"
-    if board.chip.family == "ice40":
-        run_tool(find_tool("icepll"), [*frequencies, "-p", "-m", "-n", PLL, "-f", "pll.v"], directory, "pll.log")
-        achieved = _number_after((directory / "pll.log").read_text(), "F_PLLOUT:", last=True)
-    else:
-        run_tool(find_tool("ecppll"), [*frequencies, "-n", PLL, "--file", "pll.v"], directory, "pll.log")
-        achieved = _number_after((directory / "pll.log").read_text(), "clkout0 frequency:")
-    return path.read_text(), achieved
-
-
-def _number_after(text: str, label: str, last: bool = False) -> float:
-    lines = [line for line in text.splitlines() if label in line]
-    return float(lines[-1 if last else 0].split(label)[1].split()[0])
+    route = FAMILIES[board.chip.family].route
+    if route is None:
+        raise InputError(
+            f"must be {board.oscillator_mhz:g} MHz, that of the clock pin, on {board.name}: no PLL is written for"
+            f" {board.chip.family}",
+            parameter="freq_mhz",
+        )
+    values = {"input": f"{board.oscillator_mhz:g}", "output": f"{freq_mhz:g}", "module": PLL, "part": board.chip.part}
+    program, *arguments = (word.format(**values) for word in route.pll)
+    run_tool(find_tool(program), arguments, directory, "pll.log")
+    text = (directory / "pll.v").read_text()
+    label, is_last = route.pll_achieved
+    lines = [line for line in ((directory / "pll.log").read_text() + text).splitlines() if label in line]
+    return text, float(lines[-1 if is_last else 0].split(label)[1].split()[0])
 
 
 def top_text(board: Board, with_pll: bool, link: str = "uart") -> str:
     """Return the Verilog of the top level with a serial line of the kind "uart" or "spi"."""
     inputs, output = LINES[link]
-    ports = "".join(f"    input  wire {name},\n" for name in inputs) + f"    output wire {output},\n"
+    ports = [f"    input  wire {name}" for name in ("clk_pin", *inputs)] + [f"    output wire {output}"]
+    led = ""
+    if "led" in board.pins:
+        ports.append("    output wire led")
+        led = f"  assign led = {'!' if board.led_inverted else ''}busy;\n"
+    joined = ",\n".join(ports)
     joins = ", ".join(f".{name}({name})" for name in (*inputs, output))
-    names = ("clock_in", "clock_out") if board.chip.family == "ice40" else ("clkin", "clkout0")
     clock = "  wire clk = clk_pin;\n  wire locked = 1'b1;\n"
     if with_pll:
+        names = route_of(board.chip.family).pll_ports
         clocks = f".{names[0]}(clk_pin), .{names[1]}(clk), .locked(locked)"
         clock = f"  wire clk;\n  wire locked;\n  {PLL} pll ({clocks});\n"
     return f"""// Top level for {board.name}: clock, reset, pins.
 module {TOP} (
-    input  wire clk_pin,
-{ports}    output wire led
+{joined}
 );
 {clock}
   // In reset for 16 cycles after the clock is there. Registers of an FPGA start from their initial values.
@@ -80,24 +85,12 @@ module {TOP} (
   end
 
   wire busy;
-  assign led = {"!" if board.led_inverted else ""}busy;
-  oxnor_board board (.clk(clk), .rst(rst), {joins}, .busy(busy));
+{led}  oxnor_board board (.clk(clk), .rst(rst), {joins}, .busy(busy));
 endmodule
 """
 
 
 def pin_file(board: Board, link: str = "uart") -> tuple[str, str]:
-    """Return the name and the text of the pin file: PCF for iCE40, LPF for ECP5."""
-    if board.chip.family == "ice40":
-        lines = []
-        for name, (site, attributes) in board.pins_for(link).items():
-            pulled_up = attributes.get("PULLUP") == "1" and name in ("uart_rx", "spi_cs_n")
-            pullup = "-pullup yes " if pulled_up else ""
-            lines.append(f"set_io {pullup}{name} {site}")
-        return "pins.pcf", "\n".join(lines) + "\n"
-    lines = []
-    for name, (site, attributes) in board.pins_for(link).items():
-        lines.append(f'LOCATE COMP "{name}" SITE "{site}";')
-        lines.append(f'IOBUF PORT "{name}" {" ".join(f"{k}={v}" for k, v in attributes.items())};')
-    lines.append(f'FREQUENCY PORT "clk_pin" {board.oscillator_mhz:g} MHZ;')
-    return "pins.lpf", "\n".join(lines) + "\n"
+    """Return the name and the text of the file of the pins, in the format of the family's tools."""
+    family = FAMILIES[board.chip.family]
+    return family.pins_file, family.pins_text(board.pins_for(link), board.oscillator_mhz)

@@ -1,4 +1,4 @@
-"""``oxnor fpga build`` and ``oxnor fpga check``."""
+"""``oxnor fpga generate``, ``build`` and ``check``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,38 @@ class Tools:
         """Return the design with what was given."""
         in_range("seed", self.seed, 1 << 31, "2**31")
         return change(design, freq_mhz=self.freq, seed=self.seed)
+
+
+@expanded
+def generate(
+    source: Source,
+    board: Board,
+    output: Annotated[Path, output("DIR", "Folder to write.", check=check_folder)],
+    line: Line,
+    features: Features,
+    tools: Tools,
+    as_json: AsJson = False,
+) -> None:
+    """Write the sources of a board without place and route: link, engine, top level, pins, and a script of its tools.
+
+    For iCE40, ECP5 and Gowin the script is one of Yosys and nextpnr. For Xilinx and Intel chips, which a board of your
+    own may have, it is a project of Vivado or Quartus.
+
+    Example: [bold]oxnor fpga generate mnist-tfc --board my_board.toml -o board[/]
+    """
+    if board.board is None and source.design is None:
+        raise InputError("must be given", parameter="board")
+    design = source.read(board, line, tools, features)
+    spec, config, _ = design.board_config()
+    from oxnor.boards import board_of
+    from oxnor.fpga.project import generate as write
+
+    made = write(design.binarized, spec, config, output, board_of(design).options())
+    files = sorted(str(p.relative_to(output)) for p in output.iterdir())
+    if as_json:
+        print_json(made.describe() | {"freq_mhz": made.freq_mhz, "files": files})
+    else:
+        note(f"Written to {output}; README.md there has the commands.")
 
 
 @expanded

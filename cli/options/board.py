@@ -50,7 +50,8 @@ class Board:
     board: Annotated[
         str | None,
         typer.Option(
-            "--board", metavar="NAME", help="icebreaker, ulx3s-85f or colorlight-i5.", show_default="icebreaker",
+            "--board", metavar="NAME|FILE", show_default="icebreaker",
+            help="icebreaker, ulx3s-85f, colorlight-i5, tang-nano-9k, tang-nano-20k, or a .toml file of your own.",
             rich_help_panel=BOARD,
         ),
     ] = None  # fmt: skip

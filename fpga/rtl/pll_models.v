@@ -1,4 +1,4 @@
-// Stand-ins for the PLLs of iCE40 and ECP5 in simulation: the clock goes through as it is.
+// Stand-ins for the PLLs of iCE40, ECP5 and Gowin in simulation: the clock goes through as it is.
 module SB_PLL40_PAD #(
     parameter FEEDBACK_PATH = "SIMPLE",
     parameter [3:0] DIVR = 0,
@@ -51,4 +51,33 @@ module EHXPLLL #(
   assign CLKOP = CLKI;
   assign CLKINTFB = 1'b0;
   assign LOCK = ~RST & ~STDBY;
+endmodule
+
+module rPLL #(
+    parameter FCLKIN = "27.0",
+    parameter IDIV_SEL = 0,
+    parameter FBDIV_SEL = 0,
+    parameter ODIV_SEL = 8
+) (
+    input  wire CLKIN,
+    input  wire CLKFB,
+    input  wire RESET,
+    input  wire RESET_P,
+    input  wire [5:0] FBDSEL,
+    input  wire [5:0] IDSEL,
+    input  wire [5:0] ODSEL,
+    input  wire [3:0] PSDA,
+    input  wire [3:0] DUTYDA,
+    input  wire [3:0] FDLY,
+    output wire CLKOUT,
+    output wire CLKOUTP,
+    output wire CLKOUTD,
+    output wire CLKOUTD3,
+    output wire LOCK
+);
+  assign CLKOUT = CLKIN;
+  assign CLKOUTP = CLKIN;
+  assign CLKOUTD = CLKIN;
+  assign CLKOUTD3 = CLKIN;
+  assign LOCK = ~RESET & ~RESET_P;
 endmodule
