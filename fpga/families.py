@@ -83,6 +83,8 @@ class Route:
         By kind: patterns of the names of cells of the netlist.
     placed : mapping of str to str
         By kind: what nextpnr's table of utilisation calls it.
+    extra : str
+        What of oxnor installs them.
     others : mapping of str to str
         Programs that are Python modules with a function ``main``.
     """
@@ -98,6 +100,7 @@ class Route:
     pll_ports: tuple[str, str]
     cells: Mapping[str, tuple[str, ...]]
     placed: Mapping[str, str]
+    extra: str = "fpga"
     others: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -175,6 +178,7 @@ _GOWIN = Route(
     pll_ports=("clock_in", "clock_out"),
     cells={"lut4": ("LUT*",), "carry": ("ALU",), "ff": ("DFF*",), "block_ram": ("SDP*", "DP*", "SP*", "pROM*")},
     placed={"logic_cells": "LUT4", "ff": "DFF", "block_ram": "BSRAM"},
+    extra="gowin",
     others={"gowin_pack": "apycula.gowin_pack", "gowin_pll": "apycula.gowin_pll"},
 )
 

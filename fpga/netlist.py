@@ -31,6 +31,7 @@ from .tools import find_tool
 MODELS = {
     "ice40": (("ice40/cells_sim.v",), ()),
     "ecp5": (("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"), ("dp16kd.v",)),
+    "gowin": (("gowin/cells_sim.v",), ()),
 }
 
 

@@ -7,7 +7,7 @@ import shutil
 from oxnor.models.base.errors import InputError, install
 from oxnor.sim.runner.synthesis import Tool, find_yosys, native_tool, packaged_tool
 
-from .families import FAMILIES
+from .families import FAMILIES, Route
 
 #: Oldest native nextpnr that is used: what the scripts and reports here need.
 NEXTPNR_MIN = (0, 7)
@@ -23,17 +23,19 @@ def find_tool(name: str) -> Tool:
     InputError
         If there is none.
     """
-    tool = find_yosys() if name == "yosys" else _find(name)
+    route = None
+    for family in FAMILIES.values():
+        if (tools := family.route) and name in (tools.nextpnr, tools.packer[0], tools.pll[0]):
+            route = tools
+    tool = _find(name, route) if route else find_yosys()
     if tool is None:
-        raise InputError(f"{name} is needed to build for a board and was not found: {install('fpga')}")
+        extra = install(route.extra if route else "fpga")
+        raise InputError(f"{name} is needed to build for a board and was not found: {extra}")
     return tool
 
 
-def _find(name: str) -> Tool | None:
+def _find(name: str, route: Route) -> Tool | None:
     """Return a tool that comes with nextpnr, whose version packers and PLL tools have, or one with a package."""
-    route = next(
-        f.route for f in FAMILIES.values() if f.route and name in (f.route.nextpnr, f.route.packer[0], f.route.pll[0])
-    )
     if name in route.others:
         module = route.others[name]
         package = module.partition(".")[0]
