@@ -31,7 +31,6 @@ from .tools import find_tool
 MODELS = {
     "ice40": (("ice40/cells_sim.v",), ()),
     "ecp5": (("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"), ("dp16kd.v",)),
-    "gowin": (("gowin/cells_sim.v",), ()),
 }
 
 
@@ -73,6 +72,11 @@ class NetlistBoard(VirtualBoard):
     """
 
     def __init__(self, network: Network, board: Board, config: EngineConfig, *, root: Path | None = None):
+        if board.chip.family not in MODELS:
+            raise InputError(
+                f"must be of a family with models of its cells ({', '.join(MODELS)}), not {board.chip.family}",
+                parameter="board",
+            )
         self.directory = netlist(network, board, config, root)
         shipped, own = MODELS[board.chip.family]
         models = [yosys_share(find_tool("yosys")) / name for name in shipped]

@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 
+from oxnor.fpga.bitstream import build
 from oxnor.fpga.board_file import read_board
 from oxnor.fpga.boards import board
+from oxnor.fpga.netlist import NetlistBoard
 from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.project import generate
 from oxnor.fpga.search import find_engine
@@ -138,6 +140,15 @@ def test_a_project_of_quartus(small, tmp_path):
     with pytest.raises(InputError, match=r"must be 50 MHz, that of the clock pin, on de0-nano: no PLL is written"):
         generate(small, spec, config, tmp_path / "other", BuildOptions(60))
     assert not (tmp_path / "other").exists()
+
+
+def test_what_a_family_cannot_do(small, tmp_path):
+    arty, nano = read_board(written(tmp_path / "a.toml", ARTY)), board("tang-nano-9k")
+    config = find_engine(small, arty.chip).config
+    with pytest.raises(InputError, match=r"board must be of a family that open tools route \(ice40, ecp5, gowin\), not xilinx: `oxnor fpga generate` writes a project for Vivado"):
+        build(small, arty, config, tmp_path / "out")
+    with pytest.raises(InputError, match=r"board must be of a family with models of its cells \(ice40, ecp5\), not gowin"):
+        NetlistBoard(small, nano, config)
 
 
 def test_sources_for_open_tools(small, tmp_path):

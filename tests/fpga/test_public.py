@@ -7,7 +7,7 @@ import oxnor.fpga
 
 HOMES = {
     "BOARDS": "boards", "Board": "boards", "BuildOptions": "options", "Host": "host", "LinkError": "transport",
-    "VirtualBoard": "emulate", "board": "boards", "build": "bitstream", "find_engine": "search", "run_images": "session",
+    "VirtualBoard": "emulate", "board": "boards", "build": "bitstream", "find_engine": "search", "generate": "project", "run_images": "session",
 }  # fmt: skip
 
 
