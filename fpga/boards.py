@@ -165,7 +165,7 @@ class Board:
         if not self.spi_sites:
             raise InputError(f"must be uart on {self.name}, which has no pins for SPI", parameter="link")
         others = {name: pin for name, pin in self.pins.items() if not name.startswith("uart")}
-        return others | spi_pins(self.chip.family, self.spi_sites, self.standard)
+        return others | dict(spi_pins(self.chip.family, self.spi_sites, self.standard))
 
     def __repr__(self) -> str:
         return f"Board({self.name!r}, {self.chip.name}, {self.freq_mhz:g} MHz)"

@@ -218,8 +218,9 @@ def stages(parts: Sequence[Part], shape: tuple[int, int, int], classes: int, pla
             edges = dict.fromkeys(("top", "left", "bottom", "right"), part.padding)
             kernel = {"kernel_y": part.kernel, "kernel_x": part.kernel, "step_y": part.stride, "step_x": part.stride}
             window = Window(height, width, channels, **kernel, **edges)
-            is_pooled = following is not None and following.kind == "P"
-            pool = Pool(*[following.size] * 2, *[following.stride] * 2) if is_pooled else None
+            pool = None
+            if following is not None and following.kind == "P":
+                pool = Pool(following.size, following.size, following.stride, following.stride)
             made.append(ConvStage(window, part.size, pool, planes))
             shape, planes = (*made[-1].size_out, part.size), 1
         elif part.kind == "F":
