@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,4 +56,5 @@ def build(design: Design, directory: Path, progress: Callable[[str, int, int], N
 
     board = board_of(design)
     spec, config, _ = board_config(design)
-    return make(design.binarized, spec, config, directory, board.options(), progress=progress)
+    options = replace(board.options(), verilog=design.verilog)
+    return make(design.binarized, spec, config, directory, options, progress=progress)

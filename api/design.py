@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oxnor.hw.params.options import EngineOptions, LayerOptions
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.datasets.options import DataOptions
 from oxnor.sections import FOREIGN, Board, Device, Errors, Tolerance, name_or_path
@@ -61,6 +62,8 @@ class Design:
         A sweep of accuracy against error rate.
     board : Board or str, optional
         An FPGA board.
+    verilog : VerilogOptions
+        Names and reset in the Verilog of :meth:`generate`, and the reset on a board.
     steps : tuple of str
         What ``oxnor run`` does, of :data:`STEPS`. Default: all that the design describes.
 
@@ -83,6 +86,7 @@ class Design:
     errors: Errors = field(default_factory=Errors)
     tolerance: Tolerance | None = None
     board: Board | str | None = None
+    verilog: VerilogOptions = field(default_factory=VerilogOptions)
     steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -297,7 +301,7 @@ class Design:
 
         held, e = self.device_options, self.errors
         draw = DeviceDraw(held.model, held.cycles, held.seconds, e.seed, e.trial) if held else None
-        return generate(self.loaded, directory, self.config(), devices=draw, force=force)
+        return generate(self.loaded, directory, self.config(), devices=draw, verilog=self.verilog, force=force)
 
     def simulate(
         self, run: RunOptions | None = None, *, inputs: Inputs | None = None, progress: Progress | None = None

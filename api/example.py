@@ -48,6 +48,12 @@ target = "sim"                  # sim, ice40, ecp5 or asic: the defaults of all 
 # dataflow = "parallel"         # parallel, serial or alternate
 # sense_latency = 1             # cycles that a macro takes to sense a row, 1 to 64
 
+# How the Verilog is written: the engine is the same.
+# [verilog]
+# name = "digits"               # what modules, memory files and the FuseSoC core are called first; default: oxnor
+# reset = "sync"                # sync or async
+# reset_active = "high"         # high (port rst) or low (port aresetn)
+
 # Errors of the weights and of their reads. The key is that of all draws.
 [errors]
 ber = 0.01                      # bit error rate of the weights, 0 to 1; default 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.errors import InputError
 from oxnor.sections import FOREIGN, Board
 
@@ -119,8 +120,13 @@ def _sweep_inputs(design: Design) -> dict[str, Any]:
 
 
 def _board_inputs(design: Design) -> dict[str, Any]:
-    engine = asdict(design.engine)
-    return _network(design) | {"board": asdict(design.board) if is_dataclass(design.board) else None, "engine": engine}
+    board = asdict(design.board) if is_dataclass(design.board) else None
+    return _network(design) | {"board": board, "engine": asdict(design.engine)} | _verilog(design)
+
+
+def _verilog(design: Design) -> dict[str, Any]:
+    """Return names and reset if they are not the default, as steps of older versions have none."""
+    return {} if design.verilog == VerilogOptions() else {"verilog": asdict(design.verilog)}
 
 
 # What steps do
@@ -205,7 +211,9 @@ STEPS: Mapping[str, Step] = {
     "import": Step(is_foreign, lambda d: {"file": _file(Path(str(d.network)))}, _import),
     "accuracy": Step(_always, lambda d: _network(d) | _data(d) | _errors(d) | _device(d), _accuracy),
     "devices": Step(lambda d: d.device is not None, _device, _devices),
-    "generate": Step(_always, lambda d: _network(d) | _engine(d) | _device(d) | _key_of_draws(d), _generate),
+    "generate": Step(
+        _always, lambda d: _network(d) | _engine(d) | _device(d) | _key_of_draws(d) | _verilog(d), _generate
+    ),
     "simulate": Step(
         _always, lambda d: _network(d) | _data(d) | _errors(d) | _engine(d) | _device(d), _simulate
     ),

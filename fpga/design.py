@@ -109,12 +109,12 @@ def write_design(
     if bit_cycles is None:
         bit_cycles = BIT_CYCLES_MIN["spi"] if link == "spi" else divisor(freq_mhz, options.baud or board.baud)
     identity = identity_for(config, board, freq_mhz, bit_cycles, link)
-    emit_component(BoardLogic(config, identity), directory / "rtl")
+    emit_component(BoardLogic(config, identity), directory / "rtl", options.verilog)
     if config.programming and not board.chip.writes_bits:
         text = files("oxnor.fpga").joinpath("rtl", "rram_macro_words.sv").read_text(encoding="utf-8")
         write_text(directory / "rtl" / "rram_macro.sv", text)
     write_images(network, config, directory)
-    write_text(directory / "rtl" / f"{TOP}.v", top_text(board, bool(pll), link))
+    write_text(directory / "rtl" / f"{TOP}.v", top_text(board, bool(pll), link, options.verilog))
     if pll:
         write_text(directory / "rtl" / f"{PLL}.v", pll)
     name, text = pin_file(board, link)

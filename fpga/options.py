@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from oxnor.hw.interface.link_protocol import BIT_CYCLES_MIN
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.errors import InputError
 
 
@@ -24,6 +25,8 @@ class BuildOptions:
         Clock cycles to a bit of the line, instead of `baud`: what the virtual board shortens.
     seed : int
         Of the placer, in [0, 2**31).
+    verilog : VerilogOptions
+        Reset of the engine; a name has no meaning on a board of its own.
 
     Raises
     ------
@@ -36,8 +39,10 @@ class BuildOptions:
     baud: int | None = None
     bit_cycles: int | None = None
     seed: int = 1
+    verilog: VerilogOptions = field(default_factory=VerilogOptions)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "verilog", replace(self.verilog, name=""))
         if self.link not in BIT_CYCLES_MIN:
             raise InputError(f"must be {' or '.join(BIT_CYCLES_MIN)}, not {self.link!r}", parameter="link")
         if self.freq_mhz is not None and not 1 <= self.freq_mhz <= 400:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from oxnor.hw.blocks.uart import DIVISOR_MIN
 from oxnor.hw.link.board import LINES
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.errors import InputError
 from oxnor.sim.runner.synthesis import run_tool
 
@@ -53,8 +54,10 @@ def pll_text(board: Board, freq_mhz: float, directory: Path) -> tuple[str, float
     return text, float(lines[-1 if is_last else 0].split(label)[1].split()[0])
 
 
-def top_text(board: Board, with_pll: bool, link: str = "uart") -> str:
+def top_text(board: Board, with_pll: bool, link: str = "uart", options: VerilogOptions | None = None) -> str:
     """Return the Verilog of the top level with a serial line of the kind "uart" or "spi"."""
+    options = options or VerilogOptions()
+    reset = f".{options.reset_port}({'rst' if options.reset_active == 'high' else '!rst'})"
     inputs, output = LINES[link]
     ports = [f"    input  wire {name}" for name in ("clk_pin", *inputs)] + [f"    output wire {output}"]
     led = ""
@@ -85,7 +88,7 @@ module {TOP} (
   end
 
   wire busy;
-{led}  oxnor_board board (.clk(clk), .rst(rst), {joins}, .busy(busy));
+{led}  oxnor_board board (.clk(clk), {reset}, {joins}, .busy(busy));
 endmodule
 """
 

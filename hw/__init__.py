@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "EngineOptions": "oxnor.hw.params.options",
         "LayerOptions": "oxnor.hw.params.options",
         "SpikingConfig": "oxnor.hw.params.spiking",
+        "VerilogOptions": "oxnor.hw.params.verilog",
         "generate": "oxnor.hw.emit.generate",
         "schedule": "oxnor.hw.params.schedule",
     },

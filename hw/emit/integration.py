@@ -1,10 +1,11 @@
-"""What an integrator needs beside the Verilog: core file, example benches with golden vectors, documentation."""
+"""What an integrator needs beside the Verilog: core file, constraints, example benches, documentation."""
 
 from __future__ import annotations
 
 import fnmatch
 import inspect
 import re
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -27,9 +28,12 @@ from .verilog import Description
 
 #: Images of the example benches.
 IMAGES = 16
+#: Clock period of the constraints, in ns: chosen.
+PERIOD_NS = 10.0
 #: What the example bench connects to the engine's inputs; every other input is tied to 0.
 _DRIVEN = {
-    "clk": "clk", "rst": "rst", "s_axis_tdata": "beats[sent < IMAGES * BEATS ? sent : 0]", "s_axis_tvalid": "valid",
+    "clk": "clk", "rst": "rst", "aresetn": "!rst",
+    "s_axis_tdata": "beats[sent < IMAGES * BEATS ? sent : 0]", "s_axis_tvalid": "valid",
     "s_axis_tready": "ready", "s_axis_tlast": "sent % BEATS == BEATS - 1", "m_axis_tdata": "out_data",
     "m_axis_tvalid": "out_valid", "m_axis_tready": "out_ready", "s_axil_arvalid": "arvalid",
     "s_axil_arready": "arready", "s_axil_rdata": "rdata", "s_axil_rvalid": "rvalid", "s_axil_rready": "1'b1",
@@ -70,36 +74,65 @@ def _connections(ports: list[Description]) -> str:
     return ",\n".join(lines)
 
 
-def core_file(network: Network, sidecar: Description, images: list[str]) -> str:
+def core_name(sidecar: Description) -> str:
+    """Return the name of the FuseSoC core, without its version."""
+    name = sidecar["name"] or re.sub(r"[^A-Za-z0-9_]", "_", sidecar["network"]["name"])
+    return f"oxnor:engine:{name}"
+
+
+def core_file(sidecar: Description) -> str:
     """Return the FuseSoC core description (CAPI2)."""
-    top = sidecar["top"]
+    top, spiking = sidecar["top"], sidecar.get("kind") == "spiking"
 
-    def listed(names: list[str]) -> str:
-        return "".join(f"      - {n}\n" for n in names)
+    def listed(names: Iterable[str], suffix: str = "") -> str:
+        return "".join(f"      - {n}{suffix.format(n)}\n" for n in names)
 
-    def copied(names: list[str]) -> str:
-        return "".join(f"      - {n}: {{copyto: {n}}}\n" for n in names)
-
-    return (
-        "CAPI=2:\n"
-        f"name: oxnor:engine:{re.sub(r'[^A-Za-z0-9_]', '_', network.name)}:{version('oxnor')}\n"
-        f"description: Binarized neural network {'-'.join(map(str, network.shape))} on differential RRAM macros\n\n"
-        "filesets:\n"
-        "  rtl:\n    files:\n"
-        + listed([f"rtl/{n}" for n in sidecar["sources"]])
-        + "    file_type: systemVerilogSource\n"
-        "  mem:\n    files:\n" + copied([f"mem/{n}" for n in images]) + "    file_type: user\n"
-        "  bench:\n    files:\n"
-        "      - examples/bench.sv: {file_type: systemVerilogSource}\n"
-        "      - examples/images.mem: {copyto: examples/images.mem, file_type: user}\n"
-        "      - examples/expected.mem: {copyto: examples/expected.mem, file_type: user}\n\n"
-        "targets:\n"
-        f"  default:\n    filesets: [rtl, mem]\n    toplevel: {top}\n"
-        "  sim:\n    filesets: [rtl, mem, bench]\n    toplevel: bench\n    default_tool: icarus\n    tools:\n"
-        "      icarus:\n        iverilog_options: [-g2012]\n"
-        "      verilator:\n        mode: binary\n"
-        "        verilator_options: [--timing, -CFLAGS, -fcoroutines, -Wno-fatal]\n"
+    rtl = listed(f"rtl/{n}" for n in sidecar["sources"])
+    mem = listed((f"mem/{n}" for n in sidecar["images"]), ": {{copyto: {0}}}")
+    what = "Spiking" if spiking else "Binarized"
+    shape = "-".join(map(str, sidecar["network"]["shape"]))
+    text = (
+        f"CAPI=2:\nname: {core_name(sidecar)}:{version('oxnor')}\n"
+        f"description: {what} neural network {shape} on differential RRAM macros\n\n"
+        f"filesets:\n  rtl:\n    files:\n{rtl}    file_type: systemVerilogSource\n"
+        f"  mem:\n    files:\n{mem}    file_type: user\n"
     )
+    if not spiking:
+        text += (
+            "  bench:\n    files:\n"
+            "      - examples/bench.sv: {file_type: systemVerilogSource}\n"
+            "      - examples/images.mem: {copyto: examples/images.mem, file_type: user}\n"
+            "      - examples/expected.mem: {copyto: examples/expected.mem, file_type: user}\n"
+        )
+    text += f"\ntargets:\n  default:\n    filesets: [rtl, mem]\n    toplevel: {top}\n"
+    if not spiking:
+        text += (
+            "  sim:\n    filesets: [rtl, mem, bench]\n    toplevel: bench\n    default_tool: icarus\n    tools:\n"
+            "      icarus:\n        iverilog_options: [-g2012]\n"
+            "      verilator:\n        mode: binary\n"
+            "        verilator_options: [--timing, -CFLAGS, -fcoroutines, -Wno-fatal]\n"
+        )
+    return text
+
+
+def constraints(sidecar: Description) -> str:
+    """Return constraints of the top module (SDC): its clock, and delays of all its inputs and outputs."""
+    reset = sidecar["reset"]
+    names: dict[str, list[str]] = {"input": [], "output": []}
+    for port in sidecar["ports"]:
+        if port["name"] not in ("clk", reset["port"]):
+            names[port["direction"]].append(port["name"] + ("[*]" if port["width"] > 1 else ""))
+    text = f"""# Constraints of {sidecar["top"]}. The clock period, and the shares of it that pass outside, are chosen:
+# set your own.
+set period {PERIOD_NS}
+create_clock -name clk -period $period [get_ports clk]
+set_clock_uncertainty [expr 0.02 * $period] [get_clocks clk]
+"""
+    for direction, ports in names.items():
+        text += f"set_{direction}_delay [expr 0.3 * $period] -clock clk [get_ports {{{' '.join(ports)}}}]\n"
+    if reset["kind"] == "async":
+        text += "# Its begin needs no timing. Its end does (recovery, removal): synchronize that outside.\n"
+    return text + f"set_input_delay [expr 0.3 * $period] -clock clk [get_ports {reset['port']}]\n"
 
 
 def _members(unit: type) -> dict[str, str]:
@@ -117,14 +150,16 @@ def _members(unit: type) -> dict[str, str]:
     return texts
 
 
-def _ports_table(config: EngineConfig, ports: list[Description]) -> str:
+def _ports_table(config: EngineConfig, ports: list[Description], reset: Description) -> str:
     """Return the rows of the table of ports; of ports described together, the first has the text."""
     members = _members(Engine)
+    when = "synchronous" if reset["kind"] == "sync" else "asynchronous; its end must be in step with the clock"
+    clocks = _CLOCK | {reset["port"]: f"reset, active {reset['active']}, {when}"}
     shown: set[str] = set()
     rows = []
     for port in ports:
         name = port["name"]
-        text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), _CLOCK.get(name, ""))
+        text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), clocks.get(name, ""))
         text = text.replace("if ``config.with_scores``,", "if it has scores,")
         text = re.sub(r"``config\.(\w+)``", lambda m: str(getattr(config, m[1])), text)
         text = text.replace("``oxnor.hw.interface.registers.REGISTERS``", "below").replace("``", "`")
@@ -135,7 +170,7 @@ def _ports_table(config: EngineConfig, ports: list[Description]) -> str:
 
 def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
     """Return the documentation of the folder; ports, registers and timing are those of the hardware's own source."""
-    ports = _ports_table(config, sidecar["ports"])
+    ports = _ports_table(config, sidecar["ports"], sidecar["reset"])
     registers = "".join(
         f"| 0x{r['offset']:02X} | `{r['name']}` | {r['access']} | {r['description']} |\n" for r in sidecar["registers"]
     )
@@ -154,7 +189,9 @@ def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
     rule = f"Features become bits by `input_rule` in `oxnor.json`: {network.input_rule.words()}."
     if threshold != "":
         rule = f"A grey pixel is 1 iff it is {threshold} or more."
-    files = [f"`rtl/{name}.sv`" for name in dict.fromkeys(y.macro.module for y in config.layers)]
+    prefix = f"{sidecar['name']}_" if sidecar["name"] else ""
+    files = [f"`rtl/{prefix}{name}.sv`" for name in dict.fromkeys(y.macro.module for y in config.layers)]
+    needed = _needed_macros(config, sidecar)
     macros = f"{' and '.join(files)} {'is' if len(files) == 1 else 'are'}"
     return f"""# {top}: {network.name}
 
@@ -164,8 +201,9 @@ A binarized neural network, {"-".join(map(str, network.shape))}, generated by ox
 | what | where |
 |---|---|
 | Verilog, one module a file; {macros} to be replaced by a real macro on a chip | `rtl/` |
-| weights, thresholds and identity for `$readmemh`, read relative to this folder | `mem/` |
+| weights, thresholds and identity for `$readmemh` | `mem/` |
 | file list | `{top}.f` |
+| constraints: clock, delays of inputs and outputs | `{top}.sdc` |
 | FuseSoC core file | `{top}.core` |
 | example benches, {IMAGES} images and the results of the golden model | `examples/` |
 
@@ -177,9 +215,16 @@ From this folder, without oxnor:
     {verilate} && obj_dir/Vbench
     python examples/test_engine.py icarus        # cocotb 2
     python examples/test_engine.py verilator
-    fusesoc --cores-root . run --target sim oxnor:engine:{re.sub(r"[^A-Za-z0-9_]", "_", network.name)}
+    fusesoc --cores-root . run --target sim {core_name(sidecar)}
 
-The Verilog benches print `PASS` or `FAIL`; the cocotb bench ends with exit code 0 or 1.
+{needed}{" " if needed else ""}The Verilog benches print `PASS` or `FAIL`; the cocotb bench ends with exit code 0 or 1.
+
+## In a design
+
+The memory files are read relative to the folder in which a tool runs; the parameter `MEM_DIR` of `{top}` says where
+else they are, and ends with `/`. So two instances with other memory files are two networks of one shape.
+Engines generated with another `--name` each have no name in common: modules, memory files and FuseSoC cores begin
+with it. A file that several file lists name is read once.
 
 ## Ports
 
@@ -192,7 +237,8 @@ A result is one beat: the class in the low {config.class_width} bits{score_bits}
 
 ## Registers
 
-AXI4-Lite, 32 bits wide.
+AXI4-Lite, 32 bits wide. The two lowest bits of an address are not looked at: an unaligned address is that of the word
+around it. A read is accepted every other cycle at most.
 
 | address | name | access | what |
 |---|---|---|---|
@@ -218,18 +264,27 @@ def _reads(config: EngineConfig) -> str:
     return f" A read takes {' or '.join(map(str, cycles))} cycles: `q` is taken so long after `sense`." * bool(cycles)
 
 
-_CLOCK = {"clk": "clock, rising edge", "rst": "reset, synchronous, high"}
+_CLOCK = {"clk": "clock, rising edge"}
+
+
+def _needed_macros(config: EngineConfig, sidecar: Description) -> str:
+    """Return what must be put in the place of macros that are only declared, "" if there are none."""
+    modules = {y.macro.module for y in config.layers if not y.macro.can_simulate}
+    if not modules:
+        return ""
+    names = " and ".join(f"{sidecar['name']}_{m}" if sidecar["name"] else m for m in sorted(modules))
+    where = "in the place of what rtl/ only declares: without it every result is wrong."
+    return f"This engine needs your macro {names} {where}"
 
 
 def write_package(
     network: Network,
     config: EngineConfig,
     sidecar: Description,
-    images: list[str],
     directory: Path,
     devices: EngineDevices | None = None,
 ) -> None:
-    """Write core file, documentation, and example benches with their vectors.
+    """Write documentation, and example benches with their vectors.
 
     Parameters
     ----------
@@ -237,8 +292,6 @@ def write_package(
     config : EngineConfig
     sidecar : dict
         Of the emitted engine.
-    images : list of str
-        Names of the memory images.
     directory : path
         The folder of the engine.
     devices : EngineDevices, optional
@@ -247,7 +300,10 @@ def write_package(
     bits = example_images(network)
     expected = devices.scores(bits) if devices else golden.scores(network, bits)
     limit = 8 * (sidecar["latency"] + IMAGES * (sidecar["initiation_interval"] + config.beats)) + 1000
+    needed = _needed_macros(config, sidecar)
     values = {
+        "MACROS": f"// {needed}\n" if needed else "", "SAYS": f'    $display("{needed}");\n' if needed else "",
+        "WARNS": f"    print({needed!r})\n" if needed else "",
         "TOP": sidecar["top"], "WIDTH": config.stream_width, "RESULT": config.result_width, "BEATS": config.beats,
         "IMAGES": IMAGES, "LIMIT": limit, "MAGIC": f"{MAGIC:08X}", "PORTS": _connections(sidecar["ports"]),
     }  # fmt: skip
@@ -255,5 +311,4 @@ def write_package(
     write_text(directory / "examples" / "test_engine.py", _filled("test_engine.py", values))
     write_text(directory / "examples" / "images.mem", hex_lines(beats(bits, config.stream_width)))
     write_text(directory / "examples" / "expected.mem", hex_lines(results(expected, config)))
-    write_text(directory / f"{sidecar['top']}.core", core_file(network, sidecar, images))
     write_text(directory / "README.md", readme(network, config, sidecar))

@@ -9,6 +9,7 @@ import numpy as np
 
 from oxnor.hw.interface.registers import spiking_as_dicts
 from oxnor.hw.params.spiking import SpikingConfig, result_layout
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.hw.params.widths import check_emitted
 from oxnor.hw.spiking.engine import SpikingEngine
 from oxnor.models.base.bits import hex_lines
@@ -49,11 +50,14 @@ def image_texts(network: SpikingNetwork, config: SpikingConfig) -> dict[str, str
     return texts
 
 
-def write_spiking_images(network: SpikingNetwork, config: SpikingConfig, directory: str | Path) -> list[Path]:
+def write_spiking_images(
+    network: SpikingNetwork, config: SpikingConfig, directory: str | Path, options: VerilogOptions | None = None
+) -> list[Path]:
     """Write the memory images of `network` to ``directory/mem``; the RTL reads them relative to `directory`."""
+    options = options or VerilogOptions()
     paths = []
     for name, text in image_texts(network, config).items():
-        path = Path(directory) / "mem" / name
+        path = Path(directory) / "mem" / options.file_name(name)
         write_text(path, text)
         paths.append(path)
     return paths
@@ -76,9 +80,11 @@ def describe_spiking(config: SpikingConfig) -> Description:
     }
 
 
-def emit_spiking_engine(config: SpikingConfig, directory: str | Path) -> Emitted:
+def emit_spiking_engine(
+    config: SpikingConfig, directory: str | Path, options: VerilogOptions | None = None
+) -> Emitted:
     """Write the engine's Verilog; its memory images are separate (:func:`write_spiking_images`)."""
     check_emitted((config.stream_width, *(n for y in config.layers for n in (y.n_in, y.n_out))))
-    emitted = emit_component(SpikingEngine(config), directory)
+    emitted = emit_component(SpikingEngine(config), directory, options)
     sidecar = emitted.sidecar | describe_spiking(config) | {"registers": spiking_as_dicts()}
     return Emitted(emitted.top, emitted.sources, sidecar)

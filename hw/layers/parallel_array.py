@@ -28,9 +28,8 @@ class SynapseArray(Unit):
 
     An input vector is taken into a register and rotated by one slice a read, or into a memory from which a slice is
     read, so that slice s stands on the columns while row pass * S + s is sensed. Reads follow each other without a gap,
-    also from one vector to the next; each takes ``config.sense_latency`` enabled cycles. Outputs belong to the read
-    that ended ``config.count_latency`` enabled cycles before. While ``en`` is 0 all holds, but for what the macros
-    sense.
+    also from one vector to the next; each takes as many enabled cycles as a macro takes to sense. Outputs belong to the
+    read that ended before the popcount. While ``en`` is 0 all holds, but for what the macros sense.
 
     The bit planes of a vector follow each other, the last one first, with the same rows: so many times for each pass.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.macro_kinds import SETTINGS_FILE
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
@@ -58,15 +59,20 @@ def image_texts(
 
 
 def write_images(
-    network: Network, config: EngineConfig, directory: str | Path, macro_texts: Mapping[str, str] | None = None
+    network: Network,
+    config: EngineConfig,
+    directory: str | Path,
+    macro_texts: Mapping[str, str] | None = None,
+    options: VerilogOptions | None = None,
 ) -> list[Path]:
     """Write the memory images of `network` to ``directory/mem``; the RTL reads them relative to `directory`.
 
-    Parameters as for :func:`image_texts`.
+    Parameters as for :func:`image_texts`, and the names of `options`.
     """
+    options = options or VerilogOptions()
     paths = []
     for name, text in image_texts(network, config, macro_texts).items():
-        path = Path(directory) / "mem" / name
+        path = Path(directory) / "mem" / options.file_name(name)
         write_text(path, text)
         paths.append(path)
     return paths

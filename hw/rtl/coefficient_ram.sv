@@ -28,8 +28,9 @@ module coefficient_ram #(
   integer n;
   always @(posedge clk) begin
     if (en) r <= mem[row];
-    for (n = 0; n < WORDS; n = n + 1) if (write && word == n) mem[row][32*n+:32] <= data;
+    for (n = 0; n < WORDS; n = n + 1) if (write && word == 16'(n)) mem[row][32*n+:32] <= data;
   end
 
   assign q = r[WIDTH-1:0];
+  wire unused = &{1'b0, r};
 endmodule

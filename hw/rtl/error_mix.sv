@@ -10,20 +10,25 @@ module error_mix (
     output wire [63:0] mixed_c,
     output wire [63:0] mixed_d
 );
-  function automatic [255:0] mix(input [63:0] a, input [63:0] b, input [63:0] c, input [63:0] d);
+  function automatic [255:0] mix(input [255:0] words);
+    reg [63:0] p;
+    reg [63:0] q;
+    reg [63:0] r;
+    reg [63:0] s;
     reg [63:0] x;
     integer k;
     begin
+      {s, r, q, p} = words;
       for (k = 0; k < 12; k = k + 1) begin
-        x = a ^ {b[56:0], b[63:57]} ^ ({c[32:0], c[63:33]} & {d[13:0], d[63:14]});
-        a = b;
-        b = c;
-        c = d;
-        d = x;
+        x = p ^ {q[56:0], q[63:57]} ^ ({r[32:0], r[63:33]} & {s[13:0], s[63:14]});
+        p = q;
+        q = r;
+        r = s;
+        s = x;
       end
-      mix = {d, c, b, a};
+      mix = {s, r, q, p};
     end
   endfunction
 
-  assign {mixed_d, mixed_c, mixed_b, mixed_a} = mix(a, b, c, d);
+  assign {mixed_d, mixed_c, mixed_b, mixed_a} = mix({d, c, b, a});
 endmodule

@@ -4,6 +4,11 @@
 // kind `bits` emits, says what each port does and is its reference in simulation. ROWS and COLS come from the engine;
 // INIT_FILE names the memory image with the weights to program, row by row, bit 0 of a row rightmost. The engine takes
 // q LATENCY clock edges after a sense; it does not set this parameter, which the macro need not have.
+
+// Nothing drives or reads the ports of what is only declared.
+/* verilator lint_off UNDRIVEN */
+/* verilator lint_off UNUSEDSIGNAL */
+/* verilator lint_off UNUSEDPARAM */
 (* blackbox *)
 module rram_macro #(
     parameter ROWS = 64,
@@ -28,3 +33,6 @@ module rram_macro #(
     output wire                prog_done
 );
 endmodule
+/* verilator lint_on UNDRIVEN */
+/* verilator lint_on UNUSEDSIGNAL */
+/* verilator lint_on UNUSEDPARAM */

@@ -51,6 +51,8 @@ module rram_macro_devices #(
   localparam [1:0] OP_FORM = 2'd0;
   localparam [1:0] OP_RESET = 2'd2;
   localparam [14:0] TOP = 15'h7fff;
+  localparam WORD_BITS = $clog2(ROWS + 3);
+  localparam DEVICE_BITS = $clog2(2 * ROWS * COLS);
   localparam COLUMN = ROWS;
   localparam SEED = ROWS + 1;
   localparam DRAW_SEED = ROWS + 2;
@@ -115,7 +117,7 @@ module rram_macro_devices #(
     integer i;
     begin
       place = {4'd15, v[5:0]};
-      for (i = 16; i <= 30; i = i + 1) if (v[i]) place[9:6] = 30 - i;
+      for (i = 16; i <= 30; i = i + 1) if (v[i]) place[9:6] = 4'(30 - i);
     end
   endfunction
 
@@ -124,7 +126,7 @@ module rram_macro_devices #(
     reg [32:0] product;
     begin
       product = sigma * z + 33'd16384;
-      scaled = product >> 15;
+      scaled = 17'(product >> 15);
     end
   endfunction
 
@@ -132,7 +134,7 @@ module rram_macro_devices #(
     integer i;
     begin
       bucket_of = 6'd0;
-      for (i = 0; i <= 40; i = i + 1) if (cycles[i]) bucket_of = i + 1;
+      for (i = 0; i <= 40; i = i + 1) if (cycles[i]) bucket_of = 6'(i + 1);
     end
   endfunction
 
@@ -145,13 +147,16 @@ module rram_macro_devices #(
   reg [16:0] m;
   always @(posedge clk) begin
     if (sense) begin
-      r <= mem[row];
+      r <= mem[WORD_BITS'(row)];
       column <= mem[COLUMN];
       xr <= x;
       seeded <= 1'b1;
       for (c = 0; c < COLS; c = c + 1) begin
+        // Values on the way to registers.
+        /* verilator lint_off BLKSEQ */
         s = step(seeded ? state[32*c+:32] : mem[SEED][32*c+:32]);
         m = scaled(noise_sigma, normal[place(s)]);
+        /* verilator lint_on BLKSEQ */
         state[32*c+:32] <= s;
         noise[18*c+:18] <= s[31] ? -{1'b0, m} : {1'b0, m};
       end
@@ -164,8 +169,8 @@ module rram_macro_devices #(
   always_comb begin
     agree = {COLS{1'b0}};
     for (d = 0; d < COLS; d = d + 1) begin
-      margin = $signed({1'b0, r[32*d+16+:15]}) - $signed({1'b0, r[32*d+:15]})
-          + $signed(column[32*d+:16]) + $signed(noise[18*d+:18]);
+      margin = 20'($signed({1'b0, r[32*d+16+:15]})) - 20'($signed({1'b0, r[32*d+:15]}))
+          + 20'($signed(column[32*d+:16])) + 20'($signed(noise[18*d+:18]));
       w = column[32*d+17] ? column[32*d+16] : margin > 0;
       agree[d] = column[32*d+19] ? column[32*d+18] : ~(w ^ xr[d]);
     end
@@ -192,7 +197,8 @@ module rram_macro_devices #(
 
   wire [31:0] first = step(drawing ? drawn : mem[DRAW_SEED][31:0]);
   wire [31:0] second = step(first);
-  wire [31:0] at_device = 2 * (at_row * COLS + at_col) + at_side;
+  wire [DEVICE_BITS-1:0] at_device =
+      DEVICE_BITS'(2) * (DEVICE_BITS'(at_row) * DEVICE_BITS'(COLS) + DEVICE_BITS'(at_col)) + DEVICE_BITS'(at_side);
   wire [16:0] distance = scaled(statistics[31:16], magnitude);
   wire signed [18:0] wanted = $signed({4'd0, statistics[14:0]})
       + (u[31] ? -$signed({2'd0, distance}) : $signed({2'd0, distance}));
@@ -214,22 +220,24 @@ module rram_macro_devices #(
         phase <= LOOK;
       end
       LOOK: begin
-        {stuck, found} <= mem[at_row][32*at_col+16*at_side+:16];
+        {stuck, found} <= mem[WORD_BITS'(at_row)][32*at_col+16*at_side+:16];
         operations <= count[at_device];
         phase <= DRAW;
       end
       DRAW: begin
-        statistics <= device[{op == OP_RESET, bucket_of({1'b0, age} + operations[COUNT_BITS-1:1])}];
+        statistics <= device[{op == OP_RESET, bucket_of({1'b0, age} + 41'(operations[COUNT_BITS-1:1]))}];
         magnitude <= normal[place(u)];
         phase <= WRITE;
       end
       WRITE: begin
         if (changes)
-          mem[at_row][32*at_col+16*at_side+:15] <= wanted < 0 ? 15'd0 : wanted >= TOP ? TOP - 15'd1 : wanted[14:0];
+          mem[WORD_BITS'(at_row)][32*at_col+16*at_side+:15] <=
+              wanted < 0 ? 15'd0 : wanted >= $signed({4'd0, TOP}) ? TOP - 15'd1 : wanted[14:0];
         if (~&operations) count[at_device] <= operations + 1'b1;
         phase <= IDLE;
       end
     endcase
   end
   assign prog_ready = phase == IDLE;
+  wire unused = &{1'b0, statistics[15]};
 endmodule

@@ -34,5 +34,7 @@ module spiking_invariant #(
     end
     assert (!exact || THETA * spikes + v == sum);
   end
+`else
+  wire unused = &{1'b0, clk, clear, en, weight, fire, negative, saturated, v, THETA, V_INIT};
 `endif
 endmodule

@@ -15,6 +15,7 @@ import oxnor
 from oxnor import Design
 from oxnor.example import EXAMPLE
 from oxnor.hw.params.options import EngineOptions, LayerOptions
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models import Network, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.options import DataOptions
@@ -105,7 +106,7 @@ def test_every_key_is_explained_in_the_example(place):
     assert design.board == Board("icebreaker", 1000, 30.0, "uart", 1_000_000, 1)
     records = {
         "": Design, "data": DataOptions, "device": Device, "engine": EngineOptions, "engine.layers": LayerOptions,
-        "errors": Errors, "tolerance": Tolerance, "board": Board,
+        "errors": Errors, "tolerance": Tolerance, "board": Board, "verilog": VerilogOptions,
     }  # fmt: skip
     for table, record in records.items():
         section = whole if not table else whole.split(f"[{table}]\n")[1].split("\n[")[0]
@@ -120,8 +121,8 @@ WRONG = {
     "no-network": ("[data]\nimages = 3", "network must be given"),
     "key": (
         'netwrok = "toy.npz"',
-        ("netwrok must not be given: keys are network, data, device, engine, errors, tolerance, board, steps"
-         " (did you mean network or errors?)"),
+        ("netwrok must not be given: keys are network, data, device, engine, errors, tolerance, board, verilog, steps"
+         " (did you mean network or errors or verilog?)"),
     ),
     "key-of-table": (
         'network = "toy.npz"\n[data]\nimage = 3',

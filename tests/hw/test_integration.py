@@ -1,7 +1,6 @@
 """The integrator's package: its benches run in another place, without oxnor, on both simulators."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.packages import bench_text, environment, two_engines
 
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.emit.integration import IMAGES, example_images
@@ -45,15 +45,6 @@ def engine(random_network, tmp_path):
     return make
 
 
-def environment(simulator):
-    """Return what a user's shell has: the simulator on PATH, and no oxnor."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("OXNOR", "COCOTB", "PYTEST", "PYTHON"))}
-    if simulator == "verilator":
-        env |= toolchain.find_verilator().env
-        env["MAKEFLAGS"] += " OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # it compiles far longer than it runs
-    return env
-
-
 def run(command, folder, env):
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False)
 
@@ -69,7 +60,7 @@ def plain_bench(folder, simulator):
 
 
 @pytest.mark.cosim
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("simulator", [SIMULATORS[0], pytest.param("verilator", marks=pytest.mark.slow)])
 def test_plain_bench(simulator, engine):
     said = plain_bench(engine("one beat", **SMALL) if simulator == "verilator" else engine("scores"), simulator)
     assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0 MAGIC 4f584e52" in said
@@ -118,14 +109,25 @@ def test_cocotb_bench_finds_one_wrong_result(engine):
 
 @pytest.mark.cosim
 @needs_icarus
-def test_core_file(engine):
+def test_core_files(random_network, tmp_path):
+    """The core of one engine runs its own bench; a design takes the cores of three, two of one shape."""
     pytest.importorskip("fusesoc", reason="needs the package fusesoc")
-    folder = engine("class alone")
-    fusesoc = Path(sys.executable).with_name("fusesoc")
-    command = [fusesoc, "--cores-root", ".", "run", "--target", "sim", "oxnor:engine:example"]
-    done = run(command, folder, environment("icarus"))
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0" in done.stdout + done.stderr
+    fusesoc = shutil.which("fusesoc") or Path(sys.executable).with_name("fusesoc")
+    *packages, other = two_engines(random_network, tmp_path)
+    shutil.rmtree(other.data)
+    benches = "".join(bench_text(p).replace(f"{p.data}/mem/", "mem/") for p in packages)
+    instances = "".join(f"  {p.bench} {p.bench} ();\n" for p in packages)
+    (tmp_path / "all.sv").write_text(f"{benches}module all;\n{instances}  initial #100000 $finish;\nendmodule\n")
+    depend = "".join(f"      - oxnor:engine:{name}\n" for name in "abc")
+    (tmp_path / "all.core").write_text(
+        "CAPI=2:\nname: oxnor:test:all\nfilesets:\n  bench:\n    files: [all.sv: {file_type: systemVerilogSource}]\n"
+        f"    depend:\n{depend}targets:\n  default:\n    filesets: [bench]\n    toplevel: all\n"
+        "    default_tool: icarus\n    tools:\n      icarus:\n        iverilog_options: [-g2012]\n"
+    )
+    for core, target, runs in (("oxnor:engine:a", ["--target", "sim"], 1), ("oxnor:test:all", [], 3)):
+        done = run([fusesoc, "--cores-root", ".", "run", *target, core], tmp_path, environment("icarus"))
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        assert (done.stdout + done.stderr).count(f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0") == runs
 
 
 def test_documentation_is_that_of_the_hardware(engine):
@@ -172,7 +174,8 @@ def test_digits_are_digits():
 def test_generated_folder_needs_no_tool_to_look_at(engine):
     folder = engine("class alone")
     assert sorted(p.name for p in folder.iterdir()) == [
-        ".oxnor-files.json", "README.md", "examples", "mem", "oxnor.json", "oxnor_engine.core", "oxnor_engine.f", "rtl",
+        ".oxnor-files.json", "README.md", "examples", "mem", "oxnor.json", "oxnor_engine.core", "oxnor_engine.f",
+        "oxnor_engine.sdc", "rtl",
     ]
     assert sorted(p.name for p in (folder / "examples").iterdir()) == ["bench.sv", "expected.mem", "images.mem", "test_engine.py"]
     assert "@" not in (folder / "examples" / "bench.sv").read_text().replace("@(posedge clk)", "")

@@ -97,9 +97,9 @@ def test_a_million_row_reads(tmp_path):
 #: What the bench must find: text in the Verilog, what it becomes.
 BREAKS = {
     "tie_reads_1": ("margin > 0", "margin >= 0"),
-    "no_offset": ("$signed(column[32*d+:16])", "20'sd0"),
-    "no_noise": (" + $signed(noise[18*d+:18])", ""),
-    "sides_swapped": ("r[32*d+16+:15]}) - $signed({1'b0, r[32*d+:15]", "r[32*d+:15]}) - $signed({1'b0, r[32*d+16+:15]"),
+    "no_offset": ("$signed(column[32*d+:16])", "16'sd0"),
+    "no_noise": (" + 20'($signed(noise[18*d+:18]))", ""),
+    "sides_swapped": ("r[32*d+16+:15]})) - 20'($signed({1'b0, r[32*d+:15]", "r[32*d+:15]})) - 20'($signed({1'b0, r[32*d+16+:15]"),
     "dead_column_lives": ("column[32*d+17] ?", "1'b0 ?"),
     "dead_amplifier_lives": ("column[32*d+19] ?", "1'b0 ?"),
     "dead_amplifier_follows_x": ("? column[32*d+18]", "? column[32*d+18] ^ xr[d]"),
@@ -108,7 +108,7 @@ BREAKS = {
     "noise_steps_always": ("if (sense) begin", "if (1) begin"),
     "noise_starts_again": ("seeded ? state", "1'b0 ? state"),
     "xorshift": ("(step << 5)", "(step << 6)"),
-    "octave": ("place[9:6] = 30 - i", "place[9:6] = 31 - i"),
+    "octave": ("4'(30 - i)", "4'(31 - i)"),
     "noise_one_sided": ("s[31] ? -{1'b0, m}", "s[31] ? {1'b0, m}"),
     "rounds_down": ("33'd16384", "33'd0"),
     "stuck_changes": ("~stuck & (", "("),

