@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .expressions import Expressions, constant
 from .names import Names, port_name
 from .rtlil import Assign, Cell, Const, Module, Slice, Statement, Switch, Value, slices_in
-from .simplify import joined
+from .simplify import cut, joined
 from .usage import Clocked, Usage
 
 #: Longest line.
@@ -231,10 +231,9 @@ class ModuleWriter:
             plain = all(len(b) <= 1 and all(isinstance(s, Assign) for s in b) for b in chosen)
             if plain and set(bodies) <= {("1",), ()}:
                 first = assigns[0]
-                whole = [first if not b else b[0] for b in chosen]
-                if all(isinstance(s, Assign) and s.target == first.target for s in whole):
-                    width = first.target.width  # type: ignore[union-attr]
-                    on, off = (self.expressions.operand(s.value, width) for s in whole)  # type: ignore[union-attr]
+                whole = [s for b in chosen for s in (b or (first,)) if isinstance(s, Assign)]
+                if all(isinstance(first, Assign) and s.target == first.target for s in whole):
+                    on, off = (self.expressions.operand(s.value, s.target.width) for s in whole)
                     return self.expressions.choice(last.selector, on, off).text
         return None
 
@@ -341,8 +340,7 @@ def _overlaid(assigns: list[Assign]) -> Value:
     for entry in reversed(bits):
         assert entry is not None
         chunk, k = entry
-        is_slice = isinstance(chunk, Slice)
-        chunks.append(Slice(chunk.wire, chunk.low + k, 1) if is_slice else Const(chunk.bits[chunk.width - 1 - k]))
+        chunks += cut((chunk,), k, 1)
     return joined(chunks)
 
 
