@@ -255,7 +255,7 @@ def refractory_plot(result: Spirit) -> Plot:
 
 def plots(result: Spirit) -> dict[str, Plot]:
     """Return the pictures by the stem of their file."""
-    raster = Raster(result.run, str(result.label)).plot()
+    raster = Raster.of_run(result.run, str(result.label)).plot()
     return {"spirit-delta": delta_plot(result), "spirit-cells": cells_plot(result),
             "spirit-refractory": refractory_plot(result), "spirit-raster": raster}  # fmt: skip
 

@@ -19,6 +19,7 @@ from oxnor.models.trials.curves import LIMIT, Curve, Point
 from oxnor.sim.drawing.feature_maps import feature_maps_plot
 from oxnor.sim.drawing.html import facts, figure, page, table, tiles
 from oxnor.sim.drawing.plots import Limits, Plot, accuracy_plot, confusion_plot, layers_plot
+from oxnor.sim.drawing.raster import Raster
 from oxnor.sim.runner.machine import machine
 
 from .example import Example
@@ -127,6 +128,8 @@ class Story:
         if example := self.example:
             title = f"Feature maps of {name}"
             drawn["feature-maps"] = feature_maps_plot(example.maps, example.rates, title, example.pixels)
+        if found := self.header.get("raster"):
+            drawn["raster"] = Raster.from_json(found, str(self.path)).plot()
         return drawn
 
     @cached_property
@@ -252,6 +255,15 @@ def _section(story: Story) -> list[str]:
                 story.plots["feature-maps"],
                 "The first image, layer by layer, after thresholds and pooling: without errors, and with the errors of"
                 " the first draw at some rates.",
+            ),
+        ]
+    if "raster" in story.plots:
+        parts += [
+            "<h3>Spikes and membranes</h3>",
+            figure(
+                story.plots["raster"],
+                "The first sample without errors, until its decision: events of the inputs and spikes of each layer,"
+                " blue positive, orange negative, and the membranes of the two outputs that are ahead.",
             ),
         ]
     if story.checks:

@@ -21,9 +21,11 @@ from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.options import ErrorOptions
+from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.trials.binarized import confusion
 from oxnor.models.trials.sequential import FIRST, Plan, Saving
+from oxnor.sim.drawing.raster import Raster
 from oxnor.sim.runner.machine import machine
 from oxnor.sim.runner.workers import cores
 from oxnor.sim.verify.inputs import Inputs, inputs_for, refuse_without_labels
@@ -35,6 +37,9 @@ from .result import SweepResult
 from .store import LABELLED, Results
 from .trial import ALL_LAYERS, Key
 from .workers import Compute, dask, one, threads
+
+#: Synaptic events up to which a sample is kept for the page.
+_RASTER_MAX = 2_000_000
 
 #: Called with (trials done, trials in all, what the last one gave).
 Progress = Callable[[int, int, str], None]
@@ -90,7 +95,7 @@ def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, comman
     else:
         shown = np.packbits(work.bits, axis=1) if work.bits.dtype == bool else work.bits
         images = hashlib.sha256(shown.tobytes() + work.labels.tobytes()).hexdigest()
-    example = Example.of(work, inputs.images)
+    example, raster = Example.of(work, inputs.images), _raster(network, inputs)
     return {
         "network": network.name,
         "network_digest": network.digest,
@@ -108,7 +113,19 @@ def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, comman
         "made": machine(),
         **({"class_names": list(inputs.classes)} if inputs.classes else {}),
         **({"example": example.to_json()} if example else {}),
+        **({"raster": raster} if raster else {}),
     }
+
+
+def _raster(network: Any, inputs: Inputs) -> dict[str, Any] | None:
+    """Return the first sample of a spiking network for its page; None of others, and where it would take long."""
+    if not isinstance(network, SpikingNetwork):
+        return None
+    first = spiking_golden.inputs(network, inputs.images[:1])
+    if spiking_golden.respond(network, first).synaptic_events(network)[0] > _RASTER_MAX:
+        return None
+    label = "" if inputs.labels is None else str(inputs.labels[0])
+    return Raster.of(network, first[0], label).to_json()
 
 
 def sweep(

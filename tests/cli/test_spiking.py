@@ -2,15 +2,18 @@
 
 import csv
 import json
+import sqlite3
 
 import numpy as np
 import pytest
 from helpers.cli import run
 
 from oxnor.models import zoo
+from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.encoders import Encoder
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork
+from oxnor.sim.drawing.raster import Raster
 from oxnor.sim.studies import spirit as task
 
 
@@ -114,6 +117,10 @@ def test_events_that_do_not_fit(arguments, message, network_file, monkeypatch):
     assert (result.exit_code, result.stderr) == (2, f"oxnor: {message}\n")
 
 
+def _tuples(found):
+    return {k: tuple(tuple(x) if isinstance(x, list) else x for x in v) if isinstance(v, list) else v for k, v in found.items()}
+
+
 def test_sweep_of_events(network_file, tmp_path):
     """The samples of a file are what a sweep runs: their labels, and another file is another sweep."""
     g, files = np.random.default_rng(5), [tmp_path / "a.npz", tmp_path / "b.npz"]
@@ -130,7 +137,16 @@ def test_sweep_of_events(network_file, tmp_path):
     assert (other.exit_code, "images" in other.stderr) == (2, True)
     page = run("report", tmp_path / "s.sqlite", "-o", tmp_path / "page.html", "--json")
     assert page.exit_code == 0, page.stderr
-    assert "events of a.npz" in (tmp_path / "page.html").read_text()
+    text = (tmp_path / "page.html").read_text()
+    assert "events of a.npz" in text
+    assert "Spikes and membranes" in text
+    with sqlite3.connect(tmp_path / "s.sqlite") as db:
+        (stored,) = db.execute("SELECT value FROM header WHERE key = 'raster'").fetchone()
+        found = json.loads(stored)
+        assert Raster.from_json(found, "s").to_json() | {"spikes": 0} == _tuples(found) | {"spikes": 0}
+        for wrong in ({"ticks": [0.5]}, {"lines": [10]}, {"spikes": [[[0], [99], [0]]] * 2}, {"membranes": [[1]]}, {"end": "x"}):
+            with pytest.raises(InputError, match=r"s: header\.raster must hold the spikes and membranes of a sample"):
+                Raster.from_json(found | wrong, "s")
 
 
 def test_sweep(tmp_path):
