@@ -69,6 +69,7 @@ boards: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/oxnor fpga build mnist-tfc --board icebreaker --seed 2 -o build/boards/mnist-tfc-icebreaker
 	$(BIN)/oxnor fpga build mnist-tfc --board ulx3s-85f --interval 64 -o build/boards/mnist-tfc-ulx3s-85f
 	$(BIN)/oxnor fpga build mnist-tfc --board colorlight-i5 -o build/boards/mnist-tfc-colorlight-i5
+	$(BIN)/oxnor fpga build mnist-tfc --board tang-nano-9k -o build/boards/mnist-tfc-tang-nano-9k  # of the extra gowin
 	$(BIN)/oxnor fpga build mnist-mlp --board ulx3s-85f --freq 75 -o build/boards/mnist-mlp-ulx3s-85f
 	$(BIN)/oxnor fpga build mnist-cnn-small --board icebreaker --freq 24 -o build/boards/mnist-cnn-small-icebreaker
 	for d in build/boards/*/; do cp $$d/report.json docs/boards/$$(basename $$d).json || exit; done

@@ -176,11 +176,12 @@ _GOWIN = Route(
     pll=("gowin_pll", "-i", "{input}", "-o", "{output}", "-d", "{part}", "-m", "{module}", "-f", "pll.v"),
     pll_achieved=("Achieved output frequency:", False),
     pll_ports=("clock_in", "clock_out"),
-    cells={"lut4": ("LUT*",), "carry": ("ALU",), "ff": ("DFF*",), "block_ram": ("SDP*", "DP*", "SP*", "pROM*")},
+    cells={"lut4": ("LUT*",), "carry": ("ALU",), "ff": ("DFF*",), "block_ram": ("SDP*", "DP*", "SP*", "pROM*"),
+           "spram": ()},
     placed={"logic_cells": "LUT4", "ff": "DFF", "block_ram": "BSRAM"},
     extra="gowin",
     others={"gowin_pack": "apycula.gowin_pack", "gowin_pll": "apycula.gowin_pll"},
-)
+)  # fmt: skip
 
 FAMILIES = {
     "ice40": Family("iCEcube2", "pins.pcf", _pcf, ("", ""), ("PULLUP", "1"), _ICE40),
