@@ -108,7 +108,8 @@ def _print_rates(report: dict[str, Any]) -> None:
 
 
 def _span(value: dict[str, float] | None) -> str:
-    return "" if value is None else f"{_g(value['low'])} to {_g(value['high'])}"
+    # A count with few devices at the edge has intervals that begin at next to nothing.
+    return "" if value is None else f"{_g(value['low'] if value['low'] > 1e-15 else 0.0)} to {_g(value['high'])}"
 
 
 def _print_ages(fit: dict[str, Any]) -> None:

@@ -141,11 +141,14 @@ class Fit:
             for s, fit in self._states
             for n in ("median", "sigma")
         }
-        return DeviceModel(
-            name or Path(self.path).stem, **numbers, valid_cycles=valid[0], valid_seconds=valid[1],
-            description=description_of(self.readings), provenance=provenance_of(self.ages, ends, valid),
-            uncertainty=self._uncertainty(ends),
-        )  # fmt: skip
+        try:
+            return DeviceModel(
+                name or Path(self.path).stem, **numbers, valid_cycles=valid[0], valid_seconds=valid[1],
+                description=description_of(self.readings), provenance=provenance_of(self.ages, ends, valid),
+                uncertainty=self._uncertainty(ends),
+            )  # fmt: skip
+        except InputError as e:
+            raise InputError(f"{self.path}: {e}") from None
 
     @property
     def _states(self) -> tuple[tuple[str, StateFit], ...]:

@@ -217,7 +217,11 @@ def _with_law(readings: Readings, axis: str, default: Mapping[str, float]) -> Ag
     for age in np.unique(each):
         part = readings.only(each == age)
         if all(np.unique(part.ln_r[part.hrs == hrs]).size > 1 for hrs in (False, True)):
-            fits.append(fit_readings(part, **(dict(default) | {axis: float(age)})))
+            try:
+                fits.append(fit_readings(part, **(dict(default) | {axis: float(age)})))
+            except InputError as e:
+                at = f"{readings.path}: at {age:g} {axis} "
+                raise InputError(e.message.replace(f"{readings.path}: ", at, 1)) from None
     if len(fits) < AGES_MIN:
         there = _ages(np.unique(readings.ages[axis]), axis)
         raise InputError(

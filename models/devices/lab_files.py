@@ -23,6 +23,8 @@ STATES = ("LRS", "HRS")
 _STATE_NAMES = {"LRS": ("LRS", "SET", "ON", "LOW"), "HRS": ("HRS", "RESET", "OFF", "HIGH")}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SIZE_MAX = 1 << 26
+#: Characters of the header by which a delimiter is found out.
+_HEADER_MAX = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -179,22 +181,30 @@ def _text(path: Path, said: list[str]) -> str:
         raise InputError(f"{path}: cannot be read ({e.strerror})") from None
     wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        return data.decode("utf-16" if wide else "utf-8-sig")
+        return _lines(data.decode("utf-16" if wide else "utf-8-sig"))
     except UnicodeDecodeError:
         if wide or b"\0" in data:
             raise InputError(f"{path}: must be a CSV file, and is not text in UTF-8") from None
     said.append("text in Windows-1252, as it is not in UTF-8")
-    return data.decode("cp1252", errors="replace")
+    return _lines(data.decode("cp1252", errors="replace"))
+
+
+def _lines(text: str) -> str:
+    """Return a text whose lines end in one way, also one of an old Macintosh."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _table(path: Path, text: str, form: FileFormat, said: list[str]) -> _Table:
     """Return the cells of a file, after remarks at its beginning."""
-    skipped, at = 0, 0
-    while text.startswith("#", at):
+    skipped = remarks = at = 0
+    while at < len(text) and (text[at] == "#" or not text[at : text.find("\n", at)].strip()):
         end = text.find("\n", at)
-        skipped, at = skipped + 1, len(text) if end < 0 else end + 1
-    if skipped:
-        said.append(f"{counted(skipped, 'remark')} at the beginning left out")
+        if end < 0:
+            break
+        remarks += text[at] == "#"
+        skipped, at = skipped + 1, end + 1
+    if remarks:
+        said.append(f"{counted(remarks, 'remark')} at the beginning left out")
     body = text[at:]
     first = body[: body.find("\n")] if "\n" in body else body
     delimiter = form.delimiter or _delimiter(first, form.columns)
@@ -239,7 +249,7 @@ def _delimiter(first: str, columns: Mapping[str, str]) -> str:
     wanted = {name.strip().lower() for name in columns.values()}
 
     def understood(delimiter: str) -> tuple[int, int]:
-        cells = next(csv.reader([first], delimiter=delimiter), [])
+        cells = next(csv.reader([first[:_HEADER_MAX]], delimiter=delimiter), [])
         return sum(role_of(cell) is not None or cell.strip().lower() in wanted for cell in cells), len(cells)
 
     return max(_DELIMITERS, key=understood)

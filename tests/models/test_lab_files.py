@@ -25,6 +25,9 @@ SAME = {
         ('\ufeff"device","state","resistance"\r\n"d0","lrs","4578.4"\r\n"d0","hrs","228093.2"\r\n\r\n'
         '"d1","lrs","5212.3"\r\n"d1","hrs","172705.8"\r\n'), {},
     ),
+    "empty lines first, CR alone": (
+        "\r \rdevice,state,resistance\rd0,LRS,4578.4\rd0,HRS,228093.2\rd1,LRS,5212.3\rd1,HRS,172705.8\r", {},
+    ),
     "UTF-16, tabs": ("dut\tlevel\tR\nd0\tlow\t4578.4\nd0\thigh\t228093.2\nd1\tlow\t5212.3\nd1\thigh\t172705.8\n", {}),
     "thousands, English": (
         'cell,state,R\nd0,ON,"4,578.4"\nd0,OFF,"228,093.2"\nd1,ON,"5,212.3"\nd1,OFF,"172,705.8"\n', {},
@@ -112,6 +115,15 @@ WRONG = {
     "temperatures": ("device,state,R,T (K)\na,LRS,1,300\nb,LRS,1,350\n", {},
                      "must be of one temperature, not of 300, 350 K: say `temperature`"),
     "cycles": ("device,state,R,cycle\na,LRS,1,x\n", {}, "line 2: cycles must be a number of 0 or more, not 'x'"),
+    "states that cross": (
+        "device,state,R,cycle\n" + "".join(f"d{k},{s},{r * (1 + k / 100)},{age}\n" for k in range(2) for age in (1, 10, 100)
+                                           for s, r in (("LRS", 100 * age), ("HRS", 500))), {},
+        "at 10 cycles HRS must have a higher median than LRS, not 502.5 against 1005 ohm",
+    ),
+    "beyond any device": (
+        "device,state,R\na,LRS,1\nb,LRS,2\na,HRS,1e9\nb,HRS,1e12\n", {},
+        "hrs_median must be above lrs_median = 1.41421 ohm and below 1e+09 ohm, not 3.16228e+10",
+    ),
     "one state": ("device,state,R\na,LRS,1\nb,LRS,2\n", {}, "must have at least 2 readings of HRS, not 0"),
     "wide negative": ("device,lrs,hrs\na,1,2\nb,1,-2\n", {}, "line 3: hrs must be a number above 0, not '-2'"),
     "half of a wide file": ("device,lrs\na,1\n", {},
@@ -124,7 +136,7 @@ def test_file_wrong(tmp_path, monkeypatch, content, form, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.csv").write_text(content)
     with pytest.raises(InputError) as e:
-        fit_csv("r.csv", FileFormat(**form))
+        fit_csv("r.csv", FileFormat(**form)).device()
     assert str(e.value) == f"r.csv: {message}"
 
 
