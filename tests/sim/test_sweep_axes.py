@@ -174,6 +174,20 @@ def test_the_rule_of_stopping_draws_what_it_says(tmp_path, network, inputs):
     assert sweep(network, inputs, params, tmp_path / "r.sqlite").computed == 0
 
 
+def test_a_spread_that_only_later_draws_show_asks_for_more():
+    """Six draws that happen to be near to each other, and 60 that are not; what takes too many gets the fixed number."""
+    stop, g = Stop(0.01, 0.99), np.random.default_rng(0)
+    near, wide = 0.9 + 0.006 * np.array([1, -1, 1, -1, 1, -1]), 0.9 + 0.03 * g.standard_normal(2000)
+    wide[:2] = 0.96, 0.84
+    first = stop.plan(near, 10_000, 20, 1000)
+    assert FIRST < first.needed == first.draws < 12
+    later = stop.plan(np.concatenate([near, wide]), 10_000, 20, 1000)
+    assert 40 < later.draws == later.needed < 200
+    short = stop.plan(np.concatenate([near, wide]), 10_000, 20, 15)
+    assert (short.draws, short.known) == (20, False)
+    assert stop.plan(np.full(6, 0.9), 20, 20, 200).needed > 200  # of 20 images one is 5 points
+
+
 SHAPES = {
     "normal": lambda g, n: g.standard_normal(n),
     "skew": lambda g, n: 2 - g.gamma(4, size=n) / 2,  # skewness -1, as accuracies near the knee
