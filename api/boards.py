@@ -12,7 +12,7 @@ from oxnor.sections import Board
 
 if TYPE_CHECKING:
     from oxnor.design import Design
-    from oxnor.fpga.boards import Board as FpgaBoard
+    from oxnor.fpga.boards.board import Board as FpgaBoard
     from oxnor.fpga.report import BuildReport
     from oxnor.hw.params.engine import EngineConfig
 
@@ -33,7 +33,7 @@ def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineCon
     **features
         ``fault_injector`` and ``programming`` as a board says that it has them. Default: the design's.
     """
-    from oxnor.fpga.boards import board as spec_of
+    from oxnor.fpga.boards.table import board as spec_of
     from oxnor.fpga.engines import engine_for
     from oxnor.fpga.search import find_engine
 

@@ -175,7 +175,7 @@ class Board:
     Parameters
     ----------
     name : str or path
-        A key of :data:`oxnor.fpga.boards.BOARDS`, or a file ``*.toml`` (:mod:`oxnor.fpga.board_file`).
+        A key of :data:`oxnor.fpga.boards.BOARDS`, or a file ``*.toml`` (:mod:`oxnor.fpga.boards.file`).
     interval : int, optional
         Clock cycles from image to image that are enough: the smallest engine of that speed. Default: the fastest that
         fits.

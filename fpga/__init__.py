@@ -8,13 +8,13 @@ from oxnor.models.base.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "BOARDS": "oxnor.fpga.boards",
-        "Board": "oxnor.fpga.boards",
+        "BOARDS": "oxnor.fpga.boards.table",
+        "Board": "oxnor.fpga.boards.board",
         "BuildOptions": "oxnor.fpga.options",
         "Host": "oxnor.fpga.host",
         "LinkError": "oxnor.fpga.transport",
         "VirtualBoard": "oxnor.fpga.emulate",
-        "board": "oxnor.fpga.boards",
+        "board": "oxnor.fpga.boards.table",
         "build": "oxnor.fpga.bitstream",
         "find_engine": "oxnor.fpga.search",
         "generate": "oxnor.fpga.project",

@@ -18,9 +18,9 @@ from oxnor.sim.runner.cache import OWN_FILES, Lease, is_whole, prune, seal
 from oxnor.sim.runner.process import failure
 from oxnor.sim.runner.synthesis import Tool, ToolError, run_tool
 
-from .boards import Board, Chip
+from .boards.board import Board, Chip
+from .boards.families import route_of
 from .design import BoardDesign, write_design
-from .families import route_of
 from .memories import layers_in_logic, macro_rams, memory_style
 from .options import BuildOptions
 from .report import BuildReport, report

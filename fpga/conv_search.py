@@ -20,7 +20,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
 
-from .boards import Chip
+from .boards.board import Chip
 from .engines import LUTS_PER_BIT, LUTS_PER_MACRO, USABLE, Folding, SearchResult, engine_for, fixed_luts
 from .memories import (
     ROWS_IN_LOGIC,

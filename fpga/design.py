@@ -15,7 +15,7 @@ from oxnor.hw.placement.memory_files import write_images
 from oxnor.models.base.files import write_text
 from oxnor.models.networks.binarized import Network
 
-from .boards import Board
+from .boards.board import Board
 from .memories import buffer_words
 from .options import BuildOptions
 from .top import PLL, TOP, divisor, pin_file, pll_text, top_text

@@ -25,7 +25,7 @@ from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.runner.runtime import Runtime
 from oxnor.sim.runner.verilator_options import CXX_FLAGS
 
-from .boards import Board
+from .boards.board import Board
 from .design import BoardDesign, write_design
 from .memories import buffer_words
 from .options import BuildOptions

@@ -12,8 +12,8 @@ from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
 
-from .boards import Chip
-from .families import by_family
+from .boards.board import Chip
+from .boards.families import by_family
 from .memories import layer_options
 
 #: Logic of a design, in 4-input look-up tables: per synapse bit that is read in a cycle (XNOR, popcount, input

@@ -18,8 +18,8 @@ from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 
-from .boards import Chip
-from .families import by_family
+from .boards.board import Chip
+from .boards.families import by_family
 
 Fold = tuple[int, int]
 Layer = HiddenLayer | ScoreLayer

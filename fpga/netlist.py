@@ -18,7 +18,7 @@ from oxnor.sim.runner.synthesis import run_tool, yosys_share
 from oxnor.sim.verify.inputs import Inputs
 
 from .bitstream import netlist_key, synthesis_script
-from .boards import Board
+from .boards.board import Board
 from .design import write_design
 from .emulate import VirtualBoard, build_program, rest_cycles
 from .host import Host

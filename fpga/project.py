@@ -11,9 +11,9 @@ from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
 
 from .bitstream import DESCRIPTION, placement, synthesis_script
-from .boards import Board
+from .boards.board import Board
+from .boards.families import FAMILIES, Route
 from .design import BoardDesign, write_design
-from .families import FAMILIES, Route
 from .options import BuildOptions
 from .top import TOP
 

@@ -12,9 +12,9 @@ from typing import Any
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 
-from .boards import Chip
+from .boards.board import Chip
+from .boards.families import route_of
 from .design import BoardDesign
-from .families import route_of
 from .memories import pixel_memories
 
 #: Bits on the line to a byte: a start bit, eight, a stop bit.

@@ -7,7 +7,7 @@ from oxnor.hw.params.targets import TARGETS
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
-from .boards import Chip
+from .boards.board import Chip
 from .conv_search import ConvSearch
 from .engines import USABLE, Folding, SearchResult, engine_for, fixed_luts, has_windows, macro_luts
 from .report import bound_cycles

@@ -7,7 +7,7 @@ import shutil
 from oxnor.models.base.errors import InputError, install
 from oxnor.sim.runner.synthesis import Tool, find_yosys, native_tool, packaged_tool
 
-from .families import FAMILIES, Route
+from .boards.families import FAMILIES, Route
 
 #: Oldest native nextpnr that is used: what the scripts and reports here need.
 NEXTPNR_MIN = (0, 7)

@@ -10,8 +10,8 @@ from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.errors import InputError
 from oxnor.sim.runner.synthesis import run_tool
 
-from .boards import Board
-from .families import FAMILIES, route_of
+from .boards.board import Board
+from .boards.families import FAMILIES, route_of
 from .tools import find_tool
 
 TOP = "oxnor_top"

@@ -21,7 +21,7 @@ BREAKS = {
     "sim": ("sim/runner/process.py", "import oxnor.sim.verify.results"),
     "no-gateware": ("hw/params/schedule.py", "import amaranth"),
     "no-cocotb": ("models/zoo.py", "import cocotb"),
-    "circles": ("fpga/boards.py", "import oxnor.fpga.top"),
+    "circles": ("fpga/boards/board.py", "import oxnor.fpga.top"),
 }
 
 

@@ -21,7 +21,7 @@ from .fpga_build import show
 
 if TYPE_CHECKING:
     from oxnor.design import Design
-    from oxnor.fpga.boards import Board as FpgaBoard
+    from oxnor.fpga.boards.board import Board as FpgaBoard
     from oxnor.hw.params.engine import EngineConfig
 
 
@@ -31,7 +31,7 @@ def on_port(design: Design, port: str) -> tuple[FpgaBoard, EngineConfig, int]:
     What else the board is, is for the host to check.
     """
     from oxnor.boards import board_config, board_of
-    from oxnor.fpga.boards import board as spec_of
+    from oxnor.fpga.boards.table import board as spec_of
     from oxnor.fpga.host import Host
 
     board = board_of(design)

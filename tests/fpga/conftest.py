@@ -3,7 +3,7 @@
 import pytest
 from helpers.boards import layers_of
 
-from oxnor.fpga.boards import board
+from oxnor.fpga.boards.table import board
 from oxnor.fpga.emulate import VirtualBoard
 from oxnor.fpga.host import Host
 from oxnor.hw.params.engine import EngineConfig

@@ -8,7 +8,7 @@ from helpers.boards import layers_of
 from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.fpga.bitstream import build, synthesis_script
-from oxnor.fpga.boards import board
+from oxnor.fpga.boards.table import board
 from oxnor.fpga.engines import engine_for
 from oxnor.fpga.memories import memory_style
 from oxnor.fpga.netlist import check

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from oxnor.fpga.bitstream import build
-from oxnor.fpga.board_file import read_board
-from oxnor.fpga.boards import board
+from oxnor.fpga.boards.file import read_board
+from oxnor.fpga.boards.table import board
 from oxnor.fpga.netlist import NetlistBoard
 from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.project import generate

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from oxnor.fpga.boards import BOARDS, board
+from oxnor.fpga.boards.table import BOARDS, board
 from oxnor.fpga.design import write_design
 from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.search import find_engine

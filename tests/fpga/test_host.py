@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from oxnor.fpga.boards import board
+from oxnor.fpga.boards.table import board
 from oxnor.fpga.host import FRAME_BYTES_MAX, Host, LinkError
 from oxnor.fpga.load import load, self_test
 from oxnor.fpga.search import find_engine

@@ -6,8 +6,9 @@ import pkgutil
 import oxnor.fpga
 
 HOMES = {
-    "BOARDS": "boards", "Board": "boards", "BuildOptions": "options", "Host": "host", "LinkError": "transport",
-    "VirtualBoard": "emulate", "board": "boards", "build": "bitstream", "find_engine": "search", "generate": "project", "run_images": "session",
+    "BOARDS": "boards.table", "Board": "boards.board", "BuildOptions": "options", "Host": "host", "LinkError": "transport",
+    "VirtualBoard": "emulate", "board": "boards.table", "build": "bitstream", "find_engine": "search", "generate": "project",
+    "run_images": "session",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 from helpers.boards import layers_of
 from helpers.convolutions import Conv, random_conv_network
 
-from oxnor.fpga.boards import board
+from oxnor.fpga.boards.table import board
 from oxnor.fpga.engines import engine_for
 from oxnor.fpga.memories import block_rams, buffer_words, layers_in_logic, pixel_memories
 from oxnor.fpga.report import bound_cycles

@@ -10,7 +10,7 @@ from helpers.convolutions import Conv, random_conv_network
 from typer.testing import CliRunner
 
 from oxnor.cli.app import app
-from oxnor.fpga.boards import board
+from oxnor.fpga.boards.table import board
 from oxnor.fpga.emulate import REST_CYCLES, VirtualBoard
 from oxnor.fpga.fuzz import fuzz
 from oxnor.fpga.host import Host, LinkError

@@ -9,7 +9,7 @@ import pytest
 from helpers.convolutions import Conv, random_conv_network
 from helpers.packages import bench_of, environment, run_benches, two_engines
 
-from oxnor.fpga.boards import board
+from oxnor.fpga.boards.table import board
 from oxnor.fpga.design import write_design
 from oxnor.fpga.options import BuildOptions
 from oxnor.hw.emit.generate import generate

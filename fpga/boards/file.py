@@ -20,7 +20,7 @@ from pathlib import Path
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.toml import Reader
 
-from .boards import Board, Chip, ecp5_chip, gowin_chip, ice40_chip
+from .board import Board, Chip, ecp5_chip, gowin_chip, ice40_chip
 from .families import FAMILIES
 
 #: What an ECP5's part number says of its package.
@@ -49,7 +49,7 @@ class ChipTable:
     Parameters
     ----------
     family : str
-        A key of :data:`oxnor.fpga.families.FAMILIES`.
+        A key of :data:`oxnor.fpga.boards.families.FAMILIES`.
     part : str
         Its part number: iCE40UP5K-SG48, LFE5U-45F-6BG256C, GW1NR-LV9QN88PC6/I5, or what the vendor's tool takes.
     luts, block_rams : int, optional

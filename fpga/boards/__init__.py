@@ -1,0 +1,1 @@
+"""Boards, chips and families of FPGAs."""
