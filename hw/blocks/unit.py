@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Value
@@ -28,17 +29,12 @@ class Unit(wiring.Component):
     #: Verilog parameters of this instance.
     verilog_parameters: dict[str, str | int]
     #: Defaults of parameters of a hand-written source, where they are not those in the file.
-    verilog_defaults: ClassVar[dict[str, int]] = {}
+    verilog_defaults: Mapping[str, int] = MappingProxyType({})
 
     @property
     def module_name(self) -> str:
         """Name of the Verilog module."""
         raise NotImplementedError
-
-    @property
-    def timing(self) -> str:
-        """Latency and rate in numbers, for the comment at the head of the module; "" if its ports say all."""
-        return ""
 
 
 class EmitPlatform:

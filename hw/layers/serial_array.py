@@ -61,6 +61,7 @@ class SerialArray(SynapseArray):
                 return self.i.payload, self.i.valid, Reading()
             # Taken in the first cycle of their read, and kept for the others.
             reading = self._reading(m, self.en & busy)
+            assert reading.begins is not None
             kept = Signal(c.groups, reset_less=True)
             m.d.comb += [self.i.ready.eq(reading.first(self.en)), busy.eq(self.i.valid | ~reading.begins)]
             with m.If(self.en & reading.begins):

@@ -8,6 +8,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .cell_adapter import CellAdapter
 from .rram_macro import RramMacro
 
 #: Bits of a word of the bus.
@@ -70,7 +71,7 @@ def _any(values: list[Value]) -> Value:
     return values[0]
 
 
-def connect_macro(m: Module, bus: wiring.PureInterface, macro: RramMacro) -> None:
+def connect_macro(m: Module, bus: wiring.PureInterface, macro: RramMacro | CellAdapter) -> None:
     """Let the bus have a macro while it is active: what was assigned before holds otherwise."""
     with m.If(bus.active):
         m.d.comb += [
