@@ -36,6 +36,11 @@ class Unit(wiring.Component):
         """Name of the Verilog module."""
         raise NotImplementedError
 
+    @property
+    def timing(self) -> str:
+        """Latency and rate in numbers, for the comment at the head of the module; "" if its ports say all."""
+        return ""
+
 
 class EmitPlatform:
     """Elaboration for Verilog: a placed unit becomes an instance of its own module.
