@@ -95,9 +95,16 @@ class Expressions:
             return f"{width}'({text})"
         return self._inside(self.of(value), within)
 
+    def _unary(self, value: Value, width: int, signed: bool) -> str:
+        """Return the operand of a sign before it. Yosys takes the sign for a part of the width of a cast behind it."""
+        text = self.operand(value, width, signed)
+        return f"({text})" if width_of(value) < width else text
+
     def _inside(self, e: Expression, within: str) -> str:
         """Return an expression as an operand of the operator `within`."""
         if not e.operator or (e.operator == within and within in "&|^+") or (e.operator == "~" and within in _TIGHT):
+            return e.text
+        if e.operator == "cast" and within:
             return e.text
         return f"({e.text})"
 
@@ -130,9 +137,9 @@ class Expressions:
             a, b = (self.operand(ports[p], width, signed, sign if p == "A" or sign != "-" else "") for p in "AB")
             return Expression(f"{a} {sign} {b}", sign)
         if kind == "$not":
-            return Expression(f"~{self.operand(ports['A'], width)}", "~")
+            return Expression(f"~{self._unary(ports['A'], width, False)}", "~")
         if kind == "$neg":
-            return Expression(f"-{self.operand(ports['A'], width, signed)}", "-")
+            return Expression(f"-{self._unary(ports['A'], width, signed)}", "-")
         if kind == "$mux":
             a, b = (self.operand(ports[p], width) for p in "AB")
             return self.choice(ports["S"], b, a)
@@ -145,7 +152,7 @@ class Expressions:
         if (sign := _DIVIDE.get(kind)) and not signed:
             wide = max(width, width_of(ports["A"]), width_of(ports["B"]))
             text = f"{self.operand(ports['A'], wide)} {sign} {self.operand(ports['B'], wide)}"
-            return Expression(text, sign) if wide == width else Expression(f"{width}'({text})")
+            return Expression(text, sign) if wide == width else Expression(f"{width}'({text})", "cast")
         raise NotImplementedError(f"{self.usage.module.name} has a cell {kind}, which is not written as Verilog")
 
     def choice(self, condition: Value, on: str, off: str) -> Expression:
@@ -191,9 +198,9 @@ class Expressions:
         if sign == ">>>":
             # Its sign is its own only in here.
             text = f"$unsigned({self._signed(ports['A'], wide)} >>> {by})"
-            return Expression(text) if wide == width else Expression(f"{width}'({text})")
+            return Expression(text) if wide == width else Expression(f"{width}'({text})", "cast")
         text = f"{self.operand(ports['A'], wide, signed)} >> {by}"
-        return Expression(text, sign) if wide == width else Expression(f"{width}'({text})")
+        return Expression(text, sign) if wide == width else Expression(f"{width}'({text})", "cast")
 
 
 #: Within these, a complement needs no parentheses.
