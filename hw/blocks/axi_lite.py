@@ -58,8 +58,9 @@ def connect_axi_lite(m: Module, source: Unit, source_prefix: str, slave: Unit, s
 class AxiLite(Unit):
     """AXI4-Lite slave of 32-bit registers, register k at byte address 4 * k.
 
-    One read and one write at a time, each answered one cycle after its address (and data) have come; address and data
-    of a write may come in any order. An address without a register, and a write to a read-only one, is answered with
+    One read and one write at a time, each answered one cycle after its address (and data) have come: a read every other
+    cycle at most. Address and data of a write may come in any order. No input reaches an output of the bus in the same
+    cycle. The two lowest bits of an address are not looked at. An address without a register, and a write to a read-only one, is answered with
     SLVERR and does nothing. A write takes effect only if all four strobes are 1; otherwise it is answered with
     SLVERR.
 
@@ -105,7 +106,8 @@ class AxiLite(Unit):
         return m
 
     def _reads(self, m: Module) -> None:
-        m.d.comb += self.arready.eq(~self.rvalid | self.rready)
+        # Not also while an answer leaves: no path goes from rready to arready.
+        m.d.comb += self.arready.eq(~self.rvalid)
         with m.If(self.rready):
             m.d.sync += self.rvalid.eq(0)
         with m.If(self.arvalid & self.arready):
