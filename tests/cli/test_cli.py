@@ -257,6 +257,19 @@ def test_generate_without_scores(network_file, tmp_path):
     assert found["stream"] == {"width": 16, "beats": 3}
 
 
+def test_generate_with_names_and_reset(network_file, tmp_path):
+    options = ("--name", "digits", "--reset", "async", "--reset-active", "low")
+    result = run("generate", network_file, "-o", tmp_path / "out", *options, "--json")
+    found = json.loads(result.stdout)
+    assert (found["top"], found["reset"]) == ("digits_engine", {"port": "aresetn", "kind": "async", "active": "low"})
+    assert all(name.startswith("digits_") for name in (*found["sources"], *found["images"]))
+    assert {m["name"] for m in found["modules"]} <= {name.removesuffix(".sv") for name in found["sources"]}
+    assert "get_ports aresetn" in (tmp_path / "out" / "digits_engine.sdc").read_text()
+    result = run("generate", network_file, "-o", tmp_path / "out", "--name", "a-b")
+    assert result.exit_code == 2
+    assert "--name must be a letter and at most 63 letters, digits and underscores more, not 'a-b'" in result.stderr
+
+
 def test_generate_again_replaces_and_prints_a_table(network_file, tmp_path):
     for _ in range(2):
         result = run("generate", network_file, "-o", tmp_path / "out")
