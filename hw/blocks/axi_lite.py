@@ -60,9 +60,9 @@ class AxiLite(Unit):
 
     One read and one write at a time, each answered one cycle after its address (and data) have come: a read every other
     cycle at most. Address and data of a write may come in any order. No input reaches an output of the bus in the same
-    cycle. The two lowest bits of an address are not looked at. An address without a register, and a write to a read-only one, is answered with
-    SLVERR and does nothing. A write takes effect only if all four strobes are 1; otherwise it is answered with
-    SLVERR.
+    cycle. The two lowest bits of an address are not looked at. An address without a register, and a write to a
+    read-only one, is answered with SLVERR and does nothing. A write takes effect only if all four strobes are 1;
+    otherwise it is answered with SLVERR.
 
     Parameters
     ----------
