@@ -67,7 +67,7 @@ def trained(counts, labels, epochs=60, seed=1):
     step, answer = 0, np.eye(10)[labels]
     for epoch in range(epochs):
         rate = 0.005 * 0.5 * (1 + np.cos(np.pi * epoch / epochs))
-        for part in np.array_split(g.permutation(len(counts)), len(counts) // 128):
+        for part in np.array_split(g.permutation(len(counts)), max(1, len(counts) // 128)):
             # Words are not all spoken alike: some spikes are left out.
             x = counts[part] * (g.random((len(part), counts.shape[1])) > 0.1)
             first, second = (rounded(w) for w in weights)
