@@ -1,5 +1,8 @@
 """Windows, pooling and bit planes in RTL against the golden model, on every bit and in every cycle."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from helpers.convolutions import Conv, output_cycles, random_conv_network
@@ -12,6 +15,7 @@ from oxnor.hw.params import pipeline
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim import simulate
+from oxnor.sim.benches.engine.tb_programming import config_of
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
 from oxnor.sim.harness.unit import UnitTestbench
 from oxnor.sim.runner import toolchain
@@ -22,6 +26,14 @@ needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
 IMAGES = 2
+
+
+def test_structure_in_a_job():
+    """What a testbench reads is the structure that was built, windows and pooling too; the self-test needs it."""
+    conv = Conv(6, pool=(3, 3, 2, 2), has_lowest=True, window={"groups": 2, "top": 1, "pad": 1})
+    network = random_conv_network((8, 8, 2), [conv])
+    config = EngineConfig.for_network(network, programming=True)
+    assert config_of(json.loads(json.dumps({"config": asdict(config)}))) == config
 
 
 def stream_bench(unit, inputs, expected, timing, pixels):

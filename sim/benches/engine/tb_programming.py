@@ -19,6 +19,7 @@ from oxnor.models.base.bits import pack_words, unpack_bytes
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim.benches.support import known
 
 from .tb_engine import EngineDriver, begin
@@ -30,7 +31,12 @@ BUSY, DONE, NO_ROW, FAILING, WAITING, LOST = (1 << k for k in range(6))
 def config_of(job: dict[str, Any]) -> EngineConfig:
     """Return the structure that the testbench was built for."""
     fields = dict(job["config"])
-    return EngineConfig(**fields | {"layers": tuple(LayerConfig(**y) for y in fields["layers"])})
+    return EngineConfig(**fields | {"layers": tuple(_layer_of(y) for y in fields["layers"])})
+
+
+def _layer_of(fields: dict[str, Any]) -> LayerConfig:
+    made = {name: kind(**fields[name]) for name, kind in (("window", Window), ("pool", Pool)) if fields[name]}
+    return LayerConfig(**fields | made)
 
 
 class ProgrammingDriver:
