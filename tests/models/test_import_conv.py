@@ -150,7 +150,7 @@ def test_larq(values, tmp_path):
     arrays["nb/gamma"] = g.normal(size=5)
     result = import_network(_keras(tmp_path / "m.json", layers, arrays), coding="signed")
     assert result.ok
-    assert result.network.label == "12x10x2-C6-P-C5-P-3"
+    assert result.network.label == "12x10x2-C6-P-C5s2x1p1-P3x2s2-3"
     images = g.integers(0, 256, (20, 12, 10, 2), dtype=np.uint8)
     x = torch.from_numpy(images.astype(F) / F(127.5) - 1).permute(0, 3, 1, 2)
     f, signs = torch.nn.functional, {k: torch.from_numpy(np.where(arrays[f"{k}/kernel"] >= 0, F(1), F(-1))) for k in w}
@@ -181,6 +181,10 @@ REFUSED = {
              "its windows must divide the feature map of 7x7, and with ceil_mode the last hang over the edge: set ceil_mode to 0"),
     "pool with pads": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2, 2], pads=[1] * 4),
                        "its windows must lie inside the feature map of 6x6, and its pads are [1, 1, 1, 1]"),
+    "pads of one dimension": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))], pads=[1, 1]),
+                              "its pads must be 4 integers of 0 or more, not [1, 1]"),
+    "windows of one dimension": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2]),
+                                 "its kernel_shape must be 2 integers of 1 or more, not [2]"),
     "pool of the input": (lambda m: m.n("MaxPool", ["x"], kernel_shape=[2, 2]),
                           "a pooling must follow a convolution: in front of the first it is not supported"),
     "scales a channel": (lambda m: m.n("Conv", [m.n("Mul", ["x", m.c(np.array([1, 2, 3], F)[:, None, None])]),

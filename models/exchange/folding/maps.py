@@ -49,21 +49,23 @@ def from_map(node: Node, array: NDArray, ndim: int) -> NDArray:
     return y if ndim == 4 else y[:, 0] if has_channels_last(node) else y[:, :, 0]
 
 
-def pair(node: Node, key: str, default: int | None, least: int = 1) -> tuple[int, int]:
-    """Return an attribute of two sizes, height and width; of one for a map without height."""
+def pair(node: Node, key: str, default: int | None, *, flat: bool = False) -> tuple[int, int]:
+    """Return an attribute of two sizes, height and width; of a `flat` map, which has no height, of one."""
     values = node.attrs.get(key, default)
     if values is None:
         raise InputError(f"its {key} must be given")
     values = [values] * 2 if isinstance(values, int) else values
-    if (not isinstance(values, list) or len(values) not in (1, 2)
-            or not all(isinstance(v, int) and least <= v <= _SIZE_MAX for v in values)):  # fmt: skip
-        raise InputError(f"its {key} must be 2 integers of {least} or more, not {values!r:.80}")
-    return (1 if least else 0, values[0]) if len(values) == 1 else (values[0], values[1])
+    if flat and isinstance(values, list) and len(values) == 1:
+        values = [1, values[0]]
+    if (not isinstance(values, list) or len(values) != 2
+            or not all(isinstance(v, int) and 1 <= v <= _SIZE_MAX for v in values)):  # fmt: skip
+        raise InputError(f"its {key} must be 2 integers of 1 or more, not {values!r:.80}")
+    return values[0], values[1]
 
 
-def _pads(node: Node, key: str = "pads") -> Pads:
+def _pads(node: Node, key: str = "pads", *, flat: bool = False) -> Pads:
     values = node.attrs.get(key, [0, 0, 0, 0])
-    if isinstance(values, list) and len(values) == 2:
+    if flat and isinstance(values, list) and len(values) == 2:
         values = [0, values[0], 0, values[1]]
     fits = isinstance(values, list) and all(isinstance(v, int) and 0 <= v <= _SIZE_MAX for v in values)
     if not fits or len(values) != 4:
@@ -76,7 +78,7 @@ def _auto_pads(node: Node, size: Sequence[int], reach: Sequence[int], steps: Seq
     mode = node.attrs.get("auto_pad", b"NOTSET")
     mode = mode.decode("ascii", "replace") if isinstance(mode, bytes) else str(mode)
     if mode in ("NOTSET", ""):
-        return _pads(node)
+        return _pads(node, flat=size[0] == 1)
     if mode == "VALID":
         return 0, 0, 0, 0
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
@@ -96,10 +98,11 @@ def conv_window(
 
     `kernel` are height and width of the weights.
     """
-    if "kernel_shape" in node.attrs and pair(node, "kernel_shape", None) != tuple(kernel):
+    flat = shape[0] == kernel[0] == 1
+    if "kernel_shape" in node.attrs and pair(node, "kernel_shape", None, flat=flat) != tuple(kernel):
         given = node.attrs["kernel_shape"]
         raise InputError(f"its kernel_shape must be that of its weights, {list(kernel)}, not {given}")
-    steps, spreads = pair(node, "strides", 1), pair(node, "dilations", 1)
+    steps, spreads = (pair(node, key, 1, flat=flat) for key in ("strides", "dilations"))
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, spreads, strict=True)]
     more = pads or (0, 0, 0, 0)
     size = shape[0] + more[0] + more[2], shape[1] + more[1] + more[3]
@@ -123,9 +126,10 @@ def pool_of(node: Node, size: tuple[int, int]) -> Pool:
     """
     if node.op.startswith("Global"):
         return Pool(*size, *size)
-    kernel = pair(node, "kernel_shape", None)
-    steps = pair(node, "strides", 1)
-    if pair(node, "dilations", 1) != (1, 1):
+    flat = size[0] == 1
+    kernel = pair(node, "kernel_shape", None, flat=flat)
+    steps = pair(node, "strides", 1, flat=flat)
+    if pair(node, "dilations", 1, flat=flat) != (1, 1):
         raise InputError(f"its dilations must be 1, not {node.attrs['dilations']}")
     pads = _auto_pads(node, size, kernel, steps)
     if any(pads):
