@@ -123,14 +123,25 @@ class Dataset:
         index = np.array([places.get(name, 0) for name in self.classes])
         return Dataset(self.name, self.images, index[self.labels], names, f"{self.source}: classes by name")
 
-    def check_fit(self, n_pixels: int, n_classes: int, what: str) -> None:
-        """Raise InputError unless the set has images of so many elements, and labels of so many classes, as `what`."""
+    def check_fit(self, n_pixels: int, n_classes: int, what: str, shape: Sequence[int] = ()) -> None:
+        """Raise InputError unless the set has images of so many elements, and labels of so many classes, as `what`.
+
+        A network of convolutions has images of a `shape`, (height, width, channels): rows of as many elements are taken
+        to be in this order, and of other shapes those that differ by dimensions of 1 alone.
+        """
+        given = self.images.shape[1:]
+        size = "x".join(map(str, given))
         if self.n_pixels != n_pixels:
-            size = "x".join(map(str, self.images.shape[1:]))
             raise InputError(
                 f"{self.name}: images must have {n_pixels} elements for {what},"
                 f" not {self.n_pixels} ({size})"
             )
+        given_sizes, sizes, first = ([n for n in s if n > 1] for s in (given, shape, (*shape[2:], *shape[:2])))
+        if shape and len(given) > 1 and given_sizes != sizes:
+            hint = ""
+            if given_sizes == first:
+                hint = "; the channels come first: put them last, with numpy images.transpose(0, 2, 3, 1)"
+            raise InputError(f"{self.name}: images must be {'x'.join(map(str, shape))} for {what}, not {size}{hint}")
         if self.labels is None:
             return
         low, high = int(self.labels.min()), int(self.labels.max())

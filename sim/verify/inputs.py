@@ -120,7 +120,10 @@ def inputs_for(network: Any, options: DataOptions = DataOptions()) -> Inputs:
         what, images = ("bits", drawn.astype(bool)) if kind.levels == 2 else ("grey values", drawn)
         return Inputs(images, None, f"random {what}, seed {options.seed} (no labels)", class_names(network))
     data = load_dataset(source, labels=options.labels, data_dir=options.directory, signs=kind.signs(network))
-    data.check_fit(kind.pixels(network), network.n_out, f"network {network.name!r}")
+    pixels, shape = kind.pixels(network), network.layers[0].shape_in
+    if len(shape) == 3:  # of elements: a pixel may give several
+        shape = (*shape[:2], pixels // (shape[0] * shape[1]))
+    data.check_fit(pixels, network.n_out, f"network {network.name!r}", shape if len(shape) == 3 else ())
     data = data.in_classes(network.classes, network.name).first(options.images or min(options.at_most, len(data)))
     return Inputs(data.flat, data.labels, data.source, class_names(network, data.classes))
 

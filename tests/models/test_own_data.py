@@ -205,6 +205,27 @@ def test_labels_that_count_from_one_are_named():
         data.check_fit(784, 10, "network 'net'")
 
 
+@pytest.mark.parametrize(("given", "message"), [
+    ((12, 10, 3), None),
+    ((1, 12, 10, 3), None),
+    ((360,), None),
+    ((10, 12, 3), "images must be 12x10x3 for network 'net', not 10x12x3"),
+    ((120, 3), "images must be 12x10x3 for network 'net', not 120x3"),
+    ((3, 12, 10), ("images must be 12x10x3 for network 'net', not 3x12x10; the channels come first: put them last,"
+                   " with numpy images.transpose(0, 2, 3, 1)")),
+])  # fmt: skip
+def test_images_of_another_shape_with_as_many_elements(given, message):
+    """A convolution would read the wrong pixels, and nothing else would tell."""
+    data = Dataset("mine", np.zeros((2, *given), np.uint8), np.zeros(2, int))
+    if message is None:
+        data.check_fit(360, 3, "network 'net'", (12, 10, 3))
+    else:
+        with pytest.raises(InputError) as caught:
+            data.check_fit(360, 3, "network 'net'", (12, 10, 3))
+        assert str(caught.value) == f"mine: {message}"
+    data.check_fit(360, 3, "a dense network")
+
+
 def test_files_refused(tmp_path):
     def refused(path, **options):
         with pytest.raises(InputError) as caught:
