@@ -161,20 +161,27 @@ def check_fields(header: Mapping[str, Any], known: Collection[str]) -> None:
         raise InputError(f"header.{strange[0]:.80} is not known here: the file is from a later release")
 
 
-def read_entry(entry: Any, types: Mapping[str, LayerFields], where: str) -> dict[str, int]:
-    """Return the sizes of a layer in a header that is not trusted; `where` names it in errors.
+def read_entry(
+    header: Mapping[str, Any], i: int, types: Mapping[str, LayerFields], more: Collection[str] = ()
+) -> dict[str, int]:
+    """Return the sizes of layer `i` in a header that is not trusted.
 
     Parameters
     ----------
-    entry : object
-        What the header has for the layer.
+    header : mapping
+    i : int
     types : mapping of str to LayerFields
         By kind.
-    where : str
+    more : collection of str
+        What an entry has besides its kind and its sizes.
     """
+    entry, where = header["layers"][i], f"header.layers[{i}]"
     kind = entry.get("kind") if isinstance(entry, dict) else entry
     if not isinstance(kind, str) or kind not in types:
         raise InputError(f"{where}.kind must be one of {', '.join(types)}, not {kind!r:.80}")
+    strange = sorted(set(entry) - {"kind", *types[kind].names, *more})
+    if strange and header["version"] > 1:
+        raise InputError(f"{where}.{strange[0]:.80} is not known here: the file is from a later release")
     return types[kind].read_sizes(entry, where)
 
 

@@ -169,7 +169,7 @@ class Network(Chain):
             raise InputError(f"{path}: no such file; `oxnor.load` reads shipped networks by their names")
         with NpzReader(path) as source, naming(path):
             header = _read_header(source)
-            layers = _read_layers(source, header["layers"])
+            layers = _read_layers(source, header)
             if not layers:
                 raise InputError("network: layers must be at least one, not none")
             inputs = math.prod(layers[0].shape_in) * layers[0].planes
@@ -198,9 +198,9 @@ def _read_header(source: NpzReader) -> dict[str, Any]:
     return header
 
 
-def _read_layers(source: NpzReader, entries: list[Any]) -> tuple[HiddenLayer | ScoreLayer, ...]:
-    types = {kind: layer.fields for kind, layer in LAYER_TYPES.items()}
-    sizes = [read_entry(entry, types, f"header.layers[{i}]") for i, entry in enumerate(entries)]
+def _read_layers(source: NpzReader, header: dict[str, Any]) -> tuple[HiddenLayer | ScoreLayer, ...]:
+    types, entries = {kind: layer.fields for kind, layer in LAYER_TYPES.items()}, header["layers"]
+    sizes = [read_entry(header, i, types) for i in range(len(entries))]
     check_synapses(sum(types[e["kind"]].synapses(s) for e, s in zip(entries, sizes, strict=True)))
     layers = []
     for i, (entry, size) in enumerate(zip(entries, sizes, strict=True)):

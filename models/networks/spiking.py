@@ -304,7 +304,7 @@ class SpikingNetwork(Chain):
             clock = header.get("clock", False) if newest else False
             if not isinstance(clock, bool):
                 raise InputError(f"header.clock must be true or false, not {clock!r:.80}")
-            layers = _read_layers(source, header["layers"], clock, OPTIONAL if newest else ())
+            layers = _read_layers(source, header, clock, OPTIONAL if newest else ())
             decision = read_settings(Decision, header.get("decision"), "header.decision")
             encoder = read_settings(Encoder, header.get("encoder"), "header.encoder")
             about = read_data_header(header, layers[-1].n_out) if layers else {}
@@ -333,10 +333,10 @@ def read_settings(kind: Any, settings: Any, where: str, optional: Collection[str
 
 
 def _read_layers(
-    source: NpzReader, entries: list[Any], clock: bool, optional: Collection[str]
+    source: NpzReader, header: Mapping[str, Any], clock: bool, optional: Collection[str]
 ) -> tuple[SpikingLayer, ...]:
-    fields = SpikingLayer.fields
-    sizes = [read_entry(entry, {SpikingLayer.kind: fields}, f"header.layers[{i}]") for i, entry in enumerate(entries)]
+    fields, entries = SpikingLayer.fields, header["layers"]
+    sizes = [read_entry(header, i, {SpikingLayer.kind: fields}, ("neuron",)) for i in range(len(entries))]
     check_synapses(sum(s["n_in"] * s["n_out"] for s in sizes))
     layers = []
     for i, (entry, size) in enumerate(zip(entries, sizes, strict=True)):

@@ -294,6 +294,8 @@ def test_data_set_and_classes(tmp_path, random_network, about):
     ({"classes": ["a", "b"]}, "network: classes must be 3 names, one an output, not 2"),
     ({"classes": ["a", "", "c"]}, "network: classes must be text of 1 to 200 characters, not ''"),
     ({"colour": 1}, "header.colour is not known here: the file is from a later release"),
+    ({"layers": [{"kind": "dense", "n_in": 7, "n_out": 5, "colour": 1}]},
+     "header.layers[0].colour is not known here: the file is from a later release"),
 ])  # fmt: skip
 def test_data_set_and_classes_wrong(tmp_path, random_network, changes, message):
     path = tmp_path / "n.npz"
