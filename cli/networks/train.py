@@ -70,9 +70,9 @@ class Training:
         str | None,
         typer.Option(
             metavar="C64-P-F512",
-            help="A network with convolutions. C64: 3x3, 64 channels; C64k5s2p1: kernel 5x5, stride 2, one pixel of"
-            " padding with -1. P: pooling of 2x2, P3 of 3x3, P3s2 at every second pixel. F512: dense layer. The"
-            " output layer is added.",
+            help="A network with convolutions. C64: 3x3, 64 channels; C64k5s2p1g4: kernel 5x5, stride 2, one pixel of"
+            " padding with -1, 4 groups of channels. P: pooling of 2x2, P3 of 3x3, P3s2 with stride 2. F512: dense"
+            " layer. The output layer is added.",
         ),
     ] = None
     epochs: Annotated[int | None, _option("epochs", "Passes over the training images.")] = None
@@ -164,9 +164,12 @@ def train(
     """
     from oxnor.models.networks.base import check_name
     from oxnor.models.training.presets import PRESET_SETS, TrainingData, preset, train_network
+    from oxnor.models.training.stages import parse
 
     options = asdict(training)
-    hidden = {"hidden": sizes(training.hidden) if training.hidden else None}
+    hidden = {"hidden": None if training.hidden is None else sizes(training.hidden)}
+    if training.layers is not None:
+        parse(training.layers)
     params: TrainParams = preset(name, options | hidden)
     check_name(name)
     output = output or Path("build") / f"{name}.npz"

@@ -117,7 +117,7 @@ def _sidecar(network: Network | SpikingNetwork, emitted: Emitted, images: list[P
     return {
         "format": FORMAT,
         "version": 1,
-        "network": {"name": network.name, "shape": list(network.shape), "digest": network.digest},
+        "network": {n: getattr(network, n) for n in ("name", "label", "digest")} | {"shape": list(network.shape)},
         **more,
         **emitted.sidecar,
         "images": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in images},

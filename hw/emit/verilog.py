@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -278,7 +278,9 @@ def describe(config: EngineConfig) -> Description:
     of_latency = ("sense_latency",) if any(y.sense_latency > 1 for y in config.layers) else ()
     names = ("kind", "macro_kind", "dataflow", *sizes, *of_windows, *of_latency)
     layers = [
-        {n: getattr(y, n) for n in names} | {"latency": t}
+        {n: getattr(y, n) for n in names}
+        | {"latency": t}
+        | {n: asdict(getattr(y, n)) for n in ("window", "pool") if getattr(y, n)}
         for y, t in zip(config.layers, s.layer_latencies, strict=True)
     ]
     return {

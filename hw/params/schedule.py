@@ -24,7 +24,8 @@ class Schedule:
     initiation_interval : int
         Clock edges from image to image; rounded up if they differ, as they may with convolutions.
     layer_latencies : tuple of int
-        Clock edges from a layer's input transfer, the last one if there are several, to its last output transfer.
+        Clock edges from a layer's input transfer, the last one if there are several, to its last output transfer;
+        below 0 where the pooling leaves out the last pixels.
     places : int
         Images that must be allowed inside the layers at once, so that none waits for the place of a result.
     flow : Flow, optional

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.base import SYNAPSES_MAX
 from oxnor.models.networks.input_rule import InputRule
 
 from .deform import Deformation
@@ -139,11 +140,17 @@ class TrainParams:
         planes = max(1, self.input_planes)
         if not self.layers:
             n_in = math.prod(shape) * rule.bits // planes
-            return dense_stages((n_in, *self.hidden, classes), planes)
-        if len(shape) not in (2, 3):
+            made = dense_stages((n_in, *self.hidden, classes), planes)
+        elif len(shape) not in (2, 3):
             raise InputError("must not be given for features that are no pictures", parameter="layers")
-        height, width, channels = (*shape, 1)[:3]
-        return stages(parse(self.layers), (height, width, channels * rule.bits // planes), classes, planes)
+        else:
+            height, width, channels = (*shape, 1)[:3]
+            made = stages(parse(self.layers), (height, width, channels * rule.bits // planes), classes, planes)
+        synapses = sum(stage.n_in * stage.n_out for stage in made)
+        if synapses > SYNAPSES_MAX:
+            limit = f"must have at most {SYNAPSES_MAX:,} synapses in all, not {synapses:,}"
+            raise InputError(limit, parameter="layers" if self.layers else "hidden")
+        return made
 
 
 def with_defaults(params: Mapping[str, Any]) -> dict[str, Any]:

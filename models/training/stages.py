@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,8 +21,9 @@ from oxnor.models.networks.layers.window import Pool, Window
 from .fold import BatchNorm, fold
 
 _PART = re.compile(
-    r"C(?P<channels>\d+)(?:k(?P<k>\d+))?(?:s(?P<s>\d+))?(?:p(?P<p>\d+))?"
-    r"|P(?P<pool>\d*)(?:s(?P<step>\d+))?|F(?P<dense>\d+)"
+    r"C(?P<C>\d{1,12})(?:k(?P<k>\d{1,12}))?(?:s(?P<s>\d{1,12}))?(?:p(?P<p>\d{1,12}))?(?:g(?P<g>\d{1,12}))?"
+    r"|P(?P<P>\d{0,12})(?:s(?P<steps>\d{1,12}))?|F(?P<F>\d{1,12})",
+    re.ASCII,
 )
 _KERNEL, _POOL = 3, 2
 #: Up to how many channels a product of gathered windows is faster than a convolution (CPU).
@@ -43,10 +44,10 @@ class Part:
         "C", "P" or "F".
     size : int
         Channels, neurons, or the side of the windows of a pooling.
-    kernel, padding : int
+    kernel, padding, groups : int
         Of a convolution. Padded pixels are -1.
     stride : int
-        Of a convolution, or the distance of the windows of a pooling.
+        Of a convolution or a pooling.
     """
 
     kind: str
@@ -54,14 +55,15 @@ class Part:
     kernel: int = _KERNEL
     stride: int = 1
     padding: int = 0
+    groups: int = 1
 
 
 def parse(text: str) -> tuple[Part, ...]:
     """Return the parts of a description such as ``C64-C64-P-F512``.
 
-    ``C64`` is a convolution of 64 channels, 3 x 3, stride 1, not padded; ``C64k5s2p2`` has kernels of 5 x 5, stride 2
-    and two padded pixels at each edge. ``P`` pools windows of 2 x 2, ``P3`` of 3 x 3, ``P3s2`` of 3 x 3 that overlap,
-    two pixels apart. ``F512`` is a dense layer of 512 neurons. The output layer is not written.
+    ``C64`` is a convolution of 64 channels, 3 x 3, stride 1, not padded; ``C64k5s2p1g4`` has kernels of 5 x 5, stride
+    2, one padded pixel at each edge, and four groups of channels. ``P`` pools windows of 2 x 2 and ``P3`` of 3 x 3,
+    side by side; ``P3s2`` has stride 2. ``F512`` is a dense layer of 512 neurons. The output layer is not written.
 
     Raises
     ------
@@ -77,23 +79,30 @@ def parse(text: str) -> tuple[Part, ...]:
         if match is None:
             rule = "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them"
             raise InputError(f"{rule}, not {item!r}", parameter="layers")
-        if match["channels"]:
-            sizes = (int(match[name] or default) for name, default in (("k", _KERNEL), ("s", 1), ("p", 0)))
-            part = Part("C", int(match["channels"]), *sizes)
-        elif match["dense"]:
-            part = Part("F", int(match["dense"]))
-        else:
-            size = int(match["pool"] or _POOL)
-            part = Part("P", size, stride=int(match["step"] or size))
+        part = _part({name: int(value) for name, value in match.groupdict().items() if value}, item[0])
         before = parts[-1].kind if parts else "F"
         if part.kind == "P" and before != "C":
             raise InputError(f"must have a pooling only after a convolution: part {k + 1}, {item}", parameter="layers")
         if part.kind == "C" and before == "F" and parts:
             raise InputError(f"must have no convolution after a dense layer: part {k + 1}, {item}", parameter="layers")
-        if not (1 <= part.size <= _NEURONS_MAX and part.kernel >= 1 and part.stride >= 1):
+        sizes = part.size, part.kernel, part.stride, part.groups
+        if not all(1 <= size <= _NEURONS_MAX for size in sizes):
             raise InputError(f"must have sizes in [1, {_NEURONS_MAX}], not {item}", parameter="layers")
+        if part.padding >= part.kernel:
+            raise InputError(f"must pad fewer pixels than a kernel has: part {k + 1}, {item}", parameter="layers")
+        if part.size % part.groups:
+            raise InputError(f"must have channels in groups of one size: part {k + 1}, {item}", parameter="layers")
         parts.append(part)
     return tuple(parts)
+
+
+def _part(sizes: Mapping[str, int], kind: str) -> Part:
+    """Return a part from the numbers in its description."""
+    if kind == "P":
+        size = sizes.get("P", _POOL)
+        return Part("P", size, stride=sizes.get("steps", size))
+    rest = (sizes.get(name, default) for name, default in (("k", _KERNEL), ("s", 1), ("p", 0), ("g", 1)))
+    return Part(kind, sizes[kind], *rest)
 
 
 @dataclass(frozen=True)
@@ -157,13 +166,13 @@ class ConvStage:
         if w.is_padded:
             edges = (0, 0, w.left, w.right, w.top, w.bottom)
             image = functional.pad(image, edges, value=float(w.pad * ((1 << self.planes) - 1)))
-        if w.channels <= _GATHERED:
+        if w.channels <= _GATHERED and w.groups == 1:
             windows = image.unfold(1, w.kernel_y, w.step_y).unfold(2, w.kernel_x, w.step_x).permute(0, 1, 2, 4, 5, 3)
             z = functional.linear(windows.reshape(-1, w.n_in), signs)
             z = z.reshape(-1, *w.out_size, self.n_out).permute(0, 3, 1, 2)
         else:
-            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels).permute(0, 3, 1, 2)
-            z = functional.conv2d(image.permute(0, 3, 1, 2), kernel, stride=(w.step_y, w.step_x))
+            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels // w.groups).permute(0, 3, 1, 2)
+            z = functional.conv2d(image.permute(0, 3, 1, 2), kernel, stride=(w.step_y, w.step_x), groups=w.groups)
         if self.pool:
             z = functional.max_pool2d(z, (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x))
         return z
@@ -211,18 +220,23 @@ def stages(parts: Sequence[Part], shape: tuple[int, int, int], classes: int, pla
         If a window does not fit the feature map.
     """
     made: list[Any] = []
+    images = shape
     for k, part in enumerate(parts):
         following = parts[k + 1] if k + 1 < len(parts) else None
         if part.kind == "C":
             height, width, channels = shape
             edges = dict.fromkeys(("top", "left", "bottom", "right"), part.padding)
             kernel = {"kernel_y": part.kernel, "kernel_x": part.kernel, "step_y": part.stride, "step_x": part.stride}
-            window = Window(height, width, channels, **kernel, **edges)
             pool = None
-            if following is not None and following.kind == "P":
+            if following and following.kind == "P":
                 pool = Pool(following.size, following.size, following.stride, following.stride)
-            made.append(ConvStage(window, part.size, pool, planes))
-            shape, planes = (*made[-1].size_out, part.size), 1
+            try:
+                window = Window(height, width, channels, **kernel, **edges, groups=part.groups)
+                made.append(ConvStage(window, part.size, pool, planes))
+                shape, planes = (*made[-1].size_out, part.size), 1
+            except InputError as e:
+                where = f"must fit images of {'x'.join(map(str, images))}: part {k + 1}, C{part.size}"
+                raise InputError(f"{where}: {e}", parameter="layers") from None
         elif part.kind == "F":
             made.append(DenseStage(math.prod(shape), part.size, planes))
             shape, planes = (1, 1, part.size), 1

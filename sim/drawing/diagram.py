@@ -27,6 +27,12 @@ def _count(n: int, what: str, plural: str = "") -> str:
     return f"{n:,} {what if n == 1 else plural or what + 's'}"
 
 
+def _stride(steps: tuple[int, int], usual: tuple[int, int]) -> str:
+    if steps == usual:
+        return ""
+    return f", stride {steps[0]}" + (f" × {steps[1]}" if steps[0] != steps[1] else "")
+
+
 def _shown(n: int, most: int) -> list[int | None]:
     """Return which of n things to draw: all, or the first ones, a gap (None) and the last."""
     return list(range(n)) if n <= most else [*range(most - 2), None, n - 1]
@@ -72,8 +78,9 @@ def _pixels(diagram: Diagram, x: float, y: float, layer: LayerConfig, gathered: 
             for j in range(w.kernel_x):
                 at = left + width / 2 + (j * w.spread_x - w.reach_x / 2) * cell
                 diagram.rect(at, top, cell, height - 2, fill="purple", line="back", r=1, width=0.5)
-    diagram.text(middle, y + 60, f"{rows} rows of {w.width} pixels of {layer.pixel_bits} bits", size=11)
-    window = f"windows of {w.kernel_y} × {w.kernel_x} over {w.height} × {w.width}: {layer.vectors:,}"
+    diagram.text(middle, y + 60, f"{rows} rows of {w.width} pixels of {_count(layer.pixel_bits, 'bit')}", size=11)
+    stride = _stride((w.step_y, w.step_x), (1, 1))
+    window = f"windows of {w.kernel_y} × {w.kernel_x} over {w.height} × {w.width}{stride}: {layer.vectors:,}"
     diagram.text(middle, y + 75, window, size=11, colour="muted")
 
 
@@ -83,7 +90,8 @@ def _pooling(diagram: Diagram, x: float, y: float, layer: LayerConfig) -> None:
         return
     diagram.rect(x + 22, y, _LAYER - 44, 26, fill="fill", line="purple")
     bits = ("OR and AND" if layer.has_lowest else "OR") if layer.levels == 1 else "largest"
-    text = f"pooling {layer.pool.height} × {layer.pool.width}: {bits}"
+    size = layer.pool.height, layer.pool.width
+    text = f"pooling {size[0]} × {size[1]}{_stride((layer.pool.step_y, layer.pool.step_x), size)}: {bits}"
     diagram.text(x + _LAYER / 2, y + 17, text, size=11)
 
 
@@ -134,7 +142,10 @@ def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConf
         planes = f"× {layer.planes} planes " if layer.planes > 1 else ""
         text = f"{planes}× {_count(layer.vectors, 'window')} = {layer.interval:,} an image"
         diagram.text(middle, y + 140, text, size=10)
-    diagram.text(middle, y + 157, f"latency {_count(latency, 'cycle')}", size=11, colour="muted")
+    # Where the pooling leaves out the last pixels, a layer is ready before it has all its inputs.
+    cycles = _count(abs(latency), "cycle")
+    text = f"latency {cycles}" if latency >= 0 else f"ends {cycles} before its input"
+    diagram.text(middle, y + 157, text, size=11, colour="muted")
 
 
 def _height(config: EngineConfig) -> int:

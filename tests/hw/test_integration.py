@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.convolutions import Conv, random_conv_network
 from helpers.packages import bench_text, environment, two_engines
 
 from oxnor.hw.emit.generate import generate
@@ -144,6 +145,19 @@ def test_documentation_is_that_of_the_hardware(engine):
         assert f"- rtl/{name}\n" in core
     for name in sidecar["images"]:
         assert f"- mem/{name}: {{copyto: mem/{name}}}\n" in core
+
+
+def test_documentation_of_a_convolution(tmp_path):
+    """Whoever drives the stream must know in which order the bits of a picture come."""
+    conv = Conv(6, pool=(2, 2), window={"groups": 3, "top": 1, "bottom": 1})
+    sidecar = generate(random_conv_network((5, 7, 3), [conv], planes=8), tmp_path / "e").sidecar
+    text = (tmp_path / "e" / "README.md").read_text()
+    assert "A binarized neural network, 5x7x3-C6p1x0g3-P-9-4, generated" in text
+    assert "Its 5 x 7 x 3 elements come row by row, and all channels of a pixel together.\n" in text
+    assert "Of each element 8 bits follow each other, the lowest first.\n" in text
+    first = sidecar["layers"][0]
+    assert (first["window"]["groups"], first["pool"]) == (3, {"height": 2, "width": 2, "step_y": 2, "step_x": 2})
+    assert "window" not in sidecar["layers"][1]
 
 
 def test_vectors_are_the_golden_models(engine, random_network):

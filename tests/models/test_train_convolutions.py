@@ -44,9 +44,8 @@ def trained(digits):
 
 
 def test_description():
-    assert parse("C64-C32k5s2p1-P3-F512") == (
-        Part("C", 64), Part("C", 32, 5, 2, 1), Part("P", 3, stride=3), Part("F", 512)
-    )  # fmt: skip
+    parts = Part("C", 64), Part("C", 32, 5, 2, 1, 4), Part("P", 3, stride=3), Part("F", 512)
+    assert parse("C64-C32k5s2p1g4-P3-F512") == parts
     assert stages(parse("C8-P3s2"), (9, 8, 1), 7)[0].pool == Pool(3, 3, 2, 2)
     conv, last = stages(parse("C8k5s2p2-P3"), (28, 30, 3), 7, planes=8)
     assert (conv.n_in, conv.window.out_size, conv.size_out, conv.planes) == (75, (14, 15), (4, 5), 8)
@@ -61,6 +60,9 @@ def test_description():
     ("C8-F9-C8", "must have no convolution after a dense layer: part 3, C8"),
     ("C8-P2s0", "must have sizes in [1, 65536], not P2s0"),
     ("C8k0", "must have sizes in [1, 65536], not C8k0"),
+    ("C8p3", "must pad fewer pixels than a kernel has: part 1, C8p3"),
+    ("C8-C8g3", "must have channels in groups of one size: part 2, C8g3"),
+    ("C\uff18", "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them, not 'C\uff18'"),
     ("F70000", "must have sizes in [1, 65536], not F70000"),
     ("-".join(["C8"] * 65), "must have at most 64 parts, not 65"),
 ])
@@ -75,6 +77,11 @@ def test_windows_that_do_not_fit():
         stages(parse("C4-P3-C4k5"), (14, 14, 1), 10)
     with pytest.raises(InputError, match="pool: windows must be at most as large as the feature map, 2x2"):
         stages(parse("C4-P3"), (4, 4, 1), 10)
+    with pytest.raises(InputError, match="layers must fit images of 8x8x1: part 2, C4: convolution: groups must divide the 3"):
+        stages(parse("C3-C4g2"), (8, 8, 1), 10)
+    for fields, given in (("layers", {"layers": "C65536-C65536"}), ("hidden", {"hidden": (65536, 65536)})):
+        with pytest.raises(InputError, match=f"^{fields} must have at most 268,435,456 synapses in all, not [0-9,]+$"):
+            TrainParams(**given).stages((8, 8), TrainParams().rule(np.zeros((2, 64), np.uint8)), 10)
     with pytest.raises(InputError, match=r"^layers must not be given for features that are no pictures$"):
         TrainParams(layers="C4").stages((17,), TrainParams().rule(np.zeros((2, 17), np.uint8)), 3)
 
@@ -92,9 +99,9 @@ def evaluated(student, x, planes):
         else:
             w = stage.window
             x = nn.functional.pad(x, (w.left, w.right, w.top, w.bottom), value=-float(2**stage.planes - 1))
-            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels).permute(0, 3, 1, 2).contiguous()
-            z = nn.functional.conv2d(x.contiguous(), kernel, stride=w.step_y)
-            z = nn.functional.max_pool2d(z, stage.pool.height) if stage.pool else z
+            kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels // w.groups).permute(0, 3, 1, 2).contiguous()
+            z = nn.functional.conv2d(x.contiguous(), kernel, stride=w.step_y, groups=w.groups)
+            z = nn.functional.max_pool2d(z, stage.pool.height, stage.pool.step_y) if stage.pool else z
         if k == n - 1:
             return z
         gamma, beta = student.averages[n + k], student.averages[2 * n - 1 + k]
@@ -109,7 +116,7 @@ def evaluated(student, x, planes):
 
 
 @pytest.mark.parametrize(("layers", "shape", "planes"), [
-    ("C8-P-C6k5s2p2-P3-F12", (28, 28, 1), 1),
+    ("C8-P-C6k5s2p2g2-P3s2-F12", (28, 28, 1), 1),
     ("C6-C5k2p1-P", (13, 12, 3), 8),
     ("F9", (5, 6, 1), 8),
 ])
@@ -131,7 +138,7 @@ def test_the_network_is_what_torch_computes(layers, shape, planes):
 
 
 def test_learns(trained, digits):
-    assert trained.label == "28x28x1-C8-C16-P-24-10"
+    assert trained.label == "28x28x1-C8k5s2-C16p1-P-24-10"
     images, labels = load_mnist()
     assert np.mean(golden.predict(trained, images[5000:]) == labels[5000:]) > 0.7
     assert trained.info["training"]["validation_accuracy"] > 0.7

@@ -22,7 +22,7 @@ SHAPES = {
     "mnist-sfc": "784-256-256-256-10",
     "mnist-mlp": "784-1024-1024-10",
     "mnist-mlp-robust": "784-1024-1024-10",
-    "mnist-cnn": "28x28x1-C32-P-C64-P-256-10",
+    "mnist-cnn": "28x28x1-C32k5-P-C64k5-P-256-10",
     "mnist-cnn-small": "28x28x1-C16-P-C32-P-64-10",
 }
 SPIKING = {"mnist-spirit": "144-10", "mnist-spirit-deep": "784-128-10", "mnist-spirit-tanh": "144-10"}

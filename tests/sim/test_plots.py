@@ -151,6 +151,9 @@ def test_diagram_says_what_convolutions_keep(target):
         assert f"layer {k}: {layer.n_in:,} → {layer.n_out:,}" in shown
     # Seven layers stand in two rows.
     assert picture.size[0] < 7 * 292
+    wide = Conv(4, pool=(3, 3, 2, 2), window={"step_y": 2, "step_x": 1})
+    shown = texts(engine_diagram(EngineConfig.for_network(random_conv_network((9, 7, 1), [wide])), "Engine").svg())
+    assert {"5 rows of 7 pixels of 1 bit", "windows of 3 × 3 over 9 × 7, stride 2 × 1: 20", "pooling 3 × 3, stride 2: OR"} < {*shown}
 
 
 def test_moments_are_those_of_every_window():

@@ -37,6 +37,11 @@ _POOL = {f"pool_{f.name}": (0, SIZE_MAX, 0) for f in dataclasses.fields(Pool)}
 _NO_POOL = (0, 0, 0, 0)
 
 
+def _short(y: int, x: int, default: int = 1) -> str:
+    """Return a size of rows and columns as short as it can be; the default is left out."""
+    return "" if y == x == default else str(y) if y == x else f"{y}x{x}"
+
+
 def _synapses(sizes: Sizes) -> int:
     return sizes["kernel_y"] * sizes["kernel_x"] * sizes["channels"] // sizes["groups"]
 
@@ -145,7 +150,20 @@ class ConvLayer(HiddenLayer):
 
     @property
     def label(self) -> str:  # noqa: D102
-        return f"C{self.n_out}" + ("-P" if self.pool else "")
+        w, pool = self.window, self.pool
+        edges = (w.top, w.left, w.bottom, w.right)
+        parts = {
+            "k": _short(w.kernel_y, w.kernel_x, 3),
+            "s": _short(w.step_y, w.step_x),
+            "d": _short(w.spread_y, w.spread_x),
+            "p": _short(*edges[:2], 0) if edges[:2] == edges[2:] else ".".join(map(str, edges)),
+            "g": _short(w.groups, w.groups),
+        }
+        text = f"C{self.n_out}" + "".join(letter + size for letter, size in parts.items() if size)
+        if pool is None:
+            return text
+        steps = "" if pool.is_tiled else f"s{_short(pool.step_y, pool.step_x, 0)}"
+        return f"{text}-P{_short(pool.height, pool.width, 2)}{steps}"
 
     def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed outputs of packed inputs."""
