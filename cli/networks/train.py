@@ -160,7 +160,7 @@ def train(
     own. A training that stops goes on with --checkpoint and --resume, also when images were added to its set.
 
     Example: [bold]oxnor train mnist-tfc --epochs 40[/], or [bold]oxnor train clothes --hidden 512,512 --data
-    fashion-mnist[/], or [bold]oxnor train digits --layers C16-P-C32-P-F64[/]
+    fashion-mnist[/], or [bold]oxnor train small --layers C16-P-F64 --data digits[/]
     """
     from oxnor.models.networks.base import check_name
     from oxnor.models.training.presets import PRESET_SETS, TrainingData, preset, train_network
