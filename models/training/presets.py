@@ -79,7 +79,7 @@ PRESETS |= {
         deformation=DEFORMATIONS["fashion-mnist"], distill=0, teacher=TeacherParams(epochs=0), bfloat16=True,
     ),
     "cifar10-cnv": TrainParams(
-        layers="C64-C64-P-C128-C128-P-C256-C256-F512-F512", input_planes=8, epochs=200, batch=128, lr=1e-2,
+        layers="C64-C64-P-C128-C128-P-C256-C256-F512-F512", input_planes=8, epochs=200, batch=128, lr=3e-3,
         average=0.995, views=1000, deformation=DEFORMATIONS["cifar10"], distill=0, teacher=TeacherParams(epochs=0),
         validation=2500, bfloat16=True,
     ),
@@ -255,7 +255,9 @@ class TrainingData:
             params = replace(params, teacher=replace(params.teacher, epochs=0))
         elif len(size) != 2:
             return replace(params, views=0, teacher=replace(params.teacher, epochs=0))
-        if params.layers and params.deformation == Deformation() and self.train.name in DEFORMATIONS:
+        if params.layers and self.train.name in DEFORMATIONS:
+            if params.deformation != Deformation():
+                return params  # in pixels of the set
             how = DEFORMATIONS[self.train.name]
             return replace(params, deformation=how, teacher=replace(params.teacher, deformation=how))
         side = min(size[:2])

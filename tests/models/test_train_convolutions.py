@@ -218,6 +218,7 @@ def test_trains_with_errors_and_planes_and_colour(digits, tmp_path):
     images, labels = digits
     colour = np.stack([images[:400, ::2, ::2], images[:400, 1::2, ::2], images[:400, ::2, 1::2]], axis=-1)
     data = TrainingData(Dataset("cifar10", colour[:300], labels[:300]), Dataset("cifar10", colour[300:], labels[300:400]))
+    assert data.fit(preset("cifar10-cnv")).deformation.crop == 4  # in pixels of the set, of whatever size
     digests = set()
     for changes in ({"input_planes": 8}, {"input_planes": 3}, {"input_bits": 2}, {"input_planes": 8, "ber": 0.1}):
         params = preset("colours", {"layers": "C6-P-F8", "epochs": 1, "batch": 32, **changes})
