@@ -53,6 +53,8 @@ target = "sim"                  # sim, ice40, ecp5 or asic: the defaults of all 
 # name = "digits"               # what modules, memory files and the FuseSoC core are called first; default: oxnor
 # reset = "sync"                # sync or async
 # reset_active = "high"         # high (port rst) or low (port aresetn)
+# bus = "axi"                   # axi, or wishbone: a Wishbone slave around the engine too
+# flow = "librelane"            # also write the configuration of an open flow for chips
 
 # Errors of the weights and of their reads. The key is that of all draws.
 [errors]

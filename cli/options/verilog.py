@@ -49,8 +49,32 @@ class Verilog:
         ),
     ] = None
 
+    bus: Annotated[
+        str | None,
+        typer.Option(
+            "--bus",
+            metavar="BUS",
+            help="axi, or wishbone: put a Wishbone slave around the engine too.",
+            show_default="axi",
+            rich_help_panel=VERILOG,
+        ),
+    ] = None
+    flow: Annotated[
+        str | None,
+        typer.Option(
+            "--flow",
+            metavar="FLOW",
+            help="Also write the configuration of an open flow for chips: librelane.",
+            show_default="none",
+            rich_help_panel=VERILOG,
+        ),
+    ] = None
+
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        given = {"name": self.name, "reset": self.reset, "reset_active": self.reset_active}
+        given = {
+            "name": self.name, "reset": self.reset, "reset_active": self.reset_active, "bus": self.bus,
+            "flow": self.flow,
+        }  # fmt: skip
         changes = {name: value for name, value in given.items() if value is not None}
         return replace(design, verilog=replace(design.verilog, **changes)) if changes else design

@@ -20,6 +20,7 @@ from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
+from . import librelane
 from .integration import constraints, core_file, write_package
 from .spiking import emit_spiking_engine, write_spiking_images
 from .verilog import Description, Emitted, emit_engine
@@ -91,7 +92,7 @@ def generate(
     devices : DeviceDraw, optional
         What macros of kind `devices` hold; macros of kind `bits` in the same engine hold what such devices read as.
     verilog : VerilogOptions, optional
-        Names and reset.
+        Names and reset, a Wishbone slave around the engine, files of an open flow.
     force : bool
         Take the place of a folder that holds something else, which is kept as ``NAME.old``.
 
@@ -108,8 +109,11 @@ def generate(
     config = config or structure.for_network(network)
     if not isinstance(config, structure):
         raise InputError(f"must be a {structure.__name__}, as {network.name!r} needs", parameter="config")
+    verilog = verilog or VerilogOptions()
     with whole_folder(directory, marker=SIDECAR, force=force) as folder:
-        sidecar = write(network, config, devices, verilog or VerilogOptions(), folder)
+        sidecar = write(network, config, devices, verilog, folder)
+        if verilog.flow:
+            write_text(folder / librelane.FOLDER / "config.json", librelane.configuration(config, sidecar, verilog))
     return Generated(Path(directory), network.name, config, sidecar)
 
 
@@ -126,7 +130,8 @@ def _sidecar(network: Network | SpikingNetwork, emitted: Emitted, images: list[P
 
 def _finish(emitted: Emitted, sidecar: Description, directory: Path) -> Description:
     write_text(directory / f"{emitted.top}.core", core_file(sidecar))
-    write_text(directory / f"{emitted.top}.sdc", constraints(sidecar))
+    for described in (sidecar, *filter(None, [sidecar.get("wishbone")])):
+        write_text(directory / f"{described['top']}.sdc", constraints(described))
     write_text(directory / f"{emitted.top}.f", "".join(f"rtl/{p.name}\n" for p in emitted.sources))
     write_text(directory / SIDECAR, json.dumps(sidecar, indent=2) + "\n")
     return sidecar

@@ -8,15 +8,18 @@ from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.spiking import SpikingConfig
+from oxnor.hw.params.verilog import VerilogOptions
+
+from .integration import PERIOD_NS
 
 #: Folder of the flow's files, beside ``rtl``.
 FOLDER = "librelane"
-#: Clock period, in ns, and part of the core that cells take, in percent: chosen.
-PERIOD_NS, UTILIZATION = 10, 40
+#: Part of the core that cells take, in percent: chosen.
+UTILIZATION = 40
 
 
 def hard_macros(config: EngineConfig | SpikingConfig) -> dict[str, list[str]]:
-    """Return the instances of the macros that a chip brings itself, by module, as a flat netlist of the engine has them.
+    """Return the instances of the macros that a chip brings itself, by module, named as in a flat netlist.
 
     These are macros that are ports alone, and those behind a bus, of which there is a model only; macros of other kinds
     are synthesized.
@@ -35,24 +38,25 @@ def hard_macros(config: EngineConfig | SpikingConfig) -> dict[str, list[str]]:
     return found
 
 
-def configuration(config: EngineConfig | SpikingConfig, top: str, sources: Mapping[str, str], within: str = "") -> str:
+def configuration(config: EngineConfig | SpikingConfig, sidecar: Mapping[str, Any], options: VerilogOptions) -> str:
     """Return ``config.json`` of LibreLane, version 3 (its Classic flow).
 
     Parameters
     ----------
     config : EngineConfig or SpikingConfig
-    top : str
-        Module to harden.
-    sources : mapping
-        Names of the Verilog files, of the whole design.
-    within : str
-        Path of the engine in the top module, with a dot at its end; empty if it is the top.
+    sidecar : mapping
+        Of the engine: its top module, or the Wishbone slave around it, is hardened.
+    options : VerilogOptions
     """
-    macros = hard_macros(config)
-    stubs = {f"{module}.sv" for module in macros}
+    outer = sidecar.get("wishbone")
+    top, within = (outer["top"], "engine.") if outer else (sidecar["top"], "")
+    macros = {
+        options.module_name(module): _macro(options.module_name(module), [within + name for name in names])
+        for module, names in hard_macros(config).items()
+    }
     values: dict[str, Any] = {
         "DESIGN_NAME": top,
-        "VERILOG_FILES": [f"dir::../rtl/{name}" for name in sources if name not in stubs],
+        "VERILOG_FILES": [f"dir::../rtl/{n}" for n in sidecar["sources"] if n.removesuffix(".sv") not in macros],
         "CLOCK_PORT": "clk",
         "CLOCK_PERIOD": PERIOD_NS,
         "PNR_SDC_FILE": f"dir::../{top}.sdc",
@@ -61,7 +65,7 @@ def configuration(config: EngineConfig | SpikingConfig, top: str, sources: Mappi
         "FP_CORE_UTIL": UTILIZATION,
     }
     if macros:
-        values["MACROS"] = {module: _macro(module, [within + i for i in names]) for module, names in macros.items()}
+        values["MACROS"] = macros
     return json.dumps(values, indent=2) + "\n"
 
 

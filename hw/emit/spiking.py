@@ -9,7 +9,7 @@ import numpy as np
 
 from oxnor.hw.interface.registers import spiking_as_dicts
 from oxnor.hw.params.spiking import SpikingConfig, result_layout
-from oxnor.hw.params.verilog import VerilogOptions
+from oxnor.hw.params.verilog import BUSES, VerilogOptions
 from oxnor.hw.params.widths import check_emitted
 from oxnor.hw.spiking.engine import SpikingEngine
 from oxnor.models.base.bits import hex_lines
@@ -85,6 +85,8 @@ def emit_spiking_engine(
 ) -> Emitted:
     """Write the engine's Verilog; its memory images are separate (:func:`write_spiking_images`)."""
     check_emitted((config.stream_width, *(n for y in config.layers for n in (y.n_in, y.n_out))))
+    if options and options.bus != BUSES[0]:
+        raise InputError(f"must be {BUSES[0]} for a spiking network", parameter="bus")
     emitted = emit_component(SpikingEngine(config), directory, options)
     sidecar = emitted.sidecar | describe_spiking(config) | {"registers": spiking_as_dicts()}
     return Emitted(emitted.top, emitted.sources, sidecar)

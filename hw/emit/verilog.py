@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In
 
 from oxnor.hw.blocks.unit import EmitPlatform, Unit
 from oxnor.hw.engine.engine import Engine
+from oxnor.hw.engine.wishbone import IMAGE, RESULT, STREAM, WishboneEngine
 from oxnor.hw.interface import registers
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.options import OPTIONAL_PARTS
@@ -300,9 +301,26 @@ def describe(config: EngineConfig) -> Description:
     } | ({} if config.has_fixed_times else {"cycles": "at least"})
 
 
+def _behind_wishbone(config: EngineConfig, directory: str | Path, options: VerilogOptions) -> Emitted:
+    """Write the engine and the Wishbone slave around it; its description is the engine's, with the slave's in it."""
+    emitted = emit_component(WishboneEngine(config), directory, options)
+    outer = {name: emitted.sidecar[name] for name in ("top", "ports", "reset")}
+    inner = {
+        "top": options.module_name(config.top),
+        "ports": _ports(Engine(config)),
+        "reset": outer["reset"] | {"port": "rst", "active": "high"},
+        "wishbone": outer | {"image": IMAGE, "result": RESULT, "stream": STREAM},
+    }
+    return Emitted(inner["top"], emitted.sources, emitted.sidecar | inner)
+
+
 def emit_engine(config: EngineConfig, directory: str | Path, options: VerilogOptions | None = None) -> Emitted:
     """Write the engine's Verilog; its memory files are separate."""
     check_emitted((config.stream_width, *(n for y in config.layers for n in (y.n_in, y.n_out))))
-    emitted = emit_component(Engine(config), directory, options)
+    options = options or VerilogOptions()
+    if options.bus == "wishbone":
+        emitted = _behind_wishbone(config, directory, options)
+    else:
+        emitted = emit_component(Engine(config), directory, options)
     sidecar = emitted.sidecar | describe(config) | {"registers": registers.as_dicts(config)}
     return Emitted(emitted.top, emitted.sources, sidecar)

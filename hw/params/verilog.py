@@ -11,6 +11,10 @@ from oxnor.models.base.errors import InputError
 RESETS = ("sync", "async")
 #: The level of the reset port that resets.
 LEVELS = ("high", "low")
+#: What the engine is reached by: AXI alone, or a Wishbone slave around it too.
+BUSES = ("axi", "wishbone")
+#: Flows for which files are written beside the Verilog; "" for none.
+FLOWS = ("", "librelane")
 
 
 @dataclass(frozen=True)
@@ -26,22 +30,30 @@ class VerilogOptions:
         One of :data:`RESETS`.
     reset_active : str
         One of :data:`LEVELS`; the port is ``rst`` if it is "high", ``aresetn`` if "low".
+    bus : str
+        One of :data:`BUSES`. The module around the engine that "wishbone" adds has the reset port, the engine ``rst``.
+    flow : str
+        One of :data:`FLOWS`.
 
     Raises
     ------
     InputError
-        If there is no such reset, or the name is no Verilog name.
+        If there is no such reset, bus or flow, or the name is no Verilog name.
     """
 
     name: str = ""
     reset: str = RESETS[0]
     reset_active: str = LEVELS[0]
+    bus: str = BUSES[0]
+    flow: str = FLOWS[0]
 
     def __post_init__(self) -> None:
-        for parameter, allowed in (("reset", RESETS), ("reset_active", LEVELS)):
+        choices = {"reset": RESETS, "reset_active": LEVELS, "bus": BUSES, "flow": FLOWS}
+        for parameter, allowed in choices.items():
             value = getattr(self, parameter)
             if value not in allowed:
-                raise InputError(f"must be {' or '.join(allowed)}, not {value!r}", parameter=parameter)
+                words = " or ".join(filter(None, allowed))
+                raise InputError(f"must be {words}, not {value!r}", parameter=parameter)
         if self.name and not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", self.name):
             raise InputError(
                 f"must be a letter and at most 63 letters, digits and underscores more, not {self.name!r}",
