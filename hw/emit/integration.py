@@ -256,13 +256,29 @@ around it. A read is accepted every other cycle at most.
 | address | name | access | what |
 |---|---|---|---|
 {registers}
-## Structure and timing
+{_wishbone(sidecar)}## Structure and timing
 
 | layer | kind | inputs | neurons | macros | reads | latency |
 |---|---|---|---|---|---|---|
 {layers}
 {windows}Latency {sidecar["latency"]} cycles, one image every {sidecar["initiation_interval"]} cycles.{_reads(config)}
 Structure {sidecar["structure"][:16]}, network {network.digest[:16]}.
+"""
+
+
+def _wishbone(sidecar: Description) -> str:
+    """Return the section on the Wishbone slave around the engine, "" if there is none."""
+    slave = sidecar.get("wishbone")
+    if not slave:
+        return ""
+    image, result, stream = (f"0x{slave[name]:X}" for name in ("image", "result", "stream"))
+    return f"""## Wishbone
+
+`{slave["top"]}` is a Wishbone B4 slave around the engine: classic cycles, 32 bits, byte addresses of 12 bits.
+Below {image} are the registers above. Write an image to {image} word by word, and read a result from {result};
+{stream} says in bit 0 that there is room for a word, in bit 1 that a result waits, in bit 2 that a word or a read was
+in vain, and is written to clear bit 2. Everything else is answered with `wb_err`.
+
 """
 
 

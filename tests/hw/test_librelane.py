@@ -11,6 +11,8 @@ import pytest
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.verilog import VerilogOptions
+from oxnor.models import zoo
+from oxnor.models.base.errors import InputError
 
 #: Variables of LibreLane 3.0.17 (its Classic flow), and views of a macro, that the configuration may use.
 VARIABLES = {
@@ -57,6 +59,22 @@ def test_configuration(kind, options, random_network, tmp_path):
     for module, macro in macros.items():
         assert sorted(macro["instances"]) == sorted(n for n, kind in cells.items() if kind.endswith(module))
     assert bool(macros) == (kind != "bits")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"bus": "ahb"}, "bus must be axi or wishbone, not 'ahb'"), ({"flow": "magic"}, "flow must be librelane, not 'magic'")
+])  # fmt: skip
+def test_options_wrong(options, message):
+    with pytest.raises(InputError) as e:
+        VerilogOptions(**options)
+    assert str(e.value) == message
+
+
+def test_no_wishbone_around_a_spiking_engine(tmp_path):
+    with pytest.raises(InputError) as e:
+        generate(zoo.load("mnist-spirit"), tmp_path / "a", verilog=VerilogOptions(bus="wishbone"))
+    assert str(e.value) == "bus must be axi for a spiking network"
+    assert not (tmp_path / "a").exists()
 
 
 def _stub(folder, kind):
