@@ -21,7 +21,7 @@ from typing import Any
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
 
-from .states import LogLaw, Statistics, require
+from .states import LN_MAX, LogLaw, Statistics, require
 from .uncertainty import Uncertainty
 
 FORMAT = "oxnor-device"
@@ -136,6 +136,8 @@ class DeviceModel:
             require(name, getattr(self, name), "above 0", getattr(self, name) > 0)
         for name in ("offset_sigma", "read_noise_sigma"):
             require(name, getattr(self, name), "0 or more", getattr(self, name) >= 0)
+        for name in ("lrs_sigma", "hrs_sigma", "offset_sigma", "read_noise_sigma"):
+            require(name, getattr(self, name), f"at most {LN_MAX:g}", getattr(self, name) <= LN_MAX)
         require("forming_yield", self.forming_yield, "in [0, 1]", 0 <= self.forming_yield <= 1)
         for name in ("valid_cycles", "valid_seconds"):
             a, b = getattr(self, name)

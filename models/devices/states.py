@@ -8,6 +8,9 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
+#: Largest number in ln units that anything here may be: its square is still a number.
+LN_MAX = 1e6
+
 
 def require(name: str, value: Any, rule: str, ok: bool) -> None:
     """Raise InputError unless `ok` and `value` is finite."""
@@ -67,7 +70,8 @@ class LogLaw:
     def __post_init__(self) -> None:
         require("scale", self.scale, "a number above 0", self.scale > 0)
         for name in ("lrs_mu", "hrs_mu", "lrs_sigma", "hrs_sigma"):
-            require(name, getattr(self, name), "a number", True)
+            value = getattr(self, name)
+            require(name, value, f"a number of at most {LN_MAX:g}", not abs(value) > LN_MAX)
 
     def decades(self, x: float) -> float:
         """Return log10(1 + x / scale)."""

@@ -18,6 +18,7 @@ CONFIDENCE = 0.99
 BASE = ("lrs_median", "hrs_median", "lrs_sigma", "hrs_sigma")
 SLOPES = ("lrs_mu", "hrs_mu", "lrs_sigma", "hrs_sigma")
 LAWS = ("wear", "relaxation")
+_VARIANCE_MAX = 1e6
 #: Draws of an interval of a rate.
 DRAWS = 4000
 
@@ -45,8 +46,9 @@ class Uncertainty:
         if not self.names or len(set(self.names)) < len(self.names) or not set(self.names) <= set(known):
             raise InputError(f"uncertainty: names must be some of {', '.join(known)}, each once")
         c = self.covariance
-        if c.shape != (len(self.names),) * 2 or not np.all(np.isfinite(c)) or not np.allclose(c, c.T):
-            raise InputError(f"uncertainty: covariance must be {len(self.names)} x {len(self.names)} and symmetric")
+        if c.shape != (len(self.names),) * 2 or not np.all(np.abs(c) <= _VARIANCE_MAX) or not np.allclose(c, c.T):
+            rule = f"{len(self.names)} x {len(self.names)}, symmetric, and at most {_VARIANCE_MAX:g}"
+            raise InputError(f"uncertainty: covariance must be {rule}")
         if np.linalg.eigvalsh(c).min() < -1e-6 * max(1e-12, float(np.abs(c).max())):
             raise InputError("uncertainty: covariance must be positive")
         if not 1 <= self.freedom < math.inf:
@@ -77,8 +79,9 @@ class Uncertainty:
             ok = ok and all(isinstance(row, list) and len(row) == len(names) for row in rows)
             ok = ok and all(type(x) in (int, float) for row in (*rows, [freedom]) for x in row)
             matrix = np.array(rows, np.float64) if ok else np.zeros((0, 0))
+            freedom = float(freedom) if ok else 0.0
         except (OverflowError, ValueError):
             ok = False
         if not ok:
             raise InputError("uncertainty: must hold names, a square of numbers, and a number")
-        return cls(tuple(names), matrix, float(freedom))
+        return cls(tuple(names), matrix, freedom)
