@@ -40,12 +40,12 @@ def spiking_network(shape, neurons, encoder, window=70):
     return SpikingNetwork("drawn", layers, Decision(delta_s=3, window=window), encoder)
 
 
-def write(network, folder, *, config=None, **structure):
+def write(network, folder, *, config=None, verilog=None, **structure):
     """Write a package and return the name of its top."""
     make = SpikingConfig if isinstance(network, SpikingNetwork) else EngineConfig
     config = config or make.for_network(network, **structure)
     devices = DeviceDraw(DEVICE) if getattr(config, "device_layers", ()) else None
-    return generate(network, folder, config, devices=devices).top
+    return generate(network, folder, config, devices=devices, verilog=verilog).top
 
 
 def write_board(network, folder, link, **structure):
@@ -74,6 +74,9 @@ PACKAGES = {
         folder, macro_size=(3, 16),
     ),
     "rates": lambda _, folder: write(spiking_network((16, 3), [Neuron()], Encoder()), folder),
+    "asynchronous reset": lambda dense, folder: write(
+        dense, folder, macro_size=(16, 16), verilog=VerilogOptions("chip", "async", "low")
+    ),
     "board, uart": lambda dense, folder: write_board(dense, folder, "uart"),
     "board, spi": lambda dense, folder: write_board(dense, folder, "spi", fault_injector=True, programming=True),
 }  # fmt: skip
@@ -133,6 +136,15 @@ def test_ports_and_signals_keep_their_names(random_network, tmp_path):
     array = texts["oxnor_engine_layer0_array"]
     for name in ("busy", "at_end", "row", "tile_v0_h0_count"):
         assert re.search(rf"^  (?:reg |wire) (?:\[\d+:0\] )?{name};$", array, flags=re.M), name
+
+
+def test_a_macro_that_is_only_declared_is_asked_for(random_network, tmp_path):
+    write(random_network((9, 4, 3)), tmp_path / "a", macro_kind="blackbox", verilog=VerilogOptions("chip"))
+    asked = "This engine needs your macro chip_rram_macro in the place of what rtl/ only declares"
+    for name in ("README.md", "examples/bench.sv", "examples/test_engine.py"):
+        assert asked in (tmp_path / "a" / name).read_text()
+    write(random_network((9, 4, 3)), tmp_path / "b")
+    assert "needs your macro" not in (tmp_path / "b/examples/bench.sv").read_text() + (tmp_path / "b/README.md").read_text()
 
 
 def test_names_of_one_module():
