@@ -32,7 +32,7 @@ def test_invariant_is_proved(neuron, tmp_path):
 @pytest.mark.slow
 @needs_tools
 def test_broken_neuron_is_not_proved(tmp_path):
-    proof = prove_neuron(Neuron(), tmp_path, break_with=("- $signed(4'h4)", "- $signed(4'h3)"))
+    proof = prove_neuron(Neuron(), tmp_path, break_with=("chosen_1 - 12'h4", "chosen_1 - 12'h3"))
     assert not proof.proved
     assert "Assert failed" in proof.log or "failed assertion" in proof.log
 
