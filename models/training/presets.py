@@ -75,7 +75,7 @@ PRESETS |= {
         deformation=Deformation() * 0.5, bfloat16=True,
     ),
     "fashion-cnn": TrainParams(
-        layers="C64-P-C128-P-C128-F256", input_planes=8, epochs=15, batch=128, lr=1e-2, average=0.995, views=15,
+        layers="C64-P-C128-P-C128-F256", input_planes=8, epochs=50, batch=128, lr=3e-3, average=0.995, views=15,
         deformation=DEFORMATIONS["fashion-mnist"], distill=0, teacher=TeacherParams(epochs=0), bfloat16=True,
     ),
     "cifar10-cnv": TrainParams(
