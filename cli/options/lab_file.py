@@ -10,7 +10,7 @@ import typer
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
-    from oxnor.models.devices.lab_files import FileFormat
+    from oxnor.models.devices.lab.files import FileFormat
 
 _PANEL = "How the file is written (default: found out, and said)"
 _NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|"}
@@ -64,7 +64,7 @@ class LabFile:
 
     def form(self) -> FileFormat:
         """Return how the file is written."""
-        from oxnor.models.devices.lab_files import FileFormat
+        from oxnor.models.devices.lab.files import FileFormat
 
         columns: dict[str, str] = {}
         for text in self.column or []:

@@ -11,7 +11,7 @@ from scipy import stats as tests
 
 from oxnor.models.base import rng
 
-from .lab_files import Readings
+from .lab.files import Readings
 from .states import LogLaw
 from .uncertainty import BASE, CONFIDENCE, SLOPES, Uncertainty
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats as tests
 
 from .draws import interval
-from .lab_files import Readings
+from .lab.files import Readings
 from .uncertainty import CONFIDENCE
 
 

@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from oxnor.models.base.errors import InputError
 
-from .lab_files import STATES, Readings
+from .lab.files import STATES, Readings
 from .model import UNITS, DeviceModel, Provenance
 from .uncertainty import BASE, CONFIDENCE, Uncertainty
 

@@ -18,7 +18,7 @@ from .ageing import AGES_MIN, LAW_OF, AgeingLaw, ages_of, fit_law
 from .counted import counted_pairs
 from .error_rates import device_rates
 from .fit import Fit, description_of, fit_readings, provenance_of
-from .lab_files import FileFormat, Readings, read_readings
+from .lab.files import FileFormat, Readings, read_readings
 from .model import DeviceModel
 from .states import LogLaw
 from .uncertainty import BASE, CONFIDENCE
@@ -153,7 +153,7 @@ def fit_csv(
     law: bool = True,
     **age: float | None,
 ) -> Fit | AgedFit:
-    """Return the fit of a file of readings; see :func:`oxnor.models.devices.lab_files.read_readings`.
+    """Return the fit of a file of readings; see :func:`oxnor.models.devices.lab.files.read_readings`.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from oxnor.models.base import rng
 
-from .lab_files import Readings
+from .lab.files import Readings
 from .uncertainty import CONFIDENCE
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.devices import model as devices
 from oxnor.models.devices.counted import counted_pairs, counted_singles
 from oxnor.models.devices.error_rates import best_reference, error_rates
-from oxnor.models.devices.lab_files import Readings
+from oxnor.models.devices.lab.files import Readings
 from oxnor.models.devices.rate_intervals import rate_intervals, rates_of
 from oxnor.models.devices.states import Statistics
 from oxnor.models.devices.tails import tail_rate

@@ -9,8 +9,8 @@ import pytest
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices.error_rates import device_rates
 from oxnor.models.devices.fit_file import AgedFit, fit_csv
-from oxnor.models.devices.lab_columns import role_of, split_unit, unit_of
-from oxnor.models.devices.lab_files import FileFormat, read_readings
+from oxnor.models.devices.lab.columns import role_of, split_unit, unit_of
+from oxnor.models.devices.lab.files import FileFormat, read_readings
 
 LONG = "dut;status;R [Ohm];cycles\r\nd0;SET;4578,4;1\r\nd0;RESET;228093,2;1\r\nd1;SET;5212,3;1\r\nd1;RESET;172705,8;1\r\n"
 WIDE = "Device ID,WL,BL,Cycle #,R_on (kOhm),R_off (kOhm),T (degC)\nd0,0,0,1,4.5784,228.0932,25\nd1,0,1,1,5.2123,172.7058,25\n"

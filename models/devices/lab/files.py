@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.words import counted
 
-from .lab_columns import UNITS, Header, read_header, role_of, seconds_of, unit_of
-from .lab_numbers import decimal_sign, to_numbers
+from .columns import UNITS, Header, read_header, role_of, seconds_of, unit_of
+from .numbers import decimal_sign, to_numbers
 
 STATES = ("LRS", "HRS")
 #: What labs call the two states.
