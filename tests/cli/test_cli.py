@@ -24,7 +24,7 @@ COMMANDS = (
     "sweep", "report",
 )
 GROUPS = {
-    "fpga": ("build", "emulate", "run", "load", "selftest", "check", "fuzz"),
+    "fpga": ("build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"),
     "device": ("show", "fit", "faults"),
     "study": ("spirit",),
     "tools": ("vectors", "benchmark", "cache"),

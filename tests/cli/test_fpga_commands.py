@@ -12,7 +12,7 @@ from oxnor.cli.app import app
 from oxnor.models.faults.fault_map import FaultMap
 
 
-@pytest.mark.parametrize("command", ["build", "emulate", "run", "load", "selftest", "check", "fuzz"])
+@pytest.mark.parametrize("command", ["build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"])
 def test_help_has_an_example(command):
     result = CliRunner().invoke(app, ["fpga", command, "--help"])
     assert result.exit_code == 0
@@ -20,7 +20,7 @@ def test_help_has_an_example(command):
 
 SENTENCES = {
     "board": (["build", "mnist-tfc", "--board", "arty", "-o", "x"],
-              "--board must be one of icebreaker, ulx3s-85f, colorlight-i5, not 'arty'"),
+              "--board must be one of icebreaker, ulx3s-85f, colorlight-i5, tang-nano-9k, tang-nano-20k, or a file *.toml, not 'arty'"),
     "freq": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--freq", "0"], "--freq must be in [1, 400] MHz, not 0"),
     "seed": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--seed=-1"], "--seed must be in [0, 2**31), not -1"),
     "interval": (["build", "mnist-tfc", "--board", "icebreaker", "-o", "x", "--interval", "0"],

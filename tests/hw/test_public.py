@@ -10,6 +10,7 @@ import oxnor.hw
 HOMES = {
     "EngineConfig": "params.engine", "EngineOptions": "params.options", "LayerOptions": "params.options",
     "SpikingConfig": "params.spiking", "generate": "emit.generate", "schedule": "params.schedule",
+    "VerilogOptions": "params.verilog",
 }  # fmt: skip
 
 
