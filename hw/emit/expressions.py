@@ -52,6 +52,8 @@ class Expressions:
 
     def of(self, value: Value) -> Expression:
         """Return a value where its width is its own: the right side of an assignment, a part of a concatenation."""
+        if not width_of(value):  # a signal without bits is 0
+            return Expression("1'b0")
         if len(value) == 1:
             (chunk,) = value
             return Expression(constant(chunk.bits)) if isinstance(chunk, Const) else self._slice(chunk)
@@ -143,6 +145,8 @@ class Expressions:
         if kind == "$mux":
             a, b = (self.operand(ports[p], width) for p in "AB")
             return self.choice(ports["S"], b, a)
+        if kind == "$reduce_and" and not width_of(ports["A"]):
+            return Expression("1'b1")
         if sign := _REDUCE.get(kind):
             return Expression(f"{sign}{self._inside(self.of(ports['A']), '')}", "reduce")
         if sign := _COMPARE.get(kind):

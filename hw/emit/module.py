@@ -226,7 +226,7 @@ class ModuleWriter:
         if isinstance(last, Assign):
             return self.expressions.of(_overlaid([s for s in process if isinstance(s, Assign)])).text
         if len(assigns) == 1 and len(last.selector) == 1 and last.selector[0].width == 1 and len(last.cases) <= 2:
-            bodies = dict(last.cases)
+            bodies = dict(reversed(last.cases))  # the first of equal cases counts
             chosen = [bodies.get(p, ()) for p in (("1",), ())]
             plain = all(len(b) <= 1 and all(isinstance(s, Assign) for s in b) for b in chosen)
             if plain and set(bodies) <= {("1",), ()}:

@@ -158,7 +158,8 @@ class _Reader:
             elif word == "cell":
                 module.cells.append(self.cell(*rest.split()))
             elif word == "process":
-                module.processes.append(self.statements())
+                if statements := self.statements():
+                    module.processes.append(statements)
             elif word == "connect":
                 name, _, value = rest.partition(" ")
                 module.connections.append((name, self.value(value)))
@@ -197,7 +198,7 @@ class _Reader:
                 return tuple(body)
             if word == "switch":
                 body += self.switch(self.value(rest))
-            else:
+            elif not rest.startswith("{  }"):  # to no bits
                 target, value = re.fullmatch(r"([\\$]\S+(?: \[[\d:]+\])?) (.*)", rest).groups()  # type: ignore[union-attr]
                 (slice_,) = self.value(target)
                 assert isinstance(slice_, Slice)
@@ -211,8 +212,8 @@ class _Reader:
                 break
             patterns = tuple(p.partition("'")[2] for p in rest.split(", ")) if rest else ()
             cases.append((patterns, self.statements(("case", "end"))))
-        if not selector:  # Amaranth's way to put assignments behind a switch
-            return next((body for patterns, body in cases if not patterns), ())
+        if not selector:  # nothing to choose by: assignments behind a switch, or a signal without bits
+            return cases[0][1] if cases else ()
         return (Switch(selector, tuple(cases)),)
 
     def value(self, text: str) -> Value:
