@@ -142,7 +142,7 @@ def _built(
     design = write_design(network, board, config, work, options)
     sources = sorted(f"rtl/{p.name}" for p in (work / "rtl").iterdir())
     write_text(work / "synth.ys", synthesis_script(board, sources, config))
-    inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": placement(board.chip, config)}
+    inputs = {"tools": names, "seed": options.seed, "freq": design.freq_mhz, "pnr": _placement(board.chip, config)}
     key = netlist_key(work, inputs)
     target = work.parent / key
     with locked(work.parent / f"{key}.lock"):
@@ -157,7 +157,7 @@ def _built(
         return target, Lease(target)
 
 
-def placement(chip: Chip, config: EngineConfig) -> list[str]:
+def _placement(chip: Chip, config: EngineConfig) -> list[str]:
     """Return the arguments of nextpnr that depend on the chip and the engine."""
     # The default placer packs cells as close as they go. Around a hundred block RAMs that share inputs no router can
     # then reach them all: the other one spreads them. With fewer the default gives the faster clock.
@@ -165,22 +165,26 @@ def placement(chip: Chip, config: EngineConfig) -> list[str]:
     return [*chip.pnr, *(("--placer", "static", "--router", "router2") if spread else ())]
 
 
+def commands(design: BoardDesign, seed: int) -> tuple[list[str], list[str]]:
+    """Return the programs that place, route and pack, each with its arguments."""
+    chip, route = design.board.chip, route_of(design.board.chip.family)
+    place = [route.nextpnr, *_placement(chip, design.config), "--json", "design.json"]
+    place += ["--freq", f"{design.freq_mhz:g}", "--seed", str(seed), *route.arguments]
+    return place, [word.format(chip=chip.die) for word in route.packer]
+
+
 def _run_tools(design: BoardDesign, used: dict[str, Tool], work: Path, seed: int, step: Progress) -> None:
     """Synthesise, place, route and pack; without a bitstream if the design does not fit."""
-    chip = design.board.chip
+    (nextpnr, *arguments), (packer, *pack) = commands(design, seed)
     step("synthesis", 1, STEPS)
     run_tool(used["yosys"], ["synth.ys"], work, "yosys.log")
     step("place and route", 2, STEPS)
-    route = route_of(chip.family)
-    arguments = [*placement(chip, design.config), "--json", "design.json"]
-    arguments += ["--freq", f"{design.freq_mhz:g}", "--seed", str(seed)]
-    arguments += ["--report", "nextpnr.json", "--timing-allow-fail", *route.arguments]
-    code = run_tool(used[route.nextpnr], arguments, work, "nextpnr.log", check=False)
+    arguments += ["--report", "nextpnr.json", "--timing-allow-fail"]
+    code = run_tool(used[nextpnr], arguments, work, "nextpnr.log", check=False)
     if code:
         log = (work / "nextpnr.log").read_text(errors="replace")
         if not re.search(r"ERROR: .*(Unable to (find a )?place|Failed to expand region|too many|not enough)", log):
             raise failure(ToolError, "nextpnr failed", work / "nextpnr.log")
         return
     step("bitstream", 3, STEPS)
-    packer, *arguments = (word.format(chip=chip.die) for word in route.packer)
-    run_tool(used[packer], arguments, work, "pack.log")
+    run_tool(used[packer], pack, work, "pack.log")

@@ -10,9 +10,9 @@ from oxnor.models.base.files import write_text
 from oxnor.models.base.replace import whole_folder
 from oxnor.models.networks.binarized import Network
 
-from .bitstream import DESCRIPTION, placement, synthesis_script
+from .bitstream import DESCRIPTION, commands, synthesis_script
 from .boards.board import Board
-from .boards.families import FAMILIES, Route
+from .boards.families import FAMILIES
 from .design import BoardDesign, write_design
 from .options import BuildOptions
 from .top import TOP
@@ -44,10 +44,9 @@ def generate(
         sources = sorted(f"rtl/{p.name}" for p in (folder / "rtl").iterdir())
         for log in ("pll.v", "pll.log"):  # what the PLL tool left: its module is in rtl
             (folder / log).unlink(missing_ok=True)
-        route = FAMILIES[board.chip.family].route
-        if route:
+        if FAMILIES[board.chip.family].route:
             write_text(folder / "synth.ys", synthesis_script(board, sources, config))
-            steps = _open_steps(design, route, options.seed)
+            steps = ["yosys -s synth.ys", *map(" ".join, commands(design, options.seed))]
         else:
             files, steps = _PROJECTS[board.chip.family](design, sources)
             for name, text in files.items():
@@ -55,17 +54,6 @@ def generate(
         write_text(folder / DESCRIPTION, json.dumps(design.describe(), indent=2) + "\n")
         write_text(folder / "README.md", _readme(design, steps))
     return design
-
-
-def _open_steps(design: BoardDesign, route: Route, seed: int) -> list[str]:
-    chip = design.board.chip
-    arguments = [*placement(chip, design.config), "--json", "design.json", "--freq", f"{design.freq_mhz:g}"]
-    pack = [word.format(chip=chip.die) for word in route.packer]
-    return [
-        "yosys -s synth.ys",
-        " ".join([route.nextpnr, *arguments, "--seed", str(seed), *route.arguments]),
-        " ".join(pack),
-    ]
 
 
 def _vivado(design: BoardDesign, sources: list[str]) -> tuple[dict[str, str], list[str]]:

@@ -34,6 +34,19 @@ UNREADABLE = (
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say in one sentence, as an InputError, why the system does not let a file be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, not a file") from None
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read ({e.strerror})") from None
+
+
 def build_place(folder: str | Path | None = None) -> Path:
     """Return the folder for everything that is built, whether it is there or not; parameters as :func:`build_root`."""
     return Path(os.path.realpath(_build_place(folder)))
@@ -142,16 +155,13 @@ class NpzReader:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        try:
-            self._zip = zipfile.ZipFile(self.path)
-        except FileNotFoundError:
-            raise InputError(f"{self.path}: no such file") from None
-        except IsADirectoryError:
-            raise InputError(f"{self.path}: is a folder, not a file") from None
-        except OSError as e:
-            raise InputError(f"{self.path}: cannot be read ({e.strerror})") from None
-        except UNREADABLE:
-            raise InputError(f"{self.path}: is not an .npz file, or is cut short") from None
+        with reading(self.path):
+            try:
+                self._zip = zipfile.ZipFile(self.path)
+            except OSError:
+                raise
+            except UNREADABLE:
+                raise InputError(f"{self.path}: is not an .npz file, or is cut short") from None
 
     def __enter__(self) -> NpzReader:
         return self

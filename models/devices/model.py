@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import write_text
+from oxnor.models.base.files import reading, write_text
 
 from .states import LN_MAX, LogLaw, Statistics, require
 from .uncertainty import Uncertainty
@@ -354,15 +354,10 @@ def _once(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> Any:
     try:
-        if path.stat().st_size > _SIZE_MAX:
-            raise InputError(f"{path}: must have at most {_SIZE_MAX} bytes, not {path.stat().st_size}")
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _once(pairs, path))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a file") from None
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror})") from None
+        with reading(path):
+            if path.stat().st_size > _SIZE_MAX:
+                raise InputError(f"{path}: must have at most {_SIZE_MAX} bytes, not {path.stat().st_size}")
+            return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _once(pairs, path))
     except UnicodeDecodeError:
         raise InputError(f"{path}: must be JSON, and is not text in UTF-8") from None
     except json.JSONDecodeError as e:

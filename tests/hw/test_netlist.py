@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from collections import defaultdict
 
 import numpy as np
 import pytest
 from helpers.convolutions import Conv, random_conv_network
 from helpers.packages import environment
+from helpers.synthesis import yosys
 
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.params.engine import EngineConfig
@@ -24,14 +24,6 @@ pytestmark = pytest.mark.cosim
 REGISTERS = ("$dff", "$adff", "$sdff", "$dffe", "$adffe", "$sdffe", "$sdffce", "$aldff", "$dffsr")
 #: And their inputs that do not wait for the clock.
 AT_ONCE = ("ARST", "ALOAD", "AD", "CLR", "SET")
-
-
-def yosys(folder, *commands):
-    (folder / "run.ys").write_text("\n".join(commands) + "\n")
-    code = "from pyosys import libyosys as ys; ys.run_pass('script run.ys')"
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def paths(folder, top, reset="rst"):

@@ -1,12 +1,11 @@
 """What a synthesis tool makes of the memories: block RAM that holds the image."""
 
 import json
-import subprocess
-import sys
 from importlib.resources import files
 
 import numpy as np
 import pytest
+from helpers.synthesis import yosys
 
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.layers.macro_tile import TileMacro
@@ -29,14 +28,6 @@ module top(input clk, input [7:0] row, output [15:0] q);
   coefficient_rom #(.ROWS(256), .WIDTH(16), .INIT_FILE("image.mem")) dut (.clk(clk), .en(1'b1), .row(row), .q(q));
 endmodule""",
 }
-
-
-def yosys(folder, *commands):
-    (folder / "run.ys").write_text("\n".join(commands) + "\n")
-    code = "from pyosys import libyosys as ys; ys.run_pass('script run.ys')"
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", WRAPPERS)

@@ -37,17 +37,6 @@ from oxnor.sim.verify.inputs import Inputs, inputs_for
 RATES = (0.001, 0.01, 0.1)
 
 
-@pytest.fixture
-def network(random_network):
-    return random_network((60, 50, 10), name="net")
-
-
-@pytest.fixture
-def inputs(network):
-    drawn = inputs_for(network, DataOptions(200))
-    return dataclasses.replace(drawn, labels=golden.predict(network, drawn.images))
-
-
 def rows(path):
     with Results(path) as results:
         return [(t.key, t.errors, t.confusion.tolist()) for t in results.trials()]

@@ -11,7 +11,6 @@ from helpers import cli
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.datasets.options import DataOptions
 from oxnor.models.devices.draws import draw_faults
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.devices.states import LogLaw
@@ -26,22 +25,10 @@ from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, default_values
 from oxnor.sim.sweeps.run import sweep
 from oxnor.sim.sweeps.store import Results
 from oxnor.sim.sweeps.trial import ALL_LAYERS, Key
-from oxnor.sim.verify.inputs import inputs_for
 
 DEVICE = DeviceModel(
     "mine", 5e3, 8e4, 0.3, 0.6, wear=LogLaw(1e3, hrs_mu=-0.4), valid_cycles=(1, 1e6), valid_seconds=(0, 0)
 )
-
-
-@pytest.fixture
-def network(random_network):
-    return random_network((60, 50, 10), name="net")
-
-
-@pytest.fixture
-def inputs(network):
-    drawn = inputs_for(network, DataOptions(200))
-    return dataclasses.replace(drawn, labels=golden.predict(network, drawn.images))
 
 
 def rows(path):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import reading
 from oxnor.models.base.words import counted
 
 from .columns import UNITS, Header, read_header, role_of, seconds_of, unit_of
@@ -169,16 +170,10 @@ def read_readings(path: str | Path, form: FileFormat = FileFormat()) -> Readings
 
 
 def _text(path: Path, said: list[str]) -> str:
-    try:
+    with reading(path):
         if path.stat().st_size > _SIZE_MAX:
             raise InputError(f"{path}: must have at most {_SIZE_MAX} bytes, not {path.stat().st_size}")
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a file") from None
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror})") from None
     wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
         return _lines(data.decode("utf-16" if wide else "utf-8-sig"))

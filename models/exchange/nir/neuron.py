@@ -8,7 +8,7 @@ if its weights lie on a grid. :mod:`.leaky` has the nodes that decay, which leav
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,18 @@ class Fitted:
     rounded: int
 
 
+def _fewest(off: Callable[[int], float], most: int, rounding: bool, what: str) -> int:
+    """Return the fewest steps of a grid on which all lies, 0 if it has to be rounded; `off` gives the largest error."""
+    levels = next((k for k in range(1, most + 1) if off(k) <= ROUNDING), 0)
+    if not levels and not rounding:
+        best = min(range(1, most + 1), key=off)
+        raise InputError(
+            f"{what} must be whole multiples of one step, at most {most} of it: with {best} the largest error is"
+            f" {off(best):.2g} of a step (`rounding` takes the nearest)"
+        )
+    return levels
+
+
 def levels_of(scaled: NDArray[np.float64], most: int | None, rounding: bool) -> tuple[int, float, float]:
     """Return the fewest steps, the step and the largest error in steps of a grid on which weights lie.
 
@@ -95,16 +107,7 @@ def levels_of(scaled: NDArray[np.float64], most: int | None, rounding: bool) -> 
         steps = scaled * (levels / peak)
         return float(np.abs(steps - np.rint(steps)).max(initial=0))
 
-    limit = most or _LEVELS_MAX
-    levels = next((k for k in range(1, limit + 1) if off(k) <= ROUNDING), 0)
-    if not levels:
-        if not rounding:
-            best = min(range(1, limit + 1), key=off)
-            raise InputError(
-                f"weights must be whole multiples of one step, at most {limit} of it: with {best} the largest error is"
-                f" {off(best):.2g} of a step (`rounding` takes the nearest)"
-            )
-        levels = most or Neuron().weight_max
+    levels = _fewest(off, most or _LEVELS_MAX, rounding, "weights") or most or Neuron().weight_max
     return levels, peak / levels, off(levels)
 
 
@@ -158,15 +161,7 @@ def fit(
         _, here, rest = on(levels)
         return max(float(np.abs(a - np.rint(a)).max(initial=0)) for a in (here, rest))
 
-    levels = next((k for k in range(1, most + 1) if off(k) <= ROUNDING), 0)
-    if not levels:
-        if not rounding:
-            best = min(range(1, most + 1), key=off)
-            raise InputError(
-                f"weights and threshold must be whole multiples of one step, at most {most} of it: with {best} the"
-                f" largest error is {off(best):.2g} of a step (`rounding` takes the nearest)"
-            )
-        levels = changes.get("weight_max", Neuron().weight_max)
+    levels = _fewest(off, most, rounding, "weights and threshold") or changes.get("weight_max", Neuron().weight_max)
     step, here, rest = on(levels)
     distance = np.abs(here - np.rint(here))
     top = 1 / step
