@@ -122,7 +122,7 @@ class SynapseArray(Unit):
             m.d.comb += self.i.ready.eq(self.en & (~busy | last))
         accepts = self.en & (last | ~busy)
         steps = reading.steps(self.en, busy)
-        turn = Signal(range(c.passes * c.parts_at_once // c.channel_groups), name="turn")  # passes over the same groups
+        turn = Signal(range(c.passes_each), name="turn")
         with m.If(steps):
             with m.If(at_end | ~busy):
                 if c.channel_groups > c.parts_at_once:
@@ -220,7 +220,7 @@ class SynapseArray(Unit):
             m.d.sync += x.eq(Cat(rotated))
         if c.channel_groups == c.parts_at_once:
             return
-        ends = turn == c.passes * c.parts_at_once // c.channel_groups - 1
+        ends = turn == c.passes_each - 1
         with m.If(is_last):
             m.d.sync += turn.eq(Mux(ends, 0, turn + 1))
         with m.If(is_last & ends):

@@ -184,6 +184,11 @@ class LayerConfig:
         return max(1, self.groups * self.channel_groups // self.n_out)
 
     @property
+    def passes_each(self) -> int:
+        """Passes, one after the other, over the same groups of channels."""
+        return self.passes * self.parts_at_once // self.channel_groups
+
+    @property
     def word_lines(self) -> int:
         """Rows of a macro that are in use: S * passes."""
         return self.slices * self.passes

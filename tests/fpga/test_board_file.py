@@ -14,6 +14,7 @@ from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.project import generate
 from oxnor.fpga.search import find_engine
 from oxnor.models.base.errors import InputError
+from oxnor.sim.runner import toolchain
 
 ARTY = """name = "arty-a7"
 chip = { family = "xilinx", part = "xc7a35ticsg324-1L", luts = 20800, block_rams = 100 }
@@ -93,49 +94,57 @@ def test_wrong_files(text, old, new, message, tmp_path):
     assert str(e.value) == f"{path}: {message}"
 
 
-class Commands:
-    """Runs Tcl in which a tool's own commands are only recorded."""
-
-    def __init__(self, folder):
-        self.done = []
-        self.tcl = pytest.importorskip("tkinter", reason="no Tcl: install python3-tk").Tcl()
-        self.tcl.createcommand("unknown", lambda *words: self.done.append(words) or "")
-        self.tcl.createcommand("source", lambda name: self.tcl.eval((folder / name).read_text()))
-
-    def run(self, path):
-        self.tcl.eval(path.read_text())
-        return self.done
+needs_tcl = pytest.mark.skipif(shutil.which("tclsh") is None, reason="tclsh is not installed: apt install tcl")
 
 
+def run_tcl(folder, name):
+    """Return the words of each command of a script, of which those of a tool are only recorded."""
+    record = 'proc unknown args { puts [join $args "\\t"]; return "" }'
+    (folder.parent / "record.tcl").write_text(f"{record}\nsource {name}\n")
+    command = ["tclsh", str(folder.parent / "record.tcl")]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
+
+
+@needs_tcl
 def test_a_project_of_vivado(small, tmp_path):
     spec = read_board(written(tmp_path / "a.toml", ARTY))
     generate(small, spec, find_engine(small, spec.chip).config, tmp_path / "out")
     folder = tmp_path / "out"
-    done = Commands(folder).run(folder / "vivado.tcl")
+    done = run_tcl(folder, "vivado.tcl")
     assert {words[-1] for words in done if words[0] == "read_verilog"} == {
         f"rtl/{p.name}" for p in (folder / "rtl").iterdir()
     }
     assert ("synth_design", "-top", "oxnor_top", "-part", "xc7a35ticsg324-1L") in done
-    pins = Commands(folder).run(folder / "pins.xdc")
+    pins = run_tcl(folder, "pins.xdc")
     assert ("get_ports", "clk_pin") in pins
     assert any(words[:3] == ("set_property", "-dict", "PACKAGE_PIN D10 IOSTANDARD LVCMOS33") for words in pins)
     assert json.loads((folder / "oxnor-board.json").read_text())["board"] == "arty-a7"
-    if icarus := shutil.which("iverilog"):  # all of it elaborates
-        sources = sorted(map(str, (folder / "rtl").iterdir()))
-        subprocess.run([icarus, "-g2012", "-o", str(tmp_path / "out.vvp"), "-s", "oxnor_top", *sources], check=True)
 
 
+@pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+def test_all_of_it_elaborates(small, tmp_path):
+    spec = read_board(written(tmp_path / "a.toml", ARTY))
+    generate(small, spec, find_engine(small, spec.chip).config, tmp_path / "out")
+    sources = sorted(map(str, (tmp_path / "out" / "rtl").iterdir()))
+    command = ["iverilog", "-g2012", "-o", str(tmp_path / "out.vvp"), "-s", "oxnor_top", *sources]
+    subprocess.run(command, check=True)
+
+
+@needs_tcl
 def test_a_project_of_quartus(small, tmp_path):
     spec = read_board(written(tmp_path / "a.toml", NANO))
     config = find_engine(small, spec.chip).config
     folder = tmp_path / "out"
     generate(small, spec, config, folder)
-    done = Commands(folder).run(folder / "oxnor.qsf")
+    done = run_tcl(folder, "oxnor.qsf")
     assert ("set_location_assignment", "PIN_R8", "-to", "clk_pin") in done
     assert ("set_instance_assignment", "-name", "IO_STANDARD", "3.3-V LVTTL", "-to", "uart_tx") in done
     files = {words[-1] for words in done if "SYSTEMVERILOG_FILE" in words}
     assert files == {f"rtl/{p.name}" for p in (folder / "rtl").iterdir()}
-    assert Commands(folder).run(folder / "oxnor.sdc")[-1] == ("derive_clock_uncertainty",)
+    assert run_tcl(folder, "oxnor.sdc")[-1] == ("derive_clock_uncertainty",)
     assert "led" not in (folder / "rtl" / "oxnor_top.v").read_text()
     with pytest.raises(InputError, match=r"must be 50 MHz, that of the clock pin, on de0-nano: no PLL is written"):
         generate(small, spec, config, tmp_path / "other", BuildOptions(60))
