@@ -1,0 +1,1 @@
+"""Analog in-memory computing: crossbars that add currents, their devices and converters."""
