@@ -31,16 +31,17 @@ def board_config(design: Design, **features: bool) -> tuple[FpgaBoard, EngineCon
     ----------
     design : Design
     **features
-        ``fault_injector`` and ``programming`` as a board says that it has them. Default: the design's.
+        Options of the engine, as a board says that it has them. Default: the design's.
     """
     from oxnor.fpga.boards.table import board as spec_of
     from oxnor.fpga.engines import engine_for
     from oxnor.fpga.search import find_engine
+    from oxnor.hw.params.options import OPTIONAL_PARTS
 
     board, network = board_of(design), design.binarized
     spec = spec_of(board.name)
     engine = design.engine
-    features = features or {"fault_injector": engine.fault_injector, "programming": engine.programming}
+    features = features or {name: getattr(engine, name) for name in OPTIONAL_PARTS}
     folds = [layer.folding for layer in engine.for_layers(len(network.layers))]
     if not any(folds):
         choice = find_engine(network, spec.chip, board.interval, **features)

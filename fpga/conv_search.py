@@ -136,12 +136,12 @@ class ConvSearch:
 
     network: Network
     chip: Chip
-    options: dict[str, bool]
+    parts: dict[str, bool]
 
     @cached_property
     def per_layer(self) -> list[list[Choice]]:
         """Foldings of each layer."""
-        f, programming = self.chip.family, self.options["programming"]
+        f, programming = self.chip.family, self.parts.get("programming", False)
         befores = (None, *self.network.layers)
         found = [
             choices(layer, before, self.chip, programming, LUTS_PER_BIT[f], LUTS_PER_MACRO[f])
@@ -169,7 +169,7 @@ class ConvSearch:
             chosen = chosen or smallest(self.per_layer, interval, None)
             assert chosen is not None
             folds = tuple(choice.fold for choice in chosen)
-            config = engine_for(self.network, chip, folds, **self.options)
+            config = engine_for(self.network, chip, folds, **self.parts)
             used = macro_rams(config, chip) + sum(m.block_rams for m in pixel_memories(config, chip))
             used += link_rams(config, chip)
             if used <= chip.block_rams or not has_room:

@@ -86,9 +86,7 @@ def engine_for(
     network: Network,
     chip: Chip,
     folding: Sequence[tuple[int, int] | None],
-    *,
-    fault_injector: bool = False,
-    programming: bool = False,
+    **parts: bool,
 ) -> EngineConfig:
     """Return an engine of a chip as the host link drives it.
 
@@ -98,15 +96,14 @@ def engine_for(
     chip : Chip
     folding : sequence of (H, V)
         One a layer.
-    fault_injector, programming : bool
-        As in :class:`oxnor.hw.params.options.EngineOptions`.
+    **parts
+        Those of :data:`oxnor.hw.params.options.OPTIONAL_PARTS` that it has.
     """
     layers = tuple(LayerOptions(folding=fold) for fold in folding)
     if has_windows(network):
-        layers = layer_options(network, chip, folding, programming)
-    return EngineConfig.for_network(
-        network, EngineOptions(chip.target, WORD, False, fault_injector, programming, layers)
-    )
+        layers = layer_options(network, chip, folding, parts.get("programming", False))
+    options = EngineOptions(chip.target, stream_width=WORD, with_scores=False, layers=layers, **parts)
+    return EngineConfig.for_network(network, options)
 
 
 def macro_luts(config: EngineConfig, chip: Chip) -> float:

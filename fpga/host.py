@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.host.programmer import Access, Programmer, at_once
 from oxnor.hw.interface.link_protocol import (
     COUNTERS,
@@ -60,10 +61,16 @@ class RunResult:
     classes : ndarray of int64, shape (n,)
     cycles : int
         Clock cycles from the transfer of the first beat to that of the last result.
+    margins : ndarray of int64, shape (n,), or None
+        How far the score of each class leads the second best, at most 127; None if the board does not say it.
+    unsure : ndarray of bool, shape (n,), or None
+        Whether that is below the board's least margin.
     """
 
     classes: NDArray[np.int64]
     cycles: int
+    margins: NDArray[np.int64] | None = None
+    unsure: NDArray[np.bool_] | None = None
 
 
 def _entry(address: int, value: int) -> bytes:
@@ -271,6 +278,19 @@ class Host:
         elif errors and errors.rate:
             raise InputError(f"board {identity.name} must have the fault injector: build it with `fault_injector`")
 
+    def set_min_margin(self, min_margin: int | None, identity: Identity) -> None:
+        """Call results unsure from now on whose margin is less; None: none of them.
+
+        Raises
+        ------
+        InputError
+            If this is wanted of a board whose engine gives no margins.
+        """
+        if identity.engine_options["margin"]:
+            self.write([("MIN_MARGIN", min_margin or 0)])
+        elif min_margin is not None:
+            raise InputError(f"board {identity.name} must give margins: build it with `margin`")
+
     def run(self, bits: NDArray[np.bool_], identity: Identity) -> RunResult:
         """Run one batch of images, as many as fit into one request.
 
@@ -299,4 +319,8 @@ class Host:
         cycles = int.from_bytes(data[size:], "little")
         if not cycles:
             raise LinkError(f"{self.port}: {len(bits)} images cannot take 0 clock cycles")
-        return RunResult(raw.astype(np.int64), cycles)
+        if not identity.engine_options["margin"]:
+            return RunResult(raw.astype(np.int64), cycles)
+        layout = {"class_width": 8 * identity.result_bytes - 8, "margin_bits": 7, "scores": 0}
+        results = unpack_results(raw.view(np.uint8).reshape(len(bits), -1), layout)
+        return RunResult(results.classes, cycles, results.margins, results.unsure)

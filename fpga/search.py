@@ -26,9 +26,7 @@ def _fold(n_in: int, n_out: int, rows: int, cols: int, reads: int) -> tuple[int,
     return best
 
 
-def folding_for(
-    network: Network, chip: Chip, reads: int, *, fault_injector: bool = False, programming: bool = False
-) -> Folding | None:
+def folding_for(network: Network, chip: Chip, reads: int, **parts: bool) -> Folding | None:
     """Return the smallest folding whose layers take at most `reads` reads each, None if there is none.
 
     The other parameters are those of :func:`engine_for`; they take logic.
@@ -41,20 +39,13 @@ def folding_for(
         if fold is None:
             return None
         folds.append(fold)
-    config = engine_for(network, chip, folds, fault_injector=fault_injector, programming=programming)
+    config = engine_for(network, chip, folds, **parts)
     luts = round(fixed_luts(config, chip) + macro_luts(config, chip))
     interval = max(config.beats, *(y.read_cycles for y in config.layers))
     return Folding(tuple(folds), interval, sum(y.macros for y in config.layers), luts)
 
 
-def find_engine(
-    network: Network,
-    chip: Chip,
-    interval: int | None = None,
-    *,
-    fault_injector: bool = False,
-    programming: bool = False,
-) -> SearchResult:
+def find_engine(network: Network, chip: Chip, interval: int | None = None, **parts: bool) -> SearchResult:
     """Return the fastest engine that fits, or the smallest of a given speed.
 
     Parameters
@@ -63,7 +54,7 @@ def find_engine(
     chip : Chip
     interval : int, optional
         Clock cycles from image to image that are enough.
-    fault_injector, programming : bool
+    **parts
         As for :func:`engine_for`.
 
     Raises
@@ -74,8 +65,7 @@ def find_engine(
     if interval is not None and interval < 1:
         raise InputError(f"must be 1 or more, not {interval}", parameter="interval")
     if has_windows(network):
-        options = {"fault_injector": fault_injector, "programming": programming}
-        return ConvSearch(network, chip, options).run(interval)
+        return ConvSearch(network, chip, parts).run(interval)
     target = TARGETS[chip.target]
     beats = -(-network.n_in // WORD)
     rams, luts = chip.block_rams, int(USABLE[chip.family] * chip.luts)
@@ -89,7 +79,7 @@ def find_engine(
     closest: Folding | None = None
     reads = interval if interval is not None else beats
     while reads <= target.rows:
-        folding = folding_for(network, chip, reads, fault_injector=fault_injector, programming=programming)
+        folding = folding_for(network, chip, reads, **parts)
         if folding is not None:
             fits = folding.macros <= rams and folding.luts <= luts
             if closest is None or folding.folds != closest.folds:
@@ -99,9 +89,7 @@ def find_engine(
                 )
             closest = folding
             if fits:
-                config = engine_for(
-                    network, chip, folding.folds, fault_injector=fault_injector, programming=programming
-                )
+                config = engine_for(network, chip, folding.folds, **parts)
                 bound = bound_cycles(config, chip)
                 steps.append(
                     f"if all block RAMs read synapses in every cycle, an image would take {bound:.1f} cycles:"

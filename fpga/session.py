@@ -20,7 +20,7 @@ from oxnor.models.networks.binarized import Network
 from oxnor.sim.sweeps.params import Classify
 from oxnor.sim.verify.inputs import Inputs
 
-from .host import TRIES, Host, LinkError
+from .host import TRIES, Host, LinkError, RunResult
 
 
 def classify(
@@ -31,7 +31,7 @@ def classify(
     *,
     batch: int | None = None,
     progress: Callable[[int, int], object] | None = None,
-) -> tuple[NDArray[np.int64], list[int], int]:
+) -> tuple[RunResult, list[int]]:
     """Run images with errors of single reads, in batches as large as the board takes.
 
     With read errors a request that the host has to repeat spoils the numbers of the images that follow: all of them
@@ -47,11 +47,10 @@ def classify(
 
     Returns
     -------
-    classes : ndarray of int64, shape (n,)
+    result : RunResult
+        Of all batches.
     sizes : list of int
         Images of each batch.
-    cycles : int
-        Clock cycles of all batches.
 
     Raises
     ------
@@ -62,14 +61,16 @@ def classify(
     for _ in range(TRIES):
         host.set_read_errors(read_errors, identity)
         retries = host.retries
-        results = []
+        results: list[RunResult] = []
         for first in range(0, len(bits), size):
             results.append(host.run(bits[first : first + size], identity))
             if progress:
                 progress(min(first + size, len(bits)), len(bits))
         if not read_errors or host.retries == retries:
-            classes = np.concatenate([r.classes for r in results])
-            return classes, [len(r.classes) for r in results], sum(r.cycles for r in results)
+            fields = zip(*((r.classes, r.margins, r.unsure) for r in results), strict=True)
+            arrays = [None if parts[0] is None else np.concatenate(parts) for parts in fields]
+            cycles = sum(r.cycles for r in results)
+            return RunResult(arrays[0], cycles, *arrays[1:]), [len(r.classes) for r in results]
     raise LinkError(f"{identity.name}: requests are lost again and again, so that read errors cannot be repeated")
 
 
@@ -93,11 +94,17 @@ class BoardRun:
     images : int
         How many.
     mismatches : int
-        Images whose class differs from the golden model's.
+        Images whose class, margin or being unsure differs from the golden model's.
     accuracy, golden_accuracy : float or None
         Part of the images whose class is their label, in [0, 1]; None without labels.
     read_ber : float or None
         Probability that a single read was wrong, in the board and in the golden model.
+    min_margin : int or None
+        Least margin of a sure result; None if the board gives no margins, and so with the next two.
+    unsure : int or None
+        Images whose result is unsure; the board's counter says so too.
+    sure_accuracy : float or None
+        Part of the other images whose class is their label; None without labels, or if there are none.
     batches : int
         Requests.
     cycles, predicted_cycles : int
@@ -130,6 +137,9 @@ class BoardRun:
     accuracy: float | None
     golden_accuracy: float | None
     read_ber: float | None
+    min_margin: int | None
+    unsure: int | None
+    sure_accuracy: float | None
     batches: int
     cycles: int
     predicted_cycles: int
@@ -157,7 +167,9 @@ class BoardRun:
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays."""
-        arrays = ("classes", "golden_classes")
+        arrays: tuple[str, ...] = ("classes", "golden_classes")
+        if self.min_margin is None:
+            arrays += ("min_margin", "unsure", "sure_accuracy")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays}
 
 
@@ -206,29 +218,42 @@ def run_images(
     identity = host.check(config.digest, network.digest)
     if board is not None and identity.name != board:
         raise LinkError(f"{host.port}: must be a {board}, but says that it is a {identity.name}")
-    before, retries = host.read("FRAMES", "DROPPED"), host.retries
+    counters = ("FRAMES", "DROPPED", *(("UNSURE",) if config.margin else ()))
+    before, retries = host.read(*counters), host.retries
     started = time.monotonic()
-    classes, sizes, cycles = classify(host, identity, bits, read_errors, batch=batch, progress=progress)
-    seconds = time.monotonic() - started
-    frames, dropped = ((b - a) % (1 << 32) for a, b in zip(before, host.read("FRAMES", "DROPPED"), strict=True))
+    result, sizes = classify(host, identity, bits, read_errors, batch=batch, progress=progress)
+    seconds, cycles = time.monotonic() - started, result.cycles
+    counted = [(b - a) % (1 << 32) for a, b in zip(before, host.read(*counters), strict=True)]
     host.set_read_errors(None, identity)
-    expected = golden.argmax(golden.scores(network, bits, read_errors=read_errors))
-    classes, labels = _known(host, network, classes), inputs.labels
+    scores = golden.scores(network, bits, read_errors=read_errors)
+    expected, differs = golden.argmax(scores), np.zeros(len(bits), bool)
+    classes, labels = _known(host, network, result.classes), inputs.labels
+    confidence: dict[str, Any] = dict.fromkeys(("min_margin", "unsure", "sure_accuracy"))
+    if result.margins is not None and result.unsure is not None:
+        (least,), unsure = host.read("MIN_MARGIN"), int(np.count_nonzero(result.unsure))
+        if not host.retries - retries and counted[2] != unsure:
+            raise LinkError(f"{host.port}: {unsure} results are unsure, of which the board counts {counted[2]}")
+        margins = golden.margins(scores)
+        differs = (result.margins != np.minimum(margins, config.margin_max)) | (result.unsure != (margins < least))
+        is_sure = labels is not None and unsure < len(bits)
+        sure = float(np.mean((classes == labels)[~result.unsure])) if is_sure else None
+        confidence = {"min_margin": least, "unsure": unsure, "sure_accuracy": sure}
     return BoardRun(
         network=network.name,
         board=identity.name,
         port=host.port,
         features=tuple(identity.features),
         images=len(bits),
-        mismatches=int(np.count_nonzero(classes != expected)),
+        mismatches=int(np.count_nonzero(differs | (classes != expected))),
         accuracy=None if labels is None else float(np.mean(classes == labels)),
         golden_accuracy=None if labels is None else float(np.mean(expected == labels)),
         read_ber=read_errors.ber if read_errors else None,
+        **confidence,
         batches=len(sizes),
         cycles=cycles,
         predicted_cycles=sum(schedule(config).cycles(size) for size in sizes),
-        frames=frames,
-        dropped=dropped,
+        frames=counted[0],
+        dropped=counted[1],
         clock_hz=identity.clock_hz,
         engine_images_per_s=round(len(bits) * identity.clock_hz / cycles),
         seconds=round(seconds, 3),
@@ -264,7 +289,7 @@ def classifier(network: Network, port: str, baud: int) -> Iterator[Classify]:
         host.set_read_errors(ReadErrors(1), identity)
 
         def run(bits: NDArray[np.bool_], errors: ReadErrors) -> NDArray[np.int64]:
-            return _known(host, network, classify(host, identity, bits, errors)[0])
+            return _known(host, network, classify(host, identity, bits, errors)[0].classes)
 
         try:
             yield run

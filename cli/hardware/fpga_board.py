@@ -15,6 +15,7 @@ from oxnor.cli.options.common import AsJson, in_range, seed
 from oxnor.cli.options.engine import Features
 from oxnor.cli.options.errors import BoardErrors
 from oxnor.cli.options.source import BoardSource, Data, Source
+from oxnor.hw.params.options import OPTIONAL_PARTS
 from oxnor.models.base.errors import InputError
 
 from .fpga_build import show
@@ -99,6 +100,13 @@ def run(
     data: Data,
     errors: BoardErrors,
     speed: Speed,
+    min_margin: Annotated[
+        int | None,
+        typer.Option(
+            "--min-margin", metavar="N",
+            help="Call results unsure whose best score leads the second by less than N; of boards built with --margin.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run images on a board and compare every class with the golden model.
@@ -119,6 +127,7 @@ def run(
 
     with progress() as tell, Host(port, rate) as host:
         what = f"{network.name} on {port}"
+        host.set_min_margin(min_margin, host.identity())
         result = run_images(
             host, faulty, config, inputs, board=spec.name, read_errors=held.reads,
             progress=lambda done, total: tell(what, done, total),
@@ -198,8 +207,8 @@ def fuzz(
         raise InputError(f"must be 1 or more, not {frames}", parameter="frames")
     in_range("seed", seed)
     design = source.read(board, line)
-    if port is not None and (features.fault_injector or features.programming):
-        raise InputError("--fault-injector and --programming must not be given with --port: the board says what it has")
+    if port is not None and (given := [name for name in OPTIONAL_PARTS if getattr(features, name)]):
+        raise InputError("must not be given with --port: the board says what it has", parameter=given[0])
     design = features.apply(design)
     with progress() as tell:
         what = f"damaged frames for {design.loaded.name}"

@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import ERRORS, OUTPUT, PICTURES, WHERE, AsJson, Scheduler, output, writes
+from oxnor.cli.options.common import ENGINE, ERRORS, OUTPUT, PICTURES, WHERE, AsJson, Scheduler, output, writes
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.errors import Devices, Errors
 from oxnor.cli.options.source import Data, Source
@@ -36,6 +36,13 @@ class Run:
             rich_help_panel=ERRORS,
         ),
     ] = 0
+    min_margin: Annotated[
+        int | None,
+        typer.Option(
+            "--min-margin", metavar="N", help="Call results unsure whose best score leads the second by less than N.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None  # fmt: skip
     waves: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +74,7 @@ class Run:
 
         return RunOptions(
             waves=self.waves, corrupt_rtl=self.corrupt_rtl, adder_tree=self.adder_tree, jobs=self.jobs,
-            scheduler=self.scheduler,
+            scheduler=self.scheduler, min_margin=self.min_margin,
         )  # fmt: skip
 
 
@@ -136,6 +143,8 @@ def simulate(
 
     --jobs shares out the images among simulators of one build, --scheduler among the workers of a Dask cluster, which
     build for themselves. The results are those of one simulator; each must take the cycles predicted for its images.
+
+    With --min-margin the engine gives the margin of each result and whether that is below N: class, or unsure.
 
     With --device both devices of every synapse are drawn, and --macro devices puts them behind every read of the RTL:
     fixed-point ln R, sense offsets, read noise. Macros of kind bits hold what such devices read without noise.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MACRO_TYPES, OLD_NAMES
+from oxnor.hw.params.options import OPTIONAL_PARTS
 from oxnor.models.base.errors import InputError
 
 from .common import ENGINE, pair
@@ -39,6 +40,14 @@ Programming = Annotated[
     typer.Option(
         "--programming",
         help="Generate the programming controller: weights and coefficients can be written and verified.",
+        rich_help_panel=ENGINE,
+    ),
+]
+Margin = Annotated[
+    bool | None,
+    typer.Option(
+        "--margin",
+        help="Give the margin of each result, and whether it is below the least in a register: class, or unsure.",
         rich_help_panel=ENGINE,
     ),
 ]
@@ -103,6 +112,7 @@ class Engine:
     ] = None
     fault_injector: FaultInjector = None
     programming: Programming = None
+    margin: Margin = None
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
@@ -113,7 +123,7 @@ class Engine:
             "target": self.target, "dataflow": self.dataflow, "stream_width": width,
             "with_scores": False if self.no_scores else None, "folding": folds(self.fold),
             "fault_injector": self.fault_injector, "programming": self.programming,
-            "sense_latency": self.sense_latency,
+            "sense_latency": self.sense_latency, "margin": self.margin,
         }  # fmt: skip
         changes |= macro(self.macro) if self.macro is not None else {}
         return design.with_engine(**{name: value for name, value in changes.items() if value is not None})
@@ -125,10 +135,11 @@ class Features:
 
     fault_injector: FaultInjector = None
     programming: Programming = None
+    margin: Margin = None
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        changes = {"fault_injector": self.fault_injector, "programming": self.programming}
+        changes = {name: getattr(self, name) for name in OPTIONAL_PARTS}
         return design.with_engine(**{name: value for name, value in changes.items() if value is not None})
 
 

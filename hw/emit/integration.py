@@ -55,10 +55,14 @@ def beats(bits: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 
 def results(scores: NDArray[np.int64], config: EngineConfig) -> NDArray[np.bool_]:
     """Return what the output stream carries for scores of shape (n, n_out), shape (n, result width)."""
-    classes = word_bits(np.argmax(scores, axis=1), config.class_width)
-    if not config.with_scores:
-        return classes
-    return np.concatenate([classes, word_bits(scores, config.score_width)], axis=1)
+    parts = [word_bits(np.argmax(scores, axis=1), config.class_width)]
+    if config.margin:
+        # No result is unsure after reset.
+        margins = np.minimum(golden.margins(scores), config.margin_max)
+        parts.append(word_bits(margins, config.margin_bits + 1))
+    if config.with_scores:
+        parts.append(word_bits(scores, config.score_width))
+    return np.concatenate(parts, axis=1)
 
 
 def _filled(name: str, values: dict[str, object]) -> str:
@@ -194,7 +198,16 @@ def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
         windows = "Inputs and reads of a convolution are those of one window; `oxnor.json` has where its windows lie.\n"
     top, width = sidecar["top"], config.stream_width
     verilate = f"verilator --binary --timing -CFLAGS -fcoroutines -Wno-fatal --top bench -f {top}.f examples/bench.sv"
-    score_bits = f", scores of {config.score_width} bits each above it" if config.with_scores else ""
+    fields = []
+    if config.margin:
+        at = config.class_width + config.margin_bits
+        fields.append(
+            f"how far its score leads the second best, at most {config.margin_max}, in the {config.margin_bits} bits"
+            f" above; bit {at} says that this is less than `MIN_MARGIN`"
+        )
+    if config.with_scores:
+        fields.append(f"scores of {config.score_width} bits each above {'that' if config.margin else 'it'}")
+    more = "".join(f", {field}" for field in fields)
     described = network.input_rule.described()
     threshold = described.get("input_threshold", "")
     if isinstance(threshold, list):
@@ -246,7 +259,7 @@ with it. A file that several file lists name is read once.
 {ports}
 An image is {config.n_in} bits in {config.beats} beats of {width}: bit i is bit i % {width} of beat i // {width},
 and `s_axis_tlast` goes with the last beat. {rule}{_order(network)}
-A result is one beat: the class in the low {config.class_width} bits{score_bits}.
+A result is one beat: the class in the low {config.class_width} bits{more}.
 
 ## Registers
 

@@ -293,6 +293,7 @@ def describe(config: EngineConfig) -> Description:
         "result": {
             "width": config.result_width,
             "class_width": config.class_width,
+            **({"margin_bits": config.margin_bits} if config.margin else {}),
             "score_width": config.score_width if config.with_scores else 0,
             "scores": config.n_out if config.with_scores else 0,
         },

@@ -45,8 +45,10 @@ class Engine(Unit):
         Images, ``config.stream_width`` bits a beat; bit i of an image is bit i % width of beat i // width, the last
         beat is padded with anything.
     m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast
-        Results, one beat each: the class in the low ``config.class_width`` bits; above it, if ``config.with_scores``,
-        score k in ``config.score_width`` bits, two's complement.
+        Results, one beat each: the class in the low ``config.class_width`` bits; above it, if ``config.margin``, how
+        far its score leads the second best in ``config.margin_bits`` bits, and a bit that is 1 if this is less than
+        the register MIN_MARGIN; above them, if ``config.with_scores``, score k in ``config.score_width`` bits, two's
+        complement.
     s_axil_*
         AXI4-Lite, 32 bits wide; the map is ``oxnor.hw.interface.registers.REGISTERS``.
 
@@ -101,8 +103,13 @@ class Engine(Unit):
         ]
         send_beats(m, out.o, self, "m_axis_")
         if config.with_scores:
-            m.d.comb += out.i.payload[config.class_width :].eq(source.payload.scores.as_value())
-        self._registers(m, platform, assembler, layers, admission)
+            scores = source.payload.scores.as_value()
+            m.d.comb += out.i.payload[config.result_width - len(scores) :].eq(scores)
+        min_margin = None
+        if config.margin:
+            min_margin = Signal(32, name="min_margin")
+            self._margin(m, source.payload.margin, min_margin, out.i.payload)
+        self._registers(m, platform, assembler, layers, admission, min_margin)
         return m
 
     def _parts(self, k: int) -> list[tuple[str, Unit]]:
@@ -140,6 +147,17 @@ class Engine(Unit):
             source.ready.eq(go & unit.i.ready if self.config.has_windows else go),
         ]
 
+    def _margin(self, m: Module, margin: Value, min_margin: Signal, payload: Value) -> None:
+        """Put the margin of a class into its result, and whether it is less than the least."""
+        config = self.config
+        kept = Signal(config.margin_bits, name="margin")
+        m.d.comb += kept.eq(margin)
+        if config.score_width > config.margin_bits:
+            with m.If(margin > config.margin_max):
+                m.d.comb += kept.eq(config.margin_max)
+        field = payload[config.class_width : config.class_width + config.margin_bits + 1]
+        m.d.comb += field.eq(Cat(kept, margin < min_margin))
+
     def _registers(
         self,
         m: Module,
@@ -147,6 +165,7 @@ class Engine(Unit):
         assembler: FrameAssembler | ImageBuffer,
         layers: list[Unit],
         admission: Admission | None,
+        min_margin: Signal | None,
     ) -> None:
         lite = AxiLite(register_map(self.config))
         memory = CoefficientRam if self.config.programming else CoefficientRom
@@ -169,8 +188,13 @@ class Engine(Unit):
         m.d.comb += identity.en.eq(1)
         waits = self.m_axis_tvalid & ~self.m_axis_tready
         values = identity_values(self.config, INTERFACE_VERSION, identity.q) | {"STATUS": busy}
-        values |= count_events(m, lite, INDEX, Events(entered, assembler.dropped, delivered, waits))
+        unsure = None
+        if min_margin is not None:
+            unsure = delivered & self.m_axis_tdata[self.config.class_width + self.config.margin_bits]
+        values |= count_events(m, lite, INDEX, Events(entered, assembler.dropped, delivered, waits, unsure))
         refused: list[Value] = []
+        if min_margin is not None:
+            values |= self._kept(m, lite, busy, {"MIN_MARGIN": min_margin}, refused)
         if self.config.fault_injector:
             values |= self._fault_injector(m, lite, busy, layers, refused)
         if self.config.programming:
@@ -183,19 +207,27 @@ class Engine(Unit):
         self, m: Module, lite: AxiLite, busy: Value, layers: list[Unit], refused: list[Value]
     ) -> dict[str, ValueLike]:
         """Let the registers control the layers' errors; return what they read as."""
-        kept = {"ERROR_SEED": Signal(32, name="error_seed"), "ERROR_RATE": Signal(16, name="error_rate")}
-        for name, signal in kept.items():
-            written = lite.written[INDEX[name]]
-            refused.append(written & busy)
-            with m.If(written & ~busy):
-                m.d.sync += signal.eq(lite.value_written)
+        signals = {"ERROR_SEED": Signal(32, name="error_seed"), "ERROR_RATE": Signal(16, name="error_rate")}
+        kept = self._kept(m, lite, busy, signals, refused)
         for layer in layers:
             m.d.comb += [
                 layer.errors.seed.eq(kept["ERROR_SEED"]),
                 layer.errors.rate.eq(kept["ERROR_RATE"]),
                 layer.errors.restart.eq(lite.written[INDEX["ERROR_SEED"]] & ~busy),
             ]
-        return dict(kept)
+        return kept
+
+    @staticmethod
+    def _kept(
+        m: Module, lite: AxiLite, busy: Value, signals: dict[str, Signal], refused: list[Value]
+    ) -> dict[str, ValueLike]:
+        """Keep what is written to registers while no image is in the engine; return what they read as."""
+        for name, signal in signals.items():
+            written = lite.written[INDEX[name]]
+            refused.append(written & busy)
+            with m.If(written & ~busy):
+                m.d.sync += signal.eq(lite.value_written)
+        return dict(signals)
 
     def _programming(
         self,

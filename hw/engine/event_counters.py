@@ -49,12 +49,15 @@ class Events:
         A result is handed over.
     stalls : ValueLike
         A result waits for the consumer.
+    unsure : ValueLike, optional
+        An unsure result is handed over, in an engine whose results have margins.
     """
 
     frames: ValueLike
     dropped: ValueLike
     results: ValueLike
     stalls: ValueLike
+    unsure: ValueLike | None = None
 
 
 def count_events(m: Module, lite: AxiLite, index: Mapping[str, int], events: Events) -> dict[str, ValueLike]:
@@ -92,6 +95,8 @@ def count_events(m: Module, lite: AxiLite, index: Mapping[str, int], events: Eve
         "RESULTS": counter("results", events.results),
         "STALLS": counter("stalls", events.stalls),
     }
+    if events.unsure is not None:
+        values["UNSURE"] = counter("unsure", events.unsure)
     cycles, latched = counter("cycles", 1, 64), Signal(32)
     with m.If(lite.read[index["CYCLES_LO"]]):
         m.d.sync += latched.eq(cycles[32:])

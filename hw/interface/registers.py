@@ -77,12 +77,21 @@ PROGRAMMING_REGISTERS = (
     Register("PROG_FAIL", "r", "row (31:16) and column (15:0) of the oldest address; reading it takes it away"),
     Register("PROG_PULSES", "r", "operations on single devices since CLEAR"),
 )
+#: Of an engine whose results have margins.
+MARGIN_REGISTERS = (
+    Register(
+        "MIN_MARGIN",
+        "rw",
+        "a result is unsure if its margin is less; 0 after reset: none is; refused while an image is in the engine",
+    ),
+    Register("UNSURE", "r", "unsure results handed over since the counters were cleared"),
+)
 #: Bits of PROG_COMMAND, carried out in this order.
 PROGRAMMING_COMMANDS = {
     "CLEAR": 1, "FORM": 2, "PROGRAM": 4, "VERIFY": 8, "REPAIR": 16, "READ": 32, "READ_INVERTED": 64
 }  # fmt: skip
 #: Registers of each option in the order of the map; where an option is not generated its addresses are empty.
-BY_OPTION = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS}
+BY_OPTION = {"fault_injector": INJECTOR_REGISTERS, "programming": PROGRAMMING_REGISTERS, "margin": MARGIN_REGISTERS}
 INDEX = {r.name: k for k, r in enumerate((*REGISTERS, *(r for option in BY_OPTION.values() for r in option)))}
 #: Of a spiking engine; :data:`SPIKING_BIT` of its VERSION tells it.
 SPIKING_REGISTERS = (

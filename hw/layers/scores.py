@@ -33,8 +33,8 @@ class Scores(Unit):
         Number of the layer, for the names of its modules and memory images.
     stream_in : VectorStream
         What it takes.
-    with_scores : bool
-        Whether ``o.payload.scores`` is there.
+    with_scores, with_margin : bool
+        Whether ``o.payload.scores`` and ``o.payload.margin`` are there.
     options : OptionalPorts
         Ports of what the engine has beside its inference.
 
@@ -43,7 +43,8 @@ class Scores(Unit):
     i : ``In(stream.Signature(stream_in.bits))``
         Input vectors.
     o : ``Out(stream.Signature(StructLayout({"index": ..., "scores": ...})))``
-        The class, and the scores (``ArrayLayout(signed(score_width), n_out)``) if they are wanted.
+        The class; if they are wanted, how far its score leads the second best, ``unsigned(score_width)``, and the
+        scores, ``ArrayLayout(signed(score_width), n_out)``.
     errors, program
         See :class:`oxnor.hw.layers.options.OptionalPorts`.
 
@@ -59,14 +60,19 @@ class Scores(Unit):
         stream_in: VectorStream,
         with_scores: bool,
         options: OptionalPorts = NO_OPTIONS,
+        *,
+        with_margin: bool = False,
     ):
         self.config = config
         self.index = index
         self.with_scores = with_scores
+        self.with_margin = with_margin
         self.coefficient_width = LAYER_KINDS[config.kind].coefficient_width(config)
         self.options = options
         self.stream_in = stream_in
         payload: dict[str, ShapeLike] = {"index": bits_for(config.n_out - 1)}
+        if with_margin:
+            payload["margin"] = config.score_width
         if with_scores:
             payload["scores"] = data.ArrayLayout(signed(config.score_width), config.n_out)
         streams = {"i": In(stream.Signature(stream_in.bits)), "o": Out(stream.Signature(data.StructLayout(payload)))}
@@ -80,7 +86,7 @@ class Scores(Unit):
         m = Module()
         c = self.config
         array = ARRAYS[c.dataflow](c, self.index, self.coefficient_width, self.stream_in, self.options)
-        argmax = Argmax(c.n_out, c.neurons, c.score_width)
+        argmax = Argmax(c.n_out, c.neurons, c.score_width, with_margin=self.with_margin)
         place(m, platform, "array", array)
         place(m, platform, "argmax", argmax)
         connect(m, flipped(self.i), array.i)
@@ -93,6 +99,8 @@ class Scores(Unit):
             argmax.en.eq(en & valid),
             self.o.payload.index.eq(argmax.index),
         ]
+        if self.with_margin:
+            m.d.comb += self.o.payload.margin.eq(argmax.margin)
         scores = [self._score(m, platform, array, en, v) for v in range(c.neurons)]
         m.d.comb += [argmax.scores[v].eq(score) for v, score in enumerate(scores)]
         with m.If(en):

@@ -15,5 +15,7 @@ from .scores import Scores
 UNITS: dict[str, Callable[[EngineConfig, int], Unit]] = {
     "dense": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_from(k)), OptionalPorts.of(e)),
     "conv": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_from(k)), OptionalPorts.of(e)),
-    "scores": lambda e, k: Scores(e.layers[k], k, e.stream_into(k), e.with_scores, OptionalPorts.of(e)),
+    "scores": lambda e, k: Scores(
+        e.layers[k], k, e.stream_into(k), e.with_scores, OptionalPorts.of(e), with_margin=e.margin
+    ),
 }

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from oxnor.models.base.errors import InputError
@@ -45,6 +45,10 @@ class EngineConfig:
         Whether images are admitted at the interval of the slowest layer and only with a place for their results, so
         that no layer ever waits for the next: for hardware whose wires are slow. A waiting result then holds back no
         layer but the images outside.
+    margin_bits : int
+        Bits of the margin in a result, one less than whole bytes: how far the score of the class leads the second
+        best, at most the largest such number. The bit above says that it is below the least margin in a register.
+        0: there is none.
 
     Raises
     ------
@@ -62,6 +66,7 @@ class EngineConfig:
     fault_injector: bool = False
     programming: bool = False
     admits_at_intervals: bool = False
+    margin_bits: int = 0
 
     def __post_init__(self) -> None:
         if self.stream_width < 8 or self.stream_width % 8:
@@ -89,6 +94,8 @@ class EngineConfig:
             for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
                 if getattr(self, option) and not is_able:
                     raise InputError(f"must not be asked of macros of type {kind}", parameter=option)
+        if self.margin and self.n_out < 2:
+            raise InputError("must not be asked of a network with one output", parameter="margin")
         serial = [k for k, y in enumerate(self.layers) if y.is_serial]
         if self.has_windows and serial:
             raise InputError(f"must be parallel in an engine with convolutions: layer {serial[0]} is not",
@@ -193,15 +200,27 @@ class EngineConfig:
         return self.layers[-1].score_width
 
     @property
+    def margin(self) -> bool:
+        """Whether a result has the margin of its class."""
+        return self.margin_bits > 0
+
+    @property
+    def margin_max(self) -> int:
+        """The largest margin in a result; larger ones are given as this one."""
+        return (1 << self.margin_bits) - 1
+
+    @property
     def result_width(self) -> int:
-        """Bits of the output stream: the class, and the scores if they are wanted."""
-        return self.class_width + self.with_scores * self.n_out * self.score_width
+        """Bits of the output stream: the class, and the margin and the scores if they are wanted."""
+        margin = self.margin_bits + 1 if self.margin else 0
+        return self.class_width + margin + self.with_scores * self.n_out * self.score_width
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the structure."""
         # An engine without is as before there were any.
-        described = {k: v for k, v in asdict(self).items() if k not in (*OPTIONAL_PARTS, "admits_at_intervals") or v}
+        unasked = (*OPTIONAL_PARTS, "admits_at_intervals", "margin_bits")
+        described = {k: v for k, v in asdict(self).items() if k not in unasked or v}
         if described.pop("admits_at_intervals", False):
             described["paced"] = True
         for layer in described["layers"]:
@@ -241,7 +260,7 @@ class EngineConfig:
         layers: list[LayerConfig] = []
         for layer, of_layer, limit in zip(network.layers, of_layers, limits, strict=True):
             layers.append(LayerConfig.for_layer(layer, target, of_layer, layers[-1] if layers else None, limit))
-        return cls(
+        config = cls(
             tuple(layers),
             options.stream_width or _stream_width(target, layers[0]),
             target.with_scores if options.with_scores is None else options.with_scores,
@@ -250,6 +269,13 @@ class EngineConfig:
             # Admission control counts on reads of a fixed time.
             target.admits_at_intervals and not any(layer.macro.accesses for layer in layers),
         )
+        return config.with_margin() if options.margin else config
+
+    def with_margin(self) -> EngineConfig:
+        """Return the same engine with margins in its results."""
+        # A result without scores is as short as can be: a board takes two bytes.
+        width = whole_bytes(self.score_width + 1) if self.with_scores else 8
+        return replace(self, margin_bits=width - 1)
 
 
 def _stream_width(target: Target, first: LayerConfig) -> int:

@@ -19,7 +19,7 @@ DEFAULT_DATAFLOW = DATAFLOWS[0]
 ALTERNATE = "alternate"
 
 #: What an engine may have beside its inference, and by default has not.
-OPTIONAL_PARTS = ("fault_injector", "programming")
+OPTIONAL_PARTS = ("fault_injector", "programming", "margin")
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class EngineOptions:
         Whether reads can be given errors.
     programming : bool
         Whether macros can be programmed.
+    margin : bool
+        Whether the result has the margin of the class, and says if that is below the least in a register.
     layers : LayerOptions or tuple of LayerOptions
         Of all layers, or of each.
 
@@ -81,6 +83,7 @@ class EngineOptions:
     with_scores: bool | None = None
     fault_injector: bool = False
     programming: bool = False
+    margin: bool = False
     layers: LayerOptions | tuple[LayerOptions, ...] = LayerOptions()
 
     def __post_init__(self) -> None:

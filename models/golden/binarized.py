@@ -78,6 +78,12 @@ def argmax(scores: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argmax(scores, axis=-1)
 
 
+def margins(scores: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the largest score less the second largest, which is equal in a tie, along the last axis of two or more."""
+    second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
+    return best - second
+
+
 def _packed_outputs(
     network: Network,
     images: NDArray,

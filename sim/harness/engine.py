@@ -19,7 +19,7 @@ from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import runner
 
 #: Tests in ``tb_engine``.
-TESTS = 14
+TESTS = 15
 
 
 @dataclass(frozen=True)

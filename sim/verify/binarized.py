@@ -102,8 +102,17 @@ class BinarizedCase:
     def registers(self, sidecar: dict[str, Any]) -> tuple[list[tuple[int, int]], dict[str, int]]:
         """Return what to write before the first image, (address, value), and what to read after the last, by name."""
         offsets = {r["name"]: r["offset"] for r in sidecar["registers"]}
-        reads = self.request.errors.reads
-        return [(offsets["ERROR_RATE"], reads.rate), (offsets["ERROR_SEED"], reads.seed)] if reads else [], {}
+        reads, writes = self.request.errors.reads, []
+        if reads:
+            writes += [(offsets["ERROR_RATE"], reads.rate), (offsets["ERROR_SEED"], reads.seed)]
+        if self.config.margin:
+            writes.append((offsets["MIN_MARGIN"], self.min_margin))
+        return writes, {"UNSURE": offsets["UNSURE"]} if self.config.margin else {}
+
+    @property
+    def min_margin(self) -> int:
+        """Least margin of a sure result."""
+        return self.request.run.min_margin or 0
 
     def _golden_scores(self) -> NDArray[np.int64]:
         if self.devices:
@@ -117,13 +126,26 @@ class BinarizedCase:
 
     def compare(self, streamed: Streamed, labels: NDArray | None) -> SimulationResult:
         """Return the result: what the RTL did beside what it should have done."""
-        classes, scores = unpack_results(streamed.words("m_axis"), streamed.built.sidecar["result"])
+        classes, scores, margins, unsure = unpack_results(streamed.words("m_axis"), streamed.built.sidecar["result"])
         golden_scores = self._golden_scores()
         golden_classes = golden.argmax(golden_scores)
         differs = classes != golden_classes
         if scores is not None:
             differs |= np.any(scores != golden_scores, axis=1)
         predicted, config = schedule(self.config), self.config
+        confidence: dict[str, Any] = dict.fromkeys(("min_margin", "unsure", "unsure_counted", "sure_accuracy"))
+        if margins is not None and unsure is not None:
+            golden_margins = golden.margins(golden_scores)
+            differs |= (margins != np.minimum(golden_margins, config.margin_max)) | (
+                unsure != (golden_margins < self.min_margin)
+            )
+            is_sure = labels is not None and not unsure.all()
+            confidence = {
+                "min_margin": self.min_margin,
+                "unsure": int(np.count_nonzero(unsure)),
+                "unsure_counted": sum(s.registers["UNSURE"] for s in streamed.shards),
+                "sure_accuracy": float(np.mean((classes == labels)[~unsure])) if is_sure else None,
+            }
         shards = tuple(self._cycles(s) for s in streamed.shards)
         whole = None if self.request.run.pauses else predicted.cycles(self.images)
         intervals = [int(np.max(np.diff(s.times))) for s in streamed.shards if len(s.times) > 1]
@@ -143,6 +165,7 @@ class BinarizedCase:
             mismatches=int(np.count_nonzero(differs)),
             accuracy=None if labels is None else float(np.mean(classes == labels)),
             golden_accuracy=None if labels is None else float(np.mean(golden_classes == labels)),
+            **confidence,
             cycles=shards[0][1] if whole is None else whole + sum(taken - wanted for _, taken, wanted in shards),
             predicted_cycles=whole,
             shards=shards,
@@ -159,6 +182,7 @@ class BinarizedCase:
             scores=scores,
             golden_classes=golden_classes,
             golden_scores=golden_scores,
+            margins=margins,
             **streamed.figures(),
         )
 
@@ -198,6 +222,8 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
     config = engine if isinstance(engine, EngineConfig) else EngineConfig.for_network(network, engine)
     if errors.reads:
         config = replace(config, fault_injector=True)
+    if run.min_margin is not None:
+        config = config.with_margin()
     _check_macros(config, request)
     devices = EngineDevices.draw(network, config, _draw_of(request)) if request.device else None
     faults = devices.faults() if devices else errors.fault_map(network)

@@ -10,7 +10,7 @@ from oxnor.models.base.errors import InputError
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to simulate. Nothing in here changes a result of correct RTL.
+    """How to simulate. Nothing in here but `min_margin` changes a result of correct RTL.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class RunOptions:
         a short run.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers build and simulate instead.
+    min_margin : int, optional
+        Give the engine margins, and call results unsure whose margin is less than this. Range [0, 2**32).
     """
 
     waves: str | None = None
@@ -45,7 +47,10 @@ class RunOptions:
     build_dir: str | Path | None = None
     jobs: int | None = None
     scheduler: str | None = None
+    min_margin: int | None = None
 
     def __post_init__(self) -> None:
         if self.jobs is not None and not 1 <= self.jobs <= 4096:
             raise InputError(f"must be in [1, 4096], not {self.jobs}", parameter="jobs")
+        if self.min_margin is not None and not 0 <= self.min_margin < 1 << 32:
+            raise InputError(f"must be in [0, {(1 << 32) - 1}], not {self.min_margin}", parameter="min_margin")

@@ -49,6 +49,12 @@ class SimulationResult:
         Images whose class or any score differs from the golden model's.
     accuracy, golden_accuracy : float or None
         Part of the images whose class is their label, in [0, 1]; None without labels.
+    min_margin : int or None
+        Least margin of a sure result; None if the engine gives no margins, and so with the next three.
+    unsure, unsure_counted : int or None
+        Images whose result is unsure, and how many the engine's own counter says.
+    sure_accuracy : float or None
+        Part of the other images whose class is their label; None without labels, or if there are none.
     cycles, predicted_cycles : int
         Clock edges from the first input transfer to the last result's, of all images in one stream; none is predicted
         for a run with pauses. Where several simulators ran, `cycles` is the prediction and all by which their own
@@ -85,6 +91,8 @@ class SimulationResult:
         Result of the RTL and of the golden model.
     scores, golden_scores : ndarray of int64, shape (n, n_out)
         Likewise; `scores` is None if the engine does not give them.
+    margins : ndarray of int64, shape (n,), or None
+        How far the score of the class leads the second best, as the RTL gave it.
     """
 
     network: str
@@ -102,6 +110,10 @@ class SimulationResult:
     mismatches: int
     accuracy: float | None
     golden_accuracy: float | None
+    min_margin: int | None
+    unsure: int | None
+    unsure_counted: int | None
+    sure_accuracy: float | None
     cycles: int
     predicted_cycles: int | None
     shards: tuple[tuple[int, int, int], ...]
@@ -127,19 +139,23 @@ class SimulationResult:
     scores: NDArray[np.int64] | None
     golden_classes: NDArray[np.int64]
     golden_scores: NDArray[np.int64]
+    margins: NDArray[np.int64] | None
 
     __repr__ = _summary
 
     @property
     def ok(self) -> bool:
-        """Whether the RTL is right: no image differs, and the cycles are the predicted ones."""
-        return self.mismatches == 0 and all(taken == predicted for _, taken, predicted in self.shards)
+        """Whether the RTL is right: no image and no counter differs, and the cycles are the predicted ones."""
+        is_counted = self.unsure == self.unsure_counted
+        return self.mismatches == 0 and is_counted and all(taken == predicted for _, taken, predicted in self.shards)
 
     @property
     def difference(self) -> str:
         """How far the RTL is from what it should give, in words."""
         predicted = "none" if self.predicted_cycles is None else f"{self.predicted_cycles:,}"
         text = f"{self.mismatches:,} mismatches, {self.cycles:,} cycles, predicted {predicted}"
+        if self.unsure != self.unsure_counted:
+            text += f", {self.unsure} unsure, of which the engine counts {self.unsure_counted}"
         late = sum(taken != predicted for _, taken, predicted in self.shards)
         return text + (f"; {late} of {self.jobs} simulators took other cycles than predicted" if self.jobs > 1 else "")
 
@@ -148,12 +164,16 @@ class SimulationResult:
         columns = {"class": self.classes, "golden_class": self.golden_classes}
         if self.scores is not None:
             columns |= {f"score_{k}": column for k, column in enumerate(self.scores.T)}
+        if self.margins is not None:
+            columns["margin"] = self.margins
         return columns
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the arrays, and whether it is right."""
-        arrays = ("classes", "scores", "golden_classes", "golden_scores")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in arrays} | {"ok": self.ok}
+        left_out = ["classes", "scores", "golden_classes", "golden_scores", "margins"]
+        if self.min_margin is None:
+            left_out += ["min_margin", "unsure", "unsure_counted", "sure_accuracy"]
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in left_out} | {"ok": self.ok}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

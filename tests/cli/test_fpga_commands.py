@@ -35,7 +35,7 @@ SENTENCES = {
                  "--read-ber must be a share in [0, 0.999985], not 2"),
     "load port": (["load", "mnist-tfc", "--port", "/dev/nowhere"], "port /dev/nowhere: cannot be opened (No such file or directory)"),
     "options of a port": (["fuzz", "mnist-tfc", "--port", "/dev/nowhere", "--programming"],
-                         "--fault-injector and --programming must not be given with --port: the board says what it has"),
+                         "--programming must not be given with --port: the board says what it has"),
     "bits": (["emulate", "mnist-tfc", "--bit-cycles", "3"], "--bit-cycles must be in [4, 65535], not 3"),
     "images": (["run", "mnist-tfc", "--port", "/dev/nowhere", "--images", "0"], "--images must be at least 1, not 0"),
     "port": (["run", "mnist-tfc", "--port", "/dev/nowhere"], "port /dev/nowhere: cannot be opened (No such file or directory)"),

@@ -16,10 +16,10 @@ def toy(tmp_path, random_network):
 
 
 def test_generated_extras_are_in_the_sidecar(toy, tmp_path):
-    result = run("generate", toy, "-o", tmp_path / "engine", "--programming", "--fault-injector", "--json")
+    result = run("generate", toy, "-o", tmp_path / "engine", "--programming", "--fault-injector", "--margin", "--json")
     assert result.exit_code == 0, result.stderr
     sidecar = json.loads(result.stdout)
-    assert sidecar["extras"] == ["fault_injector", "programming"]
+    assert sidecar["extras"] == ["fault_injector", "programming", "margin"]
     assert {r["name"]: r["offset"] // 4 for r in sidecar["registers"]} == INDEX
     assert "oxnor_programming.sv" in sidecar["sources"]
     plain = json.loads(run("generate", toy, "-o", tmp_path / "plain", "--json").stdout)

@@ -19,7 +19,7 @@ def virtual(small, tmp_path_factory):
     """A small network on a virtual iCEBreaker with all options; macros of few rows, so that a self-test is short."""
     config = EngineConfig.for_network(
         small, target="ice40", macro_size=(20, 16), folding=[(5, 1), (2, 1)], stream_width=16, with_scores=False,
-        fault_injector=True, programming=True,
+        fault_injector=True, programming=True, margin=True,
     )  # fmt: skip
     with VirtualBoard(small, board("icebreaker"), config, tmp_path_factory.mktemp("board")) as running:
         yield running

@@ -42,6 +42,24 @@ def test_board_is_the_golden_model(small, virtual, host):
 
 
 @pytest.mark.cosim
+def test_unsure_results(small, virtual, host):
+    """Margins and the flag of every image, and the board's own count; without a least margin no result is unsure."""
+    config, inputs = virtual.design.config, inputs_for(small, DataOptions(60))
+    scores = golden.scores(small, inputs.images)
+    least = int(np.median(golden.margins(scores)))
+    identity = host.identity()
+    host.set_min_margin(least, identity)
+    result = run_images(host, small, config, inputs)
+    assert (result.ok, result.min_margin) == (True, least)
+    assert result.unsure == np.count_nonzero(golden.margins(scores) < least) > 0
+    assert result.to_json()["unsure"] == result.unsure
+    host.set_min_margin(None, identity)
+    assert run_images(host, small, config, inputs).unsure == 0
+    with pytest.raises(InputError, match="board icebreaker must give margins: build it with `margin`"):
+        host.set_min_margin(1, replace(identity, features=("programming",)))
+
+
+@pytest.mark.cosim
 def test_another_network_is_seen(small, virtual, host):
     """The check itself: a golden model with other weights must differ, and a board of another network is refused."""
     other = layers_of(70, 20, 10, seed=2)
@@ -108,17 +126,17 @@ def test_a_lost_request_does_not_spoil_read_errors(small, virtual, host, monkeyp
 
     def deaf(timeout_s):
         response = heard(timeout_s)
-        if response and len(response.payload) == 24 and not lost:
+        if response and len(response.payload) == 20 * identity.result_bytes + 4 and not lost:
             lost.append(response)
             return None
         return response
 
     monkeypatch.setattr(host, "receive", deaf)
-    classes, sizes, _ = classify(host, identity, inputs.images, errors, batch=20)
+    result, sizes = classify(host, identity, inputs.images, errors, batch=20)
     host.set_read_errors(None, identity)
     assert lost
     assert sizes == [20, 20]
-    assert np.array_equal(classes, golden.predict(small, inputs.images, read_errors=errors))
+    assert np.array_equal(result.classes, golden.predict(small, inputs.images, read_errors=errors))
 
 
 @pytest.mark.cosim

@@ -15,7 +15,8 @@ def test_matches_golden(count, lanes, width):
     # Few different values: ties are the rule.
     scores = g.integers(-half, half, (40, count))
     scores[0] = -half
-    unit = Argmax(count, lanes, width)
+    with_margin = count > 1
+    unit = Argmax(count, lanes, width, with_margin=with_margin)
     found = []
 
     async def bench(ctx):
@@ -33,16 +34,22 @@ def test_matches_golden(count, lanes, width):
                     await ctx.tick()
                 ctx.set(unit.en, 1)
                 await ctx.tick()
-            found.append(ctx.get(unit.index))
+            found.append((ctx.get(unit.index), ctx.get(unit.margin) if with_margin else 0))
 
     sim = Simulator(unit)
     sim.add_clock(1e-6)
     sim.add_testbench(bench)
     sim.run()
-    assert found == golden.argmax(scores).tolist()
+    margins = golden.margins(scores) if with_margin else np.zeros(len(scores), int)
+    assert found == list(zip(golden.argmax(scores).tolist(), margins.tolist(), strict=True))
 
 
 @pytest.mark.parametrize(("count", "lanes", "width"), [(3, 4, 8), (3, 0, 8), (3, 1, 0)])
 def test_sizes_wrong(count, lanes, width):
     with pytest.raises(ValueError, match=rf"Lanes must be in \[1, 3\] and width positive, not {lanes} and {width}"):
         Argmax(count, lanes, width)
+
+
+def test_a_margin_is_between_two_scores():
+    with pytest.raises(ValueError, match="A margin is between two scores; there is one"):
+        Argmax(1, 1, 8, with_margin=True)

@@ -62,8 +62,10 @@ def tile(rows, cols, used, used_last):
     )
 
 
-def argmax(count, lanes, width):
-    return UnitTestbench("blocks.tb_argmax", 1, Argmax(count, lanes, width), job={"count": count, "lanes": lanes, "width": width})
+def argmax(count, lanes, width, with_margin=True):
+    unit = Argmax(count, lanes, width, with_margin=with_margin)
+    job = {"count": count, "lanes": lanes, "width": width, "with_margin": with_margin}
+    return UnitTestbench("blocks.tb_argmax", 1, unit, job=job)
 
 
 ICARUS = {
@@ -73,7 +75,7 @@ ICARUS = {
     **{f"macro_{r}x{c}": (macro, r, c) for r, c in [(1, 1), (2, 3), (7, 5), (64, 64), (256, 16)]},
     **{f"threshold_{n}_{s}": (threshold, n, s) for n, s in [(1, 1), (9, 1), (9, 3), (37, 5), (784, 2)]},
     **{f"tile_{'_'.join(map(str, t))}": (tile, *t) for t in [(1, 1, 1, 1), (7, 5, 4, 2), (8, 16, 16, 5), (5, 70, 70, 0)]},
-    **{f"argmax_{'_'.join(map(str, t))}": (argmax, *t) for t in [(1, 1, 2), (2, 1, 8), (10, 1, 16), (10, 3, 8), (5, 5, 2)]},
+    **{f"argmax_{'_'.join(map(str, t))}": (argmax, *t) for t in [(1, 1, 2, False), (10, 3, 8, False), (2, 1, 8), (10, 1, 16), (10, 3, 8), (5, 5, 2)]},
 }  # fmt: skip
 
 
@@ -116,7 +118,9 @@ BREAKS = {
     "tile_never_holds": (tile(8, 16, 16, 5), "if (en) count", "count"),
     "tile_senses_while_it_holds": (tile(8, 16, 16, 5), "en & sense", "sense"),
     "tile_senses_always": (tile(8, 16, 16, 5), "en & sense", "en"),
-    "argmax_last_wins": (argmax(10, 1, 16), "$signed", "$unsigned"),
+    "argmax_last_wins": (argmax(10, 1, 16, False), "$signed", "$unsigned"),
+    "margin_to_the_last": (argmax(10, 1, 16), "second <= run_second", "second <= run_beaten"),
+    "margin_of_the_vector_before": (argmax(10, 3, 8), "first ? 8'h80 : second", "second"),
 }
 
 

@@ -228,10 +228,14 @@ def test_beats_and_results():
     assert pack_bytes(bits, 8).tolist() == [[1, 5], [0, 0]]
     assert pack_bytes(bits, 32).tolist() == [[1, 5, 0, 0], [0, 0, 0, 0]]
     raw = np.array([[3, 0xFE, 0xFF, 0xFF, 1, 2, 0]], np.uint8)
-    classes, scores = unpack_results(raw, {"class_width": 8, "score_width": 24, "scores": 2})
-    assert (classes.tolist(), scores.tolist()) == ([3], [[-2, 513]])
-    classes, scores = unpack_results(raw[:, :2], {"class_width": 16, "score_width": 0, "scores": 0})
-    assert (classes.tolist(), scores) == ([0xFE03], None)
+    result = unpack_results(raw, {"class_width": 8, "score_width": 24, "scores": 2})
+    assert (result.classes.tolist(), result.scores.tolist()) == ([3], [[-2, 513]])
+    result = unpack_results(raw[:, :2], {"class_width": 16, "score_width": 0, "scores": 0})
+    assert (result.classes.tolist(), result.scores, result.margins, result.unsure) == ([0xFE03], None, None, None)
+    layout = {"class_width": 8, "margin_bits": 7, "score_width": 8, "scores": 2}
+    result = unpack_results(np.array([[3, 0xFE, 0xFF, 1], [4, 0x7E, 2, 0]], np.uint8), layout)
+    assert (result.margins.tolist(), result.unsure.tolist()) == ([126, 126], [True, False])
+    assert result.scores.tolist() == [[-1, 1], [2, 0]]
 
 
 @pytest.mark.cosim

@@ -48,4 +48,6 @@ async def lowest_index_wins(dut: Any) -> None:
         dut.en.value = 0
         await RisingEdge(dut.clk)
         board.check(known(dut.index), int(golden.argmax(vector)), vector.tolist())
+        if job()["with_margin"]:
+            assert known(dut.margin) == golden.margins(vector), f"margin of {vector.tolist()}"
     board.finish(len(vectors))

@@ -18,6 +18,7 @@ from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp, AxiStreamBus, AxiStreamSink, AxiStreamSource
 
 from oxnor.hw.host.beats import unpack_results
+from oxnor.models import golden
 from oxnor.sim.benches.support import PERIOD, UNIT, Scoreboard, chance, job, known, limit
 
 LITE_HANDSHAKES = ("awvalid", "wvalid", "bready", "arvalid", "rready")
@@ -46,6 +47,7 @@ class EngineDriver:
         self.images = [bytes(row) for row in np.load("inputs.npy")]
         self.scores = np.load("scores.npy")
         self.board = Scoreboard("result")
+        self.min_margin = 0
         self.beat_bytes = self.job["stream"]["width"] // 8
         self.offsets = {r["name"]: r["offset"] for r in self.job["registers"]}
         logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.WARNING)
@@ -90,10 +92,14 @@ class EngineDriver:
             frame = await self.sink.recv()
             raw = np.frombuffer(bytes(frame.tdata), np.uint8)[None]
             assert raw.size == layout["width"] // 8, "a result is one beat, and tlast is 1 in it"
-            classes, scores = unpack_results(raw, layout)
-            self.board.check(int(classes[0]), int(np.argmax(self.scores[index])), f"(class of image {index})")
-            if scores is not None:
-                assert scores[0].tolist() == self.scores[index].tolist(), f"scores of image {index}"
+            result, expected = unpack_results(raw, layout), self.scores[index]
+            self.board.check(int(result.classes[0]), int(np.argmax(expected)), f"(class of image {index})")
+            if result.scores is not None:
+                assert result.scores[0].tolist() == expected.tolist(), f"scores of image {index}"
+            if result.margins is not None and result.unsure is not None:
+                margin = int(golden.margins(expected))
+                assert result.margins[0] == min(margin, (1 << layout["margin_bits"]) - 1), f"margin of image {index}"
+                assert bool(result.unsure[0]) == (margin < self.min_margin), f"unsure of image {index}"
 
     async def quiet(self) -> None:
         """Fail if any result comes that was not asked for."""
@@ -346,3 +352,33 @@ async def registers_while_streaming(dut: Any) -> None:
         assert answer.resp == AxiResp.SLVERR
     await results
     driver.board.finish(len(order))
+
+
+@cocotb.test()
+async def unsure_below_the_least_margin(dut: Any) -> None:
+    """Results whose margin is below the register are unsure and counted; it cannot be written while an image is in."""
+    driver = await begin(dut)
+    if "MIN_MARGIN" not in driver.offsets:
+        return
+    margins = golden.margins(driver.scores)
+    images = list(range(len(margins)))
+    address = driver.offsets["MIN_MARGIN"]
+    unsure = 0
+    for least in (int(np.median(margins)), int(margins.max()), int(margins.max()) + 1, 1 << 31):
+        assert (await driver.lite.write(address, least.to_bytes(4, "little"))).resp == AxiResp.OKAY
+        assert await driver.read("MIN_MARGIN") == least
+        driver.min_margin = least
+        await driver.stream(images)
+        unsure += int(np.count_nonzero(margins < least))
+        assert await driver.read("UNSURE") == unsure
+    driver.sink.pause = True
+    driver.source.send_nowait(driver.images[0])
+    await driver.cycles(driver.job["stream"]["beats"] + 4)
+    await driver.lite.write(address, (0).to_bytes(4, "little"))
+    assert await driver.read("STATUS") == 3
+    driver.sink.pause = False
+    await driver.expect([0])
+    assert await driver.read("MIN_MARGIN") == driver.min_margin
+    assert (await driver.lite.write(driver.offsets["CONTROL"], (3).to_bytes(4, "little"))).resp == AxiResp.OKAY
+    assert await driver.read("UNSURE") == 0
+    assert await driver.read("STATUS") == 0

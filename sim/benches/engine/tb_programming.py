@@ -96,7 +96,7 @@ class ProgrammingDriver:
     def scores_of(self, frames: list[Any]) -> list[list[int]]:
         """Return the scores in some results."""
         raw = np.stack([np.frombuffer(bytes(f.tdata), np.uint8) for f in frames])
-        scores = unpack_results(raw, self.engine.job["result"])[1]
+        scores = unpack_results(raw, self.engine.job["result"]).scores
         assert scores is not None
         return scores.tolist()
 
