@@ -60,6 +60,8 @@ pictures: $(VENV)/.installed
 	$(BIN)/oxnor device show wear-illustration --wear docs/pictures/wear.svg
 	$(BIN)/oxnor study spirit --pictures build/pictures
 	cp build/pictures/spirit-*.svg docs/pictures
+	$(BIN)/oxnor study abstain mnist-tfc --fallback mnist-mlp --pictures build/pictures --format svg
+	cp build/pictures/wake-up.svg docs/pictures
 	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg

@@ -17,7 +17,7 @@ from .expand import expanded
 from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
 from .start import demo, doctor, networks, new, run
-from .study import spirit
+from .study import abstain, spirit
 from .tools import benchmark, cache, vectors
 
 
@@ -96,7 +96,7 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
         "Compute error rates of devices, fit measurements, and draw wrong weights.",
         (device.show, device.fit, faults.faults),
     ),
-    "study": ("Compare", TyperGroup, "Repeat published studies.", (spirit.spirit,)),
+    "study": ("Compare", TyperGroup, "Repeat published studies.", (spirit.spirit, abstain.abstain)),
     "tools": (
         "Tools",
         TyperGroup,

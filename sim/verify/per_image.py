@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def write_csv(path: str | Path, result: Any, inputs: Inputs) -> None:
     columns = {"image": range(count)} | ({} if labels is None else {"label": labels[:count]}) | columns
     if inputs.classes:
         columns |= {f"{k}_name": names[columns[k]] for k in ("label", "class") if k in columns}
+    write_columns(path, columns)
+
+
+def write_columns(path: str | Path, columns: Mapping[str, Any]) -> None:
+    """Write columns of equal length, by name, as CSV, whole or not at all."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)

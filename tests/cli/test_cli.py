@@ -26,7 +26,7 @@ COMMANDS = (
 GROUPS = {
     "fpga": ("build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"),
     "device": ("show", "fit", "faults"),
-    "study": ("spirit",),
+    "study": ("spirit", "abstain"),
     "tools": ("vectors", "benchmark", "cache"),
 }
 PATHS = [(c,) for c in COMMANDS] + [(g, c) for g, members in GROUPS.items() for c in members]

@@ -1,0 +1,159 @@
+"""``oxnor study abstain``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.expand import expanded
+from oxnor.cli.options.common import OUTPUT, AsJson, output, pictures, seed
+from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.source import Data, Source
+from oxnor.models.base.errors import InputError
+
+if TYPE_CHECKING:
+    from oxnor.models.networks.binarized import Network
+    from oxnor.models.trials.curves import Point
+    from oxnor.sim.studies.abstain import Abstention
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is computed."""
+
+    ber: Annotated[
+        str,
+        typer.Option(
+            "--ber", metavar="RATES", help="Error rates: LOW:HIGH:COUNT, log-spaced, or numbers with commas."
+        ),
+    ] = "1e-3:1e-1:7"
+    trials: Annotated[int, typer.Option("--trials", metavar="N", help="Draws of errors at each rate.")] = 5
+    min_margin: Annotated[
+        str | None,
+        typer.Option(
+            "--min-margin", metavar="MARGINS", show_default="where 2, 5, 10 and 20 % are unsure without errors",
+            help="Least margins of a sure result, with commas.",
+        ),
+    ] = None  # fmt: skip
+    fallback: Annotated[
+        str | None,
+        typer.Option(
+            "--fallback", metavar="NETWORK", help="A network that answers for the unsure images, without errors."
+        ),
+    ] = None
+    fallback_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--fallback-cost", metavar="X", show_default="the ratio of synapses read",
+            help="What an inference of it costs, in inferences of the network.",
+        ),
+    ] = None  # fmt: skip
+    seed: Annotated[int, seed("Key of the drawn errors.")] = 0
+
+    def margins(self) -> list[int]:
+        """Return the least margins that were given."""
+        try:
+            return [int(part) for part in self.min_margin.split(",")] if self.min_margin else []
+        except ValueError:
+            message = f"must be whole numbers with commas, not {self.min_margin!r}"
+            raise InputError(message, parameter="min_margin") from None
+
+    def other(self) -> tuple[Network, float | None] | None:
+        """Return the fallback and its cost."""
+        if self.fallback is None:
+            if self.fallback_cost is not None:
+                raise InputError("--fallback-cost must come with --fallback")
+            return None
+        if self.fallback_cost is not None and not 0 <= self.fallback_cost < 1e12:
+            raise InputError(f"must be 0 or more, not {self.fallback_cost}", parameter="fallback_cost")
+        from oxnor.design import Design
+
+        return Design(network=self.fallback).binarized, self.fallback_cost
+
+
+@dataclass(frozen=True)
+class StudyData(Data):
+    """Images of the study: the whole test set."""
+
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
+    ] = None
+
+
+@expanded
+def abstain(
+    source: Source,
+    options: Task,
+    *,
+    data: StudyData,
+    table: Annotated[
+        Path | None, output("FILE.csv", "Also write a row for each image there.", ".csv", rich_help_panel=OUTPUT)
+    ] = None,
+    pictures: Annotated[Path | None, pictures()] = None,
+    kinds: Kinds,
+    as_json: AsJson = False,
+) -> None:
+    """Let a network say that it is unsure, and measure what that costs and gains as errors grow.
+
+    A result is unsure if its best score leads the second by less than a least margin. Shows how often that is, how
+    right the other results are, and how well margins tell right from wrong. With --fallback another network answers
+    for the unsure images: accuracy and cost of both together. The RTL does the same with the register MIN_MARGIN
+    ([bold]oxnor simulate --min-margin[/]).
+
+    Example: [bold]oxnor study abstain mnist-tfc --fallback mnist-mlp --pictures build/abstain[/]
+    """
+    from oxnor.models.datasets.options import DataOptions
+    from oxnor.sim.studies import abstain as task
+    from oxnor.sim.sweeps.params import parse_rates
+    from oxnor.sim.verify.per_image import write_columns
+
+    margins, other = options.margins(), options.other()
+    design = source.read(data, data=DataOptions(at_most=10_000))
+    network, inputs = design.binarized, design.inputs()
+    if inputs.labels is None:
+        raise InputError("images must have labels: without them nothing is right or wrong")
+    with progress() as tell:
+        result = task.abstain(
+            network, inputs.images, inputs.labels, parse_rates(options.ber), trials=options.trials, seed=options.seed,
+            min_margins=margins, fallback=other, progress=lambda done, total: tell(network.name, done, total),
+        )  # fmt: skip
+        if pictures is not None:
+            kinds.save(task.plots(result), pictures)
+    if table is not None:
+        write_columns(table, result.columns())
+    if as_json:
+        print_json(result.to_json() | {"inputs": inputs.source})
+    else:
+        _show(result)
+
+
+def _percent(p: Point | None) -> str:
+    if p is None:
+        return "none is sure"
+    half = "" if p.mean_low is None or p.mean_high is None else f" +- {50 * (p.mean_high - p.mean_low):.2f}"
+    return f"{100 * p.mean:.2f}{half}"
+
+
+def _show(result: Abstention) -> None:
+    together = ("with fallback (%)", "cost") if result.fallback else ()
+    rows = []
+    for level in result.levels:
+        rows.append((f"{level.rate:.3g}", "0", "0.00", _percent(level.accuracy), *([""] * len(together))))
+        for a in level.at:
+            more = (_percent(a.system_accuracy), f"{a.cost:.2f}") if result.fallback else ()
+            rows.append(("", str(a.min_margin), _percent(a.unsure), _percent(a.sure_accuracy), *more))
+    print_table(("wrong weights", "least margin", "unsure (%)", "sure and right (%)", *together), rows)
+    says = [
+        (f"{x.rate:.3g}", f"{x.auc:.3f}", "" if x.lost_auc is None else f"{x.lost_auc:.3f}") for x in result.levels
+    ]
+    print_table(("wrong weights", "margin of right above wrong", "lost had less margin before"), says)
+    if first := result.first_lost():
+        rows = [(*(str(x[name]) for name in ("image", "label", "margin")), format(x["rate"], ".3g")) for x in first]
+        print_table(("lost first", "label", "margin without errors", "at wrong weights"), rows)
+    note(f"{result.images:,} images, means of {result.trials} draws with 95 % intervals")
+    if result.fallback:
+        note(f"an inference of {result.fallback} costs {result.fallback_cost:.3g} of {result.network}")
