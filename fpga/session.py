@@ -67,10 +67,13 @@ def classify(
             if progress:
                 progress(min(first + size, len(bits)), len(bits))
         if not read_errors or host.retries == retries:
-            fields = zip(*((r.classes, r.margins, r.unsure) for r in results), strict=True)
-            arrays = [None if parts[0] is None else np.concatenate(parts) for parts in fields]
-            cycles = sum(r.cycles for r in results)
-            return RunResult(arrays[0], cycles, *arrays[1:]), [len(r.classes) for r in results]
+            margins = [r.margins for r in results if r.margins is not None]
+            unsure = [r.unsure for r in results if r.unsure is not None]
+            whole = RunResult(
+                np.concatenate([r.classes for r in results]), sum(r.cycles for r in results),
+                np.concatenate(margins) if margins else None, np.concatenate(unsure) if unsure else None,
+            )  # fmt: skip
+            return whole, [len(r.classes) for r in results]
     raise LinkError(f"{identity.name}: requests are lost again and again, so that read errors cannot be repeated")
 
 
