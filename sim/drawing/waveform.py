@@ -6,6 +6,7 @@ import bisect
 import re
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -42,7 +43,7 @@ class Source:
     label : str
         What the reader sees.
     pattern : str
-        End of the signal's path in the file, after the path of its layer; a regular expression.
+        End of the signal's path in the file, after the path of its unit; a regular expression.
     delay : int
         Cycles after the row was selected in which the signal belongs to that read; -1: after all sums.
     base : str
@@ -67,6 +68,18 @@ SOURCES = (
     Source("fire = p ≥ T", r"neuron0\.fire", -1, "bit"),
 )
 
+#: A unit that makes windows: pixels that come, the one that is fetched for the next window, and windows that leave.
+WINDOW_SOURCES = (
+    Source("pixel comes", "i__valid", 0, "bit"),
+    Source("and is taken", "i__ready", 0, "bit"),
+    Source("its place", "write_address", 0, "decimal"),
+    Source("fetched: row", "i", 0, "decimal"),
+    Source("fetched: column", "j", 0, "decimal"),
+    Source("window offered", "o__valid", 0, "bit"),
+    Source("macros are free", "o__ready", 0, "bit"),
+    Source("window", "o__payload", 0, "hex"),
+)
+
 
 @dataclass(frozen=True)
 class Track:
@@ -88,18 +101,18 @@ class Track:
 
 @dataclass(frozen=True)
 class Waveform:
-    """Clock cycles of one lane of one layer.
+    """Clock cycles of one lane of one layer, or of another unit.
 
     Parameters
     ----------
     layer : int
-        Which layer.
+        Which layer, or the layer before which the unit lies.
     tracks : tuple of Track
         All of the same length.
     marked : int
-        Cycle in which the row of the marked read is selected.
+        Cycle in which the row of the marked read is selected, or the marked window is taken.
     count_latency : int
-        Cycles from there to the sum and the decision.
+        Cycles from there to the sum and the decision; 0 of another unit.
     """
 
     layer: int
@@ -122,8 +135,8 @@ def _number(text: str) -> int | None:
     return int(text, 2) if set(text) <= {"0", "1"} else None
 
 
-def _find(names: list[str], layer: int, pattern: str) -> str | None:
-    wanted = re.compile(rf"(?:^|\.)layer{layer}\.(?:.*\.)?{pattern}(?:\[\d+:\d+\])?$")
+def _find(names: list[str], unit: str, pattern: str) -> str | None:
+    wanted = re.compile(rf"(?:^|\.){unit}\.(?:.*\.)?{pattern}(?:\[\d+:\d+\])?$")
     return next((n for n in names if wanted.search(n.replace("\\", "").replace(" ", ""))), None)
 
 
@@ -144,12 +157,18 @@ def read_vcd(path: str | Path, layer: int, count_latency: int) -> Waveform:
     InputError
         If the file does not show the reads of that layer.
     """
+    tracks = _tracks(path, f"layer{layer}", SOURCES, f"macros of layer {layer}")
+    return Waveform(layer, tracks, 0, count_latency)
+
+
+def _tracks(path: str | Path, unit: str, sources: Sequence[Source], what: str) -> tuple[Track, ...]:
+    """Return all clock cycles of signals of a unit that are in a VCD file; the first one must be."""
     VCDVCD = _vcd_reader()
     names = VCDVCD(str(path), only_sigs=True).signals
-    signals = {s: _find(names, layer, s.pattern) for s in SOURCES}
+    signals = {s: _find(names, unit, s.pattern) for s in sources}
     clock = next((n for n in names if n.endswith(".clk")), None)
-    if clock is None or signals[SOURCES[0]] is None:
-        raise InputError(f"{path}: must show the macros of layer {layer}, and does not")
+    if clock is None or signals[sources[0]] is None:
+        raise InputError(f"{path}: must show the {what}, and does not")
     vcd = VCDVCD(str(path), signals=[clock, *(n for n in signals.values() if n)])
     edges = _edges(vcd[clock].tv)
     tracks = []
@@ -161,7 +180,37 @@ def read_vcd(path: str | Path, layer: int, count_latency: int) -> Waveform:
             at = [bisect.bisect_left(times, edge) - 1 for edge in edges[1:]]
             values = tuple(_number(texts[k]) if k >= 0 else None for k in at)
             tracks.append(Track(source, int(vcd[name].size), values))
-    return Waveform(layer, tuple(tracks), 0, count_latency)
+    return tuple(tracks)
+
+
+def one_window(path: str | Path, layer: int, number: int, cycles: int = 12) -> Waveform:
+    """Return some cycles around the one in which a window is taken, from a VCD file.
+
+    Parameters
+    ----------
+    path : path
+        Waves of an engine: ``simulate(..., waves="vcd")``.
+    layer : int
+        Index of a convolution.
+    number : int
+        Which window of those that are taken, from 0.
+    cycles : int
+        How many: a third of them before it.
+
+    Raises
+    ------
+    InputError
+        If the file does not show the windows of that layer, or not so many.
+    """
+    tracks = _tracks(path, f"window{layer}", WINDOW_SOURCES, f"windows of layer {layer}")
+    values = {t.source.pattern: t.values for t in tracks}
+    offered, free = values["o__valid"], values["o__ready"]
+    taken = [k for k, both in enumerate(zip(offered, free, strict=True)) if both == (1, 1)]
+    if not 0 <= number < len(taken):
+        raise InputError(f"{path}: must show window {number} of layer {layer}, and shows {len(taken)} windows")
+    start = max(0, taken[number] - cycles // 3)
+    cut = tuple(replace(t, values=t.values[start : start + cycles]) for t in tracks)
+    return Waveform(layer, cut, taken[number] - start, 0)
 
 
 def _edges(changes: list[tuple[int, str]]) -> list[int]:

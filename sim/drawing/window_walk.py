@@ -14,7 +14,7 @@ _LOOKS = {
     "new": ("read for this window", "orange-fill", "orange"),
     "shared": ("kept from the window before", "green-fill", "green"),
     "ring": ("in the ring", "blue-fill", "blue"),
-    "gone": ("its place is free again", "back", "line"),
+    "gone": ("a free place", "back", "line"),
     "later": ("has not come", "fill", "line"),
 }
 

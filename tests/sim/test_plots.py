@@ -26,7 +26,7 @@ from oxnor.sim.drawing.html import facts, page, score_bars, table
 from oxnor.sim.drawing.paths import subpaths
 from oxnor.sim.drawing.plots import accuracy_plot, confusion_plot, image_png, layers_plot
 from oxnor.sim.drawing.svg import PAPER, THEME_CSS, standalone
-from oxnor.sim.drawing.waveform import SOURCES, Waveform, one_read, read_vcd, timing_diagram
+from oxnor.sim.drawing.waveform import SOURCES, Waveform, one_read, one_window, read_vcd, timing_diagram
 from oxnor.sim.drawing.window_walk import window_picture
 
 
@@ -270,6 +270,8 @@ def test_waveform_of_another_layer(tmp_path):
     path.write_text(vcd())
     with pytest.raises(InputError, match=r"waves\.vcd: must show the macros of layer 0, and does not$"):
         read_vcd(path, 0, 2)
+    with pytest.raises(InputError, match=r"waves\.vcd: must show the windows of layer 1, and does not$"):
+        one_window(path, 1, 0)
 
 
 def test_waveform_that_is_too_short(tmp_path):
