@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from .commands import Command, Commands
 from .console import note
-from .errors import device, faults, report, sweep
+from .errors import circuit, device, faults, report, sweep
 from .expand import expanded
 from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
@@ -93,8 +93,8 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
     "device": (
         "Errors",
         Devices,
-        "Compute error rates of devices, fit measurements, and draw wrong weights.",
-        (device.show, device.fit, faults.faults),
+        "Compute error rates of devices, fit measurements, simulate the amplifier, and draw wrong weights.",
+        (device.show, device.fit, circuit.circuit, faults.faults),
     ),
     "study": ("Compare", TyperGroup, "Repeat published studies.", (spirit.spirit, abstain.abstain)),
     "tools": (

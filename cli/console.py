@@ -23,6 +23,7 @@ OPTION_NAMES = {
     "macro_kind": "macro",
     "macro_size": "macro",
     "model": "device",
+    "precharge_ns": "precharge",
     "precision": "adaptive",
     "rates": "ber",
     "read_errors": "read-ber",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from oxnor.models.base.errors import InputError, install
 
 from .runner import toolchain
+from .silicon import spice
 
 PYTHON_MIN = (3, 11)
 
@@ -109,6 +110,16 @@ def _program(name: str, what_for: str, *, required: bool, fix: str, option: str 
     return Check(name, bool(path) and "does not run" not in found, required, found, what_for, fix)
 
 
+def _ngspice() -> Check:
+    try:
+        path, version = spice.find_ngspice()
+        found, ok = f"{version} ({path})", True
+    except InputError:
+        found, ok = shutil.which("ngspice") or "", False
+    needed = f"{spice.NGSPICE_MIN} or newer: oxnor device circuit, beyond what is shipped"
+    return Check("ngspice", ok, False, found, needed, toolchain.GET_NGSPICE)
+
+
 def checks() -> list[Check]:
     """Return the state of everything that oxnor uses, in the order of the flow."""
     compiler = toolchain.GET_COMPILER
@@ -131,6 +142,7 @@ def checks() -> list[Check]:
         _program(
             "iverilog", "a second simulator, for the tests", required=False, fix=toolchain.GET_ICARUS, option="-V"
         ),
+        _ngspice(),
         Check("lz4 and zlib", fst, False, "headers" if fst else "", "FST waves (VCD needs nothing)", toolchain.GET_FST),
         *extras,
     ]

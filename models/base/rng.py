@@ -32,6 +32,8 @@ STREAMS = {
     "resample": 80,
     "uncertainty": 81,
     "folds": 82,
+    "mismatch": 90,
+    "turning": 91,
 }
 
 

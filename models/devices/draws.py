@@ -17,7 +17,7 @@ from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.networks.binarized import Network
 
 from .codes import CODES, Secded
-from .error_rates import ErrorRates, best_reference, device_rates, equal_reference
+from .error_rates import ErrorRates, best_reference, device_rates, equal_reference, single_ended
 from .model import UNFORMED_OHM, DeviceModel
 from .states import Statistics
 
@@ -75,7 +75,8 @@ def draw_faults(
     A pair reads as 1 iff ln R_BLb - ln R_BL + offset > 0. Where that is not its weight, the synapse is flipped; a pair
     with an unformed device is stuck at what it reads. The offset is that of the sense amplifier of the pair's column in
     its macro, referred to the bit lines: it acts in the same direction for both inputs, so that an error is an inverted
-    weight.
+    weight. What turns with the input a map cannot say, which knows no inputs: each synapse gets it as for an input that
+    is drawn for it, so that a read errs as often as in a device macro, which takes the input itself.
 
     Parameters
     ----------
@@ -107,6 +108,7 @@ def draw_faults(
             rng.stream(kind, seed=seed, layer=i, trial=trial) for kind in ("device", "forming", "offset")
         )
         offset = device.offset_sigma * offsets.standard_normal((math.ceil(n_out / rows), n_in))
+        turning = _turning(device, offset.shape, weights.shape, rows, (seed, i, trial))
         wrong: list[NDArray[np.int64]] = []
         zeros: list[NDArray[np.int64]] = []
         ones: list[NDArray[np.int64]] = []
@@ -116,12 +118,26 @@ def draw_faults(
             shape = (*block.shape, 2)
             formed = forming.random(shape) < device.forming_yield if device.forming_yield < 1 else None
             at = offset[np.arange(start, start + len(block)) // rows]
+            if turning is not None:
+                at = at + turning[start : start + len(block)]
             bits = _pair_bits(block, formed, z.standard_normal(shape), at, stats)
             stuck = np.zeros(block.shape, bool) if formed is None else ~formed.all(axis=-1)
             for mask, into in (((bits != block) & ~stuck, wrong), (stuck & ~bits, zeros), (stuck & bits, ones)):
                 into.append(np.flatnonzero(mask) + start * n_in)
         flips[i], stuck_0[i], stuck_1[i] = (np.concatenate(parts) for parts in (wrong, zeros, ones))
     return FaultMap(shapes_of(network), flips, stuck_0, stuck_1)
+
+
+def _turning(
+    device: DeviceModel, amplifiers: tuple[int, ...], shape: tuple[int, ...], rows: int, key: tuple[int, int, int]
+) -> NDArray[np.float64] | None:
+    """Return the part of the offset that turns with the input, at an input drawn for each synapse; None without one."""
+    if not device.turning_offset_sigma:
+        return None
+    seed, layer, trial = key
+    g = rng.stream("turning", seed=seed, layer=layer, trial=trial)
+    offset = device.turning_offset_sigma * g.standard_normal(amplifiers)
+    return offset[np.arange(shape[0]) // rows] * np.where(g.random(shape) < 0.5, -1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -229,12 +245,18 @@ def _bit_errors(
     """Return 1 for each of `count` bits that is read wrong, else 0; the bits are drawn if they are not given."""
     bits = g.random(count) < 0.5 if stored is None else stored
     if name.startswith("ber_1t1r"):
-        reference = equal_reference(stats) if name.endswith("equal") else best_reference(stats)
+        seen = single_ended(stats, device.single_offset_sigma)
+        reference = equal_reference(seen) if name.endswith("equal") else best_reference(seen)
         ln_r = log_resistance(bits, _formed(g, (count,), device), g.standard_normal(count), stats)
+        if device.single_offset_sigma:
+            ln_r += device.single_offset_sigma * g.standard_normal(count)
         return ((ln_r < reference) != bits).astype(np.int64)
     offset = np.zeros(count)
     if name != "ber_2t2r":
         offset += device.offset_sigma * g.standard_normal(count)
+        if device.turning_offset_sigma:
+            x = g.random(count) < 0.5
+            offset += np.where(x, 1.0, -1.0) * device.turning_offset_sigma * g.standard_normal(count)
     if name == "ber_2t2r_read":
         offset += device.read_noise_sigma * g.standard_normal(count)
     formed = _formed(g, (count, 2), device)

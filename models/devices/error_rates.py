@@ -5,7 +5,10 @@ means of ln R:
 
 - 1T1R, one device compared with a reference t: (Q((t - mu_L) / s_L) + Q((mu_H - t) / s_H)) / 2;
 - 2T2R, two complementary devices compared with each other: Q(D / sqrt(s_L^2 + s_H^2));
-- with an offset of the sense amplifier, and noise in each read: their variances are added under the root;
+- with an offset of the sense amplifier, and noise in each read: their variances are added under the root. Of the two
+  parts of the offset, what stays and what turns with the input, one read has their sum or their difference, which for
+  normal numbers is the same: their variances are added too;
+- with an offset of the amplifier that compares with a reference: its variance is added to those of both states;
 - a code on 1T1R bits: :meth:`oxnor.models.devices.codes.Secded.residual` of the 1T1R rate.
 
 Source of the comparison: Hirtzlin et al., Frontiers in Neuroscience 13:1383 (2020), arXiv 1908.04066.
@@ -102,13 +105,13 @@ class ErrorRates:
     Parameters
     ----------
     ber_1t1r : float
-        Single devices, the reference with the fewest errors.
+        Single devices, the reference with the fewest errors; with the offset of their amplifiers, if they have one.
     ber_1t1r_equal : float
         Single devices, the reference at which both states err equally often.
     ber_2t2r : float
         Pairs, ideal sense amplifier.
     ber_2t2r_offset : float
-        Pairs with the offset of the sense amplifier: the share of weights that are wrong at every read.
+        Pairs with the offset of the sense amplifier: the share of weights that are wrong at every read of one input.
     ber_2t2r_read : float
         The same with read noise: the share of wrong bits in one read.
     secded_8_4, secded_39_32, secded_72_64 : float
@@ -126,14 +129,33 @@ class ErrorRates:
     secded_72_64: float
 
 
+def single_ended(stats: Statistics, offset_sigma: float) -> Statistics:
+    """Return the states as an amplifier with an offset sees them against its reference."""
+    if not offset_sigma:
+        return stats
+    low, high = (math.hypot(sigma, offset_sigma) for sigma in (stats.lrs_sigma, stats.hrs_sigma))
+    return Statistics(stats.lrs_mu, low, stats.hrs_mu, high)
+
+
 def error_rates(
-    stats: Statistics, offset_sigma: float = 0.0, noise_sigma: float = 0.0, forming_yield: float = 1.0
-) -> ErrorRates:
-    """Return the bit error rates of devices with these statistics."""
-    single = ber_1t1r(stats, None, forming_yield)
+    stats: Statistics, offset_sigma: float = 0.0, noise_sigma: float = 0.0, forming_yield: float = 1.0,
+    single_offset_sigma: float = 0.0,
+) -> ErrorRates:  # fmt: skip
+    """Return the bit error rates of devices with these statistics.
+
+    Parameters
+    ----------
+    stats : Statistics
+    offset_sigma, noise_sigma, forming_yield : float
+        As for :func:`ber_2t2r`.
+    single_offset_sigma : float
+        Offset of the amplifiers that compare single devices with a reference, in ln units.
+    """
+    seen = single_ended(stats, single_offset_sigma)
+    single = ber_1t1r(seen, None, forming_yield)
     return ErrorRates(
         single,
-        ber_1t1r(stats, equal_reference(stats), forming_yield),
+        ber_1t1r(seen, equal_reference(seen), forming_yield),
         ber_2t2r(stats, 0.0, 0.0, forming_yield),
         ber_2t2r(stats, offset_sigma, 0.0, forming_yield),
         ber_2t2r(stats, offset_sigma, noise_sigma, forming_yield),
@@ -144,7 +166,12 @@ def error_rates(
 def device_rates(device: DeviceModel, cycles: float = 0.0, seconds: float = 0.0) -> ErrorRates:
     """Return the bit error rates of `device` after `cycles`, `seconds` after programming."""
     stats = device.at(cycles, seconds)
-    return error_rates(stats, device.offset_sigma, device.read_noise_sigma, device.forming_yield)
+    return error_rates(stats, *amplifier(device))
+
+
+def amplifier(device: DeviceModel) -> tuple[float, float, float, float]:
+    """Return what :func:`error_rates` wants to know of a device beside its states."""
+    return device.pair_offset_sigma, device.read_noise_sigma, device.forming_yield, device.single_offset_sigma
 
 
 def equal_sigma_2t2r(p: ArrayLike) -> NDArray[np.float64]:
@@ -216,7 +243,7 @@ def separation_curve(
         The fields of :class:`ErrorRates`, falling.
     """
     stats = device.at(cycles, seconds) if device else Statistics(0.0, 1.0, 1.0, 1.0)
-    extra = (device.offset_sigma, device.read_noise_sigma, device.forming_yield) if device else ()
+    extra = amplifier(device) if device else ()
     low, high = stats.lrs_sigma, stats.hrs_sigma
     end = max(9.5 * (low + high) / 2, 1.3 * stats.separation)
     span = np.linspace(0.75 * (low + high), end, points)
@@ -252,6 +279,7 @@ def separation_for(
     offset_sigma: float = 0.0,
     noise_sigma: float = 0.0,
     forming_yield: float = 1.0,
+    single_offset_sigma: float = 0.0,
 ) -> Separation:
     """Return the separation at which devices, used in one way, reach an error rate.
 
@@ -261,8 +289,8 @@ def separation_for(
         Bit error rate, in [1e-30, 0.4].
     kind : str
         A field of :class:`ErrorRates`.
-    lrs_sigma, hrs_sigma, offset_sigma, noise_sigma, forming_yield : float
-        As for :class:`oxnor.models.devices.model.DeviceModel`.
+    lrs_sigma, hrs_sigma, offset_sigma, noise_sigma, forming_yield, single_offset_sigma : float
+        As for :func:`error_rates`.
 
     Raises
     ------
@@ -272,11 +300,11 @@ def separation_for(
     if not TARGET_MIN <= target <= 0.4:
         raise InputError(f"target error rate must be in [{TARGET_MIN:g}, 0.4], not {target:g}")
     sigma = math.sqrt((lrs_sigma**2 + hrs_sigma**2) / 2)
-    widest = math.sqrt(2 * sigma**2 + offset_sigma**2 + noise_sigma**2)
+    widest = math.sqrt(2 * sigma**2 + offset_sigma**2 + noise_sigma**2 + 2 * single_offset_sigma**2)
 
     def excess(d: float) -> float:
         stats = Statistics(_FAR, lrs_sigma, _FAR + d, hrs_sigma)
-        rates = error_rates(stats, offset_sigma, noise_sigma, forming_yield)
+        rates = error_rates(stats, offset_sigma, noise_sigma, forming_yield, single_offset_sigma)
         return math.log(max(getattr(rates, kind), 1e-300)) - math.log(target)
 
     low, high = 1e-9 * widest, 2 * 12 * widest

@@ -35,6 +35,7 @@ UNFORMED_OHM = 1e9
 TAGS = {
     "measured": "fitted to measurements",
     "published": "read in a published source",
+    "simulated": "simulated from a circuit and the models of a process, under the conditions that the source names",
     "chosen": "chosen so that the model has a desired property; does not describe a real device",
 }
 #: The numbers of a preset and their units; the second part of a name with a dot is a field of a law.
@@ -44,6 +45,8 @@ UNITS = {
     "lrs_sigma": "ln",
     "hrs_sigma": "ln",
     "offset_sigma": "ln",
+    "turning_offset_sigma": "ln",
+    "single_offset_sigma": "ln",
     "read_noise_sigma": "ln",
     "forming_yield": "1",
 }
@@ -52,6 +55,9 @@ for _prefix, _unit in (("wear", "cycles"), ("relaxation", "s")):
     UNITS |= {f"{_prefix}.{_n}": "ln/decade" for _n in ("lrs_mu", "hrs_mu", "lrs_sigma", "hrs_sigma")}
 #: The numbers that a preset must have; the others have the defaults of :class:`DeviceModel`.
 REQUIRED = ("lrs_median", "hrs_median", "lrs_sigma", "hrs_sigma")
+_AMPLIFIER = ("offset_sigma", "read_noise_sigma", "turning_offset_sigma", "single_offset_sigma")
+#: Numbers that a file has only where they are not 0: files of before have none.
+_NOT_ZERO = ("turning_offset_sigma", "single_offset_sigma")
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,8 @@ class DeviceModel:
     lrs_sigma, hrs_sigma : float
         Standard deviations of ln R, above 0.
     offset_sigma : float
-        Standard deviation of the offset of a sense amplifier, in ln units of resistance, 0 or more. Drawn once for each
-        column of a macro.
+        Standard deviation of the offset of a sense amplifier, in ln units of resistance, 0 or more: of the part that
+        stays with the bit lines, whatever the input is. Drawn once for each column of a macro.
     read_noise_sigma : float
         Standard deviation of what is added to the decision in each read, in ln units, 0 or more.
     forming_yield : float
@@ -103,6 +109,11 @@ class DeviceModel:
         For each number, by the name it has in a file; not part of the comparison of two models.
     uncertainty : Uncertainty, optional
         Of the numbers, where they are measured; not part of the comparison either.
+    turning_offset_sigma : float
+        Of the part of the offset that turns with the input: added for x = 1, subtracted for x = 0. Drawn once for each
+        column too.
+    single_offset_sigma : float
+        Standard deviation of the offset of an amplifier that compares one device with a reference (1T1R), 0 or more.
     """
 
     name: str
@@ -120,6 +131,8 @@ class DeviceModel:
     description: str = ""
     provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
     uncertainty: Uncertainty | None = field(default=None, compare=False, repr=False)
+    turning_offset_sigma: float = 0.0
+    single_offset_sigma: float = 0.0
 
     def __repr__(self) -> str:
         return (
@@ -134,9 +147,9 @@ class DeviceModel:
         require("hrs_median", high, rule, low < high < UNFORMED_OHM)
         for name in ("lrs_sigma", "hrs_sigma"):
             require(name, getattr(self, name), "above 0", getattr(self, name) > 0)
-        for name in ("offset_sigma", "read_noise_sigma"):
+        for name in _AMPLIFIER:
             require(name, getattr(self, name), "0 or more", getattr(self, name) >= 0)
-        for name in ("lrs_sigma", "hrs_sigma", "offset_sigma", "read_noise_sigma"):
+        for name in ("lrs_sigma", "hrs_sigma", *_AMPLIFIER):
             require(name, getattr(self, name), f"at most {LN_MAX:g}", getattr(self, name) <= LN_MAX)
         require("forming_yield", self.forming_yield, "in [0, 1]", 0 <= self.forming_yield <= 1)
         for name in ("valid_cycles", "valid_seconds"):
@@ -150,6 +163,11 @@ class DeviceModel:
                     self.at(cycles, seconds)
                 except InputError as e:
                     raise InputError(f"at {cycles:g} cycles and {seconds:g} s {e}") from None
+
+    @property
+    def pair_offset_sigma(self) -> float:
+        """Standard deviation of the whole offset of an amplifier of pairs, over amplifiers, at one input."""
+        return math.hypot(self.offset_sigma, self.turning_offset_sigma)
 
     def at(self, cycles: float = 0.0, seconds: float = 0.0) -> Statistics:
         """Return the statistics after `cycles` SET/RESET cycles, `seconds` after the last programming.
@@ -180,6 +198,7 @@ class DeviceModel:
     def to_json(self) -> dict[str, Any]:
         """Return the model as the JSON object of a preset file."""
         numbers = {name: getattr(self, name) for name in UNITS if "." not in name}
+        numbers = {name: value for name, value in numbers.items() if value or name not in _NOT_ZERO}
         for law, values in (("wear", self.wear), ("relaxation", self.relaxation)):
             if values.changes:
                 numbers |= {n: getattr(values, n.partition(".")[2]) for n in UNITS if n.startswith(f"{law}.")}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from .codes import CODES
-from .error_rates import ErrorRates
+from .error_rates import ErrorRates, amplifier
 from .model import UNFORMED_OHM, DeviceModel
 from .uncertainty import CONFIDENCE
 
@@ -44,15 +44,16 @@ def rate_intervals(
     high_mu = stats.hrs_mu + off("hrs_median", "hrs_mu")
     low = stats.lrs_sigma * np.exp(np.clip(off("lrs_sigma", "lrs_sigma") / stats.lrs_sigma, -20, 20))
     high = stats.hrs_sigma * np.exp(np.clip(off("hrs_sigma", "hrs_sigma") / stats.hrs_sigma, -20, 20))
-    rates = rates_of(low_mu, low, high_mu, high, device.offset_sigma, device.read_noise_sigma, device.forming_yield)
+    rates = rates_of(low_mu, low, high_mu, high, *amplifier(device))
     tail = (1 - confidence) / 2
     ends = {name: np.quantile(rates[name], (tail, 1 - tail)) for name in _RATES}
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def rates_of(
-    low_mu: Array, low: Array, high_mu: Array, high: Array, offset: float = 0.0, noise: float = 0.0, formed: float = 1.0
-) -> dict[str, Array]:
+    low_mu: Array, low: Array, high_mu: Array, high: Array, offset: float = 0.0, noise: float = 0.0,
+    formed: float = 1.0, single_offset: float = 0.0,
+) -> dict[str, Array]:  # fmt: skip
     """Return the rates of :func:`oxnor.models.devices.error_rates.error_rates` of many devices at once.
 
     Parameters
@@ -63,16 +64,19 @@ def rates_of(
         Of the sense amplifier, in ln units.
     formed : float
         Probability that a device formed.
+    single_offset : float
+        Of the amplifier of single devices, in ln units.
     """
     d = np.maximum(high_mu - low_mu, 1e-9)
-    p, q = low**-2.0, high**-2.0
-    log_ratio = 2 * np.log(high / low)
+    a, b = (np.hypot(sigma, single_offset) if single_offset else sigma for sigma in (low, high))
+    p, q = a**-2.0, b**-2.0
+    log_ratio = 2 * np.log(b / a)
     best = (d * d * q + log_ratio) / (d * q + np.sqrt(np.maximum(d * d * p * q + log_ratio * (p - q), 0)))
     far = math.log(UNFORMED_OHM) - low_mu
 
     def single(t: Array) -> Array:
-        above = formed * ndtr(-t / low) + (1 - formed) * ndtr((far - t) / high)
-        below = formed * ndtr((t - d) / high) + (1 - formed) * ndtr((t - far) / high)
+        above = formed * ndtr(-t / a) + (1 - formed) * ndtr((far - t) / b)
+        below = formed * ndtr((t - d) / b) + (1 - formed) * ndtr((t - far) / b)
         return (above + below) / 2
 
     def pair(extra: float) -> Array:
@@ -84,7 +88,7 @@ def rates_of(
 
     at_best = single(best)
     rates = {
-        "ber_1t1r": at_best, "ber_1t1r_equal": single(d * low / (low + high)), "ber_2t2r": pair(0.0),
+        "ber_1t1r": at_best, "ber_1t1r_equal": single(d * a / (a + b)), "ber_2t2r": pair(0.0),
         "ber_2t2r_offset": pair(offset**2), "ber_2t2r_read": pair(offset**2 + noise**2),
     }  # fmt: skip
     return rates | {f"secded_{code.n}_{code.k}": code.residual(at_best) for code in CODES}

@@ -19,6 +19,7 @@ from .error_rates import (
     equal_reference,
     separation_for,
     separations,
+    single_ended,
     wear_curve,
 )
 from .fit import Fit
@@ -87,6 +88,7 @@ def describe(
         A target error rate: adds the separation at which the device, with its sigmas, would reach it.
     """
     stats = model.at(cycles, seconds)
+    seen = single_ended(stats, model.single_offset_sigma)
     report: dict[str, Any] = {
         "device": model.name,
         "description": model.description,
@@ -100,8 +102,8 @@ def describe(
             "ratio": math.exp(stats.separation),
         },
         "reference": {
-            "best": math.exp(best_reference(stats)),
-            "equalising": math.exp(equal_reference(stats)),
+            "best": math.exp(best_reference(seen)),
+            "equalising": math.exp(equal_reference(seen)),
         },
         "error_rates": asdict(device_rates(model, cycles, seconds)),
     }
@@ -109,7 +111,8 @@ def describe(
         report["intervals"] = {key: {"low": low, "high": high} for key, (low, high) in ends.items()}
     if target is not None:
         aged = {"lrs_sigma": stats.lrs_sigma, "hrs_sigma": stats.hrs_sigma, "forming_yield": model.forming_yield}
-        aged |= {"offset_sigma": model.offset_sigma, "noise_sigma": model.read_noise_sigma}
+        aged |= {"offset_sigma": model.pair_offset_sigma, "noise_sigma": model.read_noise_sigma}
+        aged |= {"single_offset_sigma": model.single_offset_sigma}
         report["target"] = _target(target, **aged)
     if model.wear.changes:
         curve = wear_curve(model, seconds=seconds)

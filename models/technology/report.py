@@ -1,0 +1,55 @@
+"""The content of ``oxnor device circuit`` as a JSON object."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from .circuit import CELLS, ReadCircuit
+from .conditions import Plan, difference
+from .offsets import OffsetStatistics, statistics
+from .results import Read, Results
+
+
+def describe(plan: Plan, results: Results) -> dict[str, Any]:
+    """Return what a study has found; what is not known yet is left out."""
+    base = plan.circuit
+    return {
+        "circuit": base.to_json(),
+        "description": base.describe(),
+        "cell": CELLS[base.cell],
+        "simulator": results.simulator,
+        "reads": [
+            {"changed": difference(c, base), "circuit": c.to_json(), **_read(results.reads[c])}
+            for c in plan.reads if c in results.reads
+        ],
+        "offsets": [
+            {"changed": difference(c, base), "circuit": c.to_json(), "seed": plan.seed, **_offsets(c, results)}
+            for c in plan.offsets if c in results.offsets
+        ],
+    }  # fmt: skip
+
+
+def _read(read: Read) -> dict[str, Any]:
+    return {
+        "starts_from": "second cycle, after the same read",
+        "outputs": list(read.outputs), "right": read.right, "delay_ns": read.delay_ns,
+        "energy_fj": round(read.total_fj, 3), "energy_parts_fj": dict(read.energy_fj), "sense_ns": read.sense_ns,
+        "precharged_v": read.precharged_v, "left_mv": read.left_mv, "problems": read.problems(),
+    }  # fmt: skip
+
+
+def _offsets(circuit: ReadCircuit, results: Results) -> dict[str, Any]:
+    offsets = results.offsets[circuit]
+    found: OffsetStatistics | None = statistics(offsets)
+    start = "0 V, one precharge and one read"
+    if found is None:
+        return {"starts_from": start, "draws": len(offsets.flips), "known": 0}
+    inputs = ("x1", "x0") if found.stays else ("single",)
+    value = {"starts_from": start, "draws": found.draws, "known": found.known, "problems": found.problems}
+    value["nominal"] = [f if isinstance(f, str) else -f for f in offsets.nominal]
+    value |= {name: asdict(s) for name, s in zip(inputs, found.by_input, strict=True)}
+    if found.stays and found.turns and found.correlation:
+        value |= {"stays": asdict(found.stays), "turns": asdict(found.turns)}
+        value["correlation"] = dict(zip(("value", "low", "high"), found.correlation, strict=True))
+    return value

@@ -1,0 +1,1 @@
+"""What runs tools of circuit design: ngspice on a sense amplifier."""

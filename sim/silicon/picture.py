@@ -1,0 +1,85 @@
+"""Pictures of a circuit: the voltages of a read, and the offsets of drawn amplifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from oxnor.models.technology.circuit import ReadCircuit
+from oxnor.models.technology.offsets import known_offsets, statistics
+from oxnor.models.technology.results import Offsets, Waveform
+from oxnor.sim.drawing.plots import Plot
+
+Colours = Mapping[str, str]
+#: How each node is drawn: colour, dashes, what it is.
+_LOOKS: Mapping[str, tuple[str, Any, str]] = {
+    "sen": ("muted", (0, (1.2, 1.6)), "sense signal and word line"),
+    "bl": ("green", "-", "BL (LRS)"),
+    "blb": ("purple", (0, (6, 2)), "BLb (HRS)"),
+    "q": ("blue", "-", "q"),
+    "qb": ("orange", (0, (6, 2, 1.2, 2)), "qb"),
+}
+
+
+def draw_waveform(axes: Any, colours: Colours, waveform: Waveform) -> None:
+    """Draw the voltages of a precharge and a read."""
+    for name, (colour, dashes, label) in _LOOKS.items():
+        width = 1.4 if name == "sen" else 2.0
+        axes.plot(
+            waveform.time_ns, waveform.volts[name], color=colours[colour], ls=dashes, lw=width, label=label
+        )  # fmt: skip
+    axes.set(xlabel="time (ns)", ylabel="voltage (V)")
+    axes.grid(True, lw=0.5, alpha=0.4)
+    axes.legend(loc="center left")
+
+
+def draw_offsets(axes: Any, colours: Colours, offsets: Offsets) -> None:
+    """Draw how often each offset was found: the two parts of it, or that of single devices."""
+    values, found = known_offsets(offsets), statistics(offsets)
+    if found is None:
+        axes.text(0.5, 0.5, "fewer than four amplifiers", transform=axes.transAxes, ha="center", color=colours["ink"])
+        return
+    if found.stays and found.turns:
+        shown = {
+            "turns with the input": ((values[:, 0] - values[:, 1]) / 2, found.turns, "orange", "//"),
+            "stays with the bit lines": (values.sum(axis=1) / 2, found.stays, "blue", ""),
+        }
+    else:
+        shown = {"against a reference": (values[:, 0], found.by_input[0], "blue", "")}
+    edge = 1.05 * max(float(np.abs(v).max()) for v, *_ in shown.values())
+    bins = np.linspace(-edge, edge, 31)
+    x = np.linspace(-edge, edge, 301)
+    for name, (numbers, spread, colour, hatch) in shown.items():
+        label = f"{name}: sd {spread.sigma:.4f}"
+        axes.hist(
+            numbers, bins=bins, histtype="stepfilled", alpha=0.45, color=colours[colour], hatch=hatch, label=label
+        )  # fmt: skip
+        height = len(numbers) * (bins[1] - bins[0]) / (spread.sigma * np.sqrt(2 * np.pi))
+        bell = height * np.exp(-(((x - spread.mean) / spread.sigma) ** 2) / 2)
+        axes.plot(x, bell, color=colours[colour], lw=2)
+    axes.set(xlabel="offset (ln R)", ylabel="amplifiers")
+    axes.grid(True, lw=0.5, alpha=0.4)
+    axes.legend(loc="upper left")
+
+
+def circuit_plot(circuit: ReadCircuit, waveform: Waveform, offsets: Offsets) -> Plot:
+    """Return both pictures side by side."""
+    read = f"A read: {circuit.vdd:g} V, {circuit.lrs:g} and {circuit.hrs:g} ohm, {circuit.rows} rows"
+    title = f"Offset of {len(offsets.flips)} amplifiers"
+    panels = {
+        "read": (read, lambda axes, colours: draw_waveform(axes, colours, waveform)),
+        "offset": (title, lambda axes, colours: draw_offsets(axes, colours, offsets)),
+    }
+
+    def plot(names: tuple[str, ...], parts: Mapping[str, Plot]) -> Plot:
+        def draw(figure: Any, colours: Colours) -> None:
+            for k, name in enumerate(names):
+                axes = figure.add_subplot(1, len(names), k + 1)
+                panels[name][1](axes, colours)
+                axes.set_title(panels[name][0], loc="left")
+
+        return Plot("; ".join(panels[n][0] for n in names), (8.2 * len(names), 5.6), draw, parts)
+
+    return plot(tuple(panels), {name: plot((name,), {}) for name in panels})
