@@ -17,7 +17,7 @@ def print_circuit(report: dict[str, Any]) -> None:
     say(report["description"])
     say(f"{report['simulator']}; {report['cell']}. Bit-line capacitance is assumed: nothing was laid out.")
     reads = report["reads"]
-    rows = [(r["changed"] or "as above", _g(r["delay_ns"]), f"{r['energy_fj']:.1f}", _g(r["precharged_v"])) for r in reads]
+    rows = [(_name(r), _g(r["delay_ns"]), f"{r['energy_fj']:.1f}", _g(r["precharged_v"])) for r in reads]
     head = ("changed", "delay (ns)", "energy (fJ a bit)", "bit line precharged to (V)")
     print_table(head, rows, title="Reads, in the second cycle after the same read")
     right = sum(r["right"] for r in reads)
@@ -25,7 +25,7 @@ def print_circuit(report: dict[str, Any]) -> None:
     say(f"Every combination of {combinations} is right in {right} of {len(reads)} circuits.")
     for r in reads:
         if r["problems"]:
-            say(f"{r['changed'] or 'as above'}: {'; '.join(r['problems'])}.")
+            say(f"{_name(r)}: {'; '.join(r['problems'])}.")
     offsets = report["offsets"]
     if len(offsets) == 1:
         _print_offset(offsets[0])
@@ -33,7 +33,11 @@ def print_circuit(report: dict[str, Any]) -> None:
         _print_offsets(offsets)
     for o in offsets:
         for why, count in o.get("problems", {}).items():
-            say(f"{o['changed'] or 'as above'}: {count} of {o['draws']} amplifiers: {why}.")
+            say(f"{_name(o)}: {count} of {o['draws']} amplifiers: {why}.")
+
+
+def _name(result: dict[str, Any]) -> str:
+    return result["changed"] or "as above"
 
 
 def _g(value: float | None) -> str:
@@ -57,7 +61,7 @@ def _print_offsets(offsets: list[dict[str, Any]]) -> None:
     rows = []
     for o in offsets:
         cells = [f"{o[k]['sigma']:.4f} ({_span(o[k])})" if k in o else "" for k in keys]
-        rows.append((o["changed"] or "as above", f"{o['known']} of {o['draws']}", *cells))
+        rows.append((_name(o), f"{o['known']} of {o['draws']}", *cells))
     title = f"Standard deviation of the offset in ln R, from {offsets[0]['starts_from']}; 99 % intervals"
     print_table(("changed", "amplifiers", *(_PARTS[k] for k in keys)), rows, title=title)
 

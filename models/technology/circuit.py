@@ -24,7 +24,7 @@ CELLS = {
 #: Time that a bit line of 64 fF takes to settle at 1.8 V, in ns: chosen. It scales with the capacitance, and is never
 #: shorter than the outputs take.
 SETTLED_NS, SETTLED_FF, SETTLED_MIN_NS = 12.0, 64.0, 3.0
-#: By how much longer precharge and decision are given at lower supplies: chosen, so that both settle in the simulations.
+#: By how much longer precharge and decision are given at lower supplies: chosen, so that both settle in simulations.
 _PRECHARGE = ((0.9, 160.0), (1.0, 40.0), (1.2, 6.0), (1.5, 2.0), (1.8, 1.0), (2.0, 1.0))
 _DECISION = ((0.9, 6.0), (1.0, 3.0), (1.2, 1.6), (1.5, 1.2), (1.8, 1.0), (2.0, 1.0))
 #: Limits of numbers, (low, high, unit).

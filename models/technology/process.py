@@ -148,7 +148,7 @@ def _digest(path: Path) -> str:
 
 @cache
 def sky130() -> Process:
-    """Return the 1.8 V transistors of sky130 (BSIM4), cut to widths of 0.42 to 5 um; source in their folder's README."""
+    """Return the 1.8 V transistors of sky130 (BSIM4), cut to widths of 0.42 to 5 um; their folder names the source."""
     folder = Path(str(resources.files("oxnor.models"))) / "data" / SHIPPED
     normals: Mapping[str, tuple[str, ...]] = {
         "nfet": ("z_toxe", "z_vth0", "z_voff"), "pfet": ("z_toxe", "z_vth0", "z_voff", "z_nfactor"),

@@ -18,7 +18,7 @@ from oxnor.models.technology.process import NORMALS, Process
 EDGE_NS, PAUSE_NS = 0.1, 0.2
 #: Time before a read at which a netlist starts that goes on from a precharge, in ns.
 LEAD_NS = 0.05
-#: Of ngspice. The charge tolerance and trtol are tighter than usual: with the usual ones the flip of a decision moves by
+#: Of ngspice. Charge tolerance and trtol are tighter than usual: with the usual ones the flip of a decision moves by
 #: 0.01 in ln R with the time step, and at 1 V by 0.05; with these by less than 0.001.
 TOLERANCES = "method=gear reltol=1e-3 abstol=1e-13 vntol=1e-6 chgtol=1e-16 trtol=1"
 #: Length of a source or drain, in um, for its area and its edge.

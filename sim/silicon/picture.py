@@ -32,7 +32,7 @@ def draw_waveform(axes: Any, colours: Colours, waveform: Waveform) -> None:
         )  # fmt: skip
     axes.set(xlabel="time (ns)", ylabel="voltage (V)")
     axes.grid(True, lw=0.5, alpha=0.4)
-    axes.legend(loc="center left")
+    axes.legend(loc="center", bbox_to_anchor=(0.4, 0.72))
 
 
 def draw_offsets(axes: Any, colours: Colours, offsets: Offsets) -> None:
@@ -43,22 +43,20 @@ def draw_offsets(axes: Any, colours: Colours, offsets: Offsets) -> None:
         return
     if found.stays and found.turns:
         shown = {
-            "turns with the input": ((values[:, 0] - values[:, 1]) / 2, found.turns, "orange", "//"),
-            "stays with the bit lines": (values.sum(axis=1) / 2, found.stays, "blue", ""),
+            "stays with the bit lines": (values.sum(axis=1) / 2, found.stays, "blue", "-"),
+            "turns with the input": ((values[:, 0] - values[:, 1]) / 2, found.turns, "orange", (0, (6, 2))),
         }
     else:
-        shown = {"against a reference": (values[:, 0], found.by_input[0], "blue", "")}
+        shown = {"against a reference": (values[:, 0], found.by_input[0], "blue", "-")}
     edge = 1.05 * max(float(np.abs(v).max()) for v, *_ in shown.values())
     bins = np.linspace(-edge, edge, 31)
     x = np.linspace(-edge, edge, 301)
-    for name, (numbers, spread, colour, hatch) in shown.items():
+    for name, (numbers, spread, colour, dashes) in shown.items():
         label = f"{name}: sd {spread.sigma:.4f}"
-        axes.hist(
-            numbers, bins=bins, histtype="stepfilled", alpha=0.45, color=colours[colour], hatch=hatch, label=label
-        )  # fmt: skip
+        axes.hist(numbers, bins=bins, histtype="stepfilled", alpha=0.3, fc=colours[colour], ec="none")
         height = len(numbers) * (bins[1] - bins[0]) / (spread.sigma * np.sqrt(2 * np.pi))
         bell = height * np.exp(-(((x - spread.mean) / spread.sigma) ** 2) / 2)
-        axes.plot(x, bell, color=colours[colour], lw=2)
+        axes.plot(x, bell, color=colours[colour], lw=2, ls=dashes, label=label)
     axes.set(xlabel="offset (ln R)", ylabel="amplifiers")
     axes.grid(True, lw=0.5, alpha=0.4)
     axes.legend(loc="upper left")

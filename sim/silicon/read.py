@@ -117,7 +117,7 @@ def waveform(circuit: ReadCircuit, process: Process, sense_ns: float) -> Wavefor
         run(read_netlist(circuit, process, 1, 1, sense_ns, save="wave.data"), {"wave.data": path})
         table: NDArray[np.float64] = np.loadtxt(path)
     begin = period_ns(circuit, sense_ns) * 1e-9
-    table = table[table[:, 0] >= begin]
+    table = table[(table[:, 0] >= begin) & (table[:, 0] <= 2 * begin)]
     picked = table[np.linspace(0, len(table) - 1, min(_POINTS, len(table))).astype(int)]
     time = [_short(1e9 * (t - begin)) for t in picked[:, 0].tolist()]
     nodes = {name: tuple(round(v, 4) for v in picked[:, k + 1].tolist()) for k, name in enumerate(_NODES)}

@@ -1,4 +1,4 @@
-"""Simulates what a study asks for, a point at a time: what is shipped or was simulated before is not simulated again."""
+"""Simulates what a study asks for, point by point: what is shipped or was simulated before is not simulated again."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class Store:
     root: Path | None = None
     _netlists: str = field(init=False)
     _shipped: Results | None = field(init=False)
+    _simulators: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._netlists = netlists(self.process)
@@ -63,9 +64,9 @@ class Store:
             if results.netlists == self._netlists:
                 self._shipped = results
 
-    def empty(self, simulator: str = "ngspice") -> Results:
-        """Return results without any result."""
-        return Results(simulator, {}, self._netlists)
+    def empty(self) -> Results:
+        """Return results without any result, of the simulators of those that were found."""
+        return Results(" and ".join(sorted(self._simulators)) or "ngspice", {}, self._netlists)
 
     def entry(self, kind: str, circuit: ReadCircuit, seed: int = 0) -> Path:
         """Return the folder of a result in the cache."""
@@ -77,7 +78,7 @@ class Store:
         if not path.is_file():
             return None
         try:
-            return getattr(Results.load(path), kind).get(circuit)
+            return self._of(Results.load(path), kind, circuit)
         except InputError as e:
             logging.getLogger(__name__).warning("oxnor: %s: it is simulated again", e)
             return None
@@ -86,7 +87,13 @@ class Store:
         results = self._shipped
         if results is None or results.models.get(circuit.corner) != self.process.digest(circuit.corner):
             return None
-        return getattr(results, kind).get(circuit)
+        return self._of(results, kind, circuit)
+
+    def _of(self, results: Results, kind: str, circuit: ReadCircuit) -> Any:
+        found = getattr(results, kind).get(circuit)
+        if found is not None:
+            self._simulators.add(results.simulator)
+        return found
 
     def find(self, kind: str, circuit: ReadCircuit) -> Any:
         """Return a read or a waveform, or None if it is not known."""

@@ -40,6 +40,7 @@ from oxnor.models.exchange.import_network import import_network
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
+from oxnor.models.technology import results as circuit_results
 from oxnor.sim.sweeps.evaluator import work_for
 from oxnor.sim.sweeps.params import SweepParams
 from oxnor.sim.sweeps.run import header
@@ -240,6 +241,9 @@ def make_files(folder):
     zoo.load("mnist-spirit").save(folder / "spiking.npz")
     device_model.load("weak-3.3e-2").save(folder / "device.json")
     rows = [f"d{k % 5},{state},{g.lognormal(9 + 3 * (state == 'HRS'), 0.3):.1f}" for k in range(30) for state in ("LRS", "HRS")]
+    few = circuit_results.shipped()
+    of_default = {name: dict(itertools.islice(getattr(few, name).items(), 1)) for name in ("reads", "offsets")}
+    replace(few, **of_default, waveforms={}).save(folder / "circuit.json")
     (folder / "readings.csv").write_text("\n".join(["device,state,resistance", *rows]) + "\n")
     (folder / "design.toml").write_text(EXAMPLE)
     write_sets(folder, g)
@@ -292,6 +296,7 @@ def make_files(folder):
         "0-0-weights.bin": (in_folder("0-0-weights.bin", thresholds, import_network), (damage_bytes,), 2),
         "spiking.nir": (import_network, (damage_bytes,), 40),
         "larq.h5": (import_network, (damage_bytes,), 40),
+        "circuit.json": (circuit_results.Results.load, (damage_bytes, damaged_json_bytes), 1),
     }
 
 

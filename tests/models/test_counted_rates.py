@@ -84,7 +84,7 @@ def test_few_devices_have_no_law_of_tails():
 
 def test_rates_of_many_devices_at_once_are_those_of_each():
     g = np.random.default_rng(0)
-    for extra in ((0.0, 0.0, 1.0), (0.3, 0.2, 0.99)):
+    for extra in ((0.0, 0.0, 1.0), (0.3, 0.2, 0.99), (0.3, 0.2, 0.99, 0.4)):
         low, high, d = g.uniform(0.1, 1, 20), g.uniform(0.1, 1, 20), g.uniform(0.5, 5, 20)
         rates = rates_of(np.full(20, 8.0), low, 8.0 + d, high, *extra)
         for k in range(20):

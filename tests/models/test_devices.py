@@ -215,7 +215,7 @@ FILES = [
     (change("numbers/hrs_sigma/value", True), "hrs_sigma.value must be a number, not True"),
     (change("numbers/hrs_sigma/value", math.nan), "hrs_sigma.value must be a number, not nan"),
     (change("numbers/hrs_sigma/source", " "), "hrs_sigma.source must say where the number comes from, not ' '"),
-    (change("numbers/hrs_sigma/tag", "sure"), "hrs_sigma.tag must be one of measured, published, chosen, not 'sure'"),
+    (change("numbers/hrs_sigma/tag", "sure"), "hrs_sigma.tag must be one of measured, published, simulated, chosen, not 'sure'"),
     (change("numbers/hrs_sigma/note", "x"), "hrs_sigma: 'note' is not a field: there are value, unit, source, tag, valid"),
     (change("numbers/hrs_sigma/valid/seconds", None), "hrs_sigma.valid: seconds is missing"),
     (
@@ -302,7 +302,8 @@ json_values = st.recursive(
 @given(st.sampled_from(["", "numbers", *(f"numbers/{n}" for n in UNITS), "numbers/hrs_sigma/valid"]), st.data())
 def test_any_value_anywhere_is_one_sentence(place, data):
     """Whatever one value of a preset becomes: a device, or an InputError that names the file."""
-    value = preset()
+    device = replace(devices.load("wear-illustration"), turning_offset_sigma=0.1, single_offset_sigma=0.1)
+    value = device.to_json()
     target = value
     for key in filter(None, place.split("/")):
         target = target[key]
@@ -317,3 +318,14 @@ def test_any_value_anywhere_is_one_sentence(place, data):
         assert "\n" not in sentence
     else:
         device.at(device.valid_cycles[0], device.valid_seconds[0])
+
+
+def test_files_of_before_have_no_second_offset(tmp_path):
+    """A number that is 0 by default is written only where it is not, so that files stay as they were."""
+    device = devices.load("weak-3.3e-2")
+    device.save(tmp_path / "device.json")
+    assert (tmp_path / "device.json").read_bytes() == (devices._folder() / "weak-3.3e-2.json").read_bytes()
+    two = replace(device, turning_offset_sigma=0.03, single_offset_sigma=0.02)
+    two.save(tmp_path / "two.json")
+    assert devices.load(tmp_path / "two.json") == two
+    assert two != device

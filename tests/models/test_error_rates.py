@@ -247,9 +247,13 @@ def test_monte_carlo_at_the_rates_of_the_comparison(p1):
     assert found["ber_2t2r"].exact == pytest.approx(float(equal_sigma_2t2r(p1)))
 
 
-@pytest.mark.parametrize("name", ["weak-3.3e-2", "unformed-1e-3", "wear-illustration"])
+@pytest.mark.parametrize("name", ["weak-3.3e-2", "unformed-1e-3", "wear-illustration", "offsets"])
 def test_monte_carlo_of_every_kind(name):
-    device = devices.load(name)
+    """And of an amplifier whose offset has a part that turns with the input, and of one for single devices."""
+    device = devices.load("weak-3.3e-2" if name == "offsets" else name)
+    if name == "offsets":
+        device = dataclasses.replace(device, offset_sigma=0.2, turning_offset_sigma=0.6, single_offset_sigma=0.5)
+        assert device.pair_offset_sigma == pytest.approx(math.hypot(0.2, 0.6))
     age = {"cycles": device.valid_cycles[1], "seconds": 1e3}
     found = monte_carlo(device, 300_000, **age, seed=2)
     exact = device_rates(device, **age)
@@ -313,9 +317,9 @@ def test_wear_curve_of_a_device_that_holds_for_one_moment():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", [0.3, 1e-3, 1e-9, 1e-25])
 def test_inverse(kind, target):
-    sigmas = {"lrs_sigma": 0.4, "hrs_sigma": 0.7, "offset_sigma": 0.2, "noise_sigma": 0.1}
+    sigmas = {"lrs_sigma": 0.4, "hrs_sigma": 0.7, "offset_sigma": 0.2, "noise_sigma": 0.1, "single_offset_sigma": 0.3}
     found = separation_for(target, kind, **sigmas)
-    rates = error_rates(Statistics(0.0, 0.4, found.difference, 0.7), 0.2, 0.1)
+    rates = error_rates(Statistics(0.0, 0.4, found.difference, 0.7), 0.2, 0.1, 1.0, 0.3)
     assert getattr(rates, kind) == pytest.approx(target, rel=1e-6)
     assert found.ratio == pytest.approx(math.exp(found.difference))
     assert found.in_sigmas == pytest.approx(found.difference / math.sqrt((0.4**2 + 0.7**2) / 2))

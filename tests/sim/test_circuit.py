@@ -1,0 +1,199 @@
+"""The sense amplifier in SPICE: a read and a flip of each circuit, studies that go on, and what is not known."""
+
+import json
+import logging
+from dataclasses import replace
+
+import pytest
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.technology import results
+from oxnor.models.technology.circuit import ReadCircuit
+from oxnor.models.technology.conditions import Plan
+from oxnor.models.technology.process import sky130
+from oxnor.models.technology.results import Offsets, Read
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.synthesis import ToolError
+from oxnor.sim.silicon import netlist, offset, spice, study
+from oxnor.sim.silicon.picture import circuit_plot
+from oxnor.sim.silicon.read import read, waveform
+
+BASE = ReadCircuit()
+FAST = BASE.turned(precharge_ns=3.0)
+SHIPPED = results.shipped()
+
+
+def has_ngspice():
+    try:
+        return bool(spice.find_ngspice())
+    except InputError:
+        return False
+
+
+needs_ngspice = pytest.mark.skipif(not has_ngspice(), reason=f"ngspice is not installed: {toolchain.GET_NGSPICE}")
+
+
+def test_shipped_results_are_of_these_netlists():
+    """Else they are not found: whoever changes a netlist simulates them again with --full --results."""
+    assert study.netlists(sky130()) == SHIPPED.netlists
+
+
+@needs_ngspice
+@pytest.mark.parametrize("circuit", [FAST, BASE.turned(cell="1t1r")], ids=["2t2r", "1t1r"])
+def test_a_read_is_what_was_shipped(circuit):
+    found, before = read(circuit, sky130()), SHIPPED.reads[circuit]
+    assert found.outputs == before.outputs
+    assert found.delay_ns == pytest.approx(before.delay_ns, rel=0.02)
+    assert found.total_fj == pytest.approx(before.total_fj, rel=0.02)
+
+
+@needs_ngspice
+def test_a_flip_is_what_was_shipped():
+    """Amplifier 0 for both inputs: ngspice, models and draws repeat."""
+    found = [offset.flip(BASE, sky130(), x, netlist.draw(0, 0)) for x in (1, 0)]
+    assert found == pytest.approx(SHIPPED.offsets[BASE].flips[0], abs=0.002)
+
+
+@needs_ngspice
+def test_a_decision_without_time_is_not_called_one(monkeypatch):
+    """0.3 ns after a precharge nothing has settled: no delay, no output, no offset is made up."""
+    monkeypatch.setattr(ReadCircuit, "sense_ns", lambda *args, **options: 0.3)
+    found = read(BASE, sky130())
+    assert found.delay_ns is None
+    assert set(found.outputs) == {None}
+    assert found.problems()[0] == "does not settle within 0.3 ns"
+    assert offset.flip(BASE, sky130(), 1) == "does not settle"
+
+
+@needs_ngspice
+def test_models_that_ngspice_refuses():
+    broken = replace(sky130(), nmos=replace(sky130().nmos, name="none"))
+    with pytest.raises(ToolError, match=r"ngspice failed: .*none"):
+        read(BASE, broken)
+
+
+@pytest.mark.parametrize(
+    ("points", "flip"),
+    [
+        ([(-0.6, -1.8), (0.61, 1.8), (0.0, -1.8), (0.3, 1.8), (0.15, 1.8)], 0.075),
+        ([(-0.6, -1.8), (0.61, -1.8)], "no flip in [-0.6, 0.61]"),
+        ([(-0.6, -1.8), (0.61, 0.3)], "does not settle"),
+        ([(-0.6, -1.8), (0.61, 1.8), (0.0, 0.3), (0.3, 1.8)], "does not settle within 0.900"),
+        ([(-0.6, -1.8), (0.61, 1.8), (0.0, 1.8), (0.3, -1.8)], "flips more than once"),
+        ([(-0.6, -1.8), (0.61, 1.8), (0.1, -1.8), (0.104, 0.2), (0.108, 1.8)], 0.104),
+    ],
+)
+def test_a_flip_lies_between_what_has_settled(points, flip):
+    assert offset.flip_of(points, 1.44) == pytest.approx(flip)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"access_width": 9.0}, r"access_width must be in \[0.42, 5\] um for sky130, not 9"),
+        ({"vdd": 2.0}, r"vdd must be in \[0.9, 1.95\] V for sky130, not 2"),
+        ({"process": "other"}, "process must be sky130, not 'other'"),
+    ],
+)
+def test_circuits_that_the_models_do_not_hold_for(change, message):
+    with pytest.raises(InputError, match=message):
+        study.Study(Plan(BASE, (BASE.turned(**change),), (), 2), sky130())
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Points that were simulated, without ngspice."""
+    seen = []
+    monkeypatch.setattr(study, "find_ngspice", lambda: ("ngspice", "39"))
+    parts = {"supply": 1.0, "word_line": 1.0, "sense": 1.0}
+    one = Read((1, 0, 0, 1), 1.0, parts, 2.0, 1.0, 0.1)
+    monkeypatch.setattr(study, "read", lambda circuit, process: seen.append("read") or one)
+    wave = SHIPPED.waveforms[BASE]
+    monkeypatch.setattr(study, "waveform", lambda circuit, process, ns: seen.append("wave") or wave)
+
+    def flip(circuit, process, x, normals):
+        seen.append((x, None if normals is None else float(normals[0, 0])))
+        if len(seen) > flip.limit:
+            raise ToolError("stopped")
+        return 0.125 if normals is None else float(normals[0, x])
+
+    flip.limit = 1000
+    monkeypatch.setattr(study, "flip", flip)
+    return seen, flip
+
+
+OTHER = BASE.turned(rows=65)
+
+
+def test_a_study_that_is_stopped_goes_on(counted, tmp_path):
+    """With another circuit than the shipped: what was simulated is not simulated again, and the draws are the same."""
+    seen, flip = counted
+    made = study.Study(Plan(OTHER, (OTHER,), (OTHER,), 5, seed=7), sky130(), tmp_path)
+    assert made.missing(made.known()) == 7
+    flip.limit = 8
+    with pytest.raises(ToolError, match="stopped"):
+        made.run(1)
+    kept = made.known()
+    assert 1 <= len(kept.offsets[OTHER].flips) < 5
+    flip.limit, before = 1000, len(seen)
+    whole = made.run(2)
+    assert seen.count("read") == 1
+    assert len(seen) - before == 2 * (5 - len(kept.offsets[OTHER].flips))
+    expected = tuple((float(z[0, 1]), float(z[0, 0])) for z in (netlist.draw(7, k) for k in range(5)))
+    assert whole.offsets[OTHER] == Offsets(7, (0.125, 0.125), expected)
+    assert whole.simulator == "ngspice 39"
+    steps = len(seen)
+    again = study.Study(Plan(OTHER, (OTHER,), (OTHER,), 4, seed=7), sky130(), tmp_path).run()
+    assert len(again.offsets[OTHER].flips) == 4
+    assert len(seen) == steps
+    study.Study(Plan(OTHER, (OTHER,), (OTHER,), 5, seed=8), sky130(), tmp_path).run()
+    assert len(seen) > steps
+
+
+def test_damage_in_the_cache_is_simulated_again(counted, tmp_path, caplog):
+    seen, _ = counted
+    made = study.Study(Plan(OTHER, (OTHER,), (), 2), sky130(), tmp_path)
+    made.run(1)
+    path = made.store.entry("reads", OTHER) / "results.json"
+    value = json.loads(path.read_text())
+    value["reads"][0]["delay_ns"] = "1"
+    path.write_text(json.dumps(value))
+    with caplog.at_level(logging.WARNING):
+        made.run(1)
+    assert seen.count("read") == 2
+    assert "delay_ns must be a number of 0 or more, not '1': it is simulated again" in caplog.text
+
+
+def test_without_ngspice(monkeypatch, tmp_path):
+    """What is shipped is there; anything else is one sentence with the line that installs it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = study.Study(Plan(BASE, (BASE,), (BASE,), 200), sky130(), tmp_path).run()
+    assert found.reads[BASE] == SHIPPED.reads[BASE]
+    with pytest.raises(InputError, match=r"^ngspice is not installed: apt-get install ngspice$"):
+        study.Study(Plan(OTHER, (OTHER,), (), 2), sky130(), tmp_path).run()
+
+
+def test_an_old_ngspice(monkeypatch, tmp_path):
+    path = tmp_path / "ngspice"
+    path.write_text("#!/bin/sh\necho '** ngspice-20 : Circuit level simulation program'\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="ngspice must be 36 or newer, not 20"):
+        spice.find_ngspice()
+
+
+@needs_ngspice
+def test_waveform_ends_where_the_read_does():
+    wave = waveform(BASE, sky130(), 2.0)
+    assert wave.time_ns[0] < 0.01
+    assert wave.time_ns[-1] == pytest.approx(14.2, abs=0.1)
+    end = len(wave.time_ns) - 20
+    assert wave.volts["q"][end] > 1.7
+    assert wave.volts["qb"][end] < 0.1
+
+
+def test_picture_has_both_panels(tmp_path):
+    plot = circuit_plot(BASE, SHIPPED.waveforms[BASE], SHIPPED.offsets[BASE])
+    names = [p.name for p in plot.save(tmp_path / "c.svg", panels=True)]
+    assert names == ["c-read.svg", "c-offset.svg"]
+    assert "turns with the input: sd 0.02" in (tmp_path / "c-offset.svg").read_text()
