@@ -12,6 +12,8 @@ from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.datasets.options import DataOptions
+from oxnor.models.technology.names import DEFAULT as DEFAULT_TECHNOLOGY
+from oxnor.models.technology.names import find as find_technology
 from oxnor.sections import FOREIGN, Board, Device, Errors, Tolerance, name_or_path
 
 if TYPE_CHECKING:
@@ -26,13 +28,12 @@ if TYPE_CHECKING:
     from oxnor.results import Accuracy
     from oxnor.run import RunReport
     from oxnor.sim.drawing.picture import Picture
+    from oxnor.sim.silicon.energy import EnergyOptions
     from oxnor.sim.sweeps.params import WorkerOptions
     from oxnor.sim.sweeps.result import SweepResult
     from oxnor.sim.verify.inputs import Inputs
     from oxnor.sim.verify.options import RunOptions
 
-#: Keys of a design file that later versions use.
-RESERVED = {"technology": "this version of oxnor has no technologies yet"}
 #: What `oxnor run` may do, in this order.
 STEPS = ("import", "accuracy", "devices", "generate", "simulate", "sweep", "board")
 
@@ -62,6 +63,8 @@ class Design:
         A sweep of accuracy against error rate.
     board : Board or str, optional
         An FPGA board.
+    technology : str or path
+        Standard cells and macros of :meth:`energy`: a shipped technology, or a ``.toml`` file (docs/energy.md).
     verilog : VerilogOptions
         Names and reset in the Verilog of :meth:`generate`, and the reset on a board.
     steps : tuple of str
@@ -86,6 +89,7 @@ class Design:
     errors: Errors = field(default_factory=Errors)
     tolerance: Tolerance | None = None
     board: Board | str | None = None
+    technology: str | Path = DEFAULT_TECHNOLOGY
     verilog: VerilogOptions = field(default_factory=VerilogOptions)
     steps: tuple[str, ...] = ()
 
@@ -94,10 +98,12 @@ class Design:
             object.__setattr__(self, name, value)
 
         put("network", name_or_path(self.network, (".npz", *FOREIGN)))
+        put("technology", name_or_path(self.technology, (".toml",)))
         if isinstance(self.network, str):
             from oxnor.models import zoo
 
             zoo.find(self.network)
+        find_technology(self.technology)
         if self.device is not None and not isinstance(self.device, Device):
             put("device", Device(self.device))
         if isinstance(self.board, str):
@@ -119,7 +125,7 @@ class Design:
         from oxnor.models.base.toml import Reader
 
         path = Path(path)
-        return Reader(path, RESERVED).read(cls)._moved(path.parent)
+        return Reader(path).read(cls)._moved(path.parent)
 
     def _moved(self, folder: Path) -> Design:
         """Return the design with relative paths taken from `folder`."""
@@ -129,7 +135,7 @@ class Design:
 
         device = replace(self.device, model=path(self.device.model)) if isinstance(self.device, Device) else None
         return replace(
-            self, network=path(self.network), device=device,
+            self, network=path(self.network), device=device, technology=path(self.technology),
             data=replace(
                 self.data, source=path(self.data.source), labels=path(self.data.labels),
                 directory=path(self.data.directory), events=path(self.data.events),
@@ -329,6 +335,26 @@ class Design:
             self.loaded, inputs.images, labels=inputs.labels, errors=self.error_options, device=self.device_options,
             engine=self.config(), run=run or RunOptions(), progress=progress,
         )  # fmt: skip
+
+    def energy(self, options: EnergyOptions | None = None, *, progress: Callable[[str], object] | None = None) -> Any:
+        """Return energy, area and clock of the engine in standard cells, with RRAM and with SRAM macros.
+
+        Parameters
+        ----------
+        options : EnergyOptions, optional
+            Which RRAM macro, and whether clocks are gated; see :class:`oxnor.sim.EnergyOptions`.
+        progress : callable, optional
+            Told of what is done.
+
+        Returns
+        -------
+        oxnor.sim.silicon.report.EnergyReport
+        """
+        from oxnor.models.technology.technology import load
+        from oxnor.sim.silicon.energy import energy
+
+        tell = progress or (lambda what: None)
+        return energy(self.binarized, self.inputs(), self.config(), load(self.technology), options, progress=tell)
 
     def sweep_params(self) -> Any:
         """Return which trials a sweep has: :class:`oxnor.sim.SweepParams`."""

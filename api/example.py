@@ -13,6 +13,9 @@ EXAMPLE = '''\
 # .onnx, .h5 or .keras, .pt or .pth, .nir.
 network = "mnist-tfc"
 
+# Standard cells and macros for `oxnor energy`: a shipped technology, or a .toml file of your own (docs/energy.md).
+# technology = "ihp-sg13g2"
+
 # What `oxnor run` does. Default: all that this file describes, in this order.
 # steps = ["accuracy", "generate"]  # of: import, accuracy, devices, generate, simulate, sweep, board
 

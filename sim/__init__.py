@@ -6,9 +6,11 @@ if not __name__.startswith("oxnor."):
 from oxnor.models.base.lazy import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, {
+    "EnergyOptions": "oxnor.sim.silicon.energy",
     "RunOptions": "oxnor.sim.verify.options",
     "SweepParams": "oxnor.sim.sweeps.params",
     "WorkerOptions": "oxnor.sim.sweeps.params",
+    "energy": "oxnor.sim.silicon.energy",
     "inputs_for": "oxnor.sim.verify.inputs",
     "simulate": "oxnor.sim.verify.simulate",
     "sweep": "oxnor.sim.sweeps.run",

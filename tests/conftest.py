@@ -28,7 +28,7 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_network() -> Callable[..., Network]:
     """Return a maker of networks with thresholds around the middle, where both outputs are likely."""
 

@@ -223,4 +223,4 @@ def read_board(path: Path) -> Board:
     InputError
         Naming the file, its key and the rule.
     """
-    return Reader(path, {}).read(BoardFile).board()
+    return Reader(path).read(BoardFile).board()

@@ -214,4 +214,4 @@ def load(name_or_path: str | os.PathLike[str]) -> AnalogCell:
         known = names()
         raise InputError(f"must be one of {', '.join(known)}, or a .toml file, not {text!r}{near_names(text, known)}",
                          parameter="cell")  # fmt: skip
-    return Reader(path, {}).read(AnalogCell)
+    return Reader(path).read(AnalogCell)

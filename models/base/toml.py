@@ -24,12 +24,9 @@ class Reader:
     ----------
     path : Path
         The file, which errors name. Paths in it are relative to its folder.
-    reserved : mapping
-        Keys that have no use yet, and why.
     """
 
     path: Path
-    reserved: Mapping[str, str]
 
     def read(self, cls: type) -> Any:
         """Return the file as an instance of `cls`."""
@@ -43,9 +40,6 @@ class Reader:
             raise InputError(f"{self.path}: is not a TOML file: it must be text in UTF-8") from None
         except (ValueError, RecursionError) as e:  # besides its own: numbers of 5,000 digits, 1,000 brackets
             raise InputError(f"{self.path}: is not a TOML file: {e}") from None
-        for key, why in self.reserved.items():
-            if key in values:
-                raise InputError(f"{self.path}: {key} must not be given: {why}")
         return self.table(cls, values, "")
 
     def table(self, cls: type, values: Mapping[str, Any], where: str) -> Any:

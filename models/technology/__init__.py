@@ -1,1 +1,1 @@
-"""Circuits and processes: parameters, results of simulations as files, and laws derived from them; runs nothing."""
+"""Technologies: circuits and their simulated results, standard cells, memories, unit energies; runs nothing."""

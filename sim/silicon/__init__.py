@@ -1,1 +1,1 @@
-"""What runs tools of circuit design: ngspice on a sense amplifier."""
+"""What runs tools of circuit design: ngspice on a sense amplifier, Yosys and gates of whole engines."""

@@ -21,6 +21,7 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.sim.harness.loop import build_loop
 from oxnor.sim.runner.workers import cores
 from oxnor.sim.verify import shards
 from oxnor.sim.verify.binarized import prepare
@@ -31,7 +32,6 @@ from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.results import SimulationResult
 from oxnor.sim.verify.simulate import simulate
 
-from .loop import build_loop
 from .rows import Row, best
 
 #: Clock cycles of a measurement: seconds, so that its start does not count.

