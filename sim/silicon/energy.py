@@ -23,8 +23,8 @@ from oxnor.models.technology.sram import sram_for
 from oxnor.models.technology.technology import Rram, Technology
 from oxnor.sim.verify.inputs import Inputs
 
-from .gates import LANES, GateRun, run_gates
 from .gate_netlist import Netlist, read_netlist
+from .gates import LANES, GateRun, run_gates
 from .power import SLEW_NS, UnitPower, unit_powers
 from .program import Program, build_program
 from .report import EnergyReport, Excluded, Gates

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from oxnor.models.technology.library import Cell, Flop, Library, Pin
 
-from .gates import Activity
 from .gate_netlist import Instance, Netlist
+from .gates import Activity
 from .program import Program
 
 #: Slew at which tables are read, in ns; loads are the capacitances of the pins that a net drives.

@@ -20,8 +20,8 @@ from oxnor.models.base.files import build_root
 from oxnor.models.technology.technology import load
 from oxnor.sim.silicon.cells import cell_models
 from oxnor.sim.silicon.energy import EnergyOptions, energy, execute
-from oxnor.sim.silicon.gates import LANES, run_gates
 from oxnor.sim.silicon.energy_picture import energy_picture
+from oxnor.sim.silicon.gates import LANES, run_gates
 from oxnor.sim.silicon.report import total
 from oxnor.sim.silicon.synthesis import synthesize
 from oxnor.sim.verify.inputs import Inputs
