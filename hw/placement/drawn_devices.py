@@ -70,6 +70,8 @@ class LayerDevices:
         States of the noise generators before the first image.
     generators : ndarray of uint32, shape (groups, across)
         States of the generators of programming.
+    turning : ndarray of int64, shape (groups, across, cols)
+        Part of the offsets that turns with the input.
     """
 
     config: LayerConfig
@@ -78,6 +80,7 @@ class LayerDevices:
     offsets: NDArray[np.int64]
     noise: NDArray[np.uint32]
     generators: NDArray[np.uint32]
+    turning: NDArray[np.int64]
 
     @classmethod
     def draw(cls, weights: NDArray[np.bool_], config: LayerConfig, tables: DeviceTables, key: Any) -> LayerDevices:
@@ -92,16 +95,20 @@ class LayerDevices:
         numbers = rng.stream("columns", seed=seed, layer=layer, trial=trial)
         u = numbers.integers(0, 1 << 32, (config.groups, config.across, 2 * config.cols + 1), dtype=np.uint32)
         offsets = tables.offsets(np.ascontiguousarray(u[..., : config.cols]))
-        return cls(config, tables, pairs, offsets, seeds(u[..., config.cols : -1]), seeds(u[..., -1]))
+        turning = np.zeros(offsets.shape, np.int64)
+        if tables.turning_sigma:  # drawn after the others, which stay what they are without it
+            turning = tables.turnings(numbers.integers(0, 1 << 32, offsets.shape, dtype=np.uint32))
+        return cls(config, tables, pairs, offsets, seeds(u[..., config.cols : -1]), seeds(u[..., -1]), turning)
 
     @property
     def margins(self) -> NDArray[np.int32]:
-        """Decision of each pair without noise, shape (groups, across, reads, cols)."""
+        """Decision of each pair without noise and what turns with x, shape (groups, across, reads, cols)."""
         return margins(self.pairs, self.offsets)
 
-    def weights(self) -> NDArray[np.bool_]:
-        """Return what each synapse reads as without noise, shape (n_out, n_in)."""
-        return gather(self.margins > 0, self.config)
+    def weights(self, x: int = 1) -> NDArray[np.bool_]:
+        """Return what each synapse reads as without noise at input `x`, shape (n_out, n_in)."""
+        offsets = self.offsets + (self.turning if x else -self.turning)
+        return gather(margins(self.pairs, offsets) > 0, self.config)
 
     def text(self, group: int, across: int) -> str:
         """Return the memory image of one macro."""
@@ -110,7 +117,8 @@ class LayerDevices:
         pairs[:, : c.word_lines] = self.pairs[:, group, across]
         flags = np.zeros(c.cols, np.uint8)
         generator = np.full(c.cols, self.generators[group, across], np.uint32)
-        words = image_words(pairs, self.offsets[group, across], flags, self.noise[group, across], generator)
+        columns = (self.offsets[group, across], flags, self.noise[group, across], generator)
+        words = image_words(pairs, *columns, self.turning[group, across])
         return hex_lines(word_bits(words, 32), len(words))
 
     def popcounts(
@@ -133,6 +141,7 @@ class LayerDevices:
             self.noise.reshape(-1, c.cols).copy(),
             np.ascontiguousarray(split),
             used,
+            self.turning.reshape(-1, c.cols),
         )
         lanes = counts.reshape(c.groups, c.across, len(x), c.passes).sum(axis=1)
         return lanes.transpose(1, 2, 0).reshape(len(x), -1)[:, : c.n_out].astype(np.int32)
@@ -150,6 +159,7 @@ class LayerDevices:
             self.noise.transpose(1, 2, 0).reshape(columns, 1).copy(),
             np.ascontiguousarray(split),
             (number < c.n_in).astype(np.int64),
+            np.ascontiguousarray(self.turning.transpose(1, 2, 0)).reshape(columns, 1),
         )
         neurons = counts.reshape(-1, c.groups, len(inputs)).sum(axis=1)
         return neurons.T[:, : c.n_out].astype(np.int32)
@@ -198,12 +208,15 @@ class EngineDevices:
         return self.layers[0].tables
 
     def faults(self) -> FaultMap:
-        """Return the synapses that read wrong without noise."""
+        """Return the synapses that read wrong without noise, at one input at least."""
         return self._faults(range(len(self.layers)))
 
     def _faults(self, layers: Iterable[int]) -> FaultMap:
         weights = [y.weights for y in self.network.layers]
-        wrong = {k: np.flatnonzero(self.layers[k].weights() != weights[k]) for k in layers}
+        wrong = {
+            k: np.flatnonzero((self.layers[k].weights(1) != weights[k]) | (self.layers[k].weights(0) != weights[k]))
+            for k in layers
+        }
         return FaultMap(tuple(w.shape for w in weights), wrong)
 
     def stored(self) -> Network:
@@ -212,17 +225,20 @@ class EngineDevices:
         Raises
         ------
         InputError
-            If there are macros that hold bits, and reads are noisy.
+            If there are macros that hold bits, and reads are noisy or depend on the input.
         """
         of_bits = [k for k, y in enumerate(self.layers) if not y.config.macro.has_devices]
         if not of_bits:
             return self.network
-        if self.tables.noise_sigma:
-            kind = self.layers[of_bits[0]].config.macro_kind
-            raise InputError(
-                f"device: read_noise_sigma must be 0 for macros of kind {kind}, which read the same every time:"
-                " use macros of kind devices"
-            )
+        kind = self.layers[of_bits[0]].config.macro_kind
+        for name, sigma in (
+            ("read_noise_sigma", self.tables.noise_sigma), ("turning_offset_sigma", self.tables.turning_sigma),
+        ):  # fmt: skip
+            if sigma:
+                raise InputError(
+                    f"device: {name} must be 0 for macros of kind {kind}, which read the same every time:"
+                    " use macros of kind devices"
+                )
         return self._faults(of_bits).apply(self.network)
 
     def scores(self, images: NDArray) -> NDArray[np.int64]:

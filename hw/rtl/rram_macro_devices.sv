@@ -4,8 +4,9 @@
 // offset of each column's sense amplifier, noise in each read, programming that draws a new ln R, and endurance
 // counters. Integers only: models/devices/device_macro.py repeats every bit. All in steps of 2**-10 of ln(R / ohm).
 //
-//   decision   w = ln R(BLb) - ln R(BL) + offset + noise > 0: a tie reads as 0. The offset is referred to the bit
-//              lines, so that it inverts the stored weight whatever x is; q = XNOR(w, x) ^ flip.
+//   decision   w = ln R(BLb) - ln R(BL) + offset + noise > 0: a tie reads as 0; q = XNOR(w, x) ^ flip. The offset has
+//              a part that stays with the bit lines, so that it inverts the stored weight whatever x is, and a part
+//              that turns with the input: added for x = 1, subtracted for x = 0.
 //   noise      one generator a column (xorshift32), stepped at each edge with sense = 1 and then read through the
 //              table of the normal distribution.
 //   prog_*     FORM and SET draw an LRS value, RESET an HRS value, by the statistics of the device's wear bucket: the
@@ -15,7 +16,7 @@
 //
 // INIT_FILE   ROWS + 3 words of 32 bits a column, column 0 in the low bits:
 //             rows       {BLb stuck, ln R of BLb [14:0], BL stuck, ln R of BL [14:0]}
-//             ROWS       [15:0] offset, two's complement; [16] what a dead column reads, [17] the column is dead
+//             ROWS       [15:0] offset that stays, [31:20] that turns, two's complement; [16] what a dead column reads, [17] the column is dead
 //                        (open bit line); [18] what a dead amplifier gives, [19] the amplifier is dead (latch stuck)
 //             ROWS + 1   state of the noise generator, not 0
 //             ROWS + 2   column 0: state of the generator of programming, not 0
@@ -165,12 +166,15 @@ module rram_macro_devices #(
 
   integer d;
   reg signed [19:0] margin;
+  reg signed [19:0] turn;
   reg w;
   always_comb begin
     agree = {COLS{1'b0}};
     for (d = 0; d < COLS; d = d + 1) begin
       margin = 20'($signed({1'b0, r[32*d+16+:15]})) - 20'($signed({1'b0, r[32*d+:15]}))
           + 20'($signed(column[32*d+:16])) + 20'($signed(noise[18*d+:18]));
+      turn = 20'($signed(column[32*d+20+:12]));
+      margin = xr[d] ? margin + turn : margin - turn;
       w = column[32*d+17] ? column[32*d+16] : margin > 0;
       agree[d] = column[32*d+19] ? column[32*d+18] : ~(w ^ xr[d]);
     end

@@ -35,14 +35,15 @@ from .device_macro_kernels import (
     STEPS,
     STUCK,
     TOP,
+    TURNING_MAX,
     Amplifiers,
 )
 from .model import DeviceModel
 
 __all__ = [
     "AGE_LIMIT", "AMPLIFIER_DEAD", "AMPLIFIER_GIVES", "BUCKETS", "COLUMN_DEAD", "COLUMN_READS", "COUNT_BITS", "FORM",
-    "NORMAL_STEPS", "RESET", "SET", "SIGMA_STEPS", "STEPS", "STUCK", "TOP", "DeviceMacro", "DeviceTables",
-    "count_reads", "image_words", "margins", "normal_table", "seeds",
+    "NORMAL_STEPS", "RESET", "SET", "SIGMA_STEPS", "STEPS", "STUCK", "TOP", "TURNING_MAX", "DeviceMacro",
+    "DeviceTables", "count_reads", "image_words", "margins", "normal_table", "seeds",
 ]
 
 @cache
@@ -76,11 +77,13 @@ class DeviceTables:
         ln R of LRS (row 0) and HRS (row 1) in each wear bucket, in steps of 1 / :data:`STEPS`, and its standard
         deviation in steps of 1 / :data:`SIGMA_STEPS`.
     noise_sigma, offset_sigma : int
-        Of a read and of a sense amplifier, in steps of 1 / :data:`SIGMA_STEPS`.
+        Of a read and of a sense amplifier, in steps of 1 / :data:`SIGMA_STEPS`: of the offset the part that stays.
     form_fails : int
         FORM fails if a 32-bit number is below it.
     age : int
         SET/RESET cycles of every device before its first operation here.
+    turning_sigma : int
+        Of the part of a sense amplifier's offset that turns with the input, as `offset_sigma`.
     """
 
     means: NDArray[np.int64]
@@ -89,6 +92,7 @@ class DeviceTables:
     offset_sigma: int = 0
     form_fails: int = 0
     age: int = 0
+    turning_sigma: int = 0
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[Any, int]] = {
@@ -96,6 +100,7 @@ class DeviceTables:
             "sigmas": (self.sigmas, (1 << 16) - 1),
             "noise_sigma": (self.noise_sigma, (1 << 16) - 1),
             "offset_sigma": (self.offset_sigma, (1 << 16) - 1),
+            "turning_sigma": (self.turning_sigma, (1 << 16) - 1),
             "form_fails": (self.form_fails, (1 << 32) - 1),
             "age": (self.age, AGE_LIMIT - 1),
         }
@@ -138,8 +143,10 @@ class DeviceTables:
         ]
         (noise_sigma,) = fixed("read_noise_sigma", [device.read_noise_sigma], SIGMA_STEPS, (1 << 16) - 1)
         (offset_sigma,) = fixed("offset_sigma", [device.offset_sigma], SIGMA_STEPS, (1 << 16) - 1)
+        turning = [device.turning_offset_sigma]
+        (turning_sigma,) = fixed("turning_offset_sigma", turning, SIGMA_STEPS, (1 << 16) - 1)
         fails = min(round((1 - device.forming_yield) * 2**32), 2**32 - 1)
-        return cls(np.array(means), np.array(sigmas), noise_sigma, offset_sigma, fails, int(cycles))
+        return cls(np.array(means), np.array(sigmas), noise_sigma, offset_sigma, fails, int(cycles), turning_sigma)
 
     def __repr__(self) -> str:
         return f"DeviceTables(noise_sigma={self.noise_sigma}, offset_sigma={self.offset_sigma}, age={self.age})"
@@ -165,6 +172,10 @@ class DeviceTables:
     def offsets(self, u: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Return the offset of an amplifier for each 32 random bits, in steps of ln R."""
         return np.clip(self.deviations(u, self.offset_sigma), -(1 << 15), (1 << 15) - 1)
+
+    def turnings(self, u: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Return the part of an offset that turns with the input for each 32 random bits, in steps of ln R."""
+        return np.clip(self.deviations(u, self.turning_sigma), -TURNING_MAX, TURNING_MAX)
 
     def programmed(self, weights: NDArray[np.bool_], u: NDArray[np.uint32]) -> NDArray[np.uint16]:
         """Return ln R of freshly formed and programmed pairs.
@@ -210,9 +221,9 @@ def _dead_columns(flags: NDArray[np.uint8]) -> NDArray[np.int8]:
     return np.where(flags & COLUMN_DEAD, flags & COLUMN_READS, -1).astype(np.int8)
 
 
-def _amplifiers(flags: NDArray[np.uint8], tables: DeviceTables) -> Amplifiers:
+def _amplifiers(flags: NDArray[np.uint8], turning: NDArray[np.int64], tables: DeviceTables) -> Amplifiers:
     gives = np.where(flags & AMPLIFIER_DEAD, (flags & AMPLIFIER_GIVES) // AMPLIFIER_GIVES, -1).astype(np.int8)
-    return Amplifiers(_dead_columns(flags), gives, tables.noise_sigma, normal_table())
+    return Amplifiers(_dead_columns(flags), gives, tables.noise_sigma, normal_table(), turning)
 
 
 def count_reads(
@@ -222,6 +233,7 @@ def count_reads(
     noise: NDArray[np.uint32],
     x: NDArray[np.bool_],
     used: NDArray[np.int64],
+    turning: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Return the agreeing bits that macros count while they read all their rows in order, image after image.
 
@@ -237,13 +249,16 @@ def count_reads(
         Inputs on the columns.
     used : ndarray of int64, shape (across, slices)
         Columns in use.
+    turning : ndarray of int64, shape (macros, cols), optional
+        Part of the offsets that turns with the input. Default 0.
 
     Returns
     -------
     ndarray of int64, shape (macros, n, reads // slices)
     """
     counts = np.zeros((len(margin), len(x), margin.shape[1] // x.shape[2]), np.int64)
-    kernels.count(margin, _amplifiers(flags, tables), noise, x, used, counts)
+    turning = np.zeros(flags.shape, np.int64) if turning is None else turning
+    kernels.count(margin, _amplifiers(flags, turning, tables), noise, x, used, counts)
     return counts
 
 
@@ -268,6 +283,9 @@ class DeviceMacro:
         Operations that each device has had; saturate. Default 0.
     count_bits : int
         Width of the counters.
+    turning : ndarray of int64, shape (cols,), optional
+        Part of the offsets that turns with the input: added for x = 1, subtracted for x = 0; at most
+        :data:`TURNING_MAX`. Default 0.
 
     Examples
     --------
@@ -285,8 +303,11 @@ class DeviceMacro:
     generator: int = 1
     operations: NDArray[np.int64] = None  # type: ignore[assignment]  # an array once made
     count_bits: int = COUNT_BITS
+    turning: NDArray[np.int64] = None  # type: ignore[assignment]  # the same
 
     def __post_init__(self) -> None:
+        if self.turning is None:
+            self.turning = np.zeros(self.pairs.shape[2], np.int64)
         if self.operations is None:
             self.operations = np.zeros(self.pairs.shape, np.int64)
 
@@ -301,16 +322,17 @@ class DeviceMacro:
         noise = np.arange(1, cols + 1, dtype=np.uint32)
         return cls(tables, pairs, np.zeros(cols, np.int64), np.zeros(cols, np.uint8), noise)
 
-    def weights(self) -> NDArray[np.bool_]:
-        """Return what reads without noise give, shape (rows, cols); dead amplifiers aside."""
+    def weights(self, x: int = 1) -> NDArray[np.bool_]:
+        """Return the weights that reads without noise find at input `x`, shape (rows, cols); dead amplifiers aside."""
         reads = _dead_columns(self.flags)
-        return np.where(reads >= 0, reads == 1, margins(self.pairs, self.offsets) > 0)
+        offsets = self.offsets + (self.turning if x else -self.turning)
+        return np.where(reads >= 0, reads == 1, margins(self.pairs, offsets) > 0)
 
     def read(self, rows: NDArray[np.int64], x: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Sense rows one after the other; return q, shape (n, cols), of x, shape (n, cols), without error mask."""
         out = np.empty(x.shape, np.bool_)
         margin = margins(self.pairs, self.offsets)
-        kernels.decide(rows, x, margin, _amplifiers(self.flags, self.tables), self.noise, out)
+        kernels.decide(rows, x, margin, _amplifiers(self.flags, self.turning, self.tables), self.noise, out)
         return out
 
     def program(self, op: int, side: int, row: int, col: int) -> None:
@@ -330,7 +352,7 @@ class DeviceMacro:
     def words(self) -> NDArray[np.uint32]:
         """Return the memory file, shape (rows + 3, cols); the SystemVerilog documents the layout."""
         generator = np.full(self.noise.shape, self.generator, np.uint32)
-        return image_words(self.pairs, self.offsets, self.flags, self.noise, generator)
+        return image_words(self.pairs, self.offsets, self.flags, self.noise, generator, self.turning)
 
 
 def image_words(
@@ -339,10 +361,12 @@ def image_words(
     flags: NDArray[np.uint8],
     noise: NDArray[np.uint32],
     generator: NDArray[np.uint32],
+    turning: NDArray[np.int64] | int = 0,
 ) -> NDArray[np.uint32]:
     """Return memory files, shape (..., rows + 3, cols): the pairs, then rows with the rest of the initial state."""
     pair_words = pairs[1].astype(np.uint32) << 16 | pairs[0]
     columns = flags.astype(np.uint32) << 16 | (offsets & 0xFFFF).astype(np.uint32)
+    columns |= (np.broadcast_to(turning, offsets.shape) & 0xFFF).astype(np.uint32) << 20
     extra = np.stack([columns, noise, generator], axis=-2)
     return np.concatenate([pair_words, extra], axis=-2)
 

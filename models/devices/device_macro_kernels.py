@@ -18,6 +18,8 @@ STUCK = 1 << 15
 SIGMA_STEPS, NORMAL_STEPS = 1 << 13, 1 << 12
 #: Wear buckets of each state: the bit length of the number of SET/RESET cycles.
 BUCKETS = 42
+#: Largest part of an offset that turns with the input, in steps of ln R.
+TURNING_MAX = (1 << 11) - 1
 #: Cycles before the first operation are below this.
 AGE_LIMIT = 1 << 40
 #: Bits of the endurance counters, in operations since the macro was loaded.
@@ -42,12 +44,15 @@ class Amplifiers(NamedTuple):
         Standard deviation of the noise of a read, in steps of 1 / :data:`SIGMA_STEPS`.
     normal : ndarray of uint16, shape (1024,)
         Magnitudes of the normal distribution.
+    turning : ndarray of int64
+        What is added to the decision for x = 1 and subtracted for x = 0, for each column.
     """
 
     reads: NDArray[np.int8]
     gives: NDArray[np.int8]
     sigma: int
     normal: NDArray[np.uint16]
+    turning: NDArray[np.int64]
 
 
 @numba.njit(cache=True, inline="always")
@@ -104,12 +109,13 @@ def program(steps, generator, pairs, operations, means, sigmas, limits, normal):
 @numba.njit(cache=True)
 def decide(rows, x, margins, amplifiers, noise, out):
     """Fill `out` (n, cols) with q of each read, and step the generators."""
-    reads, gives, sigma, normal = amplifiers
+    reads, gives, sigma, normal, turning = amplifiers
     for c in range(noise.size):
         s = np.int64(noise[c])
         for n in range(rows.size):
             s = _step(s)
-            w = margins[rows[n], c] + _drawn(s, sigma, normal) > 0
+            turn = turning[c] if x[n, c] else -turning[c]
+            w = margins[rows[n], c] + turn + _drawn(s, sigma, normal) > 0
             if reads[c] >= 0:
                 w = reads[c] == 1
             out[n, c] = gives[c] == 1 if gives[c] >= 0 else w == x[n, c]
@@ -119,7 +125,7 @@ def decide(rows, x, margins, amplifiers, noise, out):
 @numba.njit(parallel=True, cache=True)
 def count(margins, amplifiers, noise, x, used, counts):
     """Add up the agreeing bits of each image and pass: see ``device_macro.count_reads``."""
-    reads, gives, sigma, normal = amplifiers
+    reads, gives, sigma, normal, turning = amplifiers
     macros, rows, cols = margins.shape
     slices = x.shape[2]
     for m in numba.prange(macros):
@@ -132,7 +138,8 @@ def count(margins, amplifiers, noise, x, used, counts):
                 for r in range(rows):
                     s = _step(s)
                     if c < used[h, slice_]:
-                        w = margins[m, r, c] + _drawn(s, sigma, normal) > 0
+                        turn = turning[m, c] if x[i, h, slice_, c] else -turning[m, c]
+                        w = margins[m, r, c] + turn + _drawn(s, sigma, normal) > 0
                         if reads[m, c] >= 0:
                             w = reads[m, c] == 1
                         q = gives[m, c] == 1 if gives[m, c] >= 0 else w == x[i, h, slice_, c]

@@ -99,13 +99,15 @@ def _quiet(device: DeviceModel, cycles: int) -> DeviceTables:
 def drawn_point(device: DeviceModel, cycles: int, *, pairs: int = DRAWN, seed: int = 0) -> WearPoint:
     """Return the errors of pairs that numpy draws in fixed point, each with a sense amplifier of its own."""
     tables = _quiet(device, cycles)
-    errors = 0
+    turns, errors = bool(tables.turning_sigma), 0
     for chunk, start in enumerate(range(0, pairs, _CHUNK)):
         count = min(_CHUNK, pairs - start)
-        u = rng.stream("pairs", seed=seed, layer=cycles, trial=chunk).integers(0, 1 << 32, (5, count), np.uint32)
+        numbers = rng.stream("pairs", seed=seed, layer=cycles, trial=chunk)
+        u = numbers.integers(0, 1 << 32, (5 + turns, count), np.uint32)
         weights = np.arange(count) % 2 == 0
         ln_r = tables.programmed(weights, u[:4].reshape(2, 2, count))
-        errors += int(np.count_nonzero((margins(ln_r[:, None], tables.offsets(u[4]))[0] > 0) != weights))
+        offsets = tables.offsets(u[4]) + (tables.turnings(u[5]) if turns else 0)  # at x = 1
+        errors += int(np.count_nonzero((margins(ln_r[:, None], offsets)[0] > 0) != weights))
     return WearPoint(cycles, errors, pairs, _exact(device, cycles))
 
 
@@ -140,9 +142,12 @@ def rtl_point(
         If a bit differs from the golden model.
     """
     macro = DeviceMacro.unformed(_quiet(device, cycles), ROWS, COLS)
-    u = rng.stream("columns", seed=seed, layer=cycles, trial=0).integers(0, 1 << 32, 2 * COLS + 1, np.uint32)
+    numbers = rng.stream("columns", seed=seed, layer=cycles, trial=0)
+    u = numbers.integers(0, 1 << 32, 2 * COLS + 1, np.uint32)
     macro.offsets, macro.noise = macro.tables.offsets(u[:COLS].copy()), seeds(u[COLS:-1])
     macro.generator = int(seeds(u[-1:])[0])
+    if macro.tables.turning_sigma:
+        macro.turning = macro.tables.turnings(numbers.integers(0, 1 << 32, COLS, np.uint32))
     weights = np.random.default_rng([seed, cycles]).random((rounds, ROWS, COLS)) < 0.5
     testbench = UnitTestbench(
         "macros.tb_wear",

@@ -22,6 +22,7 @@ from oxnor.models.devices.device_macro import (
     STEPS,
     STUCK,
     TOP,
+    TURNING_MAX,
     DeviceMacro,
     DeviceTables,
     count_reads,
@@ -242,9 +243,10 @@ def test_counts_of_a_layer_are_those_of_single_reads():
     noise = seeds(numbers(11, macros, cols))
     x = g.random((n, across, slices, cols)) < 0.5
     used = np.array([[5, 5], [5, 3], [5, 0]])
-    counts = count_reads(tables, margins(pairs, offsets), flags, noise.copy(), x, used)
+    turning = g.integers(-300, 300, (macros, cols))
+    counts = count_reads(tables, margins(pairs, offsets), flags, noise.copy(), x, used, turning)
     for m in range(macros):
-        macro = DeviceMacro(tables, pairs[:, m], offsets[m], flags[m], noise[m].copy())
+        macro = DeviceMacro(tables, pairs[:, m], offsets[m], flags[m], noise[m].copy(), turning=turning[m])
         h = m % across
         for i in range(n):
             for r in range(reads):
@@ -254,6 +256,17 @@ def test_counts_of_a_layer_are_those_of_single_reads():
     assert not counts.any()
 
 
+def test_what_turns_with_the_input_is_added_for_1_and_subtracted_for_0():
+    """Pairs at a distance of 3: an offset of 5 that turns decides for x = 1 and against it for x = 0: q is 1 for both."""
+    tables = flat_tables()
+    pairs = np.array([[[13, 13, 13, 13]], [[10, 10, 10, 10]]], np.uint16)
+    macro = DeviceMacro(tables, pairs, np.zeros(4, int), np.zeros(4, np.uint8), np.ones(4, np.uint32), turning=np.array([0, 5, -5, 2]))
+    q = macro.read(np.zeros(2, int), np.array([[1] * 4, [0] * 4], bool))
+    assert q.tolist() == [[False, True, False, False], [True, True, False, True]]
+    assert macro.weights(1).tolist() == [[False, True, False, False]]
+    assert macro.weights(0).tolist() == [[False, False, True, False]]
+
+
 def test_words_hold_each_field():
     tables = flat_tables()
     pairs = np.array([[[1, 2]], [[STUCK | 3, 4]]], np.uint16)
@@ -261,6 +274,8 @@ def test_words_hold_each_field():
     assert macro.words().tolist() == [
         [0x8003_0001, 0x0004_0002], [0x0009_FFFF, 5], [6, 7], [8, 8]
     ]  # fmt: skip
+    macro.turning = np.array([-1, TURNING_MAX])
+    assert macro.words()[1].tolist() == [0xFFF9_FFFF, 0x7FF0_0005]
     many = image_words(pairs[:, None], np.zeros((1, 2), int), np.zeros((1, 2), np.uint8), *np.zeros((2, 1, 2), np.uint32))
     assert many.shape == (1, 4, 2)
 

@@ -81,6 +81,24 @@ def test_an_offset_is_that_of_one_column_of_one_macro(random_network):
     assert same(draw_faults(network, ideal, macro=(8, 16)), draw_faults(network, ideal, macro=(32, 16)))
 
 
+def test_what_turns_with_the_input_is_as_for_an_input_drawn_for_each_synapse(random_network):
+    """With nearly equal devices it decides alone: both bits in every column, as often as each input is drawn."""
+    network = random_network((50, 70))
+    device = DeviceModel("flat", 1e4, 1.0001e4, 1e-4, 1e-4, turning_offset_sigma=1.0)
+    bits = draw_faults(network, device, macro=(70, 50)).apply(network).layers[0].weights
+    assert 0.45 < bits.mean() < 0.55
+    assert np.all((bits.mean(axis=0) > 0.2) & (bits.mean(axis=0) < 0.8))
+    plain = DeviceModel("d", 1e4, 5e4, 0.5, 0.5)
+    few, more = (draw_faults(network, replace(plain, turning_offset_sigma=s), seed=1) for s in (1e-9, 1.0))
+    assert same(few, draw_faults(network, plain, seed=1))
+    assert more.count > few.count
+    wide = random_network((784, 700, 10))
+    device = replace(devices.load("weak-3.3e-2"), turning_offset_sigma=0.5)
+    wrong = sum(draw_faults(wide, device, trial=t, macro=(1, 64)).wrong(wide) for t in range(3))
+    low, high = interval(wrong, 3 * wide.n_weights)
+    assert low <= device_rates(device).ber_2t2r_offset <= high
+
+
 def test_offset_and_forming_leave_the_devices_as_they_are(random_network):
     network = random_network((200, 100))
     plain = DeviceModel("d", 1e4, 5e4, 0.5, 0.5)

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.cosim
 needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
-NOISY = DeviceModel("noisy", 10_000.0, 40_000.0, 0.5, 0.6, 0.2, 0.3, 0.98)
+NOISY = DeviceModel("noisy", 10_000.0, 40_000.0, 0.5, 0.6, 0.2, 0.3, 0.98, turning_offset_sigma=0.4)
+TURNING = DeviceModel("turning", 10_000.0, 40_000.0, 0.5, 0.6, 0.2, turning_offset_sigma=0.4)
 QUIET = DeviceModel("quiet", 10_000.0, 40_000.0, 0.5, 0.6, 0.2)
 
 
@@ -50,7 +51,9 @@ def close_call(rows, cols, age=3, seed=1):
     if cols > 8:
         flags[g.permutation(cols)[:4]] = (8, 12, 2, 3)
     numbers = g.integers(0, 1 << 32, (2, cols), np.uint32)
-    return DeviceMacro(tables, pairs, tables.offsets(numbers[0]), flags, seeds(numbers[1]), 12345, count_bits=3)
+    turning = g.integers(-9, 10, cols)
+    offsets = tables.offsets(numbers[0])
+    return DeviceMacro(tables, pairs, offsets, flags, seeds(numbers[1]), 12345, count_bits=3, turning=turning)
 
 
 @needs_icarus
@@ -98,6 +101,9 @@ def test_a_million_row_reads(tmp_path):
 BREAKS = {
     "tie_reads_1": ("margin > 0", "margin >= 0"),
     "no_offset": ("$signed(column[32*d+:16])", "16'sd0"),
+    "nothing_turns": ("turn = 20'($signed(column[32*d+20+:12]))", "turn = 20'sd0"),
+    "turns_the_other_way": ("xr[d] ? margin + turn", "~xr[d] ? margin + turn"),
+    "turns_without_sign": ("$signed(column[32*d+20+:12])", "column[32*d+20+:12]"),
     "no_noise": (" + 20'($signed(noise[18*d+:18]))", ""),
     "sides_swapped": ("r[32*d+16+:15]})) - 20'($signed({1'b0, r[32*d+:15]", "r[32*d+:15]})) - 20'($signed({1'b0, r[32*d+16+:15]"),
     "dead_column_lives": ("column[32*d+17] ?", "1'b0 ?"),
@@ -224,6 +230,7 @@ def test_refuses(random_network):
         ({"engine": devices}, "macros of kind devices need a device model: give `device`"),
         ({"engine": blackbox}, "macros of kind blackbox are ports alone and cannot be simulated"),
         ({"device": DeviceOptions(NOISY)}, "device: read_noise_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind devices"),
+        ({"device": DeviceOptions(TURNING)}, "device: turning_offset_sigma must be 0 for macros of kind bits, which read the same every time: use macros of kind devices"),
         ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(0.1)}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
         ({"device": DeviceOptions(QUIET), "errors": ErrorOptions(faults=FaultMap.draw(network, ber=0.1))}, "wrong weights must come from a device, or from ber or a fault map, not from both"),
         ({"device": DeviceOptions(QUIET, -1)}, "cycles must be an integer in [0, 1099511627776), not -1"),
