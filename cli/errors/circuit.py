@@ -153,4 +153,4 @@ def _write_device(path: Path, device: Any, base: ReadCircuit, results: Results) 
     found = statistics(results.offsets[base])
     if found is None:
         raise InputError("must be more, for a device", parameter="draws")
-    with_amplifier(device, base, found, results.simulator).save(path)
+    with_amplifier(device, base, found, results.noises[base], results.simulator).save(path)

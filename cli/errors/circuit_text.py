@@ -31,6 +31,9 @@ def print_circuit(report: dict[str, Any]) -> None:
         _print_offset(offsets[0])
     else:
         _print_offsets(offsets)
+    for n in report["noises"]:
+        parts = ", ".join(f"{node} {part:.1e}" for node, part in n["parts"].items())
+        say(f"Thermal noise of a read, {_name(n)}: at most {n['sigma']:.1e} in ln R ({parts}).")
     for o in offsets:
         for why, count in o.get("problems", {}).items():
             say(f"{_name(o)}: {count} of {o['draws']} amplifiers: {why}.")

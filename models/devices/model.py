@@ -56,8 +56,8 @@ for _prefix, _unit in (("wear", "cycles"), ("relaxation", "s")):
 #: The numbers that a preset must have; the others have the defaults of :class:`DeviceModel`.
 REQUIRED = ("lrs_median", "hrs_median", "lrs_sigma", "hrs_sigma")
 _AMPLIFIER = ("offset_sigma", "read_noise_sigma", "turning_offset_sigma", "single_offset_sigma")
-#: Numbers that a file has only where they are not 0: files of before have none.
-_NOT_ZERO = ("turning_offset_sigma", "single_offset_sigma")
+#: Numbers that files, and the hashes of devices, have only where they are not 0: those of before have none.
+ZERO_BEFORE = ("turning_offset_sigma", "single_offset_sigma")
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class DeviceModel:
     def to_json(self) -> dict[str, Any]:
         """Return the model as the JSON object of a preset file."""
         numbers = {name: getattr(self, name) for name in UNITS if "." not in name}
-        numbers = {name: value for name, value in numbers.items() if value or name not in _NOT_ZERO}
+        numbers = {name: value for name, value in numbers.items() if value or name not in ZERO_BEFORE}
         for law, values in (("wear", self.wear), ("relaxation", self.relaxation)):
             if values.changes:
                 numbers |= {n: getattr(values, n.partition(".")[2]) for n in UNITS if n.startswith(f"{law}.")}

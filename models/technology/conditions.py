@@ -57,6 +57,7 @@ class Plan:
         Amplifiers of each offset.
     seed : int
         Key of their mismatch.
+    noises : tuple of ReadCircuit
     """
 
     circuit: ReadCircuit
@@ -64,6 +65,7 @@ class Plan:
     offsets: tuple[ReadCircuit, ...]
     draws: int
     seed: int = 0
+    noises: tuple[ReadCircuit, ...] = ()
 
     def __post_init__(self) -> None:
         if not 2 <= self.draws <= DRAWS_MAX:
@@ -96,7 +98,10 @@ def plan(circuit: ReadCircuit, *, full: bool = False, draws: int | None = None, 
         reads += _all(other, READS)
         offsets += [other, *(turned(other, "vdd", v) for v in OFFSETS_FULL["vdd"])]
     count = draws if draws is not None else DRAWS_FULL if full else DRAWS
-    return Plan(circuit, tuple(dict.fromkeys(reads)), tuple(dict.fromkeys(offsets)), count, seed)
+    noises = [circuit] + ([turned(circuit, "vdd", v) for v in OFFSETS_FULL["vdd"]] if full else [])
+    return Plan(
+        circuit, tuple(dict.fromkeys(reads)), tuple(dict.fromkeys(offsets)), count, seed, tuple(dict.fromkeys(noises))
+    )
 
 
 def difference(circuit: ReadCircuit, base: ReadCircuit) -> str:

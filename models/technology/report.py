@@ -27,6 +27,10 @@ def describe(plan: Plan, results: Results) -> dict[str, Any]:
             {"changed": difference(c, base), "circuit": c.to_json(), "seed": plan.seed, **_offsets(c, results)}
             for c in plan.offsets if c in results.offsets
         ],
+        "noises": [
+            {"changed": difference(c, base), "circuit": c.to_json(), "sigma": n.sigma, "parts": dict(n.parts)}
+            for c in plan.noises if (n := results.noises.get(c))
+        ],
     }  # fmt: skip
 
 

@@ -22,6 +22,8 @@ _SIZE_MAX = 1 << 26
 Flip = float | str
 #: Parts of the energy of a read.
 ENERGIES = ("supply", "word_line", "sense")
+#: Nodes whose noise counts.
+NOISY = ("bl", "blb", "q", "qb")
 #: Nodes of a waveform.
 NODES = ("sen", "bl", "blb", "q", "qb")
 #: A bit line that still differs by more from its partner, in mV, remembers the read before.
@@ -81,6 +83,24 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """Thermal noise of a decision: an upper bound.
+
+    Parameters
+    ----------
+    parts : mapping of str to float
+        Standard deviation in ln R, by the node that it comes from.
+    """
+
+    parts: Mapping[str, float]
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of all of it, in ln R."""
+        return math.sqrt(sum(part * part for part in self.parts.values()))
+
+
+@dataclass(frozen=True)
 class Waveform:
     """Voltages of a precharge and the read after it.
 
@@ -128,6 +148,7 @@ class Results:
     reads : mapping of ReadCircuit to Read
     offsets : mapping of ReadCircuit to Offsets
     waveforms : mapping of ReadCircuit to Waveform
+    noises : mapping of ReadCircuit to Noise
     """
 
     simulator: str
@@ -136,10 +157,11 @@ class Results:
     reads: Mapping[ReadCircuit, Read] = field(default_factory=dict)
     offsets: Mapping[ReadCircuit, Offsets] = field(default_factory=dict)
     waveforms: Mapping[ReadCircuit, Waveform] = field(default_factory=dict)
+    noises: Mapping[ReadCircuit, Noise] = field(default_factory=dict)
 
     def with_all(self, other: Results) -> Results:
         """Return these results and the others; where both have one, that of the others."""
-        kinds = ("reads", "offsets", "waveforms")
+        kinds = ("reads", "offsets", "waveforms", "noises")
         joined = {name: {**getattr(self, name), **getattr(other, name)} for name in kinds}
         return replace(self, models={**self.models, **other.models}, **joined)
 
@@ -151,6 +173,7 @@ class Results:
             "reads": [{"circuit": c.to_json(), **_plain(r)} for c, r in self.reads.items()],
             "offsets": [{"circuit": c.to_json(), **_plain(o)} for c, o in self.offsets.items()],
             "waveforms": [{"circuit": c.to_json(), **_plain(w)} for c, w in self.waveforms.items()],
+            "noises": [{"circuit": c.to_json(), **_plain(n)} for c, n in self.noises.items()],
         }  # fmt: skip
 
     def save(self, path: str | Path) -> None:
@@ -186,7 +209,9 @@ class Results:
     @classmethod
     def from_json(cls, value: Any, where: str) -> Results:
         """Return the results of a JSON value that is not trusted; `where` names it in errors."""
-        lists = {"reads": _read, "offsets": _offsets, "waveforms": _waveform}
+        lists = {"reads": _read, "offsets": _offsets, "waveforms": _waveform, "noises": _noise}
+        if isinstance(value, dict):
+            value = {"noises": []} | value  # the first files have none
         _keys(value, where, ("format", "version", "simulator", "models", "netlists", *lists))
         if value["format"] != FORMAT:
             raise InputError(f"{where}: format must be {FORMAT!r}: this is some other file")
@@ -212,7 +237,7 @@ class Results:
         return cls(value["simulator"], value["models"], value["netlists"], **found)
 
 
-def _plain(record: Read | Offsets | Waveform) -> dict[str, Any]:
+def _plain(record: Read | Offsets | Waveform | Noise) -> dict[str, Any]:
     return {f.name: getattr(record, f.name) for f in fields(record)}
 
 
@@ -307,6 +332,12 @@ def _waveform(value: Any, circuit: ReadCircuit, where: str) -> Waveform:
             raise InputError(f"{where}.{name} must be a list as long as the others")
         lists[name] = tuple(_number(v, f"{where}.{name}") for v in numbers)
     return Waveform(lists.pop("time_ns"), lists)
+
+
+def _noise(value: Any, circuit: ReadCircuit, where: str) -> Noise:
+    _keys(value, where, ("parts",))
+    _keys(value["parts"], f"{where}.parts", NOISY)
+    return Noise({node: _number(v, f"{where}.parts.{node}", 0) for node, v in value["parts"].items()})
 
 
 @cache

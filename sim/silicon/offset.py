@@ -71,8 +71,22 @@ def flip_netlist(
 
 def flip(circuit: ReadCircuit, process: Process, x: int, normals: NDArray[np.float64] | None = None) -> Flip:
     """Return ln(R_BLb / R_BL) at which the decision flips, or why it is not known."""
+    return flip_from(circuit, process, x, normals, precharged(circuit, process, x, normals))
+
+
+def precharged(
+    circuit: ReadCircuit, process: Process, x: int, normals: NDArray[np.float64] | None = None
+) -> dict[str, float]:
+    """Return the voltage of each node at the end of a precharge that begins at 0 V."""
     voltages = measured(run(precharge_netlist(circuit, process, x, normals)), *(f"at_{n}" for n in nodes(circuit)))
-    initial = {node: voltages[f"at_{node}"] for node in nodes(circuit)}
+    return {node: voltages[f"at_{node}"] for node in nodes(circuit)}
+
+
+def flip_from(
+    circuit: ReadCircuit, process: Process, x: int, normals: NDArray[np.float64] | None,
+    initial: Mapping[str, float],
+) -> Flip:  # fmt: skip
+    """Return ln(R_BLb / R_BL) at which the decision flips that goes on from these voltages, or why it is not known."""
     text = run(flip_netlist(circuit, process, x, normals, initial))
     points = [(float(a), float(b)) for a, b in re.findall(r"^at (\S+) (\S+)$", text, re.MULTILINE)]
     if len(points) != HALVINGS + 2:

@@ -16,10 +16,11 @@ from oxnor.models.base.files import build_root, locked
 from oxnor.models.technology.circuit import ReadCircuit
 from oxnor.models.technology.conditions import Plan
 from oxnor.models.technology.process import Process, sky130
-from oxnor.models.technology.results import Flip, Offsets, Read, Results, Waveform, shipped
+from oxnor.models.technology.results import Flip, Noise, Offsets, Read, Results, Waveform, shipped
 from oxnor.sim.runner.cache import Lease
 
 from . import netlist
+from .noise import noise
 from .offset import flip, flip_netlist, precharge_netlist
 from .read import combinations, read, read_netlist, waveform
 from .spice import find_ngspice
@@ -106,7 +107,7 @@ class Store:
         best = max(known, key=lambda o: len(o.flips), default=None)
         return replace(best, flips=best.flips[:draws]) if best else None
 
-    def keep(self, kind: str, circuit: ReadCircuit, value: Read | Offsets | Waveform, seed: int = 0) -> None:
+    def keep(self, kind: str, circuit: ReadCircuit, value: Read | Offsets | Waveform | Noise, seed: int = 0) -> None:
         """Write a result into the cache."""
         folder = self.entry(kind, circuit, seed)
         folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +155,7 @@ class Study:
             "reads": {c: store.find("reads", c) for c in plan.reads},
             "offsets": {c: store.offsets(c, plan.seed, plan.draws) for c in plan.offsets},
             "waveforms": {plan.circuit: store.find("waveforms", plan.circuit)},
+            "noises": {c: store.find("noises", c) for c in plan.noises},
         }
         whole = {kind: {c: v for c, v in results.items() if v is not None} for kind, results in found.items()}
         circuits = {c.corner for results in whole.values() for c in results}
@@ -165,7 +167,9 @@ class Study:
         plan = self.plan
         offsets = [results.offsets.get(c) for c in plan.offsets]
         draws = sum(plan.draws - len(o.flips) if o else plan.draws for o in offsets)
-        return sum(c not in results.reads for c in plan.reads) + draws + (plan.circuit not in results.waveforms)
+        singles = [c for c in plan.reads if c not in results.reads]
+        singles += [c for c in plan.noises if c not in results.noises]
+        return len(singles) + draws + (plan.circuit not in results.waveforms)
 
     def run(self, jobs: int | None = None, progress: Progress | None = None) -> Results:
         """Return all results of the plan; simulate those that are missing, and keep each as soon as it is there.
@@ -197,6 +201,7 @@ class Study:
     def _entries(self, results: Results) -> set[Path]:
         plan, entry = self.plan, self.store.entry
         reads = {entry("reads", c) for c in plan.reads if c not in results.reads}
+        reads |= {entry("noises", c) for c in plan.noises if c not in results.noises}
         offsets = {entry("offsets", c, plan.seed) for c in plan.offsets}
         return reads | offsets | {entry("waveforms", plan.circuit)}
 
@@ -205,6 +210,7 @@ class Study:
         plan, total = self.plan, self.missing(results)
         amplifiers = {c: _Amplifiers(c, _started(results.offsets.get(c))) for c in plan.offsets}
         tasks: list[tuple[str, ReadCircuit, int]] = [("reads", c, 0) for c in plan.reads if c not in results.reads]
+        tasks += [("noises", c, 0) for c in plan.noises if c not in results.noises]
         tasks += [("waveforms", plan.circuit, 0)] if plan.circuit not in results.waveforms else []
         for a in amplifiers.values():
             tasks += [("offsets", a.circuit, k) for k in range(-1, plan.draws) if k not in a.flips]
@@ -229,6 +235,8 @@ class Study:
     def _point(self, kind: str, circuit: ReadCircuit, number: int) -> Any:
         if kind == "reads":
             return read(circuit, self.process)
+        if kind == "noises":
+            return noise(circuit, self.process)
         if kind == "waveforms":
             known = self.store.find("reads", circuit) or read(circuit, self.process)
             return waveform(circuit, self.process, max(2 * known.sense_ns, 2.0))

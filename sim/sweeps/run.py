@@ -17,7 +17,7 @@ from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.datasets.options import DataOptions
-from oxnor.models.devices.model import DeviceModel
+from oxnor.models.devices.model import ZERO_BEFORE, DeviceModel
 from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.options import ErrorOptions
@@ -76,6 +76,7 @@ def _device_options(device: DeviceModel | None) -> dict[str, str]:
         return {}
     numbers = asdict(replace(device, name="-", description="", provenance={}, uncertainty=None))
     numbers = {k: v for k, v in numbers.items() if k not in ("name", "description", "provenance", "uncertainty")}
+    numbers = {k: v for k, v in numbers.items() if v or k not in ZERO_BEFORE}
     text = json.dumps(numbers, sort_keys=True)
     return {"device": device.name, "device_digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
