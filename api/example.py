@@ -78,7 +78,7 @@ trials = 4                      # draws at each rate; default 20
 # half_width = 0.1              # draw until the mean is known to plus or minus this many points, by Stein's rule ...
 # confidence = 99.0             # ... with this probability in percent
 # max_trials = 200              # most trials at a rate, of both
-# against = "ber"               # or cycles, seconds, sigma or ratio of the device above, as it is
+# against = "ber"               # or cycles, seconds, sigma or ratio of the device above, as it is, or vdd
 # values = "1:1e6:13"           # of against, as rates. Default: where the device holds
 # also = ["read=1e-3"]          # errors of other kinds beside it
 # ratio = 0.0                   # asymmetric: 0-to-1 errors for each 1-to-0 error

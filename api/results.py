@@ -131,7 +131,7 @@ def sweep_params(design: Design) -> Any:
         rates, age = _values(t, held)
     else:
         if t.values is not None:
-            raise InputError("goes with `against` cycles, seconds, sigma or ratio", parameter="values")
+            raise InputError("goes with `against` cycles, seconds, sigma, ratio or vdd", parameter="values")
         rates, age = (parse_rates(t.rates) if isinstance(t.rates, str) else t.rates), {}
     more: dict[str, Any] = {
         "trials": t.trials, "precision": t.adaptive / 100 if t.adaptive else None, "trials_max": t.max_trials,

@@ -120,7 +120,7 @@ class Tolerance:
     confidence : float
         With this probability, in percent.
     against : str
-        ber; or of the design's device, as it is: cycles, seconds, sigma or ratio.
+        ber; or of the design's device, as it is: cycles, seconds, sigma, ratio or vdd.
     values : str or tuple of float, optional
         Of `against`, as `rates`. Default: all ages at which the device holds, or some about its sigma or ratio.
     also : tuple of str, optional

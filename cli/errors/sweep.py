@@ -147,7 +147,8 @@ def sweep(
     With --on a board runs the images, or a virtual one, and gives the same integers: what software has computed is in
     the same file, and either goes on where the other stopped.
 
-    --against cycles measures accuracy against the age of a --device, or against its sigma or ratio.
+    --against cycles measures accuracy against the age of a --device, or against its sigma or ratio; --against vdd
+    accuracy and energy against the supply of its amplifiers, those of [bold]oxnor device circuit[/].
 
     Example: [bold]oxnor sweep mnist-mlp --ber 1e-5:1e-1:13 --trials 20 -o mlp.sqlite[/], then
     [bold]oxnor report mlp.sqlite[/]
@@ -208,9 +209,9 @@ def _show(
         print_json(result.to_json())
         return
     for curve in story.curves.values():
-        head, rows = point_table(curve)
+        head, rows = point_table(curve, story.supply)
         print_table(head, rows, title=f"{curve.label}: {curve.measure}")
-        note(curve.verdict(result.limit))
+        note(story.verdict() if curve is story.curve else curve.verdict(result.limit))
     if result.saving is not None:
         note(in_options(str(result.saving)))
     if story.checks:

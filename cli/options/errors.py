@@ -282,7 +282,7 @@ class Trials:
         str | None,
         typer.Option(
             "--against", metavar="AXIS", show_default="ber", rich_help_panel=ERRORS,
-            help="Instead of an error rate: cycles, seconds, sigma or ratio of the --device, as it is.",
+            help="Instead of an error rate: cycles, seconds, sigma or ratio of the --device, as it is, or vdd.",
         ),
     ] = None  # fmt: skip
     values: Annotated[

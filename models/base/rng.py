@@ -34,6 +34,7 @@ STREAMS = {
     "folds": 82,
     "mismatch": 90,
     "turning": 91,
+    "pair-noise": 92,
 }
 
 

@@ -69,6 +69,7 @@ def draw_faults(
     cycles: float = 0.0,
     seconds: float = 0.0,
     macro: tuple[int, int] = MACRO,
+    noise: bool = False,
 ) -> FaultMap:
     """Return the errors of a network whose weights are pairs of `device`, each programmed once.
 
@@ -88,6 +89,8 @@ def draw_faults(
         Age of every device, as for :meth:`DeviceModel.at`.
     macro : (rows, cols)
         The synapse of neuron j and input i is in macro (j // rows, i // cols), column i % cols.
+    noise : bool
+        Whether the map is that of one read of each pair, with its noise, or of what is wrong at every read.
 
     Raises
     ------
@@ -108,6 +111,7 @@ def draw_faults(
             rng.stream(kind, seed=seed, layer=i, trial=trial) for kind in ("device", "forming", "offset")
         )
         offset = device.offset_sigma * offsets.standard_normal((math.ceil(n_out / rows), n_in))
+        noises = rng.stream("pair-noise", seed=seed, layer=i, trial=trial)
         turning = _turning(device, offset.shape, weights.shape, rows, (seed, i, trial))
         wrong: list[NDArray[np.int64]] = []
         zeros: list[NDArray[np.int64]] = []
@@ -120,6 +124,8 @@ def draw_faults(
             at = offset[np.arange(start, start + len(block)) // rows]
             if turning is not None:
                 at = at + turning[start : start + len(block)]
+            if noise:
+                at = at + device.read_noise_sigma * noises.standard_normal(block.shape)
             bits = _pair_bits(block, formed, z.standard_normal(shape), at, stats)
             stuck = np.zeros(block.shape, bool) if formed is None else ~formed.all(axis=-1)
             for mask, into in (((bits != block) & ~stuck, wrong), (stuck & ~bits, zeros), (stuck & bits, ones)):

@@ -167,7 +167,7 @@ def load_process(path: str | Path) -> Process:
         Naming the file, the field and the rule that it breaks.
     """
     path = Path(path)
-    process: Process = Reader(path, {}).read(Process)
+    process: Process = Reader(path).read(Process)
     files = {c: path.parent / getattr(process.corners, c) for c in process.available}
     for file in files.values():
         if not file.is_file():

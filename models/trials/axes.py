@@ -41,6 +41,7 @@ AXES = {
     "cycles": Axis("cycles", "SET/RESET cycles", "cycles"),
     "seconds": Axis("seconds", "seconds after programming", "s"),
     "sigma": Axis("sigma", "sigma of ln R"),
+    "vdd": Axis("supply (V)", "supply (V)", "V", rising=False),
     "ratio": Axis("HRS / LRS", "ratio of the medians, HRS / LRS", rising=False),
 }
 BER = AXES["ber"]

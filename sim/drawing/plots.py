@@ -62,8 +62,8 @@ class Plot(Picture):
 
         def draw(figure: Any, colours: Mapping[str, str]) -> None:
             self._draw(figure, colours)
-            for axes in figure.axes:
-                set_limits(axes, x, y)
+            for axes in figure.axes:  # a second scale, on the right, is of something else
+                set_limits(axes, x, None if axes.yaxis.get_label_position() == "right" else y)
 
         return Plot(self.label, self.size, draw, self.panels)
 

@@ -29,7 +29,8 @@ def noise(circuit: ReadCircuit, process: Process) -> Noise:
     for node in ("bl", "blb", "q", "qb"):
         moved = flip_from(circuit, process, 1, None, start | {node: start[node] - SHIFT_V})
         if isinstance(moved, str) or isinstance(at_rest, str):
-            raise ToolError(f"ngspice: the noise of {node} is not known: {moved if isinstance(moved, str) else at_rest}")
+            why = moved if isinstance(moved, str) else at_rest
+            raise ToolError(f"ngspice: the noise of {node} is not known: {why}")
         farads = 1e-15 * max(SMALLEST_FF, circuit.bit_line_ff if node in ("bl", "blb") else circuit.output_capacitance)
         parts[node] = float(f"{abs(moved - at_rest) / SHIFT_V * math.sqrt(energy / farads):.4g}")
     return Noise(parts)

@@ -17,6 +17,7 @@ from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.read_errors import SEED_MAX, ReadErrors
 from oxnor.models.networks.binarized import Network
+from oxnor.models.technology.supply import SupplyCurve, shipped_curve
 
 from .trial import ALL_LAYERS, Key
 
@@ -68,6 +69,8 @@ def _device(network: Network, key: Key, params: SweepParams) -> FaultMap:
     else:
         drawn_from, age = device_at(device, params.against, key.rate, params.age)
     about: dict[str, Any] = {**params.options, **age}
+    # Against the supply the static offset and the noise of a read are both of the circuit: a trial is one read.
+    about |= {"noise": True} if params.against == "vdd" else {}
     drawn = draw_faults(network, drawn_from, seed=params.seed, trial=key.trial, **about)
     return drawn if key.layer == ALL_LAYERS else drawn.only(key.layer)
 
@@ -82,7 +85,8 @@ def device_at(
     device : DeviceModel
     against : str
         "cycles" or "seconds": its age. "sigma": the spread of ln R, root mean square of both states; their ratio stays.
-        "ratio": of the medians, HRS over LRS; LRS stays.
+        "ratio": of the medians, HRS over LRS; LRS stays. "vdd": the supply of its sense amplifiers, which are those of
+        the circuit whose results are shipped.
     value : float
     age : mapping of str to float
         Cycles and seconds; that which is turned is not.
@@ -94,6 +98,8 @@ def device_at(
     """
     if against in ("cycles", "seconds"):
         return device, dict(age) | {against: value}
+    if against == "vdd":
+        return supply_of(device, age).device(device, value), dict(age)
     stats = device.at(**age)
     low, high = math.exp(stats.lrs_mu), math.exp(stats.hrs_mu)
     fixed = replace(_fixed(device, stats), lrs_median=low, hrs_median=high)
@@ -101,6 +107,14 @@ def device_at(
         return replace(fixed, hrs_median=fixed.lrs_median * value), {}
     factor = value / spread(stats.lrs_sigma, stats.hrs_sigma)
     return replace(fixed, lrs_sigma=factor * fixed.lrs_sigma, hrs_sigma=factor * fixed.hrs_sigma), {}
+
+
+def supply_of(device: DeviceModel, age: Mapping[str, float], reads: int = 1) -> SupplyCurve:
+    """Return what the shipped circuit does at each supply with the resistances of a device."""
+    try:
+        return shipped_curve(math.exp(device.at(**age).separation), reads)
+    except InputError as e:
+        raise InputError(f"device {device.name!r}: {e}") from None
 
 
 def _fixed(device: DeviceModel, sigmas: DeviceModel | Statistics) -> DeviceModel:

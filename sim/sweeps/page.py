@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.words import counted
+from oxnor.models.technology.supply import SupplyCurve
 from oxnor.models.trials.axes import BER
 from oxnor.models.trials.curves import LIMIT, Curve, Point
 from oxnor.sim.drawing.feature_maps import feature_maps_plot
@@ -103,6 +105,33 @@ class Story:
             named["all layers"] = self.curves[ALL_LAYERS]
         return named
 
+    @cached_property
+    def supply(self) -> SupplyCurve | None:
+        """What a read is like at each supply, of a sweep against it."""
+        found = self.header.get("supply")
+        return SupplyCurve.from_json(found, f"{self.path}: header") if found else None
+
+    @property
+    def equal_supply(self) -> float | None:
+        """The lowest supply that was tried from which on the mean accuracy is that of the highest, within the limit."""
+        points = self.curve.points
+        if self.supply is None:
+            return None
+        worse = [p.rate for p in points if p.mean < points[-1].mean - self.limit]
+        return min(p.rate for p in points if p.rate > max(worse, default=0.0))
+
+    def verdict(self) -> str:
+        """Return what the curve says, and what the reads of an image cost at the supply of equal accuracy."""
+        text, supply, low = self.curve.verdict(self.limit), self.supply, self.equal_supply
+        if supply is None or low is None:
+            return text
+        high = self.curve.points[-1].rate
+        few, many = supply.image_nj(low), supply.image_nj(high)
+        return (
+            f"{text}. Equal to {high:.3g} V within {100 * self.limit:g} points from {low:.3g} V on: reads of an image"
+            f" take {few:.3g} nJ there, {many:.3g} nJ at {high:.3g} V ({few / many:.0%})"
+        )
+
     @property
     def axis(self) -> str:
         """What the rates are."""
@@ -118,6 +147,8 @@ class Story:
         title = f"{self.curve.measure.capitalize()} of {name} against {head}"
         accuracy = accuracy_plot([self.curve], title, limit=self.limit, axis=self.axis)
         drawn = {"accuracy": accuracy.with_limits(*self.limits)}
+        if self.supply is not None:
+            drawn["accuracy"] = with_energy(drawn["accuracy"], self.supply)
         if self.layers and self.curve.is_accuracy:
             drawn["layers"] = layers_plot(self.layers, f"Sensitivity of the layers of {name}", limit=self.limit)
         chosen = chosen_rates(self)
@@ -138,6 +169,10 @@ class Story:
         found = self.header.get("example")
         return Example.from_json(found, str(self.path)) if found else None
 
+    def _energies(self, supply: SupplyCurve) -> dict[str, Any]:
+        energies = {f"{p.rate:g}": supply.image_nj(p.rate) for p in self.curve.points}
+        return {"image_nj": energies, "equal_accuracy_from": self.equal_supply}
+
     def to_json(self) -> dict[str, Any]:
         """Return everything but the trials as a JSON-able dict."""
         names = {k: "all" if k == ALL_LAYERS else str(k) for k in self.curves}
@@ -152,6 +187,7 @@ class Story:
             "images": self.header["images"],
             "trials": sum(p.trials for c in self.curves.values() for p in c.points),
             "trial_seconds": round(self.seconds, 3),
+            **({"supply": self.supply.to_json() | self._energies(self.supply)} if self.supply else {}),
             "curves": {names[k]: c.to_json(self.limit) for k, c in self.curves.items()},
             "verified": len(self.checks),
             "mismatches": sum(self.checks.values()),
@@ -178,14 +214,42 @@ def chosen_rates(story: Story, wanted: Sequence[float] = ()) -> list[float]:
     return sorted({0.0, near, float(rates[-1])})[:_CONFUSIONS]
 
 
-def point_table(curve: Curve) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def point_table(
+    curve: Curve, supply: SupplyCurve | None = None
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:  # fmt: skip
     """Return what the tables say of a curve: their head, and a row for each point; columns of which nothing is known
-    are left out.
+    are left out. Against the supply there are the offset, the delay and the energy of reads too.
     """
-    rows = [_row(p) for p in curve.points]
+    rows: list[tuple[str, ...]] = [_row(p) for p in curve.points]
     kept = [k for k in range(len(rows[0])) if k < 7 or any(row[k] for row in rows)]
-    head = (curve.axis.head, *_HEAD)
+    head: tuple[str, ...] = (curve.axis.head, *_HEAD)
+    if supply is not None:
+        kept += range(len(head), len(head) + 3)
+        head += ("offset (ln R)", "precharge + delay (ns)", "reads (nJ an image)")
+        rows = [row + _circuit(supply, p.rate) for row, p in zip(rows, curve.points, strict=True)]
     return tuple(head[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]
+
+
+def _circuit(supply: SupplyCurve, vdd: float) -> tuple[str, ...]:
+    offset = math.hypot(supply.at(vdd, "stays"), supply.at(vdd, "turns"))
+    time = supply.at(vdd, "precharge_ns") + supply.at(vdd, "delay_ns")
+    return f"{offset:.3f}", f"{time:.3g}", f"{supply.image_nj(vdd):.3g}"
+
+
+def with_energy(plot: Plot, supply: SupplyCurve) -> Plot:
+    """Return a picture of accuracy against supply with the energy of the reads of an image on an axis at the right."""
+
+    def draw(figure: Any, colours: Mapping[str, str]) -> None:
+        plot._draw(figure, colours)
+        axes = figure.axes[0].twinx()
+        low, high = supply.vdd[0], supply.vdd[-1]
+        x = np.linspace(low, high, 200)
+        energies = [supply.image_nj(v) for v in x.tolist()]
+        axes.plot(x, energies, color=colours["green"], lw=2, ls=(0, (6, 2)), label="energy of the reads of an image")
+        axes.set(ylabel="energy of reads (nJ an image)", ylim=(0, None))
+        axes.legend(loc="lower right")
+
+    return Plot(plot.label, plot.size, draw, plot.panels)
 
 
 def _row(p: Point) -> tuple[str, ...]:
@@ -232,7 +296,8 @@ def _section(story: Story) -> list[str]:
             "Line: mean over the trials. Band: where 95 % of trials fall."
             + (" Dotted: the knee, with the 95 % interval of its rate from resampled trials." * curve.is_accuracy),
         ),
-        table(*point_table(curve)),
+        table(*point_table(curve, story.supply)),
+        *([f"<p>{escape(_supply_text(story.supply))}</p>"] if story.supply else []),
     ]
     if "layers" in story.plots:
         parts += [
@@ -283,6 +348,13 @@ def _section(story: Story) -> list[str]:
         table((), facts(header["made"] if isinstance(header.get("made"), dict) else {}), plain=True),
     ]
     return parts
+
+
+def _supply_text(supply: SupplyCurve) -> str:
+    return (
+        f"Simulated between {supply.vdd[0]:g} and {supply.vdd[-1]:g} V: {supply.circuit}; HRS / LRS {supply.ratio:.3g};"
+        f" {supply.reads:,} weights read an image; no periphery, no logic."
+    )
 
 
 def measure_of(stories: Sequence[Story]) -> str:

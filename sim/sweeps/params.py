@@ -18,7 +18,7 @@ from oxnor.models.networks.binarized import Network
 from oxnor.models.trials.axes import AXES, BER
 from oxnor.models.trials.sequential import Stop
 
-from .errors import TRIAL_ERRORS, check_beside, draw_errors, spread
+from .errors import TRIAL_ERRORS, check_beside, draw_errors, spread, supply_of
 from .trial import ALL_LAYERS, Key
 
 RATES_MAX, TRIALS_MAX = 1000, 100_000
@@ -85,7 +85,7 @@ class SweepParams:
         that errors come in columns) and its yield stay.
     against : str
         What `rates` are, a key of :data:`oxnor.models.trials.axes.AXES`: "ber"; or of a device, as it is,
-        "cycles", "seconds", "sigma" or "ratio", see :func:`oxnor.sim.sweeps.errors.device_at`.
+        "cycles", "seconds", "sigma", "ratio" or "vdd", see :func:`oxnor.sim.sweeps.errors.device_at`.
     age : mapping of str to float
         Cycles and seconds of the device, where `against` does not say them.
     also : mapping of str to float
@@ -190,8 +190,11 @@ def default_values(device: DeviceModel, against: str, age: Mapping[str, float]) 
     """Return the values of a sweep against something else than an error rate, where none are given.
 
     All ages at which the device holds, two a decade at least; half to three times its sigma; half to once the logarithm
-    of its ratio.
+    of its ratio; all supplies that were simulated, in steps of 0.05 to 0.1 V.
     """
+    if against == "vdd":
+        low, high = supply_of(device, age).vdd[0], supply_of(device, age).vdd[-1]
+        return tuple(round(float(v), 3) for v in np.linspace(low, high, max(2, 1 + round((high - low) / 0.1))))
     if against in ("cycles", "seconds"):
         low, high = getattr(device, f"valid_{against}")
         low = min(max(low, 1.0), high)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from oxnor.hw.cost.counts import count
+from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
@@ -30,6 +32,7 @@ from oxnor.sim.runner.machine import machine
 from oxnor.sim.runner.workers import cores
 from oxnor.sim.verify.inputs import Inputs, inputs_for, refuse_without_labels
 
+from .errors import supply_of
 from .evaluator import Work, errors_of, work_for
 from .example import Example
 from .params import SweepParams, WorkerOptions
@@ -86,7 +89,18 @@ def _conditions(params: SweepParams) -> dict[str, Any]:
     found: dict[str, Any] = {"also": dict(params.also)} if params.also else {}
     if params.against != "ber":
         found |= {"against": params.against} | {axis: age for axis, age in params.age.items() if age}
+    if params.against == "vdd" and params.device:
+        text = json.dumps(supply_of(params.device, params.age).to_json())
+        found["amplifiers"] = hashlib.sha256(text.encode()).hexdigest()[:16]
     return found
+
+
+def _supply(network: Any, params: SweepParams) -> dict[str, Any]:
+    """Return what a read costs at each supply, in a header."""
+    if params.against != "vdd" or params.device is None:
+        return {}
+    reads = sum(layer.xnors for layer in count(EngineConfig.for_network(network)))
+    return {"supply": supply_of(params.device, params.age, reads).to_json()}
 
 
 def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, command: str) -> dict[str, Any]:
@@ -112,6 +126,7 @@ def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, comman
         "options": dict(params.options) | _device_options(params.device) | _conditions(params),
         "command": command,
         "made": machine(),
+        **_supply(network, params),
         **({"class_names": list(inputs.classes)} if inputs.classes else {}),
         **({"example": example.to_json()} if example else {}),
         **({"raster": raster} if raster else {}),

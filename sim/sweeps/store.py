@@ -32,7 +32,7 @@ _CLASSES_MAX, _IMAGES_MAX = 1 << 16, 1 << 31
 _FIELDS = {"network": str, "network_digest": str, "images_digest": str, "kind": str, "options": dict, "seed": int,
            "images": int, "classes": int,
            "inputs": str, "labels": str, "command": str, "shape": list, "made": dict,
-           "class_names": list, "example": dict, "raster": dict, "weights": int}  # fmt: skip
+           "class_names": list, "example": dict, "raster": dict, "weights": int, "supply": dict}  # fmt: skip
 #: What Python raises on a damaged file besides sqlite3's own errors.
 _DAMAGED = (sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError, MemoryError)
 #: Value of header.labels where the trials count images that are right, not those that stay as they were.

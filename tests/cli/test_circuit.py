@@ -22,6 +22,7 @@ def test_tables():
         "Every combination of weight and input is right in 20 of 20 circuits.",
         "ratio 100: bit lines still differ by 11.8 mV from the read before.",
         "stays with the bit lines", "turns with the input", "Correlation between x = 1 and x = 0: -0.",
+        "Thermal noise of a read, as above: at most 2.2e-03 in ln R",
     ):  # fmt: skip
         assert text in result.stdout
 

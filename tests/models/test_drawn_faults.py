@@ -145,3 +145,18 @@ def test_draw_wrong(random_network, options, message):
     with pytest.raises(InputError) as e:
         draw_faults(random_network((9, 4)), DeviceModel(**GOOD), **options)
     assert str(e.value) == message
+
+
+def test_a_read_of_each_pair_has_its_noise(random_network):
+    """With nearly equal devices noise decides alone; without noise a read is what is wrong at every read."""
+    network = random_network((50, 70))
+    device = DeviceModel("flat", 1e4, 1.0001e4, 1e-4, 1e-4, read_noise_sigma=1.0)
+    bits = draw_faults(network, device, noise=True).apply(network).layers[0].weights
+    assert 0.45 < bits.mean() < 0.55
+    quiet = devices.load("calibrated-1e-2")
+    assert same(draw_faults(network, quiet, noise=True), draw_faults(network, quiet))
+    wide = random_network((784, 700, 10))
+    noisy = devices.load("weak-3.3e-2")
+    wrong = sum(draw_faults(wide, noisy, trial=t, macro=(1, 64), noise=True).wrong(wide) for t in range(3))
+    low, high = interval(wrong, 3 * wide.n_weights)
+    assert low <= device_rates(noisy).ber_2t2r_read <= high

@@ -14,9 +14,10 @@ from oxnor.models.technology.amplifiers import with_amplifier
 from oxnor.models.technology.circuit import ReadCircuit
 from oxnor.models.technology.conditions import difference, plan, turned
 from oxnor.models.technology.offsets import statistics
-from oxnor.models.technology.results import Offsets, Read, Results, Waveform
+from oxnor.models.technology.results import Noise, Offsets, Read, Results, Waveform
 
 BASE = ReadCircuit()
+NOISE = Noise(dict.fromkeys(("bl", "blb", "q", "qb"), 1e-3))
 
 
 def test_process_is_that_of_the_study():
@@ -121,15 +122,17 @@ def test_what_is_not_known_is_said():
     found = statistics(spoilt)
     assert (found.draws, found.known, found.problems) == (10, 9, {"does not settle": 1})
     with pytest.raises(InputError, match=r"the offset of 1 amplifiers is not known \(1 x does not settle\)"):
-        with_amplifier(load("weak-3.3e-2"), BASE, found, "ngspice")
+        with_amplifier(load("weak-3.3e-2"), BASE, found, NOISE, "ngspice")
     assert statistics(replace(few, flips=few.flips[:3])) is None
 
 
 def test_device_with_an_amplifier(tmp_path):
     """Its fields are tagged, name circuit and conditions, and come back from a file."""
-    device = with_amplifier(load("sky130-1t1r"), BASE, statistics(drawn(0.017, 0.028)), "ngspice 39")
+    device = with_amplifier(load("sky130-1t1r"), BASE, statistics(drawn(0.017, 0.028)), NOISE, "ngspice 39")
     assert device.offset_sigma == pytest.approx(0.017, rel=0.1)
     assert device.turning_offset_sigma == pytest.approx(0.028, rel=0.1)
+    assert device.read_noise_sigma == pytest.approx(2e-3)
+    assert device.provenance["read_noise_sigma"].tag == "simulated"
     for name in ("offset_sigma", "turning_offset_sigma"):
         about = device.provenance[name]
         assert about.tag == "simulated"
@@ -139,7 +142,7 @@ def test_device_with_an_amplifier(tmp_path):
     assert load(tmp_path / "device.json") == device
     single = drawn(0.02, 0.0)
     single = replace(single, nominal=(0.0,), flips=tuple((row[0],) for row in single.flips))
-    again = with_amplifier(device, BASE.turned(cell="1t1r"), statistics(single), "ngspice 39")
+    again = with_amplifier(device, BASE.turned(cell="1t1r"), statistics(single), NOISE, "ngspice 39")
     assert (again.name, again.offset_sigma) == (device.name, device.offset_sigma)
     assert again.single_offset_sigma == pytest.approx(0.02, rel=0.1)
 
@@ -151,13 +154,16 @@ def small():
     wave = Waveform((0.0, 1.0), dict.fromkeys(results.NODES, (0.0, 1.0)))
     offsets = Offsets(3, (0.0, -1e-4), ((0.01, "does not settle"), (0.02, -0.03)))
     one = BASE.turned(cell="1t1r")
-    return Results("ngspice 39", {"tt": "ab"}, "cd", {BASE: read, one: single}, {BASE: offsets}, {BASE: wave})
+    return Results("ngspice 39", {"tt": "ab"}, "cd", {BASE: read, one: single}, {BASE: offsets}, {BASE: wave}, {BASE: NOISE})
 
 
 def test_files(tmp_path):
     found = small()
     found.save(tmp_path / "r.json")
     assert Results.load(tmp_path / "r.json") == found
+    value = found.to_json()
+    del value["noises"]  # the first files have none
+    assert Results.from_json(json.loads(json.dumps(value)), "x") == replace(found, noises={})
     first, second = found.reads.values()
     assert first.problems() == []
     assert first.total_fj == 182.5
@@ -185,6 +191,7 @@ CHANGES = {
     "flips": (lambda v: v["offsets"][0]["flips"].append([1]), "offsets[0].flips[2] must be a list of 2"),
     "far flip": (lambda v: v["offsets"][0]["flips"].append([99, 0]), "offsets[0].flips[2] must be in [-10, 10], not 99"),
     "wave": (lambda v: v["waveforms"][0]["time_ns"].append(2), "waveforms[0].sen must be a list as long as the others"),
+    "noise": (lambda v: v["noises"][0]["parts"].pop("q"), "noises[0].parts: 'q' is missing"),
     "models": (lambda v: v["models"].update(tt=1), "models.tt must be a text in one line, not 1"),
 }  # fmt: skip
 

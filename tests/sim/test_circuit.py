@@ -15,6 +15,7 @@ from oxnor.models.technology.results import Offsets, Read
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.synthesis import ToolError
 from oxnor.sim.silicon import netlist, offset, spice, study
+from oxnor.sim.silicon.noise import noise
 from oxnor.sim.silicon.picture import circuit_plot
 from oxnor.sim.silicon.read import read, waveform
 
@@ -52,6 +53,11 @@ def test_a_flip_is_what_was_shipped():
     """Amplifier 0 for both inputs: ngspice, models and draws repeat."""
     found = [offset.flip(BASE, sky130(), x, netlist.draw(0, 0)) for x in (1, 0)]
     assert found == pytest.approx(SHIPPED.offsets[BASE].flips[0], abs=0.002)
+
+
+@needs_ngspice
+def test_noise_is_what_was_shipped():
+    assert noise(BASE, sky130()).sigma == pytest.approx(SHIPPED.noises[BASE].sigma, rel=0.1)
 
 
 @needs_ngspice

@@ -12,9 +12,10 @@ from helpers import cli
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices.draws import draw_faults
-from oxnor.models.devices.model import DeviceModel
+from oxnor.models.devices.model import DeviceModel, load
 from oxnor.models.devices.states import LogLaw
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.technology.supply import supply_curve
 from oxnor.models.trials.axes import AXES
 from oxnor.models.trials.curves import Curve
 from oxnor.models.trials.sequential import FIRST, Stop
@@ -22,6 +23,7 @@ from oxnor.sim.sweeps.errors import device_at
 from oxnor.sim.sweeps.evaluator import errors_of, work_for
 from oxnor.sim.sweeps.page import Story, build_page, together
 from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, default_values
+from oxnor.sim.sweeps.run import _device_options as header_options
 from oxnor.sim.sweeps.run import sweep
 from oxnor.sim.sweeps.store import Results
 from oxnor.sim.sweeps.trial import ALL_LAYERS, Key
@@ -200,17 +202,20 @@ def test_the_rule_of_stopping_keeps_its_promise(shape):
 
 
 WRONG = {
-    "axis": (("--against", "volts", "--device", "weak-3.3e-2"), "--against must be one of ber, cycles, seconds, sigma, ratio, not 'volts'"),
+    "axis": (("--against", "volts", "--device", "weak-3.3e-2"), "--against must be one of ber, cycles, seconds, sigma, vdd, ratio, not 'volts'"),
     "no device": (("--against", "cycles"), "--against cycles must have a --device, which says what is wrong"),
     "value": (("--against", "ratio", "--device", "weak-3.3e-2", "--values", "0,2"),
               "--values must be LOW:HIGH:COUNT or values with commas, each above 0, not '0,2'"),
     "ratio below 1": (("--against", "ratio", "--device", "weak-3.3e-2", "--values", "0.5"), "hrs_median must be above lrs_median"),
+    "supply outside": (("--against", "vdd", "--device", "weak-3.3e-2", "--values", "0.8,1.2"),
+                       "--values must be in [0.9, 1.8] V, where the amplifier was simulated, not 0.8"),
+    "supply without a device": (("--against", "vdd"), "--against vdd must have a --device, which says what is wrong"),
     "age outside": (("--against", "cycles", "--device", "wear-illustration", "--values", "1e12"),
                     "--cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 1e+12"),
     "both ages": (("--against", "cycles", "--device", "wear-illustration", "--cycles", "5"),
                   "--cycles must not be given with --against cycles: say --values"),
     "age of a rate": (("--cycles", "5"), "--cycles and --seconds are of the --device of --against"),
-    "values of a rate": (("--values", "0.1"), "--values goes with --against cycles, seconds, sigma or ratio"),
+    "values of a rate": (("--values", "0.1"), "--values goes with --against cycles, seconds, sigma, ratio or vdd"),
     "also": (("--also", "stuck"), "--also must be KIND=RATE, for example read=1e-3, not 'stuck'"),
     "also twice": (("--also", "stuck=0.1", "--also", "stuck=0.2"), "--also must name each kind once, not 'stuck=0.2'"),
     "also the same": (("--also", "static=0.1"), "--also must be of another kind than --kind static"),
@@ -261,3 +266,59 @@ def test_from_the_file_of_a_lab_to_accuracy_against_cycles(tmp_path, random_netw
     assert sweep_ber.exit_code == 0
     with pytest.raises(InputError, match=r"b\.sqlite: must be against cycles as .*r\.sqlite, not error rate$"):
         together([Story.read(tmp_path / "r.sqlite"), Story.read(tmp_path / "b.sqlite")])
+
+
+CLOSE = DeviceModel("close", 5e3, 12e3, 0.1, 0.15, offset_sigma=3.0)
+
+
+def test_accuracy_and_energy_against_the_supply(tmp_path, random_network):
+    """The device's own amplifier gives way to the circuit's: offset, noise of one read, and what reads cost."""
+    network = random_network((60, 50, 10), name="net")
+    network.save(tmp_path / "net.npz")
+    CLOSE.save(tmp_path / "device.json")
+    result = cli.run(
+        "sweep", tmp_path / "net.npz", "--device", tmp_path / "device.json", "--against", "vdd", "--values", "0.9,1.4,1.8",
+        "--trials", 4, "--images", 50, "--random-inputs", "-o", tmp_path / "r.sqlite", "--plot", tmp_path / "v.svg",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    for text in ("supply (V)", "nJ", "from 0.9 V on", "reads of an image take"):
+        assert text in " ".join(result.output.split()), text
+    assert "energy of reads (nJ an image)" in (tmp_path / "v.svg").read_text()
+    story = Story.read(tmp_path / "r.sqlite")
+    curve = supply_curve(2.4, 60 * 50 + 50 * 10)
+    assert story.supply.energy_fj == pytest.approx(curve.energy_fj)
+    assert story.supply.reads == 3500
+    told = story.to_json()["supply"]
+    assert told["image_nj"]["1.8"] == pytest.approx(3500e-6 * curve.at(1.8, "energy_fj"))
+    assert told["equal_accuracy_from"] == 0.9
+    with Results(tmp_path / "r.sqlite") as results:
+        header = results.header
+        for trial in results.trials():
+            if vdd := trial.key.rate:
+                at = curve.device(CLOSE, vdd)
+                assert at.offset_sigma < 0.2
+                faults = draw_faults(network, at, trial=trial.key.trial, noise=True)
+                assert trial.errors == faults.count
+    errors = [p.wrong for p in story.curve.points]
+    assert errors[0] > errors[-1]
+    assert "Simulated between 0.9 and 1.8 V" in build_page([story])
+    spoilt = dict(header["supply"], vdd=[1.8, 0.9])
+    with sqlite3.connect(tmp_path / "r.sqlite") as db:
+        db.execute("UPDATE header SET value = ? WHERE key = 'supply'", (json.dumps(spoilt),))
+    db.close()
+    with pytest.raises(InputError, match=r"r.sqlite: header: supply.vdd must be two or more rising supplies"):
+        _ = Story.read(tmp_path / "r.sqlite").supply
+
+
+def test_supplies_of_a_sweep_that_gives_none():
+    values = default_values(CLOSE, "vdd", {})
+    assert values == tuple(round(0.9 + 0.1 * k, 3) for k in range(10))
+    with pytest.raises(InputError, match=r"^device 'close': HRS / LRS must be in \[2, 100\], where reads were simulated"):
+        SweepParams((1.2,), 1, "device", device=dataclasses.replace(CLOSE, hrs_median=1e6), against="vdd")
+
+
+def test_devices_of_before_keep_their_hash():
+    """Else the files of sweeps of before could not go on."""
+    assert header_options(load("weak-3.3e-2")) == {"device": "weak-3.3e-2", "device_digest": "9a8cfe412d7b5f46"}
+    turned = dataclasses.replace(load("weak-3.3e-2"), turning_offset_sigma=0.1)
+    assert header_options(turned)["device_digest"] != "9a8cfe412d7b5f46"
