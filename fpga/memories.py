@@ -66,7 +66,7 @@ def block_rams(chip: Chip, words: int, width: int) -> int:
 
 def pixel_of(layer: Layer, before: Layer | None) -> int:
     """Return the bits of a pixel that a dense layer can read one by one; 0 if it takes vectors, or windows."""
-    if not isinstance(before, ConvLayer) or isinstance(layer, ConvLayer) or layer.planes > 1:
+    if not isinstance(before, ConvLayer) or isinstance(layer, ConvLayer) or layer.planes * layer.weight_bits > 1:
         return 0
     height, width, channels = before.shape_out
     return channels if height * width > 1 else 0
@@ -80,6 +80,7 @@ def macro_size(layer: Layer, before: Layer | None, chip: Chip, fold: Fold, progr
     cols = target.cols
     if across == 1:
         cols = pixel_of(layer, before) or min(cols, layer.n_in)
+    cols -= cols % layer.weight_bits
     word_lines = -(-layer.n_in // (across * cols)) * -(-layer.n_out // groups)
     if word_lines <= ROWS_IN_LOGIC[chip.family] and not programming:
         return word_lines, cols

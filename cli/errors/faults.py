@@ -118,6 +118,6 @@ def _described(faults: FaultMap, network: Any) -> dict[str, Any]:
     layers = [
         {name: len(getattr(faults, name).get(k, ())) for name in faults.counts} for k in range(len(network.layers))
     ]
-    counts = {"network": network.name, "synapses": network.n_weights, "wrong": faults.wrong(network), **faults.counts}
+    counts = {"network": network.name, "synapses": network.n_synapses, "wrong": faults.wrong(network), **faults.counts}
     reads = {"read_ber": faults.read.ber, "read_seed": faults.read.seed} if faults.read else {}
     return counts | reads | {"layers": layers}

@@ -133,7 +133,9 @@ def _layer_rows(description: dict[str, Any]) -> tuple[tuple[str, ...], list[tupl
     rows = []
     for k, (y, e) in enumerate(zip(description["layers"], description["engine"]["layers"], strict=True)):
         ranges = ", ".join(f"{name} {low} to {high}" for name, (low, high) in y["ranges"].items())
-        row = (str(k), y["kind"], str(y["n_in"]), str(y["n_out"]), ranges, f"{e['macros']} of {e['rows']}x{e['cols']}")
+        bits = y.get("weight_bits", 1)
+        inputs = f"{y['n_in'] // bits}{f' x {bits}' * (bits > 1)}"
+        row = (str(k), y["kind"], inputs, str(y["n_out"]), ranges, f"{e['macros']} of {e['rows']}x{e['cols']}")
         if "neuron" in y:
             rows.append((*row, *(str(y["neuron"][name]) for name in spiking)))
         else:

@@ -103,7 +103,7 @@ class SynapseArray(Unit):
         c = self.config
         self.programmed: list[tuple[wiring.PureInterface, Value]] = []
         self.answers: list[Value] = []
-        width = c.across * c.cols
+        width = c.across * c.cols // c.weight_bits  # elements on the columns
         part = c.planes * c.slices * width  # what the neurons of a group of channels see
         x = Signal(c.channel_groups * part, reset_less=True)
         busy = Signal()
@@ -158,7 +158,7 @@ class SynapseArray(Unit):
         short = delayed.pop("short")
         for name, stages in delayed.items():
             m.d.comb += getattr(self, name).eq(stages[-1])
-        mask = self._zeros(m, accepts, steps, width) if c.has_zeros else None
+        mask = self._zeros(m, accepts, steps, c.across * c.cols) if c.has_zeros else None
         flips = None
         if self.options.errors:
             accepted = memory.take if memory else self.i.valid & self.i.ready
@@ -167,6 +167,8 @@ class SynapseArray(Unit):
         on_columns = [memory.q] if memory else [
             self._spread(m, x[k * part : k * part + width]) for k in range(c.parts_at_once)
         ]
+        if c.weight_bits > 1:
+            on_columns = [Cat(element.replicate(c.weight_bits) for element in vector) for vector in on_columns]
         sense = self._spread(m, reading.first(busy)) if reading.is_long else delayed["valid"][c.is_spread]
         senses = sense, row_sensed, on_columns
         self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips, mask)
@@ -206,8 +208,9 @@ class SynapseArray(Unit):
     def _last_plane_first(self, width: int) -> Value:
         """Return the vector that comes plane after plane, each in `width` bits; the last one is read first."""
         planes = self.config.planes
-        parts = [self.i.payload.word_select(k, self.config.n_in * planes) for k in range(self.config.channel_groups)]
-        filler = C(0, width - self.config.n_in)
+        elements = self.config.elements
+        parts = [self.i.payload.word_select(k, elements * planes) for k in range(self.config.channel_groups)]
+        filler = C(0, width - elements)
         return Cat(Cat(part[k::planes], filler) for part in parts for k in reversed(range(planes)))
 
     def _rotate(self, m: Module, x: Signal, sizes: tuple[int, int], turn: Signal, is_last: Value) -> None:
@@ -229,7 +232,8 @@ class SynapseArray(Unit):
     def _zeros(self, m: Module, accepts: Value, steps: Value, width: int) -> Value:
         """Return which columns count, of the row whose outputs the macros show; give the number of zeros."""
         c = self.config
-        there = self.i.payload[c.n_in * c.channel_groups :]  # a bit for each pixel of the window, above its elements
+        # A bit for each pixel of the window, above its elements.
+        there = self.i.payload[c.elements * c.channel_groups :]
         channels = c.n_in // len(there)
         mask = Signal(c.slices * width, reset_less=True)
         zeros = Signal(bits_for(c.n_in), reset_less=True)

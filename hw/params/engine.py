@@ -130,7 +130,7 @@ class EngineConfig:
             by_groups = False
         # With zeros a window says which of its pixels are there.
         flags = layer.window.kernel_y * layer.window.kernel_x if layer.window and layer.has_zeros else 0
-        bits = layer.groups if by_groups else layer.n_in * layer.channel_groups * layer.planes + flags
+        bits = layer.groups if by_groups else layer.elements * layer.channel_groups * layer.planes + flags
         if layer.in_memory:
             bits = layer.inputs
         return VectorStream(
@@ -231,7 +231,7 @@ class EngineConfig:
             for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory"):
                 if not layer[option]:
                     del layer[option]
-            for count in ("planes", "levels", "sense_latency"):
+            for count in ("planes", "levels", "sense_latency", "weight_bits"):
                 if layer[count] == 1:
                     del layer[count]
             if layer["dataflow"] == DEFAULT_DATAFLOW:

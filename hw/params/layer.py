@@ -45,7 +45,7 @@ class LayerConfig:
     kind : str
         A key of ``oxnor.models.networks.layers.table.LAYER_TYPES``.
     n_in, n_out : int
-        Sizes.
+        Synapses of a neuron, and neurons.
     rows, cols : int
         Size of a macro.
     across : int
@@ -79,6 +79,8 @@ class LayerConfig:
         Cycles that a macro takes to sense a row. Its sense amplifiers are busy meanwhile, so there is one read in so
         many cycles; row and inputs stay as they are. Of macros that are asked cell by cell: cycles of an access, at
         least.
+    weight_bits : int
+        Synapses of a weight: columns side by side that see one input. It divides `cols`.
 
     Raises
     ------
@@ -106,6 +108,7 @@ class LayerConfig:
     has_lowest: bool = False
     in_memory: bool = False
     sense_latency: int = 1
+    weight_bits: int = 1
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -135,10 +138,13 @@ class LayerConfig:
     def _check_window(self) -> None:
         """Raise InputError if there is no hardware for the layer's windows, planes or levels."""
         where = f"layer {self.n_in} to {self.n_out}"
-        if self.is_serial and (self.window or self.planes > 1 or self.levels > 1):
+        if self.is_serial and (self.window or self.planes > 1 or self.levels > 1 or self.weight_bits > 1):
             raise InputError(
-                f"{where}: `dataflow` must be parallel for convolutions, and for integers of several bit planes"
+                f"{where}: `dataflow` must be parallel for convolutions, for integers of several bit planes and for"
+                " weights of several synapses"
             )
+        if self.cols % self.weight_bits:
+            raise InputError(f"{where}: macros must have a multiple of {self.weight_bits} columns, not {self.cols}")
         if not self.window:
             return
         if not can_group(self.groups, self.n_out, self.window.groups):
@@ -154,8 +160,13 @@ class LayerConfig:
         return self.dataflow == "serial"
 
     @property
+    def elements(self) -> int:
+        """Inputs that a neuron sees."""
+        return self.n_in // self.weight_bits
+
+    @property
     def inputs(self) -> int:
-        """Inputs to a read: H * C, or V where the layer is input-serial."""
+        """Synapses of a neuron to a read: H * C, or V where the layer is input-serial."""
         return self.groups if self.is_serial else self.across * self.cols
 
     @property
@@ -261,7 +272,7 @@ class LayerConfig:
     @property
     def bits_in(self) -> int:
         """Bits of an image that come."""
-        elements = self.pixels_in * self.window.channels if self.window else self.n_in
+        elements = self.pixels_in * self.window.channels if self.window else self.elements
         return elements * self.planes
 
     @property
@@ -362,10 +373,11 @@ class LayerConfig:
             has_lowest=isinstance(layer, ConvLayer) and bool(layer.lowest.any()),
             in_memory=before is not None
             and not isinstance(layer, ConvLayer)
-            and layer.planes == 1
+            and layer.planes == layer.weight_bits == 1
             and before.pixels_out > 1
             and before.n_out == folding[0] * cols,
             sense_latency=options.sense_latency,
+            weight_bits=layer.weight_bits,
         )
 
 

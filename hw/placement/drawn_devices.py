@@ -142,6 +142,7 @@ class LayerDevices:
             np.ascontiguousarray(split),
             used,
             self.turning.reshape(-1, c.cols),
+            c.planes,
         )
         lanes = counts.reshape(c.groups, c.across, len(x), c.passes).sum(axis=1)
         return lanes.transpose(1, 2, 0).reshape(len(x), -1)[:, : c.n_out].astype(np.int32)

@@ -234,6 +234,7 @@ def count_reads(
     x: NDArray[np.bool_],
     used: NDArray[np.int64],
     turning: NDArray[np.int64] | None = None,
+    planes: int = 1,
 ) -> NDArray[np.int64]:
     """Return the agreeing bits that macros count while they read all their rows in order, image after image.
 
@@ -251,6 +252,9 @@ def count_reads(
         Columns in use.
     turning : ndarray of int64, shape (macros, cols), optional
         Part of the offsets that turns with the input. Default 0.
+    planes : int
+        So many of `x` in a row are planes of one vector: the slices of a pass are read for each of them before the
+        next pass.
 
     Returns
     -------
@@ -258,7 +262,7 @@ def count_reads(
     """
     counts = np.zeros((len(margin), len(x), margin.shape[1] // x.shape[2]), np.int64)
     turning = np.zeros(flags.shape, np.int64) if turning is None else turning
-    kernels.count(margin, _amplifiers(flags, turning, tables), noise, x, used, counts)
+    kernels.count(margin, _amplifiers(flags, turning, tables), noise, x, used, planes, counts)
     return counts
 
 

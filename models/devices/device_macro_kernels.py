@@ -123,29 +123,27 @@ def decide(rows, x, margins, amplifiers, noise, out):
 
 
 @numba.njit(parallel=True, cache=True)
-def count(margins, amplifiers, noise, x, used, counts):
+def count(margins, amplifiers, noise, x, used, planes, counts):
     """Add up the agreeing bits of each image and pass: see ``device_macro.count_reads``."""
     reads, gives, sigma, normal, turning = amplifiers
     macros, rows, cols = margins.shape
     slices = x.shape[2]
+    each = slices * planes  # reads to a pass
     for m in numba.prange(macros):
         h = m % x.shape[1]
         for c in range(cols):
             s = np.int64(noise[m, c])
-            for i in range(x.shape[0]):
-                slice_ = 0
-                pass_ = 0
-                for r in range(rows):
+            for first in range(0, x.shape[0], planes):
+                for k in range(rows * planes):
                     s = _step(s)
+                    pass_ = k // each
+                    slice_ = k % slices
+                    i = first + k % each // slices
                     if c < used[h, slice_]:
                         turn = turning[m, c] if x[i, h, slice_, c] else -turning[m, c]
-                        w = margins[m, r, c] + turn + _drawn(s, sigma, normal) > 0
+                        w = margins[m, pass_ * slices + slice_, c] + turn + _drawn(s, sigma, normal) > 0
                         if reads[m, c] >= 0:
                             w = reads[m, c] == 1
                         q = gives[m, c] == 1 if gives[m, c] >= 0 else w == x[i, h, slice_, c]
                         counts[m, i, pass_] += q
-                    slice_ += 1
-                    if slice_ == slices:
-                        slice_ = 0
-                        pass_ += 1
             noise[m, c] = s

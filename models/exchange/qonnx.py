@@ -60,7 +60,7 @@ class _Maker:
         first = network.layers[0]
         #: Shape of the feature map that comes, (height, width, channels), until it is flattened.
         self.map = first.shape_in if isinstance(first, ConvLayer) else None
-        self.shape = [self.map[2], *self.map[:2]] if self.map else [first.n_in]
+        self.shape = [self.map[2], *self.map[:2]] if self.map else [first.inputs]
 
     def constant(self, name: str, array: Any) -> str:
         """Add a tensor and return its name."""
@@ -103,19 +103,20 @@ class _Maker:
 
     def product(self, k: int, layer: Layer, here: str) -> str:
         """Add a convolution or a matrix product."""
-        signs = np.where(layer.weights, np.float32(1), np.float32(-1))
+        signs = layer.weight_values.astype(np.float32)
+        kind = "BIPOLAR" if layer.weight_bits == 1 else f"INT{layer.weight_bits.bit_length() + 1}"
         if not isinstance(layer, ConvLayer):
             if self.map:
                 here = self.node("Transpose", [here], f"pixels{k}", perm=[0, 2, 3, 1])
                 here = self.node("Flatten", [here], f"vector{k}", axis=1)
                 self.map = None
             weights = self.constant(f"weights{k}", signs.T)
-            self.annotate(weights, "BIPOLAR")
+            self.annotate(weights, kind)
             return self.node("MatMul", [here, weights], f"sums{k}")
         w = layer.window
         kernels = signs.reshape(layer.n_out, w.kernel_y, w.kernel_x, -1).transpose(0, 3, 1, 2)
         weights = self.constant(f"weights{k}", kernels)
-        self.annotate(weights, "BIPOLAR")
+        self.annotate(weights, kind)
         pads = [w.top, w.left, w.bottom, w.right]
         pad = w.pad if layer.planes == 1 else {-1: 0, 1: 2**layer.planes - 1}[w.pad]
         if w.is_padded and pad:
@@ -197,7 +198,7 @@ def _most(layer: Layer) -> int:
 def _offset(layer: Layer) -> NDArray[np.int64]:
     """Return 2 * popcount less the sum of bits, or less twice the sum of levels, of each neuron."""
     top = 2**layer.planes - 1
-    signs = np.where(layer.weights, 1, -1).sum(axis=1)
+    signs = layer.weight_values.sum(axis=1, dtype=np.int64)
     return np.full(layer.n_out, layer.n_in) if top == 1 else top * (layer.n_in - signs)
 
 

@@ -6,6 +6,7 @@ two such rows counts the *disagreeing* bits, and the padding never disagrees: po
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numba
@@ -107,6 +108,52 @@ def toggle(w, n_in, flips, stuck_0, stuck_1):
         w[f // n_in, (f % n_in) >> 6] &= ~(np.uint64(1) << np.uint64((f % n_in) & 63))
     for f in stuck_1:
         w[f // n_in, (f % n_in) >> 6] |= np.uint64(1) << np.uint64((f % n_in) & 63)
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def _repeat(x, times, table, out):
+    for i in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            for b in range(8):
+                bits = table[(x[i, k] >> np.uint64(8 * b)) & np.uint64(255)]
+                if bits:
+                    at = (64 * k + 8 * b) * times
+                    shift = np.uint64(at % 64)
+                    out[i, at // 64] |= bits << shift
+                    if at % 64 + 8 * times > 64:
+                        out[i, at // 64 + 1] |= bits >> (np.uint64(64) - shift)
+
+
+@functools.cache
+def _repeated_bytes(times: int) -> NDArray[np.uint64]:
+    """Return each byte with every bit `times` times, in the low bits."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    return pack_words(np.repeat(bits, times, axis=1) != 0)[:, 0]
+
+
+def repeat(x: NDArray[np.uint64], n: int, times: int) -> NDArray[np.uint64]:
+    """Return packed rows of `n` bits with each bit `times` times in a row, in the caller's thread.
+
+    Parameters
+    ----------
+    x : ndarray of uint64, shape (..., words)
+    n : int
+        Bits of a row.
+    times : int
+        Range [1, 8].
+
+    Returns
+    -------
+    ndarray of uint64, shape (..., ceil(n * times / 64))
+    """
+    if times == 1:
+        return x
+    rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    # A word more: what a row's last byte could reach.
+    out = np.zeros((len(rows), times * x.shape[-1] + 1), np.uint64)
+    _repeat(rows, times, _repeated_bytes(times), out)
+    words = -(-n * times // 64)
+    return np.ascontiguousarray(out[:, :words]).reshape(*x.shape[:-1], words)
 
 
 def _popcounts_numpy(x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int) -> NDArray[np.int32]:

@@ -125,9 +125,14 @@ class Chain:
         return (self.n_in, *(layer.n_out for layer in self.layers))
 
     @property
-    def n_weights(self) -> int:
+    def n_synapses(self) -> int:
         """Number of synapses."""
         return sum(layer.n_in * layer.n_out for layer in self.layers)
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weights: of synapses, unless several are a weight."""
+        return self.n_synapses
 
     def with_weights(self, weights: Mapping[int, NDArray[np.bool_]]) -> Self:
         """Return the network with the stored bits of the layers named by index replaced."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, naming, write_npz
+from oxnor.models.networks.layers.base import ternary_synapses
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
@@ -27,7 +28,7 @@ from .input_rule import InputRule
 
 FORMAT = "oxnor-network"
 #: Versions that are read. A file is written in the lowest that holds the network: see docs/network-file.md.
-FORMAT_VERSIONS = (1, 2)
+FORMAT_VERSIONS = (1, 2, 3)
 #: Fields of the header; in version 2 any other is refused.
 _FIELDS = ("format", "version", "name", "layers", "info", "input_threshold", "input_rule", "data_set", "classes")
 
@@ -82,6 +83,10 @@ class Network(Chain):
         self.check_info()
         self.check_data()
 
+    @property
+    def n_weights(self) -> int:  # noqa: D102
+        return sum(layer.inputs * layer.n_out for layer in self.layers)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that the network computes with; name and info are left out."""
@@ -112,9 +117,11 @@ class Network(Chain):
         Parameters
         ----------
         weights : sequence of ndarray, shape (n_out, n_in)
-            One array a layer: bool, where True is +1, or numbers that are -1 and +1.
+            One array a layer: bool, where True is +1, or numbers that are -1 and +1; with a 0 among them they are
+            ternary, two synapses each.
         thresholds : sequence of ndarray of int, shape (n_out,), the last one None
-            A hidden neuron fires iff its popcount >= threshold; range [0, n_in + 1].
+            A hidden neuron fires iff its popcount >= threshold; range [0, n_in + 1]. The popcount of ternary weights
+            is the sum of their products with the inputs, as -1 and +1, plus n_in / 2, where n_in counts synapses.
         offsets, scales : ndarray of int, shape (n_out of the last layer,), optional
             score = scale * popcount + offset. Default 0 and 1.
 
@@ -130,10 +137,13 @@ class Network(Chain):
         layers: list[HiddenLayer | ScoreLayer] = []
         for i, (w, t) in enumerate(zip(weights, thresholds, strict=True)):
             try:
-                w = _as_bits(w)
+                w, bits = _as_bits(w)
                 if t is None and i < len(weights) - 1:
                     raise InputError("thresholds must be given for every layer but the last")
-                layers.append(ScoreLayer(w, scales, offsets) if t is None else DenseLayer(w, t))
+                if t is None:
+                    layers.append(ScoreLayer(w, scales, offsets, weight_bits=bits))
+                else:
+                    layers.append(DenseLayer(w, t, weight_bits=bits))
             except InputError as e:
                 raise InputError(f"layer {i}: {e}") from None
         return cls(name, tuple(layers), InputRule.of(input_rule), info or {})
@@ -178,14 +188,16 @@ class Network(Chain):
             return cls(header["name"], layers, rule, header["info"], **about)
 
 
-def _as_bits(weights: Any) -> NDArray:
-    """Return weights of -1 and +1 as bool; others as they are."""
+def _as_bits(weights: Any) -> tuple[NDArray, int]:
+    """Return weights of -1, 0 and +1 as bool, and how many synapses each has; others as they are."""
     array = np.asarray(weights)
     if array.dtype.kind not in "iuf":
-        return array
-    if not np.isin(array, (-1, 1)).all():
-        raise InputError("weights must be bool (True is +1), or all -1 or +1")
-    return array > 0
+        return array, 1
+    if not np.isin(array, (-1, 0, 1)).all():
+        raise InputError("weights must be bool (True is +1), or all -1, 0 or +1")
+    if array.all() or array.ndim != 2:
+        return array > 0, 1
+    return ternary_synapses(array), 2
 
 
 def _read_header(source: NpzReader) -> dict[str, Any]:

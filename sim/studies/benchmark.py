@@ -105,7 +105,7 @@ def bench_golden(network: Network, images: NDArray) -> Row:
         raise RuntimeError("the float32 baseline computes something else")
     fast = best(lambda: golden.scores(network, bits), 5)
     blas = best(lambda: _blas_scores(layers, signed), 3)
-    rate = len(images) * network.n_weights / fast / 1e9
+    rate = len(images) * network.n_synapses / fast / 1e9
     return Row(
         f"golden model, {network.name}, {len(images):,} images",
         fast, "s", blas, blas / fast, ">= 3x", blas / fast >= 3,
@@ -153,7 +153,7 @@ def bench_sweep(name: str, folder: Path) -> list[Row]:
     alone = best(lambda: trials.scores(faults), 5)
     toggling = best(lambda: trials.weights(faults), 20)
     share = (drawing + toggling) / alone
-    rate = done["computed"] * len(images) * network.n_weights / seconds / 1e9
+    rate = done["computed"] * len(images) * network.n_synapses / seconds / 1e9
     return [
         Row(f"oxnor sweep {name}, {rates} rates x {draws} trials x {len(images):,} images", seconds, "s",
             times[fastest] * done["computed"], times[fastest] / per_trial, "<= 30 s", seconds <= 30,
@@ -199,7 +199,7 @@ def bench_simulation(name: str, images: int, folder: Path) -> list[Row]:
     slow_first, slow_memory = simulated(folder, name, 1, "--slow")
     slow, _ = simulated(folder, name, _BASELINE_IMAGES, "--slow")
     rate, slow_rate = fast["images_per_s"], slow["images_per_s"]
-    weights = zoo.load(name).n_weights
+    weights = zoo.load(name).n_synapses
     public = "baseline: every signal public, adder tree"
     allowed = 20 * images / 10_000
     return [

@@ -13,7 +13,8 @@ from oxnor.models.networks.spiking import SpikingNetwork
 def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
     """Return a network's layers and card, and the structure and timing of its engine.
 
-    ``ranges`` of a layer has the least and the largest value of everything it stores beside its weights.
+    ``n_in`` of a layer are the synapses of a neuron, ``weight_bits`` to a weight if that is more than one. ``ranges``
+    has the least and the largest value of everything that it stores beside its weights.
     """
     from oxnor.hw.emit.verilog import describe as engine
 
@@ -22,7 +23,9 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
             "kind": layer.kind,
             "n_in": layer.n_in,
             "n_out": layer.n_out,
-            "positive": float(layer.weights.mean()),
+            "positive": float((layer.weight_values > 0).mean()),
+            **({"weight_bits": layer.weight_bits, "zero": float((layer.weight_values == 0).mean())}
+               if layer.weight_bits > 1 else {}),
             "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items() if name != "lowest"},
         }
         for layer in network.layers

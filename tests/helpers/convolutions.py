@@ -47,10 +47,10 @@ def _pooled(counts, window, pool, lowest):
     return np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
 
 
-def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1, levels=1, seed=0):
+def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1, levels=1, bits=1, seed=0):
     """Return a network over images of `shape` (height, width, channels), whose neurons give both outputs.
 
-    `planes` are those of the input, `levels` the thresholds of the dense layers.
+    `planes` are those of the input, `levels` the thresholds of the dense layers, `bits` the synapses of a weight.
     """
     g = np.random.default_rng(seed)
     rule = InputRule.planes() if planes > 1 else 128
@@ -60,18 +60,20 @@ def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1,
         window = Window(*shape, *conv.kernel, **conv.window)
         pool = Pool(*(conv.pool * 2)[:4]) if conv.pool else None
         lowest = g.random(conv.channels) < 0.5 if conv.has_lowest else np.zeros(conv.channels, bool)
-        weights = g.random((conv.channels, window.n_in)) < 0.5
-        blank = ConvLayer(weights, np.zeros((conv.channels, conv.levels), int), window, pool, lowest, planes=planes)
+        weights = g.random((conv.channels, window.n_in * bits)) < 0.5
+        zeros = np.zeros((conv.channels, conv.levels), int)
+        blank = ConvLayer(weights, zeros, window, pool, lowest, planes=planes, weight_bits=bits)
         counts = blank.popcounts(x, "numba")
         thresholds = _thresholds(g, _pooled(counts, window, pool, lowest) if pool else counts, conv.levels)
         layers.append(dataclasses.replace(blank, thresholds=thresholds))
         x, shape, planes = layers[-1].evaluate(x, "numba"), layers[-1].shape_out, layers[-1].planes_out
     n_in = int(np.prod(shape))
     for n_out in dense:
-        blank = DenseLayer(g.random((n_out, n_in)) < 0.5, np.zeros((n_out, levels), int), planes=planes)
+        weights = g.random((n_out, n_in * bits)) < 0.5
+        blank = DenseLayer(weights, np.zeros((n_out, levels), int), planes=planes, weight_bits=bits)
         layers.append(dataclasses.replace(blank, thresholds=_thresholds(g, blank.popcounts(x, "numba"), levels)))
         x, n_in, planes = layers[-1].evaluate(x, "numba"), n_out, layers[-1].planes_out
-    layers.append(ScoreLayer(g.random((classes, n_in)) < 0.5, planes=planes))
+    layers.append(ScoreLayer(g.random((classes, n_in * bits)) < 0.5, planes=planes, weight_bits=bits))
     return Network("random", tuple(layers), rule)
 
 

@@ -257,6 +257,32 @@ def test_macros_that_take_many_cycles(name, latency, random_network):
         check(case, pauses, images=4 if latency < 7 else 2)
 
 
+#: Weights of several synapses: slices that end within the vector, passes, planes, zeros, groups of channels.
+SYNAPSES = {
+    "ternary": ((1, 1, 9), [], 2, {"macro_size": (20, 4), "folding": [(2, 2), (1, 1)]}),
+    "ternary, admitted": ((1, 1, 9), [], 2, {"target": "ecp5", "macro_size": (20, 4)}),
+    "of three": ((1, 1, 7), [], 3, {"macro_size": (40, 6), "folding": [(1, 2), (1, 1)]}),
+    "windows with zeros": (
+        (4, 4, 2), [Conv(4, (2, 2), pool=(2, 2), window=ZEROS)], 2, {"macro_size": (64, 4), "folding": [(2, 2), (2, 1), (1, 1)]},
+    ),
+    "groups and levels": (
+        (4, 4, 2), [Conv(4, (2, 2), levels=3, window={"groups": 2})], 2,
+        {"macro_size": (64, 6), "folding": [(1, 4), (3, 1), (1, 1)]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("latency", [1, 3])
+@pytest.mark.parametrize("name", SYNAPSES)
+def test_weights_of_several_synapses(name, latency):
+    shape, convolutions, bits, options = SYNAPSES[name]
+    network = random_conv_network(shape, convolutions, dense=(5,), classes=3, bits=bits)
+    config = EngineConfig.for_network(network, stream_width=8, sense_latency=latency, with_scores=True, **options)
+    assert {y.weight_bits for y in config.layers} == {bits}
+    for pauses in (0.0, 0.4):
+        check((network, config), pauses, images=4)
+
+
 @pytest.mark.parametrize(("name", "latency", "waits"), [
     *((name, 1, 0) for name in SENSED), *((name, 1, 9) for name in ("alternate", "windows")),
     ("serial", 7, 40),

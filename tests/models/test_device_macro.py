@@ -231,11 +231,15 @@ def test_reads_go_on_where_they_stopped():
     assert np.array_equal(whole.noise, parts.noise)
 
 
-def test_counts_of_a_layer_are_those_of_single_reads():
-    """The fast kernel against one macro after the other, read by read, with unused columns and dead parts."""
+@pytest.mark.parametrize("planes", [1, 2, 4])
+def test_counts_of_a_layer_are_those_of_single_reads(planes):
+    """The fast kernel against one macro after the other, read by read, with unused columns and dead parts.
+
+    Of a vector of several planes each pass reads them all before the next pass: the noise is drawn in that order.
+    """
     g = np.random.default_rng(9)
     tables = flat_tables(sigma=200, noise_sigma=400)
-    groups, across, slices, passes, cols, n = 2, 3, 2, 2, 5, 7
+    groups, across, slices, passes, cols, n = 2, 3, 2, 2, 5, 8
     macros, reads = groups * across, slices * passes
     pairs = np.stack([tables.programmed(g.random((reads, cols)) < 0.5, numbers([k], 2, 2, reads, cols)) for k in range(macros)], axis=1)
     offsets = tables.offsets(numbers(10, macros, cols)) + g.integers(-300, 300, (macros, cols))
@@ -244,15 +248,14 @@ def test_counts_of_a_layer_are_those_of_single_reads():
     x = g.random((n, across, slices, cols)) < 0.5
     used = np.array([[5, 5], [5, 3], [5, 0]])
     turning = g.integers(-300, 300, (macros, cols))
-    counts = count_reads(tables, margins(pairs, offsets), flags, noise.copy(), x, used, turning)
+    counts = count_reads(tables, margins(pairs, offsets), flags, noise.copy(), x, used, turning, planes)
     for m in range(macros):
         macro = DeviceMacro(tables, pairs[:, m], offsets[m], flags[m], noise[m].copy(), turning=turning[m])
         h = m % across
-        for i in range(n):
-            for r in range(reads):
-                s = r % slices
-                q = macro.read(np.array([r]), x[i, h, s][None])[0, : used[h, s]]
-                counts[m, i, r // slices] -= q.sum()
+        for first, p, plane, s in np.ndindex(n // planes, passes, planes, slices):
+            i = first * planes + plane
+            q = macro.read(np.array([p * slices + s]), x[i, h, s][None])[0, : used[h, s]]
+            counts[m, i, p] -= q.sum()
     assert not counts.any()
 
 

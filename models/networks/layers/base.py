@@ -1,7 +1,8 @@
-"""The base of all layer types: binary weights, and checks of arrays."""
+"""The base of all layer types: weights of one or several binary synapses, and checks of arrays."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
@@ -23,6 +24,8 @@ SCALE_MAX = 1 << 31
 OFFSET_MAX = 1 << 52
 #: Most bit planes of an element.
 PLANES_MAX = 8
+#: Most synapses of a weight.
+WEIGHT_BITS_MAX = 8
 
 
 class Reads(Protocol):
@@ -70,6 +73,19 @@ def check_integers(values: Any, n: int, low: int, high: int, where: str, field: 
     return array
 
 
+def check_weight_bits(weight_bits: Any, n_in: int, where: str) -> None:
+    """Raise InputError unless a weight can have so many synapses."""
+    if isinstance(weight_bits, bool) or not isinstance(weight_bits, int) or not 1 <= weight_bits <= WEIGHT_BITS_MAX:
+        raise InputError(f"{where}: weight_bits must be an integer in [1, {WEIGHT_BITS_MAX}], not {weight_bits!r}")
+    if n_in % weight_bits:
+        raise InputError(f"{where}: weight_bits must divide the {n_in} columns of weights, not be {weight_bits}")
+
+
+def ternary_synapses(weights: NDArray) -> NDArray[np.bool_]:
+    """Return the synapses, shape (n_out, 2 n), of weights of -1, 0 and +1, shape (n_out, n): of a 0 the first is +1."""
+    return np.stack([weights >= 0, weights > 0], axis=2).reshape(len(weights), -1)
+
+
 def check_planes(planes: Any, where: str) -> None:
     """Raise InputError unless `planes` is a number of bit planes."""
     if isinstance(planes, bool) or not isinstance(planes, int) or not 1 <= planes <= PLANES_MAX:
@@ -78,12 +94,15 @@ def check_planes(planes: Any, where: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What every kind of layer has: binary weights, one row a neuron.
+    """What every kind of layer has: binary synapses, one row a neuron.
 
     Parameters
     ----------
     weights : ndarray of bool, shape (n_out, n_in)
         Bit 1 is +1 (BL in LRS, BLb in HRS), bit 0 is -1.
+    weight_bits : int
+        Synapses of a weight, side by side, which see one input: a weight is the sum of their signs. 2: a ternary
+        weight, -1, 0 or +1 in units of two. Range [1, 8]; it divides n_in.
     planes : int
         Bit planes of an input element, which is an integer in [0, 2**planes); range [1, 8]. Packed inputs have shape
         (n, words) with one plane, else (n, planes, words).
@@ -97,14 +116,26 @@ class Layer:
 
     weights: NDArray[np.bool_]
     planes: int = field(default=1, kw_only=True)
+    weight_bits: int = field(default=1, kw_only=True)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.n_in} -> {self.n_out})"
+        return f"{type(self).__name__}({self.inputs} -> {self.n_out})"
 
     @property
     def n_in(self) -> int:
         """Number of synapses of a neuron."""
         return int(self.weights.shape[1])
+
+    @property
+    def inputs(self) -> int:
+        """Number of weights of a neuron."""
+        return self.n_in // self.weight_bits
+
+    @property
+    def weight_values(self) -> NDArray[np.int8]:
+        """The weights as sums of signs, shape (n_out, inputs), range [-weight_bits, weight_bits]."""
+        ones = self.weights.reshape(self.n_out, self.inputs, self.weight_bits).sum(axis=2, dtype=np.int8)
+        return 2 * ones - np.int8(self.weight_bits)
 
     @property
     def n_out(self) -> int:
@@ -114,7 +145,7 @@ class Layer:
     @property
     def shape_in(self) -> tuple[int, ...]:
         """Shape of the elements that it takes for an image: a vector, or (height, width, channels)."""
-        return (self.n_in,)
+        return (self.inputs,)
 
     @property
     def shape_out(self) -> tuple[int, ...]:
@@ -148,7 +179,7 @@ class Layer:
     @classmethod
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:
         """Return the layer that a file holds; types with sizes that its arrays do not show override this."""
-        return cls(**arrays, planes=sizes.get("planes", 1))
+        return cls(**arrays, planes=sizes.get("planes", 1), weight_bits=sizes.get("weight_bits", 1))
 
     def with_weights(self, weights: NDArray[np.bool_]) -> Layer:
         """Return the same layer with other weights of the same shape."""
@@ -167,16 +198,22 @@ class Layer:
         """
         raise NotImplementedError
 
+    def to_synapses(self, x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return packed inputs with each element once for each synapse of its weight."""
+        return kernels.repeat(x, math.prod(self.shape_in), self.weight_bits)
+
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return the number of agreeing bits of packed inputs, shape (n, n_out).
 
         Those of plane k count 2**k: the range is [0, (2**planes - 1) * n_in].
         """
+        x = self.to_synapses(x)
         vectors = x if self.planes == 1 else last_plane_first(x)
         return weighted(reads.popcounts(vectors, pack_words(self.weights), self.n_in, backend), self.planes)
 
     def popcounts_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int32]:
         """As :meth:`popcounts`, with packed weights `w` in place of its own, in the caller's thread."""
+        x = self.to_synapses(x)
         vectors = x if self.planes == 1 else last_plane_first(x)
         counts = np.empty((len(vectors), self.n_out), np.int32)
         kernels.popcounts_serial(vectors, w, self.n_in, counts)
@@ -185,6 +222,7 @@ class Layer:
     def popcounts_torch(self, x: Any, signs: Any) -> Any:
         """As :meth:`popcounts`, in PyTorch: of integers, float32 of shape (n, size), and weights of +1 and -1."""
         top = (1 << self.planes) - 1
+        x = x.repeat_interleave(self.weight_bits, dim=-1)
         return (import_torch().nn.functional.linear(2 * x - top, signs) + top * self.n_in) / 2
 
 

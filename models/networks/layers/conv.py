@@ -18,7 +18,7 @@ from oxnor.models.kernels import packed as kernels
 from oxnor.models.kernels import windows
 
 from .base import Reads, weighted
-from .fields import BITS, LEVELS, PLANES, SIZE_MAX, ArrayField, LayerFields, Sizes, per_level, per_neuron
+from .fields import BITS, LEVELS, PLANES, SIZE_MAX, WEIGHT_BITS, ArrayField, LayerFields, Sizes, per_level, per_neuron
 from .hidden import HiddenLayer, pack_planes
 from .window import Pool, Window
 
@@ -43,7 +43,7 @@ def _short(y: int, x: int, default: int = 1) -> str:
 
 
 def _synapses(sizes: Sizes) -> int:
-    return sizes["kernel_y"] * sizes["kernel_x"] * sizes["channels"] // sizes["groups"]
+    return sizes["weight_bits"] * sizes["kernel_y"] * sizes["kernel_x"] * sizes["channels"] // sizes["groups"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,13 +56,13 @@ class ConvLayer(HiddenLayer):
     Parameters
     ----------
     weights : ndarray of bool, shape (n_out, n_in)
-        One row a channel; n_in = kernel_y * kernel_x * channels / groups, in the order (y, x, channel).
+        One row a channel; n_in = kernel_y * kernel_x * channels / groups * weight_bits, in the order (y, x, channel).
     thresholds : ndarray of int64, shape (n_out,) or (n_out, levels)
         As for :class:`DenseLayer`. Where ``window.pad`` is 0 they are thresholds of twice the popcount: a synapse that
         sees a zero counts half, whatever its weight.
     window : Window
         Where the windows lie.
-    planes : int
+    planes, weight_bits : int
         See :class:`Layer`.
     pool : Pool, optional
         Windows of the pooling.
@@ -84,7 +84,7 @@ class ConvLayer(HiddenLayer):
             "lowest": ArrayField("|u1", per_neuron),
         },
         {"n_out": (1, SIZE_MAX), **_SIZES},
-        PLANES | LEVELS | _WINDOW | _POOL,
+        PLANES | LEVELS | WEIGHT_BITS | _WINDOW | _POOL,
         version=2,
     )
     gives_scores: ClassVar[bool] = False
@@ -96,8 +96,8 @@ class ConvLayer(HiddenLayer):
     def __post_init__(self) -> None:
         where = f"{self.kind} layer"
         self.check(where)
-        if self.n_in != self.window.n_in:
-            raise InputError(f"{where}: weights must have {self.window.n_in} columns for its window, not {self.n_in}")
+        if self.n_in != (columns := self._of_synapses.n_in):
+            raise InputError(f"{where}: weights must have {columns} columns for its window, not {self.n_in}")
         if self.n_out % self.window.groups:
             groups = self.window.groups
             raise InputError(f"{where}: groups must divide the {self.n_out} output channels, not be {groups}")
@@ -110,6 +110,11 @@ class ConvLayer(HiddenLayer):
         lowest.setflags(write=False)
         object.__setattr__(self, "lowest", lowest)
         self.shape_out  # noqa: B018  # raises where no window of the pool fits
+
+    @property
+    def _of_synapses(self) -> Window:
+        """The windows over a feature map in which each element is there once for each synapse of its weight."""
+        return dataclasses.replace(self.window, channels=self.window.channels * self.weight_bits)
 
     @property
     def unit(self) -> int:
@@ -139,14 +144,16 @@ class ConvLayer(HiddenLayer):
 
     @property
     def sizes(self) -> dict[str, int]:  # noqa: D102
-        sizes = {"n_out": self.n_out, **dataclasses.asdict(self.window), "planes": self.planes, "levels": self.levels}
+        sizes = {"n_out": self.n_out, **dataclasses.asdict(self.window), "planes": self.planes}
+        sizes |= {"levels": self.levels, "weight_bits": self.weight_bits}
         return self.fields.without_defaults(sizes | dict(zip(_POOL, self._pool_sizes, strict=True)))
 
     @classmethod
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:  # noqa: D102
         window = Window(**{f.name: sizes[f.name] for f in dataclasses.fields(Window)})
         pool = [sizes[name] for name in _POOL]
-        return cls(**arrays, window=window, pool=Pool(*pool) if any(pool) else None, planes=sizes["planes"])
+        bits = {name: sizes[name] for name in ("planes", "weight_bits")}
+        return cls(**arrays, window=window, pool=Pool(*pool) if any(pool) else None, **bits)
 
     @property
     def label(self) -> str:  # noqa: D102
@@ -184,7 +191,7 @@ class ConvLayer(HiddenLayer):
         return np.ascontiguousarray(limits.T.astype(np.int32))
 
     def _run(self, kernel: Any, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        groups, window = self.window.groups, self.window
+        groups, window = self.window.groups, self._of_synapses
         rows = w.reshape(groups, -1, w.shape[1])
         transposed = np.ascontiguousarray(rows.transpose(0, 2, 1))
         bits = unpack_words(rows, self.n_in) if self.planes >= _PLANES_SUMMED else np.zeros((groups, 0, 0), bool)
@@ -192,16 +199,16 @@ class ConvLayer(HiddenLayer):
         height, width, _ = self.shape_out
         out = np.empty((len(x), self.planes_out, -(-height * width * self.n_out // 64)), np.uint64)
         shape = (window.channels, groups, window.pad, self.n_out)
+        x = self.to_synapses(x).reshape(len(x), self.planes, -1)
         kernel(
-            x.reshape(len(x), self.planes, -1), transposed, masks, window.height * window.width * window.channels,
-            window.sources, shape, self._limits,
+            x, transposed, masks, window.height * window.width * window.channels, window.sources, shape, self._limits,
             window.out_width, self._pool_sizes, pack_words(self.lowest), (height, width), out,
         )  # fmt: skip
         return out[:, 0] if self.planes_out == 1 else out
 
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return counts, shape (n, pixels, n_out), of windows that are read one by one; twice as many for pad 0."""
-        window = self.window
+        window, x = self._of_synapses, self.to_synapses(x)
         w, groups = pack_words(self.weights), window.groups
         each = self.n_out // groups
 
@@ -223,9 +230,10 @@ class ConvLayer(HiddenLayer):
 
     def _popcounts_numpy(self, x: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return counts, shape (n, pixels, n_out), by products of signs: independent of the kernels."""
-        window = self.window
+        window = self._of_synapses
         signs = np.where(self.weights, 1.0, -1.0).reshape(window.groups, -1, self.n_in)
         planes = unpack_words(x.reshape(len(x), self.planes, -1), int(np.prod(self.shape_in)))
+        planes = np.repeat(planes, self.weight_bits, axis=-1)
         counts = np.zeros((len(x), window.pixels, self.n_out))
         for k in range(self.planes):
             shape = (len(x), -1, window.groups, window.channels // window.groups)
@@ -241,7 +249,8 @@ class ConvLayer(HiddenLayer):
     def popcounts_torch(self, x: Any, signs: Any) -> Any:
         """As :meth:`popcounts` of each window, in PyTorch: shape (n, pixels, n_out)."""
         torch, window, top = import_torch(), self.window, (1 << self.planes) - 1
-        image = (2 * x - top).reshape(-1, *self.shape_in).permute(0, 3, 1, 2)
+        x = x.repeat_interleave(self.weight_bits, dim=-1)
+        image = (2 * x - top).reshape(-1, window.height, window.width, self._of_synapses.channels).permute(0, 3, 1, 2)
         edges = (window.left, window.right, window.top, window.bottom)
         padded = torch.nn.functional.pad(image, edges, value=float(window.pad * top))
         shape = (self.n_out, window.kernel_y, window.kernel_x, -1)

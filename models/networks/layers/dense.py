@@ -12,7 +12,7 @@ from oxnor.models.base.bits import pack_words
 from oxnor.models.kernels import packed as kernels
 
 from .base import Reads
-from .fields import BITS, LEVELS, PLANES, ArrayField, LayerFields, per_level, per_synapse
+from .fields import BITS, LEVELS, PLANES, WEIGHT_BITS, ArrayField, LayerFields, per_level, per_synapse
 from .hidden import HiddenLayer, pack_planes
 
 
@@ -27,7 +27,7 @@ class DenseLayer(HiddenLayer):
     thresholds : ndarray of int64, shape (n_out,) or (n_out, levels)
         Range [0, most + 1], where most is n_in * (2**planes - 1); 0 always fires, most + 1 never does. With
         2**n - 1 levels, which must not fall, the output has n planes.
-    planes : int
+    planes, weight_bits : int
         See :class:`Layer`.
 
     Raises
@@ -38,7 +38,8 @@ class DenseLayer(HiddenLayer):
 
     kind: ClassVar[str] = "dense"
     fields: ClassVar[LayerFields] = LayerFields(
-        {"weights": ArrayField(BITS, per_synapse), "thresholds": ArrayField("<i4", per_level)}, optional=PLANES | LEVELS
+        {"weights": ArrayField(BITS, per_synapse), "thresholds": ArrayField("<i4", per_level)},
+        optional=PLANES | LEVELS | WEIGHT_BITS,
     )
     gives_scores: ClassVar[bool] = False
 
@@ -52,14 +53,14 @@ class DenseLayer(HiddenLayer):
     def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed outputs of packed inputs."""
         if self._is_binary:
-            return reads.fire(x, pack_words(self.weights), self.thresholds, self.n_in, backend)
+            return reads.fire(self.to_synapses(x), pack_words(self.weights), self.thresholds, self.n_in, backend)
         return pack_planes(self.reached(self.popcounts(x, backend, reads)), self.planes_out)
 
     def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
         if not self._is_binary:
             return pack_planes(self.reached(self.popcounts_packed(x, w)), self.planes_out)
         out = np.empty((len(x), -(-self.n_out // 64)), np.uint64)
-        kernels.fire_serial(x, w, self.n_in - self.thresholds, out)
+        kernels.fire_serial(self.to_synapses(x), w, self.n_in - self.thresholds, out)
         return out
 
     def evaluate_again(  # noqa: D102
@@ -68,5 +69,5 @@ class DenseLayer(HiddenLayer):
         if not self._is_binary or 2 * len(neurons) > self.n_out:  # picking neurons costs more for each
             return self.evaluate_packed(x, w)
         out = before.copy()
-        kernels.fire_some(x, w, self.n_in - self.thresholds, neurons, out)
+        kernels.fire_some(self.to_synapses(x), w, self.n_in - self.thresholds, neurons, out)
         return out

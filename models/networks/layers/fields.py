@@ -26,6 +26,10 @@ DENSE_SIZES = {"n_out": (1, SIZE_MAX), "n_in": (1, SIZE_MAX)}
 PLANES = {"planes": (1, 8, 1)}
 #: Thresholds of a neuron.
 LEVELS = {"levels": (1, 255, 1)}
+#: Synapses of a weight.
+WEIGHT_BITS = {"weight_bits": (1, 8, 1)}
+#: Versions of the file in which a size came that is not in the first one with optional sizes.
+_LATER = {"weight_bits": 3}
 
 
 class ArraySource(Protocol):
@@ -80,8 +84,8 @@ class LayerFields:
         Integers in the layer's entry of the header, with the least and the largest value of each. A shape of an array
         follows from them, so that nothing is unpacked before its size is known.
     optional : mapping of str to (int, int, int)
-        More such integers, which version 2 of the file has: the least and the largest value, and the one that stands
-        for a size that is not there.
+        More such integers, which version 2 of the file has or a later one: the least and the largest value, and the
+        one that stands for a size that is not there.
     version : int
         The first version of the file that has the type.
     """
@@ -102,7 +106,7 @@ class LayerFields:
 
     def version_for(self, sizes: Sizes) -> int:
         """Return the first version of the file that holds a layer of `sizes`, without those left out."""
-        return max(self.version, 2 if self.optional.keys() & sizes else 1)
+        return max(self.version, *(_LATER.get(name, 2) for name in self.optional.keys() & sizes), 1)
 
     def read_sizes(self, entry: Mapping[str, Any], where: str) -> dict[str, int]:
         """Return the sizes in an entry that is not trusted; `where` names it in errors."""

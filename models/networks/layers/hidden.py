@@ -14,7 +14,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.kernels import packed as kernels
 
-from .base import PLANES_MAX, Layer, Reads, check_integers, check_planes, check_weights
+from .base import PLANES_MAX, Layer, Reads, check_integers, check_planes, check_weight_bits, check_weights
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,6 +49,7 @@ class HiddenLayer(Layer):
         """Make the arrays read-only and of their types, or raise InputError."""
         object.__setattr__(self, "weights", check_weights(self.weights, where))
         check_planes(self.planes, where)
+        check_weight_bits(self.weight_bits, self.n_in, where)
         object.__setattr__(self, "thresholds", self._thresholds(np.asarray(self.thresholds), where))
 
     def _thresholds(self, thresholds: NDArray[Any], where: str) -> NDArray[np.int64]:

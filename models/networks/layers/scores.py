@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from oxnor.models.kernels import packed as kernels
 
-from .base import OFFSET_MAX, SCALE_MAX, Layer, Reads, check_integers, check_planes, check_weights
-from .fields import BITS, PLANES, ArrayField, LayerFields, per_neuron, per_synapse
+from .base import OFFSET_MAX, SCALE_MAX, Layer, Reads, check_integers, check_planes, check_weight_bits, check_weights
+from .fields import BITS, PLANES, WEIGHT_BITS, ArrayField, LayerFields, per_neuron, per_synapse
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +26,7 @@ class ScoreLayer(Layer):
         Range (-2**31, 2**31). Default 1.
     offsets : ndarray of int64, shape (n_out,), optional
         Range (-2**52, 2**52). Default 0.
-    planes : int
+    planes, weight_bits : int
         See :class:`Layer`.
 
     Raises
@@ -42,7 +42,7 @@ class ScoreLayer(Layer):
             "scales": ArrayField("<i8", per_neuron),
             "offsets": ArrayField("<i8", per_neuron),
         },
-        optional=PLANES,
+        optional=PLANES | WEIGHT_BITS,
     )
     gives_scores: ClassVar[bool] = True
 
@@ -57,6 +57,7 @@ class ScoreLayer(Layer):
         offsets = np.zeros(n_out, np.int64) if self.offsets is None else self.offsets
         object.__setattr__(self, "weights", weights)
         check_planes(self.planes, where)
+        check_weight_bits(self.weight_bits, self.n_in, where)
         object.__setattr__(self, "scales", check_integers(scales, n_out, 1 - SCALE_MAX, SCALE_MAX - 1, where, "scales"))
         offsets = check_integers(offsets, n_out, 1 - OFFSET_MAX, OFFSET_MAX - 1, where, "offsets")
         object.__setattr__(self, "offsets", offsets)

@@ -1,0 +1,146 @@
+"""Weights of several synapses, ternary ones above all: against plain sums, in files, under errors."""
+
+import numpy as np
+import pytest
+from helpers.convolutions import Conv, random_conv_network
+
+from oxnor.models import golden
+from oxnor.models.base.bits import pack_words, unpack_words
+from oxnor.models.base.errors import InputError
+from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.kernels.packed import repeat
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.trials.binarized import Trials
+
+PADDED = {"top": 1, "left": 1, "bottom": 1, "right": 1}
+#: (shape of the images, convolutions, synapses of a weight, what else)
+NETWORKS = {
+    "dense": ((1, 1, 30), (), 2, {}),
+    "dense of three synapses": ((1, 1, 21), (), 3, {}),
+    "dense of eight": ((1, 1, 9), (), 8, {}),
+    "convolution": ((6, 7, 2), (Conv(4),), 2, {}),
+    "padded": ((6, 6, 3), (Conv(6, window=PADDED),), 2, {}),
+    "padded with zeros": ((6, 6, 3), (Conv(6, window=PADDED | {"pad": 0}),), 2, {}),
+    "groups, levels, pool": ((8, 8, 2), (Conv(6, levels=3, pool=(2, 2)), Conv(4, window={"groups": 2})), 2, {"levels": 3}),
+    "planes": ((5, 5, 1), (Conv(3, has_lowest=True, pool=(2, 2)),), 2, {"planes": 8}),
+}  # fmt: skip
+
+
+def _vectors(layer, v):
+    """Return the windows of a feature map of signed values, shape (n, height, width, groups, elements)."""
+    w = layer.window
+    top = (1 << layer.planes) - 1
+    edges = ((0, 0), (w.top, w.bottom), (w.left, w.right), (0, 0))
+    v = np.pad(v.reshape(len(v), w.height, w.width, w.channels), edges, constant_values=w.pad * top)
+    reach = (w.kernel_y - 1) * w.spread_y + 1, (w.kernel_x - 1) * w.spread_x + 1
+    seen = np.lib.stride_tricks.sliding_window_view(v, reach, (1, 2))
+    seen = seen[:, :: w.step_y, :: w.step_x, :, :: w.spread_y, :: w.spread_x]
+    split = seen.reshape(*seen.shape[:3], w.groups, -1, w.kernel_y, w.kernel_x)
+    return split.transpose(0, 1, 2, 3, 5, 6, 4).reshape(*seen.shape[:3], w.groups, -1)
+
+
+def plain_scores(network, x):
+    """Return the scores by products of integers, layer by layer; `x` has the elements of images."""
+    for layer in network.layers:
+        top = (1 << layer.planes) - 1
+        v, weights = 2 * x.astype(np.int64) - top, layer.weight_values.astype(np.int64)
+        if layer.kind != "conv":
+            count = (v.reshape(len(v), -1) @ weights.T + top * layer.n_in) // 2
+            if layer.gives_scores:
+                return layer.scales * count + layer.offsets
+            x = (count[..., None] >= layer.thresholds.reshape(layer.n_out, -1)).sum(-1)
+            continue
+        sums = np.einsum("nhwgi,goi->nhwgo", _vectors(layer, v), weights.reshape(layer.window.groups, -1, layer.inputs))
+        count = (sums.reshape(*sums.shape[:3], -1) + top * layer.n_in) * layer.unit // 2
+        x = (count[..., None] >= layer.thresholds.reshape(layer.n_out, -1)).sum(-1)
+        if pool := layer.pool:
+            seen = np.lib.stride_tricks.sliding_window_view(x, (pool.height, pool.width), (1, 2))
+            seen = seen[:, :: pool.step_y, :: pool.step_x]
+            x = np.where(layer.lowest, seen.min((-2, -1)), seen.max((-2, -1)))
+        x = x.reshape(len(x), -1)
+    raise AssertionError
+
+
+def case(name, seed=0, count=40):
+    """Return a network and images for it, uint8 or bool."""
+    shape, convolutions, bits, more = NETWORKS[name]
+    network = random_conv_network(shape, convolutions, bits=bits, seed=seed, **more)
+    high = 256 if more.get("planes") else 2
+    return network, np.random.default_rng(seed).integers(0, high, (count, int(np.prod(shape)))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("times", range(1, 9))
+def test_repeat(times):
+    g = np.random.default_rng(times)
+    for n in (1, 7, 63, 64, 65, 130, 784):
+        bits = g.random((3, 2, n)) < 0.5
+        assert np.array_equal(unpack_words(repeat(pack_words(bits), n, times), n * times), np.repeat(bits, times, axis=-1))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_scores_are_plain_sums(name, tmp_path):
+    network, images = case(name)
+    bits = images if images.max() > 1 else images > 0
+    expected = plain_scores(network, images)
+    assert len(np.unique(expected)) > 4
+    for backend in ("numba", "numpy"):
+        assert np.array_equal(golden.scores(network, bits, backend), expected)
+    faults = FaultMap.draw(network, ber=0.05, seed=1)
+    wrong = faults.apply(network)
+    assert np.array_equal(golden.scores(wrong, bits), plain_scores(wrong, images))
+    assert np.array_equal(Trials(network, bits).scores(faults), golden.scores(wrong, bits))
+    network.save(tmp_path / "n.npz")
+    again = Network.load(tmp_path / "n.npz")
+    assert again.digest == network.digest
+    assert [y.weight_bits for y in again.layers] == [NETWORKS[name][2]] * len(network.layers)
+
+
+def test_trials_in_torch():
+    pytest.importorskip("torch")
+    from oxnor.models.trials.torch import TorchTrials
+
+    for name in NETWORKS:
+        network, images = case(name)
+        bits = images if images.max() > 1 else images > 0
+        faults = FaultMap.draw(network, ber=0.05, seed=2)
+        assert np.array_equal(TorchTrials(network, bits, device="cpu").scores(faults), Trials(network, bits).scores(faults))
+
+
+def test_arrays_of_three_values_are_ternary():
+    g = np.random.default_rng(3)
+    weights = [g.integers(-1, 2, (12, 30)), g.choice([-1, 1], (5, 12))]
+    network = Network.from_arrays(weights, [g.integers(20, 40, 12), None])
+    assert [y.weight_bits for y in network.layers] == [2, 1]
+    assert network.shape == (30, 12, 5)
+    assert [repr(y) for y in network.layers] == ["DenseLayer(30 -> 12)", "ScoreLayer(12 -> 5)"]
+    assert np.array_equal(network.layers[0].weight_values, 2 * weights[0])
+    assert np.array_equal(network.layers[1].weight_values, weights[1])
+    x = g.random((50, 30)) < 0.5
+    hidden = (2 * x - 1) @ weights[0].T + 30 >= network.layers[0].thresholds
+    assert np.array_equal(golden.scores(network, x), ((2 * hidden - 1) @ weights[1].T + 12) // 2)
+
+
+@pytest.mark.parametrize(
+    ("weight_bits", "message"),
+    [
+        (0, r"weight_bits must be an integer in \[1, 8\], not 0"),
+        (9, r"weight_bits must be an integer in \[1, 8\], not 9"),
+        (True, r"weight_bits must be an integer in \[1, 8\], not True"),
+        (4, "weight_bits must divide the 6 columns of weights, not be 4"),
+    ],
+)
+def test_wrong_weight_bits(weight_bits, message):
+    with pytest.raises(InputError, match=message):
+        ScoreLayer(np.zeros((2, 6), bool), weight_bits=weight_bits)
+    with pytest.raises(InputError, match=message):
+        DenseLayer(np.zeros((2, 6), bool), np.zeros(2, int), weight_bits=weight_bits)
+
+
+def test_versions_of_the_file(tmp_path):
+    """A ternary network needs version 3; the others stay in the version that they had."""
+    for weights, version in (([[1, -1]], 1), ([[1, 0]], 3)):
+        Network.from_arrays([np.array(weights)], [None]).save(tmp_path / "n.npz")
+        with np.load(tmp_path / "n.npz") as file:
+            assert f'"version": {version}' in file["header"].tobytes().decode()
