@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from .commands import Command, Commands
-from .compare import energy
+from .compare import compare, energy
 from .console import note
 from .errors import circuit, device, faults, report, sweep
 from .expand import expanded
@@ -80,7 +80,7 @@ _PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
     "Networks": (exchange.import_, exchange.export, train.train),
     "Hardware": (generate.generate, simulate.simulate, selftest.selftest),
     "Errors": (sweep.sweep, report.report),
-    "Compare": (energy.energy,),
+    "Compare": (energy.energy, compare.compare),
 }
 _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None], ...]]] = {
     "fpga": (

@@ -8,6 +8,7 @@ trial.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -185,6 +186,20 @@ class LayerArray:
         whole = np.rint(counts)  # of float32: what differs by less from an integer is that integer
         return np.where(np.abs(counts - whole) < _ROUNDING, whole, counts)
 
+    def square_error(self, x: NDArray[np.uint64], n_in: int) -> tuple[float, int]:
+        """Return the mean square of the errors of partial sums over that of their span, and how many there are.
+
+        A sum of r rows spans -r to r.
+        """
+        signs, squares, count = _signs(x, n_in), 0.0, 0
+        for group, sums in zip(self._groups, self.sums(signs), strict=True):
+            codes = [s if self.converter is None else self.converter.convert(s) for s in sums]
+            got = recovered(self.options.mapping, codes, signs[:, group], self._signs[group], self.hrs)
+            error = got - signs[:, group] @ self._signs[group]
+            squares += float(np.sum(error**2)) / (2 * (group.stop - group.start)) ** 2
+            count += error.size
+        return squares / count, count
+
     def _products(self, x: Floats) -> Floats:
         """Return the sums of w x, shape (n, n_out)."""
         total = np.zeros((len(x), self._signs.shape[1]), np.float32)
@@ -244,6 +259,21 @@ class AnalogNetwork:
             layer.popcounts(x, "numba", probe)
             arrays.calibrate(probe.vectors(), layer.n_in)
             x = layer.evaluate(x, "numba", arrays)
+
+    def effective_bits(self, images: NDArray) -> float:
+        """Return the bits of an ideal converter over the span of a partial sum whose error is as large.
+
+        Each layer gets what it would get without errors; the mean is over all partial sums. inf if none is wrong.
+        """
+        x: Any = golden.pack_inputs(self.network, images)
+        total, count = 0.0, 0
+        for layer, arrays in zip(self.network.layers, self.layers, strict=True):
+            probe: Any = _Probe()
+            layer.popcounts(x, "numba", probe)
+            mean, n = arrays.square_error(probe.vectors(), layer.n_in)
+            total, count = total + mean * n, count + n
+            x = layer.evaluate(x, "numba")
+        return -0.5 * math.log2(12 * total / count) if total else math.inf
 
     def scores(self, images: NDArray) -> NDArray[np.float64]:
         """Return the scores, float of shape (n, n_out)."""

@@ -35,6 +35,8 @@ STREAMS = {
     "mismatch": 90,
     "turning": 91,
     "pair-noise": 92,
+    "checks": 95,
+    "single": 96,
 }
 
 

@@ -24,7 +24,7 @@ from .svg import PAPER
 _NAMES = ("ink", "line", "muted", "blue", "orange", "green", "purple")
 _PLACEHOLDERS = {name: f"#00000{k + 1}" for k, name in enumerate(_NAMES)}
 #: One colour and one marker a curve, so that either is enough to tell them apart.
-_SERIES = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("ink", "v"))
+SERIES = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("ink", "v"))
 
 #: Characters of a class's name that a picture shows.
 NAME_SHOWN = 14
@@ -170,13 +170,13 @@ def accuracy_plot(
     axis : str
         What the rates are of.
     """
-    if not 1 <= len(curves) <= len(_SERIES):
-        raise InputError(f"a plot takes 1 to {len(_SERIES)} curves, not {len(curves)}")
+    if not 1 <= len(curves) <= len(SERIES):
+        raise InputError(f"a plot takes 1 to {len(SERIES)} curves, not {len(curves)}")
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
         axes = figure.add_subplot()
         alone = len(curves) == 1
-        for curve, (name, marker) in zip(curves, _SERIES, strict=False):
+        for curve, (name, marker) in zip(curves, SERIES, strict=False):
             colour, pts = colours[name], curve.points
             known = [p for p in pts if p.band_low is not None]
             trials = sorted({p.trials for p in pts})

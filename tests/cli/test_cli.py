@@ -21,7 +21,7 @@ from oxnor.models.networks.binarized import Network
 
 COMMANDS = (
     "demo", "doctor", "networks", "info", "new", "run", "import", "export", "train", "generate", "simulate", "selftest",
-    "sweep", "report", "energy",
+    "sweep", "report", "energy", "compare",
 )
 GROUPS = {
     "fpga": ("build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"),

@@ -1,0 +1,137 @@
+"""A comparison: its rows, its file, its page, and its ranges."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from helpers.cli import run
+
+from oxnor.models import golden, load
+from oxnor.models.base.errors import InputError
+from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.devices import model
+from oxnor.models.devices.error_rates import device_rates
+from oxnor.sim.studies import compare_costs as costs
+from oxnor.sim.studies import compare_page
+from oxnor.sim.studies.compare import CompareParams, compare
+
+PARAMS = CompareParams(model.load("calibrated-1e-2"), draws=2, adc_bits=(4, 6), spreads=(0.1, 0.8), seed=7)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_mnist("test")
+    return images[:250], labels[:250].astype(np.int64)
+
+
+@pytest.fixture(scope="module")
+def result(digits, tmp_path_factory):
+    path = tmp_path_factory.mktemp("compare") / "tfc.json"
+    return compare(load("mnist-tfc"), *digits, PARAMS, path), path
+
+
+def test_rows_read_the_same_devices_and_say_what_they_leave_out(result):
+    found, _ = result
+    rows = {row.name: row for row in found.rows}
+    assert len(rows) == len(found.rows) == 10
+    assert all(row.leaves_out for row in found.rows)
+    rates, n = device_rates(PARAMS.device), load("mnist-tfc").n_weights
+    for name, rate in (("digital 2T2R", rates.ber_2t2r), ("1T1R", rates.ber_1t1r), ("1T1R, SECDED(8,4)", rates.secded_8_4)):
+        assert float(rows[name].errors) == pytest.approx(rate, abs=8 * (rate / (2 * n)) ** 0.5)
+    assert rows["digital, SRAM"].accuracy.mean == found.clean
+    assert rows["analog VI, 128 rows, 6 bits"].accuracy.mean > rows["analog VI, 128 rows, 4 bits"].accuracy.mean
+    for row in found.rows:
+        low, high = row.interval
+        assert 0 <= low < row.accuracy.mean < high <= 1
+
+
+def test_analog_sums_lose_more_than_pairs(result):
+    spread = result[0].spread
+    digital, analog = spread["digital 2T2R"], spread["analog VI, 128 rows, ideal converter"]
+    assert abs(digital[0.1].mean - analog[0.1].mean) < 0.03
+    assert digital[0.8].mean > analog[0.8].mean + 0.1
+    assert result[0].bit_error_rates[0.1] < 1e-30
+
+
+def test_the_same_command_goes_on_where_it_stopped(result, digits, tmp_path):
+    found, path = result
+    network = load("mnist-tfc")
+    again = compare(network, *digits, PARAMS, path)
+    assert again.computed == 0
+    assert again.to_json() == found.to_json()
+    kept = json.loads(path.read_text())
+    fewer = dict(list(kept["trials"].items())[:-5])
+    part = tmp_path / "part.json"
+    part.write_text(json.dumps(kept | {"trials": fewer}))
+    resumed = compare(network, *digits, PARAMS, part)
+    assert resumed.computed == 5
+    assert resumed.to_json() == found.to_json()
+    for change, message in (
+        ({"network": "other"}, "part.json: holds a comparison of another network"),
+        ({"seed": 8}, "another seed"),
+        ({"trials": [1]}, "is not a file of `oxnor compare`"),
+    ):
+        part.write_text(json.dumps(kept | change))
+        with pytest.raises(InputError, match=message):
+            compare(network, *digits, PARAMS, part)
+
+
+def test_page_and_picture(result):
+    found, _ = result
+    page = compare_page.html(found, "oxnor compare <mnist-tfc>")
+    for text in ("Digits do not separate what ImageNet separates", "28.2 ± 6.4", "&lt;mnist-tfc&gt;", "<svg", "0.64 TOPS/W",
+                 "an estimate", "What each row leaves out"):  # fmt: skip
+        assert text in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert compare_page.spread_plot(found).svg() == compare_page.spread_plot(found).svg()
+
+
+def test_costs_are_counts_times_units():
+    network = load("mnist-mlp")
+    counts = costs.Counts.of(network)
+    assert counts.products == counts.weights == 1_861_632
+    assert counts.conversions(128) == 15_440
+    digital = costs.digital(network, 2).energy
+    assert digital.tag == "chosen"
+    assert digital.low == pytest.approx(1_861_632 * 0.021e-12)
+    assert costs.sram(network).energy.low == pytest.approx(6.0e-9, rel=0.02)
+    analog = costs.analog(network, dataclasses.replace(next(PARAMS.analog(0)), adc_bits=5))
+    converters = 15_440 * 0.73e-12
+    assert converters < analog.energy.high < 3 * converters
+    assert analog.energy.low < analog.energy.high
+    assert costs.analog(network, dataclasses.replace(next(PARAMS.analog(0)), adc_bits=0)) == costs.Costs()
+    cnn = costs.Counts.of(load("mnist-cnn-small"))
+    assert cnn.products > cnn.weights
+    assert str(costs.Figure(1e-9, 2.5e-8, "J", "chosen", "")) == "1 to 25 nJ"
+    assert str(costs.Figure(1e-10, 2e-7, "m2", "chosen", "")) == "100 to 200000 um2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--draws", "1"], "--draws must be at least 2"),
+        (["--mapping", "VII"], "--mapping must be one of I, II"),
+        (["--adc-bits", "4.5"], "--adc-bits must be integers with commas"),
+        (["--seconds", "x"], "--seconds must be numbers"),
+        (["--device", "none"], "--device must be one of"),
+        (["--random-inputs"], "must have labels"),
+        (["--page", "x.txt"], "--page must end in .html"),
+    ],
+)
+def test_what_is_refused(arguments, message):
+    result = run("compare", "mnist-tfc", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["compare", "mnist-tfc", "--images", "50", "--draws", "2", "--adc-bits", "5", "--mapping", "I", "--spreads", "none"]
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert [row["name"] for row in found["rows"]][-2:] == ["analog I, 128 rows, 5 bits", "digital, SRAM"]
+    shown = run(*arguments, "--page", "p.html")
+    assert shown.exit_code == 0
+    assert "0 trials computed; all are in mnist-tfc-compare.json" in shown.stderr
+    images, labels = (v[:50] for v in load_mnist("test"))
+    assert found["clean"] == np.mean(golden.predict(load("mnist-tfc"), images) == labels)
