@@ -124,7 +124,7 @@ def circuit(circuit: Circuit, study: Study, as_json: AsJson = False) -> None:
     """
     from oxnor.models.devices.model import load
     from oxnor.models.technology.conditions import plan
-    from oxnor.models.technology.report import describe
+    from oxnor.models.technology.report import clock, describe
     from oxnor.sim.silicon.study import Study as Simulation
 
     study.check()
@@ -138,11 +138,12 @@ def circuit(circuit: Circuit, study: Study, as_json: AsJson = False) -> None:
     if study.picture is not None:
         from oxnor.sim.silicon.picture import circuit_plot
 
-        picture = circuit_plot(base, results.waveforms[base], results.offsets[base])
+        rows = clock(simulation.plan, results, device)
+        picture = circuit_plot(base, results.waveforms[base], results.offsets[base], rows)
         picture.save(study.picture, panels=study.panels)
     if study.results is not None:
         results.save(study.results)
-    report = describe(simulation.plan, results)
+    report = describe(simulation.plan, results, device)
     print_json(report) if as_json else print_circuit(report)
 
 

@@ -31,12 +31,21 @@ def print_circuit(report: dict[str, Any]) -> None:
         _print_offset(offsets[0])
     else:
         _print_offsets(offsets)
+    if len(report["clock"]) > 1:
+        _print_clock(report["clock"], report["device"])
     for n in report["noises"]:
         parts = ", ".join(f"{node} {part:.1e}" for node, part in n["parts"].items())
         say(f"Thermal noise of a read, {_name(n)}: at most {n['sigma']:.1e} in ln R ({parts}).")
     for o in offsets:
         for why, count in o.get("problems", {}).items():
             say(f"{_name(o)}: {count} of {o['draws']} amplifiers: {why}.")
+
+
+def _print_clock(clock: list[dict[str, float]], device: str) -> None:
+    head = ("precharge (ns)", "decision (ns)", "clock (MHz)", "offset (ln R)", "2T2R error rate", "fJ a bit")
+    keys = ("precharge_ns", "delay_ns", "clock_mhz", "offset", "ber_2t2r", "energy_fj")
+    rows = [[f"{row[key]:.3g}" for key in keys] for row in clock]
+    print_table(head, rows, left=0, title=f"One read a cycle, of {device}; no periphery, no logic")
 
 
 def _name(result: dict[str, Any]) -> str:

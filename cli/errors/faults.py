@@ -87,7 +87,8 @@ def _drawn(design: Design, draw: Draw, kind: ErrorKind) -> FaultMap:
     from oxnor.models.faults.fault_map import FaultMap, shapes_of
     from oxnor.results import kind_options
 
-    network, key = design.loaded, {"seed": design.errors.seed, "trial": design.errors.trial}
+    network = design.loaded
+    key: dict[str, Any] = {"seed": design.errors.seed, "trial": design.errors.trial}
     if draw.cycles and kind.device is None:
         raise InputError("--cycles is of a device: give --device too")
     if draw.ber is not None and kind.device is not None:

@@ -93,7 +93,7 @@ def statistics(offsets: Offsets, confidence: float = CONFIDENCE) -> OffsetStatis
     if o.shape[1] == 1:
         return OffsetStatistics(len(offsets.flips), len(o), dict(problems), by_input, None, None, None)
     stays, turns = Spread.of(o.sum(axis=1) / 2, confidence), Spread.of((o[:, 0] - o[:, 1]) / 2, confidence)
-    r = float(np.corrcoef(o.T)[0, 1])
+    r = float(np.atleast_2d(np.corrcoef(o.T))[0, 1])
     z, half = math.atanh(r), float(ndtri((1 + confidence) / 2)) / math.sqrt(len(o) - 3)
     ends = math.tanh(z - half), math.tanh(z + half)
     return OffsetStatistics(len(offsets.flips), len(o), dict(problems), by_input, stays, turns, (r, *ends))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
+
+from oxnor.models.devices.error_rates import ber_2t2r
+from oxnor.models.devices.model import DeviceModel
 
 from .circuit import CELLS, ReadCircuit
 from .conditions import Plan, difference
@@ -11,8 +15,8 @@ from .offsets import OffsetStatistics, statistics
 from .results import Read, Results
 
 
-def describe(plan: Plan, results: Results) -> dict[str, Any]:
-    """Return what a study has found; what is not known yet is left out."""
+def describe(plan: Plan, results: Results, device: DeviceModel) -> dict[str, Any]:
+    """Return what a study has found; what is not known yet is left out. `device` is what errors are computed for."""
     base = plan.circuit
     return {
         "circuit": base.to_json(),
@@ -27,11 +31,34 @@ def describe(plan: Plan, results: Results) -> dict[str, Any]:
             {"changed": difference(c, base), "circuit": c.to_json(), "seed": plan.seed, **_offsets(c, results)}
             for c in plan.offsets if c in results.offsets
         ],
+        "device": device.name,
+        "clock": clock(plan, results, device),
         "noises": [
             {"changed": difference(c, base), "circuit": c.to_json(), "sigma": n.sigma, "parts": dict(n.parts)}
             for c in plan.noises if (n := results.noises.get(c))
         ],
     }  # fmt: skip
+
+
+def clock(plan: Plan, results: Results, device: DeviceModel) -> list[dict[str, float]]:
+    """Return what each precharge that was simulated allows: the clock of one read a cycle, and what it costs in errors.
+
+    The cycle is that of the column alone, precharge and decision; an engine adds its periphery, and has its own logic.
+    """
+    stats, rows = device.at(device.valid_cycles[0], device.valid_seconds[0]), []
+    for c in plan.offsets:
+        found = statistics(results.offsets[c]) if c in results.offsets else None
+        read = results.reads.get(c)
+        alike = c == plan.circuit.turned(precharge_ns=c.precharge)
+        if not alike or read is None or read.delay_ns is None or found is None or not (found.stays and found.turns):
+            continue
+        offset = math.hypot(found.stays.sigma, found.turns.sigma)
+        rows.append({
+            "precharge_ns": c.precharge, "delay_ns": read.delay_ns, "clock_mhz": 1e3 / (c.precharge + read.delay_ns),
+            "offset": offset, "ber_2t2r": ber_2t2r(stats, offset, 0.0, device.forming_yield),
+            "energy_fj": read.total_fj,
+        })  # fmt: skip
+    return sorted(rows, key=lambda row: row["precharge_ns"])
 
 
 def _read(read: Read) -> dict[str, Any]:

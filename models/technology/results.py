@@ -162,7 +162,7 @@ class Results:
     def with_all(self, other: Results) -> Results:
         """Return these results and the others; where both have one, that of the others."""
         kinds = ("reads", "offsets", "waveforms", "noises")
-        joined = {name: {**getattr(self, name), **getattr(other, name)} for name in kinds}
+        joined: dict[str, Any] = {name: {**getattr(self, name), **getattr(other, name)} for name in kinds}
         return replace(self, models={**self.models, **other.models}, **joined)
 
     def to_json(self) -> dict[str, Any]:

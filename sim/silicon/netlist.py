@@ -21,6 +21,8 @@ LEAD_NS = 0.05
 #: Of ngspice. Charge tolerance and trtol are tighter than usual: with the usual ones the flip of a decision moves by
 #: 0.01 in ln R with the time step, and at 1 V by 0.05; with these by less than 0.001.
 TOLERANCES = "method=gear reltol=1e-3 abstol=1e-13 vntol=1e-6 chgtol=1e-16 trtol=1"
+#: The usual ones, where those take ngspice to steps that are too small: large transistors.
+USUAL = "method=gear reltol=1e-3 abstol=1e-13 vntol=1e-6"
 #: Length of a source or drain, in um, for its area and its edge.
 _DIFFUSION_UM = 0.29
 

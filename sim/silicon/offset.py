@@ -13,15 +13,21 @@ from oxnor.models.technology.process import Process
 from oxnor.models.technology.results import Flip
 from oxnor.sim.runner.synthesis import ToolError
 
-from .netlist import LEAD_NS, netlist, nodes
+from .netlist import LEAD_NS, TOLERANCES, USUAL, netlist, nodes
 from .read import DECIDED
 from .spice import measured, run
 
 #: ln(R_BLb / R_BL) is looked for between these, in so many halvings. No point is 0, where an amplifier without mismatch
 #: would have nothing to decide by.
 LOW, HIGH, HALVINGS = -0.6, 0.61, 11
+#: Times that a decision is given, one after the other, in those that are usual.
+LONGER = (1.0, 4.0, 16.0)
+#: What is said of an amplifier whose transients ngspice does not finish.
+GIVEN_UP = "ngspice gives up: its time step is too small"
 #: Steps of a decision, at least; the tolerances ask for more where something happens.
 STEPS = 60
+#: The same with the usual tolerances: then a flip is known to 0.003.
+STEPS_USUAL = 600
 #: Widest interval in ln R that may be left when a transient does not settle.
 LEFT_MAX = 0.01
 
@@ -43,16 +49,17 @@ def precharge_netlist(
 
 def flip_netlist(
     circuit: ReadCircuit, process: Process, x: int, normals: NDArray[np.float64] | None,
-    initial: Mapping[str, float],
+    initial: Mapping[str, float], longer: float = 1.0, steps: int = STEPS,
 ) -> str:  # fmt: skip
     """Return a netlist that prints ``at RATIO DIFFERENCE`` for each transient of a bisection.
 
     RATIO is ln(R_BLb / R_BL), DIFFERENCE that of the outputs at the end, positive where a weight of 1 is read. Until
-    the word line rises the devices carry no current: every transient goes on from one precharge.
+    the word line rises the devices carry no current: every transient goes on from one precharge. `longer` is by how
+    much more time than usual a decision has, `steps` its steps at least.
     """
     r = middle(circuit)
-    sense_ns = circuit.sense_ns(r, steady=3.0, times=10.0)
-    longest, sign = sense_ns / STEPS, 1 if x else -1
+    usual = circuit.sense_ns(r, steady=3.0, times=10.0)
+    longest, sign, sense_ns = usual / steps, 1 if x else -1, longer * usual
     transient = [
         f"let ra={r}*exp(-mid/2)", f"let rb={r}*exp(mid/2)", "set ra=$&ra", "set rb=$&rb", "set at=$&mid",
         "alter rbl = $ra", "alter rblb = $rb", f"tran {longest}n {LEAD_NS + sense_ns}n 0 {longest}n uic",
@@ -86,8 +93,24 @@ def flip_from(
     circuit: ReadCircuit, process: Process, x: int, normals: NDArray[np.float64] | None,
     initial: Mapping[str, float],
 ) -> Flip:  # fmt: skip
-    """Return ln(R_BLb / R_BL) at which the decision flips that goes on from these voltages, or why it is not known."""
-    text = run(flip_netlist(circuit, process, x, normals, initial))
+    """Return ln(R_BLb / R_BL) at which the decision flips that goes on from these voltages, or why it is not known.
+
+    Near its flip an amplifier takes long. One that does not settle is given more time, twice, before that is said.
+    """
+    found: Flip = ""
+    for longer in LONGER:
+        found = _bisected(run(flip_netlist(circuit, process, x, normals, initial, longer)), circuit)
+        if found == GIVEN_UP:
+            again = flip_netlist(circuit, process, x, normals, initial, longer, STEPS_USUAL)
+            found = _bisected(run(again.replace(TOLERANCES, USUAL)), circuit)
+        if not isinstance(found, str) or "settle" not in found:
+            break
+    return found
+
+
+def _bisected(text: str, circuit: ReadCircuit) -> Flip:
+    if "aborted" in text:
+        return GIVEN_UP
     points = [(float(a), float(b)) for a, b in re.findall(r"^at (\S+) (\S+)$", text, re.MULTILINE)]
     if len(points) != HALVINGS + 2:
         raise ToolError(f"ngspice failed: {len(points)} of {HALVINGS + 2} transients of a bisection have ended")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,14 +62,39 @@ def draw_offsets(axes: Any, colours: Colours, offsets: Offsets) -> None:
     axes.legend(loc="upper left")
 
 
-def circuit_plot(circuit: ReadCircuit, waveform: Waveform, offsets: Offsets) -> Plot:
-    """Return both pictures side by side."""
+def draw_clock(axes: Any, colours: Colours, rows: Sequence[Mapping[str, float]]) -> None:
+    """Draw the error rate and the offset at the clock that each precharge allows."""
+    x = [row["clock_mhz"] for row in rows]
+    axes.plot(x, [row["ber_2t2r"] for row in rows], color=colours["blue"], lw=2, marker="o", label="2T2R error rate")
+    for row in rows:
+        axes.annotate(
+            f"{row['precharge_ns']:g} ns", (row["clock_mhz"], row["ber_2t2r"]), xytext=(0, 8),
+            textcoords="offset points", ha="center", color=colours["ink"],
+        )  # fmt: skip
+    other = axes.twinx()
+    other.plot(
+        x, [row["offset"] for row in rows], color=colours["orange"], lw=2, ls=(0, (6, 2)), marker="s", label="offset"
+    )  # fmt: skip
+    axes.set(xlabel="clock of one read a cycle (MHz); precharge beside the points", ylabel="2T2R error rate")
+    other.set(ylabel="offset (ln R)", ylim=(0, None))
+    axes.margins(y=0.3)
+    axes.grid(True, lw=0.5, alpha=0.4)
+    axes.legend(loc="upper left")
+    other.legend(loc="lower right")
+
+
+def circuit_plot(
+    circuit: ReadCircuit, waveform: Waveform, offsets: Offsets, clock: Sequence[Mapping[str, float]] = ()
+) -> Plot:
+    """Return the pictures of a circuit side by side: a read, the offsets, and the clock where there are precharges."""
     read = f"A read: {circuit.vdd:g} V, {circuit.lrs:g} and {circuit.hrs:g} ohm, {circuit.rows} rows"
     title = f"Offset of {len(offsets.flips)} amplifiers"
     panels = {
         "read": (read, lambda axes, colours: draw_waveform(axes, colours, waveform)),
         "offset": (title, lambda axes, colours: draw_offsets(axes, colours, offsets)),
     }
+    if len(clock) > 1:
+        panels["clock"] = ("Clock and errors", lambda axes, colours: draw_clock(axes, colours, clock))
 
     def plot(names: tuple[str, ...], parts: Mapping[str, Plot]) -> Plot:
         def draw(figure: Any, colours: Colours) -> None:

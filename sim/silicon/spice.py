@@ -19,6 +19,7 @@ from oxnor.sim.runner.toolchain import GET_NGSPICE
 NGSPICE_MIN = 36
 #: Seconds that one process may take.
 LIMIT_S = 600
+_COMPLAINT = re.compile(r"\b(error|fatal|could not|unable|no such|too small)\b", re.IGNORECASE)
 _NUMBER = r"[-+]?\d[\d.]*(?:[eE][-+]?\d+)?"
 
 
@@ -88,7 +89,7 @@ def run(netlist: str, files: Mapping[str, Path] | None = None) -> str:
 def _reason(text: str) -> str:
     """Return the first line in which ngspice complains, or its last one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    bad = [line for line in lines if re.search(r"\b(error|fatal|could not|unable|no such)\b", line, re.IGNORECASE)]
+    bad = [line for line in lines if _COMPLAINT.search(line)]
     return (bad or lines or ["it printed nothing"])[0][:200]
 
 
