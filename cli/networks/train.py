@@ -105,6 +105,10 @@ class Training:
         int | None,
         _option("input_planes", "Take the N highest bits of a value as bit planes: 8 for all; 0: bits by thresholds."),
     ] = None
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="KIND", help="binary, or ternary: -1, 0 and +1.", show_default="binary"),
+    ] = None
     bfloat16: Annotated[
         bool | None,
         typer.Option("--bfloat16", help="Multiply in bfloat16: twice as fast on processors that have it."),

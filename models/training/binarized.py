@@ -25,7 +25,7 @@ from oxnor.models.networks.binarized import Network
 
 from .augmented import PLAIN, Views, as_input, stored
 from .deform import MNIST_SHAPE, generator
-from .params import TrainParams
+from .params import WEIGHTS, TrainParams
 from .state import Run, digest, images_at_start
 from .student import Student
 from .teacher import Teacher, TeacherParams, train_teacher
@@ -178,7 +178,7 @@ def _begin(params: TrainParams, stages: Sequence[Any], images: NDArray[np.uint8]
     """Return the state before the first step; networks with convolutions are on a GPU if there is one."""
     torch = import_torch()
     device = "cuda" if params.layers and torch.cuda.is_available() else "cpu"
-    student = Student(stages, params.seed, params.steepness, device)
+    student = Student(stages, params.seed, params.steepness, device, WEIGHTS[params.weights])
     optimizer = torch.optim.Adam(student.parameters, lr=params.lr, fused=True)
     return Run(student, optimizer, digest(images), len(images), used, path)
 

@@ -65,14 +65,17 @@ class BatchNorm:
             return (np.asarray(z, dtype=np.float32) - self.mean) * self.scale + self.beta
 
 
-def fires(norm: BatchNorm, most: int) -> NDArray[np.bool_]:
-    """Return the truth table of each neuron, shape (most + 1, n_out): row p is sign(norm(2p - most)), sign(0) = +1."""
-    z = (2 * np.arange(most + 1) - most).astype(np.float32)
+def fires(norm: BatchNorm, most: int, weight_bits: int = 1) -> NDArray[np.bool_]:
+    """Return the truth table of each neuron, shape (most + 1, n_out): row p is sign(norm(z)), sign(0) = +1.
+
+    The pre-activation z is (2p - most) / weight_bits.
+    """
+    z = ((2 * np.arange(most + 1) - most) / weight_bits).astype(np.float32)
     return norm(z[:, None]) >= 0
 
 
 def fold(
-    weights: NDArray[np.bool_], norm: BatchNorm, planes: int = 1
+    weights: NDArray[np.bool_], norm: BatchNorm, planes: int = 1, weight_bits: int = 1
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return weights and thresholds that give the bits of sign(norm(z)) for every popcount.
 
@@ -84,11 +87,13 @@ def fold(
     Parameters
     ----------
     weights : ndarray of bool, shape (n_out, n_in)
-        True is +1.
+        True is +1; of a ternary weight two in a row, of which the first is +1 where it is 0.
     norm : BatchNorm
-        Of n_out neurons, of pre-activations 2p - most.
+        Of n_out neurons, of pre-activations (2p - most) / weight_bits.
     planes : int
         Bit planes of an input element; plane k counts 2**k times.
+    weight_bits : int
+        Synapses of a weight, 1 or 2.
 
     Returns
     -------
@@ -107,11 +112,15 @@ def fold(
     if not np.isfinite(norm.scale).all():
         raise InputError("batch norm: gamma / sqrt(variance + eps) must be finite in float32")
     most = weights.shape[1] * ((1 << planes) - 1)
-    table = fires(norm, most)
+    table = fires(norm, most, weight_bits)
     negative = norm.scale < 0
     thresholds = most + 1 - np.count_nonzero(table, axis=0)
     check_fold(table, negative, thresholds)
-    return weights ^ negative[:, None], thresholds.astype(np.int64)
+    inverted = weights ^ negative[:, None]
+    if weight_bits == 2:  # a zero stays the zero of which the first synapse is +1
+        first, second = inverted[:, ::2], inverted[:, 1::2]
+        inverted = np.stack([first | second, first & second], axis=2).reshape(weights.shape)
+    return inverted, thresholds.astype(np.int64)
 
 
 def check_fold(table: NDArray[np.bool_], inverted: NDArray[np.bool_], thresholds: NDArray[np.int64]) -> None:

@@ -18,6 +18,9 @@ from .deform import Deformation
 from .stages import dense_stages, parse, stages
 from .teacher import TeacherParams
 
+#: Kinds of weights, and how many synapses each has.
+WEIGHTS = {"binary": 1, "ternary": 2}
+
 
 @dataclass(frozen=True)
 class TrainParams:
@@ -78,6 +81,9 @@ class TrainParams:
         Range [0, 255].
     input_planes : int
         Above 0: the first layer takes so many bit planes of a value, the highest ones. Range [0, 8].
+    weights : str
+        "binary", or "ternary": a weight is -1, 0 or +1, and 0 where its size is below 0.7 of the mean of its layer's
+        (Li et al., "Ternary weight networks", arXiv 1605.04711).
     threads : int
         Of torch. The order of float sums, and so the weights, depend on it. Range [1, 1024].
     """
@@ -106,6 +112,7 @@ class TrainParams:
     input_threshold: int = 128
     input_bits: int = 0
     input_planes: int = 0
+    weights: str = "binary"
 
     def __post_init__(self) -> None:
         if self.layers:
@@ -124,6 +131,8 @@ class TrainParams:
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"must be in [{low}, {high}], not {getattr(self, name)}", parameter=name)
+        if self.weights not in WEIGHTS:
+            raise InputError(f"must be {' or '.join(WEIGHTS)}, not {self.weights!r}", parameter="weights")
         if self.input_planes and self.input_bits:
             raise InputError("must not be given together with `input_bits`", parameter="input_planes")
 
@@ -146,7 +155,7 @@ class TrainParams:
         else:
             height, width, channels = (*shape, 1)[:3]
             made = stages(parse(self.layers), (height, width, channels * rule.bits // planes), classes, planes)
-        synapses = sum(stage.n_in * stage.n_out for stage in made)
+        synapses = sum(stage.n_in * stage.n_out for stage in made) * WEIGHTS[self.weights]
         if synapses > SYNAPSES_MAX:
             limit = f"must have at most {SYNAPSES_MAX:,} synapses in all, not {synapses:,}"
             raise InputError(limit, parameter="layers" if self.layers else "hidden")

@@ -124,9 +124,10 @@ class DenseStage:
         """Return the pre-activations, float32 (n, n_out), of inputs (n, n_in) and weights (n_out, n_in)."""
         return import_torch().nn.functional.linear(x.to(signs.dtype), signs).float()
 
-    def layer(self, weights: NDArray[np.bool_], norm: BatchNorm) -> DenseLayer:
+    def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> DenseLayer:
         """Return the layer that it folds into."""
-        return DenseLayer(*_fold(weights, norm, self.planes), planes=self.planes)
+        bits = synapses.shape[1] // self.n_in
+        return DenseLayer(*_fold(synapses, norm, self.planes, bits), planes=self.planes, weight_bits=bits)
 
 
 @dataclass(frozen=True)
@@ -177,17 +178,20 @@ class ConvStage:
             z = functional.max_pool2d(z, (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x))
         return z
 
-    def layer(self, weights: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
+    def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
         """Return the layer that it folds into."""
-        folded, thresholds = _fold(weights, norm, self.planes)
-        return ConvLayer(folded, thresholds, self.window, self.pool, norm.scale < 0, planes=self.planes)
+        bits = synapses.shape[1] // self.n_in
+        more = {"planes": self.planes, "weight_bits": bits}
+        return ConvLayer(*_fold(synapses, norm, self.planes, bits), self.window, self.pool, norm.scale < 0, **more)
 
 
-def _fold(weights: NDArray[np.bool_], norm: BatchNorm, planes: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def _fold(
+    weights: NDArray[np.bool_], norm: BatchNorm, planes: int, weight_bits: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Fold some neurons at a time: the table of all popcounts of many planes is large."""
     step = max(1, _TABLE_MAX // (weights.shape[1] * ((1 << planes) - 1) + 1))
     parts = [slice(k, k + step) for k in range(0, len(weights), step)]
-    folded = [fold(weights[part], norm.some(part), planes) for part in parts]
+    folded = [fold(weights[part], norm.some(part), planes, weight_bits) for part in parts]
     return np.concatenate([w for w, _ in folded]), np.concatenate([t for _, t in folded])
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.base import ternary_synapses
 from oxnor.models.networks.layers.scores import ScoreLayer
 
 from .deform import generator
@@ -21,6 +23,8 @@ from .stages import ConvStage, DenseStage, flat
 _START_KEY, _FLIP_KEY, _RATE_KEY = 2, 5, 6
 #: Images whose sums before a pooling are kept at once when statistics are taken.
 _PART_IMAGES = 250
+#: A ternary weight is 0 below this share of the mean size of its layer's weights.
+_ZERO_SHARE = 0.7
 
 
 class Student:
@@ -36,11 +40,16 @@ class Student:
         Of the stand-in gradient of the sign.
     device : str
         Where torch keeps the weights.
+    weight_bits : int
+        Synapses of a weight: 1, or 2 of a ternary one.
     """
 
-    def __init__(self, stages: Sequence[DenseStage | ConvStage], seed: int, steepness: float, device: str = "cpu"):
+    def __init__(
+        self, stages: Sequence[DenseStage | ConvStage], seed: int, steepness: float, device: str = "cpu",
+        weight_bits: int = 1,
+    ):  # fmt: skip
         torch = import_torch()
-        self.stages, self.steepness, self.device = stages, steepness, device
+        self.stages, self.steepness, self.device, self.weight_bits = stages, steepness, device, weight_bits
         self.weights = []
         for i, stage in enumerate(stages):
             w = torch.rand(stage.n_out, stage.n_in, generator=generator(seed, _START_KEY, i)) * 2 - 1
@@ -51,7 +60,7 @@ class Student:
         self.betas = [torch.zeros(n, requires_grad=True, device=device) for n in sizes]
         self.log_scale = torch.tensor(-0.5 * math.log(stages[-1].n_in), requires_grad=True, device=device)
         self.steps = 0
-        self.averages = [_hard_sign(w.detach()) for w in self.weights]
+        self.averages = [self._discrete(w.detach()) for w in self.weights]
         self.averages += [t.detach().clone() for t in (*self.gammas, *self.betas)]
 
     @property
@@ -73,11 +82,25 @@ class Student:
         return [*self.weights, *self.gammas, *self.betas, self.log_scale]
 
     def binary_weights(self, dtype: Any) -> list[Any]:
-        """Return the signs of the weights as new leaves of `dtype`, whose gradients are to be given to the weights."""
-        return [_hard_sign(w.detach()).to(dtype).requires_grad_() for w in self.weights]
+        """Return what weights compute as: new leaves of `dtype`, whose gradients are to be given to the weights."""
+        return [self._discrete(w.detach()).to(dtype).requires_grad_() for w in self.weights]
+
+    def _discrete(self, w: Any) -> Any:
+        """Return the signs of weights; of ternary ones 0 where they are small against the others of their layer."""
+        if self.weight_bits == 1:
+            return _hard_sign(w)
+        return w.sign() * (w.abs() > _ZERO_SHARE * w.abs().mean())
+
+    def _settled(self, averages: Any) -> Any:
+        """Return the discrete weights that averages of them are closest to."""
+        return _hard_sign(averages) if self.weight_bits == 1 else averages.round()
+
+    def _synapses(self, discrete: Any) -> NDArray[np.bool_]:
+        """Return the bits of discrete weights."""
+        return (discrete >= 0).numpy() if self.weight_bits == 1 else ternary_synapses(discrete.numpy())
 
     def with_errors(self, binary: list[Any], ber: float, seed: int) -> list[Any]:
-        """Return `binary` as new leaves, each sign inverted with a probability drawn from [0, `ber`] for this step.
+        """Return `binary` as new leaves, each synapse inverted with a probability drawn from [0, `ber`] for this step.
 
         The gradient of a leaf goes to its weight as it is, straight through the inversion. A network that is trained at
         one rate alone needs the errors: it lost two points without them (Buschjäger et al., arXiv 2002.00909, saw
@@ -87,8 +110,14 @@ class Student:
         ber = ber * float(torch.rand(1, generator=generator(seed, _RATE_KEY, self.steps)))
         leaves = []
         for i, signs in enumerate(binary):
-            drawn = torch.rand(signs.shape, generator=generator(seed, _FLIP_KEY, i, self.steps)).to(self.device)
-            leaves.append(torch.where(drawn < ber, -signs.detach(), signs.detach()).requires_grad_())
+            g = generator(seed, _FLIP_KEY, i, self.steps)
+            if self.weight_bits == 1:
+                drawn = torch.rand(signs.shape, generator=g).to(self.device)
+                leaves.append(torch.where(drawn < ber, -signs.detach(), signs.detach()).requires_grad_())
+                continue
+            held = torch.stack([signs.detach() >= 0, signs.detach() > 0])
+            drawn = torch.rand(held.shape, generator=g).to(self.device)
+            leaves.append(((held ^ (drawn < ber)).sum(0) - 1).to(signs.dtype).requires_grad_())
         return leaves
 
     def scores(self, x: Any, binary: list[Any], clean: list[Any] | None = None) -> Any:
@@ -145,15 +174,17 @@ class Student:
             for stage, w, gamma, beta in zip(self.stages, signs, gammas, betas, strict=False):
                 # A part of the images at a time: sums before a pooling are many.
                 parts = x.split(_PART_IMAGES) if isinstance(stage, ConvStage) else [x]
-                z = torch.cat([stage.sums(part, _hard_sign(w)) for part in parts])
+                w = self._settled(w)
+                z = torch.cat([stage.sums(part, w) for part in parts])
                 shape, z = z.shape, z.permute(0, 2, 3, 1).reshape(-1, stage.n_out) if z.ndim == 4 else z
                 variance, mean = torch.var_mean(z, dim=0, correction=0)
                 norm = BatchNorm(gamma.numpy(), beta.numpy(), mean.numpy(), variance.numpy(), BATCH_NORM_EPS)
-                layers.append(stage.layer((w >= 0).numpy(), norm))
+                layers.append(stage.layer(self._synapses(w), norm))
                 x = torch.from_numpy(np.where(norm(z.numpy()) >= 0, np.float32(1), np.float32(-1)))
                 x = x.reshape(shape[0], -1)
             last = self.stages[-1]
-            layers.append(ScoreLayer((signs[-1] >= 0).numpy(), planes=last.planes))
+            held = self._synapses(self._settled(signs[-1]))
+            layers.append(ScoreLayer(held, planes=last.planes, weight_bits=self.weight_bits))
         return Network(name, tuple(layers), InputRule.of(input_rule))
 
 

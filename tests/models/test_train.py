@@ -179,6 +179,24 @@ def test_errors_are_drawn_anew_at_each_step_and_the_gradient_goes_straight_throu
     assert float(used[0].grad.abs().sum()) > 0
 
 
+def test_errors_of_ternary_weights_are_those_of_their_synapses():
+    torch = torch_or_skip()
+    from oxnor.models.training.student import Student
+
+    student = Student(dense_stages((300, 200, 10)), 1, 2.0, weight_bits=2)
+    binary = student.binary_weights(torch.float32)
+    assert set(binary[0].unique().tolist()) == {-1, 0, 1}
+    moved = []
+    for _ in range(20):
+        used = student.with_errors(binary, 0.2, 1)[0].detach() - binary[0].detach()
+        moved.append([float((used.abs() == k).float().mean()) for k in (1, 2)])
+        student.average(binary, 0.9)
+    one, two = np.mean(moved, axis=0)
+    # Of a rate p a zero moves at 2 p (1 - p), the others by one step at p (1 - p) for each, and by two at p**2.
+    assert 0.1 < one < 0.25
+    assert 0 < two < 0.02
+
+
 def test_statistics_of_the_clean_weights_are_used_with_errors():
     """What is normalised is the faulty sum, by the mean and spread of the sum without errors."""
     torch = torch_or_skip()

@@ -91,7 +91,8 @@ def evaluated(student, x, planes):
     nn, n = torch.nn, len(student.weights)
     x = 2 * x.float() - (2**planes - 1)
     for k, stage in enumerate(student.stages):
-        signs = torch.where(student.averages[k] >= 0, 1.0, -1.0)
+        averages = student.averages[k]
+        signs = torch.where(averages >= 0, 1.0, -1.0) if student.weight_bits == 1 else averages.round()
         if x.ndim == 4 and not hasattr(stage, "window"):
             x = x.permute(0, 2, 3, 1).flatten(1)
         if not hasattr(stage, "window"):
@@ -120,12 +121,13 @@ def evaluated(student, x, planes):
     ("C6-C5k2p1-P", (13, 12, 3), 8),
     ("F9", (5, 6, 1), 8),
 ])
-def test_the_network_is_what_torch_computes(layers, shape, planes):
+@pytest.mark.parametrize("bits", [1, 2])
+def test_the_network_is_what_torch_computes(layers, shape, planes, bits):
     """Random weights, and batch norms with negative factors: every score of every image."""
     g = torch.Generator().manual_seed(1)
-    student = Student(stages(parse(layers), shape, 10, planes), 3, 2.0)
+    student = Student(stages(parse(layers), shape, 10, planes), 3, 2.0, weight_bits=bits)
     for t in student.averages:
-        t.copy_(torch.randn(t.shape, generator=g))
+        t.copy_(torch.randn(t.shape, generator=g).clamp(-1.4, 1.4))
     images = torch.randint(0, 256 if planes > 1 else 2, (60, *shape), generator=g)
     elements = images.reshape(60, -1)
     rule = TrainParams(input_planes=8 if planes > 1 else 0).rule(np.zeros((1, 1), np.uint8))
@@ -134,7 +136,12 @@ def test_the_network_is_what_torch_computes(layers, shape, planes):
     expected = evaluated(student, images.permute(0, 3, 1, 2), planes)
     pixels = (elements if planes > 1 else elements * 255).numpy().astype(np.uint8)
     counts = golden.scores(network, pixels)
-    np.testing.assert_array_equal(2 * counts - student.weights[-1].shape[1], expected.numpy())
+    n_in = student.weights[-1].shape[1]
+    np.testing.assert_array_equal(2 * counts - n_in if bits == 1 else counts - n_in, expected.numpy())
+    if bits == 2:  # a zero is kept as one state: both devices in HRS
+        pairs = [layer.weights.reshape(-1, 2) for layer in network.layers]
+        assert not any((~p[:, 0] & p[:, 1]).any() for p in pairs)
+        assert all(0.2 < np.mean(layer.weight_values == 0) < 0.6 for layer in network.layers)
 
 
 def test_learns(trained, digits):
