@@ -178,8 +178,8 @@ def test_keras_refused_with_all_reasons(tmp_path):
         "9 reasons why the network cannot be imported",
         "  - the model must have one input, not 2 ('picture', 'depth')",
         "  - Add 'sum': it joins layers: only chains of layers are supported",
-        ("  - Conv 'conv': weights must be binary (one magnitude a neuron), and have 18 values: export them through their quantiser"
-         " (BipolarQuant), or train with 1-bit weights"),
+        ("  - Conv 'conv': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 18 values: export them through their quantiser"
+         " (BipolarQuant), or train with weights of 1 to 3 bits"),
         "  - Add 'conv.bias': must have a bias of shape (2,) in the file",
         "  - LSTM 'memory': recurrent layers are not supported",
         ("  - MatMul 'dense': takes activations of LSTM 'memory', which are more than two values: activations of 1 to 8 bits in even"

@@ -174,9 +174,11 @@ def test_given_coding_decides():
 
 
 REFUSED = {
-    "two bits": (lambda: _two_bits(), [
-        "MatMul 'm0': weights of Quant 'w0', 2 bits must be binary, and have 4 values: train with 1-bit weights",
-        "MatMul 'm1': weights of Quant 'w1', 2 bits must be binary, and have 4 values: train with 1-bit weights",
+    "four bits": (lambda: _four_bits(), [
+        ("MatMul 'm0': weights of Quant 'w0', 4 bits must be binary, ternary, or at most 4 times one unit a neuron, and have"
+         " 15 values: train with weights of 1 to 3 bits"),
+        ("MatMul 'm1': weights of Quant 'w1', 4 bits must be binary, ternary, or at most 4 times one unit a neuron, and have"
+         " 16 values: train with weights of 1 to 3 bits"),
     ]),
     "convolution": (lambda: _convolution(), [
         "Conv 'conv': its input must be feature maps, with 3 or 4 dimensions, not 2",
@@ -186,11 +188,8 @@ REFUSED = {
          " supported: train with such a quantiser"),
     ]),
     "float weights": (lambda: _float_weights(), [
-        ("MatMul 'm': weights must be binary (one magnitude a neuron), and have 12 values: export them through their quantiser"
-        " (BipolarQuant), or train with 1-bit weights"),
-    ]),
-    "ternary weights": (lambda: _ternary(), [
-        "MatMul 'm': weights must be binary: 4 of 12 are 0 (ternary or pruned)",
+        ("MatMul 'm': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 12 values: export them through their quantiser"
+        " (BipolarQuant), or train with weights of 1 to 3 bits"),
     ]),
     "no sign between": (lambda: _linear(), [
         "MatMul 'm1': takes sums of MatMul 'm0' that no sign has made bits: put a sign (BipolarQuant) between them",
@@ -225,14 +224,14 @@ W = np.where(np.arange(12).reshape(4, 3) % 2, F(1), F(-1))
 ONE = {"one": F(1)}
 
 
-def _two_bits():
+def _four_bits():
     g = np.random.default_rng(1)
-    q = {"zero": F(0), "two": F(2), "half": F(0.5)}
+    q = {"zero": F(0), "four": F(4), "small": F(0.2)}
     quant = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
     return _graph([
-        _node("BipolarQuant", ["x", "one"], "b", "b"), _node("Quant", ["W0", "half", "zero", "two"], "w0", "w0", **quant),
-        _node("MatMul", ["b", "w0"], "z0", "m0"), _node("Quant", ["z0", "one", "zero", "two"], "a0", "q0", **quant),
-        _node("Quant", ["W1", "half", "zero", "two"], "w1", "w1", **quant), _node("MatMul", ["a0", "w1"], "y", "m1"),
+        _node("BipolarQuant", ["x", "one"], "b", "b"), _node("Quant", ["W0", "small", "zero", "four"], "w0", "w0", **quant),
+        _node("MatMul", ["b", "w0"], "z0", "m0"), _node("Quant", ["z0", "one", "zero", "four"], "a0", "q0", **quant),
+        _node("Quant", ["W1", "small", "zero", "four"], "w1", "w1", **quant), _node("MatMul", ["a0", "w1"], "y", "m1"),
     ], ONE | q | {"W0": g.normal(size=(4, 8)).astype(F), "W1": g.normal(size=(8, 12)).astype(F)})
 
 
@@ -244,11 +243,6 @@ def _convolution():
 
 def _float_weights():
     w = np.linspace(-1, 1.2, 12, dtype=F).reshape(4, 3)
-    return _graph([_node("BipolarQuant", ["x", "one"], "b", "b"), _node("MatMul", ["b", "W"], "y", "m")], ONE | {"W": w})
-
-
-def _ternary():
-    w = (np.arange(12).reshape(4, 3) % 3 - 1).astype(F)
     return _graph([_node("BipolarQuant", ["x", "one"], "b", "b"), _node("MatMul", ["b", "W"], "y", "m")], ONE | {"W": w})
 
 
@@ -383,12 +377,13 @@ def test_xnor_popcount_matmul(domain):
         np.testing.assert_array_equal(layer.weights, weights.T == 1)
 
 
-def test_weights_of_0_and_1_are_refused_elsewhere():
+def test_weights_of_0_and_1_are_ternary_elsewhere():
     """A product by 0 and 1 leaves inputs out: it is no XNOR."""
     nodes = [_node("BipolarQuant", ["x", "one"], "b", "b"), _node("Less", ["V", "one"], "w", "w"), _node("Cast", ["w"], "W", "c", to=1),
              _node("MatMul", ["b", "W"], "y", "m")]
-    with pytest.raises(InputError, match=r"MatMul 'm': weights must be binary: 6 of 12 are 0 \(ternary or pruned\)"):
-        build(from_model(_graph(nodes, ONE | {"V": np.arange(12, dtype=F).reshape(4, 3) % 2})))
+    weights = np.arange(12, dtype=F).reshape(4, 3) % 2
+    (layer,) = build(from_model(_graph(nodes, ONE | {"V": weights}))).network.layers
+    assert np.array_equal(layer.weight_values, 2 * (weights < 1).T)
 
 
 @pytest.mark.parametrize("rule", [InputRule([[9, 99]]), InputRule.bipolar()], ids=lambda rule: rule.kind)

@@ -69,12 +69,12 @@ def test_all_reasons_with_several_inputs(tmp_path):
     assert reasons(m, m.n("Cast", [z], to=17), tmp_path / "n.onnx", ("x", "y"), coding="signed") == [
         "5 reasons why the network cannot be imported",
         "the graph must have one input, not 2 ('x', 'y')",
-        ("MatMul 'MatMul_4': weights must be binary (one magnitude a neuron), and have 32 values: export them through their quantiser"
-         " (BipolarQuant), or train with 1-bit weights"),
+        ("MatMul 'MatMul_4': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 32 values: export them through their quantiser"
+         " (BipolarQuant), or train with weights of 1 to 3 bits"),
         "Add 'Add_5': it joins MatMul 'MatMul_1' and MatMul 'MatMul_4': only chains of layers are supported",
         ("MatMul 'MatMul_6': takes sums of MatMul 'MatMul_4' that no sign has made bits: put a sign (BipolarQuant) between them; weights"
-         " must be binary (one magnitude a neuron), and have 64 values: export them through their quantiser (BipolarQuant), or train with"
-         " 1-bit weights"),
+         " must be binary, ternary, or at most 4 times one unit a neuron, and have 64 values: export them through their quantiser (BipolarQuant), or train with"
+         " weights of 1 to 3 bits"),
         "Cast 'Cast_7': a cast to float8e4m3fn is not supported",
     ]
 
@@ -86,8 +86,8 @@ def test_all_reasons_of_one_product(tmp_path):
     x = m.n("Gemm", [m.n("Exp", ["x"]), w, m.c(np.full(8, np.nan, F))])
     assert reasons(m, x, tmp_path / "n.onnx", coding="unit") == [
         "1 node cannot be imported",
-        ("Gemm 'Gemm_1': its bias must be finite, and 8 of 8 values are not; weights must be binary (one magnitude a neuron), and have 5"
-         " values: export them through their quantiser (BipolarQuant), or train with 1-bit weights; takes levels of the input in uneven"
+        ("Gemm 'Gemm_1': its bias must be finite, and 8 of 8 values are not; weights must be binary, ternary, or at most 4 times one unit a neuron, and have 5"
+         " values: export them through their quantiser (BipolarQuant), or train with weights of 1 to 3 bits; takes levels of the input in uneven"
          " steps, or more than 256 (256 levels of 256), and the engine takes bits, or integers of 1 to 8 bits: quantise the input in even"
          " steps"),
     ]
@@ -104,7 +104,7 @@ def test_all_reasons_after_a_refused_layer(tmp_path):
     assert reasons(m, m.n("BipolarQuant", [z, m.c(F(1))], m.domain), tmp_path / "n.onnx", coding="bipolar") == [
         "5 reasons why the network cannot be imported",
         "the output must be scores, not one bit a class: leave the last sign out",
-        "MatMul 'MatMul_1': weights must be binary, and all are 0",
+        "MatMul 'MatMul_1': weights must not all be 0",
         "BatchNormalization 'BatchNormalization_4': it is in training mode: export the network in evaluation mode (model.eval())",
         "Add 'Add_6': it joins MatMul 'MatMul_1' and MatMul 'MatMul_3': only chains of layers are supported",
         "Concat 'Concat_7': it joins Add 'Add_6' and MatMul 'MatMul_3': only chains of layers are supported",
@@ -135,8 +135,8 @@ def test_all_reasons_with_an_input_of_any_size(tmp_path):
     assert refused(save(model, tmp_path / "n.onnx")).split("\n") == [
         "3 reasons why the network cannot be imported",
         "  - input 'x' must have a batch and fixed sizes, not any, any",
-        ("  - MatMul 'n_MatMul_1': weights must be binary (one magnitude a neuron), and have 32 values: export them through their quantiser"
-         " (BipolarQuant), or train with 1-bit weights"),
+        ("  - MatMul 'n_MatMul_1': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 32 values: export them through their quantiser"
+         " (BipolarQuant), or train with weights of 1 to 3 bits"),
         "  - Split 'n_Split_2': the operator is not supported",
     ]
 
@@ -174,16 +174,16 @@ def test_every_node_of_a_convolutional_network(tmp_path):
     model = m.model(["N", 1, 6, 6], m.n("MultiThreshold", [x, m.c(np.zeros((8, 300), F))], m.domain))
     assert refused(save(model, tmp_path / "n.onnx"), coding="bipolar").replace("'n_", "'").split("\n  - ") == [
         "2 nodes cannot be imported",
-        "Conv 'Conv_6': weights must be binary, and all are 0",
+        "Conv 'Conv_6': weights must not all be 0",
         f"MultiThreshold 'MultiThreshold_12': 9 bits: {FEW_BITS}",
     ]
 
 
 def test_convolution_of_float_weights(tmp_path):
     m = onnx_networks.Maker(opset=20)
-    x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.array([[[1, 2]], [[3, 4]]], F))])
+    x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.array([[[1, 2]], [[3, 5]]], F))])
     text = refused(save(m.model(["N", 1, 4], x), tmp_path / "n.onnx"), coding="bipolar")
-    assert "weights must be binary (one magnitude a neuron), and have 4 values" in text
+    assert "weights must be binary, ternary, or at most 4 times one unit a neuron, and have 4 values" in text
 
 
 # FINN
@@ -287,4 +287,4 @@ def test_product_with_one_input():
     from oxnor.models.exchange.folding.unknown import product_trouble
 
     node = Node("m", "MatMul", ("w",), ("y",))
-    assert product_trouble(node, [np.zeros((4, 8), F)], Layers(False, True, {}, [])) == ["weights must be binary, and all are 0"]
+    assert product_trouble(node, [np.zeros((4, 8), F)], Layers(False, True, {}, [])) == ["weights must not all be 0"]

@@ -29,7 +29,7 @@ from .maps import (
     pads_of,
     summed,
 )
-from .products import column_sums, magnitudes, popcount_table, scaling
+from .products import Factors, column_sums, integers, popcount_table
 from .results import kernels_of
 from .shapes import mapped, transposed
 from .table import Stage, Table
@@ -104,10 +104,10 @@ class Layers:
             found.append(
                 f"activations of shape {shape[1:]} by weights of shape {weights.shape} are no dense layer"
             )
-        magnitude, levels = self._factors(node, left, weights, origin, found)
-        if magnitude is None or levels is None:
+        factors, levels = self._factors(node, left, weights, origin, found)
+        if factors is None or levels is None:
             raise InputError("; ".join(found))
-        y = self._dense(node, left, weights, magnitude, levels)
+        y = self._dense(node, left, weights, factors, levels)
         y.index = y.index.reshape([1] * (len(shape) - 1) + [-1])
         y = mapped(y, lambda v: v.reshape(*v.shape[:1], *shape[1:-1], v.shape[-1]), y.index, 0)
         if swapped:
@@ -123,19 +123,19 @@ class Layers:
 
     def _factors(
         self, node: Node, t: Table, weights: NDArray, origin: str, found: list[str]
-    ) -> tuple[NDArray | None, Levels | None]:
-        """Return the magnitude of each neuron's weights, and the levels that they multiply.
+    ) -> tuple[Factors | None, Levels | None]:
+        """Return the weights as integers, and the levels that they multiply.
 
         What is wrong is added to `found`; if anything is, one of both is None.
         """
-        magnitude = levels = None
+        factors = levels = None
         if weights.dtype.kind not in "fiub":
             found.append(f"weights must be numbers, not {type_name(weights.dtype)}")
         elif node.op == "XnorPopcountMatMul":  # its weights are 0 and 1
-            magnitude = np.ones(weights.shape[-1])
+            factors = integers(2 * (weights > 0) - 1, origin)
         elif weights.ndim == 2 and (weights.dtype.kind != "f" or np.isfinite(weights).all()):
             try:
-                magnitude = magnitudes(weights, origin)
+                factors = integers(weights, origin)
             except InputError as e:
                 found.append(str(e))
         try:
@@ -147,29 +147,30 @@ class Layers:
         if t.head:
             found.append(f"nothing may follow {t.head}, which ends the network")
         found += self.taken(t.stage, node)
-        return (None, None) if found else (magnitude, levels)
+        return (None, None) if found else (factors, levels)
 
-    def _dense(self, node: Node, t: Table, weights: NDArray, magnitude: NDArray, levels: Levels) -> Table:
+    def _dense(self, node: Node, t: Table, weights: NDArray, factors: Factors, levels: Levels) -> Table:
         stage, elements, found = t.stage, t.elements, list[str]()
         if t.padding:
             found.append("padding must be followed by a convolution")
         if len(np.unique(elements)) != stage.elements or len(elements) != stage.elements:
             found.append(f"it must take all {stage.elements} elements of {stage.label}, each once")
         n, m = weights.shape
-        rows = n * levels.top + 1
+        rows = n * factors.bits * levels.top + 1
         found += _trouble(node, levels, weights, rows)
         if found:
             raise InputError("; ".join(found))
         step, middle = self._append(t, levels, elements)
         middle = middle[t.column_of]
-        positive = (weights > 0) ^ (step < 0)[t.column_of][:, None]
+        synapses = factors.synapses((step < 0)[t.column_of][:, None])
         if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(m, n / 2), np.full(m, 0.5), np.zeros(m)
         else:
-            start, alpha, inexact = _sums(weights, magnitude, levels, middle, n)
-        arranged = np.empty((m, n), bool)
-        arranged[:, elements] = positive.T
-        new = Stage(node.label, rows, m, arranged, scaling(alpha), planes=levels.planes)
+            start, alpha, inexact = _sums(weights, factors, levels, middle, n)
+        arranged = np.empty((m, n, factors.bits), bool)
+        arranged[:, elements] = synapses.swapaxes(0, 1)
+        words = factors.scaling(alpha)
+        new = Stage(node.label, rows, m, arranged.reshape(m, -1), factors.bits, words, planes=levels.planes)
         new.ops.append(node.op)
         self.stages.append(new)
         return popcount_table(new, start, alpha, inexact, weights.dtype)
@@ -264,8 +265,8 @@ class Layers:
             )
         weights = kernels.reshape(n_out, -1).T
         origin = self.quantised.get(node.inputs[1], "")
-        magnitude, levels = self._factors(node, t, weights, origin, found)
-        if magnitude is None or levels is None:
+        factors, levels = self._factors(node, t, weights, origin, found)
+        if factors is None or levels is None:
             raise InputError("; ".join(found))
         window = t.unfolded[1] if t.unfolded else conv_window(node, kernel, groups, index.shape, pads_of(node, t))
         elements = index.reshape(-1)
@@ -280,19 +281,20 @@ class Layers:
         pad = pad_value(t.padding[1] if t.padding else own, lowest, np.abs(step), levels) if window.is_padded else -1
         window = replace(window, pad=pad)
         unit = 2 if pad == 0 else 1
-        rows = unit * window.n_in * levels.top + 1
+        rows = unit * window.n_in * factors.bits * levels.top + 1
         if found := _trouble(node, levels, weights, rows):
             raise InputError("; ".join(found))
         if t.stage.weights is None:
             self._arrange_input(t, elements)
-        positive = (kernels > 0) ^ by_group(step < 0, kernels, groups)
+        is_negated = by_group(step < 0, kernels, groups).reshape(n_out, -1).T
         middles = by_group(middle, kernels, groups).reshape(n_out, -1).T
         if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(n_out, window.n_in / 2), np.full(n_out, 0.5), np.zeros(n_out)
         else:
-            start, alpha, inexact = _sums(weights, magnitude, levels, middles, window.n_in)
-        signs = positive.reshape(n_out, -1)
-        new = Stage(node.label, rows, n_out, signs, scaling(alpha), planes=levels.planes, window=window)
+            start, alpha, inexact = _sums(weights, factors, levels, middles, window.n_in)
+        synapses = factors.synapses(is_negated).swapaxes(0, 1).reshape(n_out, -1)
+        words = factors.scaling(alpha)
+        new = Stage(node.label, rows, n_out, synapses, factors.bits, words, planes=levels.planes, window=window)
         new.ops.append(node.op)
         self.stages.append(new)
         return map_table(node, popcount_table(new, start, alpha, inexact, weights.dtype), t.index.ndim)
@@ -319,20 +321,24 @@ def _trouble(node: Node, levels: Levels, weights: NDArray, rows: int) -> list[st
 
 
 def _sums(
-    weights: NDArray, magnitude: NDArray, levels: Levels, middle: NDArray, n: int
+    weights: NDArray, factors: Factors, levels: Levels, middle: NDArray, n: int
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return what a neuron's sum is in the middle, its slope in the popcount, and how far rounding may take it.
 
     `middle` has shape (n,), or (n, m) if neurons see other inputs.
     """
-    alpha = magnitude.astype(np.float64) * levels.step[0] / 2
+    alpha = factors.unit * levels.step[0] / 2
     if not middle.any():
         start = np.zeros(weights.shape[1])
     elif middle.ndim == 1:
         start = column_sums(weights, middle)
     else:
         start = (weights * middle).sum(axis=0)
-    return start, alpha, rounding.inexact_sums(alpha, middle, levels, n)
+    inexact = rounding.inexact_sums(alpha, middle, levels, n * factors.bits)
+    if factors.miss.any():
+        highest = levels.lowest + levels.top * levels.step
+        inexact = inexact + n * factors.miss * np.maximum(np.abs(levels.lowest), np.abs(highest)).max()
+    return start, alpha, inexact
 
 
 def _operands(node: Node, x: list[Any]) -> tuple[Table, NDArray, bool]:

@@ -1,44 +1,107 @@
-"""Matrix products of a source: binary weights with one magnitude a neuron, and the sums for every popcount."""
+"""Matrix products of a source: weights of few integers with one unit a neuron, and the sums for every popcount."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.layers.base import WEIGHT_BITS_MAX
 
 from .table import Stage, Table
 
 #: Tables up to this size are also held in float64: those of output layers.
 _WIDE_MAX = 1 << 22
+#: Share of a weight by which float32 may miss an integer times a scale.
+_ROUNDED = 2.0**-22
 
 
-def magnitudes(weights: NDArray, origin: str) -> NDArray:
-    """Return the magnitude of each column, shape (m,), if it has one."""
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Weights as integers: a weight is `unit` of its neuron times a sum of signs.
+
+    Parameters
+    ----------
+    unit : ndarray of float64, shape (m,)
+        Of each neuron, above 0.
+    values : ndarray of int8, shape (n, m)
+        Sums of `bits` signs: odd where `bits` is, and at most as large.
+    bits : int
+        Synapses of a weight.
+    miss : ndarray of float64, shape (m,)
+        By how much a weight may be another number than its integer times the unit.
+    """
+
+    unit: NDArray[np.float64]
+    values: NDArray[np.int8]
+    bits: int
+    miss: NDArray[np.float64]
+
+    def synapses(self, is_negated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the bits of the weights, shape (n, m, bits), of each the ones first."""
+        ones = (np.where(is_negated, -self.values, self.values) + self.bits) // 2
+        return np.arange(self.bits) < ones[..., None]
+
+    def scaling(self, slope: NDArray[np.float64]) -> str:
+        """Return the weights in words; empty if they are -1 and +1 times a slope of 1."""
+        step = 2 - self.bits % 2
+        values = "" if self.bits == 1 else ", ".join(f"{v // step:+d}" if v else "0" for v in np.unique(self.values))
+        return ", ".join(part for part in (values, scaling(slope * step)) if part)
+
+
+def negated(synapses: NDArray[np.bool_], bits: int) -> NDArray[np.bool_]:
+    """Return the bits, shape (m, n * bits), of weights with the other sign, of each the ones first."""
+    return ~synapses.reshape(len(synapses), -1, bits)[..., ::-1].reshape(synapses.shape)
+
+
+def integers(weights: NDArray, origin: str) -> Factors:
+    """Return the weights of a layer, shape (n, m), as integers; `origin` is the quantiser that made them.
+
+    Raises
+    ------
+    InputError
+        If they are not integers of one unit a neuron, or larger ones than :data:`WEIGHT_BITS_MAX` synapses hold.
+    """
     if weights.size == 0:
         raise InputError("weights must not be empty")
-    from_where = f" of {origin}" if origin else ""
     if weights.dtype.kind == "f" and not np.isfinite(weights).all():
         raise InputError("weights must be finite")
-    size = np.abs(weights.astype(np.int64) if weights.dtype.kind in "iub" else weights)
-    same = (size == size[0]).all() and (size[0] > 0).all()
-    if same:
-        return size[0]
-    zeros = int(np.count_nonzero(weights == 0))
+    given = weights.astype(np.float64)
+    size = np.abs(given)
+    if not size.any():
+        raise InputError("weights must not all be 0")
+    least = np.where(size > 0, size, np.inf).min(axis=0)
+    least[np.isinf(least)] = 1
+    unit, largest = np.full(len(least), np.nan), WEIGHT_BITS_MAX // 2
+    for parts in range(1, largest + 1):
+        left = np.flatnonzero(np.isnan(unit))
+        whole = np.rint(size[:, left] / (least[left] / parts))
+        off = np.abs(size[:, left] - whole * (least[left] / parts))
+        # A float32 quantiser rounds what is more than once its scale.
+        fits = ((off <= np.where(whole > 1, _ROUNDED * size[:, left], 0)) & (whole <= largest)).all(axis=0)
+        unit[left[fits]] = least[left[fits]] / parts
+    if np.isnan(unit).any():
+        raise InputError(_too_many_values(weights, origin))
+    values = np.rint(given / unit).astype(np.int8)
+    miss = np.abs(given - values * unit).max(axis=0)
+    bits = int(np.abs(values).max())
+    if (values % 2 != 1).any():
+        unit, values, bits = unit / 2, 2 * values, 2 * bits
+    return Factors(unit, values, bits, miss)
+
+
+def _too_many_values(weights: NDArray, origin: str) -> str:
+    """Return why weights are refused."""
     levels = np.unique(weights[:, : 1 + (1 << 20) // len(weights)])
-    if zeros == weights.size:
-        raise InputError("weights must be binary, and all are 0")
-    if (zeros and len(np.unique(size[:, 0])) == 2) or (zeros and len(levels) == 3):
-        raise InputError(f"weights{from_where} must be binary: {zeros:,} of {weights.size:,} are 0 (ternary or pruned)")
+    few = "binary, ternary, or at most 4 times one unit a neuron"
     if origin:
-        raise InputError(
-            f"weights{from_where} must be binary, and have {len(levels):,} values: train with 1-bit weights"
-        )
-    raise InputError(
-        f"weights must be binary (one magnitude a neuron), and have {len(levels):,} values:"
-        " export them through their quantiser (BipolarQuant), or train with 1-bit weights"
+        return f"weights of {origin} must be {few}, and have {len(levels):,} values: train with weights of 1 to 3 bits"
+    return (
+        f"weights must be {few}, and have {len(levels):,} values: export them through their quantiser (BipolarQuant),"
+        " or train with weights of 1 to 3 bits"
     )
 
 

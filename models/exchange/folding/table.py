@@ -26,8 +26,10 @@ class Stage:
         Number of levels: 256 or 2 for the input, the largest popcount + 1 for a layer.
     size : int
         Elements of the input, or neurons of a layer: its channels, if it is a convolution.
-    weights : ndarray of bool, shape (size, n_in), or None for the input
+    weights : ndarray of bool, shape (size, n_in * weight_bits), or None for the input
         As the source has them.
+    weight_bits : int
+        Synapses of a weight.
     scaling : str
         Description of what was divided out of the weights.
     ops : list of str
@@ -48,6 +50,7 @@ class Stage:
     rows: int
     size: int
     weights: NDArray[np.bool_] | None = None
+    weight_bits: int = 1
     scaling: str = ""
     ops: list[str] = field(default_factory=list)
     consumer: str = ""
