@@ -19,6 +19,8 @@ FILES = {
     "device": (["device", "show", "calibrated-1e-4", "-o"], ""),
     "device plot": (["device", "show", "--plot"], ".svg"),
     "device wear": (["device", "show", "calibrated-1e-4", "--wear"], ".svg"),
+    "circuit": (["device", "circuit", "-o"], ".json"),
+    "circuit picture": (["device", "circuit", "--picture"], ".svg"),
     "fit": (["device", "fit", "none.csv", "-o"], ""),
     "import": (["import", "none.onnx", "-o"], ""),
     "report": (["report", "none.sqlite", "-o"], ".html"),
@@ -108,7 +110,7 @@ def test_every_output_is_checked():
     from oxnor.cli.app import app
 
     reads = {"--design", "--faults", "--data-dir", "--labels", "--check", "--weights", "--merge", "--macro-file", "--memory"}
-    reads |= {"--input-threshold", "--device", "--data", "--test", "--events"}
+    reads |= {"--input-threshold", "--device", "--data", "--test", "--events", "--models"}
 
     def commands_of(group, *path):
         for name, command in group.commands.items():
