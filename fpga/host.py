@@ -284,8 +284,10 @@ class Host:
         Raises
         ------
         InputError
-            If this is wanted of a board whose engine gives no margins.
+            If it is no number of 32 bits, or is wanted of a board whose engine gives no margins.
         """
+        if min_margin is not None and not 0 <= min_margin < 1 << 32:
+            raise InputError(f"must be in [0, {(1 << 32) - 1}], not {min_margin}", parameter="min_margin")
         if identity.engine_options["margin"]:
             self.write([("MIN_MARGIN", min_margin or 0)])
         elif min_margin is not None:

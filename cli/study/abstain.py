@@ -134,8 +134,11 @@ def abstain(
 def _percent(p: Point | None) -> str:
     if p is None:
         return "none is sure"
-    half = "" if p.mean_low is None or p.mean_high is None else f" +- {50 * (p.mean_high - p.mean_low):.2f}"
-    return f"{100 * p.mean:.2f}{half}"
+    if p.mean_low is None or p.mean_high is None:
+        return f"{100 * p.mean:.2f}"
+    # Of few draws an end of the interval may lie at 0 or at 1.
+    half = 100 * max(p.mean - p.mean_low, p.mean_high - p.mean)
+    return f"{100 * p.mean:.2f}" + (f" +- {half:.2f}" if half < 10 else " (draws too few)")
 
 
 def _show(result: Abstention) -> None:
@@ -154,6 +157,7 @@ def _show(result: Abstention) -> None:
     if first := result.first_lost():
         rows = [(*(str(x[name]) for name in ("image", "label", "margin")), format(x["rate"], ".3g")) for x in first]
         print_table(("lost first", "label", "margin without errors", "at wrong weights"), rows)
-    note(f"{result.images:,} images, means of {result.trials} draws with 95 % intervals")
+    draws = f"means of {result.trials} draws with 95 % intervals" if result.trials > 1 else "one draw at each rate"
+    note(f"{result.images:,} images, {draws}")
     if result.fallback:
         note(f"an inference of {result.fallback} costs {result.fallback_cost:.3g} of {result.network}")

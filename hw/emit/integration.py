@@ -21,6 +21,7 @@ from oxnor.models import golden
 from oxnor.models.base.bits import hex_lines, pack_bytes, unpack_bytes, word_bits
 from oxnor.models.base.files import write_text
 from oxnor.models.base.rng import stream
+from oxnor.models.base.words import counted
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.binarized import Network
 
@@ -163,12 +164,24 @@ def _ports_table(config: EngineConfig, ports: list[Description], reset: Descript
     for port in ports:
         name = port["name"]
         text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), clocks.get(name, ""))
-        text = text.replace("if ``config.with_scores``,", "if it has scores,")
+        text = _that_hold(text, config)
         text = re.sub(r"``config\.(\w+)``", lambda m: str(getattr(config, m[1])), text)
         text = text.replace("``oxnor.hw.interface.registers.REGISTERS``", "below").replace("``", "`")
         rows.append(f"| `{name}` | {port['direction']} | {port['width']} | {'' if text in shown else text} |\n")
         shown.add(text)
     return "".join(rows)
+
+
+def _that_hold(text: str, config: EngineConfig) -> str:
+    """Return a text without the clauses that begin with an option which the engine does not have."""
+    clauses = []
+    for clause in text.rstrip(".").split("; "):
+        option = re.search(r" if ``config\.(\w+)``,", clause)
+        if option is None:
+            clauses.append(clause)
+        elif getattr(config, option[1]):
+            clauses.append(clause.replace(f"{option[0]}", ""))
+    return "; ".join(clauses) + "." * text.endswith(".")
 
 
 def _order(network: Network) -> str:
@@ -197,6 +210,7 @@ def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
     if config.has_windows:
         windows = "Inputs and reads of a convolution are those of one window; `oxnor.json` has where its windows lie.\n"
     top, width = sidecar["top"], config.stream_width
+    beats_of = counted(config.beats, "beat")
     verilate = f"verilator --binary --timing -CFLAGS -fcoroutines -Wno-fatal --top bench -f {top}.f examples/bench.sv"
     fields = []
     if config.margin:
@@ -257,7 +271,7 @@ with it. A file that several file lists name is read once.
 | port | direction | bits | what |
 |---|---|---|---|
 {ports}
-An image is {config.n_in} bits in {config.beats} beats of {width}: bit i is bit i % {width} of beat i // {width},
+An image is {config.n_in} bits in {beats_of} of {width}: bit i is bit i % {width} of beat i // {width},
 and `s_axis_tlast` goes with the last beat. {rule}{_order(network)}
 A result is one beat: the class in the low {config.class_width} bits{more}.
 

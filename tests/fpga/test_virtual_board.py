@@ -57,6 +57,9 @@ def test_unsure_results(small, virtual, host):
     assert run_images(host, small, config, inputs).unsure == 0
     with pytest.raises(InputError, match="board icebreaker must give margins: build it with `margin`"):
         host.set_min_margin(1, replace(identity, features=("programming",)))
+    for wrong in (-1, 1 << 32):
+        with pytest.raises(InputError, match=rf"min_margin must be in \[0, 4294967295\], not {wrong}"):
+            host.set_min_margin(wrong, identity)
 
 
 @pytest.mark.cosim

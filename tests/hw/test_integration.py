@@ -193,3 +193,16 @@ def test_generated_folder_needs_no_tool_to_look_at(engine):
     ]
     assert sorted(p.name for p in (folder / "examples").iterdir()) == ["bench.sv", "expected.mem", "images.mem", "test_engine.py"]
     assert "@" not in (folder / "examples" / "bench.sv").read_text().replace("@(posedge clk)", "")
+
+
+@pytest.mark.parametrize(("options", "result"), [
+    ({"with_scores": False}, "the class in the low 8 bits. |"),
+    ({}, "the class in the low 8 bits; above them, score k in 8 bits, two's complement. |"),
+    ({"margin": True}, "in 15 bits, and a bit that is 1 if this is less than the register MIN_MARGIN; above them, score k in"),
+])  # fmt: skip
+def test_ports_of_a_result_are_those_of_the_engine(options, result, random_network, tmp_path):
+    network = random_network((37, 13, 5))
+    generate(network, tmp_path / "engine", EngineConfig.for_network(network, **options))
+    text = (tmp_path / "engine" / "README.md").read_text()
+    assert result in text
+    assert not any(word in text for word in ("False", "True", "config.", "1 beats"))
