@@ -355,7 +355,8 @@ class Programmer:
         inverted: list[NDArray[np.bool_]] = []
         for step in march(c.rows, c.cols):
             order = range(c.rows) if step.upwards else range(c.rows - 1, -1, -1)
-            names = ("FORM", "PROGRAM") if form and step.expected is None else ("PROGRAM",)
+            # CLEAR, so that PROG_PULSES says how far a macro got that does not answer.
+            names = ("CLEAR",) + ("FORM",) * (form and step.expected is None) + ("PROGRAM",)
             reads = ("READ", "READ_INVERTED") if step.expected is not None else ()
             steps = []
             for row in order:

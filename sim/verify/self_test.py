@@ -69,7 +69,7 @@ def self_test(
     InputError
         If a file or a tool is missing.
     oxnor.sim.runner.runner.SimulationError
-        If the build fails or the engine hangs.
+        If the build fails or a macro does not answer.
     """
     config = replace(config or EngineConfig.for_network(network), programming=True)
     for path in (macro_file, memory):
@@ -104,6 +104,8 @@ def self_test(
             timeout_s=600 + cycles / 5000,
             poll=runner.progress_file(directory, macros, progress),
         )
+        if (stuck := directory / "stuck.txt").is_file():
+            raise runner.SimulationError(stuck.read_text())
         if progress:
             progress(macros, macros)
         return SelfTestReport.from_json(json.loads((directory / "report.json").read_text()))

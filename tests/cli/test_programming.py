@@ -1,11 +1,14 @@
 """``--programming``, ``--fault-injector``, ``--read-ber`` and ``oxnor selftest`` on the command line."""
 
 import json
+from importlib.resources import files
 
 import pytest
 from helpers.cli import run
 
 from oxnor.hw.interface.registers import INDEX
+
+SMALL = ("--macro", "16x40", "--fold", "1,1", "--fold", "1,1", "--stream-width", 40)
 
 
 @pytest.fixture
@@ -38,13 +41,23 @@ def test_errors_of_reads_are_the_golden_models(toy):
 
 @pytest.mark.cosim
 def test_self_test_says_what_is_broken(toy, tmp_path):
-    options = ("--macro", "16x40", "--fold", "1,1", "--fold", "1,1", "--stream-width", 40)
-    result = run("selftest", toy, *options, "--json")
+    result = run("selftest", toy, *SMALL, "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout) == {
         "network": "toy", "macros": 2, "pairs": 2 * 16 * 40, "found": [], "ok": True,
         "counts": {"rows": 0, "columns": 0, "amplifiers": 0, "pairs": 0},
     }  # fmt: skip
+
+
+@pytest.mark.cosim
+def test_a_macro_that_never_answers_does_not_hang_the_self_test(toy, tmp_path):
+    macro = (files("oxnor.hw") / "rtl" / "rram_macro.sv").read_text()
+    assert "prog_done <= prog_valid" in macro
+    (tmp_path / "mine.sv").write_text(macro.replace("prog_done <= prog_valid", "prog_done <= 1'b0"))
+    result = run("selftest", toy, *SMALL, "--macro-file", tmp_path / "mine.sv")
+    assert (result.exit_code, result.stdout) == (1, "")
+    what, place = "prog_done, or never prog_ready again", "row 0 of the macro at layer 0, v 0, h 0"
+    assert f"oxnor: rram_macro never answered {what}: waited 131,072 cycles in {place}\n" in result.stderr
 
 
 @pytest.mark.parametrize(
