@@ -115,16 +115,21 @@ def _span(value: dict[str, float] | None) -> str:
 def _print_ages(fit: dict[str, Any]) -> None:
     """Print what each age says alone, and the law that joins them."""
     axis, law = fit["axis"], fit["law"]
-    head = [axis, "devices", "LRS (ohm)", "sigma", "HRS (ohm)", "sigma"]
+    head = [axis, "devices", *(f"{s} {what}" for s in ("LRS", "HRS") for what in ("(ohm)", "sigma", "p-value"))]
     head += ["2T2R", "counted", "99 % interval", "by the law"]
     rows = []
     for row in fit["ages"]:
         rate = row["ber_2t2r"]
-        states = [_g(row[s][key], 4) for s in ("lrs", "hrs") for key in ("median", "sigma")]
+        digits = {"median": 4, "sigma": 4, "normal_p": 2}
+        states = [_g(row[s][key], n) for s in ("lrs", "hrs") for key, n in digits.items()]
         closed = [_g(rate["closed_form"]), _g(rate["counted"]["rate"]), _span(rate["counted"]), _g(rate["law"])]
         rows.append([_g(row[axis]), str(row["devices"]), *states, *closed])
-    print_table(head, rows, title=f"Each age of {fit['file']} by itself")
-    rows = [[name, _g(n["value"], 4), _span(n)] for name, n in law["numbers"].items()]
+    print_table(head, rows, title=f"Each age of {fit['file']} by itself; p-values of normality of ln R")
+    for row in fit["ages"]:
+        for state in ("lrs", "hrs"):
+            if row[state]["outliers"]:
+                say(f"Outliers of {state.upper()} at {_g(row[axis])} {axis} (lines): {_cell(row[state], 'outliers')}.")
+    rows = [[name, _g(n["value"], 4), f"{_g(n['low'])} to {_g(n['high'])}"] for name, n in law["numbers"].items()]
     title = f"Law of {law['name']}; intervals by drawing {law['resampled']} again"
     print_table(("number", "value", "99 % interval"), rows, title=title)
 

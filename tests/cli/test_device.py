@@ -156,11 +156,19 @@ def test_curves_as_numbers_and_ends_of_axes(place):
     for k in range(30):
         for age in (1, 100, 10000):
             lines += [f"d{k},{s},{g.lognormal(mu, 0.4):.6g},{age}" for s, mu in (("LRS", 9), ("HRS", 11 - age / 2e4))]
+    lines[7] = "d1,LRS,9e4,1"
     (place / "aged.csv").write_text("\n".join(lines))
     result = run("fit", "aged.csv", "--curves", "c.csv", "--plot", "p.svg", "--y-limits", "1e-7:0.01")
     assert result.exit_code == 0, result.output
     for part in ("Each age of aged.csv by itself", "Law of wear; intervals by drawing devices again", "Read as: delimiter comma"):
         assert part in result.stdout
+    fit = found("fit", "aged.csv")["fit"]
+    assert fit["law"]["numbers"]["wear.hrs_mu"]["low"] < 0
+    text = " ".join(result.stdout.split())
+    for name, n in fit["law"]["numbers"].items():
+        assert f" {name} {n['value']:.4g} {n['low']:.3g} to {n['high']:.3g} " in text
+    assert f"{fit['ages'][0]['lrs']['normal_p']:.2g}" in result.stdout
+    assert "Outliers of LRS at 1 cycles (lines): 1 (8)." in result.stdout
     with open("c.csv", newline="") as file:
         table = list(csv.DictReader(file))
     wear = [row for row in table if row["panel"] == "wear" and row["curve"] == "ber_2t2r"]
