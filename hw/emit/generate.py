@@ -145,7 +145,7 @@ def _write(
     images = write_images(stored, config, directory, texts, verilog)
     emitted = emit_engine(config, directory / "rtl", verilog)
     sidecar = _sidecar(network, emitted, images, network.input_rule.described())
-    write_package(network, config, sidecar, directory, drawn)
+    write_package(network, config, sidecar, directory, drawn, librelane.FOLDER if verilog.flow else "")
     return _finish(emitted, sidecar, directory)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import inspect
 import re
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -13,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.engine.engine import Engine
 from oxnor.hw.interface.registers import MAGIC
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.placement.drawn_devices import EngineDevices
@@ -21,10 +18,10 @@ from oxnor.models import golden
 from oxnor.models.base.bits import hex_lines, pack_bytes, unpack_bytes, word_bits
 from oxnor.models.base.files import write_text
 from oxnor.models.base.rng import stream
-from oxnor.models.base.words import counted
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.binarized import Network
 
+from .readme import needed_macros, readme
 from .verilog import Description
 
 #: Images of the example benches.
@@ -38,6 +35,8 @@ _DRIVEN = {
     "s_axis_tready": "ready", "s_axis_tlast": "sent % BEATS == BEATS - 1", "m_axis_tdata": "out_data",
     "m_axis_tvalid": "out_valid", "m_axis_tready": "out_ready", "s_axil_arvalid": "arvalid",
     "s_axil_arready": "arready", "s_axil_rdata": "rdata", "s_axil_rvalid": "rvalid", "s_axil_rready": "1'b1",
+    "wb_cyc": "selected", "wb_stb": "selected", "wb_we": "we", "wb_sel": "4'hf", "wb_adr": "adr", "wb_dat_w": "dat_w",
+    "wb_dat_r": "dat_r", "wb_ack": "ack", "wb_err": "err",
 }  # fmt: skip
 
 
@@ -139,206 +138,13 @@ set_clock_uncertainty [expr 0.02 * $period] [get_clocks clk]
     return text + f"set_input_delay [expr 0.3 * $period] -clock clk [get_ports {reset['port']}]\n"
 
 
-def _members(unit: type) -> dict[str, str]:
-    """Return what the docstring of a unit says of its ports: pattern to text."""
-    doc = inspect.getdoc(unit) or ""
-    section = re.search(r"^Members\n-+\n(.*?)(?:\n\n\S|\Z)", doc, flags=re.M | re.S)
-    texts: dict[str, str] = {}
-    names: list[str] = []
-    for line in (section[1] if section else "").splitlines():
-        if line[:1].strip():
-            names = [n.strip("` ") for n in line.split(" : ")[0].split(",")]
-        elif line.strip():
-            for n in names:
-                texts[n] = f"{texts.get(n, '')} {line.strip()}".strip()
-    return texts
-
-
-def _ports_table(config: EngineConfig, ports: list[Description], reset: Description) -> str:
-    """Return the rows of the table of ports; of ports described together, the first has the text."""
-    members = _members(Engine)
-    when = "synchronous" if reset["kind"] == "sync" else "asynchronous; its end must be in step with the clock"
-    clocks = _CLOCK | {reset["port"]: f"reset, active {reset['active']}, {when}"}
-    shown: set[str] = set()
-    rows = []
-    for port in ports:
-        name = port["name"]
-        text = next((text for pattern, text in members.items() if fnmatch.fnmatch(name, pattern)), clocks.get(name, ""))
-        text = _that_hold(text, config)
-        text = re.sub(r"``config\.(\w+)``", lambda m: str(getattr(config, m[1])), text)
-        text = text.replace("``oxnor.hw.interface.registers.REGISTERS``", "below").replace("``", "`")
-        rows.append(f"| `{name}` | {port['direction']} | {port['width']} | {'' if text in shown else text} |\n")
-        shown.add(text)
-    return "".join(rows)
-
-
-def _that_hold(text: str, config: EngineConfig) -> str:
-    """Return a text without the clauses that begin with an option which the engine does not have."""
-    clauses = []
-    for clause in text.rstrip(".").split("; "):
-        option = re.search(r" if ``config\.(\w+)``,", clause)
-        if option is None:
-            clauses.append(clause)
-        elif getattr(config, option[1]):
-            clauses.append(clause.replace(f"{option[0]}", ""))
-    return "; ".join(clauses) + "." * text.endswith(".")
-
-
-def _order(network: Network) -> str:
-    """Return in which order the bits of an image lie, where they are not just its inputs; begins with a new line."""
-    shape, planes = network.layers[0].shape_in, network.layers[0].planes
-    text = ""
-    if len(shape) == 3:
-        text = f"\nIts {' x '.join(map(str, shape))} elements come row by row, and all channels of a pixel together."
-    if planes > 1:
-        text += f"\nOf each element {planes} bits follow each other, the lowest first."
-    return text
-
-
-def readme(network: Network, config: EngineConfig, sidecar: Description) -> str:
-    """Return the documentation of the folder; ports, registers and timing are those of the hardware's own source."""
-    ports = _ports_table(config, sidecar["ports"], sidecar["reset"])
-    registers = "".join(
-        f"| 0x{r['offset']:02X} | `{r['name']}` | {r['access']} | {r['description']} |\n" for r in sidecar["registers"]
-    )
-    layers = "".join(
-        f"| {k} | {y['kind']} | {y['n_in']} | {y['n_out']} | {y['macros']} of {y['rows']} x {y['cols']} |"
-        f" {y['reads']} | {y['latency']} |\n"
-        for k, y in enumerate(sidecar["layers"])
-    )
-    windows = ""
-    if config.has_windows:
-        windows = "Inputs and reads of a convolution are those of one window; `oxnor.json` has where its windows lie.\n"
-    top, width = sidecar["top"], config.stream_width
-    beats_of = counted(config.beats, "beat")
-    verilate = f"verilator --binary --timing -CFLAGS -fcoroutines -Wno-fatal --top bench -f {top}.f examples/bench.sv"
-    fields = []
-    if config.margin:
-        at = config.class_width + config.margin_bits
-        fields.append(
-            f"how far its score leads the second best, at most {config.margin_max}, in the {config.margin_bits} bits"
-            f" above; bit {at} says that this is less than `MIN_MARGIN`"
-        )
-    if config.with_scores:
-        fields.append(f"scores of {config.score_width} bits each above {'that' if config.margin else 'it'}")
-    more = "".join(f", {field}" for field in fields)
-    described = network.input_rule.described()
-    threshold = described.get("input_threshold", "")
-    if isinstance(threshold, list):
-        threshold = "its `input_threshold` in `oxnor.json`"
-    rule = f"Features become bits by `input_rule` in `oxnor.json`: {network.input_rule.words()}."
-    if threshold != "":
-        rule = f"A grey pixel is 1 iff it is {threshold} or more."
-    prefix = f"{sidecar['name']}_" if sidecar["name"] else ""
-    files = [f"`rtl/{prefix}{name}.sv`" for name in dict.fromkeys(y.macro.module for y in config.layers)]
-    needed = _needed_macros(config, sidecar)
-    macros = f"{' and '.join(files)} {'is' if len(files) == 1 else 'are'}"
-    return f"""# {top}: {network.name}
-
-A binarized neural network, {network.label}, generated by oxnor {version("oxnor")}.
-`oxnor.json` says the same as this page to programs.
-
-| what | where |
-|---|---|
-| Verilog, one module a file; {macros} to be replaced by a real macro on a chip | `rtl/` |
-| weights, thresholds and identity for `$readmemh` | `mem/` |
-| file list | `{top}.f` |
-| constraints: clock, delays of inputs and outputs | `{top}.sdc` |
-| FuseSoC core file | `{top}.core` |
-| example benches, {IMAGES} images and the results of the golden model | `examples/` |
-
-## Run the examples
-
-From this folder, without oxnor:
-
-    iverilog -g2012 -s bench -o bench.vvp -c {top}.f examples/bench.sv && vvp bench.vvp
-    {verilate} && obj_dir/Vbench
-    python examples/test_engine.py icarus        # cocotb 2
-    python examples/test_engine.py verilator
-    fusesoc --cores-root . run --target sim {core_name(sidecar)}
-
-{needed}{" " if needed else ""}The Verilog benches print `PASS` or `FAIL`; the cocotb bench ends with exit code 0 or 1.
-
-## In a design
-
-The memory files are read relative to the folder in which a tool runs; the parameter `MEM_DIR` of `{top}` says where
-else they are, and ends with `/`. So two instances with other memory files are two networks of one shape.
-Engines generated with another `--name` each have no name in common: modules, memory files and FuseSoC cores begin
-with it. A file that several file lists name is read once.
-
-## Ports
-
-| port | direction | bits | what |
-|---|---|---|---|
-{ports}
-An image is {config.n_in} bits in {beats_of} of {width}: bit i is bit i % {width} of beat i // {width},
-and `s_axis_tlast` goes with the last beat. {rule}{_order(network)}
-A result is one beat: the class in the low {config.class_width} bits{more}.
-
-## Registers
-
-AXI4-Lite, 32 bits wide. The two lowest bits of an address are not looked at: an unaligned address is that of the word
-around it. A read is accepted every other cycle at most.
-
-| address | name | access | what |
-|---|---|---|---|
-{registers}
-{_wishbone(sidecar)}## Structure and timing
-
-| layer | kind | inputs | neurons | macros | reads | latency |
-|---|---|---|---|---|---|---|
-{layers}
-{windows}Latency {sidecar["latency"]} cycles, one image every {sidecar["initiation_interval"]} cycles.{_reads(config)}
-Structure {sidecar["structure"][:16]}, network {network.digest[:16]}.
-"""
-
-
-def _wishbone(sidecar: Description) -> str:
-    """Return the section on the Wishbone slave around the engine, "" if there is none."""
-    slave = sidecar.get("wishbone")
-    if not slave:
-        return ""
-    image, result, stream = (f"0x{slave[name]:X}" for name in ("image", "result", "stream"))
-    return f"""## Wishbone
-
-`{slave["top"]}` is a Wishbone B4 slave around the engine: classic cycles, 32 bits, byte addresses of 12 bits.
-Below {image} are the registers above. Write an image to {image} word by word, and read a result from {result};
-{stream} says in bit 0 that there is room for a word, in bit 1 that a result waits, in bit 2 that a word or a read was
-in vain, and is written to clear bit 2. Everything else is answered with `wb_err`.
-
-"""
-
-
-def _reads(config: EngineConfig) -> str:
-    """Return how long reads take, if it is more than a cycle."""
-    if not config.has_fixed_times:
-        return (
-            " These are the least, as the macros answer when they are ready: exact where every access to a cell takes"
-            f" {config.layers[0].sense_latency} cycles."
-        )
-    cycles = dict.fromkeys(y.sense_latency for y in config.layers if y.sense_latency > 1)
-    return f" A read takes {' or '.join(map(str, cycles))} cycles: `q` is taken so long after `sense`." * bool(cycles)
-
-
-_CLOCK = {"clk": "clock, rising edge"}
-
-
-def _needed_macros(config: EngineConfig, sidecar: Description) -> str:
-    """Return what must be put in the place of macros that are only declared, "" if there are none."""
-    modules = {y.macro.module for y in config.layers if not y.macro.can_simulate}
-    if not modules:
-        return ""
-    names = " and ".join(f"{sidecar['name']}_{m}" if sidecar["name"] else m for m in sorted(modules))
-    where = "in the place of what rtl/ only declares: without it every result is wrong."
-    return f"This engine needs your macro {names} {where}"
-
-
 def write_package(
     network: Network,
     config: EngineConfig,
     sidecar: Description,
     directory: Path,
     devices: EngineDevices | None = None,
+    flow: str = "",
 ) -> None:
     """Write documentation, and example benches with their vectors.
 
@@ -352,11 +158,13 @@ def write_package(
         The folder of the engine.
     devices : EngineDevices, optional
         What its macros hold, if these are devices.
+    flow : str
+        Folder of an open flow's configuration, "" if there is none.
     """
     bits = example_images(network)
     expected = devices.scores(bits) if devices else golden.scores(network, bits)
     limit = 8 * (sidecar["latency"] + IMAGES * (sidecar["initiation_interval"] + config.beats)) + 1000
-    needed = _needed_macros(config, sidecar)
+    needed = needed_macros(config, sidecar)
     values = {
         "MACROS": f"// {needed}\n" if needed else "", "SAYS": f'    $display("{needed}");\n' if needed else "",
         "WARNS": f"    print({needed!r})\n" if needed else "",
@@ -364,7 +172,14 @@ def write_package(
         "IMAGES": IMAGES, "LIMIT": limit, "MAGIC": f"{MAGIC:08X}", "PORTS": _connections(sidecar["ports"]),
     }  # fmt: skip
     write_text(directory / "examples" / "bench.sv", _filled("bench.sv", values))
+    if slave := sidecar.get("wishbone"):
+        words = config.beats * -(-config.stream_width // 32) + -(-config.result_width // 32)
+        # An access takes 8 cycles at most; a result is asked for again and again while it is not there.
+        limit = IMAGES * (24 * words + 8 * sidecar["latency"] + 100)
+        outer = {"TOP": slave["top"], "PORTS": _connections(slave["ports"]), "LIMIT": limit}
+        outer |= {"IMAGE": f"{slave['image']:X}", "ANSWER": f"{slave['result']:X}", "STREAM": f"{slave['stream']:X}"}
+        write_text(directory / "examples" / "bench_wishbone.sv", _filled("bench_wishbone.sv", values | outer))
     write_text(directory / "examples" / "test_engine.py", _filled("test_engine.py", values))
     write_text(directory / "examples" / "images.mem", hex_lines(beats(bits, config.stream_width)))
     write_text(directory / "examples" / "expected.mem", hex_lines(results(expected, config)))
-    write_text(directory / "README.md", readme(network, config, sidecar))
+    write_text(directory / "README.md", readme(network, config, sidecar, core_name(sidecar), IMAGES, flow))

@@ -15,6 +15,7 @@ from helpers.packages import bench_text, environment, two_engines
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.emit.integration import IMAGES, example_images
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models import golden, zoo
 from oxnor.sim.runner import toolchain
 
@@ -32,10 +33,10 @@ STRUCTURES = {"one beat": {}, "scores": {"macro_size": (8, 16), "folding": [(2, 
 def engine(random_network, tmp_path):
     """Return a maker of engine folders."""
 
-    def make(structure, *, wrong=False, shape=(37, 13, 5), **options):
+    def make(structure, *, wrong=False, shape=(37, 13, 5), verilog=None, **options):
         network = random_network(shape, affine=True, name="example")
         folder = tmp_path / "engine"
-        generate(network, folder, EngineConfig.for_network(network, **STRUCTURES[structure], **options))
+        generate(network, folder, EngineConfig.for_network(network, **STRUCTURES[structure], **options), verilog=verilog)
         if wrong:
             path = folder / "examples" / "expected.mem"
             lines = path.read_text().splitlines()
@@ -50,11 +51,11 @@ def run(command, folder, env):
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False)
 
 
-def plain_bench(folder, simulator):
+def plain_bench(folder, simulator, bench="bench"):
     """Run the commands that README.md there gives, and return what the bench says."""
     env = environment(simulator)
     tool = {"icarus": "iverilog", "verilator": "verilator"}[simulator]
-    (command,) = re.findall(rf"^    ({tool} .*)$", (folder / "README.md").read_text(), flags=re.M)
+    (command,) = re.findall(rf"^    ({tool} .* {bench} .*)$", (folder / "README.md").read_text(), flags=re.M)
     done = run(["bash", "-c", command], folder, env)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
@@ -66,6 +67,17 @@ def test_plain_bench(simulator, engine):
     said = plain_bench(engine("one beat", **SMALL) if simulator == "verilator" else engine("scores"), simulator)
     assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0 MAGIC 4f584e52" in said
     assert "PASS" in said
+
+
+@pytest.mark.cosim
+@needs_icarus
+@pytest.mark.parametrize(("structure", "options"), [
+    ("one beat", {}), ("scores", {"reset": "async", "reset_active": "low", "name": "mine"}),
+])  # fmt: skip
+def test_bench_of_the_wishbone_slave(structure, options, engine):
+    folder = engine(structure, verilog=VerilogOptions(bus="wishbone", **options))
+    said = plain_bench(folder, "icarus", "bench_wishbone")
+    assert f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0 ERRORS 0 MAGIC 4f584e52\nPASS" in said
 
 
 @pytest.mark.cosim
@@ -131,10 +143,21 @@ def test_core_files(random_network, tmp_path):
         assert (done.stdout + done.stderr).count(f"IMAGES {IMAGES} TAKEN {IMAGES} WRONG 0") == runs
 
 
-def test_documentation_is_that_of_the_hardware(engine):
-    folder = engine("scores")
+@pytest.mark.parametrize("options", [
+    {}, {"bus": "wishbone", "reset": "async", "reset_active": "low", "flow": "librelane"},
+], ids=["axi", "wishbone"])  # fmt: skip
+def test_documentation_is_that_of_the_hardware(engine, options):
+    folder = engine("scores", verilog=VerilogOptions(**options))
     text, sidecar = (folder / "README.md").read_text(), json.loads((folder / "oxnor.json").read_text())
-    for port in sidecar["ports"]:
+    slave = sidecar.get("wishbone", {"ports": []})
+    if slave["ports"]:
+        assert "| `aresetn` | input | 1 | reset, active low, asynchronous; its end" in text
+    assert all(f"`{p.name}`" in text for p in folder.glob("*.*") if p.name != "README.md" and p.name[0] != ".")
+    assert all(f"`{p.name}/`" in text for p in folder.iterdir() if p.is_dir())
+    assert "if False" not in text
+    (setting,) = re.findall("export MAKEFLAGS=(.*)", text)
+    assert setting in (toolchain._wheel() or toolchain.Tool("", Path(), "", {"MAKEFLAGS": setting})).env["MAKEFLAGS"]
+    for port in sidecar["ports"] + slave["ports"]:
         assert f"| `{port['name']}` | {port['direction']} | {port['width']} |" in text
     for register in sidecar["registers"]:
         assert f"| 0x{register['offset']:02X} | `{register['name']}` | {register['access']} | {register['description']} |" in text
