@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oxnor.models.networks.binarized import Network
     from oxnor.models.trials.curves import Point
     from oxnor.sim.studies.abstain import Abstention
+    from oxnor.sim.sweeps.params import SweepParams
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,26 @@ class Task:
             "--ber", metavar="RATES", help="Error rates: LOW:HIGH:COUNT, log-spaced, or numbers with commas."
         ),
     ] = "1e-3:1e-1:7"
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="FILE",
+            help="Draw errors of pairs of this device, a preset or a file; with --against as it is.",
+        ),
+    ] = None  # fmt: skip
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against", metavar="AXIS",
+            help="Instead of an error rate: vdd, cycles, seconds, sigma or ratio of the --device.",
+        ),
+    ] = "ber"  # fmt: skip
+    values: Annotated[
+        str | None,
+        typer.Option(
+            "--values", metavar="VALUES", show_default="where the device holds", help="Of --against, as --ber."
+        ),
+    ] = None
     trials: Annotated[int, typer.Option("--trials", metavar="N", help="Draws of errors at each rate.")] = 5
     min_margin: Annotated[
         str | None,
@@ -61,6 +82,28 @@ class Task:
         except ValueError:
             message = f"must be whole numbers with commas, not {self.min_margin!r}"
             raise InputError(message, parameter="min_margin") from None
+
+    def params(self) -> SweepParams:
+        """Return which errors are drawn."""
+        from oxnor.models.devices.model import load
+        from oxnor.models.trials.axes import AXES
+        from oxnor.sim.sweeps.params import SweepParams, default_values, parse_rates
+
+        device = load(self.device) if self.device is not None else None
+        if self.against == "ber":
+            if self.values is not None:
+                raise InputError("--values must come with --against")
+            rates = parse_rates(self.ber)
+        elif self.against not in AXES:
+            raise InputError(f"must be one of {', '.join(AXES)}, not {self.against!r}", parameter="against")
+        elif device is None:
+            raise InputError("--against must come with --device")
+        elif self.values is not None:
+            rates = parse_rates(self.values, self.against)
+        else:
+            rates = default_values(device, self.against, {})
+        kind = "device" if device else "static"
+        return SweepParams(rates, self.trials, kind, seed=self.seed, device=device, against=self.against)
 
     def other(self) -> tuple[Network, float | None] | None:
         """Return the fallback and its cost."""
@@ -101,25 +144,25 @@ def abstain(
 
     A result is unsure if its best score leads the second by less than a least margin. Shows how often that is, how
     right the other results are, and how well margins tell right from wrong. With --fallback another network answers
-    for the unsure images: accuracy and cost of both together. The RTL does the same with the register MIN_MARGIN
+    for the unsure images: accuracy and cost of both together. With --against vdd the errors are those of the sense
+    amplifiers at a supply, and the cost is energy too. The RTL does the same with the register MIN_MARGIN
     ([bold]oxnor simulate --min-margin[/]).
 
     Example: [bold]oxnor study abstain mnist-tfc --fallback mnist-mlp --pictures build/abstain[/]
     """
     from oxnor.models.datasets.options import DataOptions
     from oxnor.sim.studies import abstain as task
-    from oxnor.sim.sweeps.params import parse_rates
     from oxnor.sim.verify.per_image import write_columns
 
-    margins, other = options.margins(), options.other()
+    margins, other, params = options.margins(), options.other(), options.params()
     design = source.read(data, data=DataOptions(at_most=10_000))
     network, inputs = design.binarized, design.inputs()
     if inputs.labels is None:
         raise InputError("images must have labels: without them nothing is right or wrong")
     with progress() as tell:
         result = task.abstain(
-            network, inputs.images, inputs.labels, parse_rates(options.ber), trials=options.trials, seed=options.seed,
-            min_margins=margins, fallback=other, progress=lambda done, total: tell(network.name, done, total),
+            network, inputs.images, inputs.labels, params, min_margins=margins, fallback=other,
+            progress=lambda done, total: tell(network.name, done, total),
         )  # fmt: skip
         if pictures is not None:
             kinds.save(task.plots(result), pictures)
@@ -142,21 +185,28 @@ def _percent(p: Point | None) -> str:
 
 
 def _show(result: Abstention) -> None:
+    from oxnor.models.trials.axes import AXES
+
     together = ("with fallback (%)", "cost") if result.fallback else ()
+    energy = ("energy (nJ)",) if result.levels[0].at[0].energy_nj is not None else ()
+    head = "wrong weights" if result.against == "ber" else AXES[result.against].head
     rows = []
     for level in result.levels:
-        rows.append((f"{level.rate:.3g}", "0", "0.00", _percent(level.accuracy), *([""] * len(together))))
+        name = f"{level.rate:.3g}" if level.rate else "no errors"
+        rows.append((name, "0", "0.00", _percent(level.accuracy), *([""] * len(together + energy))))
         for a in level.at:
             more = (_percent(a.system_accuracy), f"{a.cost:.2f}") if result.fallback else ()
-            rows.append(("", str(a.min_margin), _percent(a.unsure), _percent(a.sure_accuracy), *more))
-    print_table(("wrong weights", "least margin", "unsure (%)", "sure and right (%)", *together), rows)
-    says = [
-        (f"{x.rate:.3g}", f"{x.auc:.3f}", "" if x.lost_auc is None else f"{x.lost_auc:.3f}") for x in result.levels
-    ]
-    print_table(("wrong weights", "margin of right above wrong", "lost had less margin before"), says)
+            used = () if a.energy_nj is None else (f"{a.energy_nj:.3g}",)
+            rows.append(("", str(a.min_margin), _percent(a.unsure), _percent(a.sure_accuracy), *more, *used))
+    print_table((head, "least margin", "unsure (%)", "sure and right (%)", *together, *energy), rows)
+    says = []
+    for x in result.levels:
+        name = f"{x.rate:.3g}" if x.rate else "no errors"
+        says.append((name, f"{x.auc:.3f}", "" if x.lost_auc is None else f"{x.lost_auc:.3f}"))
+    print_table((head, "margin of right above wrong", "lost had less margin before"), says)
     if first := result.first_lost():
         rows = [(*(str(x[name]) for name in ("image", "label", "margin")), format(x["rate"], ".3g")) for x in first]
-        print_table(("lost first", "label", "margin without errors", "at wrong weights"), rows)
+        print_table(("lost first", "label", "margin without errors", f"at {head}"), rows)
     draws = f"means of {result.trials} draws with 95 % intervals" if result.trials > 1 else "one draw at each rate"
     note(f"{result.images:,} images, {draws}")
     if result.fallback:

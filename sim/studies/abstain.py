@@ -1,4 +1,4 @@
-"""Class, or unsure: what a least margin costs in images and gains in accuracy, as errors grow."""
+"""Class, or unsure: what a least margin costs in images and gains in accuracy, as errors grow or the supply falls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
+from oxnor.models.trials.axes import AXES, BER
 from oxnor.models.trials.binarized import Trials
 from oxnor.models.trials.curves import Point, point
 from oxnor.sim.drawing.plots import Plot, log_ticks
+from oxnor.sim.sweeps.errors import draw_errors, supply_of
+from oxnor.sim.sweeps.params import SweepParams
+from oxnor.sim.sweeps.trial import ALL_LAYERS, Key
 
 #: Shares of the images that are unsure without errors, at the least margins that are chosen where none are given.
 UNSURE = (0.02, 0.05, 0.1, 0.2)
@@ -41,6 +45,8 @@ class Abstained:
         Part of all images that are right if the fallback answers for the unsure ones; None without a fallback.
     cost : float or None
         Mean cost of an image in inferences of the network, the fallback's included.
+    energy_nj : float or None
+        Against the supply: energy of the reads of an image, and of what the fallback reads at the largest supply.
     """
 
     min_margin: int
@@ -48,15 +54,17 @@ class Abstained:
     sure_accuracy: Point | None
     system_accuracy: Point | None
     cost: float | None
+    energy_nj: float | None
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """The trials at one error rate.
+    """The trials at one error rate, or value of what is turned.
 
     Parameters
     ----------
     rate : float
+        0: without errors.
     accuracy : Point
         With every result taken.
     at : tuple of Abstained
@@ -90,7 +98,9 @@ class Abstention:
     fallback_cost : float
         Of an inference of the fallback, in inferences of the network.
     levels : tuple of Level
-        By rising error rate.
+        Without errors, then from the best to the worst.
+    against : str
+        What their rates are, a key of :data:`oxnor.models.trials.axes.AXES`.
     lost : ndarray of float, shape (rates, images)
         Share of the trials in which an image is wrong.
     margins : ndarray of int64, shape (images,)
@@ -104,6 +114,7 @@ class Abstention:
     trials: int
     fallback_cost: float
     levels: tuple[Level, ...]
+    against: str
     lost: NDArray[np.float64]
     margins: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -129,6 +140,7 @@ class Abstention:
             "network": self.network,
             "images": self.images,
             "trials": self.trials,
+            "against": self.against,
             "fallback": self.fallback or None,
             "fallback_cost": self.fallback_cost if self.fallback else None,
             "rates": [
@@ -138,7 +150,7 @@ class Abstention:
                     "auc": level.auc,
                     "lost_auc": level.lost_auc,
                     "at": [
-                        {"min_margin": a.min_margin, "cost": a.cost}
+                        {"min_margin": a.min_margin, "cost": a.cost, "energy_nj": a.energy_nj}
                         | {k: numbers(getattr(a, k)) for k in ("unsure", "sure_accuracy", "system_accuracy")}
                         for a in level.at
                     ],
@@ -163,10 +175,8 @@ def abstain(
     network: Network,
     images: NDArray,
     labels: NDArray,
-    rates: Sequence[float],
+    params: SweepParams,
     *,
-    trials: int = 5,
-    seed: int = 0,
     min_margins: Sequence[int] = (),
     fallback: tuple[Network, float | None] | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -179,11 +189,9 @@ def abstain(
     images : ndarray, shape (n, ...)
         As :func:`oxnor.models.golden.binarized.binarize` takes them.
     labels : ndarray of int, shape (n,)
-    rates : sequence of float
-        Bit error rates of the weights, in [0, 1]; the network without errors is always among them.
-    trials : int
-        Draws at each rate; those of :func:`oxnor.sim.sweeps.run.sweep` with this seed.
-    seed : int
+    params : SweepParams
+        Rates, draws at each, and how they are made: those of :func:`oxnor.sim.sweeps.run.sweep`. The network without
+        errors is always there too.
     min_margins : sequence of int
         Default: :func:`chosen_margins`.
     fallback : (Network, float or None), optional
@@ -195,11 +203,11 @@ def abstain(
     Raises
     ------
     InputError
-        If the network has one output, or a number is out of its range.
+        If the network has one output, a number is out of its range, or errors are of single reads.
     """
-    _check(network, trials, min_margins)
-    levels = [0.0, *sorted({float(rate) for rate in rates} - {0.0})]
-    counts = [1 if rate == 0 else trials for rate in levels]
+    _check(network, params, min_margins)
+    levels = [0.0, *sorted(set(params.rates), reverse=not AXES[params.against].rising)]
+    counts = [1 if rate == 0 else params.trials for rate in levels]
     runs, labels = Trials(network, images, labels), np.asarray(labels)
     clean = runs.scores(FaultMap.draw(network, ber=0.0))
     margins, was_right = golden.margins(clean), golden.argmax(clean) == labels
@@ -208,19 +216,36 @@ def abstain(
     if fallback:
         answers = golden.predict(fallback[0], images) == labels
         cost = fallback[1] if fallback[1] is not None else _reads(fallback[0]) / _reads(network)
+    energies = _energies(network, params, cost)
     made, lost = [], []
     for k, (rate, count) in enumerate(zip(levels, counts, strict=True)):
         drawn = []
         for trial in range(count):
-            scores = runs.scores(FaultMap.draw(network, ber=rate, seed=seed, trial=trial)) if rate else clean
+            scores = clean
+            if rate:
+                errors = draw_errors(network, Key(ALL_LAYERS, rate, trial), params)
+                assert isinstance(errors, FaultMap)
+                scores = runs.scores(errors)
             drawn.append((golden.margins(scores), golden.argmax(scores) == labels))
             if progress:
                 progress(sum(counts[:k]) + trial + 1, sum(counts))
         margin, right = (np.array(column) for column in zip(*drawn, strict=True))
-        made.append(_level(rate, margin, right, least, answers, cost, margins, was_right))
+        made.append(_level(rate, (margin, right), least, answers, (cost, *energies(rate)), (margins, was_right)))
         lost.append(1 - right.mean(axis=0))
     name = fallback[0].name if fallback else ""
-    return Abstention(network.name, name, len(labels), trials, cost, tuple(made), np.array(lost), margins, labels)
+    return Abstention(
+        network.name, name, len(labels), params.trials, cost, tuple(made), params.against, np.array(lost), margins,
+        labels,
+    )  # fmt: skip
+
+
+def _energies(network: Network, params: SweepParams, cost: float) -> Callable[[float], tuple[float | None, float]]:
+    """Return a function of the supply: nJ of the reads of an image, and of those of the fallback; None elsewhere."""
+    if params.against != "vdd" or params.device is None:
+        return lambda vdd: (None, 0.0)
+    supply = supply_of(params.device, params.age, _reads(network))
+    highest = supply.vdd[-1]
+    return lambda vdd: (supply.image_nj(vdd or highest), cost * supply.image_nj(highest))
 
 
 def _reads(network: Network) -> int:
@@ -228,20 +253,22 @@ def _reads(network: Network) -> int:
     return sum(layer.vectors * layer.n_in * layer.n_out for layer in network.layers)
 
 
-def _check(network: Network, trials: int, min_margins: Sequence[int]) -> None:
+def _check(network: Network, params: SweepParams, min_margins: Sequence[int]) -> None:
     if network.n_out < 2:
         raise InputError(f"network {network.name!r} must have two classes or more: a margin lies between two scores")
-    if trials < 1:
-        raise InputError(f"must be 1 or more, not {trials}", parameter="trials")
+    if params.has_reads:
+        raise InputError("must be of weights that are wrong, not of single reads", parameter="kind")
     if any(not 0 <= m < 1 << 32 for m in min_margins):
         raise InputError(f"must be in [0, {(1 << 32) - 1}], not {min(min_margins)}", parameter="min_margin")
 
 
 def _level(
-    rate: float, margin: NDArray[np.int64], right: NDArray[np.bool_], least: Sequence[int],
-    answers: NDArray[np.bool_] | None, cost: float, clean: NDArray[np.int64], was_right: NDArray[np.bool_],
+    rate: float, found: tuple[NDArray[np.int64], NDArray[np.bool_]], least: Sequence[int],
+    answers: NDArray[np.bool_] | None, costs: tuple[float, float | None, float],
+    clean: tuple[NDArray[np.int64], NDArray[np.bool_]],
 ) -> Level:  # fmt: skip
-    """Return the statistics of trials; `margin` and `right` have shape (trials, images)."""
+    """Return the statistics of trials: margins and whether results are right, shape (trials, images)."""
+    (margin, right), (clean_margin, was_right), (cost, own_nj, other_nj) = found, clean, costs
     n = margin.shape[1]
     at = []
     for m in least:
@@ -251,7 +278,9 @@ def _level(
         share = point(rate, unsure.mean(axis=1), n)
         together = None if answers is None else point(rate, np.where(unsure, answers, right).mean(axis=1), n)
         of_sure = point(rate, rights / sure, max(1, int(sure.mean()))) if sure.all() else None
-        at.append(Abstained(m, share, of_sure, together, None if answers is None else 1 + cost * share.mean))
+        total = None if answers is None else 1 + cost * share.mean
+        energy = None if own_nj is None else own_nj + other_nj * share.mean
+        at.append(Abstained(m, share, of_sure, together, total, energy))
     ends = np.unique(margin)
     if len(ends) > _CURVE_POINTS:
         ends = ends[np.linspace(0, len(ends) - 1, _CURVE_POINTS).astype(int)]
@@ -261,7 +290,7 @@ def _level(
     curve = np.stack([sure_all / order.size, sure_right / sure_all])
     gone = (was_right & ~right).any(axis=0)
     kept = was_right & ~gone
-    lost_auc = _auc(clean[kept], clean[gone]) if gone.any() and kept.any() else None
+    lost_auc = _auc(clean_margin[kept], clean_margin[gone]) if gone.any() and kept.any() else None
     accuracy, auc = point(rate, right.mean(axis=1), n), _auc(margin[right], margin[~right])
     return Level(rate, accuracy, tuple(at), auc, lost_auc, curve)
 
@@ -293,7 +322,10 @@ def coverage_plot(result: Abstention) -> Plot:
         axes = figure.add_subplot()
         shown = _shown(result.levels)
         for level, (colour, marker) in zip(shown, _COLOURS, strict=False):
-            name = f"{level.rate:.2g} of the weights wrong" if level.rate else "without errors"
+            axis = AXES[result.against]
+            name = "without errors"
+            if level.rate:
+                name = f"{level.rate:.2g} of the weights wrong" if axis is BER else axis.text(level.rate)
             coverage, accuracy = 100 * level.curve
             every = max(1, len(coverage) // 12)
             axes.plot(coverage, accuracy, color=colours[colour], lw=2, marker=marker, ms=5, markevery=every, label=name)
@@ -324,9 +356,10 @@ def wake_up_plot(result: Abstention) -> Plot:
         left.set(ylabel="unsure: the fallback wakes up (%)")
         right.set(ylabel="accuracy of the sure results (%)")
         for axes in (left, right):
-            axes.set_xscale("log")
-            log_ticks(axes.xaxis)
-            axes.set(xlabel="bit error rate of the weights")
+            if rates[0] > 0 and max(rates) > 30 * min(rates):
+                axes.set_xscale("log")
+                log_ticks(axes.xaxis)
+            axes.set(xlabel="bit error rate of the weights" if result.against == "ber" else AXES[result.against].label)
             axes.grid(True, lw=0.5, alpha=0.4)
         left.legend(loc="upper left")
         right.legend(loc="lower left")

@@ -9,8 +9,12 @@ from helpers.cli import run
 from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
+from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.sim.studies.abstain import abstain, chosen_margins, plots
+from oxnor.sim.sweeps.errors import draw_errors, supply_of
+from oxnor.sim.sweeps.params import SweepParams
+from oxnor.sim.sweeps.trial import ALL_LAYERS, Key
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import simulate
 
@@ -33,7 +37,8 @@ def test_the_study_counts(task):
     """Every figure again, image by image."""
     network, images, labels = task
     other = zoo.load_binarized("mnist-sfc")
-    result = abstain(network, images, labels, [3e-2], trials=2, seed=4, min_margins=[6, 24], fallback=(other, 10))
+    params = SweepParams((3e-2,), 2, seed=4)
+    result = abstain(network, images, labels, params, min_margins=[6, 24], fallback=(other, 10))
     backup = golden.predict(other, images) == labels
     level = result.levels[1]
     assert [x.rate for x in result.levels] == [0, 3e-2]
@@ -57,6 +62,27 @@ def test_the_study_counts(task):
     assert np.all(np.diff(coverage) < 0)
     assert json.dumps(result.to_json())
     assert all(p.svg().startswith("<svg") for p in plots(result).values())
+
+
+def test_against_the_supply(task):
+    """The same draws as a sweep makes, and the energy of the reads of both networks."""
+    network, images, labels = task
+    params = SweepParams((1.8, 0.9), 2, "device", device=DeviceModel.load("weak-3.3e-2"), against="vdd")
+    result = abstain(network, images, labels, params, min_margins=[14], fallback=(network, 2))
+    assert [x.rate for x in result.levels] == [0, 1.8, 0.9]
+    drawn = draw_errors(network, Key(ALL_LAYERS, 0.9, 1), params).apply(network)
+    wrong = golden.predict(drawn, images) != labels
+    other = golden.predict(draw_errors(network, Key(ALL_LAYERS, 0.9, 0), params).apply(network), images) != labels
+    assert np.array_equal(result.lost[2], (wrong + 1.0 * other) / 2)
+    reads = sum(y.n_in * y.n_out for y in network.layers)
+    nj = {v: supply_of(params.device, {}, reads).image_nj(v) for v in (1.8, 0.9)}
+    for level, v in zip(result.levels, (1.8, 1.8, 0.9), strict=True):
+        assert level.at[0].energy_nj == pytest.approx(nj[v] + 2 * nj[1.8] * level.at[0].unsure.mean)
+    assert all(p.svg().startswith("<svg") for p in plots(result).values())
+    shown = run("study", "abstain", "mnist-tfc", "--images", 100, "--device", "weak-3.3e-2", "--against", "vdd", "--values",
+                "1.2", "--trials", 1)  # fmt: skip
+    assert "energy (nJ)" in shown.stdout
+    assert "one draw at each rate" in shown.stderr
 
 
 def test_chosen_margins_leave_such_shares(task):
@@ -103,7 +129,12 @@ def test_command(tmp_path):
     [
         (["--min-margin", "a"], "--min-margin must be whole numbers with commas, not 'a'"),
         (["--min-margin", "-1"], "--min-margin must be in [0, 4294967295], not -1"),
-        (["--trials", "0"], "--trials must be 1 or more, not 0"),
+        (["--trials", "0"], "--trials must be in [1, 100000], not 0"),
+        (["--against", "vdd"], "--against must come with --device"),
+        (["--against", "height"], "--against must be one of ber, cycles, seconds, sigma, vdd, ratio, not 'height'"),
+        (["--values", "1"], "--values must come with --against"),
+        (["--device", "weak-3.3e-2", "--against", "vdd", "--values", "0.3"],
+         "--values must be in [0.9, 1.8] V, where the amplifier was simulated, not 0.3"),
         (["--fallback-cost", "2"], "--fallback-cost must come with --fallback"),
         (["--fallback", "mnist-tfc", "--fallback-cost", "-1"], "--fallback-cost must be 0 or more, not -1.0"),
     ],
@@ -116,7 +147,9 @@ def test_bad_options(options, sentence):
 def test_a_network_with_one_output(random_network, tmp_path):
     one = random_network((9, 1))
     with pytest.raises(InputError, match="must have two classes or more: a margin lies between two scores"):
-        abstain(one, np.zeros((1, 9), bool), np.zeros(1, int), [0.1])
+        abstain(one, np.zeros((1, 9), bool), np.zeros(1, int), SweepParams((0.1,)))
+    with pytest.raises(InputError, match="kind must be of weights that are wrong, not of single reads"):
+        abstain(random_network((9, 3)), np.zeros((1, 9), bool), np.zeros(1, int), SweepParams((0.1,), kind="read"))
     one.save(tmp_path / "one.npz")
     result = run("generate", tmp_path / "one.npz", "-o", tmp_path / "out", "--margin")
     assert (result.exit_code, result.stderr) == (2, "oxnor: --margin must not be asked of a network with one output\n")
