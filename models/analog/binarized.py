@@ -28,6 +28,7 @@ from oxnor.models.networks.binarized import Network
 from . import array, ranges
 from .adc import Converter, UniformAdc, check_bits
 from .mapping import column_sums, converted, recovered, sign_mapping, span
+from .trainable import LevelAdc, TrainedAdc
 
 Floats = NDArray[np.float32]
 #: Vectors that are multiplied at once.
@@ -35,6 +36,15 @@ _VECTORS = 1 << 12
 #: Values that a layer's converter is calibrated with, at most.
 _PROFILED = 1 << 20
 _ROUNDING = 1e-3
+#: Relative standard deviation of every number of a trainable converter before its training.
+_MISMATCH = 0.5
+#: How the converters of a layer are set.
+RANGES = {
+    "max": "every sum that ideal devices give, equal steps",
+    "calibrated": "what training images give, equal steps",
+    "lloyd-max": "the thresholds with the least mean square error for what training images give",
+    "trained": "a trainable converter of 50 % mismatch, trained to those thresholds",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class ArrayOptions:
     adc_bits : int
         Of the converter; 0 for an ideal one.
     adc_range : str
-        "max": every sum that ideal devices give. "calibrated": what training images give.
+        A key of :data:`RANGES`; all but "max" need training images.
     mapping : str
         A key of :data:`oxnor.models.analog.mapping.SIGN_MAPPINGS`.
     device : DeviceModel, optional
@@ -79,8 +89,8 @@ class ArrayOptions:
         sign_mapping(self.mapping)
         if self.adc_bits:
             check_bits(self.adc_bits)
-        if self.adc_range not in ("max", "calibrated"):
-            raise InputError(f"must be max or calibrated, not {self.adc_range!r}", parameter="adc_range")
+        if self.adc_range not in RANGES:
+            raise InputError(f"must be one of {', '.join(RANGES)}, not {self.adc_range!r}", parameter="adc_range")
         if self.rows < 1 or self.columns < 1:
             raise InputError(f"must be at least 1, not {min(self.rows, self.columns)}", parameter="rows")
         if self.wire < 0:
@@ -118,6 +128,7 @@ class LayerArray:
         self, weights: NDArray[np.bool_], options: ArrayOptions, *, layer: int = 0, seed: int = 0, trial: int = 0
     ):
         self.options = options
+        self._generator = rng.stream("mismatch", layer=layer, seed=seed, trial=trial)
         signs = np.where(weights.T, 1.0, -1.0)  # (n_in, n_out)
         plus, minus = np.where(signs > 0, 1.0, 0.0), np.where(signs > 0, 0.0, 1.0)
         self.hrs, gain = 0.0, 1.0
@@ -168,11 +179,16 @@ class LayerArray:
         ]
 
     def calibrate(self, x: NDArray[np.uint64], n_in: int) -> None:
-        """Set the range of the converter from packed inputs (n, words), of training images."""
+        """Set the converter from packed inputs (n, words), of training images."""
         parts = [s.ravel() for sums in self.sums(_signs(x, n_in)) for s in sums]
         values = np.concatenate(parts)
-        step = -(-len(values) // _PROFILED)
-        self.converter = ranges.calibrated(values[::step], self.options.adc_bits)
+        values, bits = values[:: -(-len(values) // _PROFILED)], self.options.adc_bits
+        if self.options.adc_range == "calibrated":
+            self.converter = ranges.calibrated(values, bits)
+        elif self.options.adc_range == "lloyd-max":
+            self.converter = LevelAdc.lloyd_max(values, bits)
+        else:
+            self.converter = TrainedAdc.train(values, bits, _MISMATCH, self._generator)
 
     def popcounts(
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
@@ -246,9 +262,9 @@ class AnalogNetwork:
             LayerArray(layer.weights, options, layer=k, seed=seed, trial=trial)
             for k, layer in enumerate(network.layers)
         ]
-        if options.adc_bits and options.adc_range == "calibrated":
+        if options.adc_bits and options.adc_range != "max":
             if training is None:
-                raise InputError("must be images of a training set, for calibrated converters", parameter="training")
+                raise InputError("must be images of a training set, for a range that is not max", parameter="training")
             self._calibrate(training)
 
     def _calibrate(self, training: NDArray) -> None:
