@@ -97,6 +97,15 @@ class Engine:
             rich_help_panel=ENGINE,
         ),
     ] = None
+    converter_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--converter-bits",
+            metavar="N",
+            help="Put an N-bit converter between each macro and the adder tree, as an analog array has it; 0 for none.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None
     stream_width: Annotated[
         int | None,
         typer.Option(
@@ -123,7 +132,7 @@ class Engine:
             "target": self.target, "dataflow": self.dataflow, "stream_width": width,
             "with_scores": False if self.no_scores else None, "folding": folds(self.fold),
             "fault_injector": self.fault_injector, "programming": self.programming,
-            "sense_latency": self.sense_latency, "margin": self.margin,
+            "sense_latency": self.sense_latency, "converter_bits": self.converter_bits, "margin": self.margin,
         }  # fmt: skip
         changes |= macro(self.macro) if self.macro is not None else {}
         return design.with_engine(**{name: value for name, value in changes.items() if value is not None})

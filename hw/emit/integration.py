@@ -162,7 +162,7 @@ def write_package(
         Folder of an open flow's configuration, "" if there is none.
     """
     bits = example_images(network)
-    expected = devices.scores(bits) if devices else golden.scores(network, bits)
+    expected = devices.scores(bits) if devices else golden.scores(network, bits, converters=config.converters)
     limit = 8 * (sidecar["latency"] + IMAGES * (sidecar["initiation_interval"] + config.beats)) + 1000
     needed = needed_macros(config, sidecar)
     values = {

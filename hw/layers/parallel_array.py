@@ -304,7 +304,8 @@ class SynapseArray(Unit):
             counts = []
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
-                tile = Tile(TileMacro.of(c, image), *c.used_columns(h), self.options, mask is not None)
+                macro = TileMacro.of(c, image)
+                tile = Tile(macro, *c.used_columns(h), self.options, mask is not None, c.converter)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 if mask is not None:
                     m.d.comb += tile.mask.eq(mask[h * c.cols : (h + 1) * c.cols])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Member, Out
 
+from oxnor.hw.analog.count_converter import Converter
 from oxnor.hw.blocks.popcount import Popcount
 from oxnor.hw.blocks.unit import place
 from oxnor.hw.params.widths import bits_for
+from oxnor.models.networks.count_converter import CountConverter
 
 from .macro_tile import MacroTile, TileMacro
 from .options import NO_OPTIONS, OptionalPorts
@@ -31,6 +33,8 @@ class Tile(MacroTile):
         Ports of what the engine has beside its inference.
     is_masked : bool
         Whether single columns are masked from read to read.
+    converter : CountConverter, optional
+        What the count goes through.
 
     Members
     -------
@@ -55,6 +59,7 @@ class Tile(MacroTile):
         used_last: int,
         options: OptionalPorts = NO_OPTIONS,
         is_masked: bool = False,
+        converter: CountConverter | None = None,
     ):
         if not (1 <= used <= macro.cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {macro.cols}] and in [0, used], not {used} and {used_last}")
@@ -62,6 +67,7 @@ class Tile(MacroTile):
         self.used_last = used_last
         members: dict[str, Member] = {"x": In(macro.cols), "last": In(1), "count": Out(bits_for(used))}
         self.is_masked = is_masked
+        self.converter = converter
         if is_masked:
             members["mask"] = In(macro.cols)
         if options.errors:
@@ -70,7 +76,8 @@ class Tile(MacroTile):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_tile_{self._name(self.used, self.used_last)}{'_m' * self.is_masked}"
+        converter = f"_a{self.converter.bits}" if self.converter else ""
+        return f"oxnor_tile_{self._name(self.used, self.used_last)}{'_m' * self.is_masked}{converter}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -88,8 +95,23 @@ class Tile(MacroTile):
                 m.d.sync += registered.eq(agree)
             agree = registered
         m.d.comb += popcount.i.eq(agree)
+        counted = popcount.o if self.converter is None else self._converted(m, platform, self.converter, popcount.o)
         count = Signal.like(self.count, reset_less=True)
         m.d.comb += self.count.eq(count)
         with m.If(self.en):
-            m.d.sync += count.eq(popcount.o)
+            m.d.sync += count.eq(counted)
         return m
+
+    def _converted(self, m: Module, platform: object, converter: CountConverter, count: Value) -> Value:
+        """Return what a count becomes."""
+        unit = Converter(converter, self.used, self.used_last)
+        place(m, platform, "converter", unit)
+        m.d.comb += unit.i.eq(count)
+        if self.used_last < self.used:
+            last: Value = self.last
+            if self.macro.pipelined:
+                last = Signal(name="last_counted", reset_less=True)
+                with m.If(self.en):
+                    m.d.sync += last.eq(self.last)
+            m.d.comb += unit.last.eq(last)
+        return unit.o

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.count_converter import CountConverter
 from oxnor.models.networks.layers.conv import ConvLayer
 
 from .folding import balance
@@ -103,11 +104,18 @@ class EngineConfig:
         for k, (before, layer) in enumerate(zip(self.layers, self.layers[1:], strict=False), 1):
             if layer.window and not before.window:
                 raise InputError(f"layer {k}: there is no hardware for a convolution after a dense layer")
+        if self.fault_injector and any(self.converters):
+            raise InputError("must not be asked of layers with converters", parameter="fault_injector")
         if self.fault_injector and serial:
             raise InputError(
                 "`fault_injector` (errors of reads) must not be asked of layers in the serial dataflow:"
                 f" layer {serial[0]} is one"
             )
+
+    @property
+    def converters(self) -> tuple[CountConverter | None, ...]:
+        """What the counts of each layer's macros go through."""
+        return tuple(layer.converter for layer in self.layers)
 
     def __repr__(self) -> str:
         shape = "-".join(map(str, (self.n_in, *(layer.n_out for layer in self.layers))))
@@ -231,6 +239,8 @@ class EngineConfig:
             for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory"):
                 if not layer[option]:
                     del layer[option]
+            if not layer["converter_bits"]:
+                del layer["converter_bits"]
             for count in ("planes", "levels", "sense_latency", "weight_bits"):
                 if layer[count] == 1:
                     del layer[count]

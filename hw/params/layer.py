@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.count_converter import CountConverter
 from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
@@ -15,6 +16,7 @@ from .macro_kinds import (
     DEFAULT_MACRO,
     MACRO_TYPES,
     MacroType,
+    check_converter_bits,
     check_macro_size,
     check_macros,
     check_sense_latency,
@@ -81,6 +83,8 @@ class LayerConfig:
         least.
     weight_bits : int
         Synapses of a weight: columns side by side that see one input. It divides `cols`.
+    converter_bits : int
+        Bits of the converter of each macro's count; 0: there is none.
 
     Raises
     ------
@@ -109,6 +113,7 @@ class LayerConfig:
     in_memory: bool = False
     sense_latency: int = 1
     weight_bits: int = 1
+    converter_bits: int = 0
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -124,6 +129,7 @@ class LayerConfig:
             if not low <= value <= high:
                 raise InputError(f"layer {self.n_in} to {self.n_out}: {name} must be in [{low}, {high}], not {value}")
         check_sense_latency(self.sense_latency)
+        self._check_converter()
         self._check_window()
         if self.word_lines > self.rows:
             what = f"{self.slices} slices of {self.passes} passes"
@@ -134,6 +140,23 @@ class LayerConfig:
                 f" not {self.rows}: fold it less, or take larger macros"
             )
         check_macros(f"layer {self.n_in} to {self.n_out}", self.macros)
+
+    def _check_converter(self) -> None:
+        """Raise InputError if there is no hardware for the layer's converters."""
+        if not check_converter_bits(self.converter_bits):
+            return
+        what = f"layer {self.n_in} to {self.n_out}: `converter_bits` must not be asked of"
+        if self.is_serial:
+            raise InputError(f"{what} a layer in the serial dataflow, whose reads are not counted")
+        if self.has_zeros:
+            raise InputError(f"{what} a convolution that pads with zeros")
+        if self.macro.has_devices:
+            raise InputError(f"{what} macros of kind {self.macro_kind}")
+
+    @property
+    def converter(self) -> CountConverter | None:
+        """What each macro's count goes through, if there is anything."""
+        return CountConverter(self.converter_bits, self.cols) if self.converter_bits else None
 
     def _check_window(self) -> None:
         """Raise InputError if there is no hardware for the layer's windows, planes or levels."""
@@ -378,6 +401,7 @@ class LayerConfig:
             and before.n_out == folding[0] * cols,
             sense_latency=options.sense_latency,
             weight_bits=layer.weight_bits,
+            converter_bits=options.converter_bits,
         )
 
 

@@ -157,6 +157,17 @@ def check_sense_latency(cycles: int) -> None:
         raise InputError(f"must be in [1, {SENSE_MAX}] cycles, not {cycles}", parameter="sense_latency")
 
 
+#: Most bits of a converter between a macro and the adder tree.
+CONVERTER_BITS_MAX = 16
+
+
+def check_converter_bits(bits: int) -> int:
+    """Return `bits` if a converter of counts can have so many (0: there is none), or raise InputError."""
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits <= CONVERTER_BITS_MAX:
+        raise InputError(f"must be in [0, {CONVERTER_BITS_MAX}], not {bits!r}", parameter="converter_bits")
+    return bits
+
+
 #: Most rows or columns of a macro, most pairs, and most macros of a layer.
 LINES_MAX, PAIRS_MAX, MACROS_MAX = 1 << 15, 1 << 24, 1 << 14
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
-from .macro_kinds import DEFAULT_MACRO, check_sense_latency, macro_name
+from .macro_kinds import DEFAULT_MACRO, check_converter_bits, check_sense_latency, macro_name
 from .targets import DEFAULT_TARGET, TARGETS
 from .widths import check_stream_width
 
@@ -38,6 +38,8 @@ class LayerOptions:
         One of :data:`DATAFLOWS`.
     sense_latency : int
         Cycles that a macro takes to sense a row, in [1, 64]: one read in so many. Of kind `cells`, for each access.
+    converter_bits : int
+        Bits of a converter between each macro and the adder tree, as an analog array has it; 0: there is none.
     """
 
     macro_kind: str = DEFAULT_MACRO
@@ -45,10 +47,12 @@ class LayerOptions:
     folding: tuple[int, int] | None = None
     dataflow: str = DEFAULT_DATAFLOW
     sense_latency: int = 1
+    converter_bits: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "macro_kind", macro_name(self.macro_kind))
         check_sense_latency(self.sense_latency)
+        check_converter_bits(self.converter_bits)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +11,11 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.kernels.packed import BACKENDS
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.count_converter import CountConverter
 from oxnor.models.networks.layers.hidden import pack_planes, unpack_planes
 from oxnor.models.networks.layers.scores import ScoreLayer
+
+from .converted import ConvertedReads
 
 #: Vectors that are in memory at once where each is read with errors of its own.
 _VECTORS = 1 << 17
@@ -91,13 +96,15 @@ def _packed_outputs(
     read_errors: ReadErrors | None,
     first_image: int,
     in_layer: int | None = None,
+    converters: Sequence[CountConverter | None] = (),
 ) -> list[NDArray]:
     if backend not in BACKENDS:
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
     wrong = read_errors if read_errors is not None and read_errors.rate else None
     windows = max(layer.vectors // layer.planes for layer in network.layers)
     # With errors every window is a vector in memory.
-    step = max(1, _VECTORS // windows) if wrong and windows > 1 else max(1, len(images))
+    own = [None if c is None else ConvertedReads(c) for c in converters] or [None] * len(network.layers)
+    step = max(1, _VECTORS // windows) if (wrong or any(own)) and windows > 1 else max(1, len(images))
     parts: list[list[NDArray]] = []
     for start in range(0, max(1, len(images)), step):
         x: NDArray = pack_inputs(network, images[start : start + step])
@@ -105,6 +112,8 @@ def _packed_outputs(
         for k, layer in enumerate(network.layers):
             if wrong and in_layer in (None, k):
                 x = layer.evaluate(x, backend, wrong.layer(k, (first_image + start) * layer.vectors))
+            elif (reads := own[k]) is not None:
+                x = layer.evaluate(x, backend, reads)
             else:
                 x = layer.evaluate(x, backend)
             parts[-1].append(x)
@@ -152,6 +161,7 @@ def scores(
     read_errors: ReadErrors | None = None,
     first_image: int = 0,
     in_layer: int | None = None,
+    converters: Sequence[CountConverter | None] = (),
 ) -> NDArray[np.int64]:
     """Return the scores, int64, shape (n, n_out).
 
@@ -161,8 +171,10 @@ def scores(
         As for :func:`layer_outputs`.
     in_layer : int, optional
         The only layer whose reads have errors. Default: all.
+    converters : sequence of CountConverter or None
+        What the counts of each layer's macros go through. Default: nothing.
     """
-    return _packed_outputs(network, images, backend, read_errors, first_image, in_layer)[-1]
+    return _packed_outputs(network, images, backend, read_errors, first_image, in_layer, converters)[-1]
 
 
 def predict(

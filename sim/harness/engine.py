@@ -83,7 +83,7 @@ class EngineTestbench:
         write_images(network, config, directory)
         network.save(directory / "network.npz")
         np.save(directory / "inputs.npy", pack_bytes(bits, config.stream_width))
-        np.save(directory / "scores.npy", golden.scores(network, bits))
+        np.save(directory / "scores.npy", golden.scores(network, bits, converters=config.converters))
         timing = schedule(config)
         # The busiest test sends each image twice through a consumer that pauses.
         limit = 5000 + 20 * (self.images + 40) * (timing.latency + timing.initiation_interval)

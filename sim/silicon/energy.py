@@ -128,7 +128,7 @@ def _differences(network: Network, config: EngineConfig, bits: np.ndarray, run: 
         "scores": config.n_out if config.with_scores else 0,
     }  # fmt: skip
     results = unpack_results(run.words, layout)
-    expected = golden.scores(network, bits)
+    expected = golden.scores(network, bits, converters=config.converters)
     differs = results.classes != golden.argmax(expected)
     if results.scores is not None:
         differs |= np.any(results.scores != expected, axis=1)

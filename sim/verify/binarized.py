@@ -117,7 +117,8 @@ class BinarizedCase:
     def _golden_scores(self) -> NDArray[np.int64]:
         if self.devices:
             return self.devices.scores(self.bits)
-        return golden.scores(self.faulty, self.bits, read_errors=self.request.errors.reads)
+        reads, converters = self.request.errors.reads, self.config.converters
+        return golden.scores(self.faulty, self.bits, read_errors=reads, converters=converters)
 
     def _cycles(self, shard: Shard) -> tuple[int, int, int]:
         """Return the images of a simulator, its cycles and those predicted for it; with pauses none are predicted."""
@@ -231,7 +232,8 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
     faulty = devices.stored() if devices else faults.apply(network)
     in_rtl = faulty
     if run.corrupt_rtl:
-        in_rtl = corrupted(faulty, bits, run.corrupt_rtl, seed=errors.seed, with_scores=config.with_scores)
+        seen: dict[str, Any] = {"with_scores": config.with_scores, "converters": config.converters}
+        in_rtl = corrupted(faulty, bits, run.corrupt_rtl, seed=errors.seed, **seen)
     if not config.device_layers:
         devices = None
     return BinarizedCase(network, bits, request, config, faults, devices, faulty, in_rtl)

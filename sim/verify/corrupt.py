@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.count_converter import CountConverter
 
 #: Keeps these draws apart from those of :data:`oxnor.models.base.rng.STREAMS`, which model devices.
 _STREAM = 0xC0
@@ -30,7 +33,10 @@ def _draw(network: Network, count: int, seed: int, attempt: int) -> Network:
     return network.with_weights({last: weights})
 
 
-def corrupted(network: Network, images: NDArray, count: int, *, seed: int = 0, with_scores: bool = True) -> Network:
+def corrupted(
+    network: Network, images: NDArray, count: int, *, seed: int = 0, with_scores: bool = True,
+    converters: Sequence[CountConverter | None] = (),
+) -> Network:  # fmt: skip
     """Return `network` with `count` weights of its output layer inverted so that a result on `images` is another.
 
     Parameters
@@ -44,6 +50,8 @@ def corrupted(network: Network, images: NDArray, count: int, *, seed: int = 0, w
         The same seed gives the same weights.
     with_scores : bool
         Whether scores can be seen, or the class alone.
+    converters : sequence of CountConverter or None
+        Of the engine.
 
     Raises
     ------
@@ -55,10 +63,10 @@ def corrupted(network: Network, images: NDArray, count: int, *, seed: int = 0, w
         raise InputError(
             f"must be in [1, {size - 1}] for network {network.name!r}, not {count}", parameter="corrupt_rtl"
         )
-    before = golden.scores(network, images)
+    before = golden.scores(network, images, converters=converters)
     for attempt in range(_ATTEMPTS):
         wrong = _draw(network, count, seed, attempt)
-        after = golden.scores(wrong, images)
+        after = golden.scores(wrong, images, converters=converters)
         same = before == after if with_scores else golden.argmax(before) == golden.argmax(after)
         if not np.all(same):
             return wrong
