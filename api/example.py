@@ -51,6 +51,7 @@ target = "sim"                  # sim, ice40, ecp5 or asic: the defaults of all 
 # folding = [1, 16]             # macros side by side (H), and groups of neurons at once (V)
 # dataflow = "parallel"         # parallel, serial or alternate
 # sense_latency = 1             # cycles that a macro takes to sense a row, 1 to 64
+# converter_bits = 0            # bits of a converter between each macro and the adder tree; 0: none
 
 # How the Verilog is written: the engine is the same.
 # [verilog]
