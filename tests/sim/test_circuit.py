@@ -2,7 +2,10 @@
 
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -244,3 +247,39 @@ def test_picture_has_all_panels(tmp_path):
     names = [p.name for p in plot.save(tmp_path / "c.svg", panels=True)]
     assert names == ["c-read.svg", "c-offset.svg", "c-clock.svg"]
     assert "turns with the input: sd 0.02" in (tmp_path / "c-offset.svg").read_text()
+
+
+def test_ngspice_runs_alone_and_waits_without_spinning(monkeypatch, tmp_path):
+    """Else its threads take sixty times as long on busy cores; and what it leaves behind goes."""
+    path = tmp_path / "ngspice"
+    path.write_text(
+        "#!/bin/sh\n"
+        "[ $1 = --version ] && echo '** ngspice-39.3 : Circuit level simulation program' && exit\n"
+        "echo $OMP_WAIT_POLICY $OMP_NUM_THREADS $*; cat $4; echo written >waves; pwd >&2\n"
+    )
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    text = spice.run("the netlist\n", {"waves": tmp_path / "kept"})
+    assert text.splitlines()[:2] == ["passive 1 -D num_threads=1 -b circuit.sp", "the netlist"]
+    assert (tmp_path / "kept").read_text() == "written\n"
+    assert not Path(text.splitlines()[2]).exists()
+    with pytest.raises(ToolError, match=r"ngspice 39.3 failed: passive 1"):
+        spice.run("the netlist\n", {"nothing": tmp_path / "kept"})
+
+
+def test_two_at_once_simulate_once(counted, monkeypatch, tmp_path):
+    """The second waits, and finds what the first has made."""
+    seen, _ = counted
+    slow, made = threading.Event(), study.read
+
+    def read_slowly(circuit, process):
+        slow.wait(0.3)
+        return made(circuit, process)
+
+    monkeypatch.setattr(study, "read", read_slowly)
+    both = [study.Study(Plan(OTHER, (OTHER,), (OTHER,), 2), sky130(), tmp_path) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda one: one.run(1), both))
+    assert results[0] == results[1]
+    assert seen.count("read") == 1
+    assert len(seen) == 2 + 2 * 3

@@ -322,3 +322,13 @@ def test_devices_of_before_keep_their_hash():
     assert header_options(load("weak-3.3e-2")) == {"device": "weak-3.3e-2", "device_digest": "9a8cfe412d7b5f46"}
     turned = dataclasses.replace(load("weak-3.3e-2"), turning_offset_sigma=0.1)
     assert header_options(turned)["device_digest"] != "9a8cfe412d7b5f46"
+
+
+def test_a_trial_against_the_supply_is_one_read(monkeypatch, random_network):
+    """The static offset is of the chip, the noise of its read: other sweeps of devices have none."""
+    asked = []
+    none = FaultMap(((1, 1),))
+    monkeypatch.setattr("oxnor.sim.sweeps.errors.draw_faults", lambda *args, **more: asked.append(more.get("noise")) or none)
+    for against, value in (("vdd", 1.2), ("ratio", 2.0), ("ber", 0.1)):
+        SweepParams((value,), 1, "device", device=CLOSE, against=against)
+    assert asked == [True, None, None]
