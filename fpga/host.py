@@ -259,8 +259,9 @@ class Host:
             if wanted is not None and value != wanted:
                 what = "network" if name == "NETWORK" else "bitstream"
                 raise LinkError(
-                    f"{self.port}: register {name} must be {wanted:08x} for this network and folding, not"
-                    f" {value:08x}: another {what} is on this board"
+                    f"{self.port}: register {name} must be {wanted:08x} for this network, board and folding, not"
+                    f" {value:08x}: another {what} is on this board: give the network, board and"
+                    " folding that it was built with"
                 )
         return identity
 

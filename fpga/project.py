@@ -19,7 +19,13 @@ from .top import TOP
 
 
 def generate(
-    network: Network, board: Board, config: EngineConfig, directory: str | Path, options: BuildOptions | None = None
+    network: Network,
+    board: Board,
+    config: EngineConfig,
+    directory: str | Path,
+    options: BuildOptions | None = None,
+    *,
+    run: str = "oxnor fpga run NETWORK --board BOARD --port PORT",
 ) -> BoardDesign:
     """Write link, engine and top level of a board, with what its tools want: no tool is run but the one for the PLL.
 
@@ -32,6 +38,8 @@ def generate(
         README.md with their commands go here.
     options : BuildOptions, optional
         Clock and serial line.
+    run : str
+        The command that runs images on this board, for README.md.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def generate(
             for name, text in files.items():
                 write_text(folder / name, text)
         write_text(folder / DESCRIPTION, json.dumps(design.describe(), indent=2) + "\n")
-        write_text(folder / "README.md", _readme(design, steps))
+        write_text(folder / "README.md", _readme(design, steps, run))
     return design
 
 
@@ -95,7 +103,7 @@ PROJECT = "oxnor"
 _PROJECTS = {"xilinx": _vivado, "intel": _quartus}
 
 
-def _readme(design: BoardDesign, steps: list[str]) -> str:
+def _readme(design: BoardDesign, steps: list[str], run: str) -> str:
     board, family = design.board, FAMILIES[design.board.chip.family]
     commands = "".join(f"    {step}\n" for step in steps)
     line = f"UART of {design.baud:,} bits/s" if design.link == "uart" else "SPI"
@@ -116,9 +124,9 @@ def _readme(design: BoardDesign, steps: list[str]) -> str:
 Run in this folder:
 
 {commands}{checked}
-Then load the bitstream, and let the host drive the board:
+Then load the bitstream, and let the host drive the board. Where these files were generated:
 
-    oxnor fpga run {design.network.name} --board {board.name} --port PORT
+    {run}
 
-A board of your own is its file in place of the name. Give the same `--interval` or `--fold` as here.
+A network or a board of your own is its file, here as there, and `--interval` or `--fold` are the same.
 """

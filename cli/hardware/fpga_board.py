@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, print_json, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.board import Board, Line, Link, Port, Speed, change
+from oxnor.cli.options.board import Board, Line, Link, Port, Speed, change, run_command
 from oxnor.cli.options.common import AsJson, in_range, seed
 from oxnor.cli.options.engine import Features
 from oxnor.cli.options.errors import BoardErrors
@@ -61,7 +61,7 @@ def emulate(
     """Run a board that is a simulation: its whole top level in Verilator, its serial line on a pseudo-terminal.
 
     Prints the name of the port and serves it until it is interrupted; then, in another terminal,
-    oxnor fpga run with that port. A bit on the line is 4 clock cycles (8 of SPI) instead of a board's 30 or more:
+    the oxnor fpga run that it prints. A bit on the line is 4 clock cycles (8 of SPI) instead of a board's 30 or more:
     nothing else differs.
 
     Example: [bold]oxnor fpga emulate mnist-tfc --board icebreaker[/]
@@ -87,7 +87,7 @@ def emulate(
                 print_json({"port": virtual.port, "board": spec.name, "network": network.name})
             else:
                 typer.echo(virtual.port)
-                note("serving until interrupted; now: oxnor fpga run --port " + virtual.port)
+                note(f"serving until interrupted; now: {run_command(source, board, virtual.port)}")
             while virtual.process.poll() is None:
                 time.sleep(0.2)
 

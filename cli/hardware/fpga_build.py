@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import in_options, note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.board import Board, Line, change
+from oxnor.cli.options.board import Board, Line, change, run_command
 from oxnor.cli.options.common import AsJson, in_range, output, seed
 from oxnor.cli.options.engine import Features
 from oxnor.cli.options.source import Data, Source
@@ -59,7 +59,8 @@ def generate(
     from oxnor.boards import board_of
     from oxnor.fpga.project import generate as write
 
-    made = write(design.binarized, spec, config, output, board_of(design).options())
+    run = run_command(source, board, baud=line.baud)
+    made = write(design.binarized, spec, config, output, board_of(design).options(), run=run)
     files = sorted(str(p.relative_to(output)) for p in output.iterdir())
     if as_json:
         print_json(made.describe() | {"freq_mhz": made.freq_mhz, "files": files})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from oxnor.models.base.errors import InputError
 
 from .common import BOARD
 from .engine import Fold, folds
+from .source import Source
 
 if TYPE_CHECKING:
     from oxnor.design import Design
@@ -98,3 +100,14 @@ class Speed:
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
         return change(design, baud=self.baud)
+
+
+def run_command(source: Source, board: Board, port: str = "PORT", baud: int | None = None) -> str:
+    """Return the command that runs images on the board of these options, with all that its identity depends on."""
+    options = {"design": source.design, "board": board.board, "interval": board.interval, "port": port, "baud": baud}
+    words = ["oxnor", "fpga", "run", *filter(None, [source.network])]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value is not None else []
+    for fold in board.fold or ():
+        words += ["--fold", fold]
+    return shlex.join(words)

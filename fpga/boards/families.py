@@ -120,6 +120,8 @@ class Family:
         What the attribute of an I/O standard is called, "" if there is none, and the one of 3.3 V.
     pull_up : (str, str)
         The attribute of a pull-up.
+    standards : tuple of str
+        The I/O standards of single pins that a board may have.
     route : Route, optional
         Open tools, if there are any.
     """
@@ -129,6 +131,7 @@ class Family:
     pins_text: Callable[[Pins, float], str]
     standard: tuple[str, str]
     pull_up: tuple[str, str]
+    standards: tuple[str, ...]
     route: Route | None = None
 
     def attributes(self, standard: str = "", pulled_up: bool = False) -> dict[str, str]:
@@ -183,12 +186,18 @@ _GOWIN = Route(
     others={"gowin_pack": "apycula.gowin_pack", "gowin_pll": "apycula.gowin_pll"},
 )  # fmt: skip
 
+_LVCMOS = ("LVCMOS33", "LVCMOS25", "LVCMOS18", "LVCMOS15", "LVCMOS12")
+_LVTTL = (*_LVCMOS, "LVTTL33")
+_QUARTUS = ("3.3-V LVTTL", "3.3-V LVCMOS", "3.0-V LVTTL", "3.0-V LVCMOS", "2.5 V", "1.8 V", "1.5 V", "1.2 V")
+
 FAMILIES = {
-    "ice40": Family("iCEcube2", "pins.pcf", _pcf, ("", ""), ("PULLUP", "1"), _ICE40),
-    "ecp5": Family("Diamond", "pins.lpf", _lpf, ("IO_TYPE", "LVCMOS33"), ("PULLMODE", "UP"), _ECP5),
-    "gowin": Family("Gowin EDA", "pins.cst", _cst, ("IO_TYPE", "LVCMOS33"), ("PULL_MODE", "UP"), _GOWIN),
-    "xilinx": Family("Vivado", "pins.xdc", _xdc, ("IOSTANDARD", "LVCMOS33"), ("PULLUP", "true")),
-    "intel": Family("Quartus", "pins.qsf", _qsf, ("IO_STANDARD", "3.3-V LVTTL"), ("WEAK_PULL_UP_RESISTOR", "ON")),
+    "ice40": Family("iCEcube2", "pins.pcf", _pcf, ("", ""), ("PULLUP", "1"), _LVCMOS, _ICE40),
+    "ecp5": Family("Diamond", "pins.lpf", _lpf, ("IO_TYPE", "LVCMOS33"), ("PULLMODE", "UP"), _LVTTL, _ECP5),
+    "gowin": Family("Gowin EDA", "pins.cst", _cst, ("IO_TYPE", "LVCMOS33"), ("PULL_MODE", "UP"), _LVTTL, _GOWIN),
+    "xilinx": Family("Vivado", "pins.xdc", _xdc, ("IOSTANDARD", "LVCMOS33"), ("PULLUP", "true"), (*_LVCMOS, "LVTTL")),
+    "intel": Family(
+        "Quartus", "pins.qsf", _qsf, ("IO_STANDARD", "3.3-V LVTTL"), ("WEAK_PULL_UP_RESISTOR", "ON"), _QUARTUS
+    ),
 }
 
 

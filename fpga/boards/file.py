@@ -28,8 +28,8 @@ ECP5_PACKAGES = {
     "BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756",
 }  # fmt: skip
 #: What sites and names are made of: they go into files of other tools.
-_SITE, _NAME = re.compile(r"[A-Za-z0-9_.]{1,32}"), re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-_STANDARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
+_SITE = re.compile(r"(PIN_)?([A-Z]{1,2})?\d{1,3}|IO[TBLR]\d{1,3}[A-Z]", re.IGNORECASE)
 
 
 def _check(pattern: re.Pattern[str], value: str, name: str, what: str) -> None:
@@ -39,7 +39,7 @@ def _check(pattern: re.Pattern[str], value: str, name: str, what: str) -> None:
 
 def _check_sites(record: object, names: tuple[str, ...]) -> None:
     for name in names:
-        _check(_SITE, getattr(record, name), name, "the site of a pin, of letters and digits")
+        _check(_SITE, getattr(record, name), name, "the site of a pin, such as B12, AA7 or 35")
 
 
 @dataclass(frozen=True)
@@ -181,12 +181,14 @@ class BoardFile:
 
     def __post_init__(self) -> None:
         _check(re.compile(r"[A-Za-z0-9-]{1,15}"), self.name, "name", "1 to 15 letters, digits and hyphens")
-        if self.standard:
-            _check(_STANDARD, self.standard, "standard", "the name of an I/O standard")
+        standards = FAMILIES[self.chip.family].standards
+        if self.standard and self.standard not in standards:
+            rule = f"must be one of {', '.join(standards)} for {self.chip.family}"
+            raise InputError(f"{rule}, not {self.standard!r}", parameter="standard")
         sites: dict[str, str] = {}
         for name, site in self.sites().items():
             if site in sites:
-                raise InputError(f"must be other pins: {sites[site]} and {name} are both {site}", parameter="pins")
+                raise InputError(f"must all differ: {sites[site]} and {name} are both {site}", parameter="pins")
             sites[site] = name
 
     def sites(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers.boards import layers_of
@@ -10,6 +11,12 @@ from typer.testing import CliRunner
 
 from oxnor.cli.app import app
 from oxnor.models.faults.fault_map import FaultMap
+
+BOARD = """name = "arty-a7"
+chip = { family = "xilinx", part = "xc7a35ticsg324-1L", luts = 20800, block_rams = 100 }
+clock = { pin = "E3", mhz = 100 }
+uart = { rx = "A9", tx = "D10", baud = 1000000 }
+"""
 
 
 @pytest.mark.parametrize("command", ["build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"])
@@ -67,6 +74,21 @@ def test_bad_sweep_on_a_board_is_one_sentence(arguments, sentence, tmp_path, mon
     assert (result.exit_code, result.stdout) == (2, "")
     assert [s for s in result.stderr.splitlines() if s.startswith("oxnor: ")] == [f"oxnor: {sentence}"]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("options", "command"), [
+    (("small.npz", "--board", "my board.toml", "--interval", "99", "--baud", "9600"),
+     "small.npz --board 'my board.toml' --interval 99 --port PORT --baud 9600"),
+    (("small.npz", "--board", "icebreaker", "--fold", "1,1", "--fold", "1,1"),
+     "small.npz --board icebreaker --port PORT --fold 1,1 --fold 1,1"),
+])  # fmt: skip
+def test_readme_has_the_command_that_runs_the_board(options, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    layers_of(40, 12, 5).save("small.npz")
+    Path("my board.toml").write_text(BOARD)
+    result = CliRunner().invoke(app, ["fpga", "generate", *options, "-o", "out"])
+    assert result.exit_code == 0, result.output
+    assert f"\n    oxnor fpga run {command}\n" in Path("out/README.md").read_text()
 
 
 @pytest.mark.cosim

@@ -40,6 +40,7 @@ clock = { pin = "P6", mhz = 25, engine_mhz = 50 }
 uart = { rx = "N5", tx = "M6" }
 standard = "LVCMOS25"
 """
+LVCMOS = "LVCMOS33, LVCMOS25, LVCMOS18, LVCMOS15, LVCMOS12"
 
 
 def written(path, text):
@@ -71,11 +72,12 @@ def test_files_become_boards(tmp_path):
         (ARTY, "luts = 20800, ", "", "chip.luts must be given for xilinx, in [1, 10000000]"),
         (ARTY, "xilinx", "xylinx", "chip.family must be one of ice40, ecp5, gowin, xilinx, intel, not 'xylinx'"),
         (ARTY, '"arty-a7"', '"arty a7"', "name must be 1 to 15 letters, digits and hyphens, not 'arty a7'"),
-        (ARTY, '"E3"', '"E3; exec rm"', "clock.pin must be the site of a pin, of letters and digits, not 'E3; exec rm'"),
+        (ARTY, '"E3"', '"E3; exec rm"', "clock.pin must be the site of a pin, such as B12, AA7 or 35, not 'E3; exec rm'"),
+        (HX8K, '"B10"', '"ZZZ99"', "uart.rx must be the site of a pin, such as B12, AA7 or 35, not 'ZZZ99'"),
         (ARTY, "xc7a35ticsg324-1L", "x]y", "chip.part must be a part number, not 'x]y'"),
         (ARTY, "mhz = 100", "mhz = 1e9", "clock.mhz must be in [1, 400] MHz, not 1e+09"),
         (ARTY, "mhz = 100", "mhz = nan", "clock.mhz must be in [1, 400] MHz, not nan"),
-        (ARTY, 'rx = "A9"', 'rx = "D10"', "pins must be other pins: uart.rx and uart.tx are both D10"),
+        (ARTY, 'rx = "A9"', 'rx = "D10"', "pins must all differ: uart.rx and uart.tx are both D10"),
         (ARTY, "led =", "lead =", "lead must not be given: keys are name, chip, clock, uart, led, spi, standard (did you mean led?)"),
         (ARTY, 'uart = { rx = "A9", tx = "D10", baud = 1000000 }\n', "", "uart must be given"),
         (HX8K, "HX8K-CT256", "HX9K-CT256", "chip.part must be of UP5K, HX8K, HX4K, LP8K, LP4K, not 'HX9K'"),
@@ -83,7 +85,8 @@ def test_files_become_boards(tmp_path):
         (HX8K, '"low"', '"dim"', "led.active must be high or low, not 'dim'"),
         (HX8K, 'CT256"', 'CT256", luts = 9', "chip.luts must not be given for ice40: the part says it"),
         (ECP5, "BG256C", "QQ999C", "chip.part must be like LFE5U-45F-6BG256C, in one of the packages BG256, MG285, BG381, BG554, BG756, not 'LFE5U-45F-6QQ999C'"),
-        (ECP5, "LVCMOS25", "a\\nb", "standard must be the name of an I/O standard, not 'a\\nb'"),
+        (ECP5, "LVCMOS25", "a\\nb", f"standard must be one of {LVCMOS}, LVTTL33 for ecp5, not 'a\\nb'"),
+        (NANO, "uart =", 'standard = "LVCMOS33"\nuart =', "standard must be one of 3.3-V LVTTL, 3.3-V LVCMOS, 3.0-V LVTTL, 3.0-V LVCMOS, 2.5 V, 1.8 V, 1.5 V, 1.2 V for intel, not 'LVCMOS33'"),
     ],
 )  # fmt: skip
 def test_wrong_files(text, old, new, message, tmp_path):
