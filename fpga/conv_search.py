@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.layer import can_group
+from oxnor.hw.params.layer_sizes import can_group
 from oxnor.hw.params.pixels import gather_cycles
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.targets import TARGETS

@@ -14,7 +14,7 @@ from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import OUTPUT, PICTURES, WHERE, AsJson, Scheduler, output, writes
 from oxnor.cli.options.errors import ErrorKind, Trials
 from oxnor.cli.options.pictures import Axes
-from oxnor.cli.options.source import Data, Source
+from oxnor.cli.options.source import Source, TestSet
 from oxnor.cli.text import command_line
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from oxnor.sim.drawing.plots import Limits
     from oxnor.sim.sweeps.params import Classify
     from oxnor.sim.sweeps.result import SweepResult
-
-
-@dataclass(frozen=True)
-class SweepData(Data):
-    """Images of a sweep: the whole test set."""
-
-    images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +123,7 @@ def sweep(
     source: Source,
     trials: Trials,
     kind: ErrorKind,
-    data: SweepData,
+    data: TestSet,
     where: Where,
     outputs: Outputs,
     axes: Axes,

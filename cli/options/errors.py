@@ -137,7 +137,7 @@ class ErrorKind:
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="static, read (of a sweep), asymmetric, stuck or cluster.",
+            help="static, read (of a sweep), asymmetric, stuck, cluster; of ternary weights sign or step.",
             show_default="static",
             rich_help_panel=ERRORS,
         ),

@@ -147,3 +147,13 @@ class Data:
             images=self.images, source=self.data, labels=self.labels, directory=self.data_dir,
             events=self.events, random_inputs=self.random_inputs or None,
         )  # fmt: skip
+
+
+
+@dataclass(frozen=True)
+class TestSet(Data):
+    """Images of a study: the whole test set."""
+
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
+    ] = None

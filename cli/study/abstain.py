@@ -12,7 +12,7 @@ from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import OUTPUT, AsJson, output, pictures, seed
 from oxnor.cli.options.pictures import Kinds
-from oxnor.cli.options.source import Data, Source
+from oxnor.cli.options.source import Source, TestSet
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -118,21 +118,12 @@ class Task:
         return Design(network=self.fallback).binarized, self.fallback_cost
 
 
-@dataclass(frozen=True)
-class StudyData(Data):
-    """Images of the study: the whole test set."""
-
-    images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
-    ] = None
-
-
 @expanded
 def abstain(
     source: Source,
     options: Task,
     *,
-    data: StudyData,
+    data: TestSet,
     table: Annotated[
         Path | None, output("FILE.csv", "Also write a row for each image there.", ".csv", rich_help_panel=OUTPUT)
     ] = None,

@@ -12,7 +12,7 @@ from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, pictures, seed
 from oxnor.cli.options.pictures import Kinds
-from oxnor.cli.options.source import Data, SpikingOption
+from oxnor.cli.options.source import SpikingOption, TestSet
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,12 @@ class Task:
     seed: Annotated[int, seed("Key of the drawn errors.")] = 0
 
 
-@dataclass(frozen=True)
-class StudyData(Data):
-    """Digits of the study."""
-
-    images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
-    ] = None
-
-
 @expanded
 def spirit(
     source: SpikingOption,
     options: Task,
     *,
-    data: StudyData,
+    data: TestSet,
     pictures: Annotated[Path | None, pictures()] = None,
     kinds: Kinds,
     as_json: AsJson = False,

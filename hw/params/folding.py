@@ -13,7 +13,7 @@ from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 
-from .layer import default_folding, macro_size
+from .layer_sizes import default_folding, macro_size
 from .macro_kinds import MACRO_TYPES
 from .options import LayerOptions
 from .pixels import gather_cycles

@@ -20,6 +20,8 @@ STREAMS = {
     "monte-carlo": 6,
     "bootstrap": 7,
     "verify": 8,
+    "sign": 10,
+    "step": 11,
     "read": 9,
     "forming": 20,
     "offset": 21,

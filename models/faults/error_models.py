@@ -98,9 +98,41 @@ def cluster(
 
 
 #: How each kind of static error is drawn for one layer; a new kind is an entry here and a number in ``rng.STREAMS``.
+def sign(g: np.random.Generator, weights: NDArray[np.bool_], ber: float) -> dict[str, NDArray[np.int64]]:
+    """Each weight has the other sign with probability `ber`; one that is 0 stays.
+
+    `weights` has the shape (n_out, inputs, synapses of a weight), the ones of each first, as in :func:`step`. Of
+    binary weights both are what :func:`static` is.
+    """
+    bits = weights.shape[2]
+    wrong = _sample(g, weights[..., 0].size, ber)
+    ones = weights.reshape(-1, bits)[wrong].sum(axis=1)
+    # As many ones as there were zeros: the synapses on one side of the middle turn.
+    low, high = np.minimum(ones, bits - ones), np.maximum(ones, bits - ones)
+    place = np.arange(bits)
+    turned = (place >= low[:, None]) & (place < high[:, None])
+    return {"flips": (wrong[:, None] * bits + place)[turned]}
+
+
+def step(g: np.random.Generator, weights: NDArray[np.bool_], ber: float) -> dict[str, NDArray[np.int64]]:
+    """Each weight moves by one value with probability `ber`, up or down by chance where both are there.
+
+    Of a ternary weight that is the error that is seen in pairs: +1 or -1 reads as 0, or 0 as one of them.
+    """
+    bits = weights.shape[2]
+    wrong = _sample(g, weights[..., 0].size, ber)
+    ones = weights.reshape(-1, bits)[wrong].sum(axis=1)
+    falls = (g.random(len(wrong)) < 0.5) & (ones > 0) | (ones == bits)
+    return {"flips": wrong * bits + ones - falls}
+
+
+#: Kinds whose rate is of weights, not of synapses.
+OF_WEIGHTS = ("sign", "step")
 ERROR_MODELS: Mapping[str, Callable[..., dict[str, NDArray[np.int64]]]] = {
     "static": static,
     "asymmetric": asymmetric,
     "stuck": stuck,
     "cluster": cluster,
+    "sign": sign,
+    "step": step,
 }

@@ -18,7 +18,7 @@ from oxnor.models.base.files import NpzReader, write_npz
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
 
-from .error_models import ERROR_MODELS
+from .error_models import ERROR_MODELS, OF_WEIGHTS
 from .read_errors import ReadErrors
 
 FORMAT = "oxnor-faults"
@@ -99,7 +99,7 @@ class FaultMap:
         ----------
         network : Network
         ber : float
-            Share of the synapses, in [0, 1]; what it is the share of depends on the kind.
+            Share of the synapses, or of what else, in [0, 1]: what it is the share of depends on the kind.
         kind : str
             A key of :data:`ERROR_MODELS`.
         seed, trial : int
@@ -119,7 +119,10 @@ class FaultMap:
         indices: dict[str, Any] = {name: {} for name in FIELDS}
         for k in range(len(network.layers)) if layer is None else (layer,):
             g = rng.stream(kind, seed=seed, layer=k, trial=trial)
-            for name, flat in ERROR_MODELS[kind](g, network.layers[k].weights, ber, **options).items():
+            weights: NDArray = network.layers[k].weights
+            if kind in OF_WEIGHTS:
+                weights = weights.reshape(len(weights), -1, getattr(network.layers[k], "weight_bits", 1))
+            for name, flat in ERROR_MODELS[kind](g, weights, ber, **options).items():
                 indices[name][k] = flat
         return cls(shapes_of(network), **indices)
 

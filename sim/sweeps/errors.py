@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .params import SweepParams
 
 #: A pair that several kinds name does what the first of them says: what is stuck, is stuck.
-_ORDER = ("cluster", "stuck", "device", "asymmetric", "static")
+_ORDER = ("cluster", "stuck", "device", "asymmetric", "sign", "step", "static")
 #: Kinds of error that may be there beside those of the sweep.
 BESIDE = (*ERROR_MODELS, "read")
 

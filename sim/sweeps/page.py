@@ -35,6 +35,8 @@ _LABELS = {
     "asymmetric": "bit error rate of the weights, mean of both directions",
     "stuck": "share of stuck pairs",
     "cluster": "share of failed lines",
+    "sign": "share of weights with the other sign",
+    "step": "share of weights that are one value off",
     "device": "bit error rate of pairs, closed form",
 }
 _CONFUSIONS = 3

@@ -91,7 +91,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
     (["demo", "--network", "mnist-spirit"], "network 'mnist-spirit': must be binarized for this command, not spiking"),
     (["study", "spirit", "--network", "mnist-tfc"], "network 'mnist-tfc': must be spiking for this command, not binarized"),
     (["study", "spirit", "--images", "5", "--image", "5"], "--image must be in [0, 4], not 5"),
-    (["sweep", "mnist-spirit", "--kind", "read"], "network 'mnist-spirit': must be binarized for kind read on backend cpu, not spiking: its kinds are static, asymmetric, stuck, cluster, on cpu"),
+    (["sweep", "mnist-spirit", "--kind", "read"], "network 'mnist-spirit': must be binarized for kind read on backend cpu, not spiking: its kinds are static, asymmetric, stuck, cluster, sign, step, on cpu"),
     (["info", "mnist-spirit", "--macro", "64x7"], "layer 144 to 10: macros must have at least 8 columns, the cells of a neuron, not 7"),
     (["simulate", "mnist-spirit", "--events", "x.csv"], "--events must not be given for network 'mnist-spirit', which takes no events"),
     (["simulate", "mnist-tfc", "--raster", "x.svg"], "network 'mnist-tfc': must be spiking for --raster, not binarized"),

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.layer import LayerConfig, default_folding
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.layer_sizes import default_folding
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.targets import TARGETS
 from oxnor.hw.placement.arrange import arrange, gather, macro_bits, synapse_at

@@ -10,6 +10,8 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FIELDS, FaultMap
 from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.trials.binarized import Trials
 
 SHAPE = (300, 200, 10)
@@ -106,7 +108,7 @@ def test_flips_wrong(flips, message):
         ({"ber": 0.1, "seed": -1}, "seed must be an integer in [0, 2**63), not -1"),
         ({"ber": 0.1, "trial": 0.5}, "trial must be an integer in [0, 2**63), not 0.5"),
         ({"ber": 0.1, "layer": 1}, "layer must be in [0, 0], not 1"),
-        ({"ber": 0.1, "kind": "odd"}, "kind must be one of static, asymmetric, stuck, cluster, not 'odd'"),
+        ({"ber": 0.1, "kind": "odd"}, "kind must be one of static, asymmetric, stuck, cluster, sign, step, not 'odd'"),
         ({"ber": 0.1, "kind": "asymmetric", "ratio": 2}, "ratio must be a share in [0, 1], not 2"),
         ({"ber": 0.1, "kind": "stuck", "ones": -1}, "ones must be a share in [0, 1], not -1"),
         ({"ber": 0.1, "kind": "cluster", "shape": "x"}, "shape must be one of row, column, amplifier, not 'x'"),
@@ -136,6 +138,28 @@ def test_every_kind_is_keyed_by_layer_and_nothing_is_named_twice(random_network,
     differ = sum(int((a.weights != b.weights).sum()) for a, b in zip(network.layers, wrong.layers, strict=True))
     assert whole.wrong(network) == differ
     assert FaultMap.draw(network, ber=0.0, kind=kind).count == 0
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 6])
+@pytest.mark.parametrize("kind", ["sign", "step"])
+def test_weights_turn_or_move_by_one_value(kind, bits):
+    g = np.random.default_rng(bits)
+    values = g.integers(0, bits + 1, (300, 200))
+    layer = ScoreLayer((np.arange(bits) < values[..., None]).reshape(300, -1), weight_bits=bits)
+    network = Network("net", (layer,))
+    faults = FaultMap.draw(network, ber=0.1, kind=kind, seed=1)
+    before, after = layer.weight_values.astype(int), faults.apply(network).layers[0].weight_values.astype(int)
+    moved = after != before
+    if kind == "sign":
+        assert np.array_equal(after[moved], -before[moved])
+    else:
+        assert set(np.abs(after - before)[moved].tolist()) == {2}
+        inner = moved & (np.abs(before) < bits)
+        assert not inner.any() or 0.4 < np.mean(after[inner] > before[inner]) < 0.6
+    can_move = np.count_nonzero(before) if kind == "sign" else before.size
+    assert abs(np.count_nonzero(moved) / can_move - 0.1) < 0.01
+    synapses = faults.apply(network).layers[0].weights.reshape(300, -1, bits)
+    assert not (~synapses[..., :-1] & synapses[..., 1:]).any()
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.25, 1.0])

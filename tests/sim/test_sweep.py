@@ -405,7 +405,7 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
     ("arguments", "message"),
     [
         (("--ratio", "0.5"), "--ratio goes with --kind asymmetric, not with static"),
-        (("--kind", "odd"), "--kind must be one of static, asymmetric, stuck, cluster, read, device, not 'odd'"),
+        (("--kind", "odd"), "--kind must be one of static, asymmetric, stuck, cluster, sign, step, read, device, not 'odd'"),
         (("--kind", "cluster", "--cluster", "x"), "--cluster must be one of row, column, amplifier, not 'x'"),
         (("--kind", "stuck", "--device", "weak-3.3e-2"), "--device and --kind must not be given together: the device says what is wrong"),
         (("--kind", "device"), "kind device and a device must come together"),

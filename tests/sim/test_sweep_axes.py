@@ -219,7 +219,7 @@ WRONG = {
     "also": (("--also", "stuck"), "--also must be KIND=RATE, for example read=1e-3, not 'stuck'"),
     "also twice": (("--also", "stuck=0.1", "--also", "stuck=0.2"), "--also must name each kind once, not 'stuck=0.2'"),
     "also the same": (("--also", "static=0.1"), "--also must be of another kind than --kind static"),
-    "also what": (("--also", "odd=0.1"), "--also must be KIND=RATE with a kind of static, asymmetric, stuck, cluster, read, not 'odd'"),
+    "also what": (("--also", "odd=0.1"), "--also must be KIND=RATE with a kind of static, asymmetric, stuck, cluster, sign, step, read, not 'odd'"),
     "also how often": (("--also", "stuck=2"), "--also must be KIND=RATE with a rate in (0, 1], not 2"),
     "limits": (("--x-limits", "0:1"), "--x-limits must begin above 0, not at 0"),
     "half width": (("--half-width", "0"), "--half-width must be above 0 and below 100 points, not 0.0"),

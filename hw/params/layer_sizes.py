@@ -1,0 +1,58 @@
+"""What is chosen of a layer where nobody says it: the size of its macros, and its folding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.hidden import HiddenLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
+
+from .macro_kinds import check_macro_size
+from .options import LayerOptions
+from .targets import Target
+
+if TYPE_CHECKING:
+    from .layer import LayerConfig
+
+
+def macro_size(layer: HiddenLayer | ScoreLayer, target: Target, options: LayerOptions) -> tuple[int, int]:
+    """Return rows and columns of a layer's macros."""
+    on_columns = layer.n_out if options.dataflow == "serial" else layer.n_in
+    rows, cols = options.macro_size or (target.rows, target.cols or on_columns)
+    if options.macro_size:
+        check_macro_size(rows, cols)
+    return rows, cols
+
+
+def can_group(groups: int, n_out: int, channel_groups: int) -> bool:
+    """Whether a read of `groups` neurons has those of one group of channels, or all those of several."""
+    if channel_groups == 1:
+        return True
+    each = n_out // channel_groups
+    if each % groups == 0:
+        return True
+    return groups % each == 0 and channel_groups % (groups // each) == 0
+
+
+def default_folding(
+    layer: HiddenLayer | ScoreLayer,
+    size: tuple[int, int],
+    reads_max: int,
+    is_serial: bool = False,
+    before: LayerConfig | None = None,
+) -> tuple[int, int]:
+    """Return H and V of a layer on macros of `size`: as few macros as the read limit allows."""
+    rows, cols = size
+    reads_max = min(reads_max, rows)
+    if is_serial:
+        # The groups of the layer before, as they come; else as many inputs at once as the read limit asks for.
+        groups = before.groups if before and not before.is_serial else -(-layer.n_in // reads_max)
+        return -(-layer.n_out // cols), groups
+    # First the neurons in sequence, then slices of each.
+    groups = -(-layer.n_out // reads_max)
+    if isinstance(layer, ConvLayer) and layer.window.groups > 1:
+        groups = next(v for v in range(groups, layer.n_out + 1) if can_group(v, layer.n_out, layer.window.groups))
+    passes = -(-layer.n_out // groups)
+    slices = min(reads_max // passes, -(-layer.n_in // cols))
+    return -(-layer.n_in // (slices * cols)), groups
