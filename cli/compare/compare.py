@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +83,11 @@ class Outputs:
     output: Annotated[
         Path | None, output("FILE", "Trials, in JSON. Default: NETWORK-compare.json.", rich_help_panel=OUTPUT)
     ] = None
+    energy: Annotated[
+        Path | None,
+        typer.Option("--energy", metavar="FILE", help="Costs of the engine: what oxnor energy NETWORK --json printed.",
+                     rich_help_panel=OUTPUT),
+    ] = None  # fmt: skip
     page: Annotated[
         Path | None,
         typer.Option("--page", metavar="FILE", help="Write a page with the picture: .html.", rich_help_panel=OUTPUT,
@@ -133,6 +138,7 @@ def compare(
     from oxnor.models.datasets.options import DataOptions
     from oxnor.models.devices.model import load
     from oxnor.sim.studies import compare as study
+    from oxnor.sim.studies import compare_costs
     from oxnor.sim.studies import compare_page as shown
 
     spreads = () if devices.spreads == "none" else _numbers("spreads", devices.spreads)
@@ -145,9 +151,11 @@ def compare(
     network, inputs = design.binarized, design.inputs()
     if inputs.labels is None:
         raise InputError("NETWORK and --data must have labels: what is compared is accuracy")
+    costs = {} if outputs.energy is None else compare_costs.synthesized(network, outputs.energy)
     path = outputs.output or Path(f"{network.name}-compare.json")
     with progress() as tell:
         result = study.compare(network, inputs.images, inputs.labels, params, path, progress=tell)
+    result = replace(result, synthesized=costs)
     if outputs.page is not None:
         write_text(outputs.page, shown.html(result, command_line(ctx, without=("as_json",))))
     if outputs.plot is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -137,8 +137,8 @@ class Read:
     def leaves_out(self) -> str:
         """What the row does not have."""
         return {
-            "2T2R": "noise of single reads, supply droop, programming energy, host",
-            "1T1R": "spread of the reference, noise of single reads, programming energy, host"
+            "2T2R": "area of sense amplifiers and logic, noise of single reads, supply droop, programming energy, host",
+            "1T1R": "area of sense amplifiers and logic, spread of the reference, noise of single reads, programming energy, host"
             + (", the decoder's energy and area" if self.code else ""),
             "analog": "wires, read noise, mismatch of converters, digital adders, calibration, programming energy,"
             " host",
@@ -247,6 +247,8 @@ class Comparison:
         By :meth:`Read.key`.
     computed : int
         Trials that were not in the file.
+    synthesized : mapping of str to Costs
+        What was computed of the engine, by the kind of a read, in place of cited figures.
     """
 
     network: Network
@@ -255,6 +257,7 @@ class Comparison:
     clean: float
     results: dict[str, dict[str, float]] = field(repr=False)
     computed: int = 0
+    synthesized: Mapping[str, costs.Costs] = field(default_factory=dict, repr=False)
 
     def accuracy(self, read: Read) -> Point:
         """Return the statistics of a read over the draws."""
@@ -269,6 +272,8 @@ class Comparison:
         return f"{wrong / weights:.2g}" if wrong else f"below {3 / weights:.1g}"
 
     def _costs(self, read: Read) -> costs.Costs:
+        if read.kind in self.synthesized:
+            return self.synthesized[read.kind]
         if read.array is not None:
             return costs.analog(self.network, read.array)
         cells = 2.0 if read.kind == "2T2R" else read.code.redundancy if read.code else 1.0
@@ -282,7 +287,8 @@ class Comparison:
         ]
         exact = Read("SRAM", self.params.device)
         alone = point(0.0, np.array([self.clean]), self.images)
-        return (*rows, Row(exact.name, alone, "0", costs.sram(self.network), exact.leaves_out))
+        cost = self.synthesized.get("SRAM") or costs.sram(self.network)
+        return (*rows, Row(exact.name, alone, "0", cost, exact.leaves_out))
 
     @cached_property
     def spread(self) -> dict[str, dict[float, Point]]:

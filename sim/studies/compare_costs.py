@@ -1,13 +1,16 @@
 """Energy, latency and area of an inference as ranges: counts of the network times cited unit figures.
 
-Every unit figure has a source and a tag (:data:`TAGS`). What the engine itself needs, synthesised, replaces
-:func:`digital`; nothing else knows where these come from.
+Every unit figure has a source and a tag (:data:`TAGS`). :func:`synthesized` replaces those of the two rows that
+``oxnor energy`` has computed; nothing else knows where costs come from.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
@@ -15,11 +18,14 @@ from oxnor.hw.params.schedule import schedule
 from oxnor.models.analog import converter_cost as adc
 from oxnor.models.analog.binarized import ArrayOptions
 from oxnor.models.analog.mapping import sign_mapping
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import reading
 from oxnor.models.networks.binarized import Network
 
 TAGS = {
     "published": "read in a published source",
     "computed": "computed from published figures",
+    "synthesized": "of the engine's gates in a technology, by `oxnor energy`; the RRAM macro with its range",
     "chosen": "an estimate: C V^2 with a chosen capacitance, or a chosen clock; measured by nobody",
 }
 
@@ -53,7 +59,8 @@ class Figure:
         for power, prefix in ((-3, "m"), (-6, "u"), (-9, "n"), (-12, "p")):
             # Areas in mm2 and um2: a prefix is squared.
             scale = 10.0 ** (power * (2 if self.unit == "m2" else 1))
-            if self.high >= scale or (self.unit == "m2" and prefix == "u") or prefix == "p":
+            least = 0.01 * scale if self.unit == "m2" and prefix == "m" else scale
+            if self.high >= least or (self.unit == "m2" and prefix == "u") or prefix == "p":
                 ends = (self.low / scale, self.high / scale)
                 low, high = (f"{v:.2g}" if v < 100 else f"{v:.0f}" for v in ends)
                 return f"{low} to {high} {prefix}{self.unit}" if low != high else f"{low} {prefix}{self.unit}"
@@ -182,3 +189,32 @@ def analog(network: Network, options: ArrayOptions) -> Costs:
     )
     words = "cells of 4 to 48 F^2 at 28 nm, and a converter of the survey to 128 (ISAAC) or 8 columns"
     return Costs(energy, latency, Figure(small, large, "m2", "computed", words))
+
+
+def synthesized(network: Network, path: str | Path) -> Mapping[str, Costs]:
+    """Return what ``oxnor energy NETWORK --json`` said of an engine: by "2T2R" and "SRAM".
+
+    Raises
+    ------
+    InputError
+        If the file is another, or of another network.
+    """
+    path = Path(path)
+    with reading(path):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        report = json.loads(text)
+        name, technology = report["network"], str(report["technology"])
+        found = {kind: _of_report(report[key], technology) for kind, key in (("2T2R", "rram"), ("SRAM", "sram"))}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{path}: is not what `oxnor energy NETWORK --json` prints") from None
+    if name != network.name:
+        raise InputError(f"{path}: is of network {name!r}, not of {network.name!r}")
+    return found
+
+
+def _of_report(figures: Mapping[str, Any], technology: str) -> Costs:
+    low, high = (float(v) * 1e-9 for v in figures["nj_per_image"])
+    seconds, area = float(figures["latency_us"]) * 1e-6, float(figures["area_mm2"]) * 1e-6
+    made = ("synthesized", f"oxnor energy, {technology}")
+    return Costs(Figure(low, high, "J", *made), Figure(seconds, seconds, "s", *made), Figure(area, area, "m2", *made))

@@ -87,6 +87,24 @@ def test_page_and_picture(result):
     assert compare_page.spread_plot(found).svg() == compare_page.spread_plot(found).svg()
 
 
+def test_what_was_synthesized_replaces_cited_figures(result, tmp_path):
+    network, path = load("mnist-tfc"), tmp_path / "energy.json"
+    both = {"nj_per_image": [1.5, 2.5], "latency_us": 3.0, "area_mm2": 0.25}
+    report = {"network": "mnist-tfc", "technology": "some process", "rram": both, "sram": both | {"nj_per_image": [4, 4]}}
+    path.write_text(json.dumps(report))
+    found = dataclasses.replace(result[0], synthesized=costs.synthesized(network, path))
+    rows = {row.name: row.costs for row in found.rows}
+    assert (rows["digital 2T2R"].energy.low, rows["digital 2T2R"].energy.high) == pytest.approx((1.5e-9, 2.5e-9))
+    assert (rows["digital, SRAM"].energy.low, rows["digital, SRAM"].area.low) == pytest.approx((4e-9, 0.25e-6))
+    assert rows["1T1R"].energy.tag == "chosen"
+    assert "some process" in compare_page.html(found, "")
+    with pytest.raises(InputError, match=r"energy\.json: is of network 'mnist-tfc', not of 'mnist-sfc'"):
+        costs.synthesized(load("mnist-sfc"), path)
+    path.write_text("[]")
+    with pytest.raises(InputError, match="is not what `oxnor energy NETWORK --json` prints"):
+        costs.synthesized(network, path)
+
+
 def test_costs_are_counts_times_units():
     network = load("mnist-mlp")
     counts = costs.Counts.of(network)
@@ -104,7 +122,8 @@ def test_costs_are_counts_times_units():
     cnn = costs.Counts.of(load("mnist-cnn-small"))
     assert cnn.products > cnn.weights
     assert str(costs.Figure(1e-9, 2.5e-8, "J", "chosen", "")) == "1 to 25 nJ"
-    assert str(costs.Figure(1e-10, 2e-7, "m2", "chosen", "")) == "100 to 200000 um2"
+    assert str(costs.Figure(1e-10, 2e-7, "m2", "chosen", "")) == "0.0001 to 0.2 mm2"
+    assert str(costs.Figure(2e-9, 4e-9, "m2", "chosen", "")) == "2000 to 4000 um2"
 
 
 @pytest.mark.parametrize(
