@@ -136,13 +136,12 @@ class Read:
     @property
     def leaves_out(self) -> str:
         """What the row does not have."""
+        digital = "area of sense amplifiers and logic, noise of single reads, programming energy, host"
         return {
-            "2T2R": "area of sense amplifiers and logic, noise of single reads, supply droop, programming energy, host",
-            "1T1R": "area of sense amplifiers and logic, spread of the reference, noise of single reads, programming energy, host"
-            + (", the decoder's energy and area" if self.code else ""),
-            "analog": "wires, read noise, mismatch of converters, digital adders, calibration, programming energy,"
-            " host",
-            "SRAM": "leakage, reload after power-down (40 pJ/bit from DRAM), host",
+            "2T2R": f"{digital}, supply droop",
+            "1T1R": f"{digital}, spread of the reference" + (", the decoder's energy and area" if self.code else ""),
+            "analog": "wires, read noise, mismatch and calibration of converters, adders, programming energy, host",
+            "SRAM": "leakage, reload after power-down (40 pJ/bit from DRAM), area, latency, host",
         }[self.kind]
 
     def key(self, trial: int) -> str:
