@@ -21,8 +21,8 @@ def print_circuit(report: dict[str, Any]) -> None:
     head = ("changed", "delay (ns)", "energy (fJ a bit)", "bit line precharged to (V)")
     print_table(head, rows, title="Reads, in the second cycle after the same read")
     right = sum(r["right"] for r in reads)
-    combinations = "weight and input" if len(reads[0]["outputs"]) == 4 else "bit"
-    say(f"Every combination of {combinations} is right in {right} of {len(reads)} circuits.")
+    all_of_it = "Every combination of weight and input is" if len(reads[0]["outputs"]) == 4 else "Both bits are"
+    say(f"{all_of_it} right in {right} of {len(reads)} circuits.")
     for r in reads:
         if r["problems"]:
             say(f"{_name(r)}: {'; '.join(r['problems'])}.")

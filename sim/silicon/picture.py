@@ -23,9 +23,10 @@ _LOOKS: Mapping[str, tuple[str, Any, str]] = {
 }
 
 
-def draw_waveform(axes: Any, colours: Colours, waveform: Waveform) -> None:
+def draw_waveform(axes: Any, colours: Colours, waveform: Waveform, cell: str = "2t2r") -> None:
     """Draw the voltages of a precharge and a read."""
-    for name, (colour, dashes, label) in _LOOKS.items():
+    for name, (colour, dashes, what) in _LOOKS.items():
+        label = "reference column" if name == "blb" and cell == "1t1r" else what
         width = 1.4 if name == "sen" else 2.0
         axes.plot(
             waveform.time_ns, waveform.volts[name], color=colours[colour], ls=dashes, lw=width, label=label
@@ -90,7 +91,7 @@ def circuit_plot(
     read = f"A read: {circuit.vdd:g} V, {circuit.lrs:g} and {circuit.hrs:g} ohm, {circuit.rows} rows"
     title = f"Offset of {len(offsets.flips)} amplifiers"
     panels = {
-        "read": (read, lambda axes, colours: draw_waveform(axes, colours, waveform)),
+        "read": (read, lambda axes, colours: draw_waveform(axes, colours, waveform, circuit.cell)),
         "offset": (title, lambda axes, colours: draw_offsets(axes, colours, offsets)),
     }
     if len(clock) > 1:

@@ -46,6 +46,18 @@ def test_json_device_picture_and_results(tmp_path):
     assert json.loads(files["results.json"].read_text())["format"] == "oxnor-circuit"
 
 
+def test_single_devices_against_a_reference(tmp_path):
+    """Both circuits one after the other give one device with both offsets."""
+    path = tmp_path / "device.json"
+    assert run("device", "circuit", "-o", path).exit_code == 0
+    result = run("device", "circuit", "--cell", "1t1r", "--device", path, "-o", path.with_name("both.json"))
+    assert result.exit_code == 0
+    assert "Both bits are right in 20 of 20 circuits." in result.stdout
+    both, first = load(path.with_name("both.json")), load(path)
+    assert both.single_offset_sigma == pytest.approx(0.03, rel=0.15)
+    assert (both.offset_sigma, both.turning_offset_sigma) == (first.offset_sigma, first.turning_offset_sigma)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
