@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -65,6 +66,9 @@ def _serial(port: str, path: str, rate: int) -> Serial:
     try:
         return serial.Serial(path, rate, timeout=0.05, write_timeout=30)
     except (serial.SerialException, ValueError, OSError) as e:
+        # pyserial keeps the number of an error of termios in its text alone.
+        if e.__context__ is not None and e.__context__.args[:1] == (errno.ENOTTY,):
+            raise InputError(f"port {port}: is no serial port") from None
         raise _cannot_open(port, e) from None
 
 

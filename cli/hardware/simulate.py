@@ -90,18 +90,23 @@ class Drawn:
         ),
     ] = None  # fmt: skip
     raster_image: Annotated[
-        int, typer.Option("--raster-image", metavar="K", help="Which image --raster draws.", rich_help_panel=OUTPUT)
-    ] = 0
+        int | None,
+        typer.Option(
+            "--raster-image", metavar="K", help="Which image --raster draws.", show_default="0", rich_help_panel=OUTPUT
+        ),
+    ] = None
 
     def check(self, network: Any, images: int) -> None:
         """Raise InputError if there is nothing to draw."""
         if self.raster is None:
+            if self.raster_image is not None:
+                raise InputError("must come with --raster", parameter="raster_image")
             return
         from oxnor.models.golden.registry import only
         from oxnor.models.networks.spiking import SpikingNetwork
 
         only(network, SpikingNetwork, "for --raster")
-        if not 0 <= self.raster_image < images:
+        if not 0 <= (self.raster_image or 0) < images:
             raise InputError(f"must be in [0, {images - 1}], not {self.raster_image}", parameter="raster_image")
 
     def save(self, result: Any, design: Design, inputs: Any) -> None:
@@ -113,7 +118,7 @@ class Drawn:
         from oxnor.sim.drawing.raster import Raster
 
         network = only(design.loaded, SpikingNetwork, "for --raster")
-        k, labels = self.raster_image, inputs.labels
+        k, labels = self.raster_image or 0, inputs.labels
         network = design.error_options.fault_map(network).apply(network)
         label = "" if labels is None else inputs.classes[labels[k]] if inputs.classes else str(labels[k])
         Raster.of(network, inputs.images[k], label, result.readout, k).plot().save(self.raster)

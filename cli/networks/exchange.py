@@ -117,7 +117,7 @@ def import_(
             help="ONNX, QONNX, Keras or Larq (.h5, .keras, .json), PyTorch state dict, .npz, folder of BNN-PYNQ, NIR.",
         ),
     ],
-    output: Annotated[Path, output("NET.npz", "Network file to write.")],
+    output: Annotated[Path, output("NET.npz", "Network file to write.", ".npz")],
     reading: Reading,
     spiking: SpikingSource,
     as_json: AsJson = False,
@@ -228,13 +228,20 @@ def _show_spiking(report: dict[str, Any], title: str) -> None:
              "counts that differ", "by up to"),
             [
                 (d["on"], d["source"], f"{d['samples']:,}", f"{d['winners']:,}", f"{d['spikes']:,}",
-                 f"{d['spikes_source']:,}", f"{d['counts']:,} of {d['values']:,}", f"{d['most']:,}")
+                 f"{d['spikes_source']:,}", *_differing(d))
                 for d in report["disagreement"]
             ],
             left=2,
         )  # fmt: skip
     if report["notes"]:
         print_table(("", ""), [("note", in_options(text)) for text in report["notes"]], left=2)
+
+
+def _differing(row: dict[str, Any]) -> tuple[str, str]:
+    """Return how many counts of spikes differ and by how much, if there was a spike at all."""
+    if not (row["spikes"] or row["spikes_source"]):
+        return "no spikes to compare", ""
+    return f"{row['counts']:,} of {row['values']:,}", f"{row['most']:,}"
 
 
 @expanded

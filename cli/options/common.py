@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,13 @@ def pair(parameter: str, text: str, separator: str, example: str, low: int = 1) 
     if not match or min(int(match[1]), int(match[2])) < low:
         raise InputError(f"must be two positive integers, for example {example}, not {text!r}", parameter=parameter)
     return int(match[1]), int(match[2])
+
+
+def whole(parameter: str, value: float | None) -> int | None:
+    """Return a number that must be whole, as 1e6 is, or None."""
+    if value is not None and value != int(value if math.isfinite(value) else 0):
+        raise InputError(f"must be a whole number, not {value:g}", parameter=parameter)
+    return None if value is None else int(value)
 
 
 def in_range(parameter: str, value: int | None, end: int = 1 << 63, words: str = "2**63") -> None:

@@ -10,7 +10,7 @@ import typer
 
 from oxnor.models.base.errors import InputError
 
-from .common import DEVICES, ERRORS, in_range, pair, seed
+from .common import DEVICES, ERRORS, in_range, pair, seed, whole
 
 if TYPE_CHECKING:
     from oxnor.design import Design
@@ -108,7 +108,7 @@ class Devices:
         ),
     ] = None
     cycles: Annotated[
-        int | None,
+        float | None,
         typer.Option(
             "--cycles", metavar="N", help="SET/RESET cycles that every device has done.", rich_help_panel=DEVICES
         ),
@@ -122,7 +122,7 @@ class Devices:
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
-        changes = _given(model=self.device, cycles=self.cycles, seconds=self.seconds)
+        changes = _given(model=self.device, cycles=whole("cycles", self.cycles), seconds=self.seconds)
         if design.device is None and (self.cycles or self.seconds) and self.device is None:
             raise InputError("--cycles and --seconds are of a device: give --device too")
         return design.with_device(**changes)
@@ -293,7 +293,7 @@ class Trials:
         ),
     ] = None  # fmt: skip
     cycles: Annotated[
-        int | None,
+        float | None,
         typer.Option("--cycles", metavar="N", help="Age of the device of --against.", rich_help_panel=ERRORS),
     ] = None
     seconds: Annotated[
@@ -312,7 +312,10 @@ class Trials:
         """Return the design with what was given."""
         if self.adaptive is not None and not 0 < self.adaptive < 100:
             raise InputError(f"must be above 0 and below 100 points, not {self.adaptive}", parameter="adaptive")
-        age = _given(cycles=self.cycles, seconds=self.seconds)
+        half_width = self.half_width or getattr(design.tolerance, "half_width", None)
+        if self.confidence is not None and half_width is None:
+            raise InputError("must come with --half-width", parameter="confidence")
+        age = _given(cycles=whole("cycles", self.cycles), seconds=self.seconds)
         if age and (design.device is None or (self.against or getattr(design.tolerance, "against", "ber")) == "ber"):
             raise InputError("--cycles and --seconds are of the --device of --against")
         errors = replace(design.errors, **_given(seed=self.seed))

@@ -352,8 +352,9 @@ def read_dataset(
         numbers, names = check_labels(values, str(path))
         classes = names or named(numbers, classes, str(path))
     # Not the name of a known set, for the file of a network keeps it.
-    name = f"./{path.name}" if path.name in KNOWN_NAMES else path.name
-    data = Dataset(name, pixels, numbers, classes, f"{path.name} ({meaning})")
+    name = path.resolve().name if path.name in ("", "..") else path.name
+    name = f"./{name}" if name in KNOWN_NAMES else name
+    data = Dataset(name, pixels, numbers, classes, f"{name.removeprefix('./')} ({meaning})")
     data = replace(data, source=data.source + data.gaps)
     if numbers is not None and numbers[0] != numbers[-1] and np.all(np.diff(numbers) >= 0):
         # Sorted by class, as folders are: the first images of it would be of one class.

@@ -103,6 +103,8 @@ def import_network(
         )
     if not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: no such file")
+    if path.is_file() and not path.stat().st_size:
+        raise InputError(f"{path}: must hold a network, and is empty")
     if path.stat().st_size > FILE_MAX:
         raise InputError(f"{path}: must have at most {FILE_MAX:,} bytes, not {path.stat().st_size:,}")
     tell(f"reading {path.name}", 0, 0)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.rng import check_key
+from oxnor.models.devices.ageing import LAW_OF
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
@@ -141,6 +142,8 @@ class SweepParams:
             raise InputError(f"must be one of {', '.join(AXES)}, not {self.against!r}", parameter="against")
         if axis is not BER and self.device is None:
             raise InputError(f"must have a `device` whose {axis.head} it is", parameter="against")
+        if self.device is not None:
+            check_law(self.device, self.against)
         if self.against in self.age:
             raise InputError(f"must not be given with `against` {self.against}", parameter=self.against)
         if not 1 <= len(self.rates) <= RATES_MAX or not all(0 < r <= axis.high and r < math.inf for r in self.rates):
@@ -166,24 +169,42 @@ def parse_rates(text: str, against: str = "ber") -> tuple[float, ...]:
     Values are rounded to 6 digits, so that the same text, or another with the same values, names the same trials.
     """
     high = AXES[against].high if against in AXES else math.inf
+    parameter = "ber" if against == "ber" else "values"
     try:
         if ":" in text:
             first, last, count = text.split(":")
             n = int(count)
-            if not 0 < float(first) <= float(last) <= high or not 1 <= n <= RATES_MAX or float(last) == math.inf:
+            if float(first) > float(last):
+                raise InputError(f"must have LOW below HIGH in LOW:HIGH:COUNT, not {text!r}", parameter=parameter)
+            if not 1 <= n <= RATES_MAX:
+                raise InputError(f"must have COUNT in [1, {RATES_MAX}], not {text!r}", parameter=parameter)
+            if not 0 < float(first) <= float(last) <= high or float(last) == math.inf:
                 raise ValueError
             values = np.geomspace(float(first), float(last), n).tolist()
         else:
             values = [float(part) for part in text.split(",")]
             if not all(0 < v <= high and v < math.inf for v in values):
                 raise ValueError
-    except ValueError:
+    except ValueError as e:
+        if isinstance(e, InputError):
+            raise
         what, rule = ("rates", "a share in (0, 1]") if against == "ber" else ("values", "above 0")
-        parameter = "ber" if against == "ber" else "values"
         raise InputError(
             f"must be LOW:HIGH:COUNT or {what} with commas, each {rule}, not {text!r}", parameter=parameter
         ) from None
     return tuple(float(f"{v:.6g}") for v in values)
+
+
+def check_law(device: DeviceModel, against: str) -> None:
+    """Raise InputError if a device is the same at every age that a sweep is against."""
+    law = LAW_OF.get(against)
+    if law and not getattr(device, law).changes:
+        low, high = getattr(device, f"valid_{against}")
+        holds = f"is the same at all {against}" if low < high else f"holds at {low:g} {against} alone"
+        fit = f"`oxnor device fit` finds one in readings of several ages, in a column of {against}"
+        raise InputError(
+            f"{against} must have a device with a law of {law}, and {device.name!r} {holds}: {fit}", parameter="against"
+        )
 
 
 def default_values(device: DeviceModel, against: str, age: Mapping[str, float]) -> tuple[float, ...]:
@@ -198,8 +219,7 @@ def default_values(device: DeviceModel, against: str, age: Mapping[str, float]) 
     if against in ("cycles", "seconds"):
         low, high = getattr(device, f"valid_{against}")
         low = min(max(low, 1.0), high)
-        if not high:
-            raise InputError(f"must be given: {device.name!r} holds at 0 {against} alone", parameter="values")
+        check_law(device, against)
         values = np.geomspace(low, high, max(1, min(25, 1 + math.ceil(2 * math.log10(high / low)))))
         values = np.clip([float(f"{v:.6g}") for v in values], low, high)
     else:

@@ -84,10 +84,11 @@ class Results:
     def __init__(self, path: str | Path, header: Mapping[str, Any] | None = None):
         self.path = Path(path)
         exists = self.path.is_file() and self.path.stat().st_size > 0
-        if not exists and header is None:
-            raise InputError(f"{self.path}: no such file")
         if self.path.is_dir():
             raise InputError(f"{self.path}: is a folder, not a file")
+        if not exists and header is None:
+            what = "is empty: not a results file of oxnor sweep" if self.path.exists() else "no such file"
+            raise InputError(f"{self.path}: {what}")
         if exists:
             with open(self.path, "rb") as file:
                 if file.read(16) != b"SQLite format 3\0":

@@ -186,8 +186,9 @@ def test_data_with_images_of_another_size(place, random_network):
     folder = place / "mnist"
     folder.mkdir()
     (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + bytes(10_000 * 14 * 14)))
-    text = sentence("simulate", "digits.npz", "--data", place)
-    assert text == f"{place.name}: images must have 784 elements for network 'digits', not 196 (14x14)"
+    for where in (place, "."):
+        text = sentence("simulate", "digits.npz", "--data", where)
+        assert text == f"{place.name}: images must have 784 elements for network 'digits', not 196 (14x14)"
 
 
 def test_data_for_a_network_that_takes_no_digits(place):
@@ -250,9 +251,18 @@ def test_generate_bits_with_device(place):
     assert not (place / "engine").exists()
 
 
+@pytest.mark.parametrize(("name", "rule"), [
+    ("none", "no such file"), ("empty", "is empty: not a results file of oxnor sweep"), (".", "is a folder, not a file"),
+])  # fmt: skip
+def test_results_that_are_none(place, name, rule):
+    (place / "empty").write_text("")
+    assert sentence("report", name) == f"{name}: {rule}"
+
+
 def test_import_wrong_input(place):
     pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
     assert sentence("import", "none.onnx", "-o", "n.npz") == "none.onnx: no such file"
+    assert sentence("import", "none.onnx", "-o", "n.txt") == "--output must end in .npz, not 'n.txt'"
     assert sentence("import", "toy.npz", "-o", "n.npz") == "toy.npz: is a network of oxnor already: use it as it is"
     (place / "text.onnx").write_text("hello")
     assert sentence("import", "text.onnx", "-o", "n.npz") == "text.onnx: is not an ONNX file, or is cut short"

@@ -22,7 +22,7 @@ FILES = {
     "circuit": (["device", "circuit", "-o"], ".json"),
     "circuit picture": (["device", "circuit", "--picture"], ".svg"),
     "fit": (["device", "fit", "none.csv", "-o"], ""),
-    "import": (["import", "none.onnx", "-o"], ""),
+    "import": (["import", "none.onnx", "-o"], ".npz"),
     "report": (["report", "none.sqlite", "-o"], ".html"),
     "simulate": (["simulate", "mnist-tfc", "-o"], ".csv"),
     "compare": (["compare", "mnist-tfc", "-o"], ""),
@@ -131,8 +131,8 @@ def test_every_output_is_checked():
 
 
 def test_no_command_overwrites_what_it_reads(place):
-    assert sentence("import", "file", "-o", "file") == "--output must not be file, which is read"
     os.link(place / "file", place / "same.npz")
+    assert sentence("import", "file", "-o", "same.npz") == "--output must not be file, which is read"
     assert sentence("train", "mnist-tfc", "--data", "file", "-o", "same.npz") == "--output must not be file, which is read"
     assert sentence("export", "file", "-o", "./file") == "--output must not be file, which is read"
     assert (place / "file").read_text() == "mine"
@@ -153,7 +153,7 @@ def test_a_file_that_its_owner_protects_stays(place, monkeypatch):
 
 USAGE = {
     "missing option": (["export", "mnist-tfc"], "--output must be given: see oxnor export --help"),
-    "missing argument": (["import", "-o", "x"], "FILE must be given: see oxnor import --help"),
+    "missing argument": (["import", "-o", "x.npz"], "FILE must be given: see oxnor import --help"),
     "no value": (["export", "mnist-tfc", "-o"], "-o must have a value"),
     "no command": (["genrate"], "there is no command genrate (did you mean generate"),
     "no option": (["simulate", "--imagse", 3], "there is no option --imagse (did you mean --images"),

@@ -96,6 +96,7 @@ def test_simulate_and_find_what_is_corrupted(network_file, tmp_path):
     (["simulate", "mnist-spirit", "--events", "x.csv"], "--events must not be given for network 'mnist-spirit', which takes no events"),
     (["simulate", "mnist-tfc", "--raster", "x.svg"], "network 'mnist-tfc': must be spiking for --raster, not binarized"),
     (["simulate", "mnist-spirit", "--images", "5", "--raster", "x.svg", "--raster-image", "5"], "--raster-image must be in [0, 4], not 5"),
+    (["simulate", "mnist-spirit", "--images", "5", "--raster-image", "2"], "--raster-image must come with --raster"),
     (["train", "mnist-spirit", "--ber", "0.1"], "--ber must not be given for a spiking network: mnist-spirit takes --epochs, --seed, --lr, --batch"),
 ])  # fmt: skip
 def test_bad_input(arguments, message):

@@ -89,6 +89,8 @@ def test_host_on_spi_of_linux(monkeypatch):
 def test_no_port():
     with pytest.raises(InputError, match=r"port /dev/nowhere: cannot be opened \(No such file or directory\)"):
         Host("/dev/nowhere")
+    with pytest.raises(InputError, match=r"^port /dev/null: is no serial port$"):
+        Host("/dev/null")
 
 
 class Liar:

@@ -116,7 +116,7 @@ def test_spoilt_onnx(spoil, text, tmp_path):
 
 
 FILES = {
-    "empty": (b"", "is not an ONNX file: it holds no graph"),
+    "empty": (b"", "must hold a network, and is empty"),
     "text": (b"hello, world\n" * 9, "is not an ONNX file, or is cut short"),
     "zip": (b"PK\x03\x04 and no more", "is no archive that can be read, or is cut short"),
     "npy": (b"\x93NUMPY\1\0" + bytes(99), "is one array (.npy): give the arrays of all layers in an .npz file"),

@@ -107,6 +107,8 @@ WRONG = {
     "conductance": ("device,state,G\na,LRS,1\n", {}, "column 'G' is a conductance: say `unit` S, mS, uS or nS"),
     "states": ("device,state,R\na,1,1\na,0,2\n", {},
                "line 2: state must be LRS or HRS, not '1'; say `lrs` and `hrs` for other names"),
+    "a state called otherwise": ("device,state,R\na,LRS,1\n", {"lrs": "on"},
+                                 "line 2: state must be on or HRS, not 'LRS', as `lrs` and `hrs` call them"),
     "two columns of one role": (
         "device,state,R,resistance\n", {},
         "line 1: resistance must be one column: say `column` resistance=R or resistance=resistance"),

@@ -222,6 +222,10 @@ def test_command_says_what_rounding_did_to_outputs(tmp_path):
     assert rows[2]["counts"] > 0
     shown = run("import", tmp_path / "x.nir", "-o", tmp_path / "y.npz", "--round")
     assert "counts that differ" in shown.stdout
+    nir.write(tmp_path / "dead.nir", nir.NIRGraph.from_list(nir.Linear(-np.ones((3, 2))), nir.IF(np.ones(3), np.ones(3))))
+    shown = " ".join(run("import", tmp_path / "dead.nir", "-o", tmp_path / "y.npz").stdout.split())
+    assert "0 no spikes to compare" in shown
+    assert "neither network spiked: this comparison shows nothing; the file does not say its tick: give --tick" in shown
     run("export", "mnist-spirit", "-o", tmp_path / "own.nir")
     refused = run("import", tmp_path / "own.nir", "-o", tmp_path / "y.npz", "--events", tmp_path / "e.npz")
     assert refused.exit_code == 2

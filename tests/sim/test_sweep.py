@@ -59,13 +59,22 @@ def test_grids(text, expected):
     assert parse_rates(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0:1:3", "1:0.1:3", "0.1:1:0", "a", "0.1,2", "0.1:0.2", "nan", "-1"])
+@pytest.mark.parametrize("text", ["", "0:1:3", "0.1:2:3", "a", "0.1,2", "0.1:0.2", "nan", "-1"])
 def test_grids_wrong(text):
     with pytest.raises(InputError) as e:
         parse_rates(text)
     assert str(e.value) == (
         f"ber must be LOW:HIGH:COUNT or rates with commas, each a share in (0, 1], not {text!r}"
     )
+
+
+@pytest.mark.parametrize(("text", "rule"), [
+    ("1:0.1:3", "LOW below HIGH in LOW:HIGH:COUNT"), ("0.1:1:0", "COUNT in [1, 1000]"), ("1e-3:1e-1:999999999", "COUNT in [1, 1000]"),
+])  # fmt: skip
+def test_grids_with_a_wrong_end_or_count(text, rule):
+    with pytest.raises(InputError) as e:
+        parse_rates(text)
+    assert str(e.value) == f"ber must have {rule}, not {text!r}"
 
 
 def test_each_trial_is_that_draw_in_the_golden_model(tmp_path, network, inputs):
@@ -419,6 +428,7 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
         (("--export", "a.xls"), "--export must end in .csv or .parquet, not 'a.xls'"),
         (("--limit", "0"), "--limit must be above 0 and below 100 points, not 0.0"),
         (("--verify", "-1"), "--verify must be at least 0, not -1"),
+        (("--confidence", "95"), "--confidence must come with --half-width"),
         (("--adaptive", "100"), "--adaptive must be above 0 and below 100 points, not 100.0"),
         (("--ber", "1:2"), "--ber must be LOW:HIGH:COUNT or rates with commas, each a share in (0, 1], not '1:2'"),
     ],

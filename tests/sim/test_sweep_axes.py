@@ -79,7 +79,7 @@ def test_the_values_of_a_sweep_that_gives_none():
     assert default_values(DEVICE, "cycles", {})[-1] == 1e6
     ratios = default_values(DEVICE, "ratio", {"cycles": 1.0})
     assert (min(ratios), max(ratios)) == pytest.approx((2, 16), rel=0.01)
-    with pytest.raises(InputError, match=r"^values must be given: 'mine' holds at 0 seconds alone$"):
+    with pytest.raises(InputError, match=r"^against seconds must have a device with a law of relaxation, and 'mine' holds at 0"):
         default_values(DEVICE, "seconds", {})
     turned, age = device_at(DEVICE, "sigma", 0.5, {"cycles": 1e6, "seconds": 0.0})
     assert (age, turned.hrs_sigma / turned.lrs_sigma) == ({}, pytest.approx(2))
@@ -212,6 +212,11 @@ WRONG = {
     "supply without a device": (("--against", "vdd"), "--against vdd must have a --device, which says what is wrong"),
     "age outside": (("--against", "cycles", "--device", "wear-illustration", "--values", "1e12"),
                     "--cycles must be in [0, 1e+10] cycles, where 'wear-illustration' holds, not 1e+12"),
+    "no law": (("--against", "cycles", "--device", "weak-3.3e-2", "--values", "1,10"),
+               "--against cycles must have a device with a law of wear, and 'weak-3.3e-2' is the same at all cycles: "),
+    "part of a cycle": (("--against", "sigma", "--device", "weak-3.3e-2", "--cycles", "1.5"), "--cycles must be a whole number, not 1.5"),
+    "age in powers of ten": (("--against", "sigma", "--device", "weak-3.3e-2", "--cycles", "1e20"),
+                             "--cycles must be in [0, 1e+12] cycles, where 'weak-3.3e-2' holds, not 1e+20"),
     "both ages": (("--against", "cycles", "--device", "wear-illustration", "--cycles", "5"),
                   "--cycles must not be given with --against cycles: say --values"),
     "age of a rate": (("--cycles", "5"), "--cycles and --seconds are of the --device of --against"),

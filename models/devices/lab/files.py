@@ -279,8 +279,10 @@ def _states(table: _Table, form: FileFormat, said: list[str]) -> NDArray[np.bool
     if None in words.values():
         line = next(n for n, cell in zip(table.lines, cells, strict=True) if words[cell] is None)
         wrong = cells[table.lines.index(line)]
-        hint = "" if form.lrs or form.hrs else "; say `lrs` and `hrs` for other names" if len(words) == 2 else ""
-        raise InputError(f"{table.where}: line {line}: state must be LRS or HRS, not {wrong!r:.40}{hint}")
+        hint = "; say `lrs` and `hrs` for other names" if len(words) == 2 and not (form.lrs or form.hrs) else ""
+        hint = ", as `lrs` and `hrs` call them" if form.lrs or form.hrs else hint
+        names = f"{form.lrs or 'LRS'} or {form.hrs or 'HRS'}"
+        raise InputError(f"{table.where}: line {line}: state must be {names}, not {wrong!r:.40}{hint}")
     renamed = [f"{word} is {state}" for word, state in words.items() if word.upper() != state]
     if renamed:
         said.append(", ".join(renamed))

@@ -43,8 +43,9 @@ def compared(graph: NirGraph, name: str, options: SpikingOptions) -> tuple[Spiki
         report["disagreement"] += disagreement(network, source, streams_of(table), f"events of {table.path.name}")
     if network.n_weights <= _COMPARED_MAX:
         report["disagreement"] += (rows := disagreement(network, source, *drawn(source, window)))
-        if not sum(row["spikes_source"] for row in rows):
-            report["notes"].append("the source gives no spike on drawn events, however many: `tick` may be another")
+        if not any(row["spikes_source"] or row["spikes"] for row in rows):
+            said = "" if options.tick is not None else "; the file does not say its tick: give `tick`"
+            report["notes"].append(f"neither network spiked: this comparison shows nothing{said}")
     elif options.events is None:
         report["notes"].append("too large to be compared with its source unasked: `events` names a file to do it on")
     return network, report
