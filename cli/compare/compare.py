@@ -11,21 +11,12 @@ import typer
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import DEVICES, OUTPUT, PAGES, PICTURES, AsJson, output, seed, writes
-from oxnor.cli.options.source import Data, Source
+from oxnor.cli.options.source import Source, TestSet
 from oxnor.cli.text import command_line
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
 
 _ARRAYS = "Analog arrays"
-
-
-@dataclass(frozen=True)
-class CompareData(Data):
-    """Images of a comparison: the whole test set."""
-
-    images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Test images.", show_default="10000, or all")
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -85,9 +76,8 @@ class Outputs:
     ] = None
     energy: Annotated[
         Path | None,
-        typer.Option("--energy", metavar="FILE", help="Costs of the engine: what oxnor energy NETWORK --json printed.",
-                     rich_help_panel=OUTPUT),
-    ] = None  # fmt: skip
+        typer.Option("--energy", metavar="FILE", help="Costs of the engine: what oxnor energy NETWORK --json printed."),
+    ] = None
     page: Annotated[
         Path | None,
         typer.Option("--page", metavar="FILE", help="Write a page with the picture: .html.", rich_help_panel=OUTPUT,
@@ -120,7 +110,7 @@ def compare(
     source: Source,
     devices: Devices,
     arrays: Arrays,
-    data: CompareData,
+    data: TestSet,
     outputs: Outputs,
     as_json: AsJson = False,
 ) -> None:

@@ -113,7 +113,7 @@ def test_every_output_is_checked():
     from oxnor.cli.app import app
 
     reads = {"--design", "--faults", "--data-dir", "--labels", "--check", "--weights", "--merge", "--macro-file", "--memory"}
-    reads |= {"--input-threshold", "--device", "--data", "--test", "--events", "--models"}
+    reads |= {"--input-threshold", "--device", "--data", "--test", "--events", "--models", "--energy"}
 
     def commands_of(group, *path):
         for name, command in group.commands.items():
