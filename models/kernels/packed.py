@@ -70,6 +70,40 @@ def _fire_numba(x, w, limit, out):
 
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
+def _levels_image(x, w, thresholds, most, out):
+    for j in range(w.shape[0]):
+        count = np.int64(most)
+        for p in range(x.shape[0]):
+            differ = np.uint64(0)
+            for k in range(x.shape[1]):
+                differ += _ctpop(x[p, k] ^ w[j, k])
+            count -= np.int64(differ) << p
+        level = 0
+        for t in range(thresholds.shape[1]):
+            level += count >= thresholds[j, t]
+        for b in range(out.shape[0]):
+            out[b, j // 64] |= np.uint64((level >> b) & 1) << np.uint64(j % 64)
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def levels_serial(x, w, thresholds, most, out):
+    """As :func:`levels`, into `out` of zeros, in the caller's thread."""
+    for i in range(x.shape[0]):
+        _levels_image(x[i], w, thresholds, most, out[i])
+
+
+@numba.njit(parallel=True, cache=True, boundscheck=False)
+def levels(x, w, thresholds, most, out):
+    """Count how many thresholds, shape (n_out, levels), the popcounts of planes (n, planes, words) reach.
+
+    Plane k counts 2**k; `most` is the largest popcount. The levels are packed into `out` of zeros, shape
+    (n, planes of the output, ceil(n_out / 64)).
+    """
+    for i in numba.prange(x.shape[0]):
+        _levels_image(x[i], w, thresholds, most, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
 def fire_some(x, w, limit, neurons, out):
     """Write only the bits of `neurons` into packed `out`, in the caller's thread; `limit` is n_in - thresholds."""
     words = x.shape[1]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.base import Layer
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.trials.binarized import Trials
 from oxnor.sim.runner import toolchain
 
@@ -111,6 +114,35 @@ def bench_golden(network: Network, images: NDArray) -> Row:
         fast, "s", blas, blas / fast, ">= 3x", blas / fast >= 3,
         f"baseline: float32 BLAS; {rate:.0f} G XNOR/s",
     )  # fmt: skip
+
+
+def bench_weights(shape: Sequence[int], images: NDArray) -> list[Row]:
+    """Golden model of weights and activations of more values against binary ones of the same shape."""
+    g = np.random.default_rng(0)
+
+    def network(weight_bits: int, levels: int) -> Network:
+        layers: list[Any] = []
+        for k, (n_in, n_out) in enumerate(pairwise(shape)):
+            weights = g.random((n_out, n_in * weight_bits)) < 0.5
+            more = {"planes": levels.bit_length() if k else 1, "weight_bits": weight_bits}
+            most = n_in * weight_bits * (2 ** more["planes"] - 1)
+            cuts = np.sort(g.integers(most // 2 - 20, most // 2 + 20, (n_out, levels)), axis=1)
+            is_last = k == len(shape) - 2
+            layers.append(ScoreLayer(weights, **more) if is_last else DenseLayer(weights, cuts, **more))
+        return Network("drawn", tuple(layers))
+
+    kinds = {"binary": (1, 1), "ternary weights": (2, 1), "ternary weights, 2-bit activations": (2, 3)}
+    bits = images.reshape(len(images), -1) > 127
+    made = {name: network(*kind) for name, kind in kinds.items()}
+    times = {name: best(lambda n=n: golden.scores(n, bits), 5) for name, n in made.items()}  # type: ignore[misc]
+    rows = []
+    for name, most in (("ternary weights", 2.2), ("ternary weights, 2-bit activations", 4.5)):
+        ratio = times[name] / times["binary"]
+        rows.append(
+            Row(f"golden model, {'-'.join(map(str, shape))}, {name}", times[name], "s", times["binary"], 1 / ratio,
+                f"<= {most:g} times the time", ratio <= most, f"baseline: binary; {ratio:.2f} times its time")
+        )  # fmt: skip
+    return rows
 
 
 def _torch_scores(network: Network) -> Baseline:
@@ -310,6 +342,7 @@ def run(
         if not networks:
             parts |= {
                 "golden model": lambda: [bench_golden(zoo.load(name), images)],
+                "ternary weights": lambda: bench_weights((784, 1024, 1024, 10), images),
                 "sweep": lambda: bench_sweep(name, folder),
                 "generate": lambda: bench_generate(name, folder),
                 "simulation: two builds, two runs each": lambda: bench_simulation(name, count, folder / "simulation"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,14 +54,24 @@ class DenseLayer(HiddenLayer):
         """Return the packed outputs of packed inputs."""
         if self._is_binary:
             return reads.fire(self.to_synapses(x), pack_words(self.weights), self.thresholds, self.n_in, backend)
+        if reads is kernels and backend == "numba":
+            return self._levels(kernels.levels, x, pack_words(self.weights))
         return pack_planes(self.reached(self.popcounts(x, backend, reads)), self.planes_out)
 
     def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
         if not self._is_binary:
-            return pack_planes(self.reached(self.popcounts_packed(x, w)), self.planes_out)
+            return self._levels(kernels.levels_serial, x, w)
         out = np.empty((len(x), -(-self.n_out // 64)), np.uint64)
         kernels.fire_serial(self.to_synapses(x), w, self.n_in - self.thresholds, out)
         return out
+
+    def _levels(self, kernel: Any, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return the packed levels that a kernel counts."""
+        x = self.to_synapses(x)
+        planes = x.reshape(len(x), self.planes, x.shape[-1])
+        out = np.zeros((len(x), self.planes_out, -(-self.n_out // 64)), np.uint64)
+        kernel(planes, w, self.thresholds.reshape(self.n_out, -1), self.most, out)
+        return out[:, 0] if self.planes_out == 1 else out
 
     def evaluate_again(  # noqa: D102
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], neurons: NDArray[np.int64], before: NDArray
