@@ -67,6 +67,15 @@ class Plot(Picture):
 
         return Plot(self.label, self.size, draw, self.panels)
 
+    def with_more(self, more: Draw) -> Plot:
+        """Return the picture with more drawn on it."""
+
+        def draw(figure: Any, colours: Mapping[str, str]) -> None:
+            self._draw(figure, colours)
+            more(figure, colours)
+
+        return Plot(self.label, self.size, draw, self.panels)
+
     def _figure(self, colours: Mapping[str, str]) -> Any:
         from matplotlib.figure import Figure
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -26,6 +25,7 @@ from oxnor.sim.runner.machine import machine
 
 from .example import Example
 from .store import Results
+from .supply import HEAD, cells, in_words, with_energy
 from .trial import ALL_LAYERS, Key
 
 #: What the rates of a kind are the share of.
@@ -226,32 +226,10 @@ def point_table(
     kept = [k for k in range(len(rows[0])) if k < 7 or any(row[k] for row in rows)]
     head: tuple[str, ...] = (curve.axis.head, *_HEAD)
     if supply is not None:
-        kept += range(len(head), len(head) + 3)
-        head += ("offset (ln R)", "precharge + delay (ns)", "reads (nJ an image)")
-        rows = [row + _circuit(supply, p.rate) for row, p in zip(rows, curve.points, strict=True)]
+        kept += range(len(head), len(head) + len(HEAD))
+        head += HEAD
+        rows = [row + cells(supply, p.rate) for row, p in zip(rows, curve.points, strict=True)]
     return tuple(head[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]
-
-
-def _circuit(supply: SupplyCurve, vdd: float) -> tuple[str, ...]:
-    offset = math.hypot(supply.at(vdd, "stays"), supply.at(vdd, "turns"))
-    time = supply.at(vdd, "precharge_ns") + supply.at(vdd, "delay_ns")
-    return f"{offset:.3f}", f"{time:.3g}", f"{supply.image_nj(vdd):.3g}"
-
-
-def with_energy(plot: Plot, supply: SupplyCurve) -> Plot:
-    """Return a picture of accuracy against supply with the energy of the reads of an image on an axis at the right."""
-
-    def draw(figure: Any, colours: Mapping[str, str]) -> None:
-        plot._draw(figure, colours)
-        axes = figure.axes[0].twinx()
-        low, high = supply.vdd[0], supply.vdd[-1]
-        x = np.linspace(low, high, 200)
-        energies = [supply.image_nj(v) for v in x.tolist()]
-        axes.plot(x, energies, color=colours["green"], lw=2, ls=(0, (6, 2)), label="energy of the reads of an image")
-        axes.set(ylabel="energy of reads (nJ an image)", ylim=(0, None))
-        axes.legend(loc="lower right")
-
-    return Plot(plot.label, plot.size, draw, plot.panels)
 
 
 def _row(p: Point) -> tuple[str, ...]:
@@ -299,7 +277,7 @@ def _section(story: Story) -> list[str]:
             + (" Dotted: the knee, with the 95 % interval of its rate from resampled trials." * curve.is_accuracy),
         ),
         table(*point_table(curve, story.supply)),
-        *([f"<p>{escape(_supply_text(story.supply))}</p>"] if story.supply else []),
+        *([f"<p>{escape(in_words(story.supply))}</p>"] if story.supply else []),
     ]
     if "layers" in story.plots:
         parts += [
@@ -350,13 +328,6 @@ def _section(story: Story) -> list[str]:
         table((), facts(header["made"] if isinstance(header.get("made"), dict) else {}), plain=True),
     ]
     return parts
-
-
-def _supply_text(supply: SupplyCurve) -> str:
-    return (
-        f"Simulated between {supply.vdd[0]:g} and {supply.vdd[-1]:g} V: {supply.circuit}; HRS / LRS {supply.ratio:.3g};"
-        f" {supply.reads:,} weights read an image; no periphery, no logic."
-    )
 
 
 def measure_of(stories: Sequence[Story]) -> str:
