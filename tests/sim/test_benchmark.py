@@ -10,8 +10,9 @@ from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
+from oxnor.sim.harness import loop
 from oxnor.sim.runner import toolchain
-from oxnor.sim.studies import benchmark, bulk, loop, timed
+from oxnor.sim.studies import benchmark, bulk, timed
 from oxnor.sim.studies.benchmark import Row
 
 
@@ -30,7 +31,7 @@ def test_a_missing_tool_leaves_parts_out(monkeypatch):
     for part in ("bench_golden", "bench_devices"):
         monkeypatch.setattr(benchmark, part, lambda *_: Row("it", 2.0, "s", None, None, "<= 1 s", False, ""))
     monkeypatch.setattr(benchmark, "bulk_parts", lambda *_: {})
-    for part in ("bench_sweep", "bench_generate", "bench_spiking", "bench_demo"):
+    for part in ("bench_weights", "bench_sweep", "bench_generate", "bench_spiking", "bench_demo"):
         monkeypatch.setattr(benchmark, part, lambda *_: [])
     monkeypatch.setattr(toolchain, "require_compiler", lambda: (_ for _ in ()).throw(InputError("g++ is needed")))
     steps = []
@@ -38,8 +39,16 @@ def test_a_missing_tool_leaves_parts_out(monkeypatch):
     assert [row["measured"] for row in rows] == [2.0, None, 2.0]
     assert rows[1]["what"] == "simulation: two builds, two runs each"
     assert rows[1]["note"] == "left out: g++ is needed"
-    assert len(steps) == 7
+    assert len(steps) == 8
     assert [row["reached"] for row in benchmark.run(quick=True)] == [None] * 3
+
+
+def test_ternary_weights_against_binary():
+    rows = benchmark.bench_weights((70, 40, 10), np.random.default_rng(0).integers(0, 256, (300, 70)))
+    assert [row.what for row in rows] == [
+        "golden model, 70-40-10, ternary weights", "golden model, 70-40-10, ternary weights, 2-bit activations",
+    ]  # fmt: skip
+    assert all(row.measured > 0 and row.baseline > 0 for row in rows)
 
 
 def test_what_a_command_refuses_and_what_breaks(tmp_path):
