@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oxnor.cli.console import print_table, say
+from oxnor.models.base.words import counted
 
 
 def _g(value: float | None, digits: int = 3) -> str:
@@ -142,7 +143,8 @@ def _print_fit(fit: dict[str, Any]) -> None:
     }  # fmt: skip
     rows = [(name, *(_cell(fit[state], key) for state in ("lrs", "hrs"))) for key, name in names.items()]
     low, high = fit["readings_per_device"]
-    title = f"Fit of {fit['file']}: {fit['devices']:,} devices of {low} to {high} readings; 99 % intervals"
+    readings = counted(low, "reading") if low == high else f"{low} to {high} readings"
+    title = f"Fit of {fit['file']}: {counted(fit['devices'], 'device')} of {readings} each; 99 % intervals"
     print_table(("", "LRS", "HRS"), rows, title=title)
 
 

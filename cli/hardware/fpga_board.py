@@ -132,6 +132,9 @@ def run(
             host, faulty, config, inputs, board=spec.name, read_errors=held.reads,
             progress=lambda done, total: tell(what, done, total),
         )  # fmt: skip
+    if result.cycles > result.predicted_cycles:
+        more = result.cycles - result.predicted_cycles
+        note(f"{more:,} cycles more than predicted: a result that is stored takes a cycle of the link's buffer")
     show(result.to_json(), as_json)
 
 

@@ -274,8 +274,8 @@ class Trials:
     confidence: Annotated[
         float | None,
         typer.Option(
-            "--confidence", metavar="PERCENT", help="How surely, with --half-width.", show_default="99",
-            rich_help_panel=ERRORS,
+            "--confidence", metavar="PERCENT", show_default="99", rich_help_panel=ERRORS,
+            help="How surely, with --half-width; tables keep intervals of 95 %.",
         ),
     ] = None  # fmt: skip
     against: Annotated[

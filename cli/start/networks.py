@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oxnor.cli.console import note, print_json, print_table
+from oxnor.cli.console import in_options, note, print_json, print_table
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, pictures
 from oxnor.cli.options.engine import Engine
@@ -94,7 +94,7 @@ def info(
         *((key, ", ".join(f"{k} {v}" for k, v in structure[key].items())) for key in ("decision", "encoder")
           if key in structure),
     ]  # fmt: skip
-    print_table(("", ""), rows + facts(description["info"]), left=2)
+    print_table(("", ""), rows + [(name, in_options(text)) for name, text in facts(description["info"])], left=2)
     if explain:
         _print_explanation(description["explanation"])
 

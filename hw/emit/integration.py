@@ -24,8 +24,8 @@ from oxnor.models.networks.binarized import Network
 from .readme import needed_macros, readme
 from .verilog import Description
 
-#: Images of the example benches.
-IMAGES = 16
+#: Images of the example benches; of slow engines as many fewer, at least 2, as keep the benches to so many cycles.
+IMAGES, BENCH_CYCLES = 16, 250_000
 #: Clock period of the constraints, in ns: chosen.
 PERIOD_NS = 10.0
 #: What the example bench connects to the engine's inputs; every other input is tied to 0.
@@ -40,12 +40,22 @@ _DRIVEN = {
 }  # fmt: skip
 
 
-def example_images(network: Network) -> NDArray[np.bool_]:
-    """Return the bits of the example images, shape (IMAGES, n_in): digits if they fit, else drawn ones."""
+def bench_cycles(sidecar: Description, images: int) -> int:
+    """Return the clock cycles in which an engine answers so many images."""
+    return sidecar["latency"] + (images - 1) * max(sidecar["initiation_interval"], sidecar["stream"]["beats"])
+
+
+def example_count(sidecar: Description) -> int:
+    """Return how many images the example benches of an engine have."""
+    return next((n for n in range(IMAGES, 2, -1) if bench_cycles(sidecar, n) <= BENCH_CYCLES), 2)
+
+
+def example_images(network: Network, images: int = IMAGES) -> NDArray[np.bool_]:
+    """Return the bits of the example images, shape (images, n_in): digits if they fit, else drawn ones."""
     if network.input_rule.features(network.n_in) == 784 and not network.input_rule.signs:
-        return golden.binarize(network, load_mnist("test")[0][:IMAGES])
+        return golden.binarize(network, load_mnist("test")[0][:images])
     g = stream("vectors", seed=0, layer=0, trial=0)
-    return g.integers(0, 2, size=(IMAGES, network.n_in), dtype=np.uint8).astype(bool)
+    return g.integers(0, 2, size=(images, network.n_in), dtype=np.uint8).astype(bool)
 
 
 def beats(bits: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
@@ -161,25 +171,27 @@ def write_package(
     flow : str
         Folder of an open flow's configuration, "" if there is none.
     """
-    bits = example_images(network)
+    images = example_count(sidecar)
+    bits, cycles = example_images(network, images), bench_cycles(sidecar, images)
     expected = devices.scores(bits) if devices else golden.scores(network, bits, converters=config.converters)
-    limit = 8 * (sidecar["latency"] + IMAGES * (sidecar["initiation_interval"] + config.beats)) + 1000
+    limit = 8 * (sidecar["latency"] + images * (sidecar["initiation_interval"] + config.beats)) + 1000
     needed = needed_macros(config, sidecar)
     values = {
         "MACROS": f"// {needed}\n" if needed else "", "SAYS": f'    $display("{needed}");\n' if needed else "",
         "WARNS": f"    print({needed!r})\n" if needed else "",
-        "TOP": sidecar["top"], "WIDTH": config.stream_width, "RESULT": config.result_width, "BEATS": config.beats,
-        "IMAGES": IMAGES, "LIMIT": limit, "MAGIC": f"{MAGIC:08X}", "PORTS": _connections(sidecar["ports"]),
+        "PROGRESS": max(10_000, cycles // 20), "TOP": sidecar["top"], "WIDTH": config.stream_width,
+        "RESULT": config.result_width, "BEATS": config.beats, "IMAGES": images, "LIMIT": limit,
+        "MAGIC": f"{MAGIC:08X}", "PORTS": _connections(sidecar["ports"]),
     }  # fmt: skip
     write_text(directory / "examples" / "bench.sv", _filled("bench.sv", values))
     if slave := sidecar.get("wishbone"):
         words = config.beats * -(-config.stream_width // 32) + -(-config.result_width // 32)
         # An access takes 8 cycles at most; a result is asked for again and again while it is not there.
-        limit = IMAGES * (24 * words + 8 * sidecar["latency"] + 100)
+        limit = images * (24 * words + 8 * sidecar["latency"] + 100)
         outer = {"TOP": slave["top"], "PORTS": _connections(slave["ports"]), "LIMIT": limit}
         outer |= {"IMAGE": f"{slave['image']:X}", "ANSWER": f"{slave['result']:X}", "STREAM": f"{slave['stream']:X}"}
         write_text(directory / "examples" / "bench_wishbone.sv", _filled("bench_wishbone.sv", values | outer))
     write_text(directory / "examples" / "test_engine.py", _filled("test_engine.py", values))
     write_text(directory / "examples" / "images.mem", hex_lines(beats(bits, config.stream_width)))
     write_text(directory / "examples" / "expected.mem", hex_lines(results(expected, config)))
-    write_text(directory / "README.md", readme(network, config, sidecar, core_name(sidecar), IMAGES, flow))
+    write_text(directory / "README.md", readme(network, config, sidecar, core_name(sidecar), images, cycles, flow))

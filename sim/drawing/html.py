@@ -87,7 +87,8 @@ def _text(key: str, value: Any) -> str:
             f"{k} ({_text(k, v)})" if isinstance(v, Mapping) else f"{k} {_text(k, v)}" for k, v in value.items()
         )
     if isinstance(value, list | tuple):
-        return "-".join(map(str, value))
+        # Sizes as in the name of a shape; texts are sentences.
+        return ("; " if any(isinstance(v, str) for v in value) else "-").join(map(str, value))
     if isinstance(value, float) and 0 < value <= 1 and "accuracy" in key:
         return f"{100 * value:.2f} %"
     return "none" if value is None else str(value)

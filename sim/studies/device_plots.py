@@ -152,7 +152,7 @@ def draw_fit(axes: Any, colours: Colours, fit: Fit | AgedFit) -> None:
     axes.set_xscale("log")
     axes.set(xlabel="resistance (ohm)", ylabel="normal quantile of the rank (sigmas)")
     axes.grid(True, lw=0.5, alpha=0.4)
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")  # below the points, which rise
 
 
 def _draw_states(axes: Any, colours: Colours, fit: Fit, age: str, *, last: bool) -> None:

@@ -116,7 +116,7 @@ def test_fit_and_its_preset(place):
     assert again["error_rates"] == told["error_rates"]
     assert again["preset"]["numbers"]["lrs_median"]["tag"] == "measured"
     text = run("fit", "r.csv").stdout
-    for part in ("from device to device", "p-value of normality", "100 devices of 4 to 4 readings"):
+    for part in ("from device to device", "p-value of normality", "100 devices of 4 readings each"):
         assert part in text
 
 

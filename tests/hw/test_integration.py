@@ -13,7 +13,7 @@ from helpers.convolutions import Conv, random_conv_network
 from helpers.packages import bench_text, environment, two_engines
 
 from oxnor.hw.emit.generate import generate
-from oxnor.hw.emit.integration import IMAGES, example_images
+from oxnor.hw.emit.integration import IMAGES, example_count, example_images
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models import golden, zoo
@@ -200,6 +200,11 @@ def test_vectors_are_the_golden_models(engine, random_network):
         for k, s in enumerate(scores):
             found = word >> layout["class_width"] + k * layout["score_width"] & (1 << layout["score_width"]) - 1
             assert found == int(s) & (1 << layout["score_width"]) - 1
+
+
+@pytest.mark.parametrize(("latency", "interval", "images"), [(216, 64, 16), (16_211, 11_784, 16), (170_886, 47_136, 2), (10**6, 10**6, 2)])
+def test_slow_engines_have_fewer_images(latency, interval, images):
+    assert example_count({"latency": latency, "initiation_interval": interval, "stream": {"beats": 1}}) == images
 
 
 def test_digits_are_digits():

@@ -309,10 +309,11 @@ def test_page_loads_nothing_and_escapes_texts():
 
 def test_facts_are_flat():
     params = {"lr": 0.1, "teacher": {"epochs": 3}}
-    card = {"test_accuracy": 0.9312, "hidden": [64, 64], "training": {"seed": 1, "note": None, "params": params}}
+    card = {"test_accuracy": 0.9312, "hidden": [64, 64], "notes": ["one", "two"], "training": {"seed": 1, "note": None, "params": params}}
     assert facts(card) == [
         ("test accuracy", "93.12 %"),
         ("hidden", "64-64"),
+        ("notes", "one; two"),
         ("training: seed", "1"),
         ("training: note", "none"),
         ("training: params", "lr 0.1, teacher (epochs 3)"),
