@@ -124,8 +124,9 @@ def bench_weights(shape: Sequence[int], images: NDArray) -> list[Row]:
         layers: list[Any] = []
         for k, (n_in, n_out) in enumerate(pairwise(shape)):
             weights = g.random((n_out, n_in * weight_bits)) < 0.5
-            more = {"planes": levels.bit_length() if k else 1, "weight_bits": weight_bits}
-            most = n_in * weight_bits * (2 ** more["planes"] - 1)
+            planes = levels.bit_length() if k else 1
+            more: dict[str, Any] = {"planes": planes, "weight_bits": weight_bits}
+            most = n_in * weight_bits * (2**planes - 1)
             cuts = np.sort(g.integers(most // 2 - 20, most // 2 + 20, (n_out, levels)), axis=1)
             is_last = k == len(shape) - 2
             layers.append(ScoreLayer(weights, **more) if is_last else DenseLayer(weights, cuts, **more))

@@ -152,8 +152,8 @@ class ConvLayer(HiddenLayer):
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:  # noqa: D102
         window = Window(**{f.name: sizes[f.name] for f in dataclasses.fields(Window)})
         pool = [sizes[name] for name in _POOL]
-        bits = {name: sizes[name] for name in ("planes", "weight_bits")}
-        return cls(**arrays, window=window, pool=Pool(*pool) if any(pool) else None, **bits)
+        held = Pool(*pool) if any(pool) else None
+        return cls(**arrays, window=window, pool=held, planes=sizes["planes"], weight_bits=sizes["weight_bits"])
 
     @property
     def label(self) -> str:  # noqa: D102
