@@ -18,6 +18,7 @@ from oxnor.models.analog.trainable import (
 )
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
+from oxnor.sim.studies.converter_curves import learning, learning_plot
 
 
 def test_an_ideal_converter_is_ideal():
@@ -92,3 +93,12 @@ def test_a_network_takes_one():
     }
     assert accuracy["trained"] > accuracy["max"] + 0.3
     assert accuracy["lloyd-max"] > accuracy["max"] + 0.5
+
+
+def test_curves_of_learning():
+    result = learning(converters=2, samples=(0, 200, 2000), seed=1)
+    assert result.enob.shape == (3, 2)
+    assert (result.enob[0] < 3).all()
+    assert (result.enob[2] > 3.5).all()
+    assert quality(result.before).enob == pytest.approx(result.enob[0])
+    assert "effective bits" in learning_plot(result).svg()
