@@ -78,7 +78,9 @@ class Engine(Unit):
         m = Module()
         config = self.config
         first = config.layers[0]
-        assembler: FrameAssembler | ImageBuffer = FrameAssembler(config.n_in, config.stream_width)
+        assembler: FrameAssembler | ImageBuffer = FrameAssembler(
+            config.n_in, config.stream_width, config.gates_clocks
+        )
         if first.window:
             assembler = ImageBuffer(first.pixels_in, first.pixel_bits, config.stream_width)
         place(m, platform, "assembler", assembler)
@@ -191,7 +193,8 @@ class Engine(Unit):
         unsure = None
         if min_margin is not None:
             unsure = delivered & self.m_axis_tdata[self.config.class_width + self.config.margin_bits]
-        values |= count_events(m, lite, INDEX, Events(entered, assembler.dropped, delivered, waits, unsure))
+        events = Events(entered, assembler.dropped, delivered, waits, unsure)
+        values |= count_events(m, lite, INDEX, events, in_parts=self.config.gates_clocks)
         refused: list[Value] = []
         if min_margin is not None:
             values |= self._kept(m, lite, busy, {"MIN_MARGIN": min_margin}, refused)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from amaranth.hdl import Module, Signal, ValueLike
+from amaranth.hdl import Cat, Module, Signal, Value, ValueLike
 
 from oxnor.hw.blocks.axi_lite import AxiLite
 from oxnor.hw.interface.registers import MAGIC
@@ -60,7 +60,42 @@ class Events:
     unsure: ValueLike | None = None
 
 
-def count_events(m: Module, lite: AxiLite, index: Mapping[str, int], events: Events) -> dict[str, ValueLike]:
+#: Bits of the parts of a wide counter, the lowest first; what is left is one more.
+COUNTER_PARTS = (4, 12)
+
+
+def count_in_parts(m: Module, name: str, width: int, happened: Value, clear: Value) -> Value:
+    """Return a counter whose higher parts have an enable of their own: most cycles change its lowest part alone.
+
+    Each part but the last has a register that says whether all its bits are 1, so that no carry passes through it.
+
+    Parameters
+    ----------
+    m : Module
+    name : str
+    width : int
+        Bits.
+    happened : Value
+        Count in this cycle.
+    clear : Value
+        Start again from 0, which wins.
+    """
+    sizes = [*COUNTER_PARTS, width - sum(COUNTER_PARTS)]
+    parts, carry = [], happened
+    for k, size in enumerate(sizes):
+        part, full = Signal(size, name=f"{name}_{k}"), Signal(name=f"{name}_{k}_full")
+        with m.If(carry):
+            m.d.sync += [part.eq(part + 1), full.eq(part == (1 << size) - 2)]
+        with m.If(clear):
+            m.d.sync += [part.eq(0), full.eq(0)]
+        parts.append(part)
+        carry = carry & full
+    return Cat(*parts)
+
+
+def count_events(
+    m: Module, lite: AxiLite, index: Mapping[str, int], events: Events, *, in_parts: bool = False
+) -> dict[str, ValueLike]:
     """Count what happens in an engine, and its clock cycles, until CONTROL bit 0 is written.
 
     Parameters
@@ -72,6 +107,8 @@ def count_events(m: Module, lite: AxiLite, index: Mapping[str, int], events: Eve
     index : mapping
         Their numbers by name.
     events : Events
+    in_parts : bool
+        Whether counters are in parts, for gated clocks.
 
     Returns
     -------
@@ -80,11 +117,14 @@ def count_events(m: Module, lite: AxiLite, index: Mapping[str, int], events: Eve
     """
     clear = lite.written[index["CONTROL"]] & lite.value_written[0]
 
-    def counter(name: str, event: ValueLike, width: int = 32) -> Signal:
-        count = Signal(width, name=name)
+    def counter(name: str, event: ValueLike, width: int = 32) -> Value:
         # The events end long paths, the ready of the last layer to that of the first: they are counted one cycle later.
         happened = Signal(name=f"{name}_event")
-        m.d.sync += [happened.eq(event), count.eq(count + happened)]
+        m.d.sync += happened.eq(event)
+        if in_parts:
+            return count_in_parts(m, name, width, happened, clear)
+        count = Signal(width, name=name)
+        m.d.sync += count.eq(count + happened)
         with m.If(clear):
             m.d.sync += count.eq(0)
         return count

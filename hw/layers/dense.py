@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -15,6 +15,9 @@ from oxnor.hw.params.streams import VectorStream
 from .arrays import ARRAYS
 from .options import NO_OPTIONS, OptionalPorts
 from .pool import encoded
+
+#: Bits of a block of outputs that is clocked at once, where clocks are gated.
+BLOCK_BITS = 8
 
 
 class Dense(Unit):
@@ -103,14 +106,37 @@ class Dense(Unit):
         if not self.stream_out.from_register:
             m.d.comb += [self.o.valid.eq(array.valid & array.last_slice), self.o.payload.eq(Cat(*fires))]
             return m
-        # The bits of a pass are shifted in from the top: after the last pass neuron n is bit n.
-        bits = Signal(c.passes * c.groups * c.neuron_bits, reset_less=True)
         with m.If(en):
             m.d.sync += self.o.valid.eq(array.valid & array.last_slice & array.last_pass)
-            with m.If(array.valid & array.last_slice):
-                m.d.sync += bits.eq(Cat(bits[c.groups * c.neuron_bits :], *fires))
-        m.d.comb += self.o.payload.eq(bits)
+        m.d.comb += self.o.payload.eq(self._collected(m, en & array.valid & array.last_slice, array.first_pass, fires))
         return m
+
+    def _collected(self, m: Module, shifts: Value, is_first: Value, fires: list[Value]) -> Value:
+        """Return the bits of all passes, where `shifts` says that those of one come.
+
+        They are shifted in from the top: after the last pass neuron n is bit n. With gated clocks the register is in
+        blocks of some passes, of which one shifts.
+        """
+        c = self.config
+        width = c.groups * c.neuron_bits
+        block = c.passes
+        if c.gates_clocks:
+            block = 1 << max(0, (BLOCK_BITS // width).bit_length() - 1)
+        starts = range(0, c.passes, block)
+        bits = [Signal((min(k + block, c.passes) - k) * width, name=f"bits{n}", reset_less=True)
+                for n, k in enumerate(starts)] if len(starts) > 1 else [
+                    Signal(c.passes * width, name="bits", reset_less=True)]  # fmt: skip
+        shifted = [shifts] * len(bits)
+        if len(bits) > 1:
+            pass_, next_pass = Signal(range(c.passes), name="pass_"), Signal(range(c.passes), name="next_pass")
+            m.d.comb += pass_.eq(Mux(is_first, 0, next_pass))
+            with m.If(shifts):
+                m.d.sync += next_pass.eq(pass_ + 1)
+            shifted = [shifts & (pass_ // block == n) for n in range(len(bits))]
+        for part, here in zip(bits, shifted, strict=True):
+            with m.If(here):
+                m.d.sync += part.eq(Cat(part[width:], *fires))
+        return Cat(*bits)
 
     def _output(self, fire: Value, lowest: Value) -> Value:
         """Return what leaves the layer of a neuron: its bit planes, or what the pooling needs of it."""

@@ -131,7 +131,9 @@ class SynapseArray(Unit):
                 if memory:
                     m.d.sync += at_end.eq(c.reads == 1)
                 else:
-                    m.d.sync += [x.eq(self._last_plane_first(c.slices * width)), at_end.eq(c.reads == 1)]
+                    m.d.sync += at_end.eq(c.reads == 1)
+                    with m.If(offered if c.gates_clocks else 1):
+                        m.d.sync += x.eq(self._last_plane_first(c.slices * width))
             with m.Else():
                 m.d.sync += row.eq(row + 1)
                 if not memory:

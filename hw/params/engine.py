@@ -178,6 +178,11 @@ class EngineConfig:
         return tuple(k for k, layer in enumerate(self.layers) if layer.macro.has_devices)
 
     @property
+    def gates_clocks(self) -> bool:
+        """Whether registers are made for gated clocks, as its layers are."""
+        return any(layer.gates_clocks for layer in self.layers)
+
+    @property
     def has_windows(self) -> bool:
         """Whether any layer is a convolution."""
         return any(layer.window for layer in self.layers)
@@ -236,7 +241,7 @@ class EngineConfig:
                 del layer["macro_kind"]
             elif layer["macro_kind"] in DIGEST_NAMES:
                 layer["macro_kind"] = DIGEST_NAMES[layer["macro_kind"]]
-            for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory"):
+            for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory", "gates_clocks"):
                 if not layer[option]:
                     del layer[option]
             if not layer["converter_bits"]:

@@ -77,6 +77,9 @@ class LayerConfig:
         Whether the pooling takes the smallest value of some channels.
     in_memory : bool
         Whether a vector that comes pixel by pixel is kept in a memory instead of a register: a read takes one pixel.
+    gates_clocks : bool
+        Wide registers are written part by part, and only when they must be: for standard cells, where the clock of a
+        register that holds can be gated.
     sense_latency : int
         Cycles that a macro takes to sense a row. Its sense amplifiers are busy meanwhile, so there is one read in so
         many cycles; row and inputs stay as they are. Of macros that are asked cell by cell: cycles of an access, at
@@ -111,6 +114,7 @@ class LayerConfig:
     pool: Pool | None = None
     has_lowest: bool = False
     in_memory: bool = False
+    gates_clocks: bool = False
     sense_latency: int = 1
     weight_bits: int = 1
     converter_bits: int = 0
@@ -388,6 +392,7 @@ class LayerConfig:
             macro_kind=options.macro_kind,
             pipelined=target.pipelined,
             split_sums=target.split_sums,
+            gates_clocks=target.gates_clocks,
             dataflow=options.dataflow,
             planes=layer.planes,
             levels=layer.levels if isinstance(layer, HiddenLayer) else 1,

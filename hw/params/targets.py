@@ -25,7 +25,7 @@ class Target:
         Macros that a network with convolutions may take; 0 if there is no such limit.
     macros_spare : float
         Without it, how many times the macros that hold its weights; 0 takes as many as make it faster.
-    pipelined, split_sums : bool
+    pipelined, split_sums, gates_clocks : bool
         As in :class:`oxnor.hw.params.layer.LayerConfig`.
     admits_at_intervals : bool
         As in :class:`oxnor.hw.params.engine.EngineConfig`.
@@ -40,6 +40,7 @@ class Target:
     macros_spare: float = 0.0
     pipelined: bool = False
     split_sums: bool = False
+    gates_clocks: bool = False
     admits_at_intervals: bool = False
 
 
@@ -55,6 +56,8 @@ TARGETS = {
         rows=512, cols=36, reads_max=64, stream_width=32, with_scores=False, macros_max=200, pipelined=True,
         admits_at_intervals=True,
     ),
-    "asic": Target(rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True, macros_spare=1.3),
+    "asic": Target(
+        rows=64, cols=64, reads_max=64, stream_width=64, with_scores=True, macros_spare=1.3, gates_clocks=True,
+    ),
 }
 DEFAULT_TARGET = next(iter(TARGETS))

@@ -25,6 +25,8 @@ class FrameAssembler(Unit):
         Bits of an image.
     width : int
         Bits of a beat; bit i of the image is bit i % width of beat i // width.
+    by_beats : bool
+        Write each beat to its place, with an enable of its own, instead of shifting the image.
 
     Members
     -------
@@ -36,14 +38,15 @@ class FrameAssembler(Unit):
         A frame of the wrong length has ended in this cycle.
     """
 
-    def __init__(self, n_in: int, width: int):
+    def __init__(self, n_in: int, width: int, by_beats: bool = False):
         self.n_in = n_in
         self.width = width
+        self.by_beats = by_beats
         super().__init__(axi_stream_in(width) | {"o": Out(stream.Signature(n_in)), "dropped": Out(1)})
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        return f"oxnor_frame_assembler_{self.n_in}_{self.width}"
+        return f"oxnor_frame_assembler_{self.n_in}_{self.width}{'_b' * self.by_beats}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -61,7 +64,13 @@ class FrameAssembler(Unit):
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.tvalid & self.tready):
-            m.d.sync += bits.eq(Cat(bits[self.width :], self.tdata))
+            if self.by_beats:
+                # Of a frame that goes on too long, which is dropped, the last place is written again and again.
+                for k in range(beats):
+                    with m.If(beat == k):
+                        m.d.sync += bits.word_select(k, self.width).eq(self.tdata)
+            else:
+                m.d.sync += bits.eq(Cat(bits[self.width :], self.tdata))
             with m.If(self.tlast):
                 m.d.sync += [beat.eq(0), too_long.eq(0), self.o.valid.eq(right)]
             with m.Elif(beat == beats - 1):

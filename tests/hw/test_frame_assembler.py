@@ -60,20 +60,24 @@ def frames(n_in, width, lengths, seed):
 
 
 @pytest.mark.parametrize(("pause_in", "pause_out"), [(0, 0), (0.5, 0), (0, 0.7), (0.4, 0.4)])
+@pytest.mark.parametrize("by_beats", [False, True])
 @pytest.mark.parametrize(("n_in", "width"), [(37, 8), (16, 8), (8, 8), (5, 8)])
-def test_right_frames_pass_and_wrong_ones_are_counted(n_in, width, pause_in, pause_out):
+def test_right_frames_pass_and_wrong_ones_are_counted(n_in, width, pause_in, pause_out, by_beats):
     right = -(-n_in // width)
     g = np.random.default_rng(n_in)
     lengths = [int(v) for v in g.choice([right, right, right, 1, right + 1, 3 * right + 2, max(1, right - 1)], 60)]
     beats, images = frames(n_in, width, lengths, n_in)
-    taken, _, dropped = drive(FrameAssembler(n_in, width), beats, pause_in=pause_in, pause_out=pause_out, seed=3)
+    taken, _, dropped = drive(
+        FrameAssembler(n_in, width, by_beats), beats, pause_in=pause_in, pause_out=pause_out, seed=3
+    )
     assert taken == images
     assert len(dropped) == len(lengths) - len(images)
 
 
+@pytest.mark.parametrize("by_beats", [False, True])
 @pytest.mark.parametrize(("n_in", "width"), [(37, 8), (8, 8)])
-def test_frames_follow_each_other_without_a_gap(n_in, width):
+def test_frames_follow_each_other_without_a_gap(n_in, width, by_beats):
     beats, images = frames(n_in, width, [-(-n_in // width)] * 20, 1)
-    taken, when, _ = drive(FrameAssembler(n_in, width), beats, pause_in=0, pause_out=0, seed=1)
+    taken, when, _ = drive(FrameAssembler(n_in, width, by_beats), beats, pause_in=0, pause_out=0, seed=1)
     assert taken == images
     assert set(np.diff(when)) == {-(-n_in // width)}
