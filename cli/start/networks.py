@@ -88,6 +88,7 @@ def info(
         ("result", f"{structure['result']['width']} bits"),
         *((key.replace("_", " "), cycles_text(structure, key)) for key in ("latency", "initiation_interval")
           if key in structure),
+        *_silicon_rows(description.get("silicon")),
         ("digest", description["digest"]),
         *((key.replace("_", " "), _short(description[key]))
           for key in ("input_threshold", "input_rule", "view", "data_set", "classes") if key in description),
@@ -97,6 +98,21 @@ def info(
     print_table(("", ""), rows + [(name, in_options(text)) for name, text in facts(description["info"])], left=2)
     if explain:
         _print_explanation(description["explanation"])
+
+
+def _silicon_rows(silicon: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return energy, area and clock, if they are shipped for this engine; `oxnor energy` explains them."""
+    if silicon is None:
+        return []
+    low, high = silicon["rram_nj"]
+    digital, area = 1e-3 * silicon["digital_pj"], silicon["digital_mm2"]
+    energy = f"{digital:.2f} nJ digital; with macros {low:.1f} to {high:.1f} of RRAM, {silicon['sram_nj'][0]:.1f} of SRAM"
+    areas = f"{area:.3f} mm2 digital; with macros {silicon['rram_mm2']:.2f} of RRAM, {silicon['sram_mm2']:.2f} of SRAM"
+    return [
+        ("energy an image", energy),
+        ("area", areas),
+        ("clock", f"{silicon['clock_mhz']:.0f} MHz in {silicon['technology']}: see oxnor energy"),
+    ]
 
 
 def _print_explanation(found: Explanation) -> None:

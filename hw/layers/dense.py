@@ -106,37 +106,38 @@ class Dense(Unit):
         if not self.stream_out.from_register:
             m.d.comb += [self.o.valid.eq(array.valid & array.last_slice), self.o.payload.eq(Cat(*fires))]
             return m
+        collected = self._blocks()
         with m.If(en):
             m.d.sync += self.o.valid.eq(array.valid & array.last_slice & array.last_pass)
-        m.d.comb += self.o.payload.eq(self._collected(m, en & array.valid & array.last_slice, array.first_pass, fires))
+            with m.If(array.valid & array.last_slice):
+                self._collect(m, collected, array.first_pass, fires)
+        m.d.comb += self.o.payload.eq(Cat(*collected) if len(collected) > 1 else collected[0])
         return m
 
-    def _collected(self, m: Module, shifts: Value, is_first: Value, fires: list[Value]) -> Value:
-        """Return the bits of all passes, where `shifts` says that those of one come.
-
-        They are shifted in from the top: after the last pass neuron n is bit n. With gated clocks the register is in
-        blocks of some passes, of which one shifts.
-        """
+    def _blocks(self) -> list[Signal]:
+        """Return the registers that collect the bits of all passes: one, or with gated clocks one for some passes."""
         c = self.config
         width = c.groups * c.neuron_bits
-        block = c.passes
-        if c.gates_clocks:
-            block = 1 << max(0, (BLOCK_BITS // width).bit_length() - 1)
-        starts = range(0, c.passes, block)
-        bits = [Signal((min(k + block, c.passes) - k) * width, name=f"bits{n}", reset_less=True)
-                for n, k in enumerate(starts)] if len(starts) > 1 else [
-                    Signal(c.passes * width, name="bits", reset_less=True)]  # fmt: skip
-        shifted = [shifts] * len(bits)
-        if len(bits) > 1:
-            pass_, next_pass = Signal(range(c.passes), name="pass_"), Signal(range(c.passes), name="next_pass")
-            m.d.comb += pass_.eq(Mux(is_first, 0, next_pass))
-            with m.If(shifts):
-                m.d.sync += next_pass.eq(pass_ + 1)
-            shifted = [shifts & (pass_ // block == n) for n in range(len(bits))]
-        for part, here in zip(bits, shifted, strict=True):
-            with m.If(here):
-                m.d.sync += part.eq(Cat(part[width:], *fires))
-        return Cat(*bits)
+        block = 1 << max(0, (BLOCK_BITS // width).bit_length() - 1) if c.gates_clocks else c.passes
+        sizes = [min(block, c.passes - k) * width for k in range(0, c.passes, block)]
+        if len(sizes) == 1:
+            return [Signal(sizes[0], name="bits", reset_less=True)]
+        return [Signal(size, name=f"bits{k}", reset_less=True) for k, size in enumerate(sizes)]
+
+    def _collect(self, m: Module, blocks: list[Signal], is_first: Value, fires: list[Value]) -> None:
+        """Shift the bits of a pass in from the top, where they belong: after the last pass neuron n is bit n."""
+        c = self.config
+        width = c.groups * c.neuron_bits
+        if len(blocks) == 1:
+            m.d.sync += blocks[0].eq(Cat(blocks[0][width:], *fires))
+            return
+        low = (len(blocks[0]) // width).bit_length() - 1  # a block has a power of two of passes
+        pass_, next_pass = Signal(range(c.passes), name="pass_"), Signal(range(c.passes), name="next_pass")
+        m.d.comb += pass_.eq(Mux(is_first, 0, next_pass))
+        m.d.sync += next_pass.eq(pass_ + 1)
+        for k, block in enumerate(blocks):
+            with m.If(pass_[low:] == k):
+                m.d.sync += block.eq(Cat(block[width:], *fires))
 
     def _output(self, fire: Value, lowest: Value) -> Value:
         """Return what leaves the layer of a neuron: its bit planes, or what the pooling needs of it."""

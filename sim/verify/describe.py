@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.spiking import SpikingNetwork
+from oxnor.models.technology import engines
 
 
 def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
     """Return a network's layers and card, and the structure and timing of its engine.
 
     ``n_in`` of a layer are the synapses of a neuron, ``weight_bits`` to a weight if that is more than one. ``ranges``
-    has the least and the largest value of everything that it stores beside its weights.
+    has the least and the largest value of everything that it stores beside its weights. ``silicon`` has energy, area
+    and clock, if they are shipped for such an engine.
     """
     from oxnor.hw.emit.verilog import describe as engine
 
@@ -30,6 +34,7 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
         }
         for layer in network.layers
     ]
+    silicon = engines.find(network.digest, _with_bits(config).digest)
     return {
         "name": network.name,
         "shape": list(network.shape),
@@ -41,8 +46,16 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
         **network.data_header(),
         "layers": layers,
         "engine": engine(config),
+        **({"silicon": silicon} if silicon else {}),
         "info": dict(network.info),
     }
+
+
+def _with_bits(config: EngineConfig) -> EngineConfig:
+    """Return the structure under which energies are shipped: what is behind the ports of its macros does not count."""
+    if set(config.macro_kinds) != {"blackbox"}:
+        return config
+    return replace(config, layers=tuple(replace(layer, macro_kind=DEFAULT_MACRO) for layer in config.layers))
 
 
 def describe_spiking(network: SpikingNetwork, config: SpikingConfig) -> dict[str, Any]:
