@@ -123,6 +123,12 @@ def _print(r: dict[str, Any]) -> None:
         f" golden model. Changes of {gates['counted']:,.0f} images are counted. Delays: {r['timing']['tool']}.\n"
     )
     print_table(("an image", "with RRAM", "with SRAM"), _kinds(r))
+    rram = r["rram"]
+    offset = "is not simulated: oxnor device circuit"
+    if rram["offset_sd"] is not None:
+        offset = "has a standard deviation of {:.3f} and {:.3f} in ln R for x = 1 and 0".format(*rram["offset_sd"])
+    say(f"RRAM macro {rram['name']}: {rram['supply_v']:g} V, a precharge of {rram['precharge_ns']:g} ns, at which the"
+        f" offset of its amplifiers {offset}.")  # fmt: skip
     say(f"{_sentence(r['comparison'])} {r['precision']}, {r['node_nm']:g} nm; an XNOR and its addition are"
         f" {r['operations_per_xnor']} operations.\n")  # fmt: skip
     print_table(("not included", "pJ an image", "tag", "estimate from"),
@@ -152,6 +158,10 @@ def _kinds(r: dict[str, Any]) -> list[tuple[str, ...]]:
     rows += [(text, *(_range(f[name]) for f in both)) for name, text in names.items()]
     paths = r["timing"]
     rows.append(("longest path, ns", *(f"{paths[k]['ns']:.2f}" for k in ("rram", "sram"))))
+    if (second := paths["second"]) is not None:
+        rows.append((f"by {second['tool']}", *(f"{second[f'{k}_ns']:.2f}" for k in ("rram", "sram"))))
+    digital = paths["digital"]
+    rows.append(("without macros, ns", *2 * (f"{digital['ns']:.2f}",)))
     names = {
         "clock_mhz": "clock, MHz", "latency_us": "latency, us", "images_per_s": "images/s", "area_mm2": "area, mm2",
         "tops_per_mm2": "TOPS/mm2",

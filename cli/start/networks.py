@@ -106,7 +106,8 @@ def _silicon_rows(silicon: dict[str, Any] | None) -> list[tuple[str, str]]:
         return []
     low, high = silicon["rram_nj"]
     digital, area = 1e-3 * silicon["digital_pj"], silicon["digital_mm2"]
-    energy = f"{digital:.2f} nJ digital; with macros {low:.1f} to {high:.1f} of RRAM, {silicon['sram_nj'][0]:.1f} of SRAM"
+    sram = silicon["sram_nj"][0]
+    energy = f"{digital:.2f} nJ digital; with macros {low:.1f} to {high:.1f} of RRAM, {sram:.1f} of SRAM"
     areas = f"{area:.3f} mm2 digital; with macros {silicon['rram_mm2']:.2f} of RRAM, {silicon['sram_mm2']:.2f} of SRAM"
     return [
         ("energy an image", energy),

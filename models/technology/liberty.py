@@ -144,7 +144,7 @@ def _list_or_group(tokens: list[str], at: int, stack: list[Group]) -> int:
 
 
 class Table:
-    """A table of up to two indices, interpolated between its points and clamped at its ends.
+    """A table of up to two indices, interpolated between its points.
 
     Parameters
     ----------
@@ -173,21 +173,21 @@ class Table:
         self.first, self.second = indices
         self.values = values.reshape(len(indices[0]), len(indices[1]))
 
-    def at(self, first: float, second: float = 0.0) -> float:
-        """Return the value at (first, second)."""
-        i, u = _place(self.first, first)
-        j, w = _place(self.second, second)
+    def at(self, first: float, second: float = 0.0, *, beyond: bool = False) -> float:
+        """Return the value at (first, second); `beyond` its ends too, on a straight line, if that is asked for."""
+        i, u = _place(self.first, first, beyond)
+        j, w = _place(self.second, second, beyond)
         v = self.values
         rows = [(1 - w) * v[k, j] + w * v[k, min(j + 1, v.shape[1] - 1)] for k in (i, min(i + 1, v.shape[0] - 1))]
         return float((1 - u) * rows[0] + u * rows[1])
 
 
-def _place(index: NDArray[np.float64], x: float) -> tuple[int, float]:
-    if len(index) == 1 or x <= index[0]:
+def _place(index: NDArray[np.float64], x: float, beyond: bool) -> tuple[int, float]:
+    if len(index) == 1:
         return 0, 0.0
-    if x >= index[-1]:
-        return len(index) - 1, 0.0
-    k = int(np.searchsorted(index, x, "right")) - 1
+    if not beyond:
+        x = min(max(x, index[0]), index[-1])
+    k = min(max(int(np.searchsorted(index, x, "right")) - 1, 0), len(index) - 2)
     return k, float((x - index[k]) / (index[k + 1] - index[k]))
 
 

@@ -70,6 +70,8 @@ class Pin:
     is_output : bool
     capacitance : float
         pF.
+    capacitance_max : float
+        The largest that the file gives for it, for the latest time of a signal, pF.
     function : Expression or None
         Of an output.
     powers : tuple of Power
@@ -79,6 +81,7 @@ class Pin:
     name: str
     is_output: bool
     capacitance: float
+    capacitance_max: float
     function: Expression | None
     powers: tuple[Power, ...] = field(repr=False)
     arcs: tuple[Arc, ...] = field(repr=False)
@@ -256,8 +259,13 @@ def _pin(group: Group, name: str, library: Group, load: float) -> Pin | None:
         )
         for g in group.all("internal_power")
     )  # fmt: skip
+    capacitance = float(group.attributes.get("capacitance", 0)) * load
+    edges = [float(group.attributes.get(f"{edge}_capacitance", 0)) * load for edge in ("rise", "fall")]
+    for edge in ("rise", "fall"):
+        ends = group.numbers(f"{edge}_capacitance_range")
+        edges += [] if ends is None else [float(end) * load for end in ends]
     return Pin(
-        name, is_output, float(group.attributes.get("capacitance", 0)) * load,
+        name, is_output, capacitance, max(capacitance, *edges),
         parse(text) if is_output and text else None, powers, tuple(_arc(g, library) for g in group.all("timing")),
     )  # fmt: skip
 

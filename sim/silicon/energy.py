@@ -28,9 +28,12 @@ from .gates import LANES, GateRun, run_gates
 from .power import SLEW_NS, UnitPower, unit_powers
 from .program import Program, build_program
 from .report import EnergyReport, Excluded, Gates
+from .sta import find_sta, longest_paths
 from .synthesis import synthesize
 from .timing import longest_path
 
+#: Cells up to which OpenSTA, where it is installed, is asked too.
+STA_CELLS = 50_000
 #: Flip-flops to a buffer of a clock tree, for its estimate.
 CLOCK_FANOUT = 16
 
@@ -116,8 +119,9 @@ def execute(
     each, intervals = images_of_a_stream(timing, len(inputs.images))
     bits = golden.binarize(network, np.resize(inputs.images, (LANES * each, inputs.images.shape[1])))
     beats = pack_bytes(bits, config.stream_width).reshape(-1, config.stream_width // 8)
-    window = timing.latency, timing.latency + intervals * timing.initiation_interval
-    run = run_gates(netlist, program, beats, each, window, timing.cycles(each) + 1000)
+    interval = timing.initiation_interval
+    window = timing.latency, timing.latency + intervals * interval
+    run = run_gates(netlist, program, beats, each, window, timing.cycles(each) + 1000, interval)
     run = replace(run, activity=replace(run.activity, images=float(LANES * intervals)))
     return Executed(made.config, netlist, program, run, made.tool, _differences(network, config, bits, run))
 
@@ -178,7 +182,7 @@ def energy(
     arrays = tuple(sram_for(technology, y.rows, y.cols) for y in layers)
     timing = schedule(config)
     progress("the longest paths")
-    outputs = {"digital": None, "rram": rram.sense.top, "sram": max(a.macro.access_ns for a in arrays)}
+    outputs: dict[str, float | None] = {"digital": None, "rram": rram.sense.top, "sram": max(a.macro.access_ns for a in arrays)}
     images = len(done.run.words)
     gates = Gates(
         done.tool, options.clock_gating and bool(technology.cells.clock_gate), images, done.differ,
@@ -188,8 +192,17 @@ def energy(
         network.name, technology, library.voltage, library.temperature, rram, gates, tuple(units), layers,
         _reads(done, layers), timing.initiation_interval, timing.latency,
         {name: longest_path(done.netlist, library, ns) for name, ns in outputs.items()},
-        f"delay tables of {library.name}, no wires", arrays, _excluded(done, units, library, technology),
+        f"delay tables of {library.name}, no wires", _second(done, library, outputs), arrays,
+        _excluded(done, units, library, technology),
     )  # fmt: skip
+
+
+def _second(
+    done: Executed, library: Library, outputs: dict[str, float | None]
+) -> tuple[str, dict[str, float]] | None:
+    """Return OpenSTA's name and its longest paths in ns; None if it is not installed or the netlist is large."""
+    sta = find_sta() if len(done.netlist.cells) <= STA_CELLS else None
+    return None if sta is None else (sta.name, longest_paths(sta, done.netlist, library, outputs))
 
 
 def _reads(done: Executed, layers: tuple[LayerCounts, ...]) -> tuple[float, ...]:

@@ -76,8 +76,9 @@ class GateRun:
 
 
 def run_gates(
-    netlist: Netlist, program: Program, beats: NDArray[np.uint8], images: int, window: tuple[int, int], limit: int
-) -> GateRun:
+    netlist: Netlist, program: Program, beats: NDArray[np.uint8], images: int, window: tuple[int, int],
+    limit: int, tail: int,
+) -> GateRun:  # fmt: skip
     """Stream images through a netlist.
 
     Parameters
@@ -92,6 +93,8 @@ def run_gates(
         First cycle that is counted, from the first beat on, and the one after the last.
     limit : int
         Cycles after which a stream has failed.
+    tail : int
+        Cycles after the last result in which macros may still sense: for pixels that a pooling leaves out.
 
     Raises
     ------
@@ -125,8 +128,8 @@ def run_gates(
     )  # fmt: skip
     _run(
         values, program.operations, program.flops, program.gates, macros, weights, scratch,
-        np.array(list(single.values()), np.int32), ports["s_axis_tdata"], outputs, bits, an_image, window, limit,
-        (rises, falls), (flop_rises, flop_falls), gate_rises, reads, words, times, done,
+        np.array(list(single.values()), np.int32), ports["s_axis_tdata"], outputs, bits, an_image, window,
+        (limit, tail), (rises, falls), (flop_rises, flop_falls), gate_rises, reads, words, times, done,
     )  # fmt: skip
     if done.min() < images:
         raise InputError(f"the netlist gives {int(done.min())} of {images} results in {limit} cycles")
@@ -285,15 +288,15 @@ def _copy(target, source):
 
 @numba.njit(cache=True)
 def _run(
-    values, operations, flops, gates, ports, weights, scratch, single, data, outputs, bits, an_image, window, limit,
+    values, operations, flops, gates, ports, weights, scratch, single, data, outputs, bits, an_image, window, limits,
     changes, edges, gate_rises, reads, words, times, done,
 ):  # fmt: skip
     before, passed, coming, held, shown, pending = scratch
     at = np.zeros(times.shape[0], np.int64)
     nothing, everything = np.uint64(0), ~np.uint64(0)
     values[single[5]] = everything
-    moves = False
-    for t in range(-RESET_CYCLES, limit):
+    moves, rest = False, limits[1]
+    for t in range(-RESET_CYCLES, limits[0] + limits[1]):
         values[single[0]] = everything if t < 0 else nothing
         if t == 0 or moves:
             _drive(values, single, data, bits, at, an_image)
@@ -304,7 +307,8 @@ def _run(
             _count(values, before, (changes[0].shape[0], flops, gates), changes, edges, gate_rises, passed)
         _copy(before, values)
         moves, left = _take(values, single, outputs, at, words, times, done, t)
-        if left == 0 and t >= window[1]:
+        rest -= left == 0
+        if rest < 0 and t >= window[1]:
             break
         # The clock edge: everything takes what was there before it.
         _answer(values, ports[0], shown, held, pending)

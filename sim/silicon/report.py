@@ -127,6 +127,8 @@ class EnergyReport:
         Longest path of the digital part, and with macros of each kind.
     timing_tool : str
         What found them.
+    second : (str, dict of str to float) or None
+        What OpenSTA finds, in ns, if it was asked: its name, and the same paths.
     arrays : tuple of SramArray
         That take the place of each layer's macros.
     excluded : tuple of Excluded
@@ -145,6 +147,7 @@ class EnergyReport:
     latency: int
     paths: dict[str, Path] = field(repr=False)
     timing_tool: str
+    second: tuple[str, dict[str, float]] | None
     arrays: tuple[SramArray, ...] = field(repr=False)
     excluded: tuple[Excluded, ...] = field(repr=False)
 
@@ -298,6 +301,11 @@ class EnergyReport:
             "wake-up": e.wake,
         }
 
+    def _second(self) -> dict[str, Any] | None:
+        if self.second is None:
+            return None
+        return {"tool": self.second[0]} | {f"{name}_ns": ns for name, ns in self.second[1].items()}
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON-able dict."""
         g = self.gates
@@ -319,9 +327,13 @@ class EnergyReport:
                  "simulated": r}
                 for k, (y, r) in enumerate(zip(self.layers, self.reads, strict=True))
             ],
-            "timing": {"tool": self.timing_tool} | {name: p.to_json() for name, p in self.paths.items()},
+            "timing": {"tool": self.timing_tool, "second": self._second()}
+            | {name: p.to_json() for name, p in self.paths.items()},
             "interval": self.interval,
-            "rram": self.figures("rram"),
+            "rram": self.figures("rram") | {
+                "name": self.rram.name, "supply_v": self.rram.supply_v, "precharge_ns": self.rram.precharge_ns,
+                "offset_sd": None if self.rram.offset_sd is None else list(self.rram.offset_sd),
+            },
             "sram": self.figures("sram") | {"macros": [array.macro.name for array in self.arrays]},
             "comparison": self.comparison(),
             "standby": self.standby(),

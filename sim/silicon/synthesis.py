@@ -21,7 +21,7 @@ from oxnor.sim.verify.engines import generator_hash
 #: Delay that mapping aims at, in ps.
 PERIOD_PS = 4000
 #: Flip-flops with one enable from which on their clock is gated.
-GATED_FLOPS = 8
+GATED_FLOPS = 4
 _JSON, _VERILOG, _SCRIPT, _LIBERTY = "netlist.json", "netlist.v", "synthesis.ys", "cells.lib"
 #: A register that can be cleared becomes one whose enable also clears it, and that one a register and a gate before
 #: it: only plain registers with an enable have their clocks gated.
@@ -142,7 +142,9 @@ def synthesize(
     config = with_ports_alone(config)
     text = script(technology, gated and bool(technology.cells.clock_gate))
     library = liberty.text_of(technology.cells.typical)
-    described = [network.digest, config.digest, generator_hash(), text, yosys.name, technology.cells.driver,
+    driver = technology.cells.driver
+    loads = f"set_driving_cell {driver}\nset_load 10 [all_outputs]\n" if driver else ""
+    described = [network.digest, config.digest, generator_hash(), text, yosys.name, loads,
                  hashlib.sha256(library.encode()).hexdigest()]  # fmt: skip
     key = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:24]
     target = root / "sim" / f"gates-{key}"
@@ -154,8 +156,6 @@ def synthesize(
                 engine = work / "engine"
                 write_text(engine / _LIBERTY, library)
                 write_text(engine / _SCRIPT, text)
-                if technology.cells.driver:
-                    loads = f"set_driving_cell {technology.cells.driver}\nset_load 10 [all_outputs]\n"
-                    write_text(engine / "loads.txt", loads)
+                write_text(engine / "loads.txt", loads)
                 run_tool(yosys, [_SCRIPT], engine, "synthesis.log")
         return Synthesized(target / "engine", config, yosys.name, cached, cache.Lease(target))

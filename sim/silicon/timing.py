@@ -95,7 +95,7 @@ class _Walk:
         self.before: dict[tuple[int, int], tuple[int, int, Instance] | str] = {}
         for instance in netlist.cells:
             for pin in library.cells[instance.type].inputs:
-                self.load[instance.nets[pin.name][0]] += pin.capacitance
+                self.load[instance.nets[pin.name][0]] += pin.capacitance_max
 
     def start(self, net: int, ns: float, name: str) -> None:
         """Begin paths at a net."""
@@ -115,14 +115,14 @@ class _Walk:
                 if arc.related == cell.flop.clock and arc.type == "rising_edge":
                     for edge, table in enumerate(arc.delay):
                         if table is not None:
-                            self.at[net, edge] = max(self.at[net, edge], table.at(SLEW_NS, self.load[net]))
+                            self.at[net, edge] = max(self.at[net, edge], table.at(SLEW_NS, self.load[net], beyond=True))
                             self._slew(net, edge, arc, SLEW_NS)
                             self.before[net, edge] = instance.path
 
     def _slew(self, net: int, edge: int, arc: Arc, slew: float) -> None:
         table = arc.slew[edge]
         if table is not None:
-            self.slew[net, edge] = table.at(slew, self.load[net])
+            self.slew[net, edge] = table.at(slew, self.load[net], beyond=True)
 
     def pass_through(self, instance: Instance, cell: Cell) -> None:
         """Continue paths through a gate."""
@@ -138,7 +138,7 @@ class _Walk:
                         if begin == -np.inf:
                             continue
                         assert table is not None
-                        ns = begin + table.at(self.slew[source, before], self.load[net])
+                        ns = begin + table.at(self.slew[source, before], self.load[net], beyond=True)
                         if ns > self.at[net, edge]:
                             self.at[net, edge] = ns
                             self._slew(net, edge, arc, self.slew[source, before])
@@ -155,7 +155,8 @@ class _Walk:
                 if arc.type == "setup_rising":
                     for edge, table in enumerate(arc.delay):
                         if table is not None and self.at[net, edge] > -np.inf:
-                            yield self.at[net, edge] + table.at(SLEW_NS, self.slew[net, edge]), net, edge, instance.path
+                            setup = table.at(SLEW_NS, self.slew[net, edge], beyond=True)
+                            yield self.at[net, edge] + setup, net, edge, instance.path
 
     def at_macros(self) -> Iterator[tuple[float, int, int, str]]:
         """Yield the ends of paths at the inputs of macros."""

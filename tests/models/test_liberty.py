@@ -55,6 +55,7 @@ def test_tables_are_interpolated_and_clamped():
     library = liberty._groups('t (x) { index_1 ("1, 3"); index_2 ("10, 20"); values ("1, 2", "3, 6"); }')[0]
     table = liberty.Table(library, library)
     assert [table.at(*at) for at in ((1, 10), (2, 15), (3, 20), (0, 0), (9, 99))] == [1, 3, 6, 1, 6]
+    assert [table.at(*at, beyond=True) for at in ((1, 15), (5, 10), (1, 30), (1, 0))] == [1.5, 5, 3, 0]
 
 
 def test_the_shipped_cells():
@@ -81,6 +82,13 @@ def test_the_shipped_sram():
     # What the periphery of an RRAM macro takes at most is what is left of a read at no columns.
     columns = (figures[1].read_j - figures[3].read_j) / 48
     assert round(1e12 * (figures[1].read_j - 64 * columns), 1) == SHIPPED.rram[0].periphery.high
+
+
+def test_the_shipped_amplifiers_are_those_of_the_simulated_circuits():
+    reads = {rram.name: (rram.read.low, round(rram.sense.low, 2)) for rram in SHIPPED.rram}
+    assert reads == {"pcsa-1v8": (180.92, 0.68), "pcsa-1v8-settled": (193.63, 0.72), "pcsa-1v2": (75.67, 1.04)}
+    assert all(rram.read.tag == "simulated" and "oxnor device circuit --vdd" in rram.read.source for rram in SHIPPED.rram)
+    assert [round(sd, 4) for sd in SHIPPED.macro("pcsa-1v8-settled").offset_sd] == [0.0325, 0.0345]
 
 
 def test_spirit():
@@ -160,6 +168,8 @@ def test_a_technology_with_a_macro_of_ones_own(tmp_path):
         ('extends = "ihp-sg13g2"', "", "label must be given, or a technology that it extends"),
         ('"ihp-sg13g2"', '"sky130"', "extends must be one of ihp-sg13g2, not 'sky130'"),
         ("supply_v", "supply", "rram[0].supply must not be given"),
+        ('sense = {low = 2.0, unit = "ns", tag = "measured", source = "our chip"}', "",
+         "rram mine: read and sense must be given: no circuit of 1.2 V and 5 ns is shipped"),
     ],
 )
 def test_wrong_technologies(tmp_path, old, new, sentence):

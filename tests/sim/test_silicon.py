@@ -70,7 +70,7 @@ def test_a_wrong_gate_is_found(tiny, executed):
     each = len(executed.run.words) // LANES
     bits = np.resize(inputs.images >= 128, (LANES * each, 37))
     beats = pack_bytes(bits, config.stream_width).reshape(-1, 1)
-    again = run_gates(executed.netlist, broken, beats, each, (0, 1), 10_000)
+    again = run_gates(executed.netlist, broken, beats, each, (0, 1), 10_000, 0)
     assert np.any(again.words != executed.run.words)
 
 
@@ -91,6 +91,16 @@ def test_sums_are_what_is_printed(report):
             assert isclose(parts, 1e3 * r[kind]["nj_per_image"][end], rel_tol=1e-12)
     assert isclose(r["gates"]["area_mm2"], 1e-6 * sum(u["area_um2"] for u in r["units"]), rel_tol=1e-5)
     assert all(n["tag"] in ("measured", "simulated", "published", "chosen") and n["source"] for n in r["numbers"].values())
+
+
+def test_paths(report):
+    digital, rram, sram = (report.paths[name] for name in ("digital", "rram", "sram"))
+    assert digital.ns <= rram.ns <= sram.ns
+    assert report.with_sram.output_ns < sram.ns
+    assert report.clock_mhz("sram") == min(sram.mhz, 1e3 / report.with_sram.cycle_ns)
+    # OpenSTA is asked where it is installed.
+    for name, ns in report.second[1].items() if report.second else ():
+        assert isclose(ns, report.paths[name].ns, rel_tol=0.04), name
 
 
 def test_a_ranking_only_where_ranges_do_not_overlap(report):
@@ -134,7 +144,7 @@ def test_icarus_sees_the_same_changes(tiny, executed, tmp_path):
     images, beats = 4, config.beats
     one = pack_bytes(inputs.images[:images] >= 128, 8).reshape(-1, 1)
     window = 20, 60
-    run_of_one = run_gates(executed.netlist, executed.program, np.tile(one, (LANES, 1)), images, window, 10_000)
+    run_of_one = run_gates(executed.netlist, executed.program, np.tile(one, (LANES, 1)), images, window, 10_000, 0)
     used = {c.type for c in executed.netlist.cells}
     (tmp_path / "cells.v").write_text(cell_models(library, used))
     words = "".join(f"    beats[{k}] = 8'd{int(b)};\n" for k, b in enumerate(one[:, 0]))
@@ -193,7 +203,7 @@ def test_the_command(tiny, report, tmp_path, monkeypatch):
                  "RRAM takes", "1.5 pJ/row chosen given", "SPIRIT, synapses alone", "4.9 nJ an image"):
         assert part in words, part
     wrong = {
-        ("--rram", "x"): "--rram must be one of pcsa-1v8, pcsa-1v2, not 'x'",
+        ("--rram", "x"): "--rram must be one of pcsa-1v8, pcsa-1v8-settled, pcsa-1v2, not 'x'",
         ("--periphery", "-1"): "--periphery must be 0 pJ or more, not -1",
         ("--technology", "x"): "--technology must be one of ihp-sg13g2 or a .toml file, not 'x'",
         ("--programming",): "--programming must not be asked of an engine whose energy is computed",
