@@ -182,7 +182,8 @@ def energy(
     arrays = tuple(sram_for(technology, y.rows, y.cols) for y in layers)
     timing = schedule(config)
     progress("the longest paths")
-    outputs: dict[str, float | None] = {"digital": None, "rram": rram.sense.top, "sram": max(a.macro.access_ns for a in arrays)}
+    access = max(array.macro.access_ns for array in arrays)
+    outputs: dict[str, float | None] = {"digital": None, "rram": rram.sense.top, "sram": access}
     images = len(done.run.words)
     gates = Gates(
         done.tool, options.clock_gating and bool(technology.cells.clock_gate), images, done.differ,

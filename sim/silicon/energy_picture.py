@@ -61,7 +61,7 @@ def _engines(axes: Any, report: EnergyReport, colours: Mapping[str, str]) -> Non
         ]
         for part, pj, colour in parts:
             axes.bar(name, pj * 1e-3, bottom=bottom, color=colours[colour], width=0.6)
-            if pj > 0.05 * report.energy_pj(kind).high:
+            if pj > 0.08 * report.energy_pj(kind).high:
                 axes.annotate(part, (name, bottom + pj * 5e-4), ha="center", va="center", fontsize=8, color="white")
             bottom += pj * 1e-3
         total = report.energy_pj(kind)
