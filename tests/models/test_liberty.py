@@ -85,10 +85,12 @@ def test_the_shipped_sram():
 
 
 def test_the_shipped_amplifiers_are_those_of_the_simulated_circuits():
-    reads = {rram.name: (rram.read.low, round(rram.sense.low, 2)) for rram in SHIPPED.rram}
-    assert reads == {"pcsa-1v8": (180.92, 0.68), "pcsa-1v8-settled": (193.63, 0.72), "pcsa-1v2": (75.67, 1.04)}
+    reads = {"pcsa-1v8": (181, 0.681), "pcsa-1v8-settled": (193.6, 0.724), "pcsa-1v2": (75.7, 1.036)}
+    assert [rram.name for rram in SHIPPED.rram] == list(reads)
+    for rram in SHIPPED.rram:
+        assert np.allclose((rram.read.low, rram.sense.low), reads[rram.name], rtol=0.01), rram.name
     assert all(rram.read.tag == "simulated" and "oxnor device circuit --vdd" in rram.read.source for rram in SHIPPED.rram)
-    assert [round(sd, 4) for sd in SHIPPED.macro("pcsa-1v8-settled").offset_sd] == [0.0325, 0.0345]
+    assert np.allclose(SHIPPED.macro("pcsa-1v8-settled").offset_sd, (0.033, 0.035), rtol=0.07)
 
 
 def test_spirit():

@@ -2,31 +2,21 @@
 
 import json
 from dataclasses import replace
-from importlib import resources
 from math import isclose
-from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.cli import run
 from helpers.convolutions import Conv, random_conv_network
 
-from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
-from oxnor.models import golden, zoo
-from oxnor.models.base.bits import pack_bytes
-from oxnor.models.base.files import build_root
+from oxnor.models import zoo
 from oxnor.models.datasets.options import DataOptions
 from oxnor.models.technology import engines
 from oxnor.models.technology.technology import load
-from oxnor.sim.harness.loop import build_loop
-from oxnor.sim.runner import tops
-from oxnor.sim.silicon.cells import cell_models
 from oxnor.sim.silicon.energy import EnergyOptions, energy
-from oxnor.sim.silicon.gate_netlist import read_netlist
 from oxnor.sim.silicon.shipped import NETWORKS, entry
-from oxnor.sim.silicon.synthesis import synthesize
 from oxnor.sim.verify.inputs import Inputs, inputs_for
 
 TECHNOLOGY = load()
@@ -85,33 +75,6 @@ def test_the_study_of_before():
     }  # fmt: skip
     for name, wanted in study.items():
         assert np.allclose(units[name], wanted, rtol=0.05, atol=0.4), name
-
-
-@pytest.mark.slow
-@pytest.mark.cosim
-def test_a_thousand_digits_through_gates_in_verilator(tmp_path):
-    network = zoo.load("mnist-tfc")
-    config = asic(network)
-    made = synthesize(network, config, TECHNOLOGY, build_root(), gated=True)
-    library = TECHNOLOGY.library()
-    used = {c.type for c in read_netlist(made.json, config.top, library.cells).cells}
-    (tmp_path / "cells.sv").write_text(cell_models(library, used))
-    sidecar = json.loads((made.directory / "oxnor.json").read_text())
-    name, text = tops.registered_reset(sidecar["ports"], config.top)
-    (tmp_path / f"{name}.sv").write_text(text)
-    macro = Path(str(resources.files("oxnor.hw"))) / "rtl" / "rram_macro.sv"
-    loop = build_loop([tmp_path / f"{name}.sv", made.verilog, tmp_path / "cells.sv", macro], name, [], build_root())
-    bits = golden.binarize(network, inputs_for(network, DataOptions(images=1000)).images)
-    beats = pack_bytes(bits, 64).reshape(-1, 8)
-    last = (np.arange(1, len(beats) + 1) % config.beats == 0).astype(np.uint8)
-    np.concatenate([last[:, None], beats[:, ::-1]], axis=1).tofile(tmp_path / "beats.bin")
-    (tmp_path / "mem").symlink_to(made.directory / "mem")
-    looped = loop.run(tmp_path, 1000, 8, config.result_width // 8)
-    results = unpack_results(looped.words, sidecar["result"])
-    scores = golden.scores(network, bits)
-    assert np.array_equal(results.classes, golden.argmax(scores))
-    assert np.array_equal(results.scores, scores)
-    assert looped.times[-1] == schedule(config).cycles(1000)
 
 
 ENGINES = {
