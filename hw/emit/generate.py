@@ -22,6 +22,7 @@ from oxnor.models.networks.spiking import SpikingNetwork
 
 from . import librelane
 from .integration import constraints, core_file, write_package
+from .readme import spiking_readme
 from .spiking import emit_spiking_engine, write_spiking_images
 from .verilog import Description, Emitted, emit_engine
 
@@ -86,7 +87,7 @@ def generate(
         ``rtl/*.sv``, ``mem/*.mem``, ``oxnor_engine.f`` (file list), ``oxnor_engine.core`` (FuseSoC), ``oxnor.json``
         (sidecar), ``oxnor_engine.sdc`` (constraints), ``README.md`` (ports, registers) and ``examples/`` (benches with
         golden vectors) go here. A folder that this function wrote before is replaced in one step, and files of the
-        user's in it are kept. For a spiking network there are no README and no examples.
+        user's in it are kept. For a spiking network there are no examples.
     config : EngineConfig or SpikingConfig, optional
         Default: what its ``for_network`` gives.
     devices : DeviceDraw, optional
@@ -160,8 +161,11 @@ def _write_spiking(
         raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter="device")
     images = write_spiking_images(network, config, directory, verilog)
     emitted = emit_spiking_engine(config, directory / "rtl", verilog)
+    flow = librelane.FOLDER if verilog.flow else ""
     more = {"view": network.view, "seed": network.encoder.seed}
-    return _finish(emitted, _sidecar(network, emitted, images, more), directory)
+    sidecar = _sidecar(network, emitted, images, more)
+    write_text(directory / "README.md", spiking_readme(network, config, sidecar, flow))
+    return _finish(emitted, sidecar, directory)
 
 
 #: The structure of an engine and how it is written, by type of network.

@@ -170,6 +170,15 @@ def test_documentation_is_that_of_the_hardware(engine, options):
         assert f"- mem/{name}: {{copyto: mem/{name}}}\n" in core
 
 
+def test_documentation_of_a_spiking_engine(tmp_path):
+    sidecar = generate(zoo.load("mnist-spirit"), tmp_path / "e").sidecar
+    text = (tmp_path / "e" / "README.md").read_text()
+    assert all(f"| `{p['name']}` | {p['direction']} | {p['width']} |" in text for p in sidecar["ports"])
+    assert all(f"| 0x{r['offset']:02X} | `{r['name']}` | {r['access']} | {r['description']} |" in text for r in sidecar["registers"])
+    assert all(f"`{p.name}`" in text for p in (tmp_path / "e").glob("oxnor*"))
+    assert not re.search("``|:[a-z]+:`|config[.]", text)
+
+
 def test_documentation_of_a_convolution(tmp_path):
     """Whoever drives the stream must know in which order the bits of a picture come."""
     conv = Conv(6, pool=(2, 2), window={"groups": 3, "top": 1, "bottom": 1})
