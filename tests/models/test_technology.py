@@ -2,9 +2,7 @@
 
 import copy
 import json
-import tomllib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -234,15 +232,6 @@ def test_shipped_results_hold_the_default_study():
         assert spread.low < sigma < spread.high
     assert offsets.correlation[1] < -0.47 < offsets.correlation[2]
     assert found.models["tt"] == process.sky130().digest("tt")
-
-
-def test_the_macro_of_the_cost_model_is_this_circuit():
-    """The energies of `oxnor energy` are typed into its technology: those of the circuit under the same conditions."""
-    path = Path(process.__file__).parents[1] / "data" / "ihp-sg13g2" / "technology.toml"
-    macros = {m["name"]: m for m in tomllib.loads(path.read_text())["rram"]}
-    read = results.shipped().reads[BASE.turned(precharge_ns=macros["pcsa-1v8"]["precharge_ns"])]
-    assert macros["pcsa-1v8"]["read"]["low"] == pytest.approx(read.total_fj, rel=0.01)
-    assert macros["pcsa-1v8"]["sense"]["low"] == pytest.approx(read.delay_ns, rel=0.01)
 
 
 TOML = """
