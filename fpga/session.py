@@ -111,9 +111,9 @@ class BoardRun:
     batches : int
         Requests.
     cycles, predicted_cycles : int
-        Clock cycles of all batches as the board counted them, and those of the schedule. They are equal, unless
-        storing results delays images: the buffer of the link has one port, and a result takes a cycle of it. That shows
-        where an image has as many beats as a layer has reads, or a result has two bytes (`margin`).
+        Clock cycles of all batches as the board counted them, and those of the schedule. They are equal, unless an
+        image has as many beats as a layer has reads: the buffer of the link has one port, and storing a result takes a
+        cycle of it.
     frames, dropped : int
         Images that the engine took in, and that it dropped.
     clock_hz : int
