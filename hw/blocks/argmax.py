@@ -126,7 +126,7 @@ class Argmax(Unit):
                 for k in range(0, len(row), 2)
             ]
             row, level = pairs, level + 1
-        so_far = _Candidate(best, self.index, ~self.first, Mux(self.first, self._lowest, second))
+        so_far = _Candidate(best, self.index, ~self.first, second)
         winner = self._better(m, "run", so_far, row[0])
         with m.If(self.en):
             m.d.sync += [best.eq(winner.score), self.index.eq(winner.index), base.eq(lowest + self.lanes)]

@@ -120,7 +120,7 @@ BREAKS = {
     "tile_senses_always": (tile(8, 16, 16, 5), "en & sense", "en"),
     "argmax_last_wins": (argmax(10, 1, 16, False), "$signed", "$unsigned"),
     "margin_to_the_last": (argmax(10, 1, 16), "second <= run_second", "second <= run_beaten"),
-    "margin_of_the_vector_before": (argmax(10, 3, 8), "first ? 8'h80 : second", "second"),
+    "margin_to_scores_above_zero_alone": (argmax(10, 3, 8), "8'h80", "8'h00"),
 }
 
 
