@@ -239,9 +239,12 @@ def prepare(network: SpikingNetwork, images: Any, request: Request) -> SpikingCa
         If the parts do not fit together.
     """
     errors, run = request.errors, request.run
-    refused = {"read_errors": errors.reads, "device": request.device, "adder_tree": run.adder_tree}
+    refused = {
+        "read_errors": errors.reads, "device": request.device, "adder_tree": run.adder_tree or None,
+        "min_margin": run.min_margin,
+    }  # fmt: skip
     for name, value in refused.items():
-        if value:
+        if value is not None:
             raise InputError(f"must not be given for a spiking network: {network.name!r} is one", parameter=name)
     engine = request.engine
     if isinstance(engine, EngineConfig):
