@@ -18,6 +18,7 @@ from oxnor.models import golden
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.sweeps.params import Classify
+from oxnor.sim.verify.confidence import compare_margins, confidence
 from oxnor.sim.verify.inputs import Inputs
 
 from .host import TRIES, Host, LinkError, RunResult
@@ -229,29 +230,25 @@ def run_images(
     counted = [(b - a) % (1 << 32) for a, b in zip(before, host.read(*counters), strict=True)]
     host.set_read_errors(None, identity)
     scores = golden.scores(network, bits, read_errors=read_errors)
-    expected, differs = golden.argmax(scores), np.zeros(len(bits), bool)
+    expected = golden.argmax(scores)
     classes, labels = _known(host, network, result.classes), inputs.labels
-    confidence: dict[str, Any] = dict.fromkeys(("min_margin", "unsure", "sure_accuracy"))
+    differs, least = classes != expected, 0
     if result.margins is not None and result.unsure is not None:
         (least,), unsure = host.read("MIN_MARGIN"), int(np.count_nonzero(result.unsure))
         if not host.retries - retries and counted[2] != unsure:
             raise LinkError(f"{host.port}: {unsure} results are unsure, of which the board counts {counted[2]}")
-        margins = golden.margins(scores)
-        differs = (result.margins != np.minimum(margins, config.margin_max)) | (result.unsure != (margins < least))
-        is_sure = labels is not None and unsure < len(bits)
-        sure = float(np.mean((classes == labels)[~result.unsure])) if is_sure else None
-        confidence = {"min_margin": least, "unsure": unsure, "sure_accuracy": sure}
+        differs |= compare_margins(result.margins, result.unsure, scores, least, config.margin_max)
     return BoardRun(
         network=network.name,
         board=identity.name,
         port=host.port,
         features=tuple(identity.features),
         images=len(bits),
-        mismatches=int(np.count_nonzero(differs | (classes != expected))),
+        mismatches=int(np.count_nonzero(differs)),
         accuracy=None if labels is None else float(np.mean(classes == labels)),
         golden_accuracy=None if labels is None else float(np.mean(expected == labels)),
         read_ber=read_errors.ber if read_errors else None,
-        **confidence,
+        **confidence(result.unsure, least, classes, labels),
         batches=len(sizes),
         cycles=cycles,
         predicted_cycles=sum(schedule(config).cycles(size) for size in sizes),

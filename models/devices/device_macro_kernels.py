@@ -128,17 +128,14 @@ def count(margins, amplifiers, noise, x, used, planes, counts):
     reads, gives, sigma, normal, turning = amplifiers
     macros, rows, cols = margins.shape
     slices = x.shape[2]
-    each = slices * planes  # reads to a pass
     for m in numba.prange(macros):
         h = m % x.shape[1]
         for c in range(cols):
             s = np.int64(noise[m, c])
-            for first in range(0, x.shape[0], planes):
-                for k in range(rows * planes):
+            for first, pass_, plane in np.ndindex(x.shape[0] // planes, rows // slices, planes):
+                i = first * planes + plane
+                for slice_ in range(slices):
                     s = _step(s)
-                    pass_ = k // each
-                    slice_ = k % slices
-                    i = first + k % each // slices
                     if c < used[h, slice_]:
                         turn = turning[m, c] if x[i, h, slice_, c] else -turning[m, c]
                         w = margins[m, pass_ * slices + slice_, c] + turn + _drawn(s, sigma, normal) > 0

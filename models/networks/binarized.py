@@ -87,6 +87,11 @@ class Network(Chain):
     def n_weights(self) -> int:  # noqa: D102
         return sum(layer.inputs * layer.n_out for layer in self.layers)
 
+    @property
+    def n_reads(self) -> int:
+        """Number of reads of single synapses for an image."""
+        return sum(layer.vectors * layer.n_in * layer.n_out for layer in self.layers)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that the network computes with; name and info are left out."""

@@ -215,7 +215,7 @@ def abstain(
     answers, cost = None, 0.0
     if fallback:
         answers = golden.predict(fallback[0], images) == labels
-        cost = fallback[1] if fallback[1] is not None else _reads(fallback[0]) / _reads(network)
+        cost = fallback[1] if fallback[1] is not None else fallback[0].n_reads / network.n_reads
     energies = _energies(network, params, cost)
     made, lost = [], []
     for k, (rate, count) in enumerate(zip(levels, counts, strict=True)):
@@ -243,14 +243,9 @@ def _energies(network: Network, params: SweepParams, cost: float) -> Callable[[f
     """Return a function of the supply: nJ of the reads of an image, and of those of the fallback; None elsewhere."""
     if params.against != "vdd" or params.device is None:
         return lambda vdd: (None, 0.0)
-    supply = supply_of(params.device, params.age, _reads(network))
+    supply = supply_of(params.device, params.age, network.n_reads)
     highest = supply.vdd[-1]
     return lambda vdd: (supply.image_nj(vdd or highest), cost * supply.image_nj(highest))
-
-
-def _reads(network: Network) -> int:
-    """Return the reads of single synapses that an image takes."""
-    return sum(layer.vectors * layer.n_in * layer.n_out for layer in network.layers)
 
 
 def _check(network: Network, params: SweepParams, min_margins: Sequence[int]) -> None:

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from oxnor.hw.cost.counts import count
-from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
@@ -99,8 +97,7 @@ def _supply(network: Any, params: SweepParams) -> dict[str, Any]:
     """Return what a read costs at each supply, in a header."""
     if params.against != "vdd" or params.device is None:
         return {}
-    reads = sum(layer.xnors for layer in count(EngineConfig.for_network(network)))
-    return {"supply": supply_of(params.device, params.age, reads).to_json()}
+    return {"supply": supply_of(params.device, params.age, network.n_reads).to_json()}
 
 
 def header(network: Any, inputs: Inputs, params: SweepParams, work: Work, command: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
 from .case import Request, Shard, Streamed
+from .confidence import compare_margins, confidence
 from .corrupt import corrupted
 from .results import SimulationResult
 
@@ -134,19 +135,10 @@ class BinarizedCase:
         if scores is not None:
             differs |= np.any(scores != golden_scores, axis=1)
         predicted, config = schedule(self.config), self.config
-        confidence: dict[str, Any] = dict.fromkeys(("min_margin", "unsure", "unsure_counted", "sure_accuracy"))
+        counted = None
         if margins is not None and unsure is not None:
-            golden_margins = golden.margins(golden_scores)
-            differs |= (margins != np.minimum(golden_margins, config.margin_max)) | (
-                unsure != (golden_margins < self.min_margin)
-            )
-            is_sure = labels is not None and not unsure.all()
-            confidence = {
-                "min_margin": self.min_margin,
-                "unsure": int(np.count_nonzero(unsure)),
-                "unsure_counted": sum(s.registers["UNSURE"] for s in streamed.shards),
-                "sure_accuracy": float(np.mean((classes == labels)[~unsure])) if is_sure else None,
-            }
+            differs |= compare_margins(margins, unsure, golden_scores, self.min_margin, config.margin_max)
+            counted = sum(s.registers["UNSURE"] for s in streamed.shards)
         shards = tuple(self._cycles(s) for s in streamed.shards)
         whole = None if self.request.run.pauses else predicted.cycles(self.images)
         intervals = [int(np.max(np.diff(s.times))) for s in streamed.shards if len(s.times) > 1]
@@ -166,7 +158,8 @@ class BinarizedCase:
             mismatches=int(np.count_nonzero(differs)),
             accuracy=None if labels is None else float(np.mean(classes == labels)),
             golden_accuracy=None if labels is None else float(np.mean(golden_classes == labels)),
-            **confidence,
+            **confidence(unsure, self.min_margin, classes, labels),
+            unsure_counted=counted,
             cycles=shards[0][1] if whole is None else whole + sum(taken - wanted for _, taken, wanted in shards),
             predicted_cycles=whole,
             shards=shards,

@@ -111,9 +111,11 @@ class ConvLayer(HiddenLayer):
         object.__setattr__(self, "lowest", lowest)
         self.shape_out  # noqa: B018  # raises where no window of the pool fits
 
-    @property
+    @cached_property
     def _of_synapses(self) -> Window:
         """The windows over a feature map in which each element is there once for each synapse of its weight."""
+        if self.weight_bits == 1:
+            return self.window  # which keeps where its windows lie
         return dataclasses.replace(self.window, channels=self.window.channels * self.weight_bits)
 
     @property
