@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from oxnor.cli.options.source import Source, TestSet
 from oxnor.cli.text import command_line
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
+
+if TYPE_CHECKING:
+    from oxnor.models.analog.adc import AdcMismatch
 
 _ARRAYS = "Analog arrays"
 
@@ -45,6 +48,11 @@ class Devices:
         typer.Option("--spreads", metavar="LIST", help="Standard deviations of ln R for the picture, or none.",
                      rich_help_panel=DEVICES),
     ] = "0.1,0.3,0.5,0.8"  # fmt: skip
+    ratio: Annotated[
+        float | None,
+        typer.Option("--ratio", metavar="N", help="HRS over LRS of the medians in the picture.",
+                     show_default="those of the device", rich_help_panel=DEVICES),
+    ] = None  # fmt: skip
     seed: Annotated[int, seed("Key of the devices.", rich_help_panel=DEVICES)] = 0
 
 
@@ -65,6 +73,33 @@ class Arrays:
         typer.Option("--mapping", metavar="LIST", help="I to VI: how -1 and +1 become conductances (docs/analog.md).",
                      rich_help_panel=_ARRAYS),
     ] = "VI,I"  # fmt: skip
+    converter: Annotated[
+        str,
+        typer.Option("--converter", metavar="LIST", help="uniform, sar or ramp, the latter two with mismatch.",
+                     rich_help_panel=_ARRAYS),
+    ] = "uniform"  # fmt: skip
+    capacitor_sd: Annotated[
+        float,
+        typer.Option("--capacitor-sd", metavar="SHARE", help="Of a unit capacitor of their DAC: standard deviation.",
+                     rich_help_panel=_ARRAYS),
+    ] = 0.02  # fmt: skip
+    comparator_sd: Annotated[
+        float,
+        typer.Option("--comparator-sd", metavar="SHARE", help="Of the offset of a comparator, as a share of the range.",
+                     rich_help_panel=_ARRAYS),
+    ] = 0.0  # fmt: skip
+
+    def mismatches(self) -> tuple[AdcMismatch | None, ...]:
+        """Return the mismatch of each kind of converter."""
+        from oxnor.models.analog.adc import KINDS, AdcMismatch
+
+        found: list[AdcMismatch | None] = []
+        for kind in (part.strip() for part in self.converter.split(",")):
+            if kind not in ("uniform", *KINDS):
+                rule = f"must be uniform, {' or '.join(KINDS)}, with commas between them"
+                raise InputError(f"{rule}, not {kind!r}", parameter="converter")
+            found.append(None if kind == "uniform" else AdcMismatch(kind, self.capacitor_sd, self.comparator_sd))
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -72,7 +107,8 @@ class Outputs:
     """Files of a comparison."""
 
     output: Annotated[
-        Path | None, output("FILE", "Trials, in JSON. Default: NETWORK-compare.json.", rich_help_panel=OUTPUT)
+        Path | None,
+        output("FILE", "Trials: .json. Default: NETWORK-compare.json.", ".json", rich_help_panel=OUTPUT),
     ] = None
     energy: Annotated[
         Path | None,
@@ -135,7 +171,7 @@ def compare(
     params = study.CompareParams(
         load(devices.device), devices.cycles, _numbers("seconds", devices.seconds), devices.draws,
         tuple(part.strip() for part in arrays.mapping.split(",")), _integers("adc_bits", arrays.adc_bits),
-        _integers("rows", arrays.rows), spreads, devices.seed,
+        _integers("rows", arrays.rows), spreads, devices.seed, devices.ratio, arrays.mismatches(),
     )  # fmt: skip
     design = source.read(data, data=DataOptions(at_most=10_000))
     network, inputs = design.binarized, design.inputs()

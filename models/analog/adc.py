@@ -15,6 +15,10 @@ from oxnor.models.base.errors import InputError
 
 Floats = NDArray[np.floating]
 BITS_MAX = 16
+#: Converters whose levels have mismatch.
+KINDS = {"sar": "SAR", "ramp": "ramp"}
+#: Columns that share a SAR converter of an array: NeuroSim's default.
+COLUMNS_OF_A_SAR = 8
 
 
 class Converter(Protocol):
@@ -93,6 +97,39 @@ class UniformAdc:
         return codes
 
 
+@dataclass(frozen=True)
+class AdcMismatch:
+    """The converters of arrays whose capacitors and comparators are not what they should be.
+
+    Parameters
+    ----------
+    kind : str
+        A key of :data:`KINDS`.
+    capacitor, comparator : float
+        Standard deviations, as for :meth:`MismatchedAdc.draw`.
+    """
+
+    kind: str
+    capacitor: float = 0.0
+    comparator: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"must be one of {', '.join(KINDS)}, not {self.kind!r}", parameter="converter")
+        for name in ("capacitor", "comparator"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"must be in [0, 1), not {getattr(self, name):g}", parameter=f"{name}_sd")
+
+    def __str__(self) -> str:
+        return f"{KINDS[self.kind]}, sd {self.capacitor:g} / {self.comparator:g}"
+
+    def draw(self, ideal: UniformAdc, columns: int, generator: np.random.Generator) -> MismatchedAdc:
+        """Return the converters of an array: 2**bits levels between the ends of `ideal`, SAR ones of 8 columns."""
+        full = UniformAdc(ideal.bits, ideal.low, ideal.high)
+        return MismatchedAdc.draw(full, self.kind, columns, generator, sigma_capacitor=self.capacitor,
+                                  sigma_comparator=self.comparator, group=COLUMNS_OF_A_SAR)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class MismatchedAdc:
     """A converter whose levels come from a capacitive DAC with mismatch, and whose comparators have offsets.
@@ -140,8 +177,8 @@ class MismatchedAdc:
         group : int
             Columns that share a SAR converter.
         """
-        if kind not in ("sar", "ramp"):
-            raise InputError(f"must be sar or ramp, not {kind!r}", parameter="kind")
+        if kind not in KINDS:
+            raise InputError(f"must be one of {', '.join(KINDS)}, not {kind!r}", parameter="kind")
         converters = -(-columns // group) if kind == "sar" else 1
         units = 2.0 ** np.arange(ideal.bits)
         capacitors = units + sigma_capacitor * np.sqrt(units) * generator.standard_normal((converters, ideal.bits))

@@ -26,7 +26,7 @@ from oxnor.models.devices.states import Statistics
 from oxnor.models.networks.binarized import Network
 
 from . import array, ranges
-from .adc import Converter, UniformAdc, check_bits
+from .adc import AdcMismatch, Converter, UniformAdc, check_bits
 from .mapping import column_sums, converted, recovered, sign_mapping, span
 from .trainable import LevelAdc, TrainedAdc
 
@@ -72,6 +72,8 @@ class ArrayOptions:
         Resistance between two cells, as a share of the median LRS; 0 for ideal wires.
     columns : int
         Columns of an array; used with a wire alone.
+    mismatch : AdcMismatch, optional
+        Of the converters, drawn for each group of rows. Default: ideal ones.
     """
 
     rows: int = 128
@@ -84,6 +86,7 @@ class ArrayOptions:
     compensate: bool = False
     wire: float = 0.0
     columns: int = 128
+    mismatch: AdcMismatch | None = None
 
     def __post_init__(self) -> None:
         sign_mapping(self.mapping)
@@ -93,6 +96,9 @@ class ArrayOptions:
             raise InputError(f"must be one of {', '.join(RANGES)}, not {self.adc_range!r}", parameter="adc_range")
         if self.rows < 1 or self.columns < 1:
             raise InputError(f"must be at least 1, not {min(self.rows, self.columns)}", parameter="rows")
+        if self.mismatch and (not self.adc_bits or self.adc_range not in ("max", "calibrated")):
+            rule = "must be uniform for an ideal converter, and for thresholds that suit the data"
+            raise InputError(f"{rule}, not {self.mismatch.kind}", parameter="converter")
         if self.wire < 0:
             raise InputError(f"must be 0 or more, not {self.wire:g}", parameter="wire")
 
@@ -154,9 +160,19 @@ class LayerArray:
         starts = range(0, len(signs), options.rows)
         self._groups = [slice(k, min(k + options.rows, len(signs))) for k in starts]
         self._columns = [column_sums(options.mapping, self._plus[g], self._minus[g]) for g in self._groups]
-        self.converter = self._full_range() if options.adc_bits else None
+        self._converters: list[Converter] = []
+        if options.adc_bits:
+            self._convert_with(self._full_range())
 
-    def _full_range(self) -> Converter:
+    def _convert_with(self, converter: Converter) -> None:
+        """Let each group of rows have a converter, with the mismatch that was asked for."""
+        mismatch, columns = self.options.mismatch, self._signs.shape[1]
+        self._converters = [converter] * len(self._groups)
+        if mismatch is not None:
+            assert isinstance(converter, UniformAdc)
+            self._converters = [mismatch.draw(converter, columns, self._generator) for _ in self._groups]
+
+    def _full_range(self) -> UniformAdc:
         o = self.options
         low, high = span(o.mapping, o.rows, self.hrs)
         if low == -high:
@@ -178,17 +194,23 @@ class LayerArray:
             for g, columns in zip(self._groups, self._columns, strict=True)
         ]
 
+    def _codes(self, x: Floats) -> list[list[Floats]]:
+        """Return what those converters give for them."""
+        if not self._converters:
+            return self.sums(x)
+        return [[c.convert(s) for s in sums] for c, sums in zip(self._converters, self.sums(x), strict=True)]
+
     def calibrate(self, x: NDArray[np.uint64], n_in: int) -> None:
         """Set the converter from packed inputs (n, words), of training images."""
         parts = [s.ravel() for sums in self.sums(_signs(x, n_in)) for s in sums]
         values = np.concatenate(parts)
         values, bits = values[:: -(-len(values) // _PROFILED)], self.options.adc_bits
         if self.options.adc_range == "calibrated":
-            self.converter = ranges.calibrated(values, bits)
+            self._convert_with(ranges.calibrated(values, bits))
         elif self.options.adc_range == "lloyd-max":
-            self.converter = LevelAdc.lloyd_max(values, bits)
+            self._convert_with(LevelAdc.lloyd_max(values, bits))
         else:
-            self.converter = TrainedAdc.train(values, bits, _MISMATCH, self._generator)
+            self._convert_with(TrainedAdc.train(values, bits, _MISMATCH, self._generator))
 
     def popcounts(
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
@@ -208,8 +230,7 @@ class LayerArray:
         A sum of r rows spans -r to r.
         """
         signs, squares, count = _signs(x, n_in), 0.0, 0
-        for group, sums in zip(self._groups, self.sums(signs), strict=True):
-            codes = [s if self.converter is None else self.converter.convert(s) for s in sums]
+        for group, codes in zip(self._groups, self._codes(signs), strict=True):
             got = recovered(self.options.mapping, codes, signs[:, group], self._signs[group], self.hrs)
             error = got - signs[:, group] @ self._signs[group]
             squares += float(np.sum(error**2)) / (2 * (group.stop - group.start)) ** 2
@@ -219,8 +240,7 @@ class LayerArray:
     def _products(self, x: Floats) -> Floats:
         """Return the sums of w x, shape (n, n_out)."""
         total = np.zeros((len(x), self._signs.shape[1]), np.float32)
-        for group, sums in zip(self._groups, self.sums(x), strict=True):
-            codes = [s if self.converter is None else self.converter.convert(s) for s in sums]
+        for group, codes in zip(self._groups, self._codes(x), strict=True):
             total += recovered(self.options.mapping, codes, x[:, group], self._signs[group], self.hrs)
         return total
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models import golden
+from oxnor.models.analog.adc import AdcMismatch
 from oxnor.models.analog.binarized import AnalogNetwork, ArrayOptions
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
@@ -34,6 +36,7 @@ FORMAT, VERSION = "oxnor-compare", 1
 DRAWS = 10
 #: Standard deviations of ln R of both states in the picture.
 SPREADS = (0.1, 0.3, 0.5, 0.8)
+RATIO_MAX = 1e6
 #: Images that effective bits are measured with.
 _PROBED = 50
 Progress = Callable[[str, int, int], None]
@@ -59,8 +62,12 @@ class CompareParams:
     rows : tuple of int
         Synapses that one conversion adds.
     spreads : tuple of float
-        Standard deviations of ln R for the picture; none without it. The ratio of the medians stays that of the device.
+        Standard deviations of ln R for the picture; none without it.
     seed : int
+    ratio : float, optional
+        HRS over LRS of the medians in the picture. Default: that of the device.
+    mismatches : tuple of AdcMismatch or None
+        Of the converters of the analog rows: each is a row; None is an ideal one.
     """
 
     device: DeviceModel
@@ -72,9 +79,13 @@ class CompareParams:
     rows: tuple[int, ...] = (128,)
     spreads: tuple[float, ...] = SPREADS
     seed: int = 0
+    ratio: float | None = None
+    mismatches: tuple[AdcMismatch | None, ...] = (None,)
 
     def __post_init__(self) -> None:
         rng.check_key("seed", self.seed)
+        if self.ratio is not None and not 1 < self.ratio <= RATIO_MAX:
+            raise InputError(f"must be above 1 and at most {RATIO_MAX:g}, not {self.ratio:g}", parameter="ratio")
         if self.draws < 2:
             raise InputError(f"must be at least 2, for an interval, not {self.draws}", parameter="draws")
         if any(not 0 < s < math.inf for s in self.spreads):
@@ -88,15 +99,18 @@ class CompareParams:
         """Yield the arrays of each analog row."""
         for mapping in self.mappings:
             for rows in self.rows:
-                for bits in self.adc_bits:
+                for bits, mismatch in product(self.adc_bits, self.mismatches):
                     yield ArrayOptions(
                         rows, bits, mapping=mapping, device=self.device, cycles=self.cycles, seconds=seconds,
-                        compensate=seconds > 0,
+                        compensate=seconds > 0, mismatch=mismatch,
                     )  # fmt: skip
 
     def with_spread(self, sigma: float) -> DeviceModel:
-        """Return the device with another spread of both states, and an ideal sense amplifier as it has one."""
-        return replace(self.device, name=f"sigma-{sigma:g}", lrs_sigma=sigma, hrs_sigma=sigma)
+        """Return the device with another spread of both states, and the ratio of the picture."""
+        device = replace(self.device, name=f"sigma-{sigma:g}", lrs_sigma=sigma, hrs_sigma=sigma)
+        if self.ratio is None:
+            return device
+        return replace(device, name=f"{device.name}-ratio-{self.ratio:g}", hrs_median=device.lrs_median * self.ratio)
 
 
 @dataclass(frozen=True)
@@ -128,6 +142,7 @@ class Read:
         age = f", {self.seconds:g} s" if self.seconds else ""
         if self.array is not None:
             adc = f"{self.array.adc_bits} bits" if self.array.adc_bits else "ideal converter"
+            adc += f", {self.array.mismatch}" if self.array.mismatch else ""
             return f"analog {self.array.mapping}, {self.array.rows} rows, {adc}{age}"
         if self.code is not None:
             return f"1T1R, {self.code.name}{age}"
@@ -140,7 +155,9 @@ class Read:
         return {
             "2T2R": f"{digital}, supply droop",
             "1T1R": f"{digital}, spread of the reference" + (", the decoder's energy and area" if self.code else ""),
-            "analog": "wires, read noise, mismatch and calibration of converters, adders, programming energy, host",
+            "analog": "wires, read noise, "
+            + ("" if self.array is not None and self.array.mismatch else "mismatch and ")
+            + "calibration of converters, adders, programming energy, host",
             "SRAM": "leakage, reload after power-down (40 pJ/bit from DRAM), area, latency, host",
         }[self.kind]
 

@@ -1,7 +1,7 @@
 """Energy, latency and area of an inference as ranges: counts of the network times cited unit figures.
 
-Every unit figure has a source and a tag (:data:`TAGS`). :func:`synthesized` replaces those of the two rows that
-``oxnor energy`` has computed; nothing else knows where costs come from.
+Every figure has a source and a tag, that of the weakest of what went in (:data:`TAGS`). :func:`synthesized` replaces
+those of the two rows that ``oxnor energy`` has computed; nothing else knows where costs come from.
 """
 
 from __future__ import annotations
@@ -21,55 +21,31 @@ from oxnor.models.analog.mapping import sign_mapping
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import reading
 from oxnor.models.networks.binarized import Network
+from oxnor.models.technology.figure import Figure
 
 TAGS = {
-    "published": "read in a published source",
-    "computed": "computed from published figures",
-    "synthesized": "of the engine's gates in a technology, by `oxnor energy`; the RRAM macro with its range",
+    "published": "from published figures",
+    "simulated": "of the engine's gates in a technology, by `oxnor energy`; the RRAM macro with its range",
     "chosen": "an estimate: C V^2 with a chosen capacitance, or a chosen clock; measured by nobody",
 }
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A range of a cost.
-
-    Parameters
-    ----------
-    low, high : float
-        In `unit`.
-    unit : str
-        "J", "s" or "m2".
-    tag : str
-        The weakest of what went in: a key of :data:`TAGS`.
-    source : str
-    """
-
-    low: float
-    high: float
-    unit: str
-    tag: str
-    source: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the range for JSON."""
-        return vars(self) | {}
-
-    def __str__(self) -> str:
-        for power, prefix in ((-3, "m"), (-6, "u"), (-9, "n"), (-12, "p")):
-            # Areas in mm2 and um2: a prefix is squared.
-            scale = 10.0 ** (power * (2 if self.unit == "m2" else 1))
-            least = 0.01 * scale if self.unit == "m2" and prefix == "m" else scale
-            if self.high >= least or (self.unit == "m2" and prefix == "u") or prefix == "p":
-                ends = (self.low / scale, self.high / scale)
-                low, high = (f"{v:.2g}" if v < 100 else f"{v:.0f}" for v in ends)
-                return f"{low} to {high} {prefix}{self.unit}" if low != high else f"{low} {prefix}{self.unit}"
-        raise AssertionError
+def shown(figure: Figure) -> str:
+    """Return a figure in J, s or m2 as a range with a prefix."""
+    for power, prefix in ((-3, "m"), (-6, "u"), (-9, "n"), (-12, "p")):
+        # Areas in mm2 and um2: a prefix is squared.
+        scale = 10.0 ** (power * (2 if figure.unit == "m2" else 1))
+        least = 0.01 * scale if figure.unit == "m2" and prefix == "m" else scale
+        if figure.top >= least or (figure.unit == "m2" and prefix == "u") or prefix == "p":
+            ends = (figure.low / scale, figure.top / scale)
+            low, high = (f"{v:.2g}" if v < 100 else f"{v:.0f}" for v in ends)
+            return f"{low} to {high} {prefix}{figure.unit}" if low != high else f"{low} {prefix}{figure.unit}"
+    raise AssertionError
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What an inference costs; None where no source was found."""
+    """What an inference costs; None is not counted: no source was found."""
 
     energy: Figure | None = None
     latency: Figure | None = None
@@ -127,12 +103,12 @@ CELL_F2 = {"1T1R": 48, "crossbar": 4}
 
 
 def _energy(products: int, low: float, high: float, tag: str, source: str) -> Figure:
-    return Figure(products * low * 1e-12, products * high * 1e-12, "J", tag, source)
+    return Figure(products * low * 1e-12, "J", tag, source, products * high * 1e-12)
 
 
 def _cells(cells: float, low: float, high: float) -> Figure:
     source = "1T1R 48 F^2 (NeuroSim), crossbar 4 F^2, F = 28 nm; cells alone"
-    return Figure(cells * low * FEATURE_M**2, cells * high * FEATURE_M**2, "m2", "computed", source)
+    return Figure(cells * low * FEATURE_M**2, "m2", "published", source, cells * high * FEATURE_M**2)
 
 
 def digital(network: Network, cells: float) -> Costs:
@@ -152,7 +128,7 @@ def digital(network: Network, cells: float) -> Costs:
     energy = _energy(counts.products, low, high, "chosen", source)
     cycles = schedule(EngineConfig.for_network(network, target="asic")).latency
     words = f"{cycles:,} cycles of the engine (exact), 10 to 100 MHz (chosen)"
-    latency = Figure(cycles / CLOCK_HZ[1], cycles / CLOCK_HZ[0], "s", "chosen", words)
+    latency = Figure(cycles / CLOCK_HZ[1], "s", "chosen", words, cycles / CLOCK_HZ[0])
     each = CELL_F2["1T1R"]
     return Costs(energy, latency, _cells(counts.weights * cells, each, each))
 
@@ -160,7 +136,7 @@ def digital(network: Network, cells: float) -> Costs:
 def sram(network: Network) -> Costs:
     """Return what published digital chips with SRAM would take."""
     source = "published chips: 617 TOPS/W (10 nm) to 35 fJ an operation, two a product (BrainTTA)"
-    return Costs(_energy(Counts.of(network).products, *CHIP_PJ, "computed", source))
+    return Costs(_energy(Counts.of(network).products, *CHIP_PJ, "published", source))
 
 
 def analog(network: Network, options: ArrayOptions) -> Costs:
@@ -175,11 +151,12 @@ def analog(network: Network, options: ArrayOptions) -> Costs:
     low, high = conversions * adc.sar_energy(bits, 22) + rest, conversions * adc.survey_energy(bits, 28) + rest
     bounds = "NeuroSim's SAR (22 nm) to the survey bound (28 nm)"
     source = f"{conversions:,} conversions: {bounds}; cells and drivers of ISAAC (PUMA)"
-    energy = Figure(low * 1e-12, high * 1e-12, "J", "computed", source)
+    energy = Figure(low * 1e-12, "J", "published", source, high * 1e-12)
     vectors = law.conversions * sum(v for _, _, v in counts.layers)
     fast = vectors * SHARED[0] * adc.sar_seconds(bits)
     words = "8 columns to a converter (NeuroSim) to 0.38 us a product (arXiv 1707.09952); one layer after the other"
-    latency = Figure(min(fast, vectors * TILE_S), max(fast, vectors * TILE_S), "s", "computed", words)
+    ends = sorted((fast, vectors * TILE_S))
+    latency = Figure(ends[0], "s", "published", words, ends[1])
     parts = sum(math.ceil(a / options.rows) * b for a, b, _ in counts.layers)
     converter = adc.survey_area(bits, 28) * 1e-12
     cells = counts.weights * law.cells * FEATURE_M**2
@@ -188,7 +165,7 @@ def analog(network: Network, options: ArrayOptions) -> Costs:
         for kind, shared in (("crossbar", SHARED[1]), ("1T1R", SHARED[0]))
     )
     words = "cells of 4 to 48 F^2 at 28 nm, and a converter of the survey to 128 (ISAAC) or 8 columns"
-    return Costs(energy, latency, Figure(small, large, "m2", "computed", words))
+    return Costs(energy, latency, Figure(small, "m2", "published", words, large))
 
 
 def synthesized(network: Network, path: str | Path) -> Mapping[str, Costs]:
@@ -216,5 +193,5 @@ def synthesized(network: Network, path: str | Path) -> Mapping[str, Costs]:
 def _of_report(figures: Mapping[str, Any], technology: str) -> Costs:
     low, high = (float(v) * 1e-9 for v in figures["nj_per_image"])
     seconds, area = float(figures["latency_us"]) * 1e-6, float(figures["area_mm2"]) * 1e-6
-    made = ("synthesized", f"oxnor energy, {technology}")
-    return Costs(Figure(low, high, "J", *made), Figure(seconds, seconds, "s", *made), Figure(area, area, "m2", *made))
+    made = ("simulated", f"oxnor energy, {technology}")
+    return Costs(Figure(low, "J", *made, high), Figure(seconds, "s", *made), Figure(area, "m2", *made))

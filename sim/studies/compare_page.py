@@ -8,11 +8,12 @@ from typing import Any
 
 from oxnor.models.analog import converter_cost
 from oxnor.models.analog.integer import Isaac
+from oxnor.models.technology.figure import Figure
 from oxnor.sim.drawing.html import figure, page, table
 from oxnor.sim.drawing.plots import SERIES, Plot, log_ticks
 
 from .compare import IMAGENET, WARNING, Comparison, Row
-from .compare_costs import TAGS
+from .compare_costs import TAGS, shown
 
 HEAD = (
     "", "accuracy", "95 % interval", "bit errors or effective bits", "energy", "latency", "area of cells, converters",
@@ -42,7 +43,8 @@ def spread_plot(result: Comparison) -> Plot:
         bottom.set_yscale("log")
         bottom.set_ylim(1e-15, 1)
         log_ticks(bottom.yaxis)
-        ratio = result.params.device.hrs_median / result.params.device.lrs_median
+        device = result.params.with_spread(1.0)
+        ratio = device.hrs_median / device.lrs_median
         words = f"standard deviation of ln R of both states; HRS / LRS of the medians {ratio:.3g}"
         bottom.set(xlabel=words, ylabel="bit error\nrate of a pair")
         for axes in (top, bottom):
@@ -51,8 +53,8 @@ def spread_plot(result: Comparison) -> Plot:
     return Plot(title, (10.5, 6.2), draw)
 
 
-def _cost(figure_: Any) -> str:
-    return "-" if figure_ is None else f"{figure_}{'*' if figure_.tag == 'chosen' else ''}"
+def _cost(figure_: Figure | None) -> str:
+    return "not counted" if figure_ is None else f"{shown(figure_)}{'*' if figure_.tag == 'chosen' else ''}"
 
 
 def cells(rows: Iterable[Row]) -> list[tuple[str, ...]]:

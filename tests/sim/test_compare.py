@@ -8,10 +8,12 @@ import pytest
 from helpers.cli import run
 
 from oxnor.models import golden, load
+from oxnor.models.analog.adc import AdcMismatch
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.devices import model
 from oxnor.models.devices.error_rates import device_rates
+from oxnor.models.technology.figure import Figure
 from oxnor.sim.studies import compare_costs as costs
 from oxnor.sim.studies import compare_page
 from oxnor.sim.studies.compare import CompareParams, compare
@@ -94,7 +96,7 @@ def test_what_was_synthesized_replaces_cited_figures(result, tmp_path):
     path.write_text(json.dumps(report))
     found = dataclasses.replace(result[0], synthesized=costs.synthesized(network, path))
     rows = {row.name: row.costs for row in found.rows}
-    assert (rows["digital 2T2R"].energy.low, rows["digital 2T2R"].energy.high) == pytest.approx((1.5e-9, 2.5e-9))
+    assert (rows["digital 2T2R"].energy.low, rows["digital 2T2R"].energy.top) == pytest.approx((1.5e-9, 2.5e-9))
     assert (rows["digital, SRAM"].energy.low, rows["digital, SRAM"].area.low) == pytest.approx((4e-9, 0.25e-6))
     assert rows["1T1R"].energy.tag == "chosen"
     assert "some process" in compare_page.html(found, "")
@@ -116,14 +118,14 @@ def test_costs_are_counts_times_units():
     assert costs.sram(network).energy.low == pytest.approx(6.0e-9, rel=0.02)
     analog = costs.analog(network, dataclasses.replace(next(PARAMS.analog(0)), adc_bits=5))
     converters = 15_440 * 0.73e-12
-    assert converters < analog.energy.high < 3 * converters
-    assert analog.energy.low < analog.energy.high
+    assert converters < analog.energy.top < 3 * converters
+    assert analog.energy.low < analog.energy.top
     assert costs.analog(network, dataclasses.replace(next(PARAMS.analog(0)), adc_bits=0)) == costs.Costs()
     cnn = costs.Counts.of(load("mnist-cnn-small"))
     assert cnn.products > cnn.weights
-    assert str(costs.Figure(1e-9, 2.5e-8, "J", "chosen", "")) == "1 to 25 nJ"
-    assert str(costs.Figure(1e-10, 2e-7, "m2", "chosen", "")) == "0.0001 to 0.2 mm2"
-    assert str(costs.Figure(2e-9, 4e-9, "m2", "chosen", "")) == "2000 to 4000 um2"
+    for low, high, unit, text in ((1e-9, 2.5e-8, "J", "1 to 25 nJ"), (1e-10, 2e-7, "m2", "0.0001 to 0.2 mm2"),
+                                  (2e-9, 4e-9, "m2", "2000 to 4000 um2"), (3e-6, None, "s", "3 us")):  # fmt: skip
+        assert costs.shown(Figure(low, unit, "chosen", "here", high)) == text
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,11 @@ def test_costs_are_counts_times_units():
         (["--device", "none"], "--device must be one of"),
         (["--random-inputs"], "must have labels"),
         (["--page", "x.txt"], "--page must end in .html"),
+        (["-o", "x.txt"], "--output must end in .json, not 'x.txt'"),
+        (["--ratio", "1"], "--ratio must be above 1"),
+        (["--converter", "flash"], "--converter must be uniform, sar or ramp, with commas between them, not 'flash'"),
+        (["--converter", "sar", "--capacitor-sd", "-1"], "--capacitor-sd must be in [0, 1), not -1"),
+        (["--converter", "ramp", "--adc-bits", "0"], "--converter must be uniform for an ideal converter"),
     ],
 )
 def test_what_is_refused(arguments, message):
@@ -154,3 +161,22 @@ def test_command(tmp_path, monkeypatch):
     assert "0 trials computed; all are in mnist-tfc-compare.json" in shown.stderr
     images, labels = (v[:50] for v in load_mnist("test"))
     assert found["clean"] == np.mean(golden.predict(load("mnist-tfc"), images) == labels)
+
+
+def test_ratio_of_the_picture_and_converters_with_mismatch(digits):
+    converters = (None, AdcMismatch("sar", 0.0), AdcMismatch("ramp", 0.3), AdcMismatch("sar", 0.3))
+    wide = dataclasses.replace(
+        PARAMS, adc_bits=(5,), mappings=("VI",), spreads=(0.5,), ratio=1000.0, mismatches=converters
+    )  # fmt: skip
+    found = compare(load("mnist-tfc"), *digits, wide)
+    narrow = compare(load("mnist-tfc"), *digits, dataclasses.replace(wide, ratio=3.0))
+    analog = "analog VI, 128 rows, 5 bits"
+    rows = {row.name: row for row in found.rows if row.name.startswith(analog)}
+    assert list(rows) == [analog, f"{analog}, SAR, sd 0 / 0", f"{analog}, ramp, sd 0.3 / 0", f"{analog}, SAR, sd 0.3 / 0"]
+    ideal, exact, ramp, sar = (row.accuracy.mean for row in rows.values())
+    assert abs(ideal - exact) < 0.05
+    assert max(ramp, sar) < ideal - 0.03
+    assert "mismatch" in rows[analog].leaves_out
+    assert "mismatch" not in rows[f"{analog}, SAR, sd 0 / 0"].leaves_out
+    assert narrow.spread["digital 2T2R"][0.5].mean < found.spread["digital 2T2R"][0.5].mean - 0.1
+    assert compare_page.cells(found.rows)[-1][-2:] == ("not counted", "not counted")
