@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from oxnor.models.base.errors import InputError, near_names
+from oxnor.models.base import shipped
+from oxnor.models.base.errors import InputError
 from oxnor.models.base.toml import Reader
 
 from .laws import Flicker, Law, LogDecay, PowerDrift
 
 UNITS = ("uS", "nA", "1")
+_PLACE = "analog"
 
 
 @dataclass(frozen=True)
@@ -188,13 +188,9 @@ class AnalogCell:
         return g * v + a2 * v**2 + a3 * v**3, g + 2 * a2 * v + 3 * a3 * v**2
 
 
-def _folder() -> Path:
-    return Path(str(resources.files("oxnor.models"))) / "data" / "analog"
-
-
 def names() -> list[str]:
     """Return the names of the shipped presets, sorted."""
-    return sorted(path.stem for path in _folder().glob("*.toml"))
+    return shipped.names(_PLACE, ".toml")
 
 
 def load(name_or_path: str | os.PathLike[str]) -> AnalogCell:
@@ -205,13 +201,4 @@ def load(name_or_path: str | os.PathLike[str]) -> AnalogCell:
     InputError
         If no preset has that name, or naming the file, the field and the rule that it breaks.
     """
-    text = os.fspath(name_or_path)
-    if text in names():
-        path = _folder() / f"{text}.toml"
-    elif text.endswith(".toml"):
-        path = Path(text)
-    else:
-        known = names()
-        raise InputError(f"must be one of {', '.join(known)}, or a .toml file, not {text!r}{near_names(text, known)}",
-                         parameter="cell")  # fmt: skip
-    return Reader(path).read(AnalogCell)
+    return Reader(shipped.find(name_or_path, _PLACE, ".toml", "cell")).read(AnalogCell)

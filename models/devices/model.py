@@ -7,17 +7,16 @@ the same unit, so that every error rate is a tail of a normal distribution (``mo
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from oxnor.models.base import shipped
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import reading, write_text
 
@@ -27,6 +26,7 @@ from .uncertainty import Uncertainty
 FORMAT = "oxnor-device"
 FORMAT_VERSION = 1
 _SIZE_MAX = 1 << 20
+_PLACE = "devices"
 
 #: Median resistance of a device that never formed, in ohm: a filament is missing, so it lies far above any HRS.
 #: Its spread in ln R is that of HRS.
@@ -328,13 +328,9 @@ def _law(name: str, parts: dict[str, float]) -> LogLaw:
         raise InputError(f"{name}.{e}") from None
 
 
-def _folder() -> Path:
-    return Path(str(resources.files("oxnor.models"))) / "data" / "devices"
-
-
 def names() -> list[str]:
     """Return the names of the shipped presets, sorted."""
-    return sorted(path.stem for path in _folder().glob("*.json"))
+    return shipped.names(_PLACE, ".json")
 
 
 def load(name_or_path: str | os.PathLike[str]) -> DeviceModel:
@@ -350,16 +346,7 @@ def load(name_or_path: str | os.PathLike[str]) -> DeviceModel:
     InputError
         If no preset has that name, or naming the file, the field and the rule that it breaks.
     """
-    text = os.fspath(name_or_path)
-    if text in names():
-        path = _folder() / f"{text}.json"
-    elif text.endswith(".json") or os.path.basename(text) != text or Path(text).is_file():
-        path = Path(text)
-    else:
-        near = difflib.get_close_matches(text, names(), n=3, cutoff=0.4)
-        hint = f" (did you mean {' or '.join(near)}?)" if near else ""
-        known = ", ".join(names())
-        raise InputError(f"must be one of {known}, or a .json file, not {text!r}{hint}", parameter="device")
+    path = shipped.find(name_or_path, _PLACE, ".json", "device")
     return DeviceModel.from_json(_read_json(path), str(path))
 
 
