@@ -10,9 +10,10 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress, say
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import OUTPUT, PICTURES, AsJson, writes
+from oxnor.cli.options.common import OUTPUT, PICTURES, AsJson, output, writes
 from oxnor.cli.options.engine import Engine
 from oxnor.cli.options.source import Data, Source
+from oxnor.cli.text import command_line
 from oxnor.hw.params.options import EngineOptions
 from oxnor.models.base.replace import check_file
 
@@ -46,6 +47,11 @@ class Silicon:
         bool, typer.Option("--no-clock-gating", help="Let the clock reach every flip-flop in every cycle.")
     ] = False  # fmt: skip
 
+    device: Annotated[
+        str,
+        typer.Option("--device", metavar="PRESET|FILE", help="The devices of error rates (oxnor device show --list)."),
+    ] = "calibrated-1e-4"
+
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
         return design if self.technology is None else replace(design, technology=self.technology)
@@ -54,11 +60,12 @@ class Silicon:
         """Return them as the library takes them."""
         from oxnor.sim.silicon.energy import EnergyOptions
 
-        return EnergyOptions(self.rram, self.periphery, not self.no_clock_gating)
+        return EnergyOptions(self.rram, self.periphery, not self.no_clock_gating, self.device)
 
 
 @expanded
 def energy(
+    ctx: typer.Context,
     source: Source,
     silicon: Silicon,
     data: Data,
@@ -69,6 +76,11 @@ def energy(
             "--picture", metavar="FILE", help="Draw energy by unit, with RRAM and with SRAM, there.",
             rich_help_panel=OUTPUT, callback=writes(check_file, *PICTURES),
         ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        output("FILE", "Write unit energies, areas and counts with their sources: .yaml.", ".yaml", ".yml",
+               rich_help_panel=OUTPUT),
     ] = None,
     *,
     as_json: AsJson = False,
@@ -91,6 +103,11 @@ def energy(
         from oxnor.sim.silicon.energy_picture import energy_picture
 
         energy_picture(report).save(picture)
+    if output is not None:
+        from oxnor.models.base.files import write_text
+        from oxnor.sim.silicon.components import components, yaml_text
+
+        write_text(output, yaml_text(components(report), command_line(ctx, without=("as_json",))))
     described = report.to_json()
     if as_json:
         print_json(described)
@@ -124,13 +141,16 @@ def _print(r: dict[str, Any]) -> None:
     )
     print_table(("an image", "with RRAM", "with SRAM"), _kinds(r))
     rram = r["rram"]
+    rows = "" if rram["rows"] is None else f" of {rram['rows']} rows"
     offset = "is not simulated: oxnor device circuit"
     if rram["offset_sd"] is not None:
         offset = "has a standard deviation of {:.3f} and {:.3f} in ln R for x = 1 and 0".format(*rram["offset_sd"])
-    say(f"RRAM macro {rram['name']}: {rram['supply_v']:g} V, a precharge of {rram['precharge_ns']:g} ns, at which the"
-        f" offset of its amplifiers {offset}.")  # fmt: skip
+    conditions = f"{rram['supply_v']:g} V, a precharge of {rram['precharge_ns']:g} ns"
+    say(f"RRAM macro {rram['name']}{rows}: {conditions}, at which the offset of its amplifiers {offset}.")
     say(f"{_sentence(r['comparison'])} {r['precision']}, {r['node_nm']:g} nm; an XNOR and its addition are"
         f" {r['operations_per_xnor']} operations.\n")  # fmt: skip
+    if r["clocks"]["rows"]:
+        _print_clocks(r["clocks"])
     print_table(("not included", "pJ an image", "tag", "estimate from"),
                 [(e["what"], _range(e["pj"], ",.0f"), e["tag"], e["source"]) for e in r["excluded"]],
                 left=4)  # fmt: skip
@@ -144,11 +164,21 @@ def _print(r: dict[str, Any]) -> None:
 
 
 
+def _print_clocks(clocks: dict[str, Any]) -> None:
+    """Print what each precharge costs in errors and allows in clock."""
+    rows = [
+        (f"{c['precharge_ns']:g}{' (this engine)' if c['used'] else ''}", f"{c['clock_mhz']:.3g}", c["limit"],
+         f"{c['offset']:.4f}", f"{c['ber_2t2r']:.4g}", f"{c['read_fj']:.4g}")
+        for c in clocks["rows"]
+    ]  # fmt: skip
+    head = ("precharge (ns)", "clock (MHz)", "set by the", "offset (ln R)", "2T2R error rate", "fJ a bit")
+    print_table(head, rows, title=f"Clock against error rate, devices of {clocks['device']}")
+
+
 def _kinds(r: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the table of both kinds of macros."""
     both = (r["rram"], r["sram"])
-    digital = f"{1e-3 * r['digital']['total_pj']:.3f}"
-    rows: list[tuple[str, ...]] = [("digital, nJ", digital, digital)]
+    rows: list[tuple[str, ...]] = [("digital, nJ", *(f"{1e-3 * f['digital_pj']:.3f}" for f in both))]
     for k, figures in enumerate(both):
         rows += [
             (f"{name}, nJ", *(_range([1e-3 * v for v in part]) if j == k else "" for j in range(2)))

@@ -21,7 +21,7 @@ READS: Mapping[str, tuple[Any, ...]] = {
     "temperature": (-40.0, 85.0),
 }
 READS_FULL: Mapping[str, tuple[Any, ...]] = {
-    "precharge_ns": (3.0, 6.0, 24.0, 48.0),
+    "precharge_ns": (2.0, 3.0, 4.0, 6.0, 8.0, 24.0, 48.0),
     "ratio": (1.2, 1.5, 2.0, 5.0, 10.0, 50.0, 100.0),
     "rows": (1, 16, 32, 128, 256, 512, 1024),
     "vdd": (1.65, 1.5, 1.35, 1.2, 1.1, 1.0, 0.9),
@@ -31,7 +31,7 @@ READS_FULL: Mapping[str, tuple[Any, ...]] = {
 }
 OFFSETS_FULL: Mapping[str, tuple[Any, ...]] = {
     "vdd": (1.5, 1.2, 1.1, 1.0, 0.9),
-    "precharge_ns": (3.0, 6.0),
+    "precharge_ns": (2.0, 3.0, 4.0, 6.0, 8.0),
     "lrs": (2e3, 20e3, 50e3),
     "rows": (256, 1024),
     "widths": ((5.0, 3.0, 5.0, 5.0), (0.55, 0.55, 0.55, 0.55)),

@@ -76,6 +76,11 @@ class OffsetStatistics:
     turns: Spread | None
     correlation: tuple[float, float, float] | None
 
+    @property
+    def sigma(self) -> float | None:
+        """Standard deviation of both parts together; None for a ``1t1r`` column."""
+        return math.hypot(self.stays.sigma, self.turns.sigma) if self.stays and self.turns else None
+
 
 def known_offsets(offsets: Offsets) -> NDArray[np.float64]:
     """Return the offsets of those amplifiers that are known for every input, shape (k, inputs)."""

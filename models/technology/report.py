@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -46,16 +45,15 @@ def clock(plan: Plan, results: Results, device: DeviceModel) -> list[dict[str, f
     The cycle is that of the column alone, precharge and decision; an engine adds its periphery, and has its own logic.
     """
     stats, rows = device.at(device.valid_cycles[0], device.valid_seconds[0]), []
-    for c in plan.offsets:
-        found = statistics(results.offsets[c]) if c in results.offsets else None
+    for c, offsets in results.offsets.items():
+        found = statistics(offsets)
         read = results.reads.get(c)
         alike = c == plan.circuit.turned(precharge_ns=c.precharge)
-        if not alike or read is None or read.delay_ns is None or found is None or not (found.stays and found.turns):
+        if not alike or read is None or read.delay_ns is None or found is None or found.sigma is None:
             continue
-        offset = math.hypot(found.stays.sigma, found.turns.sigma)
         rows.append({
             "precharge_ns": c.precharge, "delay_ns": read.delay_ns, "clock_mhz": 1e3 / (c.precharge + read.delay_ns),
-            "offset": offset, "ber_2t2r": ber_2t2r(stats, offset, 0.0, device.forming_yield),
+            "offset": found.sigma, "ber_2t2r": ber_2t2r(stats, found.sigma, 0.0, device.forming_yield),
             "energy_fj": read.total_fj,
         })  # fmt: skip
     return sorted(rows, key=lambda row: row["precharge_ns"])

@@ -9,15 +9,10 @@ from typing import Any
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.base.toml import Reader
 
-from .circuit import ReadCircuit
 from .figure import Figure
 from .library import Library, read_library
 from .names import DEFAULT, find, folder, names
-from .offsets import statistics
-from .results import shipped
-
-#: What the energy of a circuit's read leaves out.
-_WITHOUT = "5k/100k, 64 rows of an assumed 1 fF; no decoder, word-line driver, clock or output latch"
+from .rram import Rram, RramTable
 
 
 @dataclass(frozen=True)
@@ -77,95 +72,6 @@ class Sram:
 
 
 @dataclass(frozen=True)
-class Rram:
-    """An RRAM macro whose sense amplifiers compute XNOR.
-
-    Parameters
-    ----------
-    name : str
-    supply_v : float
-    precharge_ns : float
-        Before each read.
-    read : Figure
-        fJ/bit.
-    sense : Figure
-        From the end of the precharge to the output, ns.
-    periphery : Figure
-        What a read takes beside its sense amplifiers, pJ/row.
-    area : Figure
-        um2/bit.
-    offset_sd : tuple of float, optional
-        Standard deviations of the amplifier's offset in ln R, for x = 1 and x = 0, at this supply and precharge.
-    """
-
-    name: str
-    supply_v: float
-    precharge_ns: float
-    read: Figure
-    sense: Figure
-    periphery: Figure
-    area: Figure
-    offset_sd: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class RramTable:
-    """An RRAM macro as a file has it: with figures of its own, or those of a circuit whose results are shipped.
-
-    Parameters
-    ----------
-    name : str
-    periphery, area : Figure
-    supply_v, precharge_ns : float
-        Of the macro, or of the circuit's column (`oxnor device circuit`).
-    read, sense : Figure, optional
-        Default: those of the circuit.
-    """
-
-    name: str
-    periphery: Figure
-    area: Figure
-    supply_v: float
-    precharge_ns: float
-    read: Figure | None = None
-    sense: Figure | None = None
-
-    def __post_init__(self) -> None:
-        units = {"read": "fJ/bit", "sense": "ns", "periphery": "pJ/row", "area": "um2/bit"}
-        for name, unit in units.items():
-            figure = getattr(self, name)
-            if figure is not None and figure.unit != unit:
-                raise InputError(f"must be in {unit}, not {figure.unit}", parameter=name)
-
-    def macro(self) -> Rram:
-        """Return the macro.
-
-        Raises
-        ------
-        InputError
-            If a figure is missing, and no circuit of this supply and precharge is shipped.
-        """
-        read, sense, offset = self.read, self.sense, None
-        if read is None or sense is None:
-            circuit = ReadCircuit(vdd=self.supply_v, precharge_ns=self.precharge_ns)
-            results = shipped()
-            if circuit not in results.reads or results.reads[circuit].delay_ns is None:
-                raise InputError(
-                    f"rram {self.name}: read and sense must be given: no circuit of {self.supply_v:g} V and"
-                    f" {self.precharge_ns:g} ns is shipped"
-                )
-            simulated = results.reads[circuit]
-            command = f"oxnor device circuit --vdd {self.supply_v:g} --precharge {self.precharge_ns:g}"
-            source = f"{command}: {circuit.process}, {_WITHOUT}"
-            read = read or Figure(round(sum(simulated.energy_fj.values()), 2), "fJ/bit", "simulated", source)
-            sense = sense or Figure(simulated.delay_ns or 0.0, "ns", "simulated", source)
-            spread = statistics(results.offsets[circuit]) if circuit in results.offsets else None
-            if spread is not None:
-                offset = spread.by_input[0].sigma, spread.by_input[1].sigma
-        return Rram(self.name, self.supply_v, self.precharge_ns, read, sense, self.periphery, self.area, offset)
-
-
-@dataclass(frozen=True)
 class Estimates:
     """What is beside gates and reads.
 
@@ -181,6 +87,8 @@ class Estimates:
         Of weights that were lost, pJ/bit.
     wake : Figure
         us.
+    shift : Figure, optional
+        Of a level shifter between the supplies of RRAM macro and logic, for each bit that is sensed, fJ/bit.
     """
 
     wire: Figure
@@ -188,6 +96,7 @@ class Estimates:
     program: Figure
     reload: Figure
     wake: Figure
+    shift: Figure | None = None
 
 
 @dataclass(frozen=True)

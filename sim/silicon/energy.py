@@ -16,11 +16,13 @@ from oxnor.models import golden
 from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
+from oxnor.models.devices import model as device_model
 from oxnor.models.networks.binarized import Network
 from oxnor.models.technology.figure import Range
 from oxnor.models.technology.library import Library
+from oxnor.models.technology.rram import Rram
 from oxnor.models.technology.sram import sram_for
-from oxnor.models.technology.technology import Rram, Technology
+from oxnor.models.technology.technology import Technology
 from oxnor.sim.verify.inputs import Inputs
 
 from .gate_netlist import Netlist, read_netlist
@@ -29,7 +31,7 @@ from .power import SLEW_NS, UnitPower, unit_powers
 from .program import Program, build_program
 from .report import EnergyReport, Excluded, Gates
 from .sta import find_sta, longest_paths
-from .synthesis import synthesize
+from .synthesis import synthesize, verilog_digest
 from .timing import longest_path
 
 #: Cells up to which OpenSTA, where it is installed, is asked too.
@@ -50,6 +52,8 @@ class EnergyOptions:
         Energy of a row's periphery instead of the technology's range, in pJ.
     clock_gating : bool
         Whether clocks are gated.
+    device : str
+        Preset or file of the devices that error rates are of.
 
     Raises
     ------
@@ -60,6 +64,7 @@ class EnergyOptions:
     rram: str | None = None
     periphery_pj: float | None = None
     clock_gating: bool = True
+    device: str = "calibrated-1e-4"
 
     def __post_init__(self) -> None:
         if self.periphery_pj is not None and not 0 <= self.periphery_pj < float("inf"):
@@ -87,6 +92,8 @@ class Executed:
     tool : str
     differ : int
         Results that are not those of the golden model.
+    verilog : str
+        Digest of the engine's Verilog.
     """
 
     config: EngineConfig
@@ -95,6 +102,7 @@ class Executed:
     run: GateRun
     tool: str
     differ: int
+    verilog: str
 
 
 def images_of_a_stream(timing: Schedule, images: int) -> tuple[int, int]:
@@ -123,7 +131,8 @@ def execute(
     window = timing.latency, timing.latency + intervals * interval
     run = run_gates(netlist, program, beats, each, window, timing.cycles(each) + 1000, interval)
     run = replace(run, activity=replace(run.activity, images=float(LANES * intervals)))
-    return Executed(made.config, netlist, program, run, made.tool, _differences(network, config, bits, run))
+    return Executed(made.config, netlist, program, run, made.tool, _differences(network, config, bits, run),
+                    verilog_digest(made.directory))  # fmt: skip
 
 
 def _differences(network: Network, config: EngineConfig, bits: np.ndarray, run: GateRun) -> int:
@@ -174,27 +183,29 @@ def energy(
         If something is not fit for it, or a tool is missing.
     """
     options = options or EnergyOptions()
+    device, rram, layers = device_model.load(options.device), options.macro(technology), count(config)
+    columns = [rram.at(y.rows) for y in layers]
     progress("synthesis, and images through the gates")
     done = execute(network, config, inputs, technology, options, root or build_root())
-    library, rram = technology.library(), options.macro(technology)
+    library = technology.library()
     units = unit_powers(done.netlist, done.program, done.run.activity, library)
-    layers = count(config)
     arrays = tuple(sram_for(technology, y.rows, y.cols) for y in layers)
     timing = schedule(config)
     progress("the longest paths")
     access = max(array.macro.access_ns for array in arrays)
-    outputs: dict[str, float | None] = {"digital": None, "rram": rram.sense.top, "sram": access}
+    outputs: dict[str, float | None] = {"digital": None, "rram": max(c.sense.top for c in columns), "sram": access}
     images = len(done.run.words)
     gates = Gates(
         done.tool, options.clock_gating and bool(technology.cells.clock_gate), images, done.differ,
-        done.run.activity.images, inputs.source,
+        done.run.activity.images, inputs.source, done.verilog,
     )  # fmt: skip
     return EnergyReport(
-        network.name, technology, library.voltage, library.temperature, rram, gates, tuple(units), layers,
+        network.name, technology, library.voltage, library.temperature, rram, device, gates, tuple(units),
+        layers,
         _reads(done, layers), timing.initiation_interval, timing.latency,
         {name: longest_path(done.netlist, library, ns) for name, ns in outputs.items()},
         f"delay tables of {library.name}, no wires", _second(done, library, outputs), arrays,
-        _excluded(done, units, library, technology),
+        (*_excluded(done, units, library, technology), *_shifters(rram, layers, library, technology)),
     )  # fmt: skip
 
 
@@ -237,6 +248,18 @@ def _excluded(
             Excluded("buffers of the clock tree", Range(*2 * (edges / CLOCK_FANOUT * buffer,)), "chosen",
                      f"a buffer to {CLOCK_FANOUT} clock pins"))  # fmt: skip
     return tuple(rows)
+
+
+def _shifters(
+    rram: Rram, layers: tuple[LayerCounts, ...], library: Library, technology: Technology
+) -> tuple[Excluded, ...]:
+    """Return the estimate of level shifters, where the macros have another supply than the logic."""
+    shift = technology.estimates.shift
+    if shift is None or rram.supply_v == library.voltage:
+        return ()
+    bits = sum(layer.row_reads * layer.cols for layer in layers)
+    what = f"level shifters between {library.voltage:g} and {rram.supply_v:g} V"
+    return (Excluded(what, shift.range(bits * 1e-3), shift.tag, shift.source),)
 
 
 def _buffer_pj(library: Library) -> float | None:

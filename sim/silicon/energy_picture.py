@@ -1,4 +1,4 @@
-"""Energy of an image by unit as stacked bars: with RRAM beside SRAM, and the macros apart."""
+"""Energy of an image by unit as stacked bars, with RRAM beside SRAM; clock against error rate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from oxnor.sim.drawing.plots import Plot
 
+from .picture import draw_clock
 from .report import EnergyReport
 
 #: Units that have a bar of their own; the others are one.
@@ -14,7 +15,7 @@ SHOWN = 6
 
 
 def energy_picture(report: EnergyReport) -> Plot:
-    """Return the picture of a report: digital units on the left, whole engines on the right."""
+    """Return the picture of a report: digital units, whole engines, and what each precharge of the macros gives."""
     rows = [(r["unit"].removeprefix("oxnor_"), r["data_pj"], r["clock_pj"], r["leakage_pj"]) for r in report.unit_rows]
     others = rows[SHOWN:]
     bars = rows[:SHOWN]
@@ -23,7 +24,8 @@ def energy_picture(report: EnergyReport) -> Plot:
     gating = "clocks gated" if report.gates.clock_gating else "clocks not gated"
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
-        units, engines = figure.subplots(1, 2, width_ratios=(3, 2))
+        widths = (3, 2, 3) if report.clocks else (3, 2)
+        units, engines, *clock = figure.subplots(1, len(widths), width_ratios=widths)
         names = [bar[0] for bar in bars]
         left = [0.0] * len(bars)
         for k, (label, colour) in enumerate((("data", "blue"), ("clock", "orange"), ("leakage", "muted")), 1):
@@ -35,13 +37,16 @@ def energy_picture(report: EnergyReport) -> Plot:
         units.set_title(f"digital units, {gating}", loc="left")
         units.legend(frameon=False)
         _engines(engines, report, colours)
+        for axes in clock:
+            draw_clock(axes, colours, report.clocks)
+            axes.set_title(f"clock and errors, {report.device.name}", loc="left")
 
     label = (
         f"Energy of an image of {report.network} in {report.technology.label}: digital"
         f" {report.digital['total_pj'] * 1e-3:.2f} nJ, with RRAM {_ends(report, 'rram')} nJ, with SRAM"
         f" {_ends(report, 'sram')} nJ"
     )
-    return Plot(label, (10.0, 4.2), draw)
+    return Plot(label, (16.0 if report.clocks else 10.0, 4.6), draw)
 
 
 def _ends(report: EnergyReport, kind: str) -> str:

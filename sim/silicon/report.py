@@ -8,10 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from oxnor.hw.cost.counts import LayerCounts
+from oxnor.models.devices.error_rates import ber_2t2r
+from oxnor.models.devices.model import DeviceModel
 from oxnor.models.technology.figure import Figure, Range
 from oxnor.models.technology.published import published
+from oxnor.models.technology.rram import Rram
 from oxnor.models.technology.sram import SramArray
-from oxnor.models.technology.technology import Rram, Technology
+from oxnor.models.technology.technology import Technology
 
 from .power import UnitPower
 from .timing import Path
@@ -46,6 +49,8 @@ class Gates:
         Images during which changes were counted.
     source : str
         Where the images are from.
+    verilog : str
+        Digest of the engine's Verilog.
     """
 
     tool: str
@@ -54,6 +59,7 @@ class Gates:
     differ: int
     counted: float
     source: str
+    verilog: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,9 @@ class EnergyReport:
     voltage, temperature : float
         Of the standard cells, V and C.
     rram : Rram
+        As the technology has it.
+    device : DeviceModel
+        What error rates are of.
     gates : Gates
     units : tuple of UnitPower
     layers : tuple of LayerCounts
@@ -139,6 +148,7 @@ class EnergyReport:
     voltage: float
     temperature: float
     rram: Rram
+    device: DeviceModel = field(repr=False)
     gates: Gates
     units: tuple[UnitPower, ...] = field(repr=False)
     layers: tuple[LayerCounts, ...] = field(repr=False)
@@ -169,16 +179,30 @@ class EnergyReport:
         return sum(layer.bits for layer in self.layers)
 
     @cached_property
+    def columns(self) -> tuple[Rram, ...]:
+        """The RRAM macro of each layer, with its rows."""
+        return tuple(self.rram.at(layer.rows) for layer in self.layers)
+
+    @cached_property
+    def slowest(self) -> Rram:
+        """The RRAM macro whose reads take longest."""
+        return max(self.columns, key=lambda column: column.cycle_ns)
+
+    @cached_property
     def with_rram(self) -> Macros:
         """The RRAM macros."""
-        sensed = sum(layer.row_reads * layer.cols for layer in self.layers)
         capacity = sum(layer.macros * layer.rows * layer.cols for layer in self.layers)
         parts = {
-            "sense amplifiers": self.rram.read.range(sensed * 1e-3),
+            "sense amplifiers": self._sensing(self.columns),
             "periphery": self.rram.periphery.range(self.row_reads),
         }
-        sense = self.rram.sense.top
-        return Macros(parts, capacity * self.rram.area.low, 0.0, sense, self.rram.precharge_ns + sense)
+        sense = max(column.sense.top for column in self.columns)
+        return Macros(parts, capacity * self.rram.area.low, 0.0, sense, self.slowest.cycle_ns)
+
+    def _sensing(self, columns: Sequence[Rram]) -> Range:
+        """Return the energy of all reads of an image, in pJ."""
+        reads = [c.read.range(y.row_reads * y.cols * 1e-3) for c, y in zip(columns, self.layers, strict=True)]
+        return sum(reads, Range(0.0, 0.0))
 
     @cached_property
     def with_sram(self) -> Macros:
@@ -200,12 +224,32 @@ class EnergyReport:
         macros = self.with_rram if kind == "rram" else self.with_sram
         return min(self.paths[kind].mhz, 1e3 / macros.cycle_ns)
 
+    @cached_property
+    def clocks(self) -> list[dict[str, Any]]:
+        """The engine's clock at each precharge whose offsets were simulated for the rows of the slowest macros.
+
+        The path from a macro's output is as much longer as the macro takes longer.
+        """
+        stats = self.device.at(self.device.valid_cycles[0], self.device.valid_seconds[0])
+        rows = []
+        for at in self.slowest.precharges():
+            path = max(self.paths["digital"].ns, self.paths["rram"].ns + at.sense.top - self.with_rram.output_ns)
+            sigma = at.offsets.sigma if at.offsets else None
+            assert sigma is not None
+            rows.append({
+                "precharge_ns": at.precharge_ns, "sense_ns": at.sense.top, "clock_mhz": 1e3 / max(path, at.cycle_ns),
+                "limit": "read" if at.cycle_ns > path else "logic", "offset": sigma,
+                "ber_2t2r": ber_2t2r(stats, sigma, 0.0, self.device.forming_yield), "read_fj": at.read.top,
+                "used": at.precharge_ns == self.slowest.precharge_ns,
+            })  # fmt: skip
+        return rows
+
     # Energy
 
     @cached_property
     def unit_rows(self) -> list[dict[str, Any]]:
         """Each unit with its energies in pJ an image."""
-        seconds = self.interval / (self.clock_mhz("rram") * 1e6)
+        seconds = self._seconds("rram")
         rows = []
         for u in self.units:
             parts = {"data_pj": _pj(u.data_j), "clock_pj": _pj(u.clock_j), "leakage_pj": _pj(u.leakage_w * seconds)}
@@ -214,9 +258,20 @@ class EnergyReport:
             rows.append(counts | parts | sums)
         return rows
 
+    def _seconds(self, kind: str) -> float:
+        """Return the time from image to image."""
+        return self.interval / (self.clock_mhz(kind) * 1e6)
+
+    def digital_pj(self, kind: str) -> float:
+        """Return the energy of the digital part beside "rram" or "sram" macros, with its leakage at their clock."""
+        if kind == "rram":
+            return self.digital["total_pj"]
+        leakage = _pj(sum(u.leakage_w for u in self.units) * self._seconds(kind))
+        return total([self.digital["data_pj"], self.digital["clock_pj"], leakage])
+
     @cached_property
     def digital(self) -> dict[str, float]:
-        """The sums over all units, in pJ an image."""
+        """The sums over all units at the clock with RRAM, in pJ an image."""
         kinds = ("data_pj", "clock_pj", "leakage_pj", "total_pj")
         return {kind: total([row[kind] for row in self.unit_rows]) for kind in kinds}
 
@@ -228,7 +283,7 @@ class EnergyReport:
     def energy_pj(self, kind: str) -> Range:
         """Return the energy of an image with macros of kind "rram" or "sram"."""
         macros = self.with_rram if kind == "rram" else self.with_sram
-        return sum(macros.parts_pj.values(), Range(0.0, 0.0)) + self.digital["total_pj"]
+        return sum(macros.parts_pj.values(), Range(0.0, 0.0)) + self.digital_pj(kind)
 
     def figures(self, kind: str) -> dict[str, Any]:
         """Return energy, area, clock and rates with macros of one kind."""
@@ -238,6 +293,7 @@ class EnergyReport:
         operations = OPERATIONS * self.xnors
         rate = mhz * 1e6 / self.interval
         return {
+            "digital_pj": self.digital_pj(kind),
             "parts_pj": {name: part.to_json() for name, part in macros.parts_pj.items()},
             "nj_per_image": [pj.low * 1e-3, pj.high * 1e-3],
             "fj_per_xnor": [1e3 * pj.low / self.xnors, 1e3 * pj.high / self.xnors],
@@ -253,15 +309,16 @@ class EnergyReport:
     # What follows
 
     def comparison(self) -> str:
-        """Return which macros take less energy, if that can be said."""
+        """Return which macros take less energy, if that can be said, and at which clocks."""
         ours, theirs = self.energy_pj("rram"), self.energy_pj("sram")
         if ours.overlaps(theirs):
             return "no ranking: the ranges overlap"
+        clocks = f", at {self.clock_mhz('rram'):.3g} MHz against {self.clock_mhz('sram'):.3g}"
         if ours.high < theirs.low:
             least, most = theirs.low / ours.high, theirs.high / ours.low
-            return f"RRAM takes {_between(least, most)} times less energy an image than SRAM"
+            return f"RRAM takes {_between(least, most)} times less energy an image than SRAM{clocks}"
         times = _between(ours.low / theirs.high, ours.high / theirs.low)
-        return f"RRAM takes {times} times the energy of SRAM an image"
+        return f"RRAM takes {times} times the energy of SRAM an image{clocks}"
 
     def standby(self) -> dict[str, Any]:
         """Return standby, reload and programming, and the rate below which RRAM takes less energy."""
@@ -289,10 +346,13 @@ class EnergyReport:
     def numbers(self) -> dict[str, Figure]:
         """Return every number that was put in, with its source."""
         e = self.technology.estimates
-        return {
-            f"read of an RRAM macro ({self.rram.name}, {self.rram.supply_v:g} V)": self.rram.read,
+        found: dict[str, Figure] = {}
+        for column in dict.fromkeys(self.columns):
+            rows = "" if column.circuit is None else f", {column.circuit.rows} rows"
+            found[f"read of an RRAM macro ({column.name}, {column.supply_v:g} V{rows})"] = column.read
+            found[f"delay of an RRAM macro{rows}"] = column.sense
+        return found | {
             "periphery of an RRAM macro": self.rram.periphery,
-            "delay of an RRAM macro": self.rram.sense,
             "area of an RRAM macro": self.rram.area,
             "wires": e.wire,
             "glitches": e.glitches,
@@ -300,6 +360,16 @@ class EnergyReport:
             "reload": e.reload,
             "wake-up": e.wake,
         }
+
+    def _column(self) -> dict[str, Any]:
+        """Return what the slowest RRAM macros are."""
+        column = self.slowest
+        offsets = column.offsets
+        return {
+            "name": column.name, "supply_v": column.supply_v, "precharge_ns": column.precharge_ns,
+            "rows": None if column.circuit is None else column.circuit.rows,
+            "offset_sd": None if offsets is None else [spread.sigma for spread in offsets.by_input],
+        }  # fmt: skip
 
     def _second(self) -> dict[str, Any] | None:
         if self.second is None:
@@ -330,10 +400,8 @@ class EnergyReport:
             "timing": {"tool": self.timing_tool, "second": self._second()}
             | {name: p.to_json() for name, p in self.paths.items()},
             "interval": self.interval,
-            "rram": self.figures("rram") | {
-                "name": self.rram.name, "supply_v": self.rram.supply_v, "precharge_ns": self.rram.precharge_ns,
-                "offset_sd": None if self.rram.offset_sd is None else list(self.rram.offset_sd),
-            },
+            "rram": self.figures("rram") | self._column(),
+            "clocks": {"device": self.device.name, "rows": self.clocks},
             "sram": self.figures("sram") | {"macros": [array.macro.name for array in self.arrays]},
             "comparison": self.comparison(),
             "standby": self.standby(),

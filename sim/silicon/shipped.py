@@ -31,7 +31,8 @@ def entry(name: str, images: int, root: Path | None = None) -> dict[str, Any]:
         name, report.digital["total_pj"], report.area_um2 * 1e-6, report.clock_mhz("rram"), rram["nj_per_image"],
         rram["area_mm2"], sram["nj_per_image"], sram["area_mm2"], report.gates.images, report.gates.differ,
     )  # fmt: skip
-    digests = {"network_digest": network.digest, "engine_digest": config.digest, "tool": report.gates.tool}
+    digests = {"network_digest": network.digest, "engine_digest": config.digest, "tool": report.gates.tool,
+               "verilog_digest": report.gates.verilog}  # fmt: skip
     return dict(zip(engines.FIELDS, map(_rounded, values), strict=True)) | digests
 
 

@@ -100,6 +100,11 @@ class Store:
         """Return a read or a waveform, or None if it is not known."""
         return self._shipped_of(kind, circuit) or self._cached(kind, circuit)
 
+    def other_precharges(self, circuit: ReadCircuit) -> list[ReadCircuit]:
+        """Return the circuits whose shipped offsets are those of this one at another precharge."""
+        known = self._shipped.offsets if self._shipped else {}
+        return [c for c in known if c == circuit.turned(precharge_ns=c.precharge)]
+
     def offsets(self, circuit: ReadCircuit, seed: int, draws: int) -> Offsets | None:
         """Return at most `draws` amplifiers of a seed, those that are known."""
         known = [o for o in (self._shipped_of("offsets", circuit), self._cached("offsets", circuit, seed)) if o]
@@ -149,7 +154,7 @@ class Study:
         self.plan, self.process, self.store = plan, process, Store(process, root)
 
     def known(self) -> Results:
-        """Return what is known of the plan without a simulation."""
+        """Return what is known of the plan without a simulation, and of the circuit at other precharges."""
         plan, store = self.plan, self.store
         found: dict[str, dict[ReadCircuit, Any]] = {
             "reads": {c: store.find("reads", c) for c in plan.reads},
@@ -157,6 +162,9 @@ class Study:
             "waveforms": {plan.circuit: store.find("waveforms", plan.circuit)},
             "noises": {c: store.find("noises", c) for c in plan.noises},
         }
+        for circuit in store.other_precharges(plan.circuit):
+            found["reads"].setdefault(circuit, store.find("reads", circuit))
+            found["offsets"].setdefault(circuit, store.offsets(circuit, plan.seed, plan.draws))
         whole = {kind: {c: v for c, v in results.items() if v is not None} for kind, results in found.items()}
         circuits = {c.corner for results in whole.values() for c in results}
         results = replace(store.empty(), models={c: self.process.digest(c) for c in sorted(circuits)})

@@ -68,6 +68,14 @@ class Synthesized:
         return self.directory / _VERILOG
 
 
+def verilog_digest(engine: Path) -> str:
+    """Return the SHA-256 of the Verilog in the folder of a generated engine."""
+    digest = hashlib.sha256()
+    for path in sorted((engine / "rtl").glob("*.sv")):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def with_ports_alone(config: EngineConfig) -> EngineConfig:
     """Return the structure with macros that synthesis leaves as they are.
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
+from oxnor.models.base import shipped
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices import model as devices
 from oxnor.models.devices.error_rates import device_rates
@@ -154,7 +155,7 @@ def test_preset_is_the_same_after_saving(tmp_path, name):
     again = devices.load(tmp_path / "d.json")
     assert again == device
     assert again.provenance == device.provenance
-    assert (tmp_path / "d.json").read_text() == (devices._folder() / f"{name}.json").read_text()
+    assert (tmp_path / "d.json").read_text() == (shipped.folder("devices") / f"{name}.json").read_text()
 
 
 def test_the_class_loads_presets_and_files(tmp_path):
@@ -324,7 +325,7 @@ def test_files_of_before_have_no_second_offset(tmp_path):
     """A number that is 0 by default is written only where it is not, so that files stay as they were."""
     device = devices.load("weak-3.3e-2")
     device.save(tmp_path / "device.json")
-    assert (tmp_path / "device.json").read_bytes() == (devices._folder() / "weak-3.3e-2.json").read_bytes()
+    assert (tmp_path / "device.json").read_bytes() == (shipped.folder("devices") / "weak-3.3e-2.json").read_bytes()
     two = replace(device, turning_offset_sigma=0.03, single_offset_sigma=0.02)
     two.save(tmp_path / "two.json")
     assert devices.load(tmp_path / "two.json") == two

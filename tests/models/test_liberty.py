@@ -90,7 +90,37 @@ def test_the_shipped_amplifiers_are_those_of_the_simulated_circuits():
     for rram in SHIPPED.rram:
         assert np.allclose((rram.read.low, rram.sense.low), reads[rram.name], rtol=0.01), rram.name
     assert all(rram.read.tag == "simulated" and "oxnor device circuit --vdd" in rram.read.source for rram in SHIPPED.rram)
-    assert np.allclose(SHIPPED.macro("pcsa-1v8-settled").offset_sd, (0.033, 0.035), rtol=0.07)
+    sigmas = [spread.sigma for spread in SHIPPED.macro("pcsa-1v8-settled").offsets.by_input]
+    assert np.allclose(sigmas, (0.033, 0.035), rtol=0.07)
+
+
+def test_reads_of_macros_with_other_rows_are_those_of_longer_bit_lines():
+    for name in ("pcsa-1v8", "pcsa-1v8-settled", "pcsa-1v2"):
+        macro = SHIPPED.macro(name)
+        assert macro.at(64) is macro
+        double, between, tall = macro.at(128), macro.at(96), macro.at(1024)
+        assert (double.precharge_ns, tall.precharge_ns) == (2 * macro.precharge_ns, 16 * macro.precharge_ns)
+        assert np.isclose(between.read.low, (macro.read.low + double.read.low) / 2)
+        assert np.isclose(between.sense.low, (macro.sense.low + double.sense.low) / 2)
+        assert 9 < tall.read.low / macro.read.low < 11
+        assert tall.sense.low > 7 * macro.sense.low
+        assert "--rows 128: sky130, 5k/100k, 128 rows" in double.read.source
+        assert "64 rows of an assumed 1 fF" in between.read.source
+        assert between.read.source.endswith("between that and 128 rows")
+        assert (macro.periphery, macro.area) == (tall.periphery, tall.area)
+        assert macro.at(1).precharge_ns <= macro.precharge_ns
+        assert tall.offsets is None or name == "pcsa-1v8-settled"
+        with pytest.raises(InputError, match=f"must have 1 to 1024 rows, where reads of .* {name} are .*, not 2048"):
+            macro.at(2048)
+
+
+def test_a_short_precharge_costs_offset():
+    found = SHIPPED.macro("pcsa-1v8").precharges()
+    assert [m.precharge_ns for m in found] == [2, 3, 4, 6, 8, 12]
+    sigmas, energies = [m.offsets.sigma for m in found], [m.read.low for m in found]
+    assert sigmas[0] > 1.4 * sigmas[1] > 1.9 * sigmas[-1]
+    assert energies == sorted(energies)
+    assert min(m.offsets.known for m in found) >= 200
 
 
 def test_spirit():
@@ -158,6 +188,12 @@ def test_a_technology_with_a_macro_of_ones_own(tmp_path):
     assert (own.cells, own.sram, own.node_nm) == (SHIPPED.cells, SHIPPED.sram, 130)
     with pytest.raises(InputError, match="rram must be one of mine, not 'pcsa-1v8'"):
         own.macro("pcsa-1v8")
+    # What was measured holds for a macro of any size.
+    assert own.macro(None).at(4096) is own.macro(None)
+    path.write_text(OWN.replace("supply_v = 1.2", "supply_v = 1.8").replace("5.0", "3.0", 1).replace("sense = {", "# {"))
+    half = load(path).macro(None)
+    assert half.at(128).read is half.read
+    assert half.at(128).sense.low > half.sense.low == SHIPPED.rram[0].sense.low
 
 
 @pytest.mark.parametrize(

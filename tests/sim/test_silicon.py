@@ -1,6 +1,7 @@
 """Engines in standard cells: gates equal to the golden model, their changes, energy and timing."""
 
 import json
+import re
 import subprocess
 from collections import Counter
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from helpers.cli import run
 
 from oxnor.hw.params.engine import EngineConfig
@@ -19,6 +21,7 @@ from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.files import build_root
 from oxnor.models.technology.technology import load
 from oxnor.sim.silicon.cells import cell_models
+from oxnor.sim.silicon.components import components, yaml_text
 from oxnor.sim.silicon.energy import EnergyOptions, energy, execute
 from oxnor.sim.silicon.energy_picture import energy_picture
 from oxnor.sim.silicon.gates import LANES, run_gates
@@ -84,10 +87,12 @@ def test_sums_are_what_is_printed(report):
     for kind in ("data_pj", "clock_pj", "leakage_pj", "total_pj"):
         assert total([u[kind] for u in r["units"]]) == r["digital"][kind], kind
     assert all(total([u[k] for k in ("data_pj", "clock_pj", "leakage_pj")]) == u["total_pj"] for u in r["units"])
-    assert r["digital"]["total_pj"] > 0
+    assert r["rram"]["digital_pj"] == r["digital"]["total_pj"] > 0
+    slower = r["rram"]["clock_mhz"] / r["sram"]["clock_mhz"] - 1
+    assert isclose(r["sram"]["digital_pj"] - r["rram"]["digital_pj"], slower * r["digital"]["leakage_pj"], abs_tol=1e-5)
     for kind in ("rram", "sram"):
         for end in (0, 1):
-            parts = sum(part[end] for part in r[kind]["parts_pj"].values()) + r["digital"]["total_pj"]
+            parts = sum(part[end] for part in r[kind]["parts_pj"].values()) + r[kind]["digital_pj"]
             assert isclose(parts, 1e3 * r[kind]["nj_per_image"][end], rel_tol=1e-12)
     assert isclose(r["gates"]["area_mm2"], 1e-6 * sum(u["area_um2"] for u in r["units"]), rel_tol=1e-5)
     assert all(n["tag"] in ("measured", "simulated", "published", "chosen") and n["source"] for n in r["numbers"].values())
@@ -112,6 +117,50 @@ def test_a_ranking_only_where_ranges_do_not_overlap(report):
     assert "RRAM takes less energy below" in dear.standby()["break_even"]
     assert report.standby()["break_even"] == "RRAM takes less energy at every rate"
     assert energy_picture(report).svg().count("nJ") > 3
+
+
+def test_rows_of_macros_set_energy_and_clock(report):
+    tall = replace(report, layers=tuple(replace(layer, rows=512) for layer in report.layers))
+    ours, theirs = (r.with_rram.parts_pj["sense amplifiers"].low for r in (report, tall))
+    assert 5 < theirs / ours < 5.5
+    assert isclose(tall.clock_mhz("rram"), 1e3 / (24 + 3.2974), rel_tol=1e-6)
+    assert tall.clocks == []
+    assert "512 rows" in str(list(tall.numbers()))
+    assert re.search(r"at \d+ MHz against \d+$", report.comparison())
+    slow = replace(report, rram=TECHNOLOGY.macro("pcsa-1v2"))
+    assert "at 13.7 MHz against" in slow.comparison()
+    for shown in (report, slow):
+        used = [row for row in shown.clocks if row["used"]]
+        assert isclose(used[0]["clock_mhz"], shown.clock_mhz("rram"))
+
+
+def test_clock_against_error_rate(report):
+    rows = report.to_json()["clocks"]["rows"]
+    assert [row["precharge_ns"] for row in rows] == [2, 3, 4, 6, 8, 12]
+    assert rows[-1]["limit"] == "read"
+    assert isclose(rows[-1]["clock_mhz"], 78.6, rel_tol=1e-3)
+    for name in ("clock_mhz", "offset", "ber_2t2r"):
+        # From 8 ns on the amplifier has settled: 200 of the 400 that were drawn at 12 ns differ by as much.
+        values = [row[name] for row in rows[:-1]]
+        assert values == sorted(values, reverse=True), name
+    assert isclose(rows[-2]["offset"], rows[-1]["offset"], rel_tol=0.01)
+    assert 1e-4 < rows[-1]["ber_2t2r"] < rows[1]["ber_2t2r"] < 1.05e-4
+    assert report.excluded[-1].what == "level shifters between 1.2 and 1.8 V"
+    assert report.excluded[-1].pj.high > report.excluded[-1].pj.low > 0
+
+
+def test_components_add_up(report):
+    described = components(report)
+    assert yaml.safe_load(yaml_text(described, "a\nb")) == json.loads(json.dumps(described))
+    for kind in ("rram", "sram"):
+        parts = [c for c in described["components"] if kind in c["engine"]]
+        seconds = described["interval_cycles"] / (described["clock_mhz"][kind] * 1e6)
+        leakage = 1e12 * seconds * sum(c["leakage_w"] for c in parts)
+        for end, total_pj in enumerate((report.energy_pj(kind).low, report.energy_pj(kind).high)):
+            sums = sum(a["count"] * a["energy_pj"][end] for c in parts for a in c["actions"])
+            assert isclose(sums + leakage, total_pj, rel_tol=1e-6)
+        assert isclose(sum(c["area_um2"] for c in parts), 1e6 * report.figures(kind)["area_mm2"], rel_tol=1e-4)
+    assert all(a["source"] and a["tag"] for c in described["components"] for a in c["actions"])
 
 
 def _vcd_rises(path, start, end):
@@ -190,19 +239,23 @@ def test_the_command(tiny, report, tmp_path, monkeypatch):
     engine = ["--macro", "64x16", "--fold", "2,2", "--fold", "1,1", "--stream-width", "8"]
     command = ["energy", str(tmp_path / "toy.npz"), "--data", str(tmp_path / "set.npz"), "--images", "150", *engine]
     picture = tmp_path / "e.svg"
-    done = run(*command, "--json", "--picture", str(picture))
+    done = run(*command, "--json", "--picture", str(picture), "-o", str(tmp_path / "c.yaml"))
     assert done.exit_code == 0, done.output
     described = json.loads(done.stdout)
     assert described["units"] == json.loads(json.dumps(report.unit_rows))
     assert described["gates"]["differ"] == 0
     assert picture.is_file()
+    assert (tmp_path / "c.yaml").read_text().startswith("# oxnor energy ")
     text = run(*command, "--rram", "pcsa-1v2", "--periphery", "1.5")
     assert text.exit_code == 0
     words = " ".join(text.stdout.split())
     for part in ("384 images", "0 results differ from the golden model", "with RRAM", "TOPS/mm2", "not included",
+                 "Clock against error rate, devices of calibrated-1e-4", "72 (this engine)",
                  "RRAM takes", "1.5 pJ/row chosen given", "SPIRIT, synapses alone", "4.9 nJ an image"):
         assert part in words, part
     wrong = {
+        ("-o", "x.json"): "--output must end in .yaml or .yml, not 'x.json'",
+        ("--device", "x"): "--device must be one of calibrated-1e-2",
         ("--rram", "x"): "--rram must be one of pcsa-1v8, pcsa-1v8-settled, pcsa-1v2, not 'x'",
         ("--periphery", "-1"): "--periphery must be 0 pJ or more, not -1",
         ("--technology", "x"): "--technology must be one of ihp-sg13g2 or a .toml file, not 'x'",

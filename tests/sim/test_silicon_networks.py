@@ -9,6 +9,7 @@ import pytest
 from helpers.cli import run
 from helpers.convolutions import Conv, random_conv_network
 
+from oxnor.hw.emit.generate import generate
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import zoo
@@ -17,6 +18,7 @@ from oxnor.models.technology import engines
 from oxnor.models.technology.technology import load
 from oxnor.sim.silicon.energy import EnergyOptions, energy
 from oxnor.sim.silicon.shipped import NETWORKS, entry
+from oxnor.sim.silicon.synthesis import verilog_digest, with_ports_alone
 from oxnor.sim.verify.inputs import Inputs, inputs_for
 
 TECHNOLOGY = load()
@@ -37,6 +39,15 @@ def test_energies_are_shipped_for_the_engines_of_today(name):
     described = json.loads(run("info", name, "--target", "asic", "--json").stdout)
     assert described["silicon"] == found
     assert "silicon" not in json.loads(run("info", name, "--json").stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_energies_are_shipped_of_the_verilog_of_today(name, tmp_path):
+    network = zoo.load(name)
+    generate(network, tmp_path / "engine", with_ports_alone(asic(network)))
+    shipped = next(e for e in engines.entries() if e["network"] == name)
+    assert shipped["verilog_digest"] == verilog_digest(tmp_path / "engine"), ADVICE
 
 
 def test_goals():
