@@ -141,12 +141,12 @@ def _print(r: dict[str, Any]) -> None:
     )
     print_table(("an image", "with RRAM", "with SRAM"), _kinds(r))
     rram = r["rram"]
-    rows = "" if rram["rows"] is None else f" of {rram['rows']} rows"
+    tall = "" if rram["rows"] is None else f" of {rram['rows']} rows"
     offset = "is not simulated: oxnor device circuit"
     if rram["offset_sd"] is not None:
         offset = "has a standard deviation of {:.3f} and {:.3f} in ln R for x = 1 and 0".format(*rram["offset_sd"])
     conditions = f"{rram['supply_v']:g} V, a precharge of {rram['precharge_ns']:g} ns"
-    say(f"RRAM macro {rram['name']}{rows}: {conditions}, at which the offset of its amplifiers {offset}.")
+    say(f"RRAM macro {rram['name']}{tall}: {conditions}, at which the offset of its amplifiers {offset}.")
     say(f"{_sentence(r['comparison'])} {r['precision']}, {r['node_nm']:g} nm; an XNOR and its addition are"
         f" {r['operations_per_xnor']} operations.\n")  # fmt: skip
     if r["clocks"]["rows"]:

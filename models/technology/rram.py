@@ -143,7 +143,7 @@ class RramTable:
             If a figure is missing, and no circuit of this supply and precharge is shipped.
         """
         given = {"read": self.read, "sense": self.sense}
-        own = {name: figure for name, figure in given.items() if figure is not None}
+        own: dict[str, Any] = {name: figure for name, figure in given.items() if figure is not None}
         if len(own) == len(given):
             return Rram(self.name, self.supply_v, self.precharge_ns, periphery=self.periphery, area=self.area, **own)
         circuit = ReadCircuit(vdd=self.supply_v, precharge_ns=self.precharge_ns)
@@ -152,9 +152,10 @@ class RramTable:
                 f"rram {self.name}: read and sense must be given: no circuit of {self.supply_v:g} V and"
                 f" {self.precharge_ns:g} ns is shipped"
             )
+        both: dict[str, Any] = _figures(circuit) | own
         return Rram(
             self.name, self.supply_v, self.precharge_ns, periphery=self.periphery, area=self.area, circuit=circuit,
-            simulated=tuple(n for n in given if n not in own), **_figures(circuit) | own,
+            simulated=tuple(n for n in given if n not in own), **both,
         )  # fmt: skip
 
 
