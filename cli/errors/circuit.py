@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oxnor.cli.console import print_json, progress
+from oxnor.cli.console import note, print_json, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import OUTPUT, PICTURES, WHERE, AsJson, in_range, output, seed, writes
 from oxnor.cli.options.pictures import Panels
@@ -40,7 +40,9 @@ class Circuit:
     row_capacitance: Annotated[
         float, _circuit("--row-capacitance", "FF", "Of a bit line for each row, in fF; nothing was laid out.")
     ] = 1.0
-    vdd: Annotated[float, _circuit("--vdd", "V", "Supply.")] = 1.8
+    vdd: Annotated[
+        float | None, _circuit("--vdd", "V", "Supply.", show_default="1.8, or the most that the process stands")
+    ] = None
     corner: Annotated[str, _circuit("--corner", "NAME", "tt, ss, ff, sf or fs.")] = "tt"
     temperature: Annotated[float, _circuit("--temperature", "C", "In degrees.")] = 27.0
     precharge_ns: Annotated[
@@ -63,6 +65,8 @@ class Circuit:
 
         process = sky130() if self.models is None else load_process(self.models)
         values = {name: value for name, value in vars(self).items() if name != "models"}
+        if self.vdd is None:
+            values["vdd"] = min(ReadCircuit.vdd, process.supplies[1])
         return ReadCircuit(**values, process=process.name), process
 
 
@@ -123,14 +127,16 @@ def circuit(circuit: Circuit, study: Study, as_json: AsJson = False) -> None:
     Example: [bold]oxnor device circuit --vdd 1.2 --picture circuit.svg[/]
     """
     from oxnor.models.devices.model import load
-    from oxnor.models.technology.conditions import plan
+    from oxnor.models.technology.conditions import difference, plan
     from oxnor.models.technology.report import clock, describe
     from oxnor.sim.silicon.study import Study as Simulation
+    from oxnor.sim.silicon.study import within
 
     study.check()
     base, process = circuit.build()
     device = load(study.device)
-    simulation = Simulation(plan(base, full=study.full, draws=study.draws, seed=study.seed), process)
+    asked, left_out = within(plan(base, full=study.full, draws=study.draws, seed=study.seed), process)
+    simulation = Simulation(asked, process)
     with progress() as tell:
         results = simulation.run(study.jobs, tell)
     if study.output is not None:
@@ -144,6 +150,9 @@ def circuit(circuit: Circuit, study: Study, as_json: AsJson = False) -> None:
     if study.results is not None:
         results.save(study.results)
     report = describe(simulation.plan, results, device)
+    if left_out:
+        names = "; ".join(difference(c, base) for c in left_out)
+        note(f"Left out, where the models of {process.name} do not hold: {names}")
     print_json(report) if as_json else print_circuit(report)
 
 

@@ -184,7 +184,9 @@ def _show(result: Abstention) -> None:
     rows = []
     for level in result.levels:
         name = f"{level.rate:.3g}" if level.rate else "no errors"
-        rows.append((name, "0", "0.00", _percent(level.accuracy), *([""] * len(together + energy))))
+        alone = ("", "1.00") if together else ()
+        used = () if level.energy_nj is None else (f"{level.energy_nj:.3g}",)
+        rows.append((name, "0", "0.00", _percent(level.accuracy), *alone, *used))
         for a in level.at:
             more = (_percent(a.system_accuracy), f"{a.cost:.2f}") if result.fallback else ()
             used = () if a.energy_nj is None else (f"{a.energy_nj:.3g}",)

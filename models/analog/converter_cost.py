@@ -21,6 +21,8 @@ _SAR: Mapping[int, tuple[float, float, float, float]] = {
     32: (1.0157, 7.6286, 0.083709, -2.313),
     22: (0.7213, 3.3041, 0.084273, -2.311),
 }
+#: Nodes of :func:`sar_energy`, in nm.
+NODES = tuple(_SAR)
 #: Converter of ISAAC as others use it: 2.0 mW at 1.28 GS/s (PUMA simulator, MIT, include/constants.py).
 ISAAC_CONVERSION_PJ = 2.0 / 1.28
 

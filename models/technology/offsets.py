@@ -65,7 +65,7 @@ class OffsetStatistics:
     stays, turns : Spread or None
         The two parts; None for a ``1t1r`` column.
     correlation : (float, float, float) or None
-        Between x = 1 and x = 0, and the ends of its interval (Fisher).
+        Between x = 1 and x = 0, and the ends of its interval (Fisher); None also where an offset does not vary.
     """
 
     draws: int
@@ -98,10 +98,17 @@ def statistics(offsets: Offsets, confidence: float = CONFIDENCE) -> OffsetStatis
     if o.shape[1] == 1:
         return OffsetStatistics(len(offsets.flips), len(o), dict(problems), by_input, None, None, None)
     stays, turns = Spread.of(o.sum(axis=1) / 2, confidence), Spread.of((o[:, 0] - o[:, 1]) / 2, confidence)
-    r = float(np.atleast_2d(np.corrcoef(o.T))[0, 1])
+    correlation = _correlation(o, confidence) if np.all(np.ptp(o, axis=0) > 0) else None
+    return OffsetStatistics(len(offsets.flips), len(o), dict(problems), by_input, stays, turns, correlation)
+
+
+def _correlation(o: NDArray[np.float64], confidence: float) -> tuple[float, float, float]:
+    """Return the correlation of two columns that vary, and its interval."""
+    r = float(np.corrcoef(o.T)[0, 1])
+    if abs(r) >= 1:
+        return r, r, r
     z, half = math.atanh(r), float(ndtri((1 + confidence) / 2)) / math.sqrt(len(o) - 3)
-    ends = math.tanh(z - half), math.tanh(z + half)
-    return OffsetStatistics(len(offsets.flips), len(o), dict(problems), by_input, stays, turns, (r, *ends))
+    return r, math.tanh(z - half), math.tanh(z + half)
 
 
 def _is_known(row: tuple[float | str, ...]) -> bool:

@@ -78,7 +78,8 @@ def _offsets(circuit: ReadCircuit, results: Results) -> dict[str, Any]:
     value = {"starts_from": start, "draws": found.draws, "known": found.known, "problems": found.problems}
     value["nominal"] = [f if isinstance(f, str) else -f for f in offsets.nominal]
     value |= {name: asdict(s) for name, s in zip(inputs, found.by_input, strict=True)}
-    if found.stays and found.turns and found.correlation:
+    if found.stays and found.turns:
         value |= {"stays": asdict(found.stays), "turns": asdict(found.turns)}
+    if found.correlation:
         value["correlation"] = dict(zip(("value", "low", "high"), found.correlation, strict=True))
     return value

@@ -122,6 +122,13 @@ def supplies(results: Results, base: ReadCircuit) -> list[float]:
     return sorted(v for v, c in circuits.items() if c in results.reads and c in results.noises)
 
 
+def lrs_range(results: Results | None = None, base: ReadCircuit | None = None) -> tuple[float, float]:
+    """Return the lowest and the highest LRS, in ohm, for which a circuit's offsets were simulated at its own supply."""
+    results, base = results or shipped(), base or ReadCircuit()
+    known = [c.lrs for c in results.offsets if c == turned(base, "lrs", c.lrs)]
+    return min(known), max(known)
+
+
 def supply_curve(
     ratio: float, reads: int = 1, results: Results | None = None, base: ReadCircuit | None = None
 ) -> SupplyCurve:

@@ -49,12 +49,14 @@ def draw_offsets(axes: Any, colours: Colours, offsets: Offsets) -> None:
         }
     else:
         shown = {"against a reference": (values[:, 0], found.by_input[0], "blue", "-")}
-    edge = 1.05 * max(float(np.abs(v).max()) for v, *_ in shown.values())
+    edge = 1.05 * max(float(np.abs(v).max()) for v, *_ in shown.values()) or 1e-3
     bins = np.linspace(-edge, edge, 31)
     x = np.linspace(-edge, edge, 301)
     for name, (numbers, spread, colour, dashes) in shown.items():
         label = f"{name}: sd {spread.sigma:.4f}"
         axes.hist(numbers, bins=bins, histtype="stepfilled", alpha=0.3, fc=colours[colour], ec="none")
+        if not spread.sigma:
+            continue
         height = len(numbers) * (bins[1] - bins[0]) / (spread.sigma * np.sqrt(2 * np.pi))
         bell = height * np.exp(-(((x - spread.mean) / spread.sigma) ** 2) / 2)
         axes.plot(x, bell, color=colours[colour], lw=2, ls=dashes, label=label)

@@ -13,7 +13,7 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root, locked
-from oxnor.models.technology.circuit import ReadCircuit
+from oxnor.models.technology.circuit import WIDTHS, ReadCircuit
 from oxnor.models.technology.conditions import Plan
 from oxnor.models.technology.process import Process, sky130
 from oxnor.models.technology.results import Flip, Noise, Offsets, Read, Results, Waveform, shipped
@@ -33,7 +33,11 @@ def netlists(process: Process) -> str:
     """Return a hash of the netlists of reads and bisections, models aside: results are those of these netlists."""
     texts = []
     for cell in netlist.CIRCUITS:
-        c = ReadCircuit(cell=cell, corner=process.available[0], process=process.name)
+        widths = {n: min(max(getattr(ReadCircuit, n), process.widths[0]), process.widths[1]) for n in WIDTHS}
+        c = ReadCircuit(
+            cell=cell, corner=process.available[0], process=process.name, vdd=min(ReadCircuit.vdd, process.supplies[1]),
+            **widths,
+        )  # fmt: skip
         texts += [read_netlist(c, process, 0, 1, 1.0), precharge_netlist(c, process, 0)]
         texts += [flip_netlist(c, process, 0, netlist.draw(0, 0), {"q": c.vdd})]
     models = process.text(process.available[0])
@@ -120,6 +124,29 @@ class Store:
         models = {circuit.corner: self.process.digest(circuit.corner)}
         one: dict[str, Any] = {kind: {circuit: value}}
         Results(f"ngspice {find_ngspice()[1]}", models, self._netlists, **one).save(folder / _FILE)
+
+
+def within(plan: Plan, process: Process) -> tuple[Plan, list[ReadCircuit]]:
+    """Return a plan without the conditions for which the models of a process do not hold, and those.
+
+    Raises
+    ------
+    InputError
+        If they do not hold for its circuit itself.
+    """
+    netlist.check(plan.circuit, process)
+    left_out: dict[ReadCircuit, None] = {}
+
+    def holds(circuit: ReadCircuit) -> bool:
+        try:
+            netlist.check(circuit, process)
+        except InputError:
+            left_out[circuit] = None
+            return False
+        return True
+
+    kept = {name: tuple(filter(holds, getattr(plan, name))) for name in ("reads", "offsets", "noises")}
+    return replace(plan, **kept), list(left_out)
 
 
 @dataclass

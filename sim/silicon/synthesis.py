@@ -82,11 +82,15 @@ def with_ports_alone(config: EngineConfig) -> EngineConfig:
     Raises
     ------
     InputError
-        If macros hold devices, are asked cell by cell, or the engine has parts that inference does not use.
+        If macros hold devices, are asked cell by cell or have converters, or the engine has parts that inference does
+        not use.
     """
     for layer in config.layers:
         if layer.macro_kind not in ("bits", "blackbox"):
             raise InputError(f"must be bits or blackbox for gates, not {layer.macro_kind}", parameter="macro_kind")
+        if layer.converter is not None:
+            rule = "must be 0 for gates: what a converter takes is in oxnor compare"
+            raise InputError(f"{rule}, not {layer.converter.bits}", parameter="converter_bits")
     for option in ("programming", "fault_injector"):
         if getattr(config, option):
             raise InputError("must not be asked of an engine whose energy is computed", parameter=option)

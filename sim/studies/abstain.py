@@ -74,6 +74,8 @@ class Level:
     lost_auc : float or None
         Probability that an image which errors make wrong had a smaller margin without errors than one that stays right;
         None if none is lost.
+    energy_nj : float or None
+        Against the supply: energy of the reads of an image, without a fallback.
     curve : ndarray, shape (2, k)
         Coverage (the share of sure results) and the part of them that is right, over least margins, all trials pooled.
     """
@@ -83,6 +85,7 @@ class Level:
     at: tuple[Abstained, ...]
     auc: float
     lost_auc: float | None
+    energy_nj: float | None
     curve: NDArray[np.float64]
 
 
@@ -147,6 +150,7 @@ class Abstention:
                 {
                     "rate": level.rate,
                     "accuracy": numbers(level.accuracy),
+                    "energy_nj": level.energy_nj,
                     "auc": level.auc,
                     "lost_auc": level.lost_auc,
                     "at": [
@@ -287,7 +291,7 @@ def _level(
     kept = was_right & ~gone
     lost_auc = _auc(clean_margin[kept], clean_margin[gone]) if gone.any() and kept.any() else None
     accuracy, auc = point(rate, right.mean(axis=1), n), _auc(margin[right], margin[~right])
-    return Level(rate, accuracy, tuple(at), auc, lost_auc, curve)
+    return Level(rate, accuracy, tuple(at), auc, lost_auc, own_nj, curve)
 
 
 def _auc(larger: NDArray[np.int64], smaller: NDArray[np.int64]) -> float:

@@ -27,6 +27,7 @@ from oxnor.models.devices.error_rates import ber_2t2r
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.devices.single import draw_single
 from oxnor.models.networks.binarized import Network
+from oxnor.models.technology.figure import Figure
 from oxnor.models.trials.binarized import Trials
 from oxnor.models.trials.curves import Point, point
 
@@ -243,7 +244,7 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """Return the row for JSON."""
         low, high = self.interval
-        cost = {k: None if v is None else v.to_json() for k, v in vars(self.costs).items()}
+        cost = {k: v.to_json() if isinstance(v, Figure) else v for k, v in vars(self.costs).items()}
         return {"name": self.name, "accuracy": vars(self.accuracy) | {"low": low, "high": high}, "errors": self.errors,
                 **cost, "leaves_out": self.leaves_out}  # fmt: skip
 
@@ -291,20 +292,33 @@ class Comparison:
         if read.kind in self.synthesized:
             return self.synthesized[read.kind]
         if read.array is not None:
-            return costs.analog(self.network, read.array)
+            return costs.analog(self.network, read.array, self.node_nm)
         cells = 2.0 if read.kind == "2T2R" else read.code.redundancy if read.code else 1.0
         return costs.digital(self.network, cells)
+
+    @property
+    def node_nm(self) -> float | None:
+        """Node of what was computed of the engine, in nm."""
+        made = self.synthesized.get("2T2R")
+        return None if made is None else float(made.node.split()[0])
+
+    def _leaves_out(self, read: Read) -> str:
+        if read.kind not in self.synthesized:
+            return read.leaves_out
+        own = {"2T2R": "level shifters, noise of single reads, programming energy", "SRAM": "reload after power-down"}
+        return f"wires, clock tree, glitches (estimates: oxnor energy), {own[read.kind]}, host"
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The table."""
         rows = [
-            Row(r.name, self.accuracy(r), self._errors(r), self._costs(r), r.leaves_out) for r in reads(self.params)
+            Row(r.name, self.accuracy(r), self._errors(r), self._costs(r), self._leaves_out(r))
+            for r in reads(self.params)
         ]
         exact = Read("SRAM", self.params.device)
         alone = point(0.0, np.array([self.clean]), self.images)
         cost = self.synthesized.get("SRAM") or costs.sram(self.network)
-        return (*rows, Row(exact.name, alone, "0", cost, exact.leaves_out))
+        return (*rows, Row(exact.name, alone, "0", cost, self._leaves_out(exact)))
 
     @cached_property
     def spread(self) -> dict[str, dict[float, Point]]:

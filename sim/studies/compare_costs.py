@@ -45,11 +45,12 @@ def shown(figure: Figure) -> str:
 
 @dataclass(frozen=True)
 class Costs:
-    """What an inference costs; None is not counted: no source was found."""
+    """What an inference costs; None is not counted: no source was found. `node` is that of the figures."""
 
     energy: Figure | None = None
     latency: Figure | None = None
     area: Figure | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,17 +131,20 @@ def digital(network: Network, cells: float) -> Costs:
     words = f"{cycles:,} cycles of the engine (exact), 10 to 100 MHz (chosen)"
     latency = Figure(cycles / CLOCK_HZ[1], "s", "chosen", words, cycles / CLOCK_HZ[0])
     each = CELL_F2["1T1R"]
-    return Costs(energy, latency, _cells(counts.weights * cells, each, each))
+    return Costs(energy, latency, _cells(counts.weights * cells, each, each), "28 to 130 nm")
 
 
 def sram(network: Network) -> Costs:
     """Return what published digital chips with SRAM would take."""
     source = "published chips: 617 TOPS/W (10 nm) to 35 fJ an operation, two a product (BrainTTA)"
-    return Costs(_energy(Counts.of(network).products, *CHIP_PJ, "published", source))
+    return Costs(_energy(Counts.of(network).products, *CHIP_PJ, "published", source), node="10 nm and not known")
 
 
-def analog(network: Network, options: ArrayOptions) -> Costs:
-    """Return what analog arrays cost; None for all with an ideal converter."""
+def analog(network: Network, options: ArrayOptions, nm: float | None = None) -> Costs:
+    """Return what analog arrays cost, at a node for which there is a converter; nothing with an ideal converter.
+
+    Cells and drivers are those of ISAAC at every node: voltages and resistances of a memory do not scale.
+    """
     bits = options.adc_bits
     if not bits:
         return Costs()
@@ -148,8 +152,9 @@ def analog(network: Network, options: ArrayOptions) -> Costs:
     conversions = counts.conversions(options.rows, law.conversions)
     drives = law.conversions * sum(a * v * math.ceil(b / options.columns) for a, b, v in counts.layers)
     rest = counts.products * law.cells * law.conversions * CELL_PJ + drives * ROW_PJ
-    low, high = conversions * adc.sar_energy(bits, 22) + rest, conversions * adc.survey_energy(bits, 28) + rest
-    bounds = "NeuroSim's SAR (22 nm) to the survey bound (28 nm)"
+    least, most = (int(nm), nm) if nm in adc.NODES else (22, 28.0)
+    low, high = conversions * adc.sar_energy(bits, least) + rest, conversions * adc.survey_energy(bits, most) + rest
+    bounds = f"NeuroSim's SAR ({least} nm) to the survey bound ({most:g} nm)"
     source = f"{conversions:,} conversions: {bounds}; cells and drivers of ISAAC (PUMA)"
     energy = Figure(low * 1e-12, "J", "published", source, high * 1e-12)
     vectors = law.conversions * sum(v for _, _, v in counts.layers)
@@ -158,14 +163,15 @@ def analog(network: Network, options: ArrayOptions) -> Costs:
     ends = sorted((fast, vectors * TILE_S))
     latency = Figure(ends[0], "s", "published", words, ends[1])
     parts = sum(math.ceil(a / options.rows) * b for a, b, _ in counts.layers)
-    converter = adc.survey_area(bits, 28) * 1e-12
-    cells = counts.weights * law.cells * FEATURE_M**2
+    converter = adc.survey_area(bits, most) * 1e-12
+    cells = counts.weights * law.cells * (most * 1e-9) ** 2
     small, large = (
         cells * CELL_F2[kind] + parts / shared * converter
         for kind, shared in (("crossbar", SHARED[1]), ("1T1R", SHARED[0]))
     )
-    words = "cells of 4 to 48 F^2 at 28 nm, and a converter of the survey to 128 (ISAAC) or 8 columns"
-    return Costs(energy, latency, Figure(small, "m2", "published", words, large))
+    words = f"cells of 4 to 48 F^2 at {most:g} nm, and a converter of the survey to 128 (ISAAC) or 8 columns"
+    node = f"{least} nm" if least == most else f"{least} and {most:g} nm"
+    return Costs(energy, latency, Figure(small, "m2", "published", words, large), node)
 
 
 def synthesized(network: Network, path: str | Path) -> Mapping[str, Costs]:
@@ -182,7 +188,8 @@ def synthesized(network: Network, path: str | Path) -> Mapping[str, Costs]:
     try:
         report = json.loads(text)
         name, technology = report["network"], str(report["technology"])
-        found = {kind: _of_report(report[key], technology) for kind, key in (("2T2R", "rram"), ("SRAM", "sram"))}
+        nm = float(report["node_nm"])
+        found = {kind: _of_report(report[key], technology, nm) for kind, key in (("2T2R", "rram"), ("SRAM", "sram"))}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: is not what `oxnor energy NETWORK --json` prints") from None
     if name != network.name:
@@ -190,8 +197,9 @@ def synthesized(network: Network, path: str | Path) -> Mapping[str, Costs]:
     return found
 
 
-def _of_report(figures: Mapping[str, Any], technology: str) -> Costs:
+def _of_report(figures: Mapping[str, Any], technology: str, nm: float) -> Costs:
     low, high = (float(v) * 1e-9 for v in figures["nj_per_image"])
     seconds, area = float(figures["latency_us"]) * 1e-6, float(figures["area_mm2"]) * 1e-6
     made = ("simulated", f"oxnor energy, {technology}")
-    return Costs(Figure(low, "J", *made, high), Figure(seconds, "s", *made), Figure(area, "m2", *made))
+    figures_of = Figure(low, "J", *made, high), Figure(seconds, "s", *made), Figure(area, "m2", *made)
+    return Costs(*figures_of, f"{nm:g} nm")

@@ -16,7 +16,7 @@ from .compare import IMAGENET, WARNING, Comparison, Row
 from .compare_costs import TAGS, shown
 
 HEAD = (
-    "", "accuracy", "95 % interval", "bit errors or effective bits", "energy", "latency", "area of cells, converters",
+    "", "accuracy", "95 % interval", "bit errors or effective bits", "node", "energy", "latency", "area",
 )  # fmt: skip
 #: Of energies in the page: a ranking needs ranges that do not overlap.
 NO_RANKING = "Ranges that overlap rank nothing. Estimates are marked *; all figures are of one inference."
@@ -64,7 +64,8 @@ def cells(rows: Iterable[Row]) -> list[tuple[str, ...]]:
         low, high = row.interval
         c = row.costs
         accuracy = f"{100 * row.accuracy.mean:.2f} %", f"{100 * low:.2f} to {100 * high:.2f} %"
-        found.append((row.name, *accuracy, row.errors, _cost(c.energy), _cost(c.latency), _cost(c.area)))
+        costs = (_cost(c.energy), _cost(c.latency), _cost(c.area))
+        found.append((row.name, *accuracy, row.errors, c.node or "none", *costs))
     return found
 
 
@@ -84,6 +85,19 @@ def spread_table(result: Comparison) -> tuple[Sequence[str], list[tuple[str, ...
     return head, rows
 
 
+def _of_nodes(result: Comparison) -> str:
+    """Return what the nodes of the figures mean for their comparison."""
+    if result.node_nm is None:
+        return (
+            "Rows of different nodes rank nothing either. Areas are of cells and converters alone. The engine in gates"
+            f" of 130 nm is computed by oxnor energy {result.network.name} --json > FILE, and shown with --energy FILE."
+        )
+    return (
+        f"2T2R and SRAM are of the engine's gates at {result.node_nm:g} nm, their areas of logic and macros; converters"
+        " are of the same node where their sources have it. Rows of different nodes rank nothing."
+    )
+
+
 def notes(result: Comparison) -> list[str]:
     """Return what belongs beside the table."""
     each = Isaac().conversions_per_mac
@@ -94,6 +108,7 @@ def notes(result: Comparison) -> list[str]:
         f"{sets}; without errors {100 * result.clean:.2f} %. Every row reads the same devices.",
         "The interval is over other devices and other images.",
         NO_RANKING,
+        _of_nodes(result),
         f"{isaac} {one:.2f} TOPS/W if a MAC is one operation, {two:.2f} if it is two.",
     ]
 
@@ -115,7 +130,7 @@ def html(result: Comparison, command: str) -> str:
         (row.name, what, value.source, TAGS[value.tag])
         for row in rows
         for what, value in vars(row.costs).items()
-        if value is not None
+        if isinstance(value, Figure)
     ]
     missing = [(row.name, row.leaves_out) for row in rows]
     body += ["<h2>What each row leaves out</h2>", table(("", ""), missing, plain=True)]

@@ -17,7 +17,7 @@ from oxnor.models.faults.error_models import ERROR_MODELS
 from oxnor.models.faults.fault_map import FaultMap, shapes_of
 from oxnor.models.faults.read_errors import SEED_MAX, ReadErrors
 from oxnor.models.networks.binarized import Network
-from oxnor.models.technology.supply import SupplyCurve, shipped_curve
+from oxnor.models.technology.supply import SupplyCurve, lrs_range, shipped_curve
 
 from .trial import ALL_LAYERS, Key
 
@@ -110,9 +110,16 @@ def device_at(
 
 
 def supply_of(device: DeviceModel, age: Mapping[str, float], reads: int = 1) -> SupplyCurve:
-    """Return what the shipped circuit does at each supply with the resistances of a device."""
+    """Return what the shipped circuit does at each supply with the ratio of a device's resistances.
+
+    Its LRS is that of the circuit: where offsets were simulated at another they are much the same.
+    """
+    stats, (low, high) = device.at(**age), lrs_range()
+    if not low <= math.exp(stats.lrs_mu) <= high:
+        rule = f"in [{low:g}, {high:g}] ohm, where offsets were simulated, not {math.exp(stats.lrs_mu):.4g}"
+        raise InputError(f"device {device.name!r}: LRS must be {rule}")
     try:
-        return shipped_curve(math.exp(device.at(**age).separation), reads)
+        return shipped_curve(math.exp(stats.separation), reads)
     except InputError as e:
         raise InputError(f"device {device.name!r}: {e}") from None
 

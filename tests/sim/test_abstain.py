@@ -77,6 +77,7 @@ def test_against_the_supply(task):
     reads = sum(y.n_in * y.n_out for y in network.layers)
     nj = {v: supply_of(params.device, {}, reads).image_nj(v) for v in (1.8, 0.9)}
     for level, v in zip(result.levels, (1.8, 1.8, 0.9), strict=True):
+        assert level.energy_nj == pytest.approx(nj[v])
         assert level.at[0].energy_nj == pytest.approx(nj[v] + 2 * nj[1.8] * level.at[0].unsure.mean)
     assert all(p.svg().startswith("<svg") for p in plots(result).values())
     shown = run("study", "abstain", "mnist-tfc", "--images", 100, "--device", "weak-3.3e-2", "--against", "vdd", "--values",

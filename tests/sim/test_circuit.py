@@ -11,9 +11,10 @@ import pytest
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices.model import load
-from oxnor.models.technology import results
+from oxnor.models.technology import process, results
 from oxnor.models.technology.circuit import ReadCircuit
-from oxnor.models.technology.conditions import Plan, plan
+from oxnor.models.technology.conditions import Plan, difference, plan
+from oxnor.models.technology.offsets import statistics
 from oxnor.models.technology.process import sky130
 from oxnor.models.technology.report import clock
 from oxnor.models.technology.results import Offsets, Read
@@ -228,6 +229,26 @@ def test_waveform_ends_where_the_read_does():
     end = len(wave.time_ns) - 20
     assert wave.volts["q"][end] > 1.7
     assert wave.volts["qb"][end] < 0.1
+
+
+def test_conditions_that_a_process_does_not_stand_are_left_out():
+    one = process.CornerFiles(tt=sky130().file("tt"))
+    narrow = replace(sky130(), supplies=(0.9, 1.3), widths=(0.5, 1.5), corners=one)
+    base = BASE.turned(vdd=1.2, switch_width=1.0, access_width=1.0)
+    kept, left_out = study.within(plan(base), narrow)
+    assert sorted(difference(c, base) for c in left_out) == ["1.5 V, precharge 24 ns", "corner ff", "corner ss"]
+    assert kept.reads == tuple(c for c in plan(base).reads if c not in left_out)
+    assert study.within(plan(BASE), sky130()) == (plan(BASE), [])
+    assert len(study.netlists(narrow)) == len(study.netlists(sky130()))
+    with pytest.raises(InputError, match=r"vdd must be in \[0.9, 1.3\] V for sky130, not 1.8"):
+        study.within(plan(BASE), narrow)
+
+
+def test_amplifiers_without_mismatch_have_no_correlation():
+    flat = statistics(Offsets(0, (0.0, 0.0), ((0.001, 0.001),) * 5))
+    assert (flat.stays.sigma, flat.turns.sigma, flat.correlation) == (0, 0, None)
+    equal = statistics(Offsets(0, (0.0, 0.0), tuple((0.01 * k, 0.01 * k) for k in range(5))))
+    assert equal.correlation == pytest.approx((1, 1, 1))
 
 
 CLOCK = clock(plan(BASE, full=True), SHIPPED, load("weak-3.3e-2"))

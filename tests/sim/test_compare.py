@@ -92,13 +92,23 @@ def test_page_and_picture(result):
 def test_what_was_synthesized_replaces_cited_figures(result, tmp_path):
     network, path = load("mnist-tfc"), tmp_path / "energy.json"
     both = {"nj_per_image": [1.5, 2.5], "latency_us": 3.0, "area_mm2": 0.25}
-    report = {"network": "mnist-tfc", "technology": "some process", "rram": both, "sram": both | {"nj_per_image": [4, 4]}}
+    report = {"network": "mnist-tfc", "technology": "some process", "node_nm": 130, "rram": both, "sram": both | {"nj_per_image": [4, 4]}}
     path.write_text(json.dumps(report))
     found = dataclasses.replace(result[0], synthesized=costs.synthesized(network, path))
     rows = {row.name: row.costs for row in found.rows}
     assert (rows["digital 2T2R"].energy.low, rows["digital 2T2R"].energy.top) == pytest.approx((1.5e-9, 2.5e-9))
     assert (rows["digital, SRAM"].energy.low, rows["digital, SRAM"].area.low) == pytest.approx((4e-9, 0.25e-6))
     assert rows["1T1R"].energy.tag == "chosen"
+    analog = "analog VI, 128 rows, 6 bits"
+    before = {row.name: row for row in result[0].rows}
+    assert rows[analog].energy.top > 8 * before[analog].costs.energy.top
+    nodes = [rows[name].node for name in ("digital 2T2R", "digital, SRAM", analog, "1T1R")]
+    assert nodes == ["130 nm", "130 nm", "130 nm", "28 to 130 nm"]
+    left = {row.name: row.leaves_out for row in found.rows}
+    assert "area" not in left["digital 2T2R"] + left["digital, SRAM"]
+    assert "area" in before["digital, SRAM"].leaves_out
+    assert "--energy FILE" in " ".join(compare_page.notes(result[0]))
+    assert "gates at 130 nm" in " ".join(compare_page.notes(found))
     assert "some process" in compare_page.html(found, "")
     with pytest.raises(InputError, match=r"energy\.json: is of network 'mnist-tfc', not of 'mnist-sfc'"):
         costs.synthesized(load("mnist-sfc"), path)

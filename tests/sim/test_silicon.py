@@ -260,6 +260,7 @@ def test_the_command(tiny, report, tmp_path, monkeypatch):
         ("--periphery", "-1"): "--periphery must be 0 pJ or more, not -1",
         ("--technology", "x"): "--technology must be one of ihp-sg13g2 or a .toml file, not 'x'",
         ("--programming",): "--programming must not be asked of an engine whose energy is computed",
+        ("--converter-bits", "4"): "--converter-bits must be 0 for gates: what a converter takes is in oxnor compare, not 4",
         ("--macro", "devices:64x16"): "must be bits or blackbox for gates, not devices",
     }
     for options, sentence in wrong.items():

@@ -322,6 +322,13 @@ def test_supplies_of_a_sweep_that_gives_none():
         SweepParams((1.2,), 1, "device", device=dataclasses.replace(CLOSE, hrs_median=1e6), against="vdd")
 
 
+def test_an_lrs_that_was_not_simulated_is_refused():
+    for factor in (0.01, 1e3):
+        far = dataclasses.replace(CLOSE, lrs_median=factor * CLOSE.lrs_median, hrs_median=factor * CLOSE.hrs_median)
+        with pytest.raises(InputError, match=r"^device 'close': LRS must be in \[2000, 50000\] ohm, where offsets were"):
+            SweepParams((1.2,), 1, "device", device=far, against="vdd")
+
+
 def test_devices_of_before_keep_their_hash():
     """Else the files of sweeps of before could not go on."""
     assert header_options(load("weak-3.3e-2")) == {"device": "weak-3.3e-2", "device_digest": "9a8cfe412d7b5f46"}
