@@ -9,6 +9,8 @@ from oxnor.models.base.errors import InputError
 
 #: How a number was come by.
 TAGS = ("measured", "simulated", "published", "chosen")
+#: What no number here reaches, in its unit.
+FIGURE_MAX = 1e12
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ class Figure:
             raise InputError(f"must be one of {', '.join(TAGS)}, not {self.tag!r}", parameter="tag")
         if not self.source.strip():
             raise InputError("must say where the number is from", parameter="source")
-        if not 0 <= self.low <= self.top < float("inf"):
+        if not 0 <= self.low <= self.top <= FIGURE_MAX:
             ends = f"{self.low:g} and {self.top:g}"
-            raise InputError(f"must be 0 or more and at most `high`, not {ends}", parameter="low")
+            rule = f"must be 0 or more, and at most high, which is at most {FIGURE_MAX:g}"
+            raise InputError(f"{rule}, not {ends}", parameter="low")
 
     @property
     def top(self) -> float:

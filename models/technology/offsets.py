@@ -104,7 +104,7 @@ def statistics(offsets: Offsets, confidence: float = CONFIDENCE) -> OffsetStatis
 
 def _correlation(o: NDArray[np.float64], confidence: float) -> tuple[float, float, float]:
     """Return the correlation of two columns that vary, and its interval."""
-    r = float(np.corrcoef(o.T)[0, 1])
+    r = float(np.atleast_2d(np.corrcoef(o.T))[0, 1])
     if abs(r) >= 1:
         return r, r, r
     z, half = math.atanh(r), float(ndtri((1 + confidence) / 2)) / math.sqrt(len(o) - 3)

@@ -15,6 +15,7 @@ from .results import shipped
 
 #: What the energy of a circuit's read leaves out.
 _WITHOUT = "no decoder, word-line driver, clock or output latch"
+_RANGES = {"supply_v": (0.1, 10.0), "precharge_ns": (0.0, 1e6)}
 _UNITS = {"read": "fJ/bit", "sense": "ns", "periphery": "pJ/row", "area": "um2/bit"}
 
 
@@ -129,6 +130,11 @@ class RramTable:
     sense: Figure | None = None
 
     def __post_init__(self) -> None:
+        if not self.name or not self.name.isprintable():
+            raise InputError(f"must be a text in one line, not {self.name!r:.40}", parameter="name")
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"must be in [{low:g}, {high:g}], not {getattr(self, name):g}", parameter=name)
         for name, unit in _UNITS.items():
             figure = getattr(self, name)
             if figure is not None and figure.unit != unit:

@@ -161,6 +161,7 @@ def load(name_or_path: str | Path = DEFAULT) -> Technology:
     """
     path = find(name_or_path)
     file: _File = Reader(path).read(_File)
+    _check(file, path)
     base = None
     if file.extends:
         if file.extends not in names():
@@ -182,6 +183,21 @@ def load(name_or_path: str | Path = DEFAULT) -> Technology:
         cells=_moved(given.cells, path.parent) if file.cells else given.cells,
         sram=tuple(replace(s, liberty=path.parent / s.liberty) for s in given.sram) if file.sram else given.sram,
     )
+
+
+def _check(file: _File, path: Path) -> None:
+    """Raise InputError for what single records do not see."""
+    if not file.label.isprintable():
+        raise InputError(f"{path}: label must be a text in one line, not {file.label!r:.40}")
+    if file.node_nm is not None and not 1 <= file.node_nm <= 1e4:
+        raise InputError(f"{path}: node_nm must be in [1, 10000] nm, not {file.node_nm:g}")
+    macros = [table.name for table in file.rram or ()]
+    for name in macros:
+        if macros.count(name) > 1:
+            raise InputError(f"{path}: rram must not have two macros of name {name!r}")
+    for name, liberty in (("typical", file.cells and file.cells.typical), ("slow", file.cells and file.cells.slow)):
+        if liberty and not (path.parent / liberty).is_file():
+            raise InputError(f"{path}: cells.{name}: {path.parent / liberty}: no such file")
 
 
 def _macro(table: RramTable, path: Path) -> Rram:

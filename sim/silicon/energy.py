@@ -203,6 +203,7 @@ def energy(
         network.name, technology, library.voltage, library.temperature, rram, device, gates, tuple(units),
         layers,
         _reads(done, layers), timing.initiation_interval, timing.latency,
+        min(layer.sense_latency for layer in config.layers),
         {name: longest_path(done.netlist, library, ns) for name, ns in outputs.items()},
         f"delay tables of {library.name}, no wires", _second(done, library, outputs), arrays,
         (*_excluded(done, units, library, technology), *_shifters(rram, layers, library, technology)),

@@ -132,6 +132,8 @@ class EnergyReport:
         Cycles from image to image.
     latency : int
         Cycles of one image.
+    read_cycles : int
+        Cycles that a macro has for a read.
     paths : dict of str to Path
         Longest path of the digital part, and with macros of each kind.
     timing_tool : str
@@ -155,6 +157,7 @@ class EnergyReport:
     reads: tuple[float, ...] = field(repr=False)
     interval: int
     latency: int
+    read_cycles: int
     paths: dict[str, Path] = field(repr=False)
     timing_tool: str
     second: tuple[str, dict[str, float]] | None
@@ -211,8 +214,8 @@ class EnergyReport:
         read = sum(layer.row_reads * array.read_j for layer, array in pairs) * 1e12
         leakage = sum(layer.macros * array.leakage_w for layer, array in pairs)
         access = max(array.macro.access_ns for array in self.arrays)
-        clock = min(self.paths["sram"].mhz, 1e3 / access)
-        standby = leakage * self.interval / (clock * 1e6) * 1e12
+        period = self._period(self.paths["sram"].ns, access)
+        standby = leakage * self.interval * period * 1e-9 * 1e12
         parts = {"reads": Range(read, read), "leakage of the macros": Range(standby, standby)}
         area = sum(layer.macros * array.area_um2 for layer, array in pairs)
         return Macros(parts, area, leakage, access, access)
@@ -220,9 +223,13 @@ class EnergyReport:
     # Clock
 
     def clock_mhz(self, kind: str) -> float:
-        """Return the engine's clock with macros of kind "rram" or "sram", one read a cycle."""
+        """Return the engine's clock with macros of kind "rram" or "sram"."""
         macros = self.with_rram if kind == "rram" else self.with_sram
-        return min(self.paths[kind].mhz, 1e3 / macros.cycle_ns)
+        return 1e3 / self._period(self.paths[kind].ns, macros.cycle_ns)
+
+    def _period(self, path_ns: float, cycle_ns: float) -> float:
+        """Return the least period: a read, and the path that begins with it, have `read_cycles` of them."""
+        return max(self.paths["digital"].ns, path_ns / self.read_cycles, cycle_ns / self.read_cycles)
 
     @cached_property
     def clocks(self) -> list[dict[str, Any]]:
@@ -233,12 +240,13 @@ class EnergyReport:
         stats = self.device.at(self.device.valid_cycles[0], self.device.valid_seconds[0])
         rows = []
         for at in self.slowest.precharges():
-            path = max(self.paths["digital"].ns, self.paths["rram"].ns + at.sense.top - self.with_rram.output_ns)
+            path = self.paths["rram"].ns + at.sense.top - self.with_rram.output_ns
+            period = self._period(path, at.cycle_ns)
             sigma = at.offsets.sigma if at.offsets else None
             assert sigma is not None
             rows.append({
-                "precharge_ns": at.precharge_ns, "sense_ns": at.sense.top, "clock_mhz": 1e3 / max(path, at.cycle_ns),
-                "limit": "read" if at.cycle_ns > path else "logic", "offset": sigma,
+                "precharge_ns": at.precharge_ns, "sense_ns": at.sense.top, "clock_mhz": 1e3 / period,
+                "limit": "read" if period > self._period(path, 0.0) else "logic", "offset": sigma,
                 "ber_2t2r": ber_2t2r(stats, sigma, 0.0, self.device.forming_yield), "read_fj": at.read.top,
                 "used": at.precharge_ns == self.slowest.precharge_ns,
             })  # fmt: skip

@@ -145,7 +145,7 @@ def within(plan: Plan, process: Process) -> tuple[Plan, list[ReadCircuit]]:
             return False
         return True
 
-    kept = {name: tuple(filter(holds, getattr(plan, name))) for name in ("reads", "offsets", "noises")}
+    kept: dict[str, Any] = {name: tuple(filter(holds, getattr(plan, name))) for name in ("reads", "offsets", "noises")}
     return replace(plan, **kept), list(left_out)
 
 

@@ -134,6 +134,14 @@ def test_rows_of_macros_set_energy_and_clock(report):
         assert isclose(used[0]["clock_mhz"], shown.clock_mhz("rram"))
 
 
+def test_a_read_of_several_cycles(report):
+    """Precharge and sensing have them all: a slow read no longer sets the clock."""
+    slow = replace(report, rram=TECHNOLOGY.macro("pcsa-1v2"), read_cycles=10)
+    assert isclose(slow.clock_mhz("rram"), 1e4 / (72 + slow.rram.sense.low))
+    assert replace(slow, read_cycles=20).clock_mhz("rram") == report.paths["digital"].mhz
+    assert isclose(replace(report, read_cycles=2).clock_mhz("sram"), report.paths["digital"].mhz)
+
+
 def test_clock_against_error_rate(report):
     rows = report.to_json()["clocks"]["rows"]
     assert [row["precharge_ns"] for row in rows] == [2, 3, 4, 6, 8, 12]
