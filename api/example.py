@@ -52,6 +52,7 @@ target = "sim"                  # sim, ice40, ecp5 or asic: the defaults of all 
 # dataflow = "parallel"         # parallel, serial or alternate
 # sense_latency = 1             # cycles that a macro takes to sense a row, 1 to 64
 # converter_bits = 0            # bits of a converter between each macro and the adder tree; 0: none
+# pair_states = 2               # 3: a ternary weight is one pair, with both devices in HRS where it is 0
 
 # How the Verilog is written: the engine is the same.
 # [verilog]

@@ -106,6 +106,16 @@ class Engine:
             rich_help_panel=ENGINE,
         ),
     ] = None
+    pair_states: Annotated[
+        int | None,
+        typer.Option(
+            "--pair-states",
+            metavar="N",
+            help="3: a pair with both devices in HRS is a weight of 0, so that a ternary weight is one pair, not two.",
+            show_default="2",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None
     stream_width: Annotated[
         int | None,
         typer.Option(
@@ -133,6 +143,7 @@ class Engine:
             "with_scores": False if self.no_scores else None, "folding": folds(self.fold),
             "fault_injector": self.fault_injector, "programming": self.programming,
             "sense_latency": self.sense_latency, "converter_bits": self.converter_bits, "margin": self.margin,
+            "pair_states": self.pair_states,
         }  # fmt: skip
         changes |= macro(self.macro) if self.macro is not None else {}
         return design.with_engine(**{name: value for name, value in changes.items() if value is not None})

@@ -152,7 +152,8 @@ def _layer_rows(description: dict[str, Any]) -> tuple[tuple[str, ...], list[tupl
         ranges = ", ".join(f"{name} {low} to {high}" for name, (low, high) in y["ranges"].items())
         bits = y.get("weight_bits", 1)
         inputs = f"{y['n_in'] // bits}{f' x {bits}' * (bits > 1)}"
-        row = (str(k), y["kind"], inputs, str(y["n_out"]), ranges, f"{e['macros']} of {e['rows']}x{e['cols']}")
+        size = f"{e['rows']}x{e.get('pairs', e['cols'])}"
+        row = (str(k), y["kind"], inputs, str(y["n_out"]), ranges, f"{e['macros']} of {size}")
         if "neuron" in y:
             rows.append((*row, *(str(y["neuron"][name]) for name in spiking)))
         else:

@@ -16,7 +16,9 @@ class LayerCounts:
     ----------
     macros : int
     rows, cols : int
-        Of a macro.
+        Of a macro: word lines, and synapses on each.
+    pairs : int
+        Pairs on each, fewer than synapses where they hold three states.
     reads : int
         Rows that each macro senses.
     xnors : int
@@ -28,6 +30,7 @@ class LayerCounts:
     macros: int
     rows: int
     cols: int
+    pairs: int
     reads: int
     xnors: int
     bits: int
@@ -49,6 +52,6 @@ def count(config: EngineConfig) -> tuple[LayerCounts, ...]:
 def _of_layer(layer: LayerConfig) -> LayerCounts:
     synapses = layer.n_in * layer.n_out
     return LayerCounts(
-        layer.macros, layer.rows, layer.cols, layer.reads * layer.vectors, synapses * layer.vectors * layer.planes,
-        synapses,
+        layer.macros, layer.rows, layer.cols, layer.pairs, layer.reads * layer.vectors,
+        synapses * layer.vectors * layer.planes, synapses,
     )  # fmt: skip

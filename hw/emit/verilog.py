@@ -277,7 +277,8 @@ def describe(config: EngineConfig) -> Description:
     sizes = ("n_in", "n_out", "rows", "cols", "across", "groups", "slices", "passes", "reads", "macros")
     of_windows = ("planes", "vectors", "interval") if config.has_windows else ()
     of_latency = ("sense_latency",) if any(y.sense_latency > 1 for y in config.layers) else ()
-    of_weights = ("weight_bits",) if any(y.weight_bits > 1 for y in config.layers) else ()
+    of_weights: tuple[str, ...] = ("weight_bits",) if any(y.weight_bits > 1 for y in config.layers) else ()
+    of_weights += ("pair_states", "pairs") if any(y.pair_states == 3 for y in config.layers) else ()
     names = ("kind", "macro_kind", "dataflow", *sizes, *of_windows, *of_latency, *of_weights)
     layers = [
         {n: getattr(y, n) for n in names}

@@ -15,7 +15,7 @@ from oxnor.hw.macros.program_bus import WORD, ProgramBus
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.widths import bits_for
 
-from .sequence import ProgrammingSequence
+from .sequence import ProgrammingSequence, TernarySequence
 
 #: Failing synapses that are kept with their addresses.
 FIFO_DEPTH = 8
@@ -82,7 +82,8 @@ class Programming(Unit):
         self._words = max(y.words for y in layers)
         macros = [y.config for y in layers]
         slowest = max(c.macro.latency + c.sense_latency - 1 for c in macros)
-        self._sequence = ProgrammingSequence(self._words, slowest, any(c.macro.accesses for c in macros))
+        sequence = TernarySequence if any(c.pair_states == 3 for c in macros) else ProgrammingSequence
+        self._sequence = sequence(self._words, slowest, any(c.macro.accesses for c in macros))
 
     @property
     def module_name(self) -> str:  # noqa: D102
@@ -126,6 +127,9 @@ class Programming(Unit):
                 result = result | Mux(selected, value, 0)
             return result
 
+        if self._sequence.ternary:
+            layers = [self.layer == k for k, layer in enumerate(self.layers) if layer.config.pair_states == 3]
+            m.d.comb += self._sequence.is_ternary.eq(self._sequence.is_macro & Cat(*layers).any())
         lasts = [(width - 1) // WORD for *_, width in memories]
         masks = [(1 << width - last * WORD) - 1 for (*_, width), last in zip(memories, lasts, strict=True)]
         m.d.comb += [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
@@ -58,6 +59,9 @@ class ProgrammingSequence(Unit):
         All but ``macro`` and ``row``, which stay 0.
     """
 
+    #: Whether there are macros whose pairs hold three states.
+    ternary: ClassVar[bool] = False
+
     def __init__(self, words: int, latency: int = 1, answers: bool = False):
         self.latency = max(latency, 2) if answers else latency
         self.answers = answers
@@ -69,7 +73,7 @@ class ProgrammingSequence(Unit):
             "busy": Out(1), "done": Out(1), "error": Out(1), "failing": Out(1),
             "column": Out(16), "push": Out(1), "pulse": Out(1), "bus": Out(ProgramBus()),
         }  # fmt: skip
-        super().__init__(ports)
+        super().__init__(ports | ({"is_ternary": In(1)} if self.ternary else {}))
         self._wanted = {name: Signal(name=name.lower()) for name in PROGRAMMING_COMMANDS}
         self._results = Array([Signal(WORD, name=f"result{k}") for k in range(words)])
         self._index = bits_for(words - 1)
@@ -90,7 +94,7 @@ class ProgrammingSequence(Unit):
             self.bus.active.eq(self.busy),
             self.bus.select.eq(1),
             self.bus.word.eq(self._word),
-            self.bus.column.eq(self.column),
+            self.bus.column.eq(Mux(self.is_ternary, self.column >> 1, self.column) if self.ternary else self.column),
             self.bus.data.eq(self._data()),
             self.result.eq(Cat(*self._results)),
         ]
@@ -117,7 +121,8 @@ class ProgrammingSequence(Unit):
             with m.State("READ-SENSE"):
                 self._sense(m, self._wanted["READ"], "READ-WORDS")
             with m.State("READ-WORDS"):
-                m.d.sync += [self._result().eq(self.bus.q & self._mask()), self._word.eq(self._word + 1)]
+                q = self._answer(self._wanted["READ"])
+                m.d.sync += [self._result().eq(q & self._mask()), self._word.eq(self._word + 1)]
                 with m.If(self._at_last_word()):
                     self._finish(m)
         return m
@@ -144,9 +149,23 @@ class ProgrammingSequence(Unit):
         """Return the present word of the result."""
         return self._results[self._word[: self._index]]
 
-    def _bit(self, words: Array) -> Value:
-        """Return the bit of the present column."""
-        return words[self.column[5:][: self._index]].bit_select(self.column[:5], 1)
+    def _bit(self, words: Array, after: int = 0) -> Value:
+        """Return the bit of the present column, or of one after it in the same word."""
+        place = self.column[:5] | after if after else self.column[:5]
+        return words[self.column[5:][: self._index]].bit_select(place, 1)
+
+    def _pair(self, words: Array) -> Value:
+        """Return whether a bit of the present pair is 1."""
+        first = self._bit(words)
+        return first | (self.is_ternary & self._bit(words, 1)) if self.ternary else first
+
+    def _answer(self, x: Value) -> Value:
+        """Return the present word of what was sensed with all inputs at `x`: a bit of each synapse."""
+        q = self.bus.q
+        if not self.ternary:
+            return q
+        swapped = Cat(bit for k in range(0, WORD, 2) for bit in (q[k + 1], q[k]))
+        return Mux(self.is_ternary & ~x, swapped, q)
 
     def _at_last_word(self) -> Value:
         return self._word == self.last_word
@@ -196,22 +215,28 @@ class ProgrammingSequence(Unit):
     def _pulses(self, m: Module, program: Step, verify: Step, read: Step) -> None:
         """Two operations on each pair: FORM of both devices, or RESET of one and SET of the other."""
         bit = self._bit(Array(list(self.words)))
+        sets: Value = self._second
+        if self.ternary:
+            second = self._bit(Array(list(self.words)), 1)
+            sets = sets & ~(self.is_ternary & (bit ^ second))
+            bit = Mux(self.is_ternary, second, bit)
         # A 1 is BL in LRS and BLb in HRS: RESET BLb (side 1), then SET BL (side 0).
         m.d.comb += [
-            self.bus.op.eq(Mux(self._forming, C(FORM, 2), Mux(self._second, C(SET, 2), C(RESET, 2)))),
+            self.bus.op.eq(Mux(self._forming, C(FORM, 2), Mux(sets, C(SET, 2), C(RESET, 2)))),
             self.bus.side.eq(Mux(self._forming, self._second, bit ^ self._second)),
         ]
 
         def advance() -> None:
-            m.d.sync += self.column.eq(self.column + 1)
-            with m.If(self.column == self.last_column):
+            step, at = (1 + self.is_ternary, self.column | self.is_ternary) if self.ternary else (1, self.column)
+            m.d.sync += self.column.eq(self.column + step)
+            with m.If(at == self.last_column):
                 with m.If(self._forming):
                     self._next(m, program, verify, read)
                 with m.Else():
                     self._next(m, verify, read)
 
         with m.State("PULSE"):
-            with m.If(self._repairing & ~self._bit(self._results)):
+            with m.If(self._repairing & ~self._pair(self._results)):
                 advance()
             with m.Else():
                 m.d.comb += [self.bus.valid.eq(1), self.pulse.eq(self.bus.ready)]
@@ -228,7 +253,7 @@ class ProgrammingSequence(Unit):
         with m.State("SENSE"):
             self._sense(m, ~self._inverted, "COMPARE")
         with m.State("COMPARE"):
-            differs = (self.bus.q ^ self._data() ^ self._inverted.replicate(WORD)) & self._mask()
+            differs = (self._answer(~self._inverted) ^ self._data() ^ self._inverted.replicate(WORD)) & self._mask()
             failed = Mux(self._inverted, self._result() | differs, differs)
             m.d.sync += [self._result().eq(failed), self._word.eq(self._word + 1)]
             m.d.sync += self.failing.eq(self.failing | failed.any())
@@ -257,3 +282,28 @@ class ProgrammingSequence(Unit):
             m.d.sync += self.column.eq(self.column + 1)
             with m.If(self.column == self.last_column):
                 self._next(m, read)
+
+
+class TernarySequence(ProgrammingSequence):
+    """Carries out one command at a time on the row that is selected; each step starts the next one asked for.
+
+    A pair of two states is programmed by RESET of one device and then SET of the other, so that it is never left with
+    both devices in LRS. A pair of three states holds two bits: the second says whether BL is in LRS, the first whether
+    BLb is not. It is programmed by RESET of the device that the second bit says, and then SET of the other, or RESET of
+    that too where the bits differ. Rows are verified by two reads, with all inputs 1 and all 0: a pair that holds its
+    bits answers them and, in the other order if it has two, their inverse.
+
+    Parameters
+    ----------
+    words, latency, answers
+        As for :class:`ProgrammingSequence`.
+
+    Members
+    -------
+    is_ternary : ``In(1)``
+        The pairs of the selected macro hold three states.
+
+    The other ports are those of :class:`ProgrammingSequence`.
+    """
+
+    ternary = True

@@ -16,7 +16,7 @@ from oxnor.hw.placement.arrange import check_shape, coefficient_rows, macro_bits
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
-from oxnor.models.faults.march import SelfTestReport, classify, march
+from oxnor.models.faults.march import SelfTestReport, as_states, classify, march
 from oxnor.models.networks.binarized import Network
 
 T = TypeVar("T")
@@ -236,6 +236,8 @@ class Programmer:
         """Yield (layer, macro, rows of bits) of everything that a network is in this engine."""
         for k, (layer, c) in enumerate(zip(network.layers, self.config.layers, strict=True)):
             stored = macro_bits(layer.weights, c).reshape(c.macros, c.word_lines, c.cols)
+            if c.pair_states == 3:
+                stored = as_states(stored)
             yield from ((k, macro, stored[macro]) for macro in range(c.macros))
             coefficients = coefficient_rows(network, k, c)
             if coefficients.size:
@@ -340,9 +342,9 @@ class Programmer:
                 if progress:
                     progress(n, len(macros))
                 c = self.config.layers[k]
-                faults = classify(k, *divmod(macro, c.across), *await self._march(k, macro, form))
+                faults = classify(k, *divmod(macro, c.across), *await self._march(k, macro, form), c.pair_states)
                 broken += [faults] if faults.count else []
-                pairs += c.rows * c.cols
+                pairs += c.rows * c.pairs
         return SelfTestReport(len(macros), pairs, tuple(broken))
 
     async def _march(
@@ -353,7 +355,7 @@ class Programmer:
         expected: list[NDArray[np.bool_]] = []
         plain: list[NDArray[np.bool_]] = []
         inverted: list[NDArray[np.bool_]] = []
-        for step in march(c.rows, c.cols):
+        for step in march(c.rows, c.pairs, c.pair_states):
             order = range(c.rows) if step.upwards else range(c.rows - 1, -1, -1)
             # CLEAR, so that PROG_PULSES says how far a macro got that does not answer.
             names = ("CLEAR",) + ("FORM",) * (form and step.expected is None) + ("PROGRAM",)

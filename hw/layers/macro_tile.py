@@ -12,7 +12,7 @@ from oxnor.hw.macros.cell_adapter import CellAdapter
 from oxnor.hw.macros.program_bus import connect_macro
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.layer import LayerConfig
-from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MACRO_TYPES
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MacroType, macro_type
 from oxnor.hw.params.widths import bits_for
 
 from .options import OptionalPorts
@@ -25,7 +25,7 @@ class TileMacro:
     Parameters
     ----------
     rows, cols : int
-        Size.
+        Size: word lines, and synapses on each.
     init_file : str
         Memory image.
     kind : str
@@ -34,6 +34,8 @@ class TileMacro:
         A register behind the XNOR.
     sense_latency : int
         Cycles that it takes to sense a row.
+    pair_states : int
+        States of a pair: 2, or 3, which hold two synapses.
     """
 
     rows: int
@@ -42,11 +44,17 @@ class TileMacro:
     kind: str = DEFAULT_MACRO
     pipelined: bool = False
     sense_latency: int = 1
+    pair_states: int = 2
+
+    @property
+    def type(self) -> MacroType:
+        """What it is."""
+        return macro_type(self.kind, self.pair_states)
 
     @property
     def answers(self) -> bool:
         """Whether the macro says when it is ready."""
-        return MACRO_TYPES[self.kind].accesses > 0
+        return self.type.accesses > 0
 
     @property
     def has_long_reads(self) -> bool:
@@ -56,7 +64,9 @@ class TileMacro:
     @classmethod
     def of(cls, layer: LayerConfig, init_file: str) -> TileMacro:
         """Return a macro of a layer."""
-        return cls(layer.rows, layer.cols, init_file, layer.macro_kind, layer.pipelined, layer.sense_latency)
+        return cls(
+            layer.rows, layer.cols, init_file, layer.macro_kind, layer.pipelined, layer.sense_latency, layer.pair_states
+        )
 
 
 class MacroTile(Unit):
@@ -97,13 +107,17 @@ class MacroTile(Unit):
         """Return what a module of these sizes is called after its kind of tile."""
         c = self.macro
         sized = "_".join(map(str, (f"{c.rows}x{c.cols}", *sizes)))
-        return f"{sized}{'_p' if c.pipelined else ''}{MACRO_TYPES[c.kind].suffix}"
+        return f"{sized}{'_p' if c.pipelined else ''}{c.type.suffix}"
 
     def _place_macro(self, m: Module, platform: object, x: ValueLike) -> RramMacro | CellAdapter:
         """Return the macro, which reads with the inputs `x`."""
         c = self.macro
-        make = CellAdapter if c.answers else RramMacro
-        macro = make(c.rows, c.cols, "@INIT_FILE@", c.kind, c.sense_latency)
+        pairs = c.cols // c.type.outputs
+        macro: RramMacro | CellAdapter
+        if c.answers:
+            macro = CellAdapter(c.rows, pairs, "@INIT_FILE@", c.kind, c.sense_latency)
+        else:
+            macro = RramMacro(c.rows, pairs, "@INIT_FILE@", c.kind, c.sense_latency, c.pair_states)
         place(m, platform, "macro", macro)
         m.d.comb += [macro.sense.eq(self.en & self.sense), macro.row.eq(self.row), macro.x.eq(x)]
         if macro.type.latency > 1:

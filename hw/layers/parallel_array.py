@@ -104,6 +104,7 @@ class SynapseArray(Unit):
         self.programmed: list[tuple[wiring.PureInterface, Value]] = []
         self.answers: list[Value] = []
         width = c.across * c.cols // c.weight_bits  # elements on the columns
+        each = c.weight_bits // c.pair_synapses  # pairs that see an element
         part = c.planes * c.slices * width  # what the neurons of a group of channels see
         x = Signal(c.channel_groups * part, reset_less=True)
         busy = Signal()
@@ -169,8 +170,8 @@ class SynapseArray(Unit):
         on_columns = [memory.q] if memory else [
             self._spread(m, x[k * part : k * part + width]) for k in range(c.parts_at_once)
         ]
-        if c.weight_bits > 1:
-            on_columns = [Cat(element.replicate(c.weight_bits) for element in vector) for vector in on_columns]
+        if each > 1:
+            on_columns = [Cat(element.replicate(each) for element in vector) for vector in on_columns]
         sense = self._spread(m, reading.first(busy)) if reading.is_long else delayed["valid"][c.is_spread]
         senses = sense, row_sensed, on_columns
         self._read(m, platform, *senses, short[c.is_spread + c.macro.latency], flips, mask)
@@ -317,7 +318,7 @@ class SynapseArray(Unit):
                     tile.en.eq(self.en),
                     tile.sense.eq(busy),
                     tile.row.eq(row),
-                    tile.x.eq(x[v * len(x) // c.groups][h * c.cols : (h + 1) * c.cols]),
+                    tile.x.eq(x[v * len(x) // c.groups][h * c.pairs : (h + 1) * c.pairs]),
                     tile.last.eq(last_sensed),
                 ]
                 if c.macro.accesses:

@@ -38,7 +38,7 @@ class Tile(MacroTile):
 
     Members
     -------
-    x : ``In(cols)``
+    x : ``In(pairs)``
         XNOR inputs of the row.
     last : ``In(1)``
         Whether the row whose outputs the macro shows is of the last slice.
@@ -65,7 +65,8 @@ class Tile(MacroTile):
             raise ValueError(f"Used columns must be in [1, {macro.cols}] and in [0, used], not {used} and {used_last}")
         self.used = used
         self.used_last = used_last
-        members: dict[str, Member] = {"x": In(macro.cols), "last": In(1), "count": Out(bits_for(used))}
+        pairs = macro.cols // macro.type.outputs
+        members: dict[str, Member] = {"x": In(pairs), "last": In(1), "count": Out(bits_for(used))}
         self.is_masked = is_masked
         self.converter = converter
         if is_masked:
@@ -84,7 +85,7 @@ class Tile(MacroTile):
         macro = self._place_macro(m, platform, self.x)
         popcount = Popcount(self.used)
         place(m, platform, "popcount", popcount)
-        agree = macro.q[: self.used]
+        agree = macro.synapses[: self.used]
         if self.used_last < self.used:
             agree = agree & Mux(self.last, (1 << self.used_last) - 1, (1 << self.used) - 1)
         if self.is_masked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit, place
@@ -90,6 +90,11 @@ class CellAdapter(Unit):
         self.verilog_parameters = {"INIT_FILE": init_file}
         ports = self.type.ports(rows, cols)
         super().__init__({name: (Out if port.is_output else In)(port.width) for name, port in ports.items()})
+
+    @property
+    def synapses(self) -> Value:
+        """Answers of the synapses."""
+        return self.q
 
     @property
     def module_name(self) -> str:  # noqa: D102

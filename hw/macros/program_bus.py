@@ -33,7 +33,7 @@ class ProgramBus(wiring.Signature):
     word : ``Out(16)``
         Which 32 bits of the row ``q`` shows, and ``write`` changes.
     valid, op, side, column : ``Out``
-        One FORM (0), SET (1) or RESET (2), as on the macro's own port.
+        One FORM (0), SET (1) or RESET (2), as on the macro's own port: `column` is that of a pair.
     write, data : ``Out``
         Write a word of a coefficient memory.
     ready, done : ``In(1)``
@@ -92,7 +92,7 @@ def connect_macro(m: Module, bus: wiring.PureInterface, macro: RramMacro | CellA
         bus.ready.eq(bus.select & macro.prog_ready),
         bus.done.eq(bus.select & macro.prog_done),
     ]
-    word_of(m, bus, macro.q)
+    word_of(m, bus, macro.synapses)
 
 
 def word_of(m: Module, bus: wiring.PureInterface, q: Value) -> None:

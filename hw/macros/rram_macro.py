@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib.wiring import In, Out
 
 from oxnor.hw.blocks.unit import Unit
-from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, MACRO_TYPES, macro_name
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO, macro_type
 
 
 class RramMacro(Unit):
@@ -29,6 +29,8 @@ class RramMacro(Unit):
     sense_latency : int
         Cycles that it takes to sense a row: the default of its parameter ``LATENCY``, which is the same in all macros
         of an engine that are this module, so that a macro without that parameter can take its place.
+    pair_states : int
+        2, or 3: a pair may have both devices in HRS, and there are two bits of an answer.
 
     Members
     -------
@@ -42,8 +44,10 @@ class RramMacro(Unit):
         XNOR inputs.
     flip : ``In(outputs * cols)``
         Errors of what ``q`` shows.
-    q : ``Out(outputs * cols)``
+    q : ``Out(cols)``
         XNOR(w, x) ^ flip.
+    agree, disagree : ``Out(cols)``
+        Instead of ``q`` where pairs have three states: neither is 1 where both devices are in HRS.
     prog_valid, prog_ready, prog_op, prog_side, prog_row, prog_col, prog_done
         FORM (0), SET (1) or RESET (2) of one device of a pair; see the SystemVerilog.
 
@@ -52,18 +56,30 @@ class RramMacro(Unit):
     [1] of docs/references.md: XNOR inside the sense amplifiers of a 2T2R array.
     """
 
-    def __init__(self, rows: int, cols: int, init_file: str = "", kind: str = DEFAULT_MACRO, sense_latency: int = 1):
+    def __init__(
+        self, rows: int, cols: int, init_file: str = "", kind: str = DEFAULT_MACRO, sense_latency: int = 1,
+        pair_states: int = 2,
+    ):  # fmt: skip
         if rows < 1 or cols < 1:
             raise ValueError(f"Rows and columns must be positive, not {rows} and {cols}")
         self.rows = rows
         self.cols = cols
-        self.type = MACRO_TYPES[macro_name(kind)]
+        self.type = macro_type(kind, pair_states)
         self.rtl_source = self.type.rtl_source
         self.verilog_parameters = {"ROWS": rows, "COLS": cols, "INIT_FILE": init_file, **self.type.files}
         self.sense_latency = sense_latency
         self.verilog_defaults = {"LATENCY": sense_latency}
         ports = self.type.ports(rows, cols)
         super().__init__({name: (Out if port.is_output else In)(port.width) for name, port in ports.items()})
+
+    @property
+    def synapses(self) -> Value:
+        """Answers of the synapses, of which a pair of three states has two: the second is 1 if it agrees, the first
+        unless it disagrees.
+        """
+        if self.type.outputs == 1:
+            return self.q
+        return Cat(bit for k in range(self.cols) for bit in (~self.disagree[k], self.agree[k]))
 
     @property
     def module_name(self) -> str:  # noqa: D102

@@ -12,15 +12,16 @@ from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Pool, Window
 
-from .layer_sizes import can_group, default_folding, macro_size
+from .layer_sizes import can_group, default_folding, macro_size, pair_states
 from .macro_kinds import (
     DEFAULT_MACRO,
-    MACRO_TYPES,
     MacroType,
     check_converter_bits,
     check_macros,
+    check_pair_states,
     check_sense_latency,
     macro_name,
+    macro_type,
 )
 from .options import DATAFLOWS, DEFAULT_DATAFLOW, LayerOptions
 from .targets import Target
@@ -49,7 +50,7 @@ class LayerConfig:
     n_in, n_out : int
         Synapses of a neuron, and neurons.
     rows, cols : int
-        Size of a macro.
+        Size of a macro: word lines, and synapses on each.
     across : int
         H, macros side by side, in [1, ceil(n_in / cols)]; ceil(n_out / cols) if the layer is input-serial.
     groups : int
@@ -88,6 +89,8 @@ class LayerConfig:
         Synapses of a weight: columns side by side that see one input. It divides `cols`.
     converter_bits : int
         Bits of the converter of each macro's count; 0: there is none.
+    pair_states : int
+        States of a pair: 2, a synapse, or 3, two synapses of one weight.
 
     Raises
     ------
@@ -118,6 +121,7 @@ class LayerConfig:
     sense_latency: int = 1
     weight_bits: int = 1
     converter_bits: int = 0
+    pair_states: int = 2
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -133,6 +137,8 @@ class LayerConfig:
             if not low <= value <= high:
                 raise InputError(f"layer {self.n_in} to {self.n_out}: {name} must be in [{low}, {high}], not {value}")
         check_sense_latency(self.sense_latency)
+        check_pair_states(self.pair_states)
+        macro_type(self.macro_kind, self.pair_states)
         self._check_converter()
         self._check_window()
         if self.word_lines > self.rows:
@@ -172,6 +178,8 @@ class LayerConfig:
             )
         if self.cols % self.weight_bits:
             raise InputError(f"{where}: macros must have a multiple of {self.weight_bits} columns, not {self.cols}")
+        if self.weight_bits % self.pair_synapses:
+            raise InputError(f"{where}: `pair_states` must be 2 for weights of {self.weight_bits} synapses")
         if not self.window:
             return
         if not can_group(self.groups, self.n_out, self.window.groups):
@@ -310,7 +318,17 @@ class LayerConfig:
     @property
     def macro(self) -> MacroType:
         """What its macros are."""
-        return MACRO_TYPES[self.macro_kind]
+        return macro_type(self.macro_kind, self.pair_states)
+
+    @property
+    def pair_synapses(self) -> int:
+        """Synapses that a pair holds."""
+        return self.pair_states - 1
+
+    @property
+    def pairs(self) -> int:
+        """Pairs on a word line of a macro."""
+        return self.cols // self.pair_synapses
 
     @property
     def count_latency(self) -> int:
@@ -407,4 +425,5 @@ class LayerConfig:
             sense_latency=options.sense_latency,
             weight_bits=layer.weight_bits,
             converter_bits=options.converter_bits,
+            pair_states=pair_states(layer, options),
         )

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
 
 def macro_size(layer: HiddenLayer | ScoreLayer, target: Target, options: LayerOptions) -> tuple[int, int]:
-    """Return rows and columns of a layer's macros."""
+    """Return rows of a layer's macros, and the synapses of a row: its pairs, or twice as many where each holds two."""
     on_columns = layer.n_out if options.dataflow == "serial" else layer.n_in
     rows, cols = options.macro_size or (target.rows, target.cols or on_columns)
     if options.macro_size:
         check_macro_size(rows, cols)
+    if pair_states(layer, options) == 3 and (options.macro_size or target.cols):
+        cols *= 2
     return rows, cols
+
+
+def pair_states(layer: HiddenLayer | ScoreLayer, options: LayerOptions) -> int:
+    """Return the states of a layer's pairs: three only where its weights have an even number of synapses."""
+    return 2 if layer.weight_bits % 2 else options.pair_states
 
 
 def can_group(groups: int, n_out: int, channel_groups: int) -> bool:

@@ -52,7 +52,7 @@ class MacroType:
     what : str
         One line for people.
     outputs : int
-        Bits of ``q`` to a pair.
+        Bits of the answer to a pair: one, ``q``, or two, ``agree`` and ``disagree``, of pairs that hold three states.
     latency : int
         Clock edges from a sense to its ``q``. With more than one, reads in flight advance only while ``en`` is 1.
     can_program : bool
@@ -102,7 +102,7 @@ class MacroType:
         ports |= {"sense": MacroPort(1), "row": row, "x": MacroPort(cols)}
         if self.can_flip:
             ports["flip"] = MacroPort(self.outputs * cols)
-        ports["q"] = MacroPort(self.outputs * cols, True)
+        ports |= dict.fromkeys(("agree", "disagree") if self.outputs == 2 else ("q",), MacroPort(cols, True))
         if self.accesses:
             ports["ready"] = MacroPort(1, True)
         if self.can_program:
@@ -143,8 +143,56 @@ MACRO_TYPES = {
     ),
 }
 DEFAULT_MACRO = next(iter(MACRO_TYPES))
+#: The same where a pair holds three states: two synapses of a weight of several.
+TERNARY_TYPES = {
+    "bits": MacroType(
+        "rram_macro_ternary",
+        "rram_macro_ternary.sv",
+        "what programming left, two bits a pair; maps to block RAM",
+        outputs=2,
+    ),
+    "devices": MacroType(
+        "rram_macro_ternary_devices",
+        "rram_macro_ternary_devices.sv",
+        "both devices of each pair against each other and a threshold, offsets, noise, programming and wear",
+        outputs=2,
+        has_devices=True,
+        files=DEVICE_FILES,
+    ),
+    "blackbox": MacroType(
+        "rram_macro_ternary",
+        "rram_macro_ternary_blackbox.sv",
+        "the ports alone, for a chip's own macro",
+        outputs=2,
+        can_simulate=False,
+    ),
+}
+#: States of a pair that may be used: one device in LRS, or none too.
+PAIR_STATES = (2, 3)
 #: Names that files and users had before, and still may have.
 OLD_NAMES = {"twin": "devices"}
+
+
+def check_pair_states(states: int) -> None:
+    """Raise InputError unless pairs can hold so many states."""
+    if states not in PAIR_STATES or isinstance(states, bool):
+        raise InputError(f"must be 2, or 3 for ternary weights in one pair, not {states!r}", parameter="pair_states")
+
+
+def macro_type(kind: str, pair_states: int = 2) -> MacroType:
+    """Return a type of macro by its name, and how many states its pairs hold.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if pair_states == 2:
+        return MACRO_TYPES[macro_name(kind)]
+    if kind not in TERNARY_TYPES:
+        raise InputError(f"must be {' or '.join(TERNARY_TYPES)} for pairs of three states, not {kind!r}",
+                         parameter="macro_kind")  # fmt: skip
+    return TERNARY_TYPES[kind]
 
 
 #: Most cycles that a macro may take to sense a row.

@@ -8,7 +8,7 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
-from .macro_kinds import DEFAULT_MACRO, check_converter_bits, check_sense_latency, macro_name
+from .macro_kinds import DEFAULT_MACRO, check_converter_bits, check_pair_states, check_sense_latency, macro_name
 from .targets import DEFAULT_TARGET, TARGETS
 from .widths import check_stream_width
 
@@ -40,6 +40,9 @@ class LayerOptions:
         Cycles that a macro takes to sense a row, in [1, 64]: one read in so many. Of kind `cells`, for each access.
     converter_bits : int
         Bits of a converter between each macro and the adder tree, as an analog array has it; 0: there is none.
+    pair_states : int
+        2: a pair holds a synapse. 3: it holds two of those that make up one weight, of layers whose weights have an
+        even number of them: a ternary weight is one pair. Other layers stay as they are.
     """
 
     macro_kind: str = DEFAULT_MACRO
@@ -48,11 +51,13 @@ class LayerOptions:
     dataflow: str = DEFAULT_DATAFLOW
     sense_latency: int = 1
     converter_bits: int = 0
+    pair_states: int = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "macro_kind", macro_name(self.macro_kind))
         check_sense_latency(self.sense_latency)
         check_converter_bits(self.converter_bits)
+        check_pair_states(self.pair_states)
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def _check_options(options: EngineOptions, name: str, count: int) -> None:
     """Raise InputError if there is an option that a spiking network does not have."""
     unset, unset_layer = EngineOptions(), LayerOptions()
     refused = {n for n in ("with_scores", *OPTIONAL_PARTS) if getattr(options, n) != getattr(unset, n)}
-    of_layers = ("macro_kind", "folding", "dataflow", "converter_bits")
+    of_layers = ("macro_kind", "folding", "dataflow", "converter_bits", "pair_states")
     for layer in options.for_layers(count):
         refused |= {n for n in of_layers if getattr(layer, n) != getattr(unset_layer, n)}
     if refused:

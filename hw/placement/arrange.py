@@ -16,18 +16,22 @@ from oxnor.models.networks.binarized import Network
 
 
 def arrange(values: NDArray, config: LayerConfig, fill: Any) -> NDArray:
-    """Return values of synapses, shape (n_out, n_in), by macro: (groups, across, rows, cols), `fill` elsewhere."""
+    """Return values of synapses, shape (n_out, n_in), by macro: (groups, across, rows, cols), `fill` elsewhere.
+
+    Values of pairs that hold several synapses are as many fewer, and so are the columns.
+    """
     c = config
+    cols = c.cols * values.shape[1] // c.n_in
     if c.is_serial:
         padded = np.full((c.across * c.cols, c.slices * c.groups), fill, values.dtype)
     else:
-        padded = np.full((c.passes * c.groups, c.slices * c.across * c.cols), fill, values.dtype)
-    padded[: c.n_out, : c.n_in] = values
+        padded = np.full((c.passes * c.groups, c.slices * c.across * cols), fill, values.dtype)
+    padded[: c.n_out, : values.shape[1]] = values
     if c.is_serial:
         stored = padded.reshape(c.across, c.cols, c.slices, c.groups).transpose(3, 0, 2, 1)
     else:
-        stored = padded.reshape(c.passes, c.groups, c.slices, c.across, c.cols).transpose(1, 3, 0, 2, 4)
-    return np.ascontiguousarray(stored).reshape(c.groups, c.across, c.word_lines, c.cols)
+        stored = padded.reshape(c.passes, c.groups, c.slices, c.across, cols).transpose(1, 3, 0, 2, 4)
+    return np.ascontiguousarray(stored).reshape(c.groups, c.across, c.word_lines, cols)
 
 
 def gather(stored: NDArray, config: LayerConfig) -> NDArray:

@@ -17,9 +17,19 @@ from oxnor.models.base import rng
 from oxnor.models.base.bits import hex_lines, pack_words, unpack_words, word_bits
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.rng import check_key
-from oxnor.models.devices.device_macro import TOP, DeviceTables, count_reads, image_words, margins, normal_table, seeds
+from oxnor.models.devices.device_macro import (
+    TOP,
+    DeviceTables,
+    count_reads,
+    image_words,
+    margins,
+    normal_table,
+    seeds,
+    totals,
+)
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.faults.march import as_states
 from oxnor.models.networks.binarized import Network
 
 from .arrange import arrange, gather
@@ -50,9 +60,9 @@ class DeviceDraw:
         check_key("seed", self.seed)
         check_key("trial", self.trial)
 
-    def tables(self) -> DeviceTables:
+    def tables(self, pair_states: int = 2) -> DeviceTables:
         """Return the statistics in fixed point."""
-        return DeviceTables.from_device(self.device, self.cycles, self.seconds)
+        return DeviceTables.from_device(self.device, self.cycles, self.seconds, pair_states)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +73,14 @@ class LayerDevices:
     ----------
     config : LayerConfig
     tables : DeviceTables
-    pairs : ndarray of uint16, shape (2, groups, across, reads, cols)
+    pairs : ndarray of uint16, shape (2, groups, across, reads, pairs)
         ln R of BL and BLb; where there is no synapse the pair is not formed.
-    offsets : ndarray of int64, shape (groups, across, cols)
-    noise : ndarray of uint32, shape (groups, across, cols)
+    offsets : ndarray of int64, shape (groups, across, pairs)
+    noise : ndarray of uint32, shape (groups, across, pairs)
         States of the noise generators before the first image.
     generators : ndarray of uint32, shape (groups, across)
         States of the generators of programming.
-    turning : ndarray of int64, shape (groups, across, cols)
+    turning : ndarray of int64, shape (groups, across, pairs)
         Part of the offsets that turns with the input.
     """
 
@@ -89,34 +99,48 @@ class LayerDevices:
         The two devices of a synapse depend on the synapse, wherever it lies; offset and noise belong to a column.
         """
         seed, trial, layer = key
+        cols = config.pairs
+        if config.pair_states == 3:
+            weights = as_states(weights).reshape(len(weights), -1, 2)
+        shape = weights.shape[:2]
         numbers = rng.stream("pairs", seed=seed, layer=layer, trial=trial)
-        u = numbers.integers(0, 1 << 32, (2, 2, *weights.shape), dtype=np.uint32)
+        u = numbers.integers(0, 1 << 32, (2, 2, *shape), dtype=np.uint32)
         pairs = np.stack([arrange(side, config, TOP) for side in tables.programmed(weights, u)])
         numbers = rng.stream("columns", seed=seed, layer=layer, trial=trial)
-        u = numbers.integers(0, 1 << 32, (config.groups, config.across, 2 * config.cols + 1), dtype=np.uint32)
-        offsets = tables.offsets(np.ascontiguousarray(u[..., : config.cols]))
+        u = numbers.integers(0, 1 << 32, (config.groups, config.across, 2 * cols + 1), dtype=np.uint32)
+        offsets = tables.offsets(np.ascontiguousarray(u[..., : cols]))
         turning = np.zeros(offsets.shape, np.int64)
         if tables.turning_sigma:  # drawn after the others, which stay what they are without it
             turning = tables.turnings(numbers.integers(0, 1 << 32, offsets.shape, dtype=np.uint32))
-        return cls(config, tables, pairs, offsets, seeds(u[..., config.cols : -1]), seeds(u[..., -1]), turning)
+        return cls(config, tables, pairs, offsets, seeds(u[..., cols:-1]), seeds(u[..., -1]), turning)
 
     @property
     def margins(self) -> NDArray[np.int32]:
         """Decision of each pair without noise and what turns with x, shape (groups, across, reads, cols)."""
         return margins(self.pairs, self.offsets)
 
+    @property
+    def is_ternary(self) -> bool:
+        """Whether its pairs hold three states."""
+        return self.config.pair_states == 3
+
     def weights(self, x: int = 1) -> NDArray[np.bool_]:
         """Return what each synapse reads as without noise at input `x`, shape (n_out, n_in)."""
         offsets = self.offsets + (self.turning if x else -self.turning)
-        return gather(margins(self.pairs, offsets) > 0, self.config)
+        margin = margins(self.pairs, offsets)
+        read = margin > 0
+        if self.is_ternary:
+            above = totals(self.pairs) - abs(margin) > 2 * self.tables.threshold
+            read = np.stack([read | above, read & ~above], axis=-1).reshape(*read.shape[:-1], -1)
+        return gather(read, self.config)
 
     def text(self, group: int, across: int) -> str:
         """Return the memory image of one macro."""
         c = self.config
-        pairs = np.full((2, c.rows, c.cols), TOP, np.uint16)
+        pairs = np.full((2, c.rows, c.pairs), TOP, np.uint16)
         pairs[:, : c.word_lines] = self.pairs[:, group, across]
-        flags = np.zeros(c.cols, np.uint8)
-        generator = np.full(c.cols, self.generators[group, across], np.uint32)
+        flags = np.zeros(c.pairs, np.uint8)
+        generator = np.full(c.pairs, self.generators[group, across], np.uint32)
         columns = (self.offsets[group, across], flags, self.noise[group, across], generator)
         words = image_words(pairs, *columns, self.turning[group, across])
         return hex_lines(word_bits(words, 32), len(words))
@@ -130,19 +154,20 @@ class LayerDevices:
         inputs[:, :n_in] = unpack_words(x, n_in)
         if c.is_serial:
             return self._columns(inputs)
-        split = inputs.reshape(-1, c.slices, c.across, c.cols).swapaxes(1, 2)
+        split = inputs[:, :: c.pair_synapses].reshape(-1, c.slices, c.across, c.pairs).swapaxes(1, 2)
         ends = [c.used_columns(h) for h in range(c.across)]
-        used = np.array([[first] * (c.slices - 1) + [last] for first, last in ends])
-        flat = (c.groups * c.across, -1, c.cols)
+        used = np.array([[first] * (c.slices - 1) + [last] for first, last in ends]) // c.pair_synapses
+        flat = (c.groups * c.across, -1, c.pairs)
         counts = count_reads(
             self.tables,
             self.margins.reshape(flat),
-            np.zeros((flat[0], c.cols), np.uint8),
-            self.noise.reshape(-1, c.cols).copy(),
+            np.zeros((flat[0], c.pairs), np.uint8),
+            self.noise.reshape(-1, c.pairs).copy(),
             np.ascontiguousarray(split),
             used,
-            self.turning.reshape(-1, c.cols),
+            self.turning.reshape(-1, c.pairs),
             c.planes,
+            totals(self.pairs).reshape(flat) if self.is_ternary else None,
         )
         lanes = counts.reshape(c.groups, c.across, len(x), c.passes).sum(axis=1)
         return lanes.transpose(1, 2, 0).reshape(len(x), -1)[:, : c.n_out].astype(np.int32)
@@ -196,17 +221,17 @@ class EngineDevices:
     @classmethod
     def draw(cls, network: Network, config: EngineConfig, draw: DeviceDraw) -> EngineDevices:
         """Draw the devices of every synapse and the sense amplifiers of every column."""
-        tables = draw.tables()
+        tables = {states: draw.tables(states) for states in {c.pair_states for c in config.layers}}
         layers = [
-            LayerDevices.draw(layer.weights, c, tables, (draw.seed, draw.trial, k))
+            LayerDevices.draw(layer.weights, c, tables[c.pair_states], (draw.seed, draw.trial, k))
             for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True))
         ]
         return cls(network, tuple(layers))
 
     @property
     def tables(self) -> DeviceTables:
-        """Statistics in fixed point, the same in all layers."""
-        return self.layers[0].tables
+        """Statistics in fixed point, the same in all layers, with a threshold where any has pairs of three states."""
+        return max((y.tables for y in self.layers), key=lambda t: t.threshold)
 
     def faults(self) -> FaultMap:
         """Return the synapses that read wrong without noise, at one input at least."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 
 from . import device_macro_kernels as kernels
+from . import ternary_kernels
 from .device_macro_kernels import (
     AGE_LIMIT,
     AMPLIFIER_DEAD,
@@ -38,12 +39,13 @@ from .device_macro_kernels import (
     TURNING_MAX,
     Amplifiers,
 )
+from .error_rates import sense_threshold
 from .model import DeviceModel
 
 __all__ = [
     "AGE_LIMIT", "AMPLIFIER_DEAD", "AMPLIFIER_GIVES", "BUCKETS", "COLUMN_DEAD", "COLUMN_READS", "COUNT_BITS", "FORM",
     "NORMAL_STEPS", "RESET", "SET", "SIGMA_STEPS", "STEPS", "STUCK", "TOP", "TURNING_MAX", "DeviceMacro",
-    "DeviceTables", "count_reads", "image_words", "margins", "normal_table", "seeds",
+    "DeviceTables", "count_reads", "image_words", "margins", "normal_table", "seeds", "totals",
 ]
 
 @cache
@@ -84,6 +86,9 @@ class DeviceTables:
         SET/RESET cycles of every device before its first operation here.
     turning_sigma : int
         Of the part of a sense amplifier's offset that turns with the input, as `offset_sigma`.
+    threshold : int
+        ln R above which both devices must be for a pair to be 0, in steps of 1 / :data:`STEPS`; 0: pairs hold two
+        states.
     """
 
     means: NDArray[np.int64]
@@ -93,6 +98,7 @@ class DeviceTables:
     form_fails: int = 0
     age: int = 0
     turning_sigma: int = 0
+    threshold: int = 0
 
     def __post_init__(self) -> None:
         limits: dict[str, tuple[Any, int]] = {
@@ -103,14 +109,19 @@ class DeviceTables:
             "turning_sigma": (self.turning_sigma, (1 << 16) - 1),
             "form_fails": (self.form_fails, (1 << 32) - 1),
             "age": (self.age, AGE_LIMIT - 1),
+            "threshold": (self.threshold, TOP - 1),
         }
         for name, (value, high) in limits.items():
             if np.min(value) < 0 or np.max(value) > high:
                 raise InputError(f"device macro: {name} must be in [0, {high}], not {np.min(value)} to {np.max(value)}")
 
     @classmethod
-    def from_device(cls, device: DeviceModel, cycles: int = 0, seconds: float = 0.0) -> DeviceTables:
+    def from_device(
+        cls, device: DeviceModel, cycles: int = 0, seconds: float = 0.0, pair_states: int = 2
+    ) -> DeviceTables:
         """Return the tables of a device that has done `cycles` and is read `seconds` after it was programmed.
+
+        Of pairs of three states the threshold is :func:`oxnor.models.devices.error_rates.sense_threshold`.
 
         A wear bucket has the statistics of the geometric middle of its cycles, and that of `cycles` those of `cycles`
         itself; beyond the device's range of validity it has those of the end of the range.
@@ -146,7 +157,10 @@ class DeviceTables:
         turning = [device.turning_offset_sigma]
         (turning_sigma,) = fixed("turning_offset_sigma", turning, SIGMA_STEPS, (1 << 16) - 1)
         fails = min(round((1 - device.forming_yield) * 2**32), 2**32 - 1)
-        return cls(np.array(means), np.array(sigmas), noise_sigma, offset_sigma, fails, int(cycles), turning_sigma)
+        threshold = round(sense_threshold(device) * STEPS) if pair_states == 3 else 0
+        return cls(
+            np.array(means), np.array(sigmas), noise_sigma, offset_sigma, fails, int(cycles), turning_sigma, threshold
+        )
 
     def __repr__(self) -> str:
         return f"DeviceTables(noise_sigma={self.noise_sigma}, offset_sigma={self.offset_sigma}, age={self.age})"
@@ -159,7 +173,7 @@ class DeviceTables:
         """Return the content of ``mem/devices_tables.mem``, shape (128,); the SystemVerilog documents the layout."""
         words = np.zeros((2, 64), np.uint32)
         words[:, :BUCKETS] = self.sigmas << 16 | self.means
-        words[0, 62:] = self.noise_sigma, self.form_fails
+        words[0, 61:] = self.threshold, self.noise_sigma, self.form_fails
         words[1, 62:] = self.age & 0xFFFFFFFF, self.age >> 32
         return words.reshape(-1)
 
@@ -183,19 +197,21 @@ class DeviceTables:
         Parameters
         ----------
         weights : ndarray of bool
-            Bit 1 is (BL in LRS, BLb in HRS).
-        u : ndarray of uint32, shape (2, 2, *weights.shape)
+            Bit 1 is (BL in LRS, BLb in HRS). Of pairs of three states the two bits in the last axis: whether BLb is in
+            HRS, and whether BL is in LRS.
+        u : ndarray of uint32, shape (2, 2, ...)
             Random numbers: of the value and of forming, of BL and BLb.
 
         Returns
         -------
-        ndarray of uint16, shape (2, *weights.shape)
+        ndarray of uint16, shape (2, ...)
             Of BL and BLb.
         """
+        bl, blb = (weights[..., 1], ~weights[..., 0]) if self.threshold else (weights, ~weights)
         bucket = self.bucket()
         drawn = np.empty(u.shape[1:], np.uint16)
         for side in range(2):
-            high = weights if side else ~weights
+            high = ~blb if side else ~bl
             values = np.where(
                 high,
                 self.means[1, bucket] + self.deviations(u[0, side], int(self.sigmas[1, bucket])),
@@ -214,6 +230,11 @@ def margins(pairs: NDArray[np.uint16], offsets: NDArray[np.int64]) -> NDArray[np
     """Return ln R(BLb) - ln R(BL) + offset, without noise: shape (..., rows, cols) of pairs (2, ..., rows, cols)."""
     left, right = ((pairs[side] & TOP).astype(np.int32) for side in range(2))
     return right - left + offsets[..., None, :].astype(np.int32)
+
+
+def totals(pairs: NDArray[np.uint16]) -> NDArray[np.int32]:
+    """Return ln R(BLb) + ln R(BL): shape (..., rows, cols) of pairs (2, ..., rows, cols)."""
+    return sum((pairs[side] & TOP).astype(np.int32) for side in range(2))  # type: ignore[return-value]
 
 
 def _dead_columns(flags: NDArray[np.uint8]) -> NDArray[np.int8]:
@@ -235,6 +256,7 @@ def count_reads(
     used: NDArray[np.int64],
     turning: NDArray[np.int64] | None = None,
     planes: int = 1,
+    total: NDArray[np.int32] | None = None,
 ) -> NDArray[np.int64]:
     """Return the agreeing bits that macros count while they read all their rows in order, image after image.
 
@@ -255,6 +277,8 @@ def count_reads(
     planes : int
         So many of `x` in a row are planes of one vector: the slices of a pass are read for each of them before the
         next pass.
+    total : ndarray of int32, shape (macros, reads, cols), optional
+        From :func:`totals`, of pairs of three states: agreement counts 2 then, and a pair that is 0 counts 1.
 
     Returns
     -------
@@ -262,7 +286,11 @@ def count_reads(
     """
     counts = np.zeros((len(margin), len(x), margin.shape[1] // x.shape[2]), np.int64)
     turning = np.zeros(flags.shape, np.int64) if turning is None else turning
-    kernels.count(margin, _amplifiers(flags, turning, tables), noise, x, used, planes, counts)
+    amplifiers = _amplifiers(flags, turning, tables)
+    if total is None:
+        kernels.count(margin, amplifiers, noise, x, used, planes, counts)
+    else:
+        ternary_kernels.count((margin, total), tables.threshold, amplifiers, noise, x, used, planes, counts)
     return counts
 
 
@@ -333,10 +361,18 @@ class DeviceMacro:
         return np.where(reads >= 0, reads == 1, margins(self.pairs, offsets) > 0)
 
     def read(self, rows: NDArray[np.int64], x: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Sense rows one after the other; return q, shape (n, cols), of x, shape (n, cols), without error mask."""
-        out = np.empty(x.shape, np.bool_)
-        margin = margins(self.pairs, self.offsets)
-        kernels.decide(rows, x, margin, _amplifiers(self.flags, self.turning, self.tables), self.noise, out)
+        """Sense rows one after the other; return q, shape (n, cols), of x, shape (n, cols), without error mask.
+
+        Of pairs of three states what both synapses of each answer, shape (n, 2 * cols).
+        """
+        margin, amplifiers = margins(self.pairs, self.offsets), _amplifiers(self.flags, self.turning, self.tables)
+        threshold = self.tables.threshold
+        out = np.empty((len(x), x.shape[1] * (2 if threshold else 1)), np.bool_)
+        if threshold:
+            pairs = margin, totals(self.pairs)
+            ternary_kernels.decide(rows, x, pairs, threshold, amplifiers, self.noise, out)
+        else:
+            kernels.decide(rows, x, margin, amplifiers, self.noise, out)
         return out
 
     def program(self, op: int, side: int, row: int, col: int) -> None:

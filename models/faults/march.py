@@ -34,27 +34,42 @@ class Step:
     written: NDArray[np.bool_] | None
 
 
-def march(rows: int, cols: int) -> Iterator[Step]:
+def march(rows: int, cols: int, states: int = 2) -> Iterator[Step]:
     """Yield the march: all 0, all 1 upwards, all 0 downwards, and both checkerboards, each read before the next write.
 
     Reading a row just before it is written again, in both directions, also finds a row whose writing disturbs another.
+    Pairs of three states have two bits each, and in place of checkerboards patterns of all three states, three times.
     """
-    zeros = np.zeros((rows, cols), bool)
-    checkers = np.add.outer(np.arange(rows), np.arange(cols)) % 2 == 1
-    patterns = [zeros, ~zeros, zeros, checkers, ~checkers]
+    place = np.add.outer(np.arange(rows), np.arange(cols))
+    zeros = np.zeros((rows, cols), int)
+    levels = [zeros, zeros + states - 1, zeros, *((place + k) % states for k in range(states))]
+    patterns = [(x[..., None] > np.arange(states - 1)).reshape(rows, -1) for x in levels]
     for k in range(len(patterns) + 1):
         yield Step(k != 2, patterns[k - 1] if k else None, patterns[k] if k < len(patterns) else None)
 
 
+def as_states(bits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the bits of pairs of three states, two each in the last axis, with both devices in HRS where they differ.
+
+    That is the state of the value 0, which two synapses have in two ways.
+    """
+    pairs = bits.reshape(*bits.shape[:-1], -1, 2)
+    return np.stack([pairs.any(axis=-1), pairs.all(axis=-1)], axis=-1).reshape(bits.shape)
+
+
+#: What pairs of two and of three states may hold, from the lowest on.
+STATES = {2: ("0", "1"), 3: ("-1", "0", "+1")}
+
+
 @dataclass(frozen=True)
 class PairFault:
-    """One pair that does not hold both bits.
+    """One pair that does not hold all that it should.
 
     Parameters
     ----------
     row, column : int
     holds : str
-        "0 only", "1 only" or "neither".
+        "0 only", "1 only" or "neither"; of three states also "0 and +1" and so on, and "none".
     """
 
     row: int
@@ -95,28 +110,33 @@ class MacroFaults:
 
 
 def classify(
-    layer: int, v: int, h: int, expected: NDArray[np.bool_], plain: NDArray[np.bool_], inverted: NDArray[np.bool_]
-) -> MacroFaults:
+    layer: int, v: int, h: int, expected: NDArray[np.bool_], plain: NDArray[np.bool_], inverted: NDArray[np.bool_],
+    states: int = 2,
+) -> MacroFaults:  # fmt: skip
     """Return what is broken in a macro.
 
     Parameters
     ----------
     layer, v, h : int
         Which macro.
-    expected : ndarray of bool, shape (patterns, rows, cols)
-        What was written. Each pair must have held both bits.
-    plain, inverted : ndarray of bool, shape (patterns, rows, cols)
+    expected : ndarray of bool, shape (patterns, rows, bits)
+        What was written, a bit a pair, or two. Each pair must have held all states.
+    plain, inverted : ndarray of bool, shape (patterns, rows, bits)
         What was answered with all inputs 1 (the bit) and with all inputs 0 (its inverse).
+    states : int
+        Of a pair, 2 or 3.
     """
-    wrong = (plain != expected) | (inverted == expected)
+    # (patterns, rows, cols, bits of a pair)
+    expected, plain, inverted = (a.reshape(*a.shape[:2], -1, states - 1) for a in (expected, plain, inverted))
+    wrong = ((plain != expected) | (inverted == expected)).any(axis=-1)
     fails = wrong.any(axis=0)  # (rows, cols)
     dead = fails.any(axis=0) & (fails.shape[0] >= COLUMN_ROWS_MIN)
 
     def constant(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return (values == values[0, 0]).all(axis=(0, 1))
+        return (values == values[0, 0]).all(axis=(0, 1, 3))
 
     steady = dead & constant(plain) & constant(inverted)
-    amplifiers = steady & (plain[0, 0] == inverted[0, 0])
+    amplifiers = steady & (plain[0, 0] == inverted[0, 0]).all(axis=-1)
     columns = steady & ~amplifiers
     others = ~(amplifiers | columns)
     rows = np.zeros(len(fails), bool)
@@ -124,14 +144,20 @@ def classify(
         rows = fails[:, others].mean(axis=1) >= DEAD_ROW_SHARE
     pairs = []
     for row, column in np.argwhere(fails & others & ~rows[:, None]).tolist():
-        bad = set(expected[wrong[:, row, column], row, column].tolist())
-        holds = "neither" if len(bad) == 2 else "0 only" if True in bad else "1 only"
-        pairs.append(PairFault(row, column, holds))
+        bad = set(expected[wrong[:, row, column], row, column].sum(axis=-1).tolist())
+        pairs.append(PairFault(row, column, _holds([s for k, s in enumerate(STATES[states]) if k not in bad], states)))
 
     def numbers(which: NDArray[np.bool_]) -> tuple[int, ...]:
         return tuple(np.flatnonzero(which).tolist())
 
     return MacroFaults(layer, v, h, numbers(rows), numbers(columns), numbers(amplifiers), tuple(pairs))
+
+
+def _holds(held: list[str], states: int) -> str:
+    """Return what a pair still holds, in words."""
+    if not held:
+        return "neither" if states == 2 else "none"
+    return f"{held[0]} only" if len(held) == 1 else " and ".join(held)
 
 
 @dataclass(frozen=True)
@@ -170,7 +196,8 @@ class SelfTestReport:
         """Return rows (layer, v, h, kind of fault, places) to print."""
         rows = []
         for f in self.faulty:
-            pairs = {holds: [p for p in f.pairs if p.holds == holds] for holds in ("0 only", "1 only", "neither")}
+            kinds = dict.fromkeys(("0 only", "1 only", "neither", *sorted(p.holds for p in f.pairs)))
+            pairs = {holds: [p for p in f.pairs if p.holds == holds] for holds in kinds}
             listed = {
                 "dead word lines": f.rows,
                 "dead columns": f.columns,

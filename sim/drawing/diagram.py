@@ -112,7 +112,7 @@ def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConf
         y += _WINDOW
     _macros(diagram, x + 16, y, _LAYER - 32, 116, layer)
     y += 132
-    diagram.text(middle, y, f"{_count(layer.macros, 'RRAM macro')} of {layer.rows} × {layer.cols}", size=12, bold=True)
+    diagram.text(middle, y, f"{_count(layer.macros, 'RRAM macro')} of {layer.rows} × {layer.pairs}", size=12, bold=True)
     folding = f"H = {layer.across} side by side · V = {_count(layer.groups, 'input' if layer.is_serial else 'group')}"
     diagram.text(middle, y + 16, folding, size=11, colour="muted")
     # Popcount: a trapezium that gets narrower as bits become a number.

@@ -68,7 +68,8 @@ def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
     """
     cols = macro.pairs.shape[2]
     rows, x, programs = record["rows"], unpack_bytes(record["x"], cols), record["programs"]
-    expected = np.empty(x.shape, bool)
+    bits = cols * (2 if macro.tables.threshold else 1)
+    expected = np.empty((len(x), bits), bool)
     # Operations between the same two reads together.
     before = np.unique(programs[:, 0]).tolist()
     parts = np.split(programs[:, 1:], np.searchsorted(programs[:, 0], before[1:]))
@@ -76,10 +77,14 @@ def compare(macro: DeviceMacro, record: Mapping[str, NDArray]) -> Compared:
         expected[a:b] = macro.read(rows[a:b], x[a:b])
         if k < len(before):
             macro.program_many(parts[k])
-    at, got = record["shown"], unpack_bytes(record["q"], cols)
-    wrong = np.argwhere(got != expected[at] ^ unpack_bytes(record["flips"], cols))
+    at, got = record["shown"], unpack_bytes(record["q"], bits)
+    answers = expected[at] ^ unpack_bytes(record["flips"], bits)
+    if macro.tables.threshold:
+        pairs = answers.reshape(len(answers), cols, 2)
+        answers = np.hstack([pairs.all(axis=2), ~pairs.any(axis=2)])
+    wrong = np.argwhere(got != answers)
     if len(wrong):
-        read, column = int(at[wrong[0][0]]), int(wrong[0][1])
+        read, column = int(at[wrong[0][0]]), int(wrong[0][1]) % cols
         raise runner.SimulationError(
             f"{len(wrong):,} of {got.size:,} bits differ, first column {column} of read {read:,}, of row {rows[read]}"
         )
@@ -114,7 +119,7 @@ class DeviceMacroTestbench:
         return UnitTestbench(
             "macros.tb_device_macro",
             1,
-            "rram_macro_devices",
+            "rram_macro_ternary_devices" if self.macro.tables.threshold else "rram_macro_devices",
             job={"rows": rows, "cols": cols, **job},
             memory=macro_memory(self.macro),
             parameters=macro_parameters(self.macro),

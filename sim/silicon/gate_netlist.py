@@ -10,8 +10,8 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
-#: Module of a macro, and what its name is in reports.
-MACRO = "rram_macro"
+#: Modules of a macro: of pairs of two states, and of three.
+MACRO, TERNARY = "rram_macro", "rram_macro_ternary"
 #: Nets that are constant: 0 and 1. What is undefined is 0.
 LOW, HIGH = 0, 1
 
@@ -124,7 +124,7 @@ class _Reader:
             nets = {port: tuple(self.net(b, known) for b in bits) for port, bits in cell["connections"].items()}
             if kind in self.cells:
                 self.found.append(Instance(inner, kind, unit, nets))
-            elif kind == MACRO:
+            elif kind in (MACRO, TERNARY):
                 parameters = {k: _text(v) for k, v in cell["parameters"].items()}
                 self.macros.append(Instance(inner, kind, unit, nets, parameters))
             elif kind in self.modules:

@@ -167,7 +167,7 @@ def _settle(values, operations):
 
 @numba.njit(cache=True)
 def _sense(values, ports, weights, held, reads):
-    """Let macros sense at a clock edge: `held` becomes what agrees, in the streams that sense."""
+    """Let macros sense at a clock edge: `held` becomes what they answer, in the streams that sense."""
     sense, row, x = ports[0], ports[1], ports[2]
     for k in range(sense.shape[0]):
         wanted = values[sense[k]]
@@ -183,7 +183,8 @@ def _sense(values, ports, weights, held, reads):
                 same = False
         if same:
             for c in range(x.shape[1]):
-                agree = ~(weights[k, at, c] ^ values[x[k, c]])
+                given = values[x[k, c]]
+                agree = (weights[1, k, at, c] & given) | (weights[0, k, at, c] & ~given)
                 held[k, c] = (held[k, c] & ~wanted) | (agree & wanted)
             continue
         for lane in range(64):
@@ -194,7 +195,8 @@ def _sense(values, ports, weights, held, reads):
                     if values[row[k, b]] & one:
                         at |= 1 << b
                 for c in range(x.shape[1]):
-                    agree = ~(weights[k, at, c] ^ values[x[k, c]])
+                    given = values[x[k, c]]
+                    agree = (weights[1, k, at, c] & given) | (weights[0, k, at, c] & ~given)
                     held[k, c] = (held[k, c] & ~one) | (agree & one)
 
 

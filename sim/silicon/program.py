@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.technology.expression import Expression
 from oxnor.models.technology.library import Cell, Library
 
-from .gate_netlist import HIGH, LOW, Instance, Netlist
+from .gate_netlist import HIGH, LOW, TERNARY, Instance, Netlist
 
 #: Operations of two nets; a copy and a negation look at the first alone.
 AND, OR, XOR, NOT, COPY = range(5)
@@ -60,10 +61,12 @@ class Macros:
     sense : ndarray of int32, shape (n,)
     row : ndarray of int32, shape (n, bits)
         Nets; 0 beyond the bits that a macro has.
-    x, q : ndarray of int32, shape (n, cols)
-        Nets; -1 beyond the columns that a macro has, and where nothing is connected.
-    flip : ndarray of int32, shape (n, cols)
-    weights : ndarray of uint8, shape (n, rows, cols)
+    x, q : ndarray of int32, shape (n, answers)
+        Nets: of each answer and its input; -1 beyond the answers that a macro has, and where nothing is connected. A
+        pair of three states has two answers.
+    flip : ndarray of int32, shape (n, answers)
+    weights : ndarray of uint8, shape (2, n, rows, answers)
+        The answers to x = 0 and to x = 1.
     latency : int
         Clock edges from a sense to its outputs.
     """
@@ -225,24 +228,41 @@ def in_order(netlist: Netlist, cells: list[Cell]) -> list[tuple[Instance, Cell]]
 
 def _macros(instances: tuple[Instance, ...], folder: Path, latency: int, constants: dict[int, bool]) -> Macros:
     sizes = [(int(i.parameters["ROWS"]), int(i.parameters["COLS"])) for i in instances]
-    rows, cols = (max((size[k] for size in sizes), default=1) for k in (0, 1))
-    weights = np.zeros((len(instances), rows, cols), np.uint8)
+    rows = max((size[0] for size in sizes), default=1)
+    cols = max((size[1] * (1 + (i.type == TERNARY)) for size, i in zip(sizes, instances, strict=True)), default=1)
+    weights = np.zeros((2, len(instances), rows, cols), np.uint8)
     for k, instance in enumerate(instances):
         lines = (folder / instance.parameters["INIT_FILE"]).read_text(encoding="utf-8").split()
         for row, line in enumerate(lines):
-            word = int(line, 16)
-            weights[k, row, : sizes[k][1]] = [word >> bit & 1 for bit in range(sizes[k][1])]
+            answers = _answers(int(line, 16), sizes[k][1], instance.type == TERNARY)
+            weights[:, k, row, : answers.shape[1]] = answers
         if constants.get(instance.nets["prog_valid"][0], True):
             raise InputError("`programming` must not be asked of an engine whose energy is computed")
     address = max((len(i.nets["row"]) for i in instances), default=1)
+    read = [_doubled(i) if i.type == TERNARY else i for i in instances]
     return Macros(
         np.array([i.nets["sense"][0] for i in instances], np.int32), _ports(instances, "row", address, 0),
-        _ports(instances, "x", cols, 0), _ports(instances, "q", cols, -1), _ports(instances, "flip", cols, 0),
-        weights, latency,
+        _ports(read, "x", cols, 0), _ports(read, "q", cols, -1), _ports(read, "flip", cols, 0), weights, latency,
     )  # fmt: skip
 
 
-def _ports(instances: tuple[Instance, ...], name: str, width: int, fill: int) -> NDArray[np.int32]:
+def _answers(word: int, cols: int, is_ternary: bool) -> NDArray[np.uint8]:
+    """Return what a row answers to x = 0 and x = 1, shape (2, answers): all that agree, then all that disagree."""
+    bits = np.array([word >> bit & 1 for bit in range(cols * (1 + is_ternary))], np.uint8)
+    if not is_ternary:
+        return np.stack([1 - bits, bits])
+    above, below = bits[::2] & bits[1::2], 1 - (bits[::2] | bits[1::2])  # +1, and -1
+    return np.stack([np.hstack([below, above]), np.hstack([above, below])])
+
+
+def _doubled(instance: Instance) -> Instance:
+    """Return a macro of three states with a port for all its answers, and the input of each."""
+    nets = instance.nets
+    answers = (*nets.get("agree", ()), *nets.get("disagree", ()))
+    return replace(instance, nets=dict(nets) | {"x": nets["x"] * 2, "q": answers, "flip": ()})
+
+
+def _ports(instances: Sequence[Instance], name: str, width: int, fill: int) -> NDArray[np.int32]:
     table = np.full((len(instances), width), fill, np.int32)
     for k, instance in enumerate(instances):
         nets = instance.nets.get(name, ())

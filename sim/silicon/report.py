@@ -181,6 +181,11 @@ class EnergyReport:
         """Weights."""
         return sum(layer.bits for layer in self.layers)
 
+    @property
+    def pairs(self) -> int:
+        """Pairs that hold weights."""
+        return sum(layer.bits * layer.pairs // layer.cols for layer in self.layers)
+
     @cached_property
     def columns(self) -> tuple[Rram, ...]:
         """The RRAM macro of each layer, with its rows."""
@@ -194,7 +199,7 @@ class EnergyReport:
     @cached_property
     def with_rram(self) -> Macros:
         """The RRAM macros."""
-        capacity = sum(layer.macros * layer.rows * layer.cols for layer in self.layers)
+        capacity = sum(layer.macros * layer.rows * layer.pairs for layer in self.layers)
         parts = {
             "sense amplifiers": self._sensing(self.columns),
             "periphery": self.rram.periphery.range(self.row_reads),
@@ -204,7 +209,7 @@ class EnergyReport:
 
     def _sensing(self, columns: Sequence[Rram]) -> Range:
         """Return the energy of all reads of an image, in pJ."""
-        reads = [c.read.range(y.row_reads * y.cols * 1e-3) for c, y in zip(columns, self.layers, strict=True)]
+        reads = [c.read.range(y.row_reads * y.pairs * 1e-3) for c, y in zip(columns, self.layers, strict=True)]
         return sum(reads, Range(0.0, 0.0))
 
     @cached_property
@@ -335,7 +340,7 @@ class EnergyReport:
         writes = sum(layer.bits / array.macro.cols * array.macro.write_j for layer, array in
                      zip(self.layers, self.arrays, strict=True))  # fmt: skip
         reload_j = self.bits * estimates.reload.low * 1e-12 + writes
-        program = estimates.program.range(2 * self.bits * 1e-12)
+        program = estimates.program.range(2 * self.pairs * 1e-12)
         ours, theirs = self.energy_pj("rram"), self.energy_pj("sram")
         extra = Range((ours.low - theirs.high) * 1e-12, (ours.high - theirs.low) * 1e-12)
         break_even = [retention / e if e > 0 else None for e in (extra.high, extra.low)]
@@ -401,7 +406,7 @@ class EnergyReport:
             "digital": self.digital,
             "units": self.unit_rows,
             "reads": [
-                {"layer": k, "macros": y.macros, "rows": y.rows, "cols": y.cols, "row_reads": y.row_reads,
+                {"layer": k, "macros": y.macros, "rows": y.rows, "cols": y.pairs, "row_reads": y.row_reads,
                  "simulated": r}
                 for k, (y, r) in enumerate(zip(self.layers, self.reads, strict=True))
             ],

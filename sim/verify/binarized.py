@@ -169,7 +169,7 @@ class BinarizedCase:
             predicted_initiation_interval=predicted.initiation_interval,
             shape=self.network.shape,
             macro_kind=config.macro_kinds,
-            macro=tuple((y.rows, y.cols) for y in config.layers),
+            macro=tuple((y.rows, y.pairs) for y in config.layers),
             folding=tuple((y.across, y.groups) for y in config.layers),
             dataflow=tuple(y.dataflow for y in config.layers),
             classes=classes,

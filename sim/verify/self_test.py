@@ -82,9 +82,9 @@ def self_test(
         sources = _with_own_macros(sources, Path(macro_file), config)
     built = runner.build(sources, verilog.top, defines={"OXNOR_BEHAVIOURAL": 1}, root=root)
     macros = sum(y.macros for y in config.layers)
-    cycles, steps = 0, len(list(march(1, 1)))
+    cycles = 0
     for y in config.layers:
-        words = -(-y.cols // 32)
+        words, steps = -(-y.cols // 32), len(list(march(1, 1, y.pair_states)))
         cycles += y.macros * y.rows * steps * (ACCESS_CYCLES * 4 * (words + 20) + 4 * y.cols * PULSE_CYCLES)
     with run_directory(root, f"{network.name}-selftest", keep=False) as directory:
         devices = EngineDevices.draw(network, config, device) if device else None

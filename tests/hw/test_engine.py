@@ -27,6 +27,7 @@ from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models import golden
 from oxnor.models.base.bits import integers
+from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 
 
@@ -59,17 +60,18 @@ def with_images(texts, waits=0):
 
     def macro(unit, platform):
         m = Module()
-        x = Signal(unit.cols)
+        width = unit.cols * unit.type.outputs
+        x = Signal(width)
         with m.If(unit.sense):
-            m.d.sync += x.eq(unit.x)
-        agree = ~(reader(m, unit, unit.cols, unit.rows, unit.sense) ^ x)
+            m.d.sync += x.eq(Cat(bit.replicate(unit.type.outputs) for bit in unit.x))
+        agree = ~(reader(m, unit, width, unit.rows, unit.sense) ^ x)
         for k in range(1, unit.type.latency):
-            stage = Signal(unit.cols, name=f"stage_{k}")
+            stage = Signal(width, name=f"stage_{k}")
             with m.If(unit.en):
                 m.d.sync += stage.eq(agree)
             agree = stage
         if unit.sense_latency > 1:  # until it has answered, the read before is shown
-            shown, left = Signal(unit.cols), Signal(range(unit.sense_latency))
+            shown, left = Signal(width), Signal(range(unit.sense_latency))
             with m.If(unit.sense):
                 m.d.sync += left.eq(unit.sense_latency - 1)
             with m.Elif(left != 0):
@@ -77,7 +79,12 @@ def with_images(texts, waits=0):
             with m.If(left == 1):
                 m.d.sync += shown.eq(agree)
             agree = shown
-        m.d.comb += unit.q.eq(agree ^ unit.flip)
+        agree = agree ^ unit.flip
+        if unit.type.outputs == 1:
+            m.d.comb += unit.q.eq(agree)
+            return m
+        pairs = [agree[k : k + 2] for k in range(0, width, 2)]
+        m.d.comb += [unit.agree.eq(Cat(p.all() for p in pairs)), unit.disagree.eq(Cat(~p.any() for p in pairs))]
         return m
 
     def cells(unit, platform):
@@ -272,13 +279,23 @@ SYNAPSES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("states", [2, 3])
 @pytest.mark.parametrize("latency", [1, 3])
 @pytest.mark.parametrize("name", SYNAPSES)
-def test_weights_of_several_synapses(name, latency):
+def test_weights_of_several_synapses(name, latency, states):
+    """The same results and the same cycles, whether a pair holds one synapse or two."""
     shape, convolutions, bits, options = SYNAPSES[name]
     network = random_conv_network(shape, convolutions, dense=(5,), classes=3, bits=bits)
-    config = EngineConfig.for_network(network, stream_width=8, sense_latency=latency, with_scores=True, **options)
+    rows, cols = options["macro_size"]
+    halved = {"macro_size": (rows, cols // 2), "pair_states": 3} if states == 3 else {}
+    more = {"stream_width": 8, "sense_latency": latency, "with_scores": True}
+    if states == 3 and bits % 2:
+        with pytest.raises(InputError, match="pair_states must be 2: no layer of 'random' has ternary weights"):
+            EngineConfig.for_network(network, **options | halved | more)
+        return
+    config = EngineConfig.for_network(network, **options | halved | more)
     assert {y.weight_bits for y in config.layers} == {bits}
+    assert {(y.cols, y.pairs) for y in config.layers} == {(cols, cols // (states - 1))}
     for pauses in (0.0, 0.4):
         check((network, config), pauses, images=4)
 

@@ -34,7 +34,7 @@ TURNING = DeviceModel("turning", 10_000.0, 40_000.0, 0.5, 0.6, 0.2, turning_offs
 QUIET = DeviceModel("quiet", 10_000.0, 40_000.0, 0.5, 0.6, 0.2)
 
 
-def close_call(rows, cols, age=3, seed=1):
+def close_call(rows, cols, age=3, seed=1, threshold=0):
     """A macro in which every bit of every number decides reads: both states alike, a few steps of spread and noise.
 
     Each wear bucket has statistics of its own; devices are stuck, columns and amplifiers dead; a quarter of forming
@@ -43,9 +43,10 @@ def close_call(rows, cols, age=3, seed=1):
     g = np.random.default_rng([seed, rows, cols])
     tables = DeviceTables(
         10_000 + g.integers(-9, 10, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)),
-        noise_sigma=40, offset_sigma=40, form_fails=1 << 30, age=age,
+        noise_sigma=40, offset_sigma=40, form_fails=1 << 30, age=age, threshold=threshold,
     )  # fmt: skip
-    pairs = tables.programmed(g.random((rows, cols)) < 0.5, g.integers(0, 1 << 32, (2, 2, rows, cols), np.uint32))
+    weights = g.random((rows, cols) + (2,) * bool(threshold)) < 0.5
+    pairs = tables.programmed(weights, g.integers(0, 1 << 32, (2, 2, rows, cols), np.uint32))
     pairs |= np.where(g.random(pairs.shape) < 0.15, STUCK, 0).astype(np.uint16)
     flags = np.zeros(cols, np.uint8)
     if cols > 8:
@@ -62,6 +63,19 @@ def test_on_icarus(rows, cols, cycles, tmp_path):
     found = DeviceMacroTestbench(close_call(rows, cols), cycles).run(tmp_path, root=tmp_path)
     assert found.bits > cycles * cols // 2
     assert found.operations > cycles // 10
+
+
+@needs_icarus
+def test_three_states_on_icarus(tmp_path):
+    """Thresholds among the devices: each of the three answers is often close to the others."""
+    found = DeviceMacroTestbench(close_call(2, 9, threshold=9990), 1200).run(tmp_path, root=tmp_path)
+    assert found.bits > 10_000
+
+
+@pytest.mark.slow
+def test_three_states_every_bit(tmp_path):
+    found = DeviceMacroTestbench(close_call(32, 32, threshold=9990), 40_000).run(tmp_path, simulator="verilator")
+    assert found.bits >= 2_000_000
 
 
 @pytest.mark.parametrize("age", [0, (1 << 40) - 3])
@@ -137,6 +151,26 @@ BREAKS = {
 def test_bench_finds_broken_rtl(change, tmp_path):
     with pytest.raises(SimulationError, match=r"1 of 1 tests failed|of [\d,]+ bits differ"):
         DeviceMacroTestbench(close_call(2, 9), 1600).run(tmp_path, change=change, root=tmp_path)
+
+
+#: The same of the macro whose pairs hold three states.
+THREE_BREAKS = {
+    "nothing_above": ("& above > 0 ?", "& 1'b0 ?"),
+    "threshold_not_doubled": ("{1'b0, threshold, 1'b0}", "{2'b0, threshold}"),
+    "tie_is_zero": ("above > 0", "above >= 0"),
+    "offset_not_in_branch": ("- (margin < 0 ? -margin : margin)", "- (margin < 0 ? margin : margin)"),
+    "dead_column_is_zero": ("~column[32*d+17] & above", "above"),
+    "neither_is_both_lrs": ("2'b01 : {2{w}}", "2'b10 : {2{w}}"),
+    "no_flip": ("both ^ flip", "both"),
+}
+
+
+@needs_icarus
+@pytest.mark.slow
+@pytest.mark.parametrize("change", THREE_BREAKS.values(), ids=THREE_BREAKS)
+def test_bench_finds_three_broken_states(change, tmp_path):
+    with pytest.raises(SimulationError, match=r"of [\d,]+ bits differ"):
+        DeviceMacroTestbench(close_call(2, 9, threshold=9990), 1200).run(tmp_path, change=change, root=tmp_path)
 
 
 SHAPE = (37, 13, 5)

@@ -9,6 +9,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotbext.axi import AxiResp
+from numpy.typing import NDArray
 
 from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.host.programmer import Programmer, Synapse
@@ -16,6 +17,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.models import golden
 from oxnor.models.base.bits import pack_words, unpack_bytes
+from oxnor.models.faults.march import as_states
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
@@ -66,17 +68,25 @@ class ProgrammingDriver:
         answer = await self.engine.lite.write(address, value.to_bytes(4, "little"))
         assert answer.resp == AxiResp.OKAY, f"0x{address:02x} answered {answer.resp}"
 
+    def states(self, layer: int, bits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return bits that pairs of a layer can hold: all, or of three states the nearest."""
+        return as_states(bits) if self.config.layers[layer].pair_states == 3 else bits
+
     def another(self) -> Network:
         """Return a network of the same structure with other weights and coefficients."""
         g = np.random.default_rng(random.getrandbits(32))
         layers: list[DenseLayer | ScoreLayer] = []
         for layer in self.network.layers:
-            weights = g.random(layer.weights.shape) < 0.5
+            weights = self.states(len(layers), g.random(layer.weights.shape) < 0.5)
             if isinstance(layer, ScoreLayer):
-                layers.append(ScoreLayer(weights, g.permutation(layer.scales), g.permutation(layer.offsets)))
+                layers.append(
+                    replace(
+                        layer, weights=weights, scales=g.permutation(layer.scales), offsets=g.permutation(layer.offsets)
+                    )
+                )
             else:
                 thresholds = g.integers(layer.n_in // 2 - 2, layer.n_in // 2 + 3, layer.n_out)
-                layers.append(DenseLayer(weights, thresholds))
+                layers.append(replace(layer, weights=weights, thresholds=thresholds))
         return replace(self.network, layers=tuple(layers))
 
     def differing(self, other: Network) -> list[Synapse]:
@@ -228,6 +238,8 @@ async def failing_pairs_are_listed(dut: Any) -> None:
             columns = sorted(random.sample(range(len(stored)), min(count, len(stored))))
             other = stored.copy()
             other[columns] ^= True
+            other = driver.states(layer, other)
+            columns = np.flatnonzero(other != stored).tolist()
             status = await host.command(layer, macro, row, "CLEAR", "VERIFY", words=pack_words(other, np.uint32))
             lost = LOST if len(columns) > 8 else 0
             assert status == DONE | (FAILING | WAITING) * bool(columns) | lost
@@ -243,7 +255,8 @@ async def failing_pairs_are_listed(dut: Any) -> None:
             await host.set("PROG_RETRIES", 2)
             status = await host.command(layer, macro, row, "CLEAR", "REPAIR", words=pack_words(other, np.uint32))
             assert status == DONE
-            assert await host.get("PROG_PULSES") == 2 * len(columns)
+            pairs = {column // driver.config.layers[layer].pair_synapses for column in columns}
+            assert await host.get("PROG_PULSES") == 2 * len(pairs)
             await host.command(layer, macro, row, "PROGRAM", words=pack_words(stored, np.uint32))
     assert await host.verify_network(driver.network) == []
 
@@ -266,7 +279,8 @@ async def interleaved(dut: Any) -> None:
         else:
             layer, macro, row = random.choice(driver.macro_rows())
             stored = await driver.host.read_row(layer, macro, row)
-            await driver.host.command(layer, macro, row, "PROGRAM", words=pack_words(~stored, np.uint32))
+            other_row = pack_words(driver.states(layer, ~stored), np.uint32)
+            await driver.host.command(layer, macro, row, "PROGRAM", words=other_row)
             await driver.host.command(layer, macro, row, "PROGRAM", "VERIFY", words=pack_words(stored, np.uint32))
     await driver.stream([0, 1, 2])
     assert await driver.host.verify_network(driver.network) == []
@@ -281,6 +295,7 @@ async def power_cut_at_every_cycle(dut: Any) -> None:
     old = await host.read_row(layer, macro, row)
     new = ~old
     new[::3] = old[::3]
+    new = driver.states(layer, new)
     cut, seen = 0, set()
     while True:
         await host.command(layer, macro, row, "PROGRAM", "VERIFY", words=pack_words(old, np.uint32))

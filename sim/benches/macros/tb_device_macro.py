@@ -8,7 +8,8 @@ compares with the golden model, many reads at once:
 ``programs``
     (k, 5): number of reads before it, operation, side, row, column.
 ``shown``, ``flips``, ``q``
-    (m,), (m, bytes), (m, bytes): at each edge after the first read, the number of the last read, the mask and q.
+    (m,), (m, bytes), (m, bytes): at each edge after the first read, the number of the last read, the mask and q; of
+    pairs of three states agree, and disagree above it.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ class Record:
 
     Parameters
     ----------
-    cols : int
-        Columns of the macro.
+    bits : int
+        Bits of its answer.
     """
 
-    def __init__(self, cols: int):
-        self.size = -(-cols // 8)
+    def __init__(self, bits: int):
+        self.size = -(-bits // 8)
         self.reads: list[tuple[int, int]] = []
         self.programs: list[tuple[int, int, int, int, int]] = []
         self.shown: list[tuple[int, int, int]] = []
@@ -70,7 +71,9 @@ async def reads_and_programming(dut: Any) -> None:
     """Random reads, pauses, error masks and operations, which overlap."""
     options = job()
     rows, cols = options["rows"], options["cols"]
-    record = Record(cols)
+    is_ternary = hasattr(dut, "disagree")
+    bits = cols * (1 + is_ternary)
+    record = Record(bits)
     sensing, programming = chance(options["sensing"]), chance(options["programming"])
     limit(options["cycles"] + 20)
     await start(dut, **IDLE)
@@ -78,7 +81,7 @@ async def reads_and_programming(dut: Any) -> None:
     writes_in, done = 0, 0
     for _ in range(options["cycles"]):
         sense, row, x = int(sensing()), random.randrange(rows), random.getrandbits(cols)
-        flip = random.getrandbits(cols) if options["errors"] else 0
+        flip = random.getrandbits(bits) if options["errors"] else 0
         dut.sense.value, dut.row.value, dut.x.value, dut.flip.value = sense, row, x, flip
         offer = None
         if programming():
@@ -87,7 +90,8 @@ async def reads_and_programming(dut: Any) -> None:
         dut.prog_valid.value = int(offer is not None)
         await RisingEdge(dut.clk)
         if record.reads:
-            record.shown.append((len(record.reads) - 1, flip, known(dut.q)))
+            answer = known(dut.agree) | known(dut.disagree) << cols if is_ternary else known(dut.q)
+            record.shown.append((len(record.reads) - 1, flip, answer))
         assert (known(dut.prog_ready), known(dut.prog_done)) == (int(writes_in == 0), done)
         if sense:
             record.reads.append((row, x))
