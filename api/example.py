@@ -87,6 +87,8 @@ trials = 4                      # draws at each rate; default 20
 # ones = 0.5                    # stuck: share of them that is stuck at 1
 # cluster = "column"            # cluster: row, column or amplifier
 # macro_size = [32, 32]         # cluster, and errors of a device: size of the macros
+# moves = "all"                 # step, of ternary weights: all, zero or nonzero ones move
+# pair_states = 2               # errors of a device: 3 if a ternary weight is one pair
 # use_device = false            # take the errors of pairs of the device above
 # limit = 0.5                   # points of accuracy lost at the knee
 

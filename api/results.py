@@ -76,7 +76,8 @@ def measure(design: Design) -> Accuracy:
             raise InputError("wrong weights must come from a device, or from ber or a fault map, not from both")
         held = only(network, Network, "for a device")
         faults = draw_faults(
-            held, devices.model, seed=errors.seed, trial=errors.trial, cycles=devices.cycles, seconds=devices.seconds
+            held, devices.model, seed=errors.seed, trial=errors.trial, cycles=devices.cycles, seconds=devices.seconds,
+            pair_states=3 if any(y.pair_states == 3 for y in design.engine.for_layers(len(held.layers))) else 2,
         )
     else:
         faults = errors.fault_map(network)
@@ -101,6 +102,8 @@ _OF_KIND = {
     "ones": (("stuck",), "ones"),
     "cluster": (("cluster",), "shape"),
     "macro_size": (("cluster", "device"), "macro"),
+    "moves": (("step",), "moves"),
+    "pair_states": (("device",), "pair_states"),
 }
 
 

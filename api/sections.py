@@ -133,6 +133,10 @@ class Tolerance:
         Of kind cluster: row, column or amplifier.
     macro_size : (rows, columns), optional
         Of kind cluster, and of errors of a device.
+    moves : str, optional
+        Of kind step: which ternary weights move, all, zero or nonzero.
+    pair_states : int, optional
+        Of errors of a device: 3 if a ternary weight is one pair.
     use_device : bool
         Take the errors of pairs of the design's device, whose states are moved to each rate.
     limit : float
@@ -156,6 +160,8 @@ class Tolerance:
     against: str = "ber"
     values: str | tuple[float, ...] | None = None
     also: tuple[str, ...] = ()
+    moves: str | None = None
+    pair_states: int | None = None
 
     def __post_init__(self) -> None:
         if self.use_device and self.kind is not None:

@@ -99,6 +99,16 @@ def _print_rates(report: dict[str, Any]) -> None:
         lines.append(row)
     head += ["99 % interval"] * bool(ends) + list(shown.values())
     print_table(head + (["Monte Carlo", "99 % interval"] if drawn else []), lines)
+    three = report["three_states"]
+    print_table(
+        ("pairs of three states, one read", "rate"),
+        [
+            ("0 reads as +1 or -1", _g(three["zero"], 4)),
+            ("+1 or -1 reads as 0", _g(three["lost"], 4)),
+            ("+1 reads as -1, or -1 as +1", _g(three["sign"], 4)),
+            ("both HRS above", f"{_g(three['threshold'], 4)} ohm"),
+        ],
+    )
     if "counted" in report:
         pairs, moved = report["counted"]["ber_2t2r"], report["counted"]["moved"]
         text = f"Counted: {pairs['errors']:,} wrong of {pairs['count']:,} pairs"

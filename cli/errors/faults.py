@@ -105,7 +105,8 @@ def _drawn(design: Design, draw: Draw, kind: ErrorKind) -> FaultMap:
 
         rows, cols = options.get("macro", MACRO)
         held = only(network, Network, "for --device")
-        fault_map = draw_faults(held, load(kind.device), **key, cycles=draw.cycles, macro=(rows, cols))
+        key |= {"macro": (rows, cols), "pair_states": options.get("pair_states", 2)}
+        fault_map = draw_faults(held, load(kind.device), **key, cycles=draw.cycles)
         return fault_map if draw.layer is None else fault_map.only(draw.layer)
     if draw.ber is not None:
         return FaultMap.draw(network, ber=draw.ber, kind=name, layer=draw.layer, **key, **options)

@@ -193,10 +193,32 @@ class ErrorKind:
         ),
     ] = None
 
+    moves: Annotated[
+        str | None,
+        typer.Option(
+            "--moves",
+            metavar="WEIGHTS",
+            help="step: which ternary weights move: all, zero (to +1 or -1) or nonzero (to 0).",
+            show_default="all",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+    pair_states: Annotated[
+        int | None,
+        typer.Option(
+            "--pair-states",
+            metavar="N",
+            help="--device: 3 if a ternary weight is one pair, with both devices in HRS where it is 0.",
+            show_default="2",
+            rich_help_panel=ERRORS,
+        ),
+    ] = None
+
     def arguments(self) -> dict[str, Any]:
         """Return what was given of the kind."""
         size = pair("macro", self.macro, "x", "32x32") if self.macro else None
-        return _given(ratio=self.ratio, ones=self.ones, cluster=self.cluster, macro_size=size)
+        return _given(ratio=self.ratio, ones=self.ones, cluster=self.cluster, macro_size=size, moves=self.moves,
+                      pair_states=self.pair_states)  # fmt: skip
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""

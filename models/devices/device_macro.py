@@ -39,8 +39,8 @@ from .device_macro_kernels import (
     TURNING_MAX,
     Amplifiers,
 )
-from .error_rates import sense_threshold
 from .model import DeviceModel
+from .three_states import sense_threshold
 
 __all__ = [
     "AGE_LIMIT", "AMPLIFIER_DEAD", "AMPLIFIER_GIVES", "BUCKETS", "COLUMN_DEAD", "COLUMN_READS", "COUNT_BITS", "FORM",
@@ -121,7 +121,7 @@ class DeviceTables:
     ) -> DeviceTables:
         """Return the tables of a device that has done `cycles` and is read `seconds` after it was programmed.
 
-        Of pairs of three states the threshold is :func:`oxnor.models.devices.error_rates.sense_threshold`.
+        Of pairs of three states the threshold is :func:`oxnor.models.devices.three_states.sense_threshold`.
 
         A wear bucket has the statistics of the geometric middle of its cycles, and that of `cycles` those of `cycles`
         itself; beyond the device's range of validity it has those of the end of the range.

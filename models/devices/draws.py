@@ -14,12 +14,14 @@ from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.error_models import MACRO
 from oxnor.models.faults.fault_map import FaultMap, shapes_of
+from oxnor.models.faults.march import as_states
 from oxnor.models.networks.binarized import Network
 
 from .codes import CODES, Secded
 from .error_rates import ErrorRates, best_reference, device_rates, equal_reference, single_ended
 from .model import UNFORMED_OHM, DeviceModel
 from .states import Statistics
+from .three_states import levels, sense_threshold
 
 #: Devices that are held in memory at once.
 _CHUNK = 1 << 21
@@ -70,6 +72,7 @@ def draw_faults(
     seconds: float = 0.0,
     macro: tuple[int, int] = MACRO,
     noise: bool = False,
+    pair_states: int = 2,
 ) -> FaultMap:
     """Return the errors of a network whose weights are pairs of `device`, each programmed once.
 
@@ -91,6 +94,10 @@ def draw_faults(
         The synapse of neuron j and input i is in macro (j // rows, i // cols), column i % cols.
     noise : bool
         Whether the map is that of one read of each pair, with its noise, or of what is wrong at every read.
+    pair_states : int
+        3: two synapses of a weight are one pair, with both devices in HRS where they differ
+        (:mod:`oxnor.models.devices.three_states`), in layers whose weights have an even number of them. A column is one
+        of pairs then.
 
     Raises
     ------
@@ -103,33 +110,46 @@ def draw_faults(
     if rows < 1 or cols < 1:
         raise InputError(f"must be two positive integers, not {macro!r}", parameter="macro")
     stats = device.at(cycles, seconds)
+    if pair_states not in (2, 3):
+        raise InputError(f"must be 2 or 3, not {pair_states!r}", parameter="pair_states")
+    threshold = sense_threshold(device)
     flips, stuck_0, stuck_1 = {}, {}, {}
     for i, layer in enumerate(network.layers):
         weights = np.asarray(layer.weights, bool)
-        n_out, n_in = weights.shape
+        three = pair_states == 3 and layer.weight_bits % 2 == 0
+        if three:
+            weights = as_states(weights).reshape(len(weights), -1, 2)
+        n_out, n_in = weights.shape[:2]
         z, forming, offsets = (
             rng.stream(kind, seed=seed, layer=i, trial=trial) for kind in ("device", "forming", "offset")
         )
         offset = device.offset_sigma * offsets.standard_normal((math.ceil(n_out / rows), n_in))
         noises = rng.stream("pair-noise", seed=seed, layer=i, trial=trial)
-        turning = _turning(device, offset.shape, weights.shape, rows, (seed, i, trial))
+        turning = _turning(device, offset.shape, (n_out, n_in), rows, (seed, i, trial))
         wrong: list[NDArray[np.int64]] = []
         zeros: list[NDArray[np.int64]] = []
         ones: list[NDArray[np.int64]] = []
         step = max(1, _CHUNK // (2 * n_in))
         for start in range(0, n_out, step):
             block = weights[start : start + step]
-            shape = (*block.shape, 2)
+            shape = (len(block), n_in, 2)
             formed = forming.random(shape) < device.forming_yield if device.forming_yield < 1 else None
             at = offset[np.arange(start, start + len(block)) // rows]
             if turning is not None:
                 at = at + turning[start : start + len(block)]
             if noise:
-                at = at + device.read_noise_sigma * noises.standard_normal(block.shape)
-            bits = _pair_bits(block, formed, z.standard_normal(shape), at, stats)
-            stuck = np.zeros(block.shape, bool) if formed is None else ~formed.all(axis=-1)
+                at = at + device.read_noise_sigma * noises.standard_normal(shape[:2])
+            normal = z.standard_normal(shape)
+            if three:
+                pair = np.stack([block[..., 1], ~block[..., 0]], axis=-1)
+                is_one, is_zero = levels(log_resistance(pair, formed, normal, stats), at, threshold)
+                bits = np.stack([is_one | is_zero, is_one], axis=-1)
+            else:
+                bits = _pair_bits(block, formed, normal, at, stats)
+            stuck = np.zeros(shape[:2], bool) if formed is None else ~formed.all(axis=-1)
+            stuck = np.broadcast_to(stuck[..., None], block.shape) if three else stuck
             for mask, into in (((bits != block) & ~stuck, wrong), (stuck & ~bits, zeros), (stuck & bits, ones)):
-                into.append(np.flatnonzero(mask) + start * n_in)
+                into.append(np.flatnonzero(mask) + start * (2 * n_in if three else n_in))
         flips[i], stuck_0[i], stuck_1[i] = (np.concatenate(parts) for parts in (wrong, zeros, ones))
     return FaultMap(shapes_of(network), flips, stuck_0, stuck_1)
 

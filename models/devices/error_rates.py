@@ -98,15 +98,6 @@ def ber_2t2r(
     return float(y * y * both + y * (1 - y) * (instead_of_hrs + instead_of_lrs) + (1 - y) ** 2 / 2)
 
 
-def sense_threshold(device: DeviceModel) -> float:
-    """Return the ln(R / ohm) above which both devices of a pair must be to read as 0, where pairs have three states.
-
-    It is the time in which an amplifier must decide, and stays as the devices age: :func:`equal_reference` of devices
-    as young as the model has them.
-    """
-    return equal_reference(device.at(device.valid_cycles[0], device.valid_seconds[0]))
-
-
 @dataclass(frozen=True)
 class ErrorRates:
     """Bit error rates of one device, used in each of the ways that are compared.

@@ -27,6 +27,7 @@ from .fit_file import AgedFit
 from .model import DeviceModel
 from .rate_intervals import rate_intervals
 from .tails import tail_rate
+from .three_states import ternary_rates
 
 #: What each field of :class:`ErrorRates` is, and how many devices it stores a bit in.
 RATES: dict[str, tuple[str, float]] = {
@@ -106,6 +107,7 @@ def describe(
             "equalising": math.exp(equal_reference(seen)),
         },
         "error_rates": asdict(device_rates(model, cycles, seconds)),
+        "three_states": _three_states(model, cycles, seconds),
     }
     if ends := rate_intervals(model, cycles, seconds):
         report["intervals"] = {key: {"low": low, "high": high} for key, (low, high) in ends.items()}
@@ -118,6 +120,12 @@ def describe(
         curve = wear_curve(model, seconds=seconds)
         report["wear_curve"] = {"cycles": curve.cycles.tolist()} | {k: v.tolist() for k, v in curve.rates.items()}
     return report | {"preset": model.to_json()}
+
+
+def _three_states(model: DeviceModel, cycles: float, seconds: float) -> dict[str, float]:
+    """Return the error rates of pairs of three states, and their threshold in ohm."""
+    rates = asdict(ternary_rates(model, cycles, seconds))
+    return rates | {"threshold": math.exp(rates["threshold"])}
 
 
 def measured(fit: Fit | AgedFit, model: DeviceModel, *, cycles: float = 0.0, seconds: float = 0.0) -> dict[str, Any]:

@@ -114,18 +114,30 @@ def sign(g: np.random.Generator, weights: NDArray[np.bool_], ber: float) -> dict
     return {"flips": (wrong[:, None] * bits + place)[turned]}
 
 
-def step(g: np.random.Generator, weights: NDArray[np.bool_], ber: float) -> dict[str, NDArray[np.int64]]:
+def step(
+    g: np.random.Generator, weights: NDArray[np.bool_], ber: float, *, moves: str = "all"
+) -> dict[str, NDArray[np.int64]]:
     """Each weight moves by one value with probability `ber`, up or down by chance where both are there.
 
-    Of a ternary weight that is the error that is seen in pairs: +1 or -1 reads as 0, or 0 as one of them.
+    Of a ternary weight that is the error that is seen in pairs: +1 or -1 reads as 0, or 0 as one of them. `moves` says
+    which weights do: ``all``, ``zero`` (0 reads as +1 or -1) or ``nonzero`` (+1 and -1 read as 0).
     """
+    if moves not in MOVES:
+        raise InputError(f"must be one of {', '.join(MOVES)}, not {moves!r}", parameter="moves")
     bits = weights.shape[2]
-    wrong = _sample(g, weights[..., 0].size, ber)
+    if moves == "all":
+        wrong = _sample(g, weights[..., 0].size, ber)
+    else:
+        is_zero = 2 * weights.reshape(-1, bits).sum(axis=1) == bits
+        of_them = np.flatnonzero(is_zero if moves == "zero" else ~is_zero)
+        wrong = of_them[_sample(g, len(of_them), ber)]
     ones = weights.reshape(-1, bits)[wrong].sum(axis=1)
     falls = (g.random(len(wrong)) < 0.5) & (ones > 0) | (ones == bits)
     return {"flips": wrong * bits + ones - falls}
 
 
+#: Which weights the kind ``step`` moves.
+MOVES = ("all", "zero", "nonzero")
 #: Kinds whose rate is of weights, not of synapses.
 OF_WEIGHTS = ("sign", "step")
 ERROR_MODELS: Mapping[str, Callable[..., dict[str, NDArray[np.int64]]]] = {

@@ -140,7 +140,9 @@ def _find(names: list[str], unit: str, pattern: str) -> str | None:
     return next((n for n in names if wanted.search(n.replace("\\", "").replace(" ", ""))), None)
 
 
-def read_vcd(path: str | Path, layer: int, count_latency: int) -> Waveform:
+def read_vcd(
+    path: str | Path, layer: int, count_latency: int, sources: Sequence[Source] = SOURCES
+) -> Waveform:
     """Return all clock cycles in a VCD file, as lane 0 of `layer` sees them.
 
     Parameters
@@ -151,13 +153,15 @@ def read_vcd(path: str | Path, layer: int, count_latency: int) -> Waveform:
         Index of a hidden layer.
     count_latency : int
         ``EngineConfig.layers[layer].count_latency``.
+    sources : sequence of Source
+        Which signals; the first must be there.
 
     Raises
     ------
     InputError
         If the file does not show the reads of that layer.
     """
-    tracks = _tracks(path, f"layer{layer}", SOURCES, f"macros of layer {layer}")
+    tracks = _tracks(path, f"layer{layer}", sources, f"macros of layer {layer}")
     return Waveform(layer, tracks, 0, count_latency)
 
 

@@ -38,6 +38,11 @@ class Instance:
     nets: dict[str, tuple[int, ...]] = field(repr=False)
     parameters: dict[str, str] = field(repr=False, default_factory=dict)
 
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """The nets that a macro drives: its columns, or those that agree and then those that disagree."""
+        return tuple(net for port in ("q", "agree", "disagree") for net in self.nets.get(port, ()))
+
 
 @dataclass(frozen=True, eq=False)
 class Netlist:

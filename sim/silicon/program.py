@@ -257,9 +257,8 @@ def _answers(word: int, cols: int, is_ternary: bool) -> NDArray[np.uint8]:
 
 def _doubled(instance: Instance) -> Instance:
     """Return a macro of three states with a port for all its answers, and the input of each."""
-    nets = instance.nets
-    answers = (*nets.get("agree", ()), *nets.get("disagree", ()))
-    return replace(instance, nets=dict(nets) | {"x": nets["x"] * 2, "q": answers, "flip": ()})
+    nets = instance.nets | {"x": instance.nets["x"] * 2, "q": instance.answers, "flip": ()}
+    return replace(instance, nets=nets)
 
 
 def _ports(instances: Sequence[Instance], name: str, width: int, fill: int) -> NDArray[np.int32]:

@@ -73,7 +73,7 @@ def _run(sta: Tool, folder: Path, script: str) -> float:
 def _macro_nets(netlist: Netlist) -> tuple[list[int], list[int]]:
     """Return the nets that macros drive, and those that they read."""
     inside = {net for cell in netlist.cells for nets in cell.nets.values() for net in nets}
-    driven = [net for macro in netlist.macros for net in macro.nets["q"] if net in inside]
+    driven = [net for macro in netlist.macros for net in macro.answers if net in inside]
     read = [net for macro in netlist.macros for name in ("sense", "row", "x") for net in macro.nets[name] if net > 1]
     return sorted(set(driven)), sorted(set(read))
 

@@ -71,7 +71,7 @@ def longest_path(netlist: Netlist, library: Library, macro_ns: float | None) -> 
             for net in nets:
                 walk.start(net, 0.0, "input")
     for macro in netlist.macros:
-        for net in macro.nets["q"]:
+        for net in macro.answers:
             if macro_ns is not None:
                 walk.start(net, macro_ns, macro.path)
     for instance, cell in zip(netlist.cells, cells, strict=True):

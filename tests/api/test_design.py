@@ -131,7 +131,7 @@ WRONG = {
     "key-of-layers": (
         'network = "toy.npz"\n[[engine.layers]]\nfold = [1, 1]',
         ("engine.layers[0].fold must not be given: keys are macro_kind, macro_size, folding, dataflow, sense_latency,"
-         " converter_bits (did you mean folding?)"),
+         " converter_bits, pair_states (did you mean folding?)"),
     ),
     "text": ('network = "toy.npz"\n[data]\nimages = "3"', "data.images must be a whole number, not '3'"),
     "bool": ('network = "toy.npz"\n[data]\nimages = true', "data.images must be a whole number, not True"),

@@ -12,7 +12,7 @@ from oxnor.hw.macros.cell_adapter import CellAdapter, RramCells
 from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
-from oxnor.hw.params.macro_kinds import MACRO_TYPES, OLD_FILES
+from oxnor.hw.params.macro_kinds import MACRO_TYPES, OLD_FILES, TERNARY_TYPES, macro_type
 from oxnor.hw.params.widths import bits_for
 from oxnor.hw.placement.drawn_devices import DeviceDraw
 from oxnor.models.base.errors import InputError
@@ -24,23 +24,25 @@ from oxnor.sim.verify.self_test import self_test
 DEVICE = DeviceModel("toy", 10_000.0, 200_000.0, 0.5, 0.6, 0.2, 0.3)
 
 
-@pytest.mark.parametrize("kind", MACRO_TYPES)
-def test_ports_of_every_kind_are_those_of_its_entry(kind):
-    text = files("oxnor.hw").joinpath("rtl", MACRO_TYPES[kind].rtl_source).read_text()
-    header = text[text.index(f"module {MACRO_TYPES[kind].module} ") : text.index(");\n")]
+@pytest.mark.parametrize(("kind", "states"), [*((k, 2) for k in MACRO_TYPES), *((k, 3) for k in TERNARY_TYPES)])
+def test_ports_of_every_kind_are_those_of_its_entry(kind, states):
+    macro = macro_type(kind, states)
+    text = files("oxnor.hw").joinpath("rtl", macro.rtl_source).read_text()
+    header = text[text.index(f"module {macro.module} ") : text.index(");\n")]
     widths = {"": 1, "1:0": 2, "ROW_BITS": bits_for(8), "COL_BITS": bits_for(4), "COLS": 5, "COLUMN_BITS": bits_for(9)}
+    widths["2*COLS"] = 10
     declared = {
         name: (widths[width.removesuffix("-1:0")], direction == "output")
         for direction, width, name in re.findall(r"(input|output) +(?:wire|reg) *(?:\[([^\]]*)\])? *(\w+)", header)
     }
-    ports = MACRO_TYPES[kind].ports(9, 5)
-    if MACRO_TYPES[kind].accesses:  # the module is behind an adapter, whose ports these are
+    ports = macro.ports(9, 5)
+    if macro.accesses:  # the module is behind an adapter, whose ports these are
         assert ports.keys() == CellAdapter(9, 5, "", kind, 1).signature.members.keys()
         members = RramCells(9, 5, "", kind, 1).signature.members
         assert declared == {"clk": (1, False)} | {n: (p.shape, p.flow == Out) for n, p in members.items()}
         return
     assert declared == {"clk": (1, False)} | {name: (p.width, p.is_output) for name, p in ports.items()}
-    assert ports.keys() == RramMacro(9, 5, kind=kind).signature.members.keys()
+    assert ports.keys() == RramMacro(9, 5, kind=kind, pair_states=states).signature.members.keys()
 
 
 @pytest.mark.parametrize("kind", MACRO_TYPES)

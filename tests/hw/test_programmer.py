@@ -14,7 +14,7 @@ from oxnor.hw.placement.arrange import coefficient_rows
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
-from oxnor.models.faults.march import PairFault, classify, march
+from oxnor.models.faults.march import PairFault, SelfTestReport, as_states, classify, march
 
 FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 
@@ -160,9 +160,29 @@ def test_an_engine_that_hangs_is_an_error(random_network, monkeypatch):
         run_now(host(config, model).program_network(network))
 
 
-def answers(rows, cols):
-    expected = np.stack([s.expected for s in march(rows, cols) if s.expected is not None])
+def answers(rows, cols, states=2):
+    expected = np.stack([s.expected for s in march(rows, cols, states) if s.expected is not None])
     return expected, expected.copy(), ~expected
+
+
+def test_march_of_three_states():
+    """Each pair holds each state, and what it does not hold is named."""
+    expected, plain, inverted = answers(4, 7, 3)
+    held = expected.reshape(len(expected), 4, 7, 2)
+    assert not (~held[..., 0] & held[..., 1]).any()
+    assert all((held.sum(axis=-1) == k).any(axis=0).all() for k in range(3))
+    assert np.array_equal(as_states(expected), expected)
+    assert classify(0, 0, 0, expected, plain, inverted, 3).count == 0
+    plain[:, :, 6:8], inverted[:, :, 6:8] = (True, False), (False, True)  # column 3 reads 0
+    plain[:, :, 10:12] = inverted[:, :, 10:12] = True  # amplifier of column 5
+    levels = expected.reshape(held.shape).sum(axis=-1)
+    for row, column, lost in ((1, 0, (1,)), (2, 1, (0, 2)), (3, 2, (0, 1, 2))):
+        wrong = np.isin(levels[:, row, column], lost)
+        plain[wrong, row, 2 * column] ^= True
+    found = classify(0, 0, 0, expected, plain, inverted, 3)
+    assert (found.rows, found.columns, found.amplifiers) == ((), (3,), (5,))
+    assert found.pairs == (PairFault(1, 0, "-1 and +1"), PairFault(2, 1, "0 only"), PairFault(3, 2, "none"))
+    assert len(SelfTestReport(1, 28, (found,)).table()) == 5
 
 
 def test_march_writes_both_bits_everywhere_and_reads_them():

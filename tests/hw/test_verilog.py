@@ -15,7 +15,7 @@ from oxnor.fpga.options import BuildOptions
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.emit.names import Names
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.macro_kinds import MACRO_TYPES
+from oxnor.hw.params.macro_kinds import MACRO_TYPES, TERNARY_TYPES
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.hw.placement.drawn_devices import DeviceDraw
@@ -65,6 +65,13 @@ PACKAGES = {
             dense, folder, macro_kind=kind, macro_size=(16, 16), programming=MACRO_TYPES[kind].can_program
         )
         for kind in list(MACRO_TYPES)[1:]
+    },
+    **{
+        f"{kind} of three states": lambda _, folder, kind=kind: write(
+            random_conv_network((1, 1, 9), [], dense=(5,), bits=2), folder, macro_kind=kind, macro_size=(16, 4),
+            pair_states=3, programming=True, fault_injector=kind == "bits",
+        )
+        for kind in TERNARY_TYPES
     },
     "convolutions": lambda _, folder: write(
         random_conv_network((5, 5, 2), [Conv(3, pool=(2, 2), levels=3)], planes=8), folder, programming=True
