@@ -32,11 +32,11 @@ def stored(images: NDArray[np.uint8], rule: InputRule) -> NDArray[np.uint8]:
     return np.packbits(rule.apply(images, rule.bits * images.shape[1]), axis=1)
 
 
-def as_input(kept: NDArray[np.uint8], planes: int, bits: int) -> Any:
-    """Return what :func:`stored` keeps of images of so many bits as float32: an element u as 2u - (2**planes - 1)."""
-    torch = import_torch()
-    elements = np.unpackbits(kept, axis=1, count=bits) if planes == 1 else kept
-    return torch.from_numpy(elements).float().mul_(2).sub_((1 << planes) - 1)
+def as_input(kept: Any, planes: int, bits: int) -> Any:
+    """Return images of so many bits, of which a view has these, as float32: an element u as 2u - (2**planes - 1)."""
+    if isinstance(kept, np.ndarray):
+        kept = import_torch().from_numpy(np.unpackbits(kept, axis=1, count=bits) if planes == 1 else kept)
+    return kept.float().mul_(2).sub_((1 << planes) - 1)
 
 
 class Views:
@@ -54,6 +54,8 @@ class Views:
         plain view has.
     rule : InputRule
         How pixels become bits.
+    device : str
+        Where torch deforms and keeps them. A GPU makes a view in less time than a disk gives it.
     """
 
     def __init__(
@@ -64,20 +66,25 @@ class Views:
         cache: Path | None,
         shape: Sequence[int] | None = MNIST_SHAPE,
         rule: InputRule = InputRule.of(128),  # noqa: B008  # frozen
+        device: str = "cpu",
     ):
-        self._grey, self._teacher, self._how, self._cache = images, teacher, how, cache
-        self._shape, self._rule = shape, rule
-        self._views: dict[int, tuple[NDArray[np.uint8], Any]] = {}
+        self._grey, self._teacher, self._how = images.to(device), teacher, how
+        self._shape, self._rule, self._device = shape, rule, device
+        self._cache = cache if device == "cpu" else None
+        self._views: dict[int, tuple[Any, Any]] = {}
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Any]:
-        """Return a view as :func:`stored` keeps it, and the teacher's logits (n, classes), or None."""
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """Return a view for :func:`as_input`, and the teacher's logits (n, classes), or None.
+
+        The view is what :func:`stored` keeps, or on a GPU a tensor of uint8 (n, elements).
+        """
         if index not in self._views:
             while self._views and sum(kept.nbytes for kept, _ in self._views.values()) > _KEPT_BYTES:
                 del self._views[next(iter(self._views))]
             self._views[index] = self._cached(index)
         return self._views[index]
 
-    def _cached(self, index: int) -> tuple[NDArray[np.uint8], Any]:
+    def _cached(self, index: int) -> tuple[Any, Any]:
         if self._cache is None or self._teacher is None:
             return self._make(index)
         key = json.dumps([self._teacher.digest, asdict(self._how), index, self._rule.to_json()])
@@ -89,9 +96,18 @@ class Views:
         save_state(path, {"bits": import_torch().from_numpy(kept), "answers": taught})
         return kept, taught
 
-    def _make(self, index: int) -> tuple[NDArray[np.uint8], Any]:
+    def _make(self, index: int) -> tuple[Any, Any]:
         grey = self._grey
         if index != PLAIN and self._shape:
             source = generator(_VIEW_KEY, index)
             grey = import_torch().cat([deform(part, self._how, source, self._shape) for part in grey.split(1000)])
-        return stored(grey.numpy(), self._rule), self._teacher.answers(grey) if self._teacher else None
+        return self._kept(grey), self._teacher.answers(grey) if self._teacher else None
+
+    def _kept(self, images: Any) -> Any:
+        torch, rule = import_torch(), self._rule
+        if self._device == "cpu":
+            return stored(images.numpy(), rule)
+        if rule.kind == "planes" and rule.bits > 1:
+            return torch.from_numpy(rule.elements(np.arange(256, dtype=np.uint8))).to(self._device)[images.int()]
+        bits = rule.apply(images.cpu().numpy(), rule.bits * images.shape[1])
+        return torch.from_numpy(bits.astype(np.uint8)).to(self._device)

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from oxnor.models.networks.binarized import Network
 
 from .augmented import PLAIN, Views, as_input, stored
 from .deform import MNIST_SHAPE, generator
+from .graphed import GraphedStep
 from .params import WEIGHTS, TrainParams
 from .state import Run, digest, images_at_start
 from .student import Student
@@ -125,6 +127,8 @@ def train(
     torch = import_torch()
     torch.set_num_threads(params.threads)
     tell = progress or (lambda _: None)
+    # A dense network is too small for a GPU: it would wait for it at each step.
+    device = "cuda" if params.layers and torch.cuda.is_available() else "cpu"
     path = Path(checkpoint) if checkpoint else None
     if resume and path is None:
         raise InputError("must come with a `checkpoint` file", parameter="resume")
@@ -136,22 +140,28 @@ def train(
     first = images_at_start(state, images, path) if state and path else len(images)
     begun, held = split(first, params.validation)
     kept = np.concatenate([begun, np.arange(first, len(images))])
-    grey, answer = torch.from_numpy(images[kept]), torch.from_numpy(labels[kept].astype(np.int64))
+    grey = torch.from_numpy(images[kept]).to(device)
+    answer = torch.from_numpy(labels[kept].astype(np.int64)).to(device)
     folder = path.parent if path else None
-    teacher = _teacher(params.teacher, (grey, answer), folder, tell, shape, classes) if params.distill else None
+    is_over = state is not None and state["epoch"] >= params.epochs
+    is_taught = params.distill and not is_over
+    teacher = _teacher(params.teacher, (grey, answer), folder, tell, shape, classes) if is_taught else None
     rule = params.rule(images[begun])
     stages = params.stages(shape or images.shape[1:], rule, classes)
-    run = _begin(params, stages, images[:first], len(images), path)
+    run = _begin(params, stages, images[:first], len(images), path, device)
     student = run.student
     if state and path:
         run.restore(state, params, path)
-    views = Views(grey, teacher, params.deformation, folder, shape, rule)
+    views = Views(grey, teacher, params.deformation, folder, shape, rule, device)
     statistics = images[begun[: STATISTICS_WINDOWED if params.layers else STATISTICS_IMAGES]]
     plain = as_input(stored(statistics, rule), stages[0].planes, student.inputs)
+    step_on: Callable[..., Any] = partial(_step, params, run)
+    if device != "cpu" and not params.ber:  # errors are drawn by the processor
+        step_on = GraphedStep(step_on)
     while run.epoch < params.epochs:
         if params.patience and run.epoch - run.best_epoch >= params.patience:
             break
-        loss = _epoch(params, run, views, answer, tell)
+        loss = _epoch(params, run, views, answer, step_on, tell)
         network = student.fold(plain, name, rule)
         accuracy = float(np.mean(golden.predict(network, images[held]) == labels[held]))
         torch.set_num_threads(params.threads)  # numba's OpenMP layer changes it
@@ -170,16 +180,17 @@ def _check_shape(params: TrainParams, shape: Sequence[int] | None) -> None:
     is_taught = params.teacher.epochs and params.distill
     if shape is None and (params.views or is_taught):
         raise InputError("views and the teacher's epochs must be 0 for features that are no pictures")
-    if shape is not None and len(shape) == 3 and is_taught:
-        raise InputError("the teacher's epochs must be 0 for pictures in colour")
 
 
-def _begin(params: TrainParams, stages: Sequence[Any], images: NDArray[np.uint8], used: int, path: Path | None) -> Run:
-    """Return the state before the first step; networks with convolutions are on a GPU if there is one."""
+def _begin(
+    params: TrainParams, stages: Sequence[Any], images: NDArray[np.uint8], used: int, path: Path | None, device: str
+) -> Run:
+    """Return the state before the first step."""
     torch = import_torch()
-    device = "cuda" if params.layers and torch.cuda.is_available() else "cpu"
     student = Student(stages, params.seed, params.steepness, device, WEIGHTS[params.weights])
-    optimizer = torch.optim.Adam(student.parameters, lr=params.lr, fused=True)
+    # What a graph replays has its rate in a tensor.
+    graphed = {} if device == "cpu" else {"lr": torch.tensor(params.lr, device=device), "capturable": True}
+    optimizer = torch.optim.Adam(student.parameters, **{"lr": params.lr, "fused": True} | graphed)
     return Run(student, optimizer, digest(images), len(images), used, path)
 
 
@@ -194,11 +205,13 @@ def _teacher(
     def progress(epoch: int, loss: float) -> None:
         tell(Progress("teacher", epoch, params.epochs, loss))
 
-    height, width = (shape or MNIST_SHAPE)[:2]
-    return train_teacher(params, *data, folder, progress, (height, width), classes)
+    return train_teacher(params, *data, folder, progress, shape or MNIST_SHAPE, classes)
 
 
-def _epoch(params: TrainParams, run: Run, views: Views, labels: Any, tell: Callable[[Progress], None]) -> float:
+def _epoch(
+    params: TrainParams, run: Run, views: Views, labels: Any, step_on: Callable[..., Any],
+    tell: Callable[[Progress], None],
+) -> float:  # fmt: skip
     """Train to the end of an epoch and return the mean loss."""
     torch = import_torch()
     plain = not params.views or run.epoch >= params.epochs - params.clean_epochs
@@ -208,35 +221,35 @@ def _epoch(params: TrainParams, run: Run, views: Views, labels: Any, tell: Calla
     leg = max(1, _LEG_IMAGES // params.batch)
     for step in range(run.step, len(parts)):
         done = (run.epoch + step / len(parts)) / params.epochs
-        for group in run.optimizer.param_groups:
-            group["lr"] = params.lr * (params.lr_fall + (1 - params.lr_fall) * 0.5 * (1 + math.cos(math.pi * done)))
-        part = parts[step]
+        run.learn_at(params.lr * (params.lr_fall + (1 - params.lr_fall) * 0.5 * (1 + math.cos(math.pi * done))))
+        run.student.begin_step(params.average)
+        part = parts[step].to(labels.device)
         answers = taught[part] if taught is not None else None
-        run.total += _step(params, run, kept[part.numpy()], labels[part], answers) * len(part)
-        run.step = step + 1
+        batch = kept[part.numpy()] if isinstance(kept, np.ndarray) else kept[part]
+        run.total += step_on(batch, labels[part], answers) * len(part)
+        run.step, run.student.steps = step + 1, run.student.steps + 1
         if run.step % leg == 0 or run.step == len(parts):
             run.round_off()
             if run.is_due and run.step < len(parts):
                 run.save(params)
-                seen = run.total / (run.step * params.batch)
+                seen = float(run.total) / (run.step * params.batch)
                 tell(Progress("network", run.epoch, params.epochs, seen, best=run.best, part=run.step / len(parts)))
-    return run.total / sum(len(part) for part in parts)
+    return float(run.total) / sum(len(part) for part in parts)
 
 
-def _step(params: TrainParams, run: Run, kept: NDArray[np.uint8], labels: Any, taught: Any) -> float:
-    """Train on one batch and return its loss."""
+def _step(params: TrainParams, run: Run, kept: Any, labels: Any, taught: Any) -> Any:
+    """Train on one batch and return its loss, a tensor of float64: to read it would be to wait for a GPU."""
     torch, student = import_torch(), run.student
     binary = student.binary_weights(torch.bfloat16 if params.bfloat16 else torch.float32)
     used = student.with_errors(binary, params.ber, params.seed) if params.ber else binary
-    x = as_input(kept, student.stages[0].planes, student.inputs).to(student.device)
+    x = as_input(kept, student.stages[0].planes, student.inputs)
     scores = student.scores(x, used, binary if params.ber else None)
-    taught = taught.to(student.device) if taught is not None else None
-    loss = _loss(params, scores, student.log_scale.exp(), labels.to(student.device), taught)
+    loss = _loss(params, scores, student.log_scale.exp(), labels, taught)
     run.optimizer.zero_grad()
     loss.backward()
     for weight, signs in zip(student.weights, used, strict=True):
         weight.grad = signs.grad.float()
     run.optimizer.step()
-    student.average(binary, params.average)
+    student.average(binary)
     student.clip()
-    return float(loss.item())
+    return loss.detach().double()

@@ -82,8 +82,10 @@ def deform(images: Any, how: Deformation, source: Any, shape: Sequence[int] = MN
     Parameters
     ----------
     images : torch tensor of uint8, shape (n, elements)
+        On any device.
     how : Deformation
     source : torch.Generator
+        Of the CPU: the draws are the same wherever the images are.
     shape : sequence of int
         Height and width, and channels if there are several, which are the fastest.
 
@@ -107,7 +109,8 @@ def _moved(images: Any, how: Deformation, source: Any, shape: Sequence[int]) -> 
     mirrored = torch.rand(n, 1, generator=source) < how.flip
     columns = torch.where(mirrored, width - 1 - columns, columns) + x
     rows = torch.arange(height) + y
-    return padded[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]].reshape(n, -1)
+    image, rows, columns = (t.to(images.device) for t in (torch.arange(n), rows, columns))
+    return padded[image[:, None, None], rows[:, :, None], columns[:, None, :]].reshape(n, -1)
 
 
 def _smooth(images: Any, how: Deformation, source: Any, shape: Sequence[int]) -> Any:
@@ -130,6 +133,7 @@ def _smooth(images: Any, how: Deformation, source: Any, shape: Sequence[int]) ->
         field = torch.randn(n, 2, 6, 6, generator=source) * (2 * how.elastic / width)
         field = torch.nn.functional.interpolate(field, size=(height, width), mode="bicubic", align_corners=True)
         grid = grid + field.permute(0, 2, 3, 1)
+    grid = grid.to(images.device)
     values = images.view(n, height, width, -1).permute(0, 3, 1, 2).float()
     out = torch.nn.functional.grid_sample(values, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return out.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).reshape(n, -1)

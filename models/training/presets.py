@@ -75,13 +75,14 @@ PRESETS |= {
         deformation=Deformation() * 0.5, bfloat16=True,
     ),
     "fashion-cnn": TrainParams(
-        layers="C64-P-C128-P-C128-F256", input_planes=8, epochs=50, batch=128, lr=3e-3, average=0.995, views=15,
-        deformation=DEFORMATIONS["fashion-mnist"], distill=0, teacher=TeacherParams(epochs=0), bfloat16=True,
+        layers="C64-P-C128-P-C128-F256", input_planes=8, epochs=100, batch=128, lr=3e-3, average=0.995, views=15,
+        deformation=DEFORMATIONS["fashion-mnist"], bfloat16=True,
+        teacher=TeacherParams(15, (64, 128, 256), 2, lr=2e-3, deformation=DEFORMATIONS["fashion-mnist"]),
     ),
     "cifar10-cnv": TrainParams(
-        layers="C64-C64-P-C128-C128-P-C256-C256-F512-F512", input_planes=8, epochs=200, batch=128, lr=3e-3,
-        average=0.995, views=1000, deformation=DEFORMATIONS["cifar10"], distill=0, teacher=TeacherParams(epochs=0),
-        validation=2500, bfloat16=True,
+        layers="C64-C64-P-C128-C128-P-C256-C256-F512-F512", input_planes=8, epochs=280, batch=128, lr=3e-3,
+        average=0.995, views=1000, deformation=DEFORMATIONS["cifar10"], validation=2500, bfloat16=True,
+        teacher=TeacherParams(20, (64, 128, 256), 3, lr=2e-3, deformation=DEFORMATIONS["cifar10"]),
     ),
 }
 #: What networks are trained on that are not trained on MNIST.
@@ -243,16 +244,17 @@ class TrainingData:
 
         The validation set is at most a sixth. Deformations are those of 28 x 28 pixels, scaled. Small sets have
         smaller batches, and their teacher as many steps as MNIST's would have, up to :data:`TEACHER_EPOCHS_MAX` passes.
-        Features that are no pictures have neither deformed copies nor a teacher, pictures in colour no teacher, and
-        deformed copies for convolutions alone. Convolutions on the sets of :data:`DEFORMATIONS` have those.
+        Features that are no pictures have neither deformed copies nor a teacher, pictures in colour a deep teacher or
+        none, and deformed copies for convolutions alone. Convolutions on the sets of :data:`DEFORMATIONS` have those.
         """
         n = len(self.train)
         params = replace(params, validation=min(params.validation, max(n // 6, 1)))
         if n < SMALL and params.batch == TrainParams().batch:
             params = replace(params, batch=min(params.batch, max(n // 40, 2)))
         size = self.train.images.shape[1:]
-        if len(size) == 3 and params.layers:  # in colour, of which there is no teacher
-            params = replace(params, teacher=replace(params.teacher, epochs=0))
+        if len(size) == 3 and params.layers:  # in colour, of which a small teacher knows too little
+            if params.teacher.depth == 1:
+                params = replace(params, teacher=replace(params.teacher, epochs=0))
         elif len(size) != 2:
             return replace(params, views=0, teacher=replace(params.teacher, epochs=0))
         if params.layers and self.train.name in DEFORMATIONS:

@@ -57,7 +57,7 @@ class Run:
         How many those are, and how many there are now.
     path : path or None
         Of the checkpoint.
-    epoch, step, total : int, int, float
+    epoch, step, total : int, int, float or tensor
         Epochs done, steps done of the next one, and the sum of its losses so far.
     best, best_epoch, best_averages : float, int, list
         Validation accuracy, number and weights of the best epoch.
@@ -71,7 +71,7 @@ class Run:
     path: Path | None = None
     epoch: int = 0
     step: int = 0
-    total: float = 0.0
+    total: Any = 0.0
     best: float = -1.0
     best_epoch: int = 0
     best_averages: list[Any] = field(default_factory=list)
@@ -92,6 +92,11 @@ class Run:
         for average in self.student.averages[: len(self.student.weights)]:
             average.copy_(average.half())
 
+    def learn_at(self, rate: float) -> None:
+        """Set the optimizer's rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["lr"].fill_(rate) if group["capturable"] else rate
+
     @property
     def is_due(self) -> bool:
         """Whether it is time for a checkpoint within an epoch."""
@@ -104,6 +109,8 @@ class Run:
             return
         torch, n = import_torch(), len(self.student.weights)
         optimizer, averages, best = self.optimizer.state_dict(), self.student.averages, self.best_averages
+        for group in optimizer["param_groups"]:  # the same on every device
+            group |= {"lr": float(group["lr"]), "capturable": False}
         if self.student.has_windows:
             optimizer["state"] = {
                 key: moments | {name: moments[name].to(torch.bfloat16) for name in _MOMENTS}
@@ -114,7 +121,7 @@ class Run:
         save_state(self.path, {
             "params": asdict(params), "data": self.data, "images": self.images, "used": self.used,
             "parameters": [p.detach() for p in self.student.parameters], "optimizer": optimizer,
-            "epoch": self.epoch, "step": self.step, "total": self.total,
+            "epoch": self.epoch, "step": self.step, "total": float(self.total),
             "averages": averages, "steps": self.student.steps,
             "best": self.best, "best_epoch": self.best_epoch, "best_averages": best,
         })  # fmt: skip
@@ -129,7 +136,10 @@ class Run:
                 ours.copy_(theirs)
         self.student.averages = [t.float().to(device) for t in state["averages"]]
         self.student.steps = state["steps"]
+        (group,) = self.optimizer.param_groups
+        of_device = {name: group[name] for name in ("lr", "capturable")}
         self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.param_groups[0].update(of_device)
         self.epoch, self.best, self.best_epoch = state["epoch"], state["best"], state["best_epoch"]
         best = [t.to(device) for t in state["best_averages"]]
         if self.student.has_windows:

@@ -60,6 +60,7 @@ class Student:
         self.betas = [torch.zeros(n, requires_grad=True, device=device) for n in sizes]
         self.log_scale = torch.tensor(-0.5 * math.log(stages[-1].n_in), requires_grad=True, device=device)
         self.steps = 0
+        self._share: Any = 0.0 if device == "cpu" else torch.zeros((), device=device)
         self.averages = [self._discrete(w.detach()) for w in self.weights]
         self.averages += [t.detach().clone() for t in (*self.gammas, *self.betas)]
 
@@ -97,7 +98,8 @@ class Student:
 
     def _synapses(self, discrete: Any) -> NDArray[np.bool_]:
         """Return the bits of discrete weights."""
-        return (discrete >= 0).numpy() if self.weight_bits == 1 else ternary_synapses(discrete.numpy())
+        held = discrete.cpu()
+        return (held >= 0).numpy() if self.weight_bits == 1 else ternary_synapses(held.numpy())
 
     def with_errors(self, binary: list[Any], ber: float, seed: int) -> list[Any]:
         """Return `binary` as new leaves, each synapse inverted with a probability drawn from [0, `ber`] for this step.
@@ -145,17 +147,23 @@ class Student:
             x = flat(sign(y, self.steepness))
         return self.stages[-1].sums(x, binary[-1])
 
-    def average(self, binary: list[Any], decay: float) -> None:
+    def begin_step(self, decay: float) -> None:
+        """Decide the share that the weights of the next step have of the running averages.
+
+        The first steps count more, so that the start is forgotten.
+        """
+        share = 1 - min(decay, (self.steps + 1) / (self.steps + 11))
+        self._share = share if self.device == "cpu" else self._share.fill_(share)
+
+    def average(self, binary: list[Any]) -> None:
         """Take the binary weights of a step, and the batch norm's parameters, into the running averages.
 
         Weights in doubt flip at any rate of learning, and each step's network is a noisy draw; the sign of the
-        average is the network in their middle. The first steps count more, so that the start is forgotten.
+        average is the network in their middle.
         """
-        self.steps += 1
-        decay = min(decay, self.steps / (self.steps + 10))
         now = [*(b.detach().float() for b in binary), *(t.detach() for t in (*self.gammas, *self.betas))]
         for average, value in zip(self.averages, now, strict=True):
-            average.lerp_(value, 1 - decay)
+            average.lerp_(value, self._share)
 
     def clip(self) -> None:
         """Bring the float weights back into [-1, 1]."""
@@ -166,9 +174,9 @@ class Student:
     def fold(self, x: Any, name: str, input_rule: InputRule | int = 128) -> Network:
         """Return the averages as an integer network, the batch norm's statistics taken over inputs x (n, n_in)."""
         torch = import_torch()
-        averages = [t.cpu() for t in self.averages]
+        x = x.to(self.device)
         n = len(self.weights)
-        signs, gammas, betas = averages[:n], averages[n : 2 * n - 1], averages[2 * n - 1 :]
+        signs, gammas, betas = self.averages[:n], self.averages[n : 2 * n - 1], self.averages[2 * n - 1 :]
         layers: list[Any] = []
         with torch.no_grad():
             for stage, w, gamma, beta in zip(self.stages, signs, gammas, betas, strict=False):
@@ -178,9 +186,10 @@ class Student:
                 z = torch.cat([stage.sums(part, w) for part in parts])
                 shape, z = z.shape, z.permute(0, 2, 3, 1).reshape(-1, stage.n_out) if z.ndim == 4 else z
                 variance, mean = torch.var_mean(z, dim=0, correction=0)
-                norm = BatchNorm(gamma.numpy(), beta.numpy(), mean.numpy(), variance.numpy(), BATCH_NORM_EPS)
+                norm = BatchNorm(*(t.cpu().numpy() for t in (gamma, beta, mean, variance)), BATCH_NORM_EPS)
                 layers.append(stage.layer(self._synapses(w), norm))
-                x = torch.from_numpy(np.where(norm(z.numpy()) >= 0, np.float32(1), np.float32(-1)))
+                scale = torch.from_numpy(norm.scale).to(self.device)
+                x = _hard_sign((z - mean) * scale + beta)  # as norm(z), rounded at each step
                 x = x.reshape(shape[0], -1)
             last = self.stages[-1]
             held = self._synapses(self._settled(signs[-1]))

@@ -168,7 +168,9 @@ def test_errors_are_drawn_anew_at_each_step_and_the_gradient_goes_straight_throu
         flipped = [u.detach() != b.detach() for u, b in zip(used, binary, strict=True)]
         shares.append(float(flipped[0].float().mean()))
         assert abs(float(flipped[1].float().mean()) - shares[-1]) < 0.05
-        student.average(binary, 0.9)  # counts the step
+        student.begin_step(0.9)
+        student.average(binary)
+        student.steps += 1
     # Rates are uniform in [0, 0.2].
     assert max(shares) < 0.21
     assert min(shares) < 0.05
@@ -190,7 +192,9 @@ def test_errors_of_ternary_weights_are_those_of_their_synapses():
     for _ in range(20):
         used = student.with_errors(binary, 0.2, 1)[0].detach() - binary[0].detach()
         moved.append([float((used.abs() == k).float().mean()) for k in (1, 2)])
-        student.average(binary, 0.9)
+        student.begin_step(0.9)
+        student.average(binary)
+        student.steps += 1
     one, two = np.mean(moved, axis=0)
     # Of a rate p a zero moves at 2 p (1 - p), the others by one step at p (1 - p) for each, and by two at p**2.
     assert 0.1 < one < 0.25

@@ -238,8 +238,9 @@ def test_trains_with_errors_and_planes_and_colour(digits, tmp_path):
         assert Network.load(tmp_path / "n.npz").digest == network.digest
         digests.add(network.digest)
     assert len(digests) == 4
-    with pytest.raises(InputError, match=r"^the teacher's epochs must be 0 for pictures in colour$"):
-        train(TrainParams(layers="C4", epochs=1, validation=5), colour, labels[:400])
+    taught = TeacherParams(1, (4, 4, 8), 2, batch=64)
+    network = train(TrainParams(layers="C4", epochs=1, validation=5, views=1, teacher=taught), colour, labels[:400])
+    assert network.label.startswith("14x14x3-C4")
 
 
 def test_moved_and_mirrored():
