@@ -186,7 +186,8 @@ class Student:
                 z = torch.cat([stage.sums(part, w) for part in parts])
                 shape, z = z.shape, z.permute(0, 2, 3, 1).reshape(-1, stage.n_out) if z.ndim == 4 else z
                 variance, mean = torch.var_mean(z, dim=0, correction=0)
-                norm = BatchNorm(*(t.cpu().numpy() for t in (gamma, beta, mean, variance)), BATCH_NORM_EPS)
+                factor, offset, centre, spread = (t.cpu().numpy() for t in (gamma, beta, mean, variance))
+                norm = BatchNorm(factor, offset, centre, spread, BATCH_NORM_EPS)
                 layers.append(stage.layer(self._synapses(w), norm))
                 scale = torch.from_numpy(norm.scale).to(self.device)
                 x = _hard_sign((z - mean) * scale + beta)  # as norm(z), rounded at each step
