@@ -26,7 +26,7 @@ from oxnor.models.devices.states import Statistics
 from oxnor.models.networks.binarized import Network
 
 from . import array, ranges
-from .adc import AdcMismatch, Converter, UniformAdc, check_bits
+from .adc import BITS_MAX, AdcMismatch, Converter, UniformAdc
 from .mapping import column_sums, converted, recovered, sign_mapping, span
 from .trainable import LevelAdc, TrainedAdc
 
@@ -90,8 +90,8 @@ class ArrayOptions:
 
     def __post_init__(self) -> None:
         sign_mapping(self.mapping)
-        if self.adc_bits:
-            check_bits(self.adc_bits)
+        if self.adc_bits and not 1 <= self.adc_bits <= BITS_MAX:
+            raise InputError(f"must be 0, or an integer in [1, {BITS_MAX}], not {self.adc_bits}", parameter="adc_bits")
         if self.adc_range not in RANGES:
             raise InputError(f"must be one of {', '.join(RANGES)}, not {self.adc_range!r}", parameter="adc_range")
         if self.rows < 1 or self.columns < 1:

@@ -20,7 +20,7 @@ from oxnor.models.analog.adc import AdcMismatch
 from oxnor.models.analog.binarized import AnalogNetwork, ArrayOptions
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.files import write_text
+from oxnor.models.base.files import reading, write_text
 from oxnor.models.devices.codes import CODES, Secded
 from oxnor.models.devices.draws import draw_faults
 from oxnor.models.devices.error_rates import ber_2t2r
@@ -40,6 +40,8 @@ SPREADS = (0.1, 0.3, 0.5, 0.8)
 RATIO_MAX = 1e6
 #: Images that effective bits are measured with.
 _PROBED = 50
+#: What lists are called where they are given.
+_LISTS = {"mappings": "mapping", "mismatches": "converter"}
 Progress = Callable[[str, int, int], None]
 
 
@@ -95,6 +97,10 @@ class CompareParams:
             self.device.at(self.cycles, t)
         for _ in self.analog(0.0):
             pass
+        for name in ("seconds", "mappings", "adc_bits", "rows", "spreads", "mismatches"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise InputError("must name each value once", parameter=_LISTS.get(name, name))
 
     def analog(self, seconds: float) -> Iterator[ArrayOptions]:
         """Yield the arrays of each analog row."""
@@ -353,23 +359,41 @@ def _identity(network: Network, images: NDArray, labels: NDArray[np.int64], para
             "seed": params.seed}  # fmt: skip
 
 
-def _read_file(path: Path, identity: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the trials that a file has; none if it is not there."""
+def _read_file(path: Path, identity: dict[str, Any], images: int, weights: int) -> dict[str, dict[str, float]]:
+    """Return the trials that a file has, which is not trusted; none if it is not there."""
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        trials = found.pop("trials")
-        if not all(isinstance(v, int | float) for trial in trials.values() for v in trial.values()):
-            raise ValueError
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror})") from None
-    except (ValueError, KeyError, AttributeError, RecursionError):
-        raise InputError(f"{path}: is not a file of `oxnor compare`: delete it, or name another") from None
+        with reading(path):
+            found = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as e:
+        raise InputError(f"{path}: must be JSON, and is not from line {e.lineno} on") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: must be JSON with numbers and nesting of a reasonable size") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("trials"), dict):
+        raise InputError(f"{path}: is not a file of `oxnor compare`: delete it, or name another")
     for name, value in identity.items():
         if found.get(name) != value:
             raise InputError(f"{path}: holds a comparison of another {name}: name another file")
-    return trials
+    for key, trial in found["trials"].items():
+        _check_trial(trial, key, f"{path}: trials.{key!r:.80}", images, weights)
+    return found["trials"]
+
+
+def _check_trial(trial: Any, key: str, where: str, images: int, weights: int) -> None:
+    """Raise InputError unless a trial of a file has what :meth:`_Evaluator.run` gives."""
+    analog = key.count("|") == 3 and key.split("|")[2].startswith("analog ")
+    fields = ("right", "effective_bits" if analog else "wrong")
+    if key.count("|") != 3 or not isinstance(trial, dict) or set(trial) != set(fields):
+        raise InputError(f"{where} must be a trial with {' and '.join(fields)}")
+    for name, most in (("right", images), ("wrong", weights)):
+        value = trial.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+            raise InputError(f"{where}.{name} must be a whole number in [0, {most}], not {value!r:.40}")
+    bits = trial.get("effective_bits", 0.0)
+    # Infinite where no sum was wrong.
+    if isinstance(bits, bool) or not isinstance(bits, int | float) or not bits >= -64:
+        raise InputError(f"{where}.effective_bits must be a number of -64 or more, not {bits!r:.40}")
 
 
 def compare(
@@ -394,7 +418,7 @@ def compare(
         If the file holds another comparison.
     """
     identity = _identity(network, images, labels, params)
-    results = {} if path is None else _read_file(Path(path), identity)
+    results = {} if path is None else _read_file(Path(path), identity, len(images), network.n_weights)
     rows: Sequence[Read] = reads(params)
     wanted = [("rows", r, k) for k in range(params.draws) for r in rows]
     wanted += [("spread", r, k) for k in range(params.draws) for row in spread_reads(params).values() for r in row]

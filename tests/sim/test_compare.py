@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -69,12 +70,32 @@ def test_the_same_command_goes_on_where_it_stopped(result, digits, tmp_path):
     resumed = compare(network, *digits, PARAMS, part)
     assert resumed.computed == 5
     assert resumed.to_json() == found.to_json()
+    digital = "calibrated-1e-2|0|digital 2T2R|0"
+    analog = next(key for key in kept["trials"] if "|analog" in key)
+    whole = r"\.right must be a whole number in \[0, 250\], not "
+    bad = [
+        (digital, {"right": 251}, f"{whole}251"), (digital, {"right": -1}, f"{whole}-1"),
+        (digital, {"right": 48.5}, f"{whole}48.5"), (digital, {"right": True}, f"{whole}True"),
+        (digital, {"right": float("nan")}, f"{whole}nan"), (digital, {"right": "9"}, f"{whole}'9'"),
+        (digital, {"wrong": 10**9}, r"\.wrong must be a whole number in \[0, 59008\], not 1000000000"),
+        (digital, {"more": 1}, " must be a trial with right and wrong"),
+        (analog, {"wrong": 1}, " must be a trial with right and effective_bits"),
+        (analog, {"effective_bits": float("nan")}, r"\.effective_bits must be a number of -64 or more, not nan"),
+    ]  # fmt: skip
     for change, message in (
         ({"network": "other"}, "part.json: holds a comparison of another network"),
         ({"seed": 8}, "another seed"),
         ({"trials": [1]}, "is not a file of `oxnor compare`"),
+        ({"format": "x"}, "is not a file of `oxnor compare`"),
+        *(({"trials": kept["trials"] | {key: kept["trials"][key] | change}}, rf"trials\.'{re.escape(key)}'{rule}")
+          for key, change, rule in bad),
     ):
         part.write_text(json.dumps(kept | change))
+        with pytest.raises(InputError, match=message):
+            compare(network, *digits, PARAMS, part)
+    for text, message in ((json.dumps(kept)[:-9], r"part\.json: must be JSON, and is not from line 1 on"),
+                          ("[]", "is not a file of `oxnor compare`"), ("1" * 9999, "numbers and nesting")):  # fmt: skip
+        part.write_text(text)
         with pytest.raises(InputError, match=message):
             compare(network, *digits, PARAMS, part)
 
@@ -149,6 +170,9 @@ def test_costs_are_counts_times_units():
         (["--random-inputs"], "must have labels"),
         (["--page", "x.txt"], "--page must end in .html"),
         (["-o", "x.txt"], "--output must end in .json, not 'x.txt'"),
+        (["--adc-bits", "4,4"], "--adc-bits must name each value once"),
+        (["--mapping", "VI,VI"], "--mapping must name each value once"),
+        (["--adc-bits", "-1"], "--adc-bits must be 0, or an integer in [1, 16], not -1"),
         (["--ratio", "1"], "--ratio must be above 1"),
         (["--converter", "flash"], "--converter must be uniform, sar or ramp, with commas between them, not 'flash'"),
         (["--converter", "sar", "--capacitor-sd", "-1"], "--capacitor-sd must be in [0, 1), not -1"),
