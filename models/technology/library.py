@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -214,7 +215,7 @@ def read_library(path: Path) -> Library:
     if not group.all("cell"):
         raise InputError(f"{path}: must have cells")
     try:
-        leakage = unit_of(group.attributes.get("leakage_power_unit", "1nW"))
+        leakage = leakage_unit(group)
         if abs(unit_of(group.attributes.get("time_unit", "1ns")) - 1e-9) > 1e-15:
             raise InputError("time_unit must be 1ns")
         scale, prefix = group.lists.get("capacitive_load_unit", ("1", "pf"))
@@ -225,11 +226,23 @@ def read_library(path: Path) -> Library:
         raise InputError(f"{path}: {e}") from None
     except (KeyError, ValueError) as e:
         raise InputError(f"{path}: nom_voltage, nom_temperature and numbers must be readable ({e})") from None
+    if not 0.1 <= voltage <= 10:
+        raise InputError(f"{path}: nom_voltage must be in [0.1, 10] V, not {voltage:g}")
+    if not any(cell.area > 0 for cell in cells.values()):
+        raise InputError(f"{path}: must have areas: no cell has one")
     if abs(load - 1) > 1e-9:
         raise InputError(f"{path}: capacitive_load_unit must be 1 pf")
     if not any(pin.powers for cell in cells.values() for pin in cell.pins.values()):
         raise InputError(f"{path}: must have tables of energy (groups internal_power): no cell has one")
     return Library(path, group.name, voltage, temperature, cells)
+
+
+def leakage_unit(library: Group) -> float:
+    """Return the unit of leakage of a library, in W."""
+    text = library.attributes.get("leakage_power_unit")
+    if text is None:
+        raise InputError("leakage_power_unit must be given")
+    return unit_of(text)
 
 
 def _cell(group: Group, library: Group, load: float, leakage: float) -> Cell:
@@ -240,6 +253,8 @@ def _cell(group: Group, library: Group, load: float, leakage: float) -> Cell:
             float(group.attributes.get("cell_leakage_power", 0)) * leakage,
             {name: pin for name, pin in pins.items() if pin is not None},
         )  # fmt: skip
+        if not 0 <= cell.area < math.inf:
+            raise InputError(f"area must be 0 or more, not {cell.area:g}")
         return replace(cell, flop=_flop(group), gate=_gate(group))
     except InputError as e:
         raise InputError(f"cell {group.name}: {e}") from None
@@ -264,6 +279,8 @@ def _pin(group: Group, name: str, library: Group, load: float) -> Pin | None:
     for edge in ("rise", "fall"):
         ends = group.numbers(f"{edge}_capacitance_range")
         edges += [] if ends is None else [float(end) * load for end in ends]
+    if not all(0 <= value < math.inf for value in (capacitance, *edges)):
+        raise InputError(f"pin {name}: capacitance must be 0 or more, not {min(capacitance, *edges):g} pF")
     return Pin(
         name, is_output, capacitance, max(capacitance, *edges),
         parse(text) if is_output and text else None, powers, tuple(_arc(g, library) for g in group.all("timing")),

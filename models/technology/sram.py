@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
 from oxnor.models.base.errors import InputError
 
 from .expression import Expression, parse
-from .liberty import Group, Table, read, unit_of
+from .liberty import Group, Table, read
+from .library import leakage_unit
 from .technology import Sram, Technology
 
 #: Slew (ns) and load (pF) at which tables are read.
@@ -96,11 +98,17 @@ def sram_figures(sram: Sram) -> SramFigures:
     clock = next((p for p in cell.all("pin") if p.attributes.get("clock", "").strip() == "true"), None)
     if clock is None or not clock.all("internal_power"):
         raise InputError(f"{sram.liberty}: cell {cell.name} must have tables of energy at its clock pin")
-    leakage = unit_of(library.attributes.get("leakage_power_unit", "1nW"))
+    try:
+        leakage = leakage_unit(library)
+    except InputError as e:
+        raise InputError(f"{sram.liberty}: {e}") from None
+    area = float(cell.attributes.get("area", 0))
+    if not 0 < area < math.inf:
+        raise InputError(f"{sram.liberty}: cell {cell.name}: area must be above 0, not {area:g}")
     return SramFigures(
         cell.name, sram.rows, sram.cols, _energy(clock, library, sram.read, sram),
         _energy(clock, library, sram.write, sram),
-        float(cell.attributes.get("cell_leakage_power", 0)) * leakage, float(cell.attributes.get("area", 0)),
+        float(cell.attributes.get("cell_leakage_power", 0)) * leakage, area,
         _access(cell, library, clock.name),
     )  # fmt: skip
 

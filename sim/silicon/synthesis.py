@@ -169,5 +169,6 @@ def synthesize(
                 write_text(engine / _LIBERTY, library)
                 write_text(engine / _SCRIPT, text)
                 write_text(engine / "loads.txt", loads)
-                run_tool(yosys, [_SCRIPT], engine, "synthesis.log")
+                # Not in the entry: it is gone if Yosys fails.
+                run_tool(yosys, [_SCRIPT], engine, str((root / "sim" / f"gates-{key}.log").resolve()))
         return Synthesized(target / "engine", config, yosys.name, cached, cache.Lease(target))

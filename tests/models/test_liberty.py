@@ -2,6 +2,7 @@
 
 import itertools
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,18 @@ def test_a_short_precharge_costs_offset():
     assert min(m.offsets.known for m in found) >= 200
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [("area        :", "size :", "area must be above 0, not 0"), ("leakage_power_unit", "x", "leakage_power_unit must be given")],
+)
+def test_sram_without_what_it_must_have(tmp_path, old, new, sentence):
+    sram = SHIPPED.sram[0]
+    path = tmp_path / "sram.lib"
+    path.write_text(liberty.text_of(sram.liberty).replace(old, new))
+    with pytest.raises(InputError, match=f"sram.lib: .*{sentence}"):
+        sram_figures(replace(sram, liberty=path))
+
+
 def test_spirit():
     assert round(spirit_nj(), 1) == 4.9
     assert round(spirit_nj(SPIRIT_SYSTEM_PJ)) == 245
@@ -142,6 +155,10 @@ def test_ranges():
         (CELL.format(function="", power=POWER).replace("1pW", "1parsec"), "must be a unit as 1ns, not '1parsec'"),
         (CELL.format(function="", power=POWER).replace("1ns", "1ps"), "time_unit must be 1ns"),
         (CELL.format(function="", power=POWER)[:-12], "is not a Liberty file, or its end is missing"),
+        (CELL.format(function="", power=POWER).replace("1.2;", "0;"), "nom_voltage must be in [0.1, 10] V, not 0"),
+        (CELL.format(function="", power=POWER).replace("area : 2;", ""), "must have areas: no cell has one"),
+        (CELL.format(function="", power=POWER).replace("0.002", "-1"), "cell inv: pin A: capacitance must be 0 or more, not -1"),
+        (CELL.format(function="", power=POWER).replace("leakage_power_unit", "x"), "leakage_power_unit must be given"),
         ("cell (x) { }", "must have a group library"),
         ("library (x) { }", "must have cells"),
         ("", "is not a Liberty file"),
