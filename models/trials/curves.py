@@ -184,9 +184,12 @@ class Curve:
         """Return in words what the network tolerates."""
         if not self.is_accuracy:
             return f"{self.label}: agreement with the network without errors; without labels there is no accuracy"
-        return (
-            f"{self.label}: {100 * self.clean:.2f} % without errors, {100 * limit:g} points lost at {self.knee(limit)}"
-        )
+        knee, lost = self.knee(limit), f"{100 * limit:g} points lost at"
+        if not self.axis.rising and knee.rate is None and not knee.below:
+            lost, knee_text = f"more than {lost}", f"every value up to {knee.largest:.2g} {knee.unit}".rstrip()
+        else:
+            knee_text = str(knee)
+        return f"{self.label}: {100 * self.clean:.2f} % without errors, {lost} {knee_text}"
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
