@@ -137,7 +137,7 @@ def digital(network: Network, cells: float) -> Costs:
 def sram(network: Network) -> Costs:
     """Return what published digital chips with SRAM would take."""
     source = "published chips: 617 TOPS/W (10 nm) to 35 fJ an operation, two a product (BrainTTA)"
-    return Costs(_energy(Counts.of(network).products, *CHIP_PJ, "published", source), node="10 nm and not known")
+    return Costs(_energy(Counts.of(network).products, *CHIP_PJ, "published", source), node="10 nm, unknown")
 
 
 def analog(network: Network, options: ArrayOptions, nm: float | None = None) -> Costs:
@@ -170,7 +170,7 @@ def analog(network: Network, options: ArrayOptions, nm: float | None = None) -> 
         for kind, shared in (("crossbar", SHARED[1]), ("1T1R", SHARED[0]))
     )
     words = f"cells of 4 to 48 F^2 at {most:g} nm, and a converter of the survey to 128 (ISAAC) or 8 columns"
-    node = f"{least} nm" if least == most else f"{least} and {most:g} nm"
+    node = f"{least} nm" if least == most else f"{least}, {most:g} nm"
     return Costs(energy, latency, Figure(small, "m2", "published", words, large), node)
 
 

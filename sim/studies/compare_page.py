@@ -16,7 +16,7 @@ from .compare import IMAGENET, WARNING, Comparison, Row
 from .compare_costs import TAGS, shown
 
 HEAD = (
-    "", "accuracy", "95 % interval", "bit errors or effective bits", "node", "energy", "latency", "area",
+    "", "accuracy", "95 % interval", "bit errors, or bits", "node", "energy", "latency", "area",
 )  # fmt: skip
 #: Of energies in the page: a ranking needs ranges that do not overlap.
 NO_RANKING = "Ranges that overlap rank nothing. Estimates are marked *; all figures are of one inference."
