@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from oxnor.models.base.errors import InputError
@@ -312,6 +311,8 @@ def separation_for(
     if floor > 0:
         rate = target * math.exp(floor)
         raise InputError(f"target error rate must be above {rate:.3g}, which unformed devices cause, not {target:g}")
+    from scipy.optimize import brentq  # half a second, which hardly anything needs
+
     d = float(brentq(excess, low, high, xtol=1e-13 * widest, rtol=1e-14))
     return Separation(d, math.exp(d), d / sigma)
 
