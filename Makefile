@@ -11,7 +11,7 @@ JOBS ?= 2
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint tree types docs bench boards pictures clean
+.PHONY: demo test test-slow lint tree types docs bench boards pictures playground clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
@@ -66,6 +66,10 @@ pictures: $(VENV)/.installed
 	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg
+
+# The engines of shipped networks as pages run them; needs EXTRAS=playground. A changed Verilog makes them stale.
+playground: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/python -m oxnor.sim.playground.shipping
 
 # The reports of docs/boards.md.
 boards: $(VENV)/.installed-$(EXTRAS)

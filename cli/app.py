@@ -17,7 +17,7 @@ from .errors import circuit, device, faults, report, sweep
 from .expand import expanded
 from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
-from .start import demo, doctor, networks, new, run
+from .start import demo, doctor, networks, new, playground, run
 from .study import abstain, spirit
 from .tools import benchmark, cache, vectors
 
@@ -76,7 +76,7 @@ def about(
 
 #: By help panel: the commands, and the groups of commands.
 _PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
-    "Start": (demo.demo, doctor.doctor, networks.networks, networks.info, new.new, run.run),
+    "Start": (demo.demo, playground.playground, doctor.doctor, networks.networks, networks.info, new.new, run.run),
     "Networks": (exchange.import_, exchange.export, train.train),
     "Hardware": (generate.generate, simulate.simulate, selftest.selftest),
     "Errors": (sweep.sweep, report.report),

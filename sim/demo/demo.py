@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,9 @@ from oxnor.models.datasets.options import DataOptions
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.golden.registry import type_of
 from oxnor.models.networks.binarized import Network
-from oxnor.models.trials.curves import Curve
 from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
-from oxnor.sim.runner.workers import cores
-from oxnor.sim.sweeps.evaluator import work_for
-from oxnor.sim.sweeps.params import SweepParams
-from oxnor.sim.sweeps.trial import Trial
-from oxnor.sim.sweeps.workers import threads
-from oxnor.sim.verify.inputs import DIGIT_SIZE, IMAGES_MAX, Inputs, inputs_for
+from oxnor.sim.sweeps.quick import Progress, golden_curve
+from oxnor.sim.verify.inputs import DIGIT_SIZE, IMAGES_MAX, inputs_for
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
@@ -40,26 +35,6 @@ SWEEP_TRIALS = 5
 #: The network whose reads are drawn: its layers are narrow enough to be read by eye.
 WAVE_NETWORK = "mnist-tfc"
 
-#: Called with (what is done, steps done, steps in all or 0 if not known).
-Progress = Callable[[str, int, int], None]
-
-
-def golden_curve(
-    network: Network, inputs: Inputs, rates: Sequence[float], trials: int, *, seed: int, progress: Progress
-) -> Curve:
-    """Return the golden model's accuracy at each of `rates`, in `trials` independent draws of errors."""
-    params = SweepParams(tuple(rates), trials, seed=seed)
-    done: list[Trial] = []
-    keys = params.keys()
-    with threads(work_for(network, inputs, params), cores()) as compute:
-        for trial in compute(keys):
-            done.append(trial)
-            progress("golden model at more bit error rates", len(done), len(keys))
-    by_rate: dict[float, list[float]] = {}
-    for trial in sorted(done, key=lambda t: t.key):
-        by_rate.setdefault(trial.key.rate, []).append(trial.accuracy)
-    clean = by_rate.pop(0.0)[0]
-    return Curve(network.name, {r: np.array(v) for r, v in by_rate.items()}, clean, len(inputs.images))
 
 
 def capture_read(network: Network, images: NDArray, build_dir: Path | None = None) -> Waveform:

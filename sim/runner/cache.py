@@ -1,7 +1,7 @@
 """The cache of builds: what is in it, and how it stays within its limit.
 
-Everything below :func:`oxnor.models.base.files.build_root` can be made again. An entry is a folder in ``sim``, ``fpga``
-or ``run``; whoever makes it holds ``NAME.lock``, whoever uses it holds a :class:`Lease`.
+Everything below :func:`oxnor.models.base.files.build_root` can be made again. An entry is a folder in one of
+:data:`FOLDERS`; whoever makes it holds ``NAME.lock``, whoever uses it holds a :class:`Lease`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_place, write_text
 
 #: Folders that hold entries, and what these are.
-FOLDERS = {"sim": "simulation", "fpga": "FPGA build", "run": "run", "circuit": "circuit simulation"}
+FOLDERS = {
+    "sim": "simulation", "fpga": "FPGA build", "run": "run", "circuit": "circuit simulation", "page": "page's engine",
+}  # fmt: skip
 #: GiB that the cache may take, unless ``$OXNOR_BUILD_LIMIT`` says otherwise.
 LIMIT_GIB = 4.0
 #: Seconds in which an entry that was used still counts as in use: for its user's way from one lease to the next.

@@ -20,7 +20,7 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 
 COMMANDS = (
-    "demo", "doctor", "networks", "info", "new", "run", "import", "export", "train", "generate", "simulate", "selftest",
+    "demo", "playground", "doctor", "networks", "info", "new", "run", "import", "export", "train", "generate", "simulate", "selftest",
     "sweep", "report", "energy", "compare",
 )
 GROUPS = {

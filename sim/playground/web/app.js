@@ -1,0 +1,226 @@
+// The page: its state, which its address holds, and what follows from it.
+
+const $ = (id) => document.getElementById(id);
+const RATE_LOW = 1e-5, RATE_HIGH = 0.3;
+
+const state = {
+  image: 0, pixels: null, drawn: false, cell: "2t2r", sigma: 0.5, vdd: 1.8, rate: 0, seed: "0", trial: "0", extra: new Map(),
+  layer: 0, cursor: null, answer: null, clean: null, frame: null,
+};
+let data, blobs, engine;
+
+const atSlider = (p) => p <= 0 ? 0 : Number((RATE_LOW * (RATE_HIGH / RATE_LOW) ** ((p - 1) / 99)).toPrecision(2));
+const toSlider = (rate) => rate <= 0 ? 0 : Math.min(100, Math.max(1, 1 + 99 * Math.log(rate / RATE_LOW) / Math.log(RATE_HIGH / RATE_LOW)));
+const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
+const className = (k) => data.classes[k] ?? String(k);
+const element = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+};
+
+function rateText(rate) {
+  if (rate === 0) return "0";
+  return rate < 1e-3 ? rate.toExponential(1).replace("e-", " · 10⁻").replace(/⁻(\d+)/, (_, d) => "⁻" + [...d].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]).join("")) : percent(rate);
+}
+
+// Images
+
+function storedPixels(k) {
+  const {bits, per_image: size} = data.images, [h, w, c] = data.image, count = bits ? h * w * c : size;
+  const part = blobs.images.subarray(k * size, (k + 1) * size);
+  return Uint8Array.from({length: count}, (_, i) => bits ? 255 * (part[i >>> 3] >>> (i & 7) & 1) : part[i]);
+}
+
+// What the network takes of values in [0, 255], as bits.
+function inputBits(pixels) {
+  const {kind, thresholds: t, table, bits} = data.rule;
+  if (kind === "grey") return Array.from({length: 8 * pixels.length}, (_, i) => pixels[i >>> 3] >>> (i & 7) & 1);
+  if (kind === "planes") return Array.from(pixels).flatMap((v) => Array.from({length: bits}, (_, b) => table[v] >>> b & 1));
+  if (data.images.bits && !state.drawn) return Array.from(pixels, (v) => v > 0);
+  if (kind === "thermometer") return Array.from(pixels).flatMap((v, i) => t[i].map((limit) => v >= limit));
+  if (kind === "bipolar") return Array.from(pixels, (v) => v >= 128);
+  return Array.from(pixels, (v, i) => v >= (Array.isArray(t) ? t[i] : t));
+}
+
+function imageFrame(k) {
+  const before = state.drawn;
+  state.drawn = false;
+  const frame = packBeats(inputBits(storedPixels(k)), data.module);
+  state.drawn = before;
+  return frame;
+}
+
+// Errors
+
+function drawnFlips(rate, seed, trial) {
+  return data.layers.map((layer, k) => {
+    const size = layer.down ? layer.inputs * layer.columns : layer.n_out * layer.n_in;
+    return new Set(rate > 0 ? drawFlips(size, rate, BigInt(seed), k, BigInt(trial)) : []);
+  });
+}
+
+function allFlips() {
+  const flips = drawnFlips(state.rate, state.seed, state.trial);
+  for (const key of state.extra.keys()) {
+    const [k, index] = key.split(":").map(Number);
+    if (!flips[k].delete(index)) flips[k].add(index);
+  }
+  return flips;
+}
+
+function linkedRate() {
+  const rates = cellRates(data.device, state.sigma, state.vdd);
+  if (state.cell) state.rate = Number(rates[state.cell].toPrecision(3));
+  return rates;
+}
+
+// The address
+
+function restore() {
+  const given = new URLSearchParams(location.hash.slice(1)), number = (name, low, high) => {
+    const value = Number(given.get(name));
+    return given.get(name) !== null && value >= low && value <= high ? value : null;
+  };
+  const whole = (name) => /^\d{1,18}$/.test(given.get(name) ?? "") ? given.get(name) : null;
+  const device = data.device;
+  state.sigma = number("sigma", 0.2, 1.5) ?? device.sigma;
+  state.vdd = number("vdd", device.vdd[0], device.vdd.at(-1)) ?? device.vdd.at(-1);
+  state.seed = whole("seed") ?? "0";
+  state.trial = whole("trial") ?? "0";
+  const rate = number("rate", 0, 1), cell = given.get("cell");
+  state.cell = ["2t2r", "1t1r", "code"].includes(cell) ? cell : rate === null ? "2t2r" : null;
+  if (!state.cell) state.rate = rate;
+  state.extra = new Map((given.get("flip") ?? "").split(",").filter((key) => {
+    const [k, index] = /^\d+:\d+$/.test(key) ? key.split(":").map(Number) : [-1, 0], layer = data.layers[k];
+    return layer && index < (layer.down ? layer.inputs * layer.columns : layer.n_out * layer.n_in);
+  }).map((key) => [key, true]));
+  const image = Math.floor(number("image", 0, data.images.count - 1) ?? 0), drawing = given.get("draw");
+  if (drawing && restoreDrawing(drawing)) return;
+  showImage(image, false);
+}
+
+function remember() {
+  const kept = new URLSearchParams();
+  if (state.drawn) kept.set("draw", drawingText());
+  else kept.set("image", state.image);
+  if (state.cell) kept.set("cell", state.cell);
+  else kept.set("rate", state.rate);
+  if (state.cell || state.sigma !== data.device.sigma) kept.set("sigma", state.sigma);
+  if (state.cell || state.vdd !== data.device.vdd.at(-1)) kept.set("vdd", state.vdd);
+  kept.set("seed", state.seed);
+  kept.set("trial", state.trial);
+  if (state.extra.size) kept.set("flip", [...state.extra.keys()].join(","));
+  history.replaceState(null, "", "#" + kept.toString().replaceAll("%3A", ":").replaceAll("%2C", ","));
+}
+
+// From the state to the page
+
+function showImage(k, again = true) {
+  state.image = (k + data.images.count) % data.images.count;
+  state.drawn = false;
+  state.pixels = storedPixels(state.image);
+  imageChanged(again);
+}
+
+function imageChanged(again = true) {
+  state.frame = packBeats(inputBits(state.pixels), data.module);
+  state.clean = null;
+  if (again) refresh();
+}
+
+let waiting = 0;
+function later() {
+  if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; refresh(); });
+}
+
+function refresh() {
+  stopSteps();
+  const rates = linkedRate();
+  if (!state.clean) {
+    engine.setFlips(data.layers.map(() => new Set()));
+    state.clean = engine.answer(state.frame);
+  }
+  engine.setFlips(allFlips());
+  state.answer = engine.answer(state.frame);
+  showControls(rates);
+  showPad();
+  showAnswer();
+  showWeights();
+  showBits();
+  startSteps();
+  remember();
+}
+
+function showControls(rates) {
+  const wrong = engine.flips.reduce((sum, flips) => sum + flips.size, 0);
+  for (const radio of document.getElementsByName("cell")) radio.checked = radio.value === state.cell;
+  for (const [cell, rate] of Object.entries(rates)) $(`rate-${cell}`).textContent = rateText(Number(rate.toPrecision(2)));
+  $("sigma").value = state.sigma;
+  $("sigma-out").textContent = `× ${Math.exp(state.sigma).toFixed(2)} (σ = ${state.sigma.toFixed(2)})`;
+  $("vdd").value = state.vdd;
+  $("vdd-out").textContent = `${state.vdd.toFixed(2)} V`;
+  $("rate").value = toSlider(state.rate);
+  $("rate").setAttribute("aria-valuetext", rateText(state.rate));
+  $("rate-out").textContent = rateText(state.rate);
+  $("seed").value = state.seed;
+  $("trial").value = state.trial;
+  $("image").value = state.drawn ? "" : state.image;
+  $("wrong").textContent = `${wrong.toLocaleString("en")} of ${data.weights.toLocaleString("en")} wrong`;
+  const images = state.drawn ? 1000 : state.image + 1, extra = state.extra.size ? ", but for the bits that you turned" : "";
+  const options = state.rate ? ` --ber ${state.rate} --seed ${state.seed} --trial ${state.trial}` : "";
+  $("command").replaceChildren("The same wrong bits" + extra + ": ", element("code", {}, `oxnor simulate ${data.name} --images ${images}${options}`));
+  showDensities();
+}
+
+function showAnswer() {
+  const {answer, clean} = state, known = blobs.labels && !state.drawn, label = known ? blobs.labels[state.image] : null;
+  $("class").textContent = className(answer.class);
+  $("class").className = className(answer.class).length > 2 ? "word" : "";
+  const said = $("said");
+  said.replaceChildren();
+  if (known) said.append(element("span", {class: answer.class === label ? "good" : "bad"}, answer.class === label ? "✓ right" : `✗ it is ${className(label)}`), element("br"));
+  said.append(answer.class === clean.class ? "the same as without errors" : `without errors: ${className(clean.class)}`);
+  if (answer.undecided) said.append(element("br"), "undecided: not enough spikes");
+  const low = Math.min(...answer.scores), high = Math.max(...answer.scores), span = Math.max(high - low, 1), rows = [];
+  answer.scores.forEach((score, k) => {
+    const bar = element("div", {class: "bar", style: `width:${2 + 98 * (score - low) / span}%`});
+    rows.push(element("div", {class: k === answer.class ? "top" : ""}, element("b", {class: k === label ? "right" : ""}, className(k)), element("div", {class: "track"}, bar), element("span", {}, String(score))));
+  });
+  $("scores").replaceChildren(...rows);
+  $("scores").setAttribute("aria-label", "Scores: " + answer.scores.map((s, k) => `${className(k)}: ${s}`).join(", "));
+  const golden = !state.drawn && blobs.golden[state.image] === clean.class ? " Without errors the class is that of the golden model in numpy." : "";
+  $("facts").textContent = (data.kind === "spiking" ? `Decided at tick ${answer.tick}, ` : "") + `${answer.cycles.toLocaleString("en")} clock cycles from image to result.${golden}`;
+}
+
+function fail(text) {
+  $("notice").hidden = false;
+  $("notice").textContent = text;
+  $("main").hidden = true;
+  if ($("stills")) $("stills").hidden = false;
+}
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function start() {
+  if (typeof WebAssembly !== "object" || typeof DecompressionStream !== "function") {
+    fail("This browser has no WebAssembly, in which the engine runs, or cannot unpack it. Below are still pictures instead; a browser of 2023 or later runs the page.");
+    return;
+  }
+  data = JSON.parse($("data").textContent);
+  const packed = JSON.parse($("blobs").textContent);
+  blobs = Object.fromEntries(await Promise.all(Object.entries(packed).map(async ([name, text]) => [name, await unpack(text)])));
+  for (const name of Object.values(data.contents)) blobs[name] = new Uint32Array(blobs[name].buffer);
+  engine = await Engine.load(data, blobs);
+  listen();
+  restore();
+  refresh();
+  // For the console, and for tests.
+  globalThis.playground = {data, blobs, engine, state, drawFlips, drawnFlips, imageFrame, cellRates, refresh};
+  document.body.dataset.ready = "1";
+}

@@ -1,0 +1,80 @@
+// Accuracy against bit error rate: test images through the engine, beside the stored sweep of the golden model.
+
+const runs = {points: [], stop: false, busy: false};
+const SWEEP_RATES = [0, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 3e-2, 5e-2, 0.1, 0.2];
+const CHUNK_MS = 40;
+
+async function measure(rate, seed, trial, count, report) {
+  stopSteps();
+  engine.setFlips(rate === state.rate && seed === state.seed && trial === state.trial ? allFlips() : drawnFlips(rate, seed, trial));
+  let right = 0, golden = 0, done = 0, cycles = 0, size = 8, spent = 0;
+  while (done < count && !runs.stop) {
+    const n = Math.min(size, count - done), frames = Array.from({length: n}, (_, i) => imageFrame(done + i)), began = performance.now();
+    engine.feed(frames, false);
+    engine.code.advance(0xffffffff);
+    const took = performance.now() - began;
+    spent += took;
+    for (let i = 0; i < n; i++) {
+      const result = engine.result(i);
+      right += blobs.labels ? result.class === blobs.labels[done + i] : 0;
+      golden += result.class === blobs.golden[done + i];
+      if (i === n - 1) cycles += result.cycles;
+    }
+    done += n;
+    size = Math.max(1, Math.min(2000, Math.round(size * Math.min(4, CHUNK_MS / Math.max(took, 1)))));
+    report({rate, done, count, right, golden, cycles, perSecond: 1000 * done / spent});
+    await new Promise((resume) => setTimeout(resume));
+  }
+  return {rate, done, right, golden, cycles, perSecond: 1000 * done / spent};
+}
+
+async function runRates(rates) {
+  if (runs.busy) return;
+  runs.busy = true;
+  runs.stop = false;
+  $("stop").hidden = false;
+  const count = Number($("count").value);
+  for (const rate of rates) {
+    const result = await measure(rate, state.seed, state.trial, count, (r) => {
+      $("progress").textContent = `${r.done.toLocaleString("en")} of ${r.count.toLocaleString("en")} images at ${rateText(r.rate)}: ${(100 * r.right / r.done).toFixed(2)} % right, ${Math.round(r.perSecond).toLocaleString("en")} images a second`;
+    });
+    if (result.done && blobs.labels) runs.points.push({rate, share: result.right / result.done, count: result.done});
+    const same = rate === 0 && !state.extra.size ? ` ${result.golden.toLocaleString("en")} of them have the class of the golden model.` : "";
+    if (result.done) $("progress").textContent = `${result.done.toLocaleString("en")} images at ${rateText(rate)}: ${(100 * result.right / result.done).toFixed(2)} % right, in ${result.cycles.toLocaleString("en")} clock cycles; ${Math.round(result.perSecond).toLocaleString("en")} images a second in this browser.${same}`;
+    showCurve();
+    if (runs.stop) break;
+  }
+  runs.busy = false;
+  $("stop").hidden = true;
+  refresh();
+}
+
+function showCurve() {
+  const stored = data.sweep, low = 5e-5, high = 0.3, left = 52, right = 630, top = 14, bottom = 292;
+  const shares = [...runs.points.map((p) => p.share), ...(stored ? stored.low : [0])];
+  const floor = Math.max(0, Math.floor(10 * (Math.min(...shares, 0.9) - 0.02)) / 10);
+  const x = (rate) => rate === 0 ? left + 14 : left + 46 + (right - left - 46) * Math.log(rate / low) / Math.log(high / low), y = (share) => bottom - (bottom - top) * (share - floor) / (1 - floor);
+  const parts = [];
+  for (let share = floor; share < 1.001; share += floor > 0.75 ? 0.05 : floor > 0.4 ? 0.1 : 0.2) {
+    parts.push(`<line x1="${left}" x2="${right}" y1="${y(share)}" y2="${y(share)}" stroke="var(--edge)"/><text x="${left - 6}" y="${y(share) + 4}" text-anchor="end">${Math.round(100 * share)} %</text>`);
+  }
+  for (const [rate, text] of [[0, "none"], [1e-4, "0.01 %"], [1e-3, "0.1 %"], [1e-2, "1 %"], [0.1, "10 %"]]) {
+    parts.push(`<line x1="${x(rate)}" x2="${x(rate)}" y1="${bottom}" y2="${bottom + 5}" stroke="var(--line)"/><text x="${x(rate)}" y="${bottom + 20}" text-anchor="middle">${text}</text>`);
+  }
+  parts.push(`<text x="${(left + right) / 2}" y="${bottom + 40}" text-anchor="middle">wrong weights</text>`);
+  if (stored) {
+    const there = stored.rates.map((rate, k) => k).filter((k) => stored.rates[k] >= low), line = (values) => there.map((k) => `${x(stored.rates[k]).toFixed(1)},${y(values[k]).toFixed(1)}`);
+    parts.push(`<polygon points="${[...line(stored.high), ...line(stored.low).reverse()].join(" ")}" fill="var(--blue)" fill-opacity=".2"/><polyline points="${line(stored.mean).join(" ")}" fill="none" stroke="var(--blue)" stroke-width="2.5"/>`);
+    const end = Math.max(0, there.length - 4);
+    parts.push(`<text x="${left + 60}" y="${bottom - 12}" style="fill:var(--blue)">━ golden model, ${stored.trials} draws of errors, ${stored.images.toLocaleString("en")} images</text>`);
+  }
+  parts.push(`<text x="${left + 60}" y="${bottom - 32}" style="fill:var(--orange)">◆ this page: the RTL, one draw each</text>`);
+  const now = x(Math.max(state.rate, state.rate ? low : 0));
+  parts.push(`<line x1="${now}" x2="${now}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`);
+  for (const p of runs.points) {
+    const [px, py] = [x(Math.min(high, Math.max(p.rate, p.rate ? low : 0))), y(p.share)];
+    parts.push(`<path d="M${px} ${py - 7} l7 7 l-7 7 l-7 -7 z" fill="var(--orange)" stroke="var(--back)" stroke-width="1.5"><title>${rateText(p.rate)}: ${(100 * p.share).toFixed(2)} % of ${p.count} images</title></path>`);
+  }
+  $("accuracy").innerHTML = parts.join("");
+  $("accuracy").setAttribute("aria-label", "Accuracy against bit error rate. " + runs.points.map((p) => `${rateText(p.rate)}: ${(100 * p.share).toFixed(1)} %`).join(", "));
+}

@@ -1,0 +1,155 @@
+// Clock by clock: the same image once more, a clock at a time, with the registers of one lane of one layer.
+
+const steps = {layer: 0, lane: 0, history: [], timer: 0, running: false, over: false, ready: false};
+const HISTORY = 9;
+
+function stopSteps() {
+  clearInterval(steps.timer);
+  steps.timer = 0;
+  steps.ready = false;
+  $("play").textContent = "▶ Play";
+  $("play").setAttribute("aria-pressed", "false");
+}
+
+function startSteps() {
+  stopSteps();
+  steps.history = [];
+  steps.over = false;
+  engine.feed([state.frame], true);
+  steps.ready = true;
+  showSteps();
+}
+
+function tick(count = 1) {
+  if (!steps.ready) startSteps();
+  for (let k = 0; k < count && !steps.over; k++) {
+    steps.over = engine.code.advance(1) > 0;
+    steps.history.push(sample());
+    if (steps.history.length > HISTORY) steps.history.shift();
+  }
+}
+
+function step(count = 1) {
+  tick(count);
+  if (steps.over) clearInterval(steps.timer);
+  showSteps();
+  if (steps.layer === state.layer) showWeights();
+}
+
+function play() {
+  if (steps.timer) {
+    clearInterval(steps.timer);
+    steps.timer = 0;
+  } else {
+    if (steps.over) startSteps();
+    steps.timer = setInterval(() => { step(); if (steps.over) play(); }, 120);
+  }
+  $("play").textContent = steps.timer ? "⏸ Pause" : "▶ Play";
+  $("play").setAttribute("aria-pressed", String(Boolean(steps.timer)));
+}
+
+const number = (signal) => signal && field(signal.words, 0, 0, Math.min(signal.bits, 32));
+
+// The registers of the chosen lane, after the clock edge.
+function sample() {
+  const k = steps.layer, v = steps.lane, layer = data.layers[k], cycle = engine.code.elapsed();
+  if (data.kind === "spiking") {
+    const sensed = engine.signal(`layer${k} tile_d0_a0 macro r`), membrane = engine.signal(`layer${k} neuron${v} v`);
+    return {cycle, row: null, weights: sensed, p: membrane && field(membrane.words, 0, 0, membrane.bits, true), t: null, fire: null};
+  }
+  const array = `layer${k} array`, tile = `${array} tile_v${v}_h0`;
+  let inputs = null;
+  for (let g = 0; g < layer.groups && !inputs; g++) inputs = engine.signal(`${array} tile_v${g}_h0 macro xr`);
+  const coefficients = engine.signal(`${array} coefficient_rom q`);
+  const width = coefficients ? coefficients.bits / layer.groups : 0;
+  return {
+    cycle, busy: number(engine.signal(`${array} busy`)), row: number(engine.signal(`${array} row`)),
+    weights: engine.signal(`${tile} macro r`), inputs, p: number(engine.signal(`${tile} count`)),
+    t: coefficients && layer.kind !== "scores" ? field(coefficients.words, 0, v * width, width) : null,
+    fire: number(engine.signal(`layer${k} neuron${v}_fire`)),
+  };
+}
+
+// The neuron whose word line is sensed now; null if none is.
+function readNeuron(k) {
+  const now = steps.history.at(-1), layer = data.layers[k];
+  if (!now || k !== steps.layer || now.busy === null || now.busy === undefined || !now.busy) return null;
+  return Math.floor(now.row / layer.slices) * layer.groups + steps.lane;
+}
+
+function bitsPicture(words, count, on) {
+  const canvas = element("canvas"), side = Math.sqrt(count);
+  const [h, w] = Number.isInteger(side) ? [side, side] : [Math.ceil(count / 32), 32];
+  const yes = rgb(on), no = rgb("off"), back = rgb("back");
+  paint(canvas, w, h, (x, y) => y * w + x >= count ? back : words[y * w + x >>> 5] >>> (y * w + x & 31) & 1 ? yes : no);
+  return canvas;
+}
+
+function part(title, content, note) {
+  return element("div", {}, element("h3", {}, title), content, element("small", {}, note));
+}
+
+function showSteps() {
+  const now = steps.history.at(-1), before = steps.history.at(-2), earlier = steps.history.at(-3), layer = data.layers[steps.layer];
+  $("clock").textContent = `clock ${now ? now.cycle.toLocaleString("en") : 0} of ${state.answer.cycles.toLocaleString("en")}`;
+  if (data.kind === "spiking") {
+    showMembrane(now);
+    return;
+  }
+  const line = (s) => s && s.busy ? `word line ${s.row}` : "no read", used = Math.min(layer.cols, layer.n_in);
+  const blank = element("canvas");
+  const weights = now?.weights ? bitsPicture(now.weights.words, used, "on") : blank;
+  const inputs = now?.inputs ? bitsPicture(now.inputs.words, used, "purple") : blank.cloneNode();
+  const xnor = now?.weights && now.inputs ? bitsPicture(now.weights.words.map((w, i) => ~(w ^ now.inputs.words[i])), used, "green") : blank.cloneNode();
+  const most = Math.max(1, used), p = now?.p ?? 0, t = now?.t ?? null;
+  const gauge = element("div", {class: "gauge"}, element("i", {style: `width:${100 * p / most}%`}));
+  if (t !== null) gauge.append(element("u", {style: `left:${100 * Math.min(1, t / most)}%`}));
+  const count = element("div", {}, element("span", {class: "value"}, now ? `p = ${p}` : "p"), gauge, t !== null ? `T = ${t}` : "a score: no threshold");
+  const fires = t !== null && now?.fire;
+  const lamp = element("div", {class: `lamp${fires ? " on" : ""}`}, t === null ? "Σ" : fires ? "1" : "0");
+  const selected = element("div", {}, element("span", {class: "value"}, now?.busy ? now.row : "–"));
+  selected.append(weights);
+  $("read").replaceChildren(
+    part("Word line and its weights", selected, `selected now: ${line(now)}; below, the row that was sensed: ${line(before)}`),
+    part("Inputs on the columns", inputs, `the ${used} bits at the sense amplifiers`),
+    part("XNOR in the amplifiers", xnor, "green where weight and input agree"),
+    part("Popcount and threshold", count, `of ${line(earlier)}: how many agree, and how many must`),
+    part("Neuron", lamp, t === null ? "the largest score wins" : p >= t ? "p ≥ T: it answers 1" : "p < T: it answers 0"),
+  );
+  showWave();
+}
+
+function showMembrane(now) {
+  const used = data.layers[steps.layer].columns;
+  const cells = now?.weights ? bitsPicture(now.weights.words, Math.min(used, now.weights.bits), "on") : element("canvas");
+  $("read").replaceChildren(
+    part("Word line of the spike", cells, "cells of the input that spiked last"),
+    part(`Neuron ${steps.lane}`, element("span", {class: "value"}, now ? String(now.p ?? 0) : "–"), "its membrane: weights of spikes added up since it fired"),
+  );
+  showWave();
+}
+
+function showWave() {
+  const rows = data.kind === "spiking" ? [["membrane", (s) => s.p]] : [
+    ["word line", (s) => s.busy ? s.row : ""], ["popcount p", (s) => s.p], ["threshold T", (s) => s.t ?? ""], ["neuron", (s) => s.t === null ? "" : s.fire],
+  ];
+  const head = element("tr", {}, element("th", {scope: "row"}, "clock"), ...steps.history.map((s, i) => element("td", {class: i === steps.history.length - 1 ? "now" : ""}, String(s.cycle))));
+  const marked = {"word line": 3, "popcount p": 1, "threshold T": 1, neuron: 1};
+  $("wave").replaceChildren(head, ...rows.map(([name, value]) => element("tr", {}, element("th", {scope: "row"}, name), ...steps.history.map((s, i) => {
+    const same = i === steps.history.length - marked[name] && steps.history.length > 2;
+    return element("td", {class: `${same ? "same" : ""}${i === steps.history.length - 1 ? " now" : ""}`}, String(value(s) ?? ""));
+  }))));
+}
+
+function chooseLayers() {
+  $("step-layer").replaceChildren(...data.layers.map((_, k) => element("option", {value: k}, k)));
+  chooseLanes();
+}
+
+function chooseLanes() {
+  const layer = data.layers[steps.layer], lanes = layer.groups ?? layer.n_out;
+  $("lane-label").hidden = lanes === 1;
+  steps.lane = Math.min(steps.lane, lanes - 1);
+  $("lane").replaceChildren(...Array.from({length: lanes}, (_, v) => element("option", {value: v}, v)));
+  $("lane").value = steps.lane;
+}

@@ -1,0 +1,333 @@
+// What is drawn of the engine: the image, the weights, the pair of devices, the bits of the layers.
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const rgb = (name) => {
+  const hex = colour(name).slice(1);
+  return [0, 2, 4].map((k) => parseInt(hex.slice(k, k + 2), 16));
+};
+
+// A canvas of one pixel a cell; `value` gives the colour of cell (x, y) as [r, g, b].
+function paint(canvas, width, height, value) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, at += 4) {
+      const [r, g, b] = value(x, y);
+      image.data[at] = r;
+      image.data[at + 1] = g;
+      image.data[at + 2] = b;
+      image.data[at + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return context;
+}
+
+// The pad
+
+const strokes = document.createElement("canvas");
+strokes.width = strokes.height = 280;
+let viewSide = 28;
+
+function canDraw() {
+  const [h, w, c] = data.image;
+  return h === w && c === 1;
+}
+
+function showPad() {
+  const pad = $("pad"), [h, w] = data.image, channels = data.image[2], context = pad.getContext("2d");
+  const seen = document.createElement("canvas");
+  paint(seen, w, h, (x, y) => {
+    const at = (y * w + x) * channels;
+    return channels === 3 ? [0, 1, 2].map((c) => state.pixels[at + c]) : Array(3).fill(state.pixels[at]);
+  });
+  context.imageSmoothingEnabled = false;
+  context.fillStyle = "#0b0e12";
+  context.fillRect(0, 0, 280, 280);
+  if (state.drawn) {
+    context.drawImage(strokes, 0, 0);
+    context.drawImage(seen, 208, 208, 64, 64);
+    context.strokeStyle = "#6e7681";
+    context.strokeRect(207.5, 207.5, 65, 65);
+  } else context.drawImage(seen, 0, 0, 280, 280);
+  const what = state.drawn ? "Your drawing; the small picture is what the network takes." : `Image ${state.image} of ${data.images.source}${canDraw() ? ". Draw over it with mouse or finger." : "."}`;
+  $("pad-hint").textContent = what;
+  pad.setAttribute("aria-label", what);
+}
+
+// A drawing as the test images are: in a box of 20 of 28 pixels, its centre of mass in the middle.
+function normalized() {
+  const side = data.rule.square > 1 ? 28 : data.image[0];
+  const pixels = strokes.getContext("2d").getImageData(0, 0, 280, 280).data;
+  let [x0, y0, x1, y1, mass, mx, my] = [280, 280, -1, -1, 0, 0, 0];
+  for (let y = 0; y < 280; y++) {
+    for (let x = 0; x < 280; x++) {
+      const v = pixels[4 * (y * 280 + x) + 3];
+      if (!v) continue;
+      x0 = Math.min(x0, x); x1 = Math.max(x1, x); y0 = Math.min(y0, y); y1 = Math.max(y1, y);
+      mass += v; mx += v * x; my += v * y;
+    }
+  }
+  if (!mass) return new Uint8Array(side * side);
+  const scale = side * 20 / 28 / Math.max(x1 - x0 + 1, y1 - y0 + 1, 60), small = document.createElement("canvas");
+  small.width = small.height = side;
+  const context = small.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.setTransform(scale, 0, 0, scale, side / 2 - scale * (mx / mass + 0.5), side / 2 - scale * (my / mass + 0.5));
+  context.drawImage(strokes, 0, 0);
+  const drawn = context.getImageData(0, 0, side, side).data;
+  return Uint8Array.from({length: side * side}, (_, i) => drawn[4 * i + 3]);
+}
+
+// Through the view of a spiking network: cropped, then averaged in squares, halves rounded up.
+function viewed(pixels) {
+  const {cut = 0, square = 1} = data.rule;
+  if (square === 1 && !cut) return pixels;
+  const from = Math.sqrt(pixels.length), side = data.image[0], area = square * square;
+  return Uint8Array.from({length: side * side}, (_, i) => {
+    let sum = 0;
+    for (let k = 0; k < area; k++) {
+      const y = cut + Math.floor(i / side) * square + Math.floor(k / square), x = cut + i % side * square + k % square;
+      sum += pixels[y * from + x];
+    }
+    return Math.floor((sum + (area >> 1)) / area);
+  });
+}
+
+function drawingChanged() {
+  state.drawn = true;
+  state.pixels = viewed(normalized());
+  if (data.images.bits) {
+    const bits = inputBits(state.pixels);
+    state.pixels = Uint8Array.from(bits, (bit) => 255 * bit);
+  }
+  state.frame = null;
+  imageChanged(false);
+  later();
+}
+
+// A drawing in the address: its pixels, a bit or a value each.
+function drawingText() {
+  const bytes = data.images.bits ? new Uint8Array(Math.ceil(state.pixels.length / 8)) : state.pixels;
+  if (data.images.bits) state.pixels.forEach((v, i) => { if (v) bytes[i >>> 3] |= 1 << (i & 7); });
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function restoreDrawing(text) {
+  const [h, w, c] = data.image, count = h * w * c;
+  let bytes;
+  try {
+    bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (ch) => ch.charCodeAt(0));
+  } catch { return false; }
+  if (bytes.length !== (data.images.bits ? Math.ceil(count / 8) : count)) return false;
+  state.drawn = true;
+  state.pixels = data.images.bits ? Uint8Array.from({length: count}, (_, i) => 255 * (bytes[i >>> 3] >>> (i & 7) & 1)) : bytes;
+  imageChanged(false);
+  return true;
+}
+
+// The weights of a layer, a row a neuron (of a spiking layer a row an input), with the wrong ones as dots.
+
+function layerSize(k) {
+  const layer = data.layers[k];
+  return layer.down ? [layer.columns, layer.inputs] : [layer.n_in, layer.n_out];
+}
+
+function showTabs() {
+  $("layers").replaceChildren(...data.layers.map((layer, k) => {
+    const [columns, rows] = layerSize(k), tab = element("button", {role: "tab", "aria-selected": k === state.layer, tabindex: k === state.layer ? 0 : -1}, `layer ${k} `, element("small", {}, `${rows} × ${columns}`));
+    tab.onclick = () => { selectLayer(k); };
+    return tab;
+  }));
+}
+
+function selectLayer(k, focus = false) {
+  state.layer = k;
+  state.cursor = null;
+  showTabs();
+  showWeights();
+  if (focus) $("layers").children[k].focus();
+}
+
+let scale = [1, 1];
+function showWeights() {
+  const canvas = $("weights"), [columns, rows] = layerSize(state.layer), layer = state.layer;
+  const width = Math.max(320, Math.round(canvas.parentElement.clientWidth * Math.min(devicePixelRatio, 2)));
+  // Cells are whole where there is room, and narrow layers do not become tall.
+  const across = width / columns, down = Math.max(Math.min(across, 26 * Math.min(devicePixelRatio, 2)), Math.min(6, 300 / rows), 440 / rows > 1 ? 1 : 440 / rows);
+  const height = Math.round(down * rows), on = rgb("on"), off = rgb("off");
+  const cells = document.createElement("canvas");
+  paint(cells, columns, rows, (x, y) => engine.weight(layer, y * columns + x) ? on : off);
+  canvas.width = width;
+  canvas.height = height;
+  scale = [across, down];
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = across < 1 || down < 1;
+  context.drawImage(cells, 0, 0, width, height);
+  const flips = engine.flips[layer], radius = Math.max(flips.size > 20000 ? 1 : flips.size > 3000 ? 1.7 : 3.4, Math.min(across, down) * 0.36);
+  const fill = colour("orange"), edge = colour("back");
+  for (const pass of flips.size > 3000 ? [0] : [1, 0]) {
+    context.fillStyle = pass ? edge : fill;
+    context.beginPath();
+    for (const index of flips) {
+      const x = (index % columns + 0.5) * across, y = (Math.floor(index / columns) + 0.5) * down;
+      context.moveTo(x + radius + 1.3 * pass, y);
+      context.arc(x, y, radius + 1.3 * pass, 0, 7);
+    }
+    context.fill();
+  }
+  markRow(context);
+  if (state.cursor !== null) {
+    const x = state.cursor % columns, y = Math.floor(state.cursor / columns);
+    context.strokeStyle = colour("ink");
+    context.lineWidth = 2.5;
+    context.strokeRect(x * across - 3, y * down - 3, Math.max(across, 4) + 6, Math.max(down, 4) + 6);
+  }
+  canvas.setAttribute("aria-label", `Weights of layer ${layer}, ${rows} rows of ${columns}; ${flips.size} wrong`);
+  showPair();
+}
+
+function markRow(context) {
+  const neuron = readNeuron(state.layer);
+  if (neuron === null) return;
+  const [columns, rows] = layerSize(state.layer);
+  context.fillStyle = colour("purple");
+  context.fillRect(0, Math.min(rows - 1, neuron) * scale[1] - 1, columns * scale[0], Math.max(3, Math.min(scale[1], 4)));
+}
+
+function moveCursor(dx, dy) {
+  const [columns, rows] = layerSize(state.layer), at = state.cursor ?? 0;
+  const x = Math.min(columns - 1, Math.max(0, at % columns + dx)), y = Math.min(rows - 1, Math.max(0, Math.floor(at / columns) + dy));
+  state.cursor = y * columns + x;
+  showWeights();
+}
+
+function turnBit() {
+  if (state.cursor === null) return;
+  const key = `${state.layer}:${state.cursor}`;
+  if (!state.extra.delete(key)) state.extra.set(key, true);
+  refresh();
+}
+
+// The two devices of the chosen synapse, with what the amplifier makes of them.
+function showPair() {
+  const svg = $("pair"), at = state.cursor;
+  $("flip").disabled = at === null;
+  if (at === null) {
+    svg.innerHTML = pairPicture(1, null, false);
+    return;
+  }
+  const [columns] = layerSize(state.layer), row = Math.floor(at / columns), column = at % columns;
+  const wrong = engine.flips[state.layer].has(at), weight = engine.weight(state.layer, at), held = weight ^ wrong;
+  const [macro, line, place] = engine.place(state.layer, at), input = state.layer === 0 && data.kind !== "spiking" && data.layers[0].kind !== "conv" ? Number(inputAt(column)) : null;
+  svg.innerHTML = pairPicture(held, input, wrong);
+  const where = data.layers[state.layer].down ? `Input ${row}, cell ${column}` : `Neuron ${row}, input ${column}`;
+  $("synapse").textContent = `${where}: word line ${line}, column ${place} of macro ${macro.match(/tile_(\w+)/)[1]}. The weight is ${weight ? "+1" : "−1"}`
+    + (wrong ? `, but the pair reads ${held ? "+1" : "−1"}: wrong.` : ".") + (input === null ? "" : ` The input is ${input}: XNOR gives ${Number(held === input)}.`);
+}
+
+function inputAt(i) {
+  return field(state.frame, Math.floor(i / data.module.beat_bits) * Math.ceil(data.module.beat_bits / 32), i % data.module.beat_bits, 1);
+}
+
+function pairPicture(held, input, wrong) {
+  const device = (x, low, name) => `<line x1="${x}" y1="6" x2="${x}" y2="24" stroke="var(--line)" stroke-width="2"/>`
+    + `<rect x="${x - 17}" y="24" width="34" height="22" rx="4" fill="var(--${low ? "on" : "off"})" stroke="var(--line)"/>`
+    + `<text x="${x}" y="39" text-anchor="middle" font-size="12" font-weight="700" fill="var(--${low ? "back" : "ink"})">${low ? "LRS" : "HRS"}</text>`
+    + `<line x1="${x}" y1="46" x2="${x}" y2="72" stroke="var(--line)" stroke-width="2"/><text x="${x + (name === "BL" ? -22 : 22)}" y="16" text-anchor="${name === "BL" ? "end" : "start"}" font-size="12" fill="var(--muted)">${name}</text>`;
+  const out = input === null ? (held ? "+1" : "−1") : String(Number(held === input));
+  const crossed = input === 0, wires = `<path d="M60 72 L${crossed ? 120 : 60} 90 M120 72 L${crossed ? 60 : 120} 90" stroke="var(--purple)" stroke-width="2.5" fill="none"/>`;
+  return device(60, held, "BL") + device(120, !held, "BLb") + wires
+    + `<rect x="36" y="90" width="108" height="26" rx="6" fill="var(--${wrong ? "orange-fill" : "blue-fill"})" stroke="var(--${wrong ? "orange" : "blue"})" stroke-width="2"/>`
+    + `<text x="90" y="107" text-anchor="middle" font-size="12" fill="var(--ink)">sense amplifier</text><text x="158" y="109" font-size="17" font-weight="700" fill="var(--ink)">→ ${out}</text>`
+    + (input === null ? "" : `<text x="158" y="76" font-size="12.5" fill="var(--purple)">input ${input}: ${crossed ? "crossed" : "straight"}</text>`);
+}
+
+// Resistances of the two states, as densities of ln R.
+function showDensities() {
+  const {distance} = data.device, {sigma} = state, low = -2.4, high = distance + 2.4, x = (v) => 8 + 304 * (v - low) / (high - low);
+  const curve = (mean) => {
+    const points = Array.from({length: 121}, (_, k) => low + (high - low) * k / 120);
+    return points.map((v) => `${x(v).toFixed(1)},${(56 - 19 / Math.max(sigma, 0.38) * Math.exp(-((v - mean) ** 2) / (2 * sigma * sigma))).toFixed(1)}`).join(" ");
+  };
+  const hill = (mean, name, text) => `<polygon points="${x(low)},56 ${curve(mean)} ${x(high)},56" fill="var(--${name})" fill-opacity=".3" stroke="var(--${name})" stroke-width="2"/>`
+    + `<text x="${x(mean)}" y="70" text-anchor="middle" font-size="12" fill="var(--ink)">${text}</text>`;
+  $("densities").innerHTML = hill(0, "blue", "low (LRS)") + hill(distance, "green", "high (HRS)") + `<line x1="8" x2="312" y1="56" y2="56" stroke="var(--line)"/>`
+    + (state.cell === "2t2r" || !state.cell ? "" : `<line x1="${x(distance / 2)}" x2="${x(distance / 2)}" y1="4" y2="56" stroke="var(--orange)" stroke-width="2" stroke-dasharray="4 3"/><text x="${x(distance / 2) + 5}" y="13" font-size="11.5" fill="var(--orange)">reference</text>`);
+}
+
+// The bits that layers hand on.
+
+function layerBits(answer, k) {
+  const units = answer.log.some((entry) => entry.unit === `pool${k}`) ? `pool${k}` : `layer${k}`, bits = [];
+  for (const entry of answer.log) {
+    if (entry.unit === units) for (let i = 0; i < entry.bits; i++) bits.push(entry.words[i >>> 5] >>> (i & 31) & 1);
+  }
+  return bits;
+}
+
+function showBits() {
+  if (data.kind === "spiking") {
+    showRaster();
+    return;
+  }
+  const figures = [];
+  data.layers.slice(0, -1).forEach((layer, k) => {
+    const bits = layerBits(state.answer, k), clean = layerBits(state.clean, k), changed = bits.filter((bit, i) => bit !== clean[i]).length;
+    const [h, w, c] = layer.shape.length === 3 ? layer.shape : [1, 1, layer.shape[0]], map = h * w > 1;
+    // Maps side by side; a vector as a block.
+    const perRow = map ? Math.ceil(Math.sqrt(c * 2)) : Math.min(c, c <= 64 ? 16 : c <= 256 ? 32 : 64), gap = map ? 1 : 0;
+    const lines = Math.ceil(c / perRow), width = perRow * (w + gap) - gap, height = lines * (h + gap) - gap;
+    const size = Math.max(2, Math.min(map ? 6 : 14, Math.floor(460 / width)));
+    const canvas = element("canvas", {role: "img", "aria-label": `Layer ${k}: ${bits.filter((b) => b).length} of ${bits.length} bits are 1, ${changed} changed by the errors`});
+    canvas.width = width * size;
+    canvas.height = height * size;
+    const context = canvas.getContext("2d"), [on, off, orange] = [colour("on"), colour("off"), colour("orange")];
+    for (let channel = 0; channel < c; channel++) {
+      for (let p = 0; p < h * w; p++) {
+        const i = p * c + channel, x = (channel % perRow * (w + gap) + p % w) * size, y = (Math.floor(channel / perRow) * (h + gap) + Math.floor(p / w)) * size;
+        const inset = size > 4 && !map ? 1 : 0;
+        context.fillStyle = bits[i] ? on : off;
+        context.fillRect(x, y, size - inset, size - inset);
+        if (bits[i] !== clean[i]) {
+          context.strokeStyle = context.fillStyle = orange;
+          context.lineWidth = 2.5;
+          if (size > 4) context.strokeRect(x + 1, y + 1, size - inset - 2, size - inset - 2);
+          else context.fillRect(x, y, size, size);
+        }
+      }
+    }
+    const name = layer.kind === "conv" ? `layer ${k}: ${c} maps of ${h} × ${w}` : `layer ${k}: ${c} neurons`;
+    figures.push(element("figure", {}, canvas, element("figcaption", {}, `${name}${changed ? `, ${changed} changed` : ""}`)));
+  });
+  const scores = state.answer.scores;
+  figures.push(element("figure", {}, element("p", {style: "font-size:26px;font-weight:700;margin:0"}, `→ ${className(state.answer.class)}`), element("figcaption", {}, `layer ${data.layers.length - 1}: ${scores.length} scores; the highest wins`)));
+  $("bits").replaceChildren(...figures);
+}
+
+// Spikes until the decision: each layer's as dots, a row a neuron.
+function showRaster() {
+  $("bits-title").textContent = "Spikes until the decision";
+  const width = 860, shown = [], last = Math.max(1, state.answer.tick);
+  data.layers.forEach((layer, k) => {
+    const output = k === data.layers.length - 1, n = layer.n_out, row = n <= 16 ? 15 : 1.6, height = Math.ceil(n * row) + 22, dots = [];
+    const ticks = 2 * n + (output ? 0 : 0);
+    let count = 0;
+    for (const entry of state.answer.log) {
+      if (entry.unit !== (output ? "m_spike" : `layer${k}`)) continue;
+      const tick = output ? entry.words[0] : field(entry.words, 0, ticks, 16), base = output ? 64 : 0;
+      for (let j = 0; j < n; j++) {
+        if (!(entry.words[base + j >>> 5] >>> (base + j & 31) & 1)) continue;
+        const negative = entry.words[base + n + j >>> 5] >>> (base + n + j & 31) & 1;
+        count++;
+        dots.push(`<rect x="${(34 + (width - 44) * tick / last).toFixed(1)}" y="${(j * row + 1).toFixed(1)}" width="${output ? 3 : 2}" height="${Math.max(1.4, row - 3)}" fill="var(--${negative ? "orange" : output && j === state.answer.class ? "green" : "blue"})"/>`);
+      }
+    }
+    const names = n <= 16 ? Array.from({length: n}, (_, j) => `<text x="24" y="${j * row + 11}" text-anchor="end" font-size="11" fill="var(--muted)">${className(j)}</text>`) : [];
+    const axis = `<line x1="34" x2="${width - 10}" y1="${height - 18}" y2="${height - 18}" stroke="var(--line)"/><text x="34" y="${height - 4}" font-size="11" fill="var(--muted)">tick 0</text><text x="${width - 10}" y="${height - 4}" text-anchor="end" font-size="11" fill="var(--muted)">decision, tick ${last}</text>`;
+    const caption = `${output ? "output" : "hidden"} layer ${k}: ${count} spikes of ${n} neurons${output && state.answer.scores ? "; the margin decides" : ""}`;
+    shown.push(`<figure style="width:100%"><svg viewBox="0 0 ${width} ${height}" style="width:100%" role="img" aria-label="${caption}">${axis}${names.join("")}${dots.join("")}</svg><figcaption>${caption}</figcaption></figure>`);
+  });
+  $("bits").innerHTML = shown.join("");
+}
