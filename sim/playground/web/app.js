@@ -135,6 +135,15 @@ function later() {
   if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; refresh(); });
 }
 
+// The same state in another size or in other colours.
+function redraw() {
+  showPad();
+  showWeights();
+  showBits();
+  showSteps();
+  showCurve();
+}
+
 function refresh() {
   stopSteps();
   const rates = linkedRate();
@@ -147,9 +156,10 @@ function refresh() {
   showControls(rates);
   showPad();
   showAnswer();
-  showWeights();
   showBits();
+  showCurve();
   startSteps();
+  step(FIRST_CLOCKS);
   remember();
 }
 

@@ -50,30 +50,29 @@ async function runRates(rates) {
 }
 
 function showCurve() {
-  const stored = data.sweep, low = 5e-5, high = 0.3, left = 52, right = 630, top = 14, bottom = 292;
+  const stored = data.sweep, low = 5e-5, high = 0.3, left = 42, right = 350, top = 10, bottom = 252;
   const shares = [...runs.points.map((p) => p.share), ...(stored ? stored.low : [0])];
   const floor = Math.max(0, Math.floor(10 * (Math.min(...shares, 0.9) - 0.02)) / 10);
-  const x = (rate) => rate === 0 ? left + 14 : left + 46 + (right - left - 46) * Math.log(rate / low) / Math.log(high / low), y = (share) => bottom - (bottom - top) * (share - floor) / (1 - floor);
+  const x = (rate) => rate === 0 ? left + 10 : left + 34 + (right - left - 34) * Math.log(rate / low) / Math.log(high / low), y = (share) => bottom - (bottom - top) * (share - floor) / (1 - floor);
   const parts = [];
   for (let share = floor; share < 1.001; share += floor > 0.75 ? 0.05 : floor > 0.4 ? 0.1 : 0.2) {
     parts.push(`<line x1="${left}" x2="${right}" y1="${y(share)}" y2="${y(share)}" stroke="var(--edge)"/><text x="${left - 6}" y="${y(share) + 4}" text-anchor="end">${Math.round(100 * share)} %</text>`);
   }
   for (const [rate, text] of [[0, "none"], [1e-4, "0.01 %"], [1e-3, "0.1 %"], [1e-2, "1 %"], [0.1, "10 %"]]) {
-    parts.push(`<line x1="${x(rate)}" x2="${x(rate)}" y1="${bottom}" y2="${bottom + 5}" stroke="var(--line)"/><text x="${x(rate)}" y="${bottom + 20}" text-anchor="middle">${text}</text>`);
+    parts.push(`<line x1="${x(rate)}" x2="${x(rate)}" y1="${bottom}" y2="${bottom + 5}" stroke="var(--line)"/><text x="${x(rate)}" y="${bottom + 18}" text-anchor="middle">${text}</text>`);
   }
-  parts.push(`<text x="${(left + right) / 2}" y="${bottom + 40}" text-anchor="middle">wrong weights</text>`);
+  parts.push(`<text x="${(left + right) / 2}" y="${bottom + 38}" text-anchor="middle">bit error rate</text>`);
   if (stored) {
     const there = stored.rates.map((rate, k) => k).filter((k) => stored.rates[k] >= low), line = (values) => there.map((k) => `${x(stored.rates[k]).toFixed(1)},${y(values[k]).toFixed(1)}`);
     parts.push(`<polygon points="${[...line(stored.high), ...line(stored.low).reverse()].join(" ")}" fill="var(--blue)" fill-opacity=".2"/><polyline points="${line(stored.mean).join(" ")}" fill="none" stroke="var(--blue)" stroke-width="2.5"/>`);
-    const end = Math.max(0, there.length - 4);
-    parts.push(`<text x="${left + 60}" y="${bottom - 12}" style="fill:var(--blue)">━ golden model, ${stored.trials} draws of errors, ${stored.images.toLocaleString("en")} images</text>`);
+    parts.push(`<text x="${left + 8}" y="${bottom - 10}" style="fill:var(--blue)">━ golden model: ${stored.trials} draws, ${stored.images.toLocaleString("en")} images</text>`);
   }
-  parts.push(`<text x="${left + 60}" y="${bottom - 32}" style="fill:var(--orange)">◆ this page: the RTL, one draw each</text>`);
+  parts.push(`<text x="${left + 8}" y="${bottom - 27}" style="fill:var(--orange)">◆ this page: the RTL, one draw</text>`);
   const now = x(Math.max(state.rate, state.rate ? low : 0));
   parts.push(`<line x1="${now}" x2="${now}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`);
   for (const p of runs.points) {
     const [px, py] = [x(Math.min(high, Math.max(p.rate, p.rate ? low : 0))), y(p.share)];
-    parts.push(`<path d="M${px} ${py - 7} l7 7 l-7 7 l-7 -7 z" fill="var(--orange)" stroke="var(--back)" stroke-width="1.5"><title>${rateText(p.rate)}: ${(100 * p.share).toFixed(2)} % of ${p.count} images</title></path>`);
+    parts.push(`<path d="M${px} ${py - 6} l6 6 l-6 6 l-6 -6 z" fill="var(--orange)" stroke="var(--back)" stroke-width="1.5"><title>${rateText(p.rate)}: ${(100 * p.share).toFixed(2)} % of ${p.count} images</title></path>`);
   }
   $("accuracy").innerHTML = parts.join("");
   $("accuracy").setAttribute("aria-label", "Accuracy against bit error rate. " + runs.points.map((p) => `${rateText(p.rate)}: ${(100 * p.share).toFixed(1)} %`).join(", "));

@@ -16,8 +16,8 @@ function listen() {
   $("stop").onclick = () => { runs.stop = true; };
   document.addEventListener("keydown", keyPressed);
   addEventListener("hashchange", () => { restore(); refresh(); });
-  addEventListener("resize", later);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { refresh(); showCurve(); });
+  addEventListener("resize", () => requestAnimationFrame(redraw));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 }
 
 function showTexts() {

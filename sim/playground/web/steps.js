@@ -2,6 +2,8 @@
 
 const steps = {layer: 0, lane: 0, history: [], timer: 0, running: false, over: false, ready: false};
 const HISTORY = 9;
+// What is shown at first, so that there is something to see.
+const FIRST_CLOCKS = 18;
 
 function stopSteps() {
   clearInterval(steps.timer);
@@ -33,7 +35,7 @@ function step(count = 1) {
   tick(count);
   if (steps.over) clearInterval(steps.timer);
   showSteps();
-  if (steps.layer === state.layer) showWeights();
+  showWeights();
 }
 
 function play() {

@@ -165,7 +165,9 @@ function showWeights() {
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = across < 1 || down < 1;
   context.drawImage(cells, 0, 0, width, height);
-  const flips = engine.flips[layer], radius = Math.max(flips.size > 20000 ? 1 : flips.size > 3000 ? 1.7 : 3.4, Math.min(across, down) * 0.36);
+  // Dots stay apart where errors are many.
+  const flips = engine.flips[layer], room = Math.sqrt(width * height / Math.max(1, flips.size)) / devicePixelRatio;
+  const radius = Math.max(Math.min(3.6, Math.max(1.1, room * 0.17)) * devicePixelRatio, Math.min(across, down) * 0.3);
   const fill = colour("orange"), edge = colour("back");
   for (const pass of flips.size > 3000 ? [0] : [1, 0]) {
     context.fillStyle = pass ? edge : fill;
@@ -279,7 +281,7 @@ function showBits() {
     // Maps side by side; a vector as a block.
     const perRow = map ? Math.ceil(Math.sqrt(c * 2)) : Math.min(c, c <= 64 ? 16 : c <= 256 ? 32 : 64), gap = map ? 1 : 0;
     const lines = Math.ceil(c / perRow), width = perRow * (w + gap) - gap, height = lines * (h + gap) - gap;
-    const size = Math.max(2, Math.min(map ? 6 : 14, Math.floor(460 / width)));
+    const size = Math.max(2, Math.min(map ? 6 : 12, Math.floor(460 / width)));
     const canvas = element("canvas", {role: "img", "aria-label": `Layer ${k}: ${bits.filter((b) => b).length} of ${bits.length} bits are 1, ${changed} changed by the errors`});
     canvas.width = width * size;
     canvas.height = height * size;
