@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models.base.files import write_text
+from oxnor.sim.drawing.diagram import engine_diagram
+from oxnor.sim.drawing.html import figure
 from oxnor.sim.verify.flows import flow_of
 
 from .data import page_data
@@ -45,7 +48,15 @@ def playground(
     config = config or flow_of(network).config(network)
     data = page_data(network, config)
     module = engine_module(config, build_dir, progress)
-    return build_page(data, module, shipped_index()["sweeps"].get(network.digest))
+    return build_page(data, module, shipped_index()["sweeps"].get(network.digest), _stills(network, config))
+
+
+def _stills(network: Any, config: Any) -> str:
+    """Return what a browser without WebAssembly shows: the engine, as a picture."""
+    if isinstance(config, SpikingConfig):
+        return ""
+    picture = engine_diagram(config, f"Block diagram of the engine of {network.name}")
+    return figure(picture, "The engine: each blue box is an RRAM macro, in which XNOR happens as a row is read.")
 
 
 def write_page(network: Any, path: str | Path, config: Any = None, **options: Any) -> Path:

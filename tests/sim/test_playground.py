@@ -1,6 +1,8 @@
 """The page in which an engine runs, in a real browser: what it answers, and what a reader does there."""
 
 import json
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,9 +10,17 @@ from helpers.browser import Browser
 
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden, zoo
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.files import build_root
+from oxnor.models.devices.error_rates import error_rates
+from oxnor.models.devices.model import load as load_device
+from oxnor.models.devices.states import Statistics
 from oxnor.models.faults.fault_map import FaultMap
+from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.golden.registry import type_of
+from oxnor.models.technology.supply import shipped_curve
 from oxnor.sim.playground.playground import write_page
+from oxnor.sim.playground.store import emit, shipped_index, sources_hash
 from oxnor.sim.verify.flows import flow_of
 from oxnor.sim.verify.inputs import inputs_for
 
@@ -88,3 +98,221 @@ def assert_same(browser, name, count, rate):
     config = flow_of(network).config(network)
     assert cycles[-1] == schedule(config).cycles(count)
     return seconds
+
+
+def text(browser, selector):
+    return browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
+
+
+def choose(browser, selector, value, event="input"):
+    """Set a control as its user does, with the event that the browser then fires."""
+    where = f"document.querySelector({json.dumps(selector)})"
+    browser.run(f"({where}.value = {value!r}, {where}.dispatchEvent(new Event('{event}', {{bubbles: true}})))")
+    browser.run("new Promise(requestAnimationFrame)")
+
+
+def test_faults_of_a_seed_and_trial_are_those_of_numpy(opened):
+    """Few and many synapses, few and many errors: each way in which numpy draws."""
+    browser, cases = opened(), []
+    for size in (1, 10, 640, 50_176, 101_632):
+        weights = np.zeros((1, size), bool)
+        network = SimpleNamespace(layers=[SimpleNamespace(weights=weights)] * 3)
+        for rate in (0, 1e-5, 1e-3, 3e-3, 1e-2, 0.06, 0.3, 0.5, 0.7, 1):
+            for seed, layer, trial in ((0, 0, 0), ((1 << 62) + 12345, 2, (1 << 40) + 7)):
+                wanted = FaultMap.draw(network, ber=rate, seed=seed, trial=trial, layer=layer).flips[layer]
+                code = f"Array.from(playground.drawFlips({size}, {rate}, {seed}n, {layer}, {trial}n)).sort((a, b) => a - b)"
+                cases.append((f"{code}.reduce((h, x) => (h * 31 + x) % 1000003, 7)", wanted))
+    found = browser.run(f"[{', '.join(code for code, _ in cases)}]")
+    for (code, wanted), got in zip(cases, found, strict=True):
+        expected = 7
+        for index in wanted.tolist():
+            expected = (expected * 31 + index) % 1000003
+        assert got == expected, code
+
+
+def test_closed_forms_are_those_of_the_device_models(opened):
+    browser = opened()
+    device = load_device("calibrated-1e-4")
+    for sigma, vdd in ((0.3, 1.8), (0.5, 1.8), (0.9, 1.05), (1.5, 0.9)):
+        stats = device.at(0.0, 0.0)
+        stats = Statistics(stats.lrs_mu, sigma, stats.hrs_mu, sigma)
+        supply = shipped_curve(20.0)
+        found = browser.run(f"playground.cellRates(playground.data.device, {sigma}, {vdd})")
+        rates = error_rates(stats)
+        assert found["1t1r"] == pytest.approx(rates.ber_1t1r, rel=1e-9)
+        assert found["code"] == pytest.approx(rates.secded_8_4, rel=1e-9)
+        if vdd in supply.vdd:
+            both = float(np.hypot(supply.at(vdd, "stays"), supply.at(vdd, "turns")))
+            assert found["2t2r"] == pytest.approx(error_rates(stats, both).ber_2t2r_offset, rel=1e-9)
+
+
+def test_a_drawn_digit_is_answered(opened):
+    browser = opened()
+    browser.click("#clear")
+    browser.drag("#pad", [(0.5, 0.15 + 0.05 * k) for k in range(15)])
+    browser.run("new Promise(requestAnimationFrame)")
+    assert text(browser, "#class") == "1"
+    pixels = np.array(browser.run("Array.from(playground.state.pixels)"))
+    network = zoo.load("mnist-tfc")
+    assert 30 < np.count_nonzero(pixels) < 200
+    scores = golden.scores(network, (pixels[None] > 0))
+    assert browser.run("playground.state.clean.scores") == scores[0].tolist()
+    assert "draw=" in browser.run("location.hash")
+
+
+def test_errors_follow_the_controls(opened):
+    browser = opened(fragment="#image=3&rate=0.05&seed=1&trial=2")
+    network = zoo.load("mnist-tfc")
+    faults = FaultMap.draw(network, ber=0.05, seed=1, trial=2)
+    bits = type_of(network).inputs(network, inputs_for(network).images[3:4])
+    assert browser.run("playground.state.answer.scores") == golden.scores(faults.apply(network), bits)[0].tolist()
+    assert text(browser, "#wrong") == f"{faults.count:,} of 59,008 wrong"
+    assert "oxnor simulate mnist-tfc --images 4 --ber 0.05 --seed 1 --trial 2" in text(browser, "#command")
+    choose(browser, "#rate", "0")
+    assert text(browser, "#wrong") == "0 of 59,008 wrong"
+    choose(browser, "#rate", "80")
+    many = browser.run("playground.state.rate")
+    assert many > 0.01
+    browser.click("input[value='1t1r']")
+    single = browser.run("playground.state.rate")
+    browser.click("input[value='2t2r']")
+    assert browser.run("playground.state.rate") < single / 10
+    choose(browser, "#sigma", "1.2")
+    assert browser.run("playground.state.rate") > 0.05
+    browser.click("#mend")
+    # A synapse, turned by hand: one wrong bit, which the address keeps.
+    browser.click("#weights", 0.3, 0.4)
+    assert "Neuron 25, input 235" in text(browser, "#synapse")
+    browser.click("#flip")
+    assert text(browser, "#wrong") == "1 of 59,008 wrong"
+    assert f"flip=0:{25 * 784 + 235}" in browser.run("location.hash")
+    state = browser.run("location.hash")
+    opened(fragment=state)
+    assert text(browser, "#wrong") == "1 of 59,008 wrong"
+
+
+def test_clocks_show_the_reads(opened):
+    """Every neuron of the first layer once: its popcount, its threshold, its decision."""
+    browser = opened(fragment="#image=4&rate=0.02&seed=0&trial=0")
+    network = zoo.load("mnist-tfc")
+    faulty = FaultMap.draw(network, ber=0.02).apply(network)
+    bits = type_of(network).inputs(network, inputs_for(network).images[4:5])[0]
+    counts = np.count_nonzero(faulty.layers[0].weights == bits, axis=1)
+    browser.click("#restart")
+    rows = []
+    for _ in range(70):
+        browser.key("s")
+        rows.append(browser.run("[...document.querySelectorAll('#wave tr')].map(row => row.lastChild.textContent)"))
+    lines = {int(row[1]): k for k, row in enumerate(rows) if row[1]}
+    assert len(lines) == 64
+    for neuron, k in lines.items():
+        p, t, fires = (int(x) for x in (*rows[k + 2][2:4], rows[k + 3][4]))
+        assert (p, t) == (counts[neuron], faulty.layers[0].thresholds[neuron])
+        assert fires == (counts[neuron] >= faulty.layers[0].thresholds[neuron])
+    browser.click("#finish")
+    assert text(browser, "#clock") == "clock 216 of 216"
+
+
+def test_accuracy_grows_as_a_curve(opened):
+    browser = opened(fragment="#image=0&rate=0&seed=0&trial=0")
+    choose(browser, "#count", "100", "change")
+    browser.click("#run")
+    browser.wait("document.querySelector('#stop').hidden")
+    network = zoo.load("mnist-tfc")
+    inputs = inputs_for(network)
+    right = np.mean(type_of(network).predict(network, inputs.images[:100]) == inputs.labels[:100])
+    said = text(browser, "#progress")
+    assert f"{100 * right:.2f} % right" in said
+    assert "100 of them have the class of the golden model" in said
+    assert browser.run("document.querySelectorAll('#accuracy path').length") == 1
+    assert browser.run("document.querySelectorAll('#accuracy polyline').length") == 1
+
+
+def test_keys_do_what_the_pointer_does(opened):
+    browser = opened(fragment="#image=0&rate=0.01&seed=0&trial=0")
+    browser.key("ArrowRight")
+    assert browser.run("playground.state.image") == 1
+    browser.key("r")
+    assert browser.run("playground.state.trial") == "1"
+    browser.key("0")
+    assert browser.run("playground.state.rate") == 0
+    browser.run("document.querySelector('#weights').focus()")
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+        browser.key(key, "\r" if key == "Enter" else "")
+    assert browser.run("[...playground.state.extra.keys()]") == ["0:786"]
+    unnamed = browser.run(
+        "[...document.querySelectorAll('button, input, select, canvas:not([aria-hidden]), [role=img]')].filter(e => e.offsetParent && !(e.labels?.length"
+        " || e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML.slice(0, 90))"
+    )
+    assert unnamed == []
+
+
+@pytest.mark.parametrize("name", ["mnist-tfc", "mnist-cnn-small", "mnist-spirit"])
+@pytest.mark.parametrize(("width", "look"), [(360, {"phone": True}), (1320, {"dark": True})], ids=["phone", "dark"])
+def test_nothing_is_wider_than_the_window_or_asked_of_a_network(opened, name, width, look):
+    browser = opened(name, size=(width, 800), **look)
+    assert browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert browser.asked() == []
+    assert [e for e in browser.events if e["method"] == "Runtime.exceptionThrown"] == []
+    back = browser.run("getComputedStyle(document.body).backgroundColor")
+    assert (int(back.removeprefix("rgb(").split(",")[0]) < 60) == ("dark" in look)
+
+
+def test_sizes_of_pages(page_of):
+    for name in ("mnist-tfc", "mnist-cnn-small", "mnist-spirit"):
+        assert page_of(name).stat().st_size <= 1e6
+
+
+def test_convolutions_and_spikes_answer_as_the_golden_model(opened):
+    assert_same(opened("mnist-cnn-small"), "mnist-cnn-small", 3, 0.01)
+    browser, network = opened("mnist-spirit"), zoo.load("mnist-spirit")
+    faulty = FaultMap.draw(network, ber=0.01, seed=3, trial=5).apply(network)
+    expected = spiking_golden.respond(faulty, inputs_for(network).images[:5])
+    classes, counts, _, _ = answers(browser, 5, 0.01, 3, 5)
+    assert np.array_equal(classes, expected.winners)
+    assert np.array_equal(counts, expected.counts)
+    assert browser.run("document.querySelectorAll('#bits rect').length") > 5
+
+
+def test_without_webassembly_there_is_a_sentence(tmp_path_factory, page_of):
+    browser = Browser(tmp_path_factory.mktemp("old"))
+    try:
+        browser.before("delete globalThis.WebAssembly")
+        browser.size(1200, 900)
+        browser.open(page_of("mnist-tfc"))
+        browser.wait("document.querySelector('#notice') && !document.querySelector('#notice').hidden")
+        assert "This browser has no WebAssembly" in text(browser, "#notice")
+        assert browser.run("document.querySelector('#main').hidden")
+        assert browser.run("document.querySelectorAll('#stills svg').length") >= 1
+    finally:
+        browser.close()
+
+
+def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path):
+    network = random_network((3000, 2700, 5), name="large")
+    with pytest.raises(InputError, match=r"network 'large': a page holds up to 8,000,000 synapses, and it has 8,113,500"):
+        write_page(network, tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_own_network_is_compiled_once(random_network, tmp_path, opened, browser):
+    """A network of odd sizes, with scales and offsets, through Yosys and zig."""
+    network = random_network((37, 13, 5), name="toy", affine=True)
+    began = time.monotonic()
+    page = write_page(network, tmp_path / "toy.html", build_dir=tmp_path / "build")
+    first, began = time.monotonic() - began, time.monotonic()
+    write_page(network, tmp_path / "again.html", build_dir=tmp_path / "build")
+    assert time.monotonic() - began < first / 3
+    browser.open(page)
+    browser.wait(READY)
+    bits = inputs_for(network).images[:20]
+    assert np.array_equal(answers(browser, 20)[1], golden.scores(network, bits))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [e["name"] for e in zoo.entries()])
+def test_shipped_engines_are_those_of_the_verilog_now(name, tmp_path):
+    """A change of the Verilog, or of the C++ around it, makes them stale: `make playground` compiles them again."""
+    config = flow_of(zoo.load(name)).config(zoo.load(name))
+    assert shipped_index()["modules"][config.digest]["sources"] == sources_hash(emit(config, build_root()))

@@ -159,7 +159,7 @@ function refresh() {
   showBits();
   showCurve();
   startSteps();
-  step(FIRST_CLOCKS);
+  showFirstClocks();
   remember();
 }
 
@@ -177,7 +177,8 @@ function showControls(rates) {
   $("seed").value = state.seed;
   $("trial").value = state.trial;
   $("image").value = state.drawn ? "" : state.image;
-  $("wrong").textContent = `${wrong.toLocaleString("en")} of ${data.weights.toLocaleString("en")} wrong`;
+  const all = data.layers.reduce((sum, _, k) => sum + layerSize(k)[0] * layerSize(k)[1], 0);
+  $("wrong").textContent = `${wrong.toLocaleString("en")} of ${all.toLocaleString("en")} wrong`;
   const images = state.drawn ? 1000 : state.image + 1, extra = state.extra.size ? ", but for the bits that you turned" : "";
   const options = state.rate ? ` --ber ${state.rate} --seed ${state.seed} --trial ${state.trial}` : "";
   $("command").replaceChildren("The same wrong bits" + extra + ": ", element("code", {}, `oxnor simulate ${data.name} --images ${images}${options}`));

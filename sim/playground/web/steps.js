@@ -2,8 +2,8 @@
 
 const steps = {layer: 0, lane: 0, history: [], timer: 0, running: false, over: false, ready: false};
 const HISTORY = 9;
-// What is shown at first, so that there is something to see.
-const FIRST_CLOCKS = 18;
+// What is shown at first, so that there is something to see: clocks until a read, and after its begin.
+const FIRST_READ = 600, FIRST_CLOCKS = 16;
 
 function stopSteps() {
   clearInterval(steps.timer);
@@ -38,6 +38,11 @@ function step(count = 1) {
   showWeights();
 }
 
+function showFirstClocks() {
+  for (let k = 0; k < FIRST_READ && !steps.over && data.kind !== "spiking" && !steps.history.at(-1)?.busy; k++) tick();
+  step(FIRST_CLOCKS);
+}
+
 function play() {
   if (steps.timer) {
     clearInterval(steps.timer);
@@ -52,9 +57,9 @@ function play() {
 
 const number = (signal) => signal && field(signal.words, 0, 0, Math.min(signal.bits, 32));
 
-// The registers of the chosen lane, after the clock edge.
+// The registers of the chosen lane, after the clock edge; clock 0 takes the image. What the neuron decided is of before.
 function sample() {
-  const k = steps.layer, v = steps.lane, layer = data.layers[k], cycle = engine.code.elapsed();
+  const k = steps.layer, v = steps.lane, layer = data.layers[k], cycle = Math.max(0, engine.code.elapsed() - 1);
   if (data.kind === "spiking") {
     const sensed = engine.signal(`layer${k} tile_d0_a0 macro r`), membrane = engine.signal(`layer${k} neuron${v} v`);
     return {cycle, row: null, weights: sensed, p: membrane && field(membrane.words, 0, 0, membrane.bits, true), t: null, fire: null};
@@ -79,8 +84,10 @@ function readNeuron(k) {
   return Math.floor(now.row / layer.slices) * layer.groups + steps.lane;
 }
 
-function bitsPicture(words, count, on) {
-  const canvas = element("canvas"), side = Math.sqrt(count);
+function bitsPicture(words, count, on, name) {
+  let ones = 0;
+  for (let i = 0; i < count; i++) ones += words[i >>> 5] >>> (i & 31) & 1;
+  const canvas = element("canvas", {role: "img", "aria-label": `${name}: ${ones} of ${count} bits are 1`}), side = Math.sqrt(count);
   const [h, w] = Number.isInteger(side) ? [side, side] : [Math.ceil(count / 32), 32];
   const yes = rgb(on), no = rgb("off"), back = rgb("back");
   paint(canvas, w, h, (x, y) => y * w + x >= count ? back : words[y * w + x >>> 5] >>> (y * w + x & 31) & 1 ? yes : no);
@@ -92,38 +99,40 @@ function part(title, content, note) {
 }
 
 function showSteps() {
-  const now = steps.history.at(-1), before = steps.history.at(-2), earlier = steps.history.at(-3), layer = data.layers[steps.layer];
+  const now = steps.history.at(-1), before = steps.history.at(-2), layer = data.layers[steps.layer];
   $("clock").textContent = `clock ${now ? now.cycle.toLocaleString("en") : 0} of ${state.answer.cycles.toLocaleString("en")}`;
   if (data.kind === "spiking") {
     showMembrane(now);
     return;
   }
   const line = (s) => s && s.busy ? `word line ${s.row}` : "no read", used = Math.min(layer.cols, layer.n_in);
-  const blank = element("canvas");
-  const weights = now?.weights ? bitsPicture(now.weights.words, used, "on") : blank;
-  const inputs = now?.inputs ? bitsPicture(now.inputs.words, used, "purple") : blank.cloneNode();
-  const xnor = now?.weights && now.inputs ? bitsPicture(now.weights.words.map((w, i) => ~(w ^ now.inputs.words[i])), used, "green") : blank.cloneNode();
-  const most = Math.max(1, used), p = now?.p ?? 0, t = now?.t ?? null;
+  const blank = () => element("canvas", {"aria-hidden": "true"});
+  const weights = now?.weights ? bitsPicture(now.weights.words, used, "on", "weights") : blank();
+  const inputs = now?.inputs ? bitsPicture(now.inputs.words, used, "purple", "inputs") : blank();
+  const agree = now?.weights && now.inputs ? now.weights.words.map((w, i) => ~(w ^ now.inputs.words[i])) : null;
+  const xnor = agree ? bitsPicture(agree, used, "green", "XNOR") : blank();
+  // The neuron decides at the clock edge after its popcount: both of one word line.
+  const most = Math.max(1, used), p = before?.p ?? 0, t = before?.t ?? null, scores = layer.kind === "scores";
   const gauge = element("div", {class: "gauge"}, element("i", {style: `width:${100 * p / most}%`}));
   if (t !== null) gauge.append(element("u", {style: `left:${100 * Math.min(1, t / most)}%`}));
-  const count = element("div", {}, element("span", {class: "value"}, now ? `p = ${p}` : "p"), gauge, t !== null ? `T = ${t}` : "a score: no threshold");
-  const fires = t !== null && now?.fire;
-  const lamp = element("div", {class: `lamp${fires ? " on" : ""}`}, t === null ? "Σ" : fires ? "1" : "0");
+  const count = element("div", {}, element("span", {class: "value"}, before ? `p = ${p}` : "p"), gauge, t !== null ? `T = ${t}` : scores ? "a score: no threshold" : "T");
+  const fires = t !== null && now.fire;
+  const lamp = element("div", {class: `lamp${fires ? " on" : ""}`}, scores ? "Σ" : t === null ? "" : fires ? "1" : "0");
   const selected = element("div", {}, element("span", {class: "value"}, now?.busy ? now.row : "–"));
   selected.append(weights);
   $("read").replaceChildren(
     part("Word line and its weights", selected, `selected now: ${line(now)}; below, the row that was sensed: ${line(before)}`),
     part("Inputs on the columns", inputs, `the ${used} bits at the sense amplifiers`),
     part("XNOR in the amplifiers", xnor, "green where weight and input agree"),
-    part("Popcount and threshold", count, `of ${line(earlier)}: how many agree, and how many must`),
-    part("Neuron", lamp, t === null ? "the largest score wins" : p >= t ? "p ≥ T: it answers 1" : "p < T: it answers 0"),
+    part("Popcount and threshold", count, `of ${line(steps.history.at(-4))}: how many agree, and how many must`),
+    part("Neuron", lamp, scores ? "the largest score wins" : t === null ? "" : fires ? "p ≥ T: it answers 1" : "p < T: it answers 0"),
   );
   showWave();
 }
 
 function showMembrane(now) {
   const used = data.layers[steps.layer].columns;
-  const cells = now?.weights ? bitsPicture(now.weights.words, Math.min(used, now.weights.bits), "on") : element("canvas");
+  const cells = now?.weights ? bitsPicture(now.weights.words, Math.min(used, now.weights.bits), "on", "cells") : element("canvas", {"aria-hidden": "true"});
   $("read").replaceChildren(
     part("Word line of the spike", cells, "cells of the input that spiked last"),
     part(`Neuron ${steps.lane}`, element("span", {class: "value"}, now ? String(now.p ?? 0) : "–"), "its membrane: weights of spikes added up since it fired"),
@@ -136,9 +145,9 @@ function showWave() {
     ["word line", (s) => s.busy ? s.row : ""], ["popcount p", (s) => s.p], ["threshold T", (s) => s.t ?? ""], ["neuron", (s) => s.t === null ? "" : s.fire],
   ];
   const head = element("tr", {}, element("th", {scope: "row"}, "clock"), ...steps.history.map((s, i) => element("td", {class: i === steps.history.length - 1 ? "now" : ""}, String(s.cycle))));
-  const marked = {"word line": 3, "popcount p": 1, "threshold T": 1, neuron: 1};
+  const marked = {"word line": 4, "popcount p": 2, "threshold T": 2, neuron: 1};
   $("wave").replaceChildren(head, ...rows.map(([name, value]) => element("tr", {}, element("th", {scope: "row"}, name), ...steps.history.map((s, i) => {
-    const same = i === steps.history.length - marked[name] && steps.history.length > 2;
+    const same = i === steps.history.length - marked[name] && steps.history.length > 3;
     return element("td", {class: `${same ? "same" : ""}${i === steps.history.length - 1 ? " now" : ""}`}, String(value(s) ?? ""));
   }))));
 }

@@ -153,7 +153,7 @@ function selectLayer(k, focus = false) {
 let scale = [1, 1];
 function showWeights() {
   const canvas = $("weights"), [columns, rows] = layerSize(state.layer), layer = state.layer;
-  const width = Math.max(320, Math.round(canvas.parentElement.clientWidth * Math.min(devicePixelRatio, 2)));
+  const sharp = Math.min(devicePixelRatio, 2), width = Math.round(Math.min(canvas.parentElement.clientWidth, 40 * columns) * sharp);
   // Cells are whole where there is room, and narrow layers do not become tall.
   const across = width / columns, down = Math.max(Math.min(across, 26 * Math.min(devicePixelRatio, 2)), Math.min(6, 300 / rows), 440 / rows > 1 ? 1 : 440 / rows);
   const height = Math.round(down * rows), on = rgb("on"), off = rgb("off");
@@ -161,6 +161,7 @@ function showWeights() {
   paint(cells, columns, rows, (x, y) => engine.weight(layer, y * columns + x) ? on : off);
   canvas.width = width;
   canvas.height = height;
+  canvas.style.width = `${width / sharp}px`;
   scale = [across, down];
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = across < 1 || down < 1;
@@ -311,24 +312,25 @@ function showBits() {
 // Spikes until the decision: each layer's as dots, a row a neuron.
 function showRaster() {
   $("bits-title").textContent = "Spikes until the decision";
+  const mark = (name, text) => [element("i", {style: `background:var(--${name})`}), ` ${text} `];
+  $("bits-legend").replaceChildren(...mark("blue", "spike"), ...mark("orange", "negative spike"), ...mark("green", "spike of the winner"));
   const width = 860, shown = [], last = Math.max(1, state.answer.tick);
   data.layers.forEach((layer, k) => {
     const output = k === data.layers.length - 1, n = layer.n_out, row = n <= 16 ? 15 : 1.6, height = Math.ceil(n * row) + 22, dots = [];
-    const ticks = 2 * n + (output ? 0 : 0);
     let count = 0;
     for (const entry of state.answer.log) {
       if (entry.unit !== (output ? "m_spike" : `layer${k}`)) continue;
-      const tick = output ? entry.words[0] : field(entry.words, 0, ticks, 16), base = output ? 64 : 0;
+      const tick = output ? entry.words[0] : field(entry.words, 0, 2 * n, 16), base = output ? 64 : 0;
       for (let j = 0; j < n; j++) {
         if (!(entry.words[base + j >>> 5] >>> (base + j & 31) & 1)) continue;
         const negative = entry.words[base + n + j >>> 5] >>> (base + n + j & 31) & 1;
         count++;
-        dots.push(`<rect x="${(34 + (width - 44) * tick / last).toFixed(1)}" y="${(j * row + 1).toFixed(1)}" width="${output ? 3 : 2}" height="${Math.max(1.4, row - 3)}" fill="var(--${negative ? "orange" : output && j === state.answer.class ? "green" : "blue"})"/>`);
+        dots.push(`<rect x="${(34 + (width - 44) * tick / last).toFixed(1)}" y="${(j * row + 1).toFixed(1)}" width="3" height="${Math.max(2.2, row - 3)}" fill="var(--${negative ? "orange" : output && j === state.answer.class ? "green" : "blue"})"/>`);
       }
     }
     const names = n <= 16 ? Array.from({length: n}, (_, j) => `<text x="24" y="${j * row + 11}" text-anchor="end" font-size="11" fill="var(--muted)">${className(j)}</text>`) : [];
     const axis = `<line x1="34" x2="${width - 10}" y1="${height - 18}" y2="${height - 18}" stroke="var(--line)"/><text x="34" y="${height - 4}" font-size="11" fill="var(--muted)">tick 0</text><text x="${width - 10}" y="${height - 4}" text-anchor="end" font-size="11" fill="var(--muted)">decision, tick ${last}</text>`;
-    const caption = `${output ? "output" : "hidden"} layer ${k}: ${count} spikes of ${n} neurons${output && state.answer.scores ? "; the margin decides" : ""}`;
+    const caption = `${output ? "output" : "hidden"} layer ${k}: ${count} spikes of ${n} neurons${output ? "; the first with a sure margin wins" : ""}`;
     shown.push(`<figure style="width:100%"><svg viewBox="0 0 ${width} ${height}" style="width:100%" role="img" aria-label="${caption}">${axis}${names.join("")}${dots.join("")}</svg><figcaption>${caption}</figcaption></figure>`);
   });
   $("bits").innerHTML = shown.join("");
