@@ -11,7 +11,12 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
+from oxnor.models import zoo
+from oxnor.sim.playground.playground import playground
+
 ROOT = Path(__file__).parents[2]
+#: Networks whose engines run in a page of the site.
+PLAYGROUNDS = ("mnist-tfc", "mnist-cnn-small", "mnist-spirit")
 PACKAGES = ("oxnor", "oxnor.models", "oxnor.hw", "oxnor.sim", "oxnor.fpga")
 
 #: Scripts, styles, fonts and pictures that a page would fetch from elsewhere.
@@ -54,6 +59,7 @@ def on_files(files: Files, config) -> Files:
     """Add the pages that are made from other sources."""
     pages = {"index.md": readme_markdown()} | {n: (ROOT / n).read_text() for n in ("LICENSE", "CITATION.cff")}
     pages |= {"site.css": (Path(__file__).parent / "site.css").read_text()}
+    pages |= {f"playground-{name}.html": playground(zoo.load(name)) for name in PLAYGROUNDS}
     pages |= {f"notebooks/{p.stem}.md": notebook_markdown(p) for p in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))}
     pages |= {f"api/{package.rpartition('.')[2]}.md": api_markdown(package) for package in PACKAGES}
     for name, content in pages.items():

@@ -19,6 +19,8 @@ from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.golden.registry import type_of
 from oxnor.models.networks.binarized import Network
 from oxnor.sim.drawing.waveform import Waveform, one_read, read_vcd
+from oxnor.sim.playground import playground
+from oxnor.sim.playground.store import is_shipped
 from oxnor.sim.sweeps.quick import Progress, golden_curve
 from oxnor.sim.verify.inputs import DIGIT_SIZE, IMAGES_MAX, inputs_for
 from oxnor.sim.verify.options import RunOptions
@@ -117,7 +119,9 @@ def run_demo(
 
 
 def write_page(demo: Demo, directory: str | Path) -> Path:
-    """Write ``index.html`` into `directory` and return its path."""
-    path = Path(directory) / "index.html"
-    write_text(path, build_page(demo))
+    """Write ``index.html`` into `directory` and return its path; beside it the page in which a shipped engine runs."""
+    path, live = Path(directory) / "index.html", ""
+    if is_shipped(demo.config):
+        live = playground.write_page(demo.network, path.with_name("playground.html"), demo.config).name
+    write_text(path, build_page(demo, live))
     return path

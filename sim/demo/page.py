@@ -93,19 +93,20 @@ def _convolutions(drawn: dict[str, Picture]) -> list[str]:
     ]
 
 
-def _cards(demo: Demo, run: SimulationResult, chosen: np.ndarray, note: str = "") -> str:
+def _cards(demo: Demo, run: SimulationResult, chosen: np.ndarray, live: str) -> str:
     assert demo.inputs.labels is not None
     assert run.scores is not None
     cards = []
     for k in chosen[:_CARDS]:
         side = int(np.sqrt(demo.inputs.images.shape[1]))
         png = image_png(demo.inputs.images[k].reshape(side, side))
-        text = f"image {k}{note}"
-        cards.append(digit_card(png, run.scores[k], int(run.classes[k]), int(demo.inputs.labels[k]), text))
+        link = f"{live}#image={k}&rate={run.ber:g}&seed={run.seed}&trial={run.trial}" if live else ""
+        chosen_class, right = int(run.classes[k]), int(demo.inputs.labels[k])
+        cards.append(digit_card(png, run.scores[k], chosen_class, right, f"image {k}", link))
     return f'<div class="digits">{"".join(cards)}</div>' if cards else '<p class="muted">There are none.</p>'
 
 
-def _digits(demo: Demo) -> str:
+def _digits(demo: Demo, live: str) -> str:
     labels = demo.inputs.labels
     assert labels is not None
     clean, worst = demo.runs[0], demo.runs[-1]
@@ -118,15 +119,16 @@ def _digits(demo: Demo) -> str:
     rate = f"{worst.ber:g}"
     parts = [
         "<h2>Digits and their classes</h2>",
-        "<p>Beside each digit, the scores of the RTL. Filled bar: the class it chose; line: the right one.</p>",
+        "<p>Beside each digit, the scores of the RTL. Filled bar: the class it chose; line: the right one.",
+        "A link opens it in the engine, with the same wrong weights.</p>" if live else "</p>",
         "<h3>Right, without errors</h3>",
-        _cards(demo, clean, right[first]),
+        _cards(demo, clean, right[first], live),
         "<h3>Wrong, without errors: the network's own mistakes</h3>",
-        _cards(demo, clean, np.flatnonzero(clean.classes != labels)),
+        _cards(demo, clean, np.flatnonzero(clean.classes != labels), live),
         f"<h3>Still right with a bit error rate of {rate} ({worst.bit_errors:,} wrong weights)</h3>",
-        _cards(demo, worst, kept[still][-_CARDS:]),
+        _cards(demo, worst, kept[still][-_CARDS:], live),
         f"<h3>Lost to that bit error rate: right before, wrong now ({len(lost):,} of {len(labels):,})</h3>",
-        _cards(demo, worst, lost),
+        _cards(demo, worst, lost, live),
     ]
     return "\n".join(parts)
 
@@ -161,8 +163,8 @@ def _commands(demo: Demo) -> str:
     return f"<pre><code>{escape(chr(10).join(lines))}</code></pre>"
 
 
-def build_page(demo: Demo) -> str:
-    """Return the whole page."""
+def build_page(demo: Demo, live: str = "") -> str:
+    """Return the whole page; `live` is the file, beside it, in which the engine runs."""
     clean, drawn = demo.runs[0], pictures(demo)
     n = len(demo.inputs.images)
     bad = sum(run.mismatches for run in demo.runs)
@@ -184,6 +186,7 @@ def build_page(demo: Demo) -> str:
         f"<h1>{escape(demo.network.name)} through RTL</h1>",
         f'<p class="muted">{escape(intro)}</p>',
         f"<p>{verdict}</p>",
+        f'<p><a href="{live}">Run this engine in your browser</a>: draw a digit, break the memory.</p>' if live else "",
         tiles(
             {
                 "accuracy of the RTL, no errors": percent(clean.accuracy),
@@ -211,7 +214,7 @@ def build_page(demo: Demo) -> str:
         *_convolutions(drawn),
         "<h2>One read</h2>",
         figure(drawn["waveform"], _read_sentence(demo)),
-        _digits(demo),
+        _digits(demo, live),
         "<h2>The network's card</h2>",
         table((), facts(demo.network.info), plain=True) if demo.network.info else "<p>It has none.</p>",
         "<h2>Repeat this</h2>",

@@ -109,12 +109,13 @@ def score_bars(scores: NDArray[np.int64], chosen: int, right: int) -> str:
     return bars.sized(100, 101).svg()
 
 
-def digit_card(png: bytes, scores: NDArray[np.int64], chosen: int, right: int, note: str = "") -> str:
-    """Return an image with the scores that the engine gave it, and whether its class is right."""
+def digit_card(png: bytes, scores: NDArray[np.int64], chosen: int, right: int, note: str = "", link: str = "") -> str:
+    """Return an image with the scores that the engine gave it, and whether its class is right; `link` is its note's."""
     data = base64.b64encode(png).decode()
     mark = '<span class="good">✓</span>' if chosen == right else '<span class="bad">✗</span>'
     verdict = f"{chosen} {mark}" if chosen == right else f"{chosen} {mark} is {right}"
-    extra = f'<br><span class="muted">{escape(note)}</span>' if note else ""
+    text = f'<a href="{escape(link)}">{escape(note)}</a>' if link else f'<span class="muted">{escape(note)}</span>'
+    extra = f"<br>{text}" if note else ""
     return (
         f'<figure class="digit"><div class="pair"><img alt="digit {right}" src="data:image/png;base64,{data}">'
         f"{score_bars(scores, chosen, right)}</div>{verdict}{extra}</figure>"

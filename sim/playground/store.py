@@ -70,6 +70,11 @@ def shipped_index() -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"modules": {}, "sweeps": {}}
 
 
+def is_shipped(config: Any) -> bool:
+    """Return whether the module of an engine is in the package."""
+    return config.digest in shipped_index()["modules"]
+
+
 def engine_module(config: Any, build_dir: Path | None = None, progress: Progress | None = None) -> Module:
     """Return the module of an engine: shipped, or from the cache, or compiled now.
 

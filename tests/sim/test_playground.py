@@ -1,7 +1,9 @@
 """The page in which an engine runs, in a real browser: what it answers, and what a reader does there."""
 
 import json
+import re
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +21,7 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.golden.registry import type_of
 from oxnor.models.technology.supply import shipped_curve
+from oxnor.sim.demo import page as demo_page
 from oxnor.sim.playground.playground import write_page
 from oxnor.sim.playground.store import emit, shipped_index, sources_hash
 from oxnor.sim.verify.flows import flow_of
@@ -300,11 +303,11 @@ def test_own_network_is_compiled_once(random_network, tmp_path, opened, browser)
     """A network of odd sizes, with scales and offsets, through Yosys and zig."""
     network = random_network((37, 13, 5), name="toy", affine=True)
     began = time.monotonic()
-    page = write_page(network, tmp_path / "toy.html", build_dir=tmp_path / "build")
+    written = write_page(network, tmp_path / "toy.html", build_dir=tmp_path / "build")
     first, began = time.monotonic() - began, time.monotonic()
     write_page(network, tmp_path / "again.html", build_dir=tmp_path / "build")
     assert time.monotonic() - began < first / 3
-    browser.open(page)
+    browser.open(written)
     browser.wait(READY)
     bits = inputs_for(network).images[:20]
     assert np.array_equal(answers(browser, 20)[1], golden.scores(network, bits))
@@ -316,3 +319,22 @@ def test_shipped_engines_are_those_of_the_verilog_now(name, tmp_path):
     """A change of the Verilog, or of the C++ around it, makes them stale: `make playground` compiles them again."""
     config = flow_of(zoo.load(name)).config(zoo.load(name))
     assert shipped_index()["modules"][config.digest]["sources"] == sources_hash(emit(config, build_root()))
+
+
+def test_the_demonstration_links_each_image_to_the_engine(opened):
+    """The page of the engine opens at the image with the wrong weights of its run, and answers as the run did."""
+    network = zoo.load("mnist-tfc")
+    inputs = inputs_for(network)
+    inputs = replace(inputs, images=inputs.images[:200], labels=inputs.labels[:200])
+    bits, config = type_of(network).inputs(network, inputs.images), flow_of(network).config(network)
+    runs = []
+    for ber in (0.0, 0.05):
+        scores = golden.scores(FaultMap.draw(network, ber=ber).apply(network) if ber else network, bits)
+        runs.append(SimpleNamespace(ber=ber, seed=0, trial=0, scores=scores, classes=scores.argmax(axis=1), bit_errors=0))
+    text = demo_page._digits(SimpleNamespace(runs=runs, inputs=inputs, network=network, config=config), "playground.html")
+    links = re.findall(r'href="playground.html(#[^"]*)"', text)
+    assert len(links) > 12
+    image, rate = re.fullmatch("#image=([0-9]+)&amp;rate=([0-9.]+)&amp;seed=0&amp;trial=0", links[-1]).groups()
+    assert rate == "0.05"
+    browser = opened(fragment=links[-1].replace("&amp;", "&"))
+    assert browser.run("playground.state.answer.scores") == runs[1].scores[int(image)].tolist()
