@@ -109,10 +109,9 @@ def _images(network: Any, inputs: Inputs, pixels: int) -> tuple[dict[str, Any], 
     """Return as many images as a page has room for, as the network takes them, with labels and golden classes."""
     spiking = isinstance(network, SpikingNetwork)
     values = network.inputs(inputs.images) if spiking else inputs.images.reshape(len(inputs.images), -1)
-    rule = None if spiking else network.input_rule
-    as_bits = not spiking and (rule.signs or (rule.kind == "threshold" or values.dtype == bool))
+    as_bits = not spiking and (network.input_rule.kind in ("threshold", "bipolar") or values.dtype == bool)
     if as_bits:
-        values = rule.apply(values, network.n_in)
+        values = network.input_rule.apply(values, network.n_in)
     stored = np.packbits(values, axis=1, bitorder="little") if as_bits else values
     count, size = len(stored), len(zlib.compress(stored[:500].tobytes(), 9)) / min(len(stored), 500)
     count = max(1, min(count, int(IMAGE_BYTES / size)))

@@ -160,7 +160,7 @@ def test_page_names_no_machine_and_no_index(page):
 
 
 def test_every_picture_is_shown():
-    shown = {Path(p).name for page in PAGES for p in re.findall(r"\]\(([^)]*\.svg)\)", page.read_text())}
+    shown = {Path(p).name for page in PAGES for p in re.findall(r"\]\(([^)]*\.(?:svg|png))\)", page.read_text())}
     assert {p.name for p in (ROOT / "docs/pictures").iterdir()} == shown
 
 
