@@ -48,11 +48,11 @@ def _units(report: EnergyReport) -> list[dict[str, Any]]:
 def _rram(report: EnergyReport) -> list[dict[str, Any]]:
     found = []
     for k, (layer, column) in enumerate(zip(report.layers, report.columns, strict=True)):
-        bits = layer.row_reads * layer.cols
+        bits = layer.row_reads * layer.pairs
         found.append({
             "name": f"layer{k}.{column.name}", "class": "rram_macro", "engine": ["rram"], "macros": layer.macros,
-            "rows": layer.rows, "cols": layer.cols, "supply_v": column.supply_v,
-            "area_um2": layer.macros * layer.rows * layer.cols * column.area.low, "area_source": column.area.source,
+            "rows": layer.rows, "cols": layer.pairs, "supply_v": column.supply_v,
+            "area_um2": layer.macros * layer.rows * layer.pairs * column.area.low, "area_source": column.area.source,
             "area_tag": column.area.tag, "leakage_w": 0.0, "read_ns": column.cycle_ns,
             "actions": [
                 _action("sense a bit", bits, column.read.range(1e-3), column.read.tag, column.read.source),

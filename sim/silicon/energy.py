@@ -258,7 +258,7 @@ def _shifters(
     shift = technology.estimates.shift
     if shift is None or rram.supply_v == library.voltage:
         return ()
-    bits = sum(layer.row_reads * layer.cols for layer in layers)
+    bits = sum(layer.row_reads * layer.pairs for layer in layers)
     what = f"level shifters between {library.voltage:g} and {rram.supply_v:g} V"
     return (Excluded(what, shift.range(bits * 1e-3), shift.tag, shift.source),)
 
