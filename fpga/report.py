@@ -25,7 +25,7 @@ LATER = ("line_images_per_s", "memories")
 
 def bound_cycles(config: EngineConfig, chip: Chip) -> float:
     """Return the fewest cycles to an image if every block RAM of the chip read synapses in every cycle."""
-    reads = sum(y.n_in * y.n_out * y.planes * y.vectors for y in config.layers)  # of single synapses
+    reads = sum(y.n_in * y.n_out * y.turns * y.vectors for y in config.layers)  # of single synapses
     return reads / (chip.block_rams * chip.block_ram_bits)
 
 

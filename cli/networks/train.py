@@ -51,7 +51,7 @@ def _scores(step: Step) -> str:
 #: Defaults of a network that is not shipped, for the help: those of TrainParams, whose module takes long to load.
 DEFAULTS: dict[str, Any] = {
     "epochs": 100, "seed": 1, "lr": 0.01, "batch": 256, "views": 16, "teacher_epochs": 6, "patience": 0, "ber": 0,
-    "margin": 0, "input_threshold": 128, "input_bits": 0, "input_planes": 0,
+    "margin": 0, "input_threshold": 128, "input_bits": 0, "input_planes": 0, "presentations": 0,
 }  # fmt: skip
 
 
@@ -104,6 +104,10 @@ class Training:
     input_planes: Annotated[
         int | None,
         _option("input_planes", "Take the N highest bits of a value as bit planes: 8 for all; 0: bits by thresholds."),
+    ] = None
+    presentations: Annotated[
+        int | None,
+        _option("presentations", "Read each value as N random bits in a first layer that is dense; 0: not."),
     ] = None
     weights: Annotated[
         str | None,

@@ -22,7 +22,7 @@ class LayerCounts:
     reads : int
         Rows that each macro senses.
     xnors : int
-        Synapses that are read: those of the network, once for each vector and bit plane.
+        Synapses that are read: those of the network, once for each vector and bit plane or presentation.
     bits : int
         Weights that the layer stores.
     """
@@ -53,5 +53,5 @@ def _of_layer(layer: LayerConfig) -> LayerCounts:
     synapses = layer.n_in * layer.n_out
     return LayerCounts(
         layer.macros, layer.rows, layer.cols, layer.pairs, layer.reads * layer.vectors,
-        synapses * layer.vectors * layer.planes, synapses,
+        synapses * layer.vectors * layer.turns, synapses,
     )  # fmt: skip

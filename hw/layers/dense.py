@@ -7,7 +7,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from oxnor.hw.blocks.unit import Unit, place
-from oxnor.hw.neurons.binarized import Neuron
+from oxnor.hw.neurons.binarized import Neuron, SummingNeuron
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
 from oxnor.hw.params.streams import VectorStream
@@ -88,7 +88,10 @@ class Dense(Unit):
         ]
         fires = []
         for v in range(c.neurons):
-            neuron = Neuron(c.n_in, c.slices, c.planes, c.levels, c.has_zeros)
+            if c.presentations:
+                neuron = SummingNeuron(c.n_in, c.slices, c.presentations, c.levels)
+            else:
+                neuron = Neuron(c.n_in, c.slices, c.planes, c.levels, c.has_zeros)
             place(m, platform, f"neuron{v}", neuron)
             own = array.coefficients.word_select(v, array.coefficient_width)
             m.d.comb += [
@@ -100,7 +103,7 @@ class Dense(Unit):
             ]
             if c.has_zeros:
                 m.d.comb += neuron.zeros.eq(array.zeros)
-            if c.planes > 1:
+            if c.doubles:
                 m.d.comb += neuron.double.eq(array.double)
             fires.append(self._output(neuron.fire, own[-1]))
         if not self.stream_out.from_register:

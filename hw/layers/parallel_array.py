@@ -8,6 +8,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
+from oxnor.hw.blocks.presenter import Presenter
 from oxnor.hw.blocks.unit import Unit, place, sum_tree
 from oxnor.hw.macros.coefficients import CoefficientRam, CoefficientRom
 from oxnor.hw.macros.fault_injector import IMAGE_BITS, STATE, ErrorKey, ErrorMask
@@ -91,7 +92,7 @@ class SynapseArray(Unit):
             members["coefficients"] = Out(config.neurons * coefficient_width)
         if config.has_zeros:
             members["zeros"] = Out(bits_for(config.n_in))
-        flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass", *(["double"] * (config.planes > 1)))
+        flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass", *(["double"] * config.doubles))
         super().__init__(members | {k: Out(1) for k in flags} | options.members)
 
     @property
@@ -106,11 +107,12 @@ class SynapseArray(Unit):
         width = c.across * c.cols // c.weight_bits  # elements on the columns
         each = c.weight_bits // c.pair_synapses  # pairs that see an element
         part = c.planes * c.slices * width  # what the neurons of a group of channels see
+        step = width * (c.planes if c.presentations else 1)  # what is read of it at once
         x = Signal(c.channel_groups * part, reset_less=True)
         busy = Signal()
         row = Signal(range(c.rows))
         slice_ = Signal(range(c.slices))
-        plane = Signal(range(c.planes))
+        plane = Signal(range(c.turns))
         pass_ = Signal(range(c.passes))
         at_end = Signal(init=c.reads == 1)  # row is the last one; a register, as all of the engine waits for it
         reading = self._reading(m, self.en & busy)
@@ -138,25 +140,25 @@ class SynapseArray(Unit):
             with m.Else():
                 m.d.sync += row.eq(row + 1)
                 if not memory:
-                    self._rotate(m, x, (part, width), turn, (slice_ == c.slices - 1) & (plane == c.planes - 1))
+                    self._rotate(m, x, (part, step), turn, (slice_ == c.slices - 1) & (plane == c.turns - 1))
                 with m.If(slice_ != c.slices - 1):
                     m.d.sync += slice_.eq(slice_ + 1)
-                with m.Elif(plane != c.planes - 1):
+                with m.Elif(plane != c.turns - 1):
                     m.d.sync += [slice_.eq(0), plane.eq(plane + 1), row.eq(row - (c.slices - 1))]
                 with m.Else():
                     m.d.sync += [slice_.eq(0), plane.eq(0), pass_.eq(pass_ + 1)]
-                before_end = (row == c.word_lines - 2) & (plane == c.planes - 1)
-                if c.planes > 1 and c.slices == 1:
-                    before_end = (row == c.word_lines - 1) & (plane == c.planes - 2)
+                before_end = (row == c.word_lines - 2) & (plane == c.turns - 1)
+                if c.turns > 1 and c.slices == 1:
+                    before_end = (row == c.word_lines - 1) & (plane == c.turns - 2)
                 m.d.sync += at_end.eq(before_end)
         flags = {
             "valid": reading.last(busy),
             "first_slice": (slice_ == 0) & (plane == 0),
-            "last_slice": (slice_ == c.slices - 1) & (plane == c.planes - 1),
+            "last_slice": (slice_ == c.slices - 1) & (plane == c.turns - 1),
             "first_pass": pass_ == 0,
             "last_pass": pass_ == c.passes - 1,
             "short": slice_ == c.slices - 1,  # of a plane: the columns that hold no synapse are masked
-        } | ({"double": (slice_ == 0) & (plane != 0)} if c.planes > 1 else {})
+        } | ({"double": (slice_ == 0) & (plane != 0)} if c.doubles else {})
         delayed = {name: self._delay(m, name, value, c.count_latency) for name, value in flags.items()}
         short = delayed.pop("short")
         for name, stages in delayed.items():
@@ -170,6 +172,9 @@ class SynapseArray(Unit):
         on_columns = [memory.q] if memory else [
             self._spread(m, x[k * part : k * part + width]) for k in range(c.parts_at_once)
         ]
+        if c.presentations:
+            bits = self._presented(m, platform, x[:step], (slice_, plane), steps, at_end | ~busy)
+            on_columns = [self._spread(m, bits)]
         if each > 1:
             on_columns = [Cat(element.replicate(each) for element in vector) for vector in on_columns]
         sense = self._spread(m, reading.first(busy)) if reading.is_long else delayed["valid"][c.is_spread]
@@ -212,9 +217,27 @@ class SynapseArray(Unit):
         """Return the vector that comes plane after plane, each in `width` bits; the last one is read first."""
         planes = self.config.planes
         elements = self.config.elements
+        if self.config.presentations:
+            return Cat(self.i.payload, C(0, width * planes - len(self.i.payload)))
         parts = [self.i.payload.word_select(k, elements * planes) for k in range(self.config.channel_groups)]
         filler = C(0, width - elements)
         return Cat(Cat(part[k::planes], filler) for part in parts for k in reversed(range(planes)))
+
+    def _presented(
+        self, m: Module, platform: object, values: Value, at: tuple[Signal, Signal], steps: Value, begins: Value
+    ) -> Value:
+        """Return the random bits of the elements on the columns, of the slice and the presentation `at`."""
+        c = self.config
+        slice_, turn = at
+        presenter = Presenter(len(values) // c.planes, c.slices)
+        place(m, platform, "presenter", presenter)
+        m.d.comb += [
+            presenter.advance.eq(steps & ((slice_ == c.slices - 1) | begins)),
+            presenter.restart.eq(begins | (turn == c.turns - 1)),
+            presenter.slice.eq(slice_),
+            presenter.values.eq(values),
+        ]
+        return presenter.bits
 
     def _rotate(self, m: Module, x: Signal, sizes: tuple[int, int], turn: Signal, is_last: Value) -> None:
         """Bring the next slice to the columns; after the last one of a pass the first, or the groups that are next."""

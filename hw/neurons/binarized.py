@@ -97,3 +97,54 @@ class Neuron(Unit):
         width = len(self.threshold) // self.levels
         m.d.comb += [self.fire[k].eq(self.total >= self.threshold.word_select(k, width)) for k in range(self.levels)]
         return m
+
+
+class SummingNeuron(Unit):
+    """Integrate-and-fire neuron that adds up the popcounts of all presentations of an input vector, compares the total
+    with its threshold, and starts again from zero.
+
+    Parameters
+    ----------
+    n_in : int
+        Number of synapses.
+    slices : int
+        Number of partial counts to a presentation.
+    presentations : int
+        How often a vector is read.
+    levels : int
+        Thresholds.
+
+    Members
+    -------
+    en, first, partial, threshold, total, fire
+        As of :class:`Neuron`; the largest total is n_in * presentations.
+    """
+
+    def __init__(self, n_in: int, slices: int, presentations: int, levels: int = 1):
+        self.n_in, self.slices, self.presentations, self.levels = n_in, slices, presentations, levels
+        self.has_clock = slices * presentations > 1
+        most = n_in * presentations
+        super().__init__(
+            {
+                "en": In(1), "first": In(1), "partial": In(bits_for(n_in)),
+                "threshold": In(levels * bits_for(most + 1)), "total": Out(bits_for(most)), "fire": Out(levels),
+            }
+        )  # fmt: skip
+
+    @property
+    def module_name(self) -> str:  # noqa: D102
+        levels = f"_l{self.levels}" if self.levels > 1 else ""
+        return f"oxnor_summing_neuron_{self.n_in}_{self.presentations}{'_s' if self.slices > 1 else ''}{levels}"
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        total: ValueLike = self.partial
+        if self.has_clock:
+            integrated = Signal(len(self.total), reset_less=True)
+            total = self.partial + Mux(self.first, 0, integrated)
+            with m.If(self.en):
+                m.d.sync += integrated.eq(self.total)
+        width = len(self.threshold) // self.levels
+        m.d.comb += self.total.eq(total)
+        m.d.comb += [self.fire[k].eq(self.total >= self.threshold.word_select(k, width)) for k in range(self.levels)]
+        return m

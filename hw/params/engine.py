@@ -104,6 +104,8 @@ class EngineConfig:
         for k, (before, layer) in enumerate(zip(self.layers, self.layers[1:], strict=False), 1):
             if layer.window and not before.window:
                 raise InputError(f"layer {k}: there is no hardware for a convolution after a dense layer")
+        if self.fault_injector and any(y.presentations for y in self.layers):
+            raise InputError("must not be asked of a layer that reads random bits", parameter="fault_injector")
         if self.fault_injector and any(self.converters):
             raise InputError("must not be asked of layers with converters", parameter="fault_injector")
         if self.fault_injector and serial:
@@ -246,6 +248,8 @@ class EngineConfig:
                     del layer[option]
             if not layer["converter_bits"]:
                 del layer["converter_bits"]
+            if not layer["presentations"]:
+                del layer["presentations"]
             if layer["pair_states"] == 2:
                 del layer["pair_states"]
             for count in ("planes", "levels", "sense_latency", "weight_bits"):

@@ -30,7 +30,7 @@ class _Load:
 
     @property
     def vectors(self) -> int:
-        return self.layer.vectors // self.layer.planes
+        return self.layer.vectors // self.layer.turns
 
     @property
     def cycles(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.count_converter import CountConverter
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Pool, Window
@@ -91,6 +92,8 @@ class LayerConfig:
         Bits of the converter of each macro's count; 0: there is none.
     pair_states : int
         States of a pair: 2, a synapse, or 3, two synapses of one weight.
+    presentations : int
+        Above 0: each element of 8 bits is read so often as a random bit, in place of its planes.
 
     Raises
     ------
@@ -122,6 +125,7 @@ class LayerConfig:
     weight_bits: int = 1
     converter_bits: int = 0
     pair_states: int = 2
+    presentations: int = 0
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -240,9 +244,19 @@ class LayerConfig:
         return self.slices * self.passes
 
     @property
+    def turns(self) -> int:
+        """How often each word line is read for a vector: once for each bit plane, or presentation."""
+        return self.presentations or self.planes
+
+    @property
+    def doubles(self) -> bool:
+        """Whether what was counted counts twice from one reading of a vector to the next."""
+        return self.planes > 1 and not self.presentations
+
+    @property
     def reads(self) -> int:
-        """Reads to a vector: each word line once for each bit plane."""
-        return self.word_lines * self.planes
+        """Reads to a vector."""
+        return self.word_lines * self.turns
 
     @property
     def vectors(self) -> int:
@@ -279,7 +293,8 @@ class LayerConfig:
     @property
     def most(self) -> int:
         """Largest count of a neuron."""
-        return self.n_in * ((1 << self.planes) - 1) * (2 if self.has_zeros else 1)
+        top = self.presentations or (1 << self.planes) - 1
+        return self.n_in * top * (2 if self.has_zeros else 1)
 
     @property
     def neuron_bits(self) -> int:
@@ -426,4 +441,5 @@ class LayerConfig:
             weight_bits=layer.weight_bits,
             converter_bits=options.converter_bits,
             pair_states=pair_states(layer, options),
+            presentations=layer.presentations if isinstance(layer, DenseLayer) else 0,
         )

@@ -112,7 +112,7 @@ def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArr
 
 
 #: What a layer and its structure have in common beside sizes, and what it is where a layer has none.
-_STRUCTURE = {"planes": 1, "levels": 1, "weight_bits": 1, "window": None, "pool": None}
+_STRUCTURE = {"planes": 1, "levels": 1, "weight_bits": 1, "presentations": 0, "window": None, "pool": None}
 
 
 def check_shape(network: Network, config: EngineConfig) -> None:

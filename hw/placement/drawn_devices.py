@@ -166,7 +166,7 @@ class LayerDevices:
             np.ascontiguousarray(split),
             used,
             self.turning.reshape(-1, c.pairs),
-            c.planes,
+            c.turns,
             totals(self.pairs).reshape(flat) if self.is_ternary else None,
         )
         lanes = counts.reshape(c.groups, c.across, len(x), c.passes).sum(axis=1)

@@ -23,4 +23,6 @@ def export_network(network: Any, path: Path) -> dict[str, Any]:
     own, other = (".onnx", ".nir") if isinstance(network, Network) else (".nir", ".onnx")
     if path.suffix == other:
         raise InputError(f"{path}: must end in {own} for network {network.name!r}, of which there is no {other}")
+    if isinstance(network, Network) and any(getattr(y, "presentations", 0) for y in network.layers):
+        raise InputError(f"network {network.name!r}: must not read random bits to be exported: QONNX has none")
     return export_qonnx(network, path) if isinstance(network, Network) else export_nir(network, path)

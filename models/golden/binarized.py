@@ -101,7 +101,7 @@ def _packed_outputs(
     if backend not in BACKENDS:
         raise InputError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
     wrong = read_errors if read_errors is not None and read_errors.rate else None
-    windows = max(layer.vectors // layer.planes for layer in network.layers)
+    windows = max(layer.vectors // layer.turns for layer in network.layers)
     # With errors every window is a vector in memory.
     own = [None if c is None else ConvertedReads(c) for c in converters] or [None] * len(network.layers)
     step = max(1, _VECTORS // windows) if (wrong or any(own)) and windows > 1 else max(1, len(images))

@@ -75,12 +75,12 @@ def fires(norm: BatchNorm, most: int, weight_bits: int = 1) -> NDArray[np.bool_]
 
 
 def fold(
-    weights: NDArray[np.bool_], norm: BatchNorm, planes: int = 1, weight_bits: int = 1
+    weights: NDArray[np.bool_], norm: BatchNorm, top: int = 1, weight_bits: int = 1
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return weights and thresholds that give the bits of sign(norm(z)) for every popcount.
 
     A neuron with negative gamma has its weight row inverted, so that its popcount becomes most - p, where most is
-    n_in * (2**planes - 1); gamma = 0 gives a constant: threshold 0 (always) or most + 1 (never). The rule is that of
+    n_in * top; gamma = 0 gives a constant: threshold 0 (always) or most + 1 (never). The rule is that of
     section 4.3 of FINN's streamlining and of Larq's compute engine, with the threshold counted from the truth table
     instead of solved for, so that equality and rounding follow float32.
 
@@ -90,8 +90,8 @@ def fold(
         True is +1; of a ternary weight two in a row, of which the first is +1 where it is 0.
     norm : BatchNorm
         Of n_out neurons, of pre-activations (2p - most) / weight_bits.
-    planes : int
-        Bit planes of an input element; plane k counts 2**k times.
+    top : int
+        Largest value of an input element: 2**planes - 1 of bit planes.
     weight_bits : int
         Synapses of a weight, 1 or 2.
 
@@ -111,7 +111,7 @@ def fold(
         raise InputError(f"batch norm: weights must have shape ({len(norm.gamma)}, n_in), not {weights.shape}")
     if not np.isfinite(norm.scale).all():
         raise InputError("batch norm: gamma / sqrt(variance + eps) must be finite in float32")
-    most = weights.shape[1] * ((1 << planes) - 1)
+    most = weights.shape[1] * top
     table = fires(norm, most, weight_bits)
     negative = norm.scale < 0
     thresholds = most + 1 - np.count_nonzero(table, axis=0)

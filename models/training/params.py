@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,9 @@ class TrainParams:
         Range [0, 255].
     input_planes : int
         Above 0: the first layer takes so many bit planes of a value, the highest ones. Range [0, 8].
+    presentations : int
+        Above 0: the first layer, a dense one, takes values of 8 bits as so many random bits, one after the other
+        (:mod:`oxnor.models.networks.layers.presentations`), and is trained with them. Range [0, 256].
     weights : str
         "binary", or "ternary": a weight is -1, 0 or +1, and 0 where its size is below 0.7 of the mean of its layer's
         (Li et al., "Ternary weight networks", arXiv 1605.04711).
@@ -113,6 +116,7 @@ class TrainParams:
     input_bits: int = 0
     input_planes: int = 0
     weights: str = "binary"
+    presentations: int = 0
 
     def __post_init__(self) -> None:
         if self.layers:
@@ -127,17 +131,26 @@ class TrainParams:
             "views": (0, 1000), "distill": (0, 1), "temperature": (1e-3, 100), "ber": (0, 0.499), "margin": (0, 65536),
             "validation": (1, 30_000), "input_threshold": (1, 255), "input_bits": (0, 255),
             "input_planes": (0, 8), "patience": (0, 100_000), "threads": (1, 1024),
+            "presentations": (0, 256),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"must be in [{low}, {high}], not {getattr(self, name)}", parameter=name)
         if self.weights not in WEIGHTS:
             raise InputError(f"must be {' or '.join(WEIGHTS)}, not {self.weights!r}", parameter="weights")
+        if self.presentations:
+            if self.input_bits or self.input_planes:
+                raise InputError("must not be given together with `input_bits` or `input_planes`",
+                                 parameter="presentations")  # fmt: skip
+            if self.layers and not self.layers.startswith("F"):
+                raise InputError("must come with a dense first layer", parameter="presentations")
         if self.input_planes and self.input_bits:
             raise InputError("must not be given together with `input_bits`", parameter="input_planes")
 
     def rule(self, images: NDArray[np.uint8]) -> InputRule:
         """Return how values become bits, of images (n, features) for training."""
+        if self.presentations:
+            return InputRule.planes()
         if self.input_planes:
             return InputRule.planes((np.arange(256) >> (8 - self.input_planes)).astype(np.uint8))
         if self.input_bits:
@@ -146,7 +159,7 @@ class TrainParams:
 
     def stages(self, shape: Sequence[int], rule: InputRule, classes: int) -> list[Any]:
         """Return the layers to train, for images of `shape`: features, or height, width and channels."""
-        planes = max(1, self.input_planes)
+        planes = 8 if self.presentations else max(1, self.input_planes)
         if not self.layers:
             n_in = math.prod(shape) * rule.bits // planes
             made = dense_stages((n_in, *self.hidden, classes), planes)
@@ -155,6 +168,8 @@ class TrainParams:
         else:
             height, width, channels = (*shape, 1)[:3]
             made = stages(parse(self.layers), (height, width, channels * rule.bits // planes), classes, planes)
+        if self.presentations:
+            made[0] = replace(made[0], presentations=self.presentations)
         synapses = sum(stage.n_in * stage.n_out for stage in made) * WEIGHTS[self.weights]
         if synapses > SYNAPSES_MAX:
             limit = f"must have at most {SYNAPSES_MAX:,} synapses in all, not {synapses:,}"

@@ -16,6 +16,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.presentations import limits
 from oxnor.models.networks.layers.window import Pool, Window
 
 from .fold import BatchNorm, fold
@@ -114,20 +115,29 @@ class DenseStage:
     n_in, n_out : int
     planes : int
         Bit planes of an input element u, which the sums take as 2u - (2**planes - 1).
+    presentations : int
+        Above 0: an element is that many random bits instead, whose signs the sums add up.
     """
 
     n_in: int
     n_out: int
     planes: int = 1
+    presentations: int = 0
 
     def sums(self, x: Any, signs: Any) -> Any:
         """Return the pre-activations, float32 (n, n_out), of inputs (n, n_in) and weights (n_out, n_in)."""
-        return import_torch().nn.functional.linear(x.to(signs.dtype), signs).float()
+        torch = import_torch()
+        if self.presentations:
+            table = torch.from_numpy(limits(self.presentations, self.n_in).astype(np.float32)).to(x.device)
+            # An element u came as 2u - 255.
+            x = sum((x > row).float() for row in 2 * table - 255) * 2 - self.presentations
+        return torch.nn.functional.linear(x.to(signs.dtype), signs).float()
 
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> DenseLayer:
         """Return the layer that it folds into."""
         bits = synapses.shape[1] // self.n_in
-        return DenseLayer(*_fold(synapses, norm, self.planes, bits), planes=self.planes, weight_bits=bits)
+        folded = _fold(synapses, norm, self.planes, bits, self.presentations)
+        return DenseLayer(*folded, planes=self.planes, weight_bits=bits, presentations=self.presentations)
 
 
 @dataclass(frozen=True)
@@ -186,12 +196,13 @@ class ConvStage:
 
 
 def _fold(
-    weights: NDArray[np.bool_], norm: BatchNorm, planes: int, weight_bits: int
+    weights: NDArray[np.bool_], norm: BatchNorm, planes: int, weight_bits: int, presentations: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Fold some neurons at a time: the table of all popcounts of many planes is large."""
-    step = max(1, _TABLE_MAX // (weights.shape[1] * ((1 << planes) - 1) + 1))
+    top = presentations or (1 << planes) - 1
+    step = max(1, _TABLE_MAX // (weights.shape[1] * top + 1))
     parts = [slice(k, k + step) for k in range(0, len(weights), step)]
-    folded = [fold(weights[part], norm.some(part), planes, weight_bits) for part in parts]
+    folded = [fold(weights[part], norm.some(part), top, weight_bits) for part in parts]
     return np.concatenate([w for w, _ in folded]), np.concatenate([t for _, t in folded])
 
 

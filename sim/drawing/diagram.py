@@ -104,7 +104,8 @@ def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConf
     shape = f"{layer.n_in:,} → {layer.n_out:,}"
     diagram.text(middle, y + 22, f"layer {k}: {shape}", size=14, bold=True)
     synapses = f"{layer.n_in * layer.n_out:,} synapses"
-    planes = f" · {layer.planes} bit planes" if layer.planes > 1 else ""
+    planes = f" · {layer.planes} bit planes" if layer.doubles else ""
+    planes += f" · {layer.presentations} presentations" if layer.presentations else ""
     diagram.text(middle, y + 40, synapses + planes, size=11, colour="muted")
     y += 52
     if config.has_windows:

@@ -30,6 +30,7 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
             "positive": float((layer.weight_values > 0).mean()),
             **({"weight_bits": layer.weight_bits, "zero": float((layer.weight_values == 0).mean())}
                if layer.weight_bits > 1 else {}),
+            **({"presentations": layer.presentations} if getattr(layer, "presentations", 0) else {}),
             "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items() if name != "lowest"},
         }
         for layer in network.layers

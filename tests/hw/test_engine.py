@@ -29,6 +29,9 @@ from oxnor.models import golden
 from oxnor.models.base.bits import integers
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
 
 
 def with_images(texts, waits=0):
@@ -296,6 +299,38 @@ def test_weights_of_several_synapses(name, latency, states):
     config = EngineConfig.for_network(network, **options | halved | more)
     assert {y.weight_bits for y in config.layers} == {bits}
     assert {(y.cols, y.pairs) for y in config.layers} == {(cols, cols // (states - 1))}
+    for pauses in (0.0, 0.4):
+        check((network, config), pauses, images=4)
+
+
+def random_presented(presentations, bits=1, levels=1, n_in=11):
+    """Return a network whose first layer reads random bits."""
+    g = np.random.default_rng([presentations, bits, levels])
+    middle = n_in * bits * presentations // 2
+    thresholds = np.sort(g.integers(middle - 3, middle + 4, (5, levels)), axis=1)
+    more = {"planes": 8, "weight_bits": bits, "presentations": presentations}
+    first = DenseLayer(g.random((5, n_in * bits)) < 0.5, thresholds, **more)
+    last = ScoreLayer(g.random((3, 5)) < 0.5, planes=levels.bit_length())
+    return Network("presented", (first, last), InputRule.planes())
+
+
+#: Presentations of random bits: slices whose elements have offsets of their own, levels, long reads, one pair a weight.
+PRESENTED = {
+    "one": (1, 1, 1, {}),
+    "slices, passes": (3, 1, 1, {"macro_size": (60, 4), "folding": [(2, 2), (1, 1)]}),
+    "ternary, levels": (5, 2, 3, {"macro_size": (90, 4), "folding": [(1, 2), (1, 1)]}),
+    "admitted": (3, 1, 1, {"target": "ecp5", "macro_size": (60, 4)}),
+    "long reads": (4, 1, 1, {"sense_latency": 3}),
+    "three states": (4, 2, 1, {"pair_states": 3, "target": "asic"}),
+}
+
+
+@pytest.mark.parametrize("name", PRESENTED)
+def test_presentations(name):
+    presentations, bits, levels, options = PRESENTED[name]
+    network = random_presented(presentations, bits, levels)
+    config = EngineConfig.for_network(network, stream_width=8, with_scores=True, **options)
+    assert config.layers[0].reads == config.layers[0].word_lines * presentations
     for pauses in (0.0, 0.4):
         check((network, config), pauses, images=4)
 

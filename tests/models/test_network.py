@@ -104,8 +104,8 @@ def test_arrays_wrong(weights, thresholds, extra, message):
     [
         ({}, ["header"], "is not an oxnor-network file: it has no array 'header'"),
         ({"header": {"format": "x"}}, [], "header.format must be 'oxnor-network': this is some other file"),
-        ({"header": {"version": 4}}, [], "header.version must be 1 or 2 or 3, not 4: the file is from another release"),
-        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3, not True: the file is from another release"),
+        ({"header": {"version": 5}}, [], "header.version must be 1 or 2 or 3 or 4, not 5: the file is from another release"),
+        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3 or 4, not True: the file is from another release"),
         ({"header": {"layers": 3}}, [], "header.layers must be of type list, not 3"),
         ({"header": {"layers": [{"kind": "recurrent"}]}}, [], "header.layers[0].kind must be one of dense, conv, scores, not 'recurrent'"),
         ({"header": {"layers": [{"kind": "dense", "n_out": 1 << 40, "n_in": 3}]}}, [],

@@ -163,6 +163,11 @@ class Layer:
         return self.planes
 
     @property
+    def turns(self) -> int:
+        """How often a vector of its elements is read: once for each bit plane."""
+        return self.planes
+
+    @property
     def label(self) -> str:
         """The layer in a short description of its network, as ``64`` or ``C64-P``."""
         return str(self.n_out)

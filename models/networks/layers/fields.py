@@ -28,8 +28,10 @@ PLANES = {"planes": (1, 8, 1)}
 LEVELS = {"levels": (1, 255, 1)}
 #: Synapses of a weight.
 WEIGHT_BITS = {"weight_bits": (1, 8, 1)}
+#: Presentations of an input as random bits.
+PRESENTATIONS = {"presentations": (0, 256, 0)}
 #: Versions of the file in which a size came that is not in the first one with optional sizes.
-_LATER = {"weight_bits": 3}
+_LATER = {"weight_bits": 3, "presentations": 4}
 
 
 class ArraySource(Protocol):
