@@ -234,7 +234,8 @@ def margins(pairs: NDArray[np.uint16], offsets: NDArray[np.int64]) -> NDArray[np
 
 def totals(pairs: NDArray[np.uint16]) -> NDArray[np.int32]:
     """Return ln R(BLb) + ln R(BL): shape (..., rows, cols) of pairs (2, ..., rows, cols)."""
-    return sum((pairs[side] & TOP).astype(np.int32) for side in range(2))  # type: ignore[return-value]
+    left, right = ((pairs[side] & TOP).astype(np.int32) for side in range(2))
+    return left + right
 
 
 def _dead_columns(flags: NDArray[np.uint8]) -> NDArray[np.int8]:

@@ -146,7 +146,7 @@ def draw_faults(
                 bits = np.stack([is_one | is_zero, is_one], axis=-1)
             else:
                 bits = _pair_bits(block, formed, normal, at, stats)
-            stuck = np.zeros(shape[:2], bool) if formed is None else ~formed.all(axis=-1)
+            stuck = np.zeros(shape[:2], bool) if formed is None else np.asarray(~formed.all(axis=-1))
             stuck = np.broadcast_to(stuck[..., None], block.shape) if three else stuck
             for mask, into in (((bits != block) & ~stuck, wrong), (stuck & ~bits, zeros), (stuck & bits, ones)):
                 into.append(np.flatnonzero(mask) + start * (2 * n_in if three else n_in))

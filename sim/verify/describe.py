@@ -9,6 +9,7 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.technology import engines
 
@@ -30,7 +31,7 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
             "positive": float((layer.weight_values > 0).mean()),
             **({"weight_bits": layer.weight_bits, "zero": float((layer.weight_values == 0).mean())}
                if layer.weight_bits > 1 else {}),
-            **({"presentations": layer.presentations} if getattr(layer, "presentations", 0) else {}),
+            **({"presentations": layer.presentations} if isinstance(layer, DenseLayer) and layer.presentations else {}),
             "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items() if name != "lowest"},
         }
         for layer in network.layers

@@ -193,7 +193,7 @@ def test_nothing_is_left_when_saving_fails(tmp_path, random_network, monkeypatch
 
 
 def test_format_constants():
-    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3))
+    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3, 4))
 
 
 def test_threshold_for_each_input(tmp_path, random_network):

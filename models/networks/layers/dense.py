@@ -88,8 +88,12 @@ class DenseLayer(HiddenLayer):
 
     @classmethod
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> DenseLayer:  # noqa: D102
-        optional = PLANES | WEIGHT_BITS | PRESENTATIONS
-        return cls(**arrays, **{name: sizes.get(name, default) for name, (_, _, default) in optional.items()})
+        if not sizes.get("presentations"):
+            return super().from_fields(sizes, arrays)
+        return cls(
+            arrays["weights"], arrays["thresholds"], planes=sizes.get("planes", 1),
+            weight_bits=sizes.get("weight_bits", 1), presentations=sizes.get("presentations", 0),
+        )  # fmt: skip
 
     @property
     def _is_binary(self) -> bool:

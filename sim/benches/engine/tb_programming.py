@@ -19,7 +19,6 @@ from oxnor.models import golden
 from oxnor.models.base.bits import pack_words, unpack_bytes
 from oxnor.models.faults.march import as_states
 from oxnor.models.networks.binarized import Network
-from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim.benches.support import known
@@ -75,7 +74,7 @@ class ProgrammingDriver:
     def another(self) -> Network:
         """Return a network of the same structure with other weights and coefficients."""
         g = np.random.default_rng(random.getrandbits(32))
-        layers: list[DenseLayer | ScoreLayer] = []
+        layers: list[Any] = []
         for layer in self.network.layers:
             weights = self.states(len(layers), g.random(layer.weights.shape) < 0.5)
             if isinstance(layer, ScoreLayer):
