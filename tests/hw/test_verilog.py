@@ -21,7 +21,11 @@ from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.hw.placement.drawn_devices import DeviceDraw
 from oxnor.models.base.errors import InputError
 from oxnor.models.devices.model import DeviceModel
+from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.encoders import Encoder
+from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.dense import DenseLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork
 from oxnor.sim.runner import toolchain
 
@@ -73,6 +77,11 @@ PACKAGES = {
         )
         for kind in TERNARY_TYPES
     },
+    "random bits": lambda _, folder: write(
+        Network("presented", (
+            DenseLayer(np.ones((3, 9), bool), np.full(3, 9), planes=8, presentations=2), ScoreLayer(np.ones((2, 3), bool)),
+        ), InputRule.planes()), folder, macro_size=(16, 4), folding=[(1, 1), (1, 1)], programming=True,
+    ),
     "convolutions": lambda _, folder: write(
         random_conv_network((5, 5, 2), [Conv(3, pool=(2, 2), levels=3)], planes=8), folder, programming=True
     ),
