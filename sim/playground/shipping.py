@@ -20,6 +20,11 @@ from oxnor.sim.verify.inputs import inputs_for
 
 from .store import INDEX, SHIPPED, ship, shipped_index
 
+#: Networks whose test images are in the package too.
+NAMES = (
+    "mnist-tfc", "mnist-mlp", "mnist-cnn-small", "mnist-spirit", "mnist-sfc", "fashion-cnn", "mnist-spirit-deep",
+    "mnist-spirit-tanh", "mnist-cnn", "mnist-mlp-robust",
+)  # fmt: skip
 #: Bit error rates, draws and images of a shipped sweep.
 RATES = tuple(np.geomspace(1e-4, 0.3, 13).tolist())
 TRIALS, IMAGES = 8, 2000
@@ -42,7 +47,7 @@ def main(names: Sequence[str]) -> None:
     """Compile the modules of shipped networks, and sweep those that have no sweep yet."""
     folder = Path(str(files(__package__))) / SHIPPED
     folder.mkdir(exist_ok=True)
-    for name in names or [e["name"] for e in zoo.entries()]:
+    for name in names or NAMES:
         network = zoo.load(name)
         index, config = shipped_index(), flow_of(network).config(network)
         index["modules"][config.digest] = ship(config, name, folder)

@@ -23,6 +23,7 @@ from oxnor.models.golden.registry import type_of
 from oxnor.models.technology.supply import shipped_curve
 from oxnor.sim.demo import page as demo_page
 from oxnor.sim.playground.playground import write_page
+from oxnor.sim.playground.shipping import NAMES
 from oxnor.sim.playground.store import emit, shipped_index, sources_hash
 from oxnor.sim.verify.flows import flow_of
 from oxnor.sim.verify.inputs import inputs_for
@@ -314,7 +315,7 @@ def test_own_network_is_compiled_once(random_network, tmp_path, opened, browser)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [e["name"] for e in zoo.entries()])
+@pytest.mark.parametrize("name", NAMES)
 def test_shipped_engines_are_those_of_the_verilog_now(name, tmp_path):
     """A change of the Verilog, or of the C++ around it, makes them stale: `make playground` compiles them again."""
     config = flow_of(zoo.load(name)).config(zoo.load(name))
