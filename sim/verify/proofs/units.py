@@ -1,0 +1,212 @@
+"""What is proved of the units, and for each proof a way to break the unit that it finds."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oxnor.hw.blocks.argmax import Argmax
+from oxnor.hw.blocks.axi_lite import AxiLite
+from oxnor.hw.blocks.crc32 import Crc32
+from oxnor.hw.blocks.popcount import Popcount
+from oxnor.hw.blocks.unit import Unit
+from oxnor.hw.emit.verilog import Emitted, emit_component
+from oxnor.hw.interface.registers import Register
+from oxnor.hw.macros.fault_injector import ErrorBlock
+from oxnor.hw.neurons.binarized import Neuron
+from oxnor.hw.neurons.spiking import IfNeuron
+from oxnor.hw.streams.admission import Admission
+from oxnor.hw.streams.fifo import Fifo
+from oxnor.hw.streams.frame_assembler import FrameAssembler
+from oxnor.hw.streams.register_slice import RegisterSlice
+from oxnor.models.base.errors import InputError, near_names
+from oxnor.models.networks.spiking import Neuron as SpikingNeuron
+
+from .prover import Proof, prove
+
+
+@dataclass(frozen=True)
+class UnitProof:
+    """A proof of an emitted unit.
+
+    Parameters
+    ----------
+    claim : str
+        What is proved, in a few words.
+    unit : callable
+        Returns the unit.
+    properties : str
+        SystemVerilog file beside this one, whose module is named after it and has the unit in it.
+    breaks : (text, replacement)
+        A change of the unit's Verilog that the proof must find.
+    depth : int
+        Of the induction, in clock cycles.
+    defines : tuple of str
+        Verilog macros.
+    modules_of_properties : tuple of str
+        Modules under the unit that the properties replace by what is assumed of them.
+    """
+
+    claim: str
+    unit: Callable[[], Unit]
+    properties: str
+    breaks: tuple[str, str]
+    depth: int = 2
+    defines: tuple[str, ...] = ()
+    modules_of_properties: tuple[str, ...] = ()
+
+
+_REGISTERS = (Register("READ", "r", "can be read"), Register("BOTH", "rw", "can be written"))
+#: The proofs by name.
+PROOFS: dict[str, UnitProof] = {
+    "register-slice": UnitProof(
+        "nothing is lost, doubled, changed or overtaken; what is offered stays until it is taken",
+        lambda: RegisterSlice(4), "register_slice", ("full ? kept : i__payload", "i__payload"),
+    ),
+    "fifo": UnitProof(
+        "nothing is lost, doubled, changed or overtaken; it is full with all places taken, and not before",
+        lambda: Fifo(4, 3), "fifo", ("level != 2'h3", "level != 2'h2"),
+    ),
+    "admission": UnitProof(
+        "never more images inside than places, none too soon, and one as soon as it may",
+        lambda: Admission(3, 2), "admission", ("waited == 2'h2", "waited == 2'h1"),
+    ),
+    "frame-assembler": UnitProof(
+        "after any beats it is in step at the next tlast; wrong frames are dropped and counted once",
+        lambda: FrameAssembler(10, 4), "frame_assembler", ("too_long <= 1'b1;", "too_long <= 1'b0;"),
+    ),
+    "frame-assembler-by-beats": UnitProof(
+        "the same, of the form that writes beats to their places",
+        lambda: FrameAssembler(10, 4, by_beats=True), "frame_assembler", ("o__valid <= right;", "o__valid <= 1'b1;"),
+        defines=("BY_BEATS",),
+    ),
+    "popcount-leaf": UnitProof(
+        "a leaf of 16 bits counts them", lambda: Popcount(16), "popcount", ("2'(i[3])", "2'(i[2])"), 1, ("LEAF",),
+    ),
+    "popcount": UnitProof(
+        "200 bits are the sum of their leaves, whatever these count",
+        lambda: Popcount(200), "popcount", ("8'(leaf0_o)", "8'(leaf1_o)"), 1,
+        modules_of_properties=("oxnor_popcount_64", "oxnor_popcount_8"),
+    ),
+    "argmax": UnitProof(
+        "the largest score, the lowest index in a tie, and the margin to the second",
+        lambda: Argmax(5, 2, 4, with_margin=True), "argmax", (" > $signed(best)", " >= $signed(best)"),
+    ),
+    "neuron": UnitProof(
+        "partial counts over slices and bit planes add up, and each threshold is compared as it should be",
+        lambda: Neuron(6, 2, 2, 2), "neuron", (">= threshold[4:0]", "> threshold[4:0]"),
+    ),
+    "neuron-of-zeros": UnitProof(
+        "inputs that are zeros count half", lambda: Neuron(6, 1, has_zeros=True), "neuron_zeros",
+        (">= threshold;", "> threshold;"), 1,
+    ),
+    "spiking-neuron": UnitProof(
+        "threshold times spikes plus membrane is the sum of the weights, and the membrane stays in its bounds",
+        lambda: IfNeuron(SpikingNeuron()), "spiking_neuron", ("chosen_1 - 12'h4", "chosen_1 - 12'h3"), 4,
+        ("OXNOR_ASSERT",),
+    ),
+    "crc32": UnitProof(
+        "eight cycles after a byte it is the CRC-32 of all bytes", Crc32, "crc32", ("left - 4'h1", "left - 4'h2"),
+    ),
+    "fault-injector": UnitProof(
+        "at a rate of 0 no read is wrong, whatever its state", ErrorBlock, "error_block",
+        ("{64{n[7]}}", "{64{n[7] | p[0]}}"),
+    ),
+    "axi-lite": UnitProof(
+        "every write is answered and takes effect once, no answer comes unasked, and an answer waits",
+        lambda: AxiLite(_REGISTERS), "axi_lite", ("bvalid & bready", "bready"),
+    ),
+}  # fmt: skip
+
+
+def prove_unit(name: str, directory: Path, *, broken: bool = False) -> Proof:
+    """Prove a unit.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`PROOFS`.
+    directory : Path
+        Where the files go.
+    broken : bool
+        Break the unit first: the proof must fail.
+
+    Raises
+    ------
+    InputError
+        If there is no such proof, or a tool is missing.
+    """
+    what = _known(name)
+    emitted = emit_component(what.unit(), directory / "rtl")
+    if broken:
+        break_source(emitted, what.breaks)
+    top = f"{what.properties}_proof"
+    shutil.copyfile(Path(__file__).with_name(f"{what.properties}.sv"), directory / f"{top}.sv")
+    names = [f"rtl/{p.name}" for p in emitted.sources if p.stem not in what.modules_of_properties]
+    return prove(directory, [*names, f"{top}.sv"], top, depth=what.depth, defines=what.defines)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a proof.
+
+    Parameters
+    ----------
+    name, claim : str
+    proved : bool
+        Whether the unit has what is claimed.
+    breach_found : bool
+        Whether the proof fails for the unit that was broken.
+    seconds : float
+        Of both.
+    """
+
+    name: str
+    claim: str
+    proved: bool
+    breach_found: bool
+    seconds: float
+
+
+def prove_all(names: Sequence[str], progress: Callable[[int, int, str], None] | None = None) -> list[Verdict]:
+    """Prove units, and see each proof fail for a broken one.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of :data:`PROOFS`.
+    progress : callable, optional
+        Called with the number done, their number in all, and the name that is next.
+    """
+    for name in names:
+        _known(name)
+    rows = []
+    for k, name in enumerate(names):
+        if progress:
+            progress(k, len(names), name)
+        with tempfile.TemporaryDirectory() as folder:
+            sound = prove_unit(name, Path(folder) / "sound")
+            broken = prove_unit(name, Path(folder) / "broken", broken=True)
+        seconds = sound.seconds + broken.seconds
+        rows.append(Verdict(name, PROOFS[name].claim, sound.proved, broken.refuted, round(seconds, 3)))
+    return rows
+
+
+def _known(name: str) -> UnitProof:
+    if name not in PROOFS:
+        rule = f"must be one of {', '.join(PROOFS)}, not {name!r}{near_names(name, PROOFS)}"
+        raise InputError(rule, parameter="units")
+    return PROOFS[name]
+
+
+def break_source(emitted: Emitted, change: tuple[str, str]) -> None:
+    """Replace a text where it first stands in the sources of a unit."""
+    for path in emitted.sources:
+        text = path.read_text()
+        if change[0] in text:
+            path.write_text(text.replace(*change, 1))
+            return
+    raise InputError(f"break_with must name a text of {emitted.top}, not {change[0]!r}")
