@@ -39,6 +39,14 @@ STREAMS = {
     "pair-noise": 92,
     "checks": 95,
     "single": 96,
+    "oscillators": 100,
+    "phases": 101,
+    "partition": 102,
+    "evolution": 103,
+    "vowels": 104,
+    "mask": 105,
+    "perceptron": 106,
+    "output-noise": 107,
 }
 
 

@@ -1,0 +1,1 @@
+"""Spin-torque nano-oscillators: models with chosen parameters, and networks that they make."""
