@@ -18,7 +18,7 @@ from .expand import expanded
 from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
 from .start import demo, doctor, networks, new, playground, run
-from .study import abstain, spirit
+from .study import abstain, spirit, spoken_digits, vowels
 from .tools import benchmark, cache, prove, vectors
 
 
@@ -98,7 +98,12 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
         "Compute error rates of devices, fit measurements, simulate the amplifier, and draw wrong weights.",
         (device.show, device.fit, circuit.circuit, faults.faults),
     ),
-    "study": ("Compare", TyperGroup, "Repeat published studies.", (spirit.spirit, abstain.abstain)),
+    "study": (
+        "Compare",
+        TyperGroup,
+        "Repeat published studies.",
+        (spirit.spirit, abstain.abstain, vowels.vowels, spoken_digits.spoken_digits),
+    ),
     "tools": (
         "Tools",
         TyperGroup,
@@ -122,7 +127,7 @@ def _paragraphs(doc: str) -> str:
 
 def _add(group: typer.Typer, command: Callable[..., None], **options: Any) -> None:
     """Register a command; its name may end in ``_`` in Python, where it would be a keyword."""
-    name = command.__name__.rstrip("_")
+    name = command.__name__.rstrip("_").replace("_", "-")
     group.command(name, cls=Command, help=_paragraphs(command.__doc__ or ""), **options)(command)
 
 

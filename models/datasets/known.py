@@ -15,6 +15,7 @@ from oxnor.models.base.files import NpzReader
 
 from .dataset import Dataset
 from .files import read_dataset
+from .formants import load_formants
 from .mnist import FASHION_MNIST, MNIST, DownloadProgress, IdxSet, load_idx_set, recognised
 from .names import KNOWN_NAMES, SPLITS
 from .places import find, not_found
@@ -97,6 +98,19 @@ def _cifar10(where: Where) -> Dataset:
     return Dataset("cifar10", pixels, np.concatenate(labels).astype(np.int64), _CIFAR10, f"CIFAR-10 {part} images")
 
 
+def _formants(name: str) -> Callable[[Where], Dataset]:
+    def load(where: Where) -> Dataset:
+        return load_formants(name, where.data_dir).dataset(where.split)
+
+    return load
+
+
+def _spoken_digits(where: Where) -> Dataset:
+    from .recordings import spoken_digits  # the cochlea loads numba
+
+    return spoken_digits(where.split, where.data_dir)
+
+
 def _is_cifar10(folder: Path, split: str) -> bool:
     name = "test.npz" if split == "test" else "train-0.npz"
     path = next((p for p in (folder / "cifar10" / name, folder / name) if p.is_file()), None)
@@ -110,7 +124,10 @@ def _is_cifar10(folder: Path, split: str) -> bool:
 KNOWN_SETS: Mapping[str, Callable[[Where], Dataset]] = dict(
     zip(
         KNOWN_NAMES,
-        (_idx(MNIST, tuple("0123456789")), _idx(FASHION_MNIST, _FASHION), _digits, _cifar10),
+        (
+            _idx(MNIST, tuple("0123456789")), _idx(FASHION_MNIST, _FASHION), _digits, _cifar10, _formants("vowels"),
+            _formants("hillenbrand"), _spoken_digits,
+        ),
         strict=True,
     )
 )

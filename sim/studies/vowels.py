@@ -17,6 +17,7 @@ from oxnor.models.oscillators.array import Imperfections
 from oxnor.models.oscillators.baselines import Discriminant, Perceptron
 from oxnor.models.oscillators.synchrony import CENTRE, SCALE, Classifier, Labels, Tuning, one_pattern, train
 from oxnor.models.trials.curves import Point, point
+from oxnor.sim.drawing.plots import SERIES, Plot, log_ticks
 
 #: What was published of the experiment; seen in a secondary page alone.
 PUBLISHED = {"train": 0.89, "test": 0.88}
@@ -267,3 +268,67 @@ def study(
     return VowelResult(
         data.source, n, speakers, params, methods_, curves, float(np.mean(alike)), first.classifier, data, first.test
     )
+
+
+def plots(result: VowelResult) -> dict[str, Plot]:
+    """Return the pictures by the stem of their file."""
+    made = {"vowels-map": map_plot(result)}
+    return made | ({"vowels-noise": noise_plot(result)} if result.curves else {})
+
+
+def map_plot(result: VowelResult, side: int = 160) -> Plot:
+    """Return the pattern at each pair of inputs, in the colour of its class, with every token on it."""
+    classifier, data = result.example, result.held
+    drives = classifier.inputs(data.hz)
+    low, high = drives.min(axis=0) - 3, drives.max(axis=0) + 3
+    a, b = (np.linspace(low[k], high[k], side) for k in (0, 1))
+    grid = np.stack([g.ravel() for g in np.meshgrid(a, b)], axis=1)
+    patterns = classifier.patterns(grid)
+    classes, patterns = classifier.labels.table[patterns].reshape(side, side), patterns.reshape(side, side)
+
+    def draw(figure: Any, colours: Mapping[str, str]) -> None:
+        axes = figure.add_subplot()
+        axes.pcolormesh(a, b, classes, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.35, edgecolors="none")
+        edges = np.zeros(patterns.shape, bool)
+        edges[:, 1:] |= patterns[:, 1:] != patterns[:, :-1]
+        edges[1:] |= patterns[1:] != patterns[:-1]
+        y, x = np.nonzero(edges)
+        axes.plot(a[x], b[y], ls="", marker=",", color=colours["muted"], alpha=0.6)
+        for k, name in enumerate(VOWELS):
+            for part, marker in ((~result.test, "o"), (result.test, "s")):
+                chosen = part & (data.labels == k)
+                axes.plot(*drives[chosen].T, ls="", marker=marker, ms=4.5, mfc=f"C{k}", mec=colours["ink"], mew=0.5,
+                          label=name if marker == "o" else None)  # fmt: skip
+        for f in classifier.array.frequencies:
+            axes.axvline(f, color=colours["line"], lw=0.8, ls=":")
+            axes.axhline(f, color=colours["line"], lw=0.8, ls=":")
+        axes.set(xlabel="input A (MHz)", ylabel="input B (MHz)", xlim=(a[0], a[-1]), ylim=(b[0], b[-1]))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="vowel")
+
+    label = f"Patterns of synchronisation in the colours of their vowels, {CHOSEN}; squares: speakers of the test"
+    return Plot(label, (9, 6.4), draw)
+
+
+def noise_plot(result: VowelResult) -> Plot:
+    """Return the rate on test speakers against what is imperfect."""
+
+    def draw(figure: Any, colours: Mapping[str, str]) -> None:
+        left, right = figure.subplots(1, 2, sharey=True)
+        ideal = next(iter(result.curves.values()))[0].mean
+        linear = next(m for m in result.methods if m.name == "linear discriminant, two inputs")
+        for (name, points), (colour, marker) in zip(result.curves.items(), SERIES, strict=False):
+            axes = left if name == "phase noise" else right
+            rates = [p.rate for p in points[1:]]
+            axes.plot(rates, [100 * p.mean for p in points[1:]], color=colours[colour], lw=2, marker=marker, ms=5,
+                      label=name)  # fmt: skip
+        for axes in (left, right):
+            axes.axhline(100 * ideal, color=colours["line"], ls="--", lw=1, label="ideal oscillators")
+            axes.axhline(100 * linear.test.mean, color=colours["muted"], ls=":", lw=1.5, label=linear.name)
+            axes.set_xscale("log")
+            log_ticks(axes.xaxis)
+            axes.grid(True, lw=0.5, alpha=0.4)
+            axes.legend(loc="lower left")
+        left.set(xlabel="linewidth of a free oscillator (MHz)", ylabel="right on test speakers (%)")
+        right.set(xlabel="standard deviation of the frequencies (MHz)")
+
+    return Plot(f"Vowels with imperfect oscillators, {CHOSEN}", (10.5, 4.6), draw)

@@ -26,7 +26,7 @@ COMMANDS = (
 GROUPS = {
     "fpga": ("build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"),
     "device": ("show", "fit", "circuit", "faults"),
-    "study": ("spirit", "abstain"),
+    "study": ("spirit", "abstain", "vowels", "spoken-digits"),
     "tools": ("vectors", "benchmark", "prove", "cache"),
 }
 PATHS = [(c,) for c in COMMANDS] + [(g, c) for g, members in GROUPS.items() for c in members]
