@@ -276,7 +276,7 @@ def plots(result: VowelResult) -> dict[str, Plot]:
     return made | ({"vowels-noise": noise_plot(result)} if result.curves else {})
 
 
-def map_plot(result: VowelResult, side: int = 160) -> Plot:
+def map_plot(result: VowelResult, side: int = 120) -> Plot:
     """Return the pattern at each pair of inputs, in the colour of its class, with every token on it."""
     classifier, data = result.example, result.held
     drives = classifier.inputs(data.hz)
@@ -288,12 +288,16 @@ def map_plot(result: VowelResult, side: int = 160) -> Plot:
 
     def draw(figure: Any, colours: Mapping[str, str]) -> None:
         axes = figure.add_subplot()
-        axes.pcolormesh(a, b, classes, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.35, edgecolors="none")
+        from matplotlib import colormaps
+
+        shade = colormaps["tab10"](classes % 10)
+        shade[..., 3] = 0.3
+        # Patterns that are not their neighbours', darker: where one oscillator locks or breaks loose.
         edges = np.zeros(patterns.shape, bool)
         edges[:, 1:] |= patterns[:, 1:] != patterns[:, :-1]
         edges[1:] |= patterns[1:] != patterns[:-1]
-        y, x = np.nonzero(edges)
-        axes.plot(a[x], b[y], ls="", marker=",", color=colours["muted"], alpha=0.6)
+        shade[edges, 3] = 0.6
+        axes.imshow(shade, extent=(a[0], a[-1], b[0], b[-1]), origin="lower", aspect="auto", interpolation="nearest")
         for k, name in enumerate(VOWELS):
             for part, marker in ((~result.test, "o"), (result.test, "s")):
                 chosen = part & (data.labels == k)

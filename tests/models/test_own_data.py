@@ -233,7 +233,7 @@ def test_files_refused(tmp_path):
         return str(caught.value).replace(str(tmp_path), "")
 
     assert refused("mnits") == (
-        "data must be one of mnist, fashion-mnist, digits, cifar10, a file or a folder, not 'mnits' (did you mean mnist or digits or fashion-mnist?)"
+        "data must be one of mnist, fashion-mnist, digits, cifar10, vowels, hillenbrand, spoken-digits, a file or a folder, not 'mnits' (did you mean mnist or digits or spoken-digits?)"
     )
     assert refused("mnist", labels="x") == "labels must not be given for mnist, which has its own"
     np.savez(tmp_path / "a.npz", foo=GREY)
