@@ -314,7 +314,7 @@ def transient_plot(result: DigitResult) -> Plot:
         count, inside = len(result.currents), len(result.amplitudes) // len(result.currents)
         top.step(np.arange(count + 1), [*result.currents, result.currents[-1]], where="post", color=colours["orange"])
         top.axhline(1, color=colours["line"], ls="--", lw=1)
-        top.annotate("threshold", (count, 1), ha="right", va="bottom", color=colours["muted"])
+        top.annotate("threshold ", (0, 1), ha="right", va="center", color=colours["muted"], fontsize=8)
         fine = (np.arange(count * inside) + 1) / inside
         bottom.plot(fine, result.amplitudes, color=colours["blue"], lw=1.6)
         ends = np.arange(1, count + 1)
