@@ -97,11 +97,12 @@ def _from_folder(folder: Path) -> Recordings:
 
 
 def _checked(
-    path: Path, samples: NDArray[np.int16], sounds: list[NDArray[np.int16]], *columns: NDArray[np.int64]
-) -> Recordings:
+    path: Path, samples: NDArray[np.int16], sounds: list[NDArray[np.int16]], labels: NDArray[np.int64],
+    speakers: NDArray[np.int64], index: NDArray[np.int64],
+) -> Recordings:  # fmt: skip
     if hashlib.sha256(samples.tobytes()).hexdigest() != _SHA256:
         raise InputError(f"{path}: must hold the Free Spoken Digit Dataset, and the SHA-256 of its samples is another")
-    return Recordings([s / 32768 for s in sounds], *columns)
+    return Recordings([s / 32768 for s in sounds], labels, speakers, index)
 
 
 def load_recordings(data_dir: str | Path | None = None) -> Recordings:

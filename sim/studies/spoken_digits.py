@@ -181,7 +181,8 @@ class _Words:
 
     def rates(self, run: Callable[[int], NDArray[np.float64]]) -> Rates:
         """Fit a read-out to the frames that `run` returns of each word, and return how it does."""
-        words, held, means = self.words, {}, []
+        words, means = self.words, []
+        held: dict[tuple[int, int], Sums] = {}
         for speaker in self.speakers:
             for part in range(3):
                 group = np.flatnonzero((words.speakers == speaker) & (self.part == part))
@@ -263,9 +264,9 @@ def study(
         n = int(sets.test.sum())
         test = point(0.0, np.array([m.test for m in masks]), n)
         strangers = point(0.0, np.array([m.strangers for m in masks]), len(words.labels))
-        ends = (None if x is None else x - alone.test for x in (test.mean_low, test.mean_high))
+        low, high = (None if x is None else x - alone.test for x in (test.mean_low, test.mean_high))
         curve = ((params.reservoir.noise, masks[0].test), *noisy)
-        gain = (test.mean - alone.test, *ends)
+        gain = (test.mean - alone.test, low, high)
         made.append(FrontEndResult(name, rows[0].shape[1], alone, tuple(masks), test, strangers, gain, curve))
     assert shown is not None
     return DigitResult(

@@ -423,8 +423,8 @@ def test_labels_are_counted_as_the_network_counts_them(tmp_path):
 
 @pytest.mark.parametrize(("name", "message"), [
     ("missing.npz", "missing.npz: no such file or folder"), ("a/b", "a/b: no such file or folder"),
-    ("mnits", ("data must be one of mnist, fashion-mnist, digits, cifar10, a file or a folder, not 'mnits'"
-               " (did you mean mnist or digits or fashion-mnist?)")),
+    ("mnits", ("data must be one of mnist, fashion-mnist, digits, cifar10, vowels, hillenbrand, spoken-digits, a file or a"
+               " folder, not 'mnits' (did you mean mnist or digits or spoken-digits?)")),
 ])  # fmt: skip
 def test_no_such_data(name, message):
     with pytest.raises(InputError) as caught:
