@@ -152,7 +152,7 @@ def page_data(network: Any, config: Any) -> PageData:
     pixels = type_of(network).pixels(network)
     inputs = inputs_for(network, DataOptions(at_most=10_000))
     images, more = _images(network, inputs, pixels)
-    size = network.n_in if images["bits"] else pixels
+    size = network.n_in if images["bits"] else images["per_image"]
     described = {
         "name": network.name, "kind": "spiking" if spiking else "binarized", "label": network.label,
         "weights": network.n_weights, "classes": list(inputs.classes),

@@ -232,6 +232,36 @@ def test_accuracy_grows_as_a_curve(opened):
     assert browser.run("document.querySelectorAll('#accuracy polyline').length") == 1
 
 
+def test_a_run_of_images_is_not_disturbed(opened):
+    """What is touched while images run waits; images that were stopped leave no point."""
+    browser = opened(fragment="#image=0&rate=0&seed=0&trial=0")
+    assert "it loses one point of 93.7 % at about 1 % wrong bits: 612 of 59,008" in text(browser, "#progress")
+    choose(browser, "#count", "10000", "change")
+    browser.run("document.querySelector('#run').click()")
+    assert browser.run("document.querySelector('.errors').inert")
+    choose(browser, "#rate", "100")
+    browser.run("location.hash = '#image=5&rate=0.3'")
+    browser.wait("document.querySelector('#stop').hidden")
+    assert "10,000 of them have the class of the golden model" in text(browser, "#progress")
+    assert not browser.run("document.querySelector('.errors').inert")
+    points = "document.querySelectorAll('#accuracy path').length"
+    assert browser.run(points) == 1
+    browser.run("document.querySelector('#run').click(); document.querySelector('#stop').click()")
+    browser.wait("document.querySelector('#stop').hidden")
+    assert browser.run(points) == 1
+
+
+def test_pictures_of_a_view_have_its_size(opened):
+    """The 144 inputs of the spiking network are a picture of 12 x 12, in which a drawing lands."""
+    browser = opened("mnist-spirit")
+    assert browser.run("playground.data.image") == [12, 12, 1]
+    browser.click("#clear")
+    assert text(browser, "#said").startswith("nothing is drawn")
+    browser.drag("#pad", [(0.5, 0.15), (0.5, 0.5), (0.5, 0.85)])
+    assert browser.run("playground.state.pixels.length") == 144
+    assert browser.run("playground.state.answer.class") == 1
+
+
 def test_keys_do_what_the_pointer_does(opened):
     browser = opened(fragment="#image=0&rate=0.01&seed=0&trial=0")
     browser.key("ArrowRight")

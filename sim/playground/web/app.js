@@ -145,6 +145,7 @@ function redraw() {
 }
 
 function refresh() {
+  if (runs.busy) return;  // it is done when the images are
   stopSteps();
   const rates = linkedRate();
   if (!state.clean) {
@@ -186,15 +187,16 @@ function showControls(rates) {
 }
 
 function showAnswer() {
-  const {answer, clean} = state, known = blobs.labels && !state.drawn, label = known ? blobs.labels[state.image] : null;
-  $("class").textContent = className(answer.class);
-  $("class").className = className(answer.class).length > 2 ? "word" : "";
+  const {answer, clean} = state, blank = state.drawn && !state.pixels.some((v) => v), known = blobs.labels && !state.drawn, label = known ? blobs.labels[state.image] : null;
+  $("class").textContent = blank ? "–" : className(answer.class);
+  $("class").className = !blank && className(answer.class).length > 2 ? "word" : "";
   const said = $("said");
   said.replaceChildren();
   if (known) said.append(element("span", {class: answer.class === label ? "good" : "bad"}, answer.class === label ? "✓ right" : `✗ it is ${className(label)}`), element("br"));
-  said.append(answer.class === clean.class ? "the same as without errors" : `without errors: ${className(clean.class)}`);
+  if (blank) said.append("nothing is drawn");
+  else said.append(answer.class === clean.class ? "the same as without errors" : `without errors: ${className(clean.class)}`);
   if (answer.undecided) said.append(element("br"), "undecided: not enough spikes");
-  const low = Math.min(...answer.scores), high = Math.max(...answer.scores), span = Math.max(high - low, 1), rows = [];
+  const low = Math.min(0, ...answer.scores), high = Math.max(...answer.scores), span = Math.max(high - low, 1), rows = [];
   answer.scores.forEach((score, k) => {
     const bar = element("div", {class: "bar", style: `width:${2 + 98 * (score - low) / span}%`});
     rows.push(element("div", {class: k === answer.class ? "top" : ""}, element("b", {class: k === label ? "right" : ""}, className(k)), element("div", {class: "track"}, bar), element("span", {}, String(score))));

@@ -28,25 +28,43 @@ async function measure(rate, seed, trial, count, report) {
   return {rate, done, right, golden, cycles, perSecond: 1000 * done / spent};
 }
 
+// While images run through the engine nothing else may use it, or the wrong bits would be others.
+function lock(busy) {
+  runs.busy = busy;
+  $("stop").hidden = !busy;
+  for (const id of ["run", "sweep", "count"]) $(id).disabled = busy || !blobs.labels;
+  for (const card of document.querySelectorAll("section.card:not(.curve)")) card.inert = busy;
+}
+
 async function runRates(rates) {
   if (runs.busy) return;
-  runs.busy = true;
   runs.stop = false;
-  $("stop").hidden = false;
+  if (rates.length > 1) runs.points = [];
+  lock(true);
   const count = Number($("count").value);
   for (const rate of rates) {
     const result = await measure(rate, state.seed, state.trial, count, (r) => {
       $("progress").textContent = `${r.done.toLocaleString("en")} of ${r.count.toLocaleString("en")} images at ${rateText(r.rate)}: ${(100 * r.right / r.done).toFixed(2)} % right, ${Math.round(r.perSecond).toLocaleString("en")} images a second`;
     });
-    if (result.done && blobs.labels) runs.points.push({rate, share: result.right / result.done, count: result.done});
+    if (result.done === count && blobs.labels) runs.points.push({rate, share: result.right / result.done, count: result.done});
     const same = rate === 0 && !state.extra.size ? ` ${result.golden.toLocaleString("en")} of them have the class of the golden model.` : "";
     if (result.done) $("progress").textContent = `${result.done.toLocaleString("en")} images at ${rateText(rate)}: ${(100 * result.right / result.done).toFixed(2)} % right, in ${result.cycles.toLocaleString("en")} clock cycles; ${Math.round(result.perSecond).toLocaleString("en")} images a second in this browser.${same}`;
     showCurve();
     if (runs.stop) break;
   }
-  runs.busy = false;
-  $("stop").hidden = true;
+  lock(false);
   refresh();
+}
+
+// How many errors the network stands, by the stored sweep.
+function standsText() {
+  const stored = data.sweep;
+  if (!stored) return "No sweep of the golden model comes with this network: run one here.";
+  const clean = Math.max(...stored.mean), k = stored.mean.findIndex((mean) => mean < clean - 0.01);
+  if (k < 1) return "";
+  const [r0, r1] = [Math.max(stored.rates[k - 1], 1e-5), stored.rates[k]], part = (stored.mean[k - 1] - clean + 0.01) / (stored.mean[k - 1] - stored.mean[k]);
+  const rate = r0 * (r1 / r0) ** part, wrong = Math.round(rate * data.weights);
+  return `By the stored sweep it loses one point of ${(100 * clean).toFixed(1)} % at about ${percent(Number(rate.toPrecision(2)))} wrong bits: ${wrong.toLocaleString("en")} of ${data.weights.toLocaleString("en")}.`;
 }
 
 function showCurve() {
@@ -67,11 +85,13 @@ function showCurve() {
     parts.push(`<polygon points="${[...line(stored.high), ...line(stored.low).reverse()].join(" ")}" fill="var(--blue)" fill-opacity=".2"/><polyline points="${line(stored.mean).join(" ")}" fill="none" stroke="var(--blue)" stroke-width="2.5"/>`);
     parts.push(`<text x="${left + 8}" y="${bottom - 10}" style="fill:var(--blue)">━ golden model: ${stored.trials} draws, ${stored.images.toLocaleString("en")} images</text>`);
   }
-  parts.push(`<text x="${left + 8}" y="${bottom - 27}" style="fill:var(--orange)">◆ this page: the RTL, one draw</text>`);
+  parts.push(`<text x="${left + 8}" y="${bottom - 27}" style="fill:var(--orange)">◆ this page: the RTL, one draw, ± 1 standard error</text>`);
   const now = x(Math.max(state.rate, state.rate ? low : 0));
   parts.push(`<line x1="${now}" x2="${now}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`);
   for (const p of runs.points) {
     const [px, py] = [x(Math.min(high, Math.max(p.rate, p.rate ? low : 0))), y(p.share)];
+    const spread = Math.sqrt(p.share * (1 - p.share) / p.count);
+    parts.push(`<line x1="${px}" x2="${px}" y1="${y(Math.min(1, p.share + spread))}" y2="${y(Math.max(floor, p.share - spread))}" stroke="var(--orange)" stroke-width="2"/>`);
     parts.push(`<path d="M${px} ${py - 6} l6 6 l-6 6 l-6 -6 z" fill="var(--orange)" stroke="var(--back)" stroke-width="1.5"><title>${rateText(p.rate)}: ${(100 * p.share).toFixed(2)} % of ${p.count} images</title></path>`);
   }
   $("accuracy").innerHTML = parts.join("");

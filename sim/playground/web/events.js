@@ -9,7 +9,7 @@ function listen() {
   $("restart").onclick = () => { startSteps(); showWeights(); };
   $("play").onclick = play;
   $("finish").onclick = () => { tick(1e6); showSteps(); showWeights(); };
-  $("step-layer").onchange = (event) => { steps.layer = Number(event.target.value); chooseLanes(); startSteps(); selectLayer(steps.layer); };
+  $("step-layer").onchange = (event) => { steps.layer = Number(event.target.value); chooseLanes(); startSteps(); selectLayer(steps.layer); showFirstClocks(); };
   $("lane").onchange = (event) => { steps.lane = Number(event.target.value); startSteps(); showWeights(); };
   $("run").onclick = () => runRates([state.rate]);
   $("sweep").onclick = () => runRates(SWEEP_RATES);
@@ -37,6 +37,7 @@ function showTexts() {
   $("count").value = counts[Math.min(1, counts.length - 1)];
   $("run").disabled = $("sweep").disabled = !blobs.labels;
   $("origin").textContent = data.origin;
+  $("progress").textContent = standsText();
   showTabs();
   chooseLayers();
   showCurve();
@@ -156,7 +157,8 @@ function listenToWeights() {
 }
 
 function keyPressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || runs.busy || event.target.matches("input, select, summary")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || runs.busy || event.target.matches("input[type=number], select, summary")) return;
+  if (event.target.matches("input") && event.key.startsWith("Arrow")) return;  // it moves the slider or the choice
   const act = {
     ArrowLeft: () => showImage(state.image - 1), ArrowRight: () => showImage(state.image + 1), r: drawOthers, 0: mend,
     s: () => step(), p: play, c: clearPad,

@@ -116,7 +116,7 @@ function showSteps() {
   const gauge = element("div", {class: "gauge"}, element("i", {style: `width:${100 * p / most}%`}));
   if (t !== null) gauge.append(element("u", {style: `left:${100 * Math.min(1, t / most)}%`}));
   const count = element("div", {}, element("span", {class: "value"}, before ? `p = ${p}` : "p"), gauge, t !== null ? `T = ${t}` : scores ? "a score: no threshold" : "T");
-  const fires = t !== null && now.fire;
+  const fires = t !== null && now.fire, adds = layer.slices > 1 || t > most;  // several reads to a decision
   const lamp = element("div", {class: `lamp${fires ? " on" : ""}`}, scores ? "Σ" : t === null ? "" : fires ? "1" : "0");
   const selected = element("div", {}, element("span", {class: "value"}, now?.busy ? now.row : "–"));
   selected.append(weights);
@@ -125,7 +125,7 @@ function showSteps() {
     part("Inputs on the columns", inputs, `the ${used} bits at the sense amplifiers`),
     part("XNOR in the amplifiers", xnor, "green where weight and input agree"),
     part("Popcount and threshold", count, `of ${line(steps.history.at(-4))}: how many agree, and how many must`),
-    part("Neuron", lamp, scores ? "the largest score wins" : t === null ? "" : fires ? "p ≥ T: it answers 1" : "p < T: it answers 0"),
+    part("Neuron", lamp, scores ? "the largest score wins" : t === null ? "" : adds ? `it adds up the counts of several reads: ${fires ? "T is reached" : "T is not reached, or not all are there"}` : fires ? "p ≥ T: it answers 1" : "p < T: it answers 0"),
   );
   showWave();
 }
