@@ -86,8 +86,10 @@ def test_spoken_digits(tones, tmp_path):
     assert {p.name for p in folder.iterdir()} == {"spoken-digits-transient.svg", "spoken-digits-noise.svg"}
 
 
-def test_masks_are_fitted_without_test_words(tones):
+def test_masks_are_fitted_without_test_words(tones, monkeypatch):
     """Sounds of test words change no current and no weight."""
+    given, fit = [], spoken_digits.Reservoir.fit
+    monkeypatch.setattr(spoken_digits.Reservoir, "fit", lambda p, words, **key: given.append(len(words)) or fit(p, words, **key))
     sets = spoken_digits._Words(tones)
     assert (sets.test.sum(), sets.validation.sum()) == (12, 12)
     params = spoken_digits.DigitParams(("spectrogram",), ReservoirParams(nodes=10), 1, ())
@@ -95,6 +97,8 @@ def test_masks_are_fitted_without_test_words(tones):
     loud = [10 * s[::-1] if t else s for s, t in zip(tones.sounds, sets.test, strict=True)]
     other = recordings.Recordings(loud, tones.labels, tones.speakers, tones.index, "")
     assert spoken_digits.study(other, params).front_ends[0].masks[0].train == train
+    assert given
+    assert set(given) <= {(~sets.test).sum(), (~sets.test & ~sets.validation).sum()}
 
 
 @pytest.mark.parametrize(
