@@ -100,7 +100,11 @@ OPTIONS = {
         ["--faults", "toy.npz"],
         "toy.npz: header.format must be 'oxnor-faults': this is some other file",
     ),
-    "data-missing": (["--data", "none"], "--data must be one of mnist, fashion-mnist, digits, cifar10, a file or a folder, not 'none'"),
+    "data-missing": (
+        ["--data", "zz"],
+        "--data must be one of mnist, fashion-mnist, digits, cifar10, vowels, hillenbrand, spoken-digits, a file or a folder,"
+        " not 'zz'",
+    ),
 }
 
 
