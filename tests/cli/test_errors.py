@@ -102,8 +102,7 @@ OPTIONS = {
     ),
     "data-missing": (
         ["--data", "zz"],
-        "--data must be one of mnist, fashion-mnist, digits, cifar10, vowels, hillenbrand, spoken-digits, a file or a folder,"
-        " not 'zz'",
+        "--data must be one of mnist, fashion-mnist, digits, cifar10, vowels, hillenbrand, spoken-digits, a file or a folder, not 'zz'",
     ),
 }
 
