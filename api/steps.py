@@ -57,7 +57,7 @@ def code_version() -> str:
     h = hashlib.sha256()
     for package in ("models", "hw", "sim", "fpga"):
         folder = Path(str(files(f"oxnor.{package}")))
-        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".sv", ".v", ".cpp")):
+        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".sv", ".svh", ".v", ".cpp")):
             h.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return f"{version('oxnor')}+{h.hexdigest()[:16]}"
 

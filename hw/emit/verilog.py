@@ -39,6 +39,12 @@ _MEMORY_SIZES = (("ROWS", "WORDS"), ("COLS", "WIDTH"))
 Description = dict[str, Any]
 
 
+def hand_written(name: str) -> str:
+    """Return the text of a source in ``hw/rtl``, with those that it includes in it."""
+    text = files("oxnor.hw").joinpath("rtl", name).read_text(encoding="utf-8")
+    return re.sub(r'^`include "(\w+\.svh)"\n', lambda found: hand_written(found[1]), text, flags=re.M)
+
+
 @dataclass(frozen=True)
 class Emitted:
     """What was written.
@@ -141,7 +147,7 @@ class _Writer:
         for unit in self.units.values():
             name = self.options.module_name(unit.module_name)
             if unit.rtl_source:
-                text = files("oxnor.hw").joinpath("rtl", unit.rtl_source).read_text(encoding="utf-8")
+                text = hand_written(unit.rtl_source)
                 for parameter, value in unit.verilog_defaults.items():
                     text = re.sub(rf"(parameter {parameter} = )\d+", rf"\g<1>{value}", text)
                 texts[name] = re.sub(rf"^module {unit.module_name}\b", f"module {name}", text, flags=re.M)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.blocks.unit import Unit
-from oxnor.hw.emit.verilog import emit_component
+from oxnor.hw.emit.verilog import emit_component, hand_written
 from oxnor.models.base.bits import hex_lines
 from oxnor.sim.runner import runner
 
@@ -56,11 +54,10 @@ class UnitTestbench:
     def sources(self, directory: Path) -> tuple[list[Path], str]:
         """Write or find the Verilog; return the files and the top module."""
         if isinstance(self.unit, str):
-            source = Path(str(files("oxnor.hw").joinpath("rtl", f"{self.unit}.sv")))
-            if not self.change:
-                return [source], self.unit
             directory.mkdir(parents=True, exist_ok=True)
-            sources, top = [Path(shutil.copy(source, directory))], self.unit
+            source = directory / f"{self.unit}.sv"
+            source.write_text(hand_written(source.name), encoding="utf-8")
+            sources, top = [source], self.unit
         else:
             emitted = emit_component(self.unit, directory)
             sources, top = list(emitted.sources), emitted.top

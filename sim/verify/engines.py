@@ -34,7 +34,7 @@ def generator_hash(package: Path | None = None) -> str:
     """
     h = hashlib.sha256(f"{version('amaranth')} {version('oxnor')}".encode())
     package = package or Path(str(files("oxnor.hw")))
-    for path in sorted([*package.rglob("*.py"), *package.glob("rtl/*.sv")]):
+    for path in sorted([*package.rglob("*.py"), *package.glob("rtl/*.sv*")]):
         h.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return h.hexdigest()
 
