@@ -59,6 +59,20 @@ class UnitProof:
     modules_of_properties: tuple[str, ...] = ()
 
 
+def neuron_defines(neuron: SpikingNeuron) -> tuple[str, ...]:
+    """Return the Verilog macros of the properties of a spiking neuron."""
+    defines = [
+        "OXNOR_ASSERT", f"UNIT={IfNeuron(neuron).module_name}", f"WEIGHT_MAX={neuron.weight_max}",
+        f"WEIGHT_MSB={neuron.weight_max.bit_length()}", f"V_MSB={neuron.v_bits - 1}",
+    ]  # fmt: skip
+    if neuron.refractory:
+        defines.append("HAS_TICK")
+    elif neuron.weight_max <= neuron.theta and neuron.bipolar and not neuron.v_init:
+        # Where |weight| <= theta and nothing is held back, V stays below the threshold, and so it never saturates.
+        defines.append(f"BOUND={neuron.theta + (neuron.compare == 'gt')}")
+    return tuple(defines)
+
+
 _REGISTERS = (Register("READ", "r", "can be read"), Register("BOTH", "rw", "can be written"))
 #: The proofs by name.
 PROOFS: dict[str, UnitProof] = {
@@ -106,7 +120,7 @@ PROOFS: dict[str, UnitProof] = {
     "spiking-neuron": UnitProof(
         "threshold times spikes plus membrane is the sum of the weights, and the membrane stays in its bounds",
         lambda: IfNeuron(SpikingNeuron()), "spiking_neuron", ("chosen_1 - 12'h4", "chosen_1 - 12'h3"), 4,
-        ("OXNOR_ASSERT",),
+        neuron_defines(SpikingNeuron()),
     ),
     "crc32": UnitProof(
         "eight cycles after a byte it is the CRC-32 of all bytes", Crc32, "crc32", ("left - 4'h1", "left - 4'h2"),
@@ -143,10 +157,20 @@ def prove_unit(name: str, directory: Path, *, broken: bool = False) -> Proof:
     emitted = emit_component(what.unit(), directory / "rtl")
     if broken:
         break_source(emitted, what.breaks)
-    top = f"{what.properties}_proof"
-    shutil.copyfile(Path(__file__).with_name(f"{what.properties}.sv"), directory / f"{top}.sv")
-    names = [f"rtl/{p.name}" for p in emitted.sources if p.stem not in what.modules_of_properties]
-    return prove(directory, [*names, f"{top}.sv"], top, depth=what.depth, defines=what.defines)
+    return prove_emitted(
+        emitted, what.properties, directory, depth=what.depth, defines=what.defines, left_out=what.modules_of_properties
+    )
+
+
+def prove_emitted(
+    emitted: Emitted, properties: str, directory: Path, *, depth: int, defines: Sequence[str],
+    left_out: Sequence[str] = (),
+) -> Proof:  # fmt: skip
+    """Prove a file of properties, beside this one, of what was emitted into ``rtl`` of a folder, but for modules."""
+    top = f"{properties}_proof"
+    shutil.copyfile(Path(__file__).with_name(f"{properties}.sv"), directory / f"{top}.sv")
+    names = [f"rtl/{p.name}" for p in emitted.sources if p.stem not in left_out]
+    return prove(directory, [*names, f"{top}.sv"], top, depth=depth, defines=defines)
 
 
 @dataclass(frozen=True)
