@@ -188,9 +188,9 @@ def _begin(
     """Return the state before the first step."""
     torch = import_torch()
     student = Student(stages, params.seed, params.steepness, device, WEIGHTS[params.weights])
-    # What a graph replays has its rate in a tensor.
-    graphed = {} if device == "cpu" else {"lr": torch.tensor(params.lr, device=device), "capturable": True}
-    optimizer = torch.optim.Adam(student.parameters, **{"lr": params.lr, "fused": True} | graphed)
+    is_graphed = device != "cpu"
+    rate = torch.tensor(params.lr, device=device) if is_graphed else params.lr  # a graph reads it anew each time
+    optimizer = torch.optim.Adam(student.parameters, lr=rate, fused=True, capturable=is_graphed)
     return Run(student, optimizer, digest(images), len(images), used, path)
 
 
