@@ -73,6 +73,11 @@ def say(text: str) -> None:
     typer.echo(printable(text))
 
 
+def percent(share: float, low: float | None = None, high: float | None = None) -> str:
+    """Return a share in percent, with its interval if it has one."""
+    return f"{100 * share:.1f}" + ("" if low is None or high is None else f" ({100 * low:.1f} to {100 * high:.1f})")
+
+
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, title: str | None = None) -> None:
     """Print a table on stdout; the first `left` columns are set to the left, the others to the right."""
     from rich import box

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.console import note, percent, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, pictures, seed
 from oxnor.cli.options.pictures import Kinds
@@ -104,10 +104,6 @@ def spoken_digits(
         _show(result)
 
 
-def _interval(mean: float, low: float | None, high: float | None) -> str:
-    return f"{100 * mean:.1f}" + ("" if low is None or high is None else f" ({100 * low:.1f} to {100 * high:.1f})")
-
-
 def _show(result: DigitResult) -> None:
     from oxnor.sim.studies import spoken_digits as task
 
@@ -118,8 +114,8 @@ def _show(result: DigitResult) -> None:
                      f"{100 * a.strangers:.1f}"))  # fmt: skip
         train = sum(m.train for m in f.masks) / len(f.masks)
         rows.append((f"{f.name}, oscillator, {result.params.reservoir.nodes} nodes", f"{100 * train:.1f}",
-                     _interval(test.mean, test.mean_low, test.mean_high), _interval(*f.gain),
-                     _interval(other.mean, other.mean_low, other.mean_high)))  # fmt: skip
+                     percent(test.mean, test.mean_low, test.mean_high), percent(*f.gain),
+                     percent(other.mean, other.mean_low, other.mean_high)))  # fmt: skip
     print_table(("", "training words (%)", "test words (%)", "gain (points)", "other speakers (%)"), rows)
     for f in result.front_ends if result.params.noises else ():
         print_table(

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.console import note, percent, print_json, print_table, progress
 from oxnor.cli.expand import expanded
 from oxnor.cli.options.common import AsJson, pictures, seed
 from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import DataDir
 
 if TYPE_CHECKING:
-    from oxnor.models.trials.curves import Point
     from oxnor.sim.studies.vowels import VowelResult
 
 
@@ -99,16 +98,13 @@ def vowels(
         _show(result)
 
 
-def _percent(p: Point) -> str:
-    if p.mean_low is None or p.mean_high is None:
-        return f"{100 * p.mean:.1f}"
-    return f"{100 * p.mean:.1f} ({100 * p.mean_low:.1f} to {100 * p.mean_high:.1f})"
-
-
 def _show(result: VowelResult) -> None:
     from oxnor.sim.studies import vowels as task
 
-    rows = [(m.name, f"{m.numbers:.0f}", f"{100 * m.train:.1f}", _percent(m.test)) for m in result.methods]
+    rows = [
+        (m.name, f"{m.numbers:.0f}", percent(m.train), percent(m.test.mean, m.test.mean_low, m.test.mean_high))
+        for m in result.methods
+    ]
     published = task.PUBLISHED
     rows.append(("published experiment (secondary page)", "", f"{100 * published['train']:.0f}",
                  f"{100 * published['test']:.0f}"))  # fmt: skip
