@@ -1,13 +1,12 @@
 """What a synthesis tool makes of the memories: block RAM that holds the image."""
 
 import json
-from importlib.resources import files
 
 import numpy as np
 import pytest
 from helpers.synthesis import yosys
 
-from oxnor.hw.emit.verilog import emit_component
+from oxnor.hw.emit.verilog import emit_component, hand_written
 from oxnor.hw.layers.macro_tile import TileMacro
 from oxnor.hw.layers.serial_tile import SerialTile
 from oxnor.models.base.bits import hex_lines
@@ -34,7 +33,7 @@ endmodule""",
 def test_memory_is_block_ram_with_the_image(name, tmp_path):
     bits = np.random.default_rng(1).random((256, 16)) < 0.5
     (tmp_path / "image.mem").write_text(hex_lines(bits, 256))
-    (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", f"{name}.sv").read_text())
+    (tmp_path / "dut.sv").write_text(hand_written(f"{name}.sv"))
     (tmp_path / "top.sv").write_text(WRAPPERS[name])
     yosys(
         tmp_path, "read_verilog -sv dut.sv top.sv", "hierarchy -top top", "proc", "flatten", "opt_clean",
@@ -55,7 +54,7 @@ def test_tile_of_a_serial_layer_is_block_ram(tmp_path):
     (tmp_path / "image.mem").write_text(hex_lines(bits, 256))
     (tmp_path / "word.mem").write_text("a5\n")
     emitted = emit_component(SerialTile(TileMacro(256, 16), 16, 0), tmp_path)
-    (tmp_path / "word.sv").write_text(files("oxnor.hw").joinpath("rtl", "coefficient_word.sv").read_text())
+    (tmp_path / "word.sv").write_text(hand_written("coefficient_word.sv"))
     (tmp_path / "top.sv").write_text(f"""
 module top(input clk, input rst, input en, input [7:0] row, input x, output [15:0] counts, output [7:0] word);
   {emitted.top} #(.INIT_FILE("image.mem")) dut (.clk(clk), .rst(rst), .en(en), .sense(1'b1), .row(row), .x(x), .counts(counts));
@@ -84,7 +83,7 @@ def test_gates_of_the_device_macro_do_what_it_does(tmp_path):
     (tmp_path / "mem").mkdir()
     for name, rows in bench.memory.items():
         (tmp_path / "mem" / f"{name}.mem").write_text(hex_lines(rows, len(rows)))
-    (tmp_path / "dut.sv").write_text(files("oxnor.hw").joinpath("rtl", "rram_macro_devices.sv").read_text())
+    (tmp_path / "dut.sv").write_text(hand_written("rram_macro_devices.sv"))
     parameters = ", ".join(f".{k}({v})" for k, v in bench.parameters.items())
     (tmp_path / "top.sv").write_text(f"""
 module netlist(input clk, input sense, input row, input [2:0] x, input [2:0] flip, output [2:0] q, input prog_valid,
