@@ -256,10 +256,10 @@ def test_pictures_of_a_view_have_its_size(opened):
     browser = opened("mnist-spirit")
     assert browser.run("playground.data.image") == [12, 12, 1]
     browser.click("#clear")
-    assert text(browser, "#said").startswith("nothing is drawn")
+    browser.wait("document.querySelector('#said').textContent.startsWith('nothing is drawn')")  # in the next frame
     browser.drag("#pad", [(0.5, 0.15), (0.5, 0.5), (0.5, 0.85)])
+    browser.wait("playground.state.answer.class === 1")
     assert browser.run("playground.state.pixels.length") == 144
-    assert browser.run("playground.state.answer.class") == 1
 
 
 def test_keys_do_what_the_pointer_does(opened):
