@@ -1,0 +1,1 @@
+"""Digital parts of learning on devices: probability tables, counters of contrastive divergence, sampled neurons."""
