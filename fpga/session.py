@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from oxnor.hw.interface.link_protocol import Identity
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
+from oxnor.hw.placement.arrange import placed
 from oxnor.models import golden
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.models.networks.binarized import Network
@@ -229,7 +230,7 @@ def run_images(
     seconds, cycles = time.monotonic() - started, result.cycles
     counted = [(b - a) % (1 << 32) for a, b in zip(before, host.read(*counters), strict=True)]
     host.set_read_errors(None, identity)
-    scores = golden.scores(network, bits, read_errors=read_errors)
+    scores = golden.scores(placed(network, config), bits, read_errors=read_errors)
     expected = golden.argmax(scores)
     classes, labels = _known(host, network, result.classes), inputs.labels
     differs, least = classes != expected, 0

@@ -16,7 +16,7 @@ from oxnor.hw.placement.arrange import check_shape, coefficient_rows, macro_bits
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
-from oxnor.models.faults.march import SelfTestReport, as_states, classify, march
+from oxnor.models.faults.march import SelfTestReport, classify, march
 from oxnor.models.networks.binarized import Network
 
 T = TypeVar("T")
@@ -236,8 +236,6 @@ class Programmer:
         """Yield (layer, macro, rows of bits) of everything that a network is in this engine."""
         for k, (layer, c) in enumerate(zip(network.layers, self.config.layers, strict=True)):
             stored = macro_bits(layer.weights, c).reshape(c.macros, c.word_lines, c.cols)
-            if c.pair_states == 3:
-                stored = as_states(stored)
             yield from ((k, macro, stored[macro]) for macro in range(c.macros))
             coefficients = coefficient_rows(network, k, c)
             if coefficients.size:

@@ -12,6 +12,7 @@ from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_kinds import LAYER_KINDS
 from oxnor.models.base.bits import word_bits
 from oxnor.models.base.errors import InputError
+from oxnor.models.faults.march import as_states
 from oxnor.models.networks.binarized import Network
 
 
@@ -72,7 +73,18 @@ def macro_bits(weights: NDArray[np.bool_], config: LayerConfig) -> NDArray[np.bo
     ndarray of bool, shape (groups, across, word lines, cols)
         Pairs that hold no synapse are 0.
     """
-    return arrange(weights, config, False)
+    return arrange(as_states(weights) if config.pair_states == 3 else weights, config, False)
+
+
+def placed(network: Network, config: EngineConfig) -> Network:
+    """Return the network as the macros of an engine hold it.
+
+    A pair of three states has one state for the weight 0, which two synapses have in two ways: the errors of a read
+    invert the devices that are there.
+    """
+    of_states = [k for k, y in enumerate(config.layers) if y.pair_states == 3]
+    held = {k: as_states(network.layers[k].weights) for k in of_states}
+    return network.with_weights({k: w for k, w in held.items() if (w != network.layers[k].weights).any()})
 
 
 def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from oxnor.hw.host.beats import unpack_results
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.spiking import SpikingConfig
+from oxnor.hw.placement.arrange import placed
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.hw.placement.memory_files import write_images
 from oxnor.models import golden
@@ -222,7 +223,7 @@ def prepare(network: Network, images: NDArray, request: Request) -> BinarizedCas
     devices = EngineDevices.draw(network, config, _draw_of(request)) if request.device else None
     faults = devices.faults() if devices else errors.fault_map(network)
     # The errors of macros that hold devices are in their devices.
-    faulty = devices.stored() if devices else faults.apply(network)
+    faulty = placed(devices.stored() if devices else faults.apply(network), config)
     in_rtl = faulty
     if run.corrupt_rtl:
         seen: dict[str, Any] = {"with_scores": config.with_scores, "converters": config.converters}

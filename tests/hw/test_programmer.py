@@ -10,11 +10,16 @@ from oxnor.hw.emit.verilog import emit_engine
 from oxnor.hw.host.programmer import EngineError, Programmer, Synapse, at_once, run_now
 from oxnor.hw.interface.registers import INDEX, REGISTERS, as_dicts, as_markdown
 from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.placement.arrange import coefficient_rows
+from oxnor.hw.placement.arrange import coefficient_rows, placed
 from oxnor.hw.placement.memory_files import image_texts
+from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.march import PairFault, SelfTestReport, as_states, classify, march
+from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.base import ternary_synapses
+from oxnor.models.networks.layers.scores import ScoreLayer
 
 FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 
@@ -183,6 +188,31 @@ def test_march_of_three_states():
     assert (found.rows, found.columns, found.amplifiers) == ((), (3,), (5,))
     assert found.pairs == (PairFault(1, 0, "-1 and +1"), PairFault(2, 1, "0 only"), PairFault(3, 2, "none"))
     assert len(SelfTestReport(1, 28, (found,)).table()) == 5
+
+
+def test_a_zero_of_three_states_is_held_in_one_order(tmp_path):
+    """Two synapses have it in two ways, one of them after a fault: memory files, programming and golden model agree."""
+    g = np.random.default_rng(8)
+    values = g.integers(-1, 2, (5, 20))
+    network = Network("zeros", (ScoreLayer(ternary_synapses(values), weight_bits=2),))
+    zero = int(np.flatnonzero(values == 0)[0])
+    faulty = FaultMap(((5, 40),), {0: [2 * zero, 2 * zero + 1]}).apply(network)
+    assert np.array_equal(faulty.layers[0].weight_values, network.layers[0].weight_values)
+    config = EngineConfig.for_network(network, pair_states=3, programming=True)
+    c, model = config.layers[0], EngineModel(config)
+    run_now(host(config, model).program_network(faulty))
+    rows = {row: words for (_, macro, row), words in model.memory.items() if macro == 0}
+    text = image_texts(faulty, config)["layer0_v0_h0.mem"].split()
+    held = np.array([[int(text[r], 16) >> k & 1 for k in range(c.cols)] for r in range(c.word_lines)], bool)
+    assert all(sum(w << 32 * k for k, w in enumerate(words)) == int(text[r], 16) for r, words in rows.items())
+    assert np.array_equal(held, network.layers[0].weights)
+    # Errors of reads invert what is there.
+    x, errors = g.random((300, 20)) < 0.5, ReadErrors(9000, 3)
+    wrong = errors.layer(0).masks(300, 5, 40)
+    counts = (held == np.repeat(x, 2, axis=1)[:, None]) ^ wrong
+    assert np.array_equal(golden.scores(placed(faulty, config), x, read_errors=errors), counts.sum(axis=2))
+    assert not np.array_equal(golden.scores(faulty, x, read_errors=errors), counts.sum(axis=2))
+    assert placed(network, config).digest == network.digest
 
 
 def test_march_writes_both_bits_everywhere_and_reads_them():

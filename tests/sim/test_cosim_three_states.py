@@ -32,10 +32,9 @@ ENGINES = {
 
 
 def ternary(name):
-    """Return a network of ternary weights, each 0 as one pair has it, and options of its engine."""
+    """Return a network of ternary weights, each 0 as two synapses have it, and options of its engine."""
     shape, convolutions, structure = ENGINES[name]
     network = random_conv_network(shape, convolutions, dense=(5,), classes=3, bits=2)
-    network = network.with_weights({k: as_states(y.weights) for k, y in enumerate(network.layers)})
     return network, structure | {"pair_states": 3, "stream_width": 8, "with_scores": True}
 
 
