@@ -11,7 +11,7 @@ JOBS ?= 2
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint tree types docs bench prove boards pictures playground clean
+.PHONY: demo test test-slow lint tree types docs bench prove soak constraints boards pictures playground clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
@@ -27,6 +27,18 @@ bench: $(VENV)/.installed
 
 prove: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/oxnor tools prove
+
+# Hostile traffic, damaged files and kills; their counts are kept in docs/verification.
+soak: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/oxnor tools soak -o docs/verification/soaks.json
+	PYTHONPATH=tests $(BIN)/python tests/helpers/damage.py 100000
+	PYTHONPATH=tests $(BIN)/python tests/helpers/kills.py 1000
+
+# The versions that continuous integration installs: those that are newest now.
+constraints:
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install -q --disable-pip-version-check ".[test,train,docs]"
+	build/constraints/bin/python -m pip freeze --exclude oxnor | sed 's/+[a-z0-9.]*$$//' > .ci/constraints.txt
 
 lint: tree $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check

@@ -47,6 +47,7 @@ STREAMS = {
     "mask": 105,
     "perceptron": 106,
     "output-noise": 107,
+    "soak": 110,
 }
 
 

@@ -1,4 +1,4 @@
-"""An engine in a plain C++ loop, without cocotb: the bound for every testbench around the same engine."""
+"""An engine in a plain C++ program, without cocotb: the bound for every testbench, or hostile traffic."""
 
 from __future__ import annotations
 
@@ -68,8 +68,10 @@ class Loop:
         return Looped(seconds, np.frombuffer(raw, np.uint8, offset=times.nbytes).reshape(frames, result), times)
 
 
-def build_loop(sources: Sequence[Path], top: str, defines: Sequence[str], root: Path) -> Loop:
-    """Build the loop around module `top`, an engine that registers its reset, or return the one in the cache.
+def build_loop(
+    sources: Sequence[Path], top: str, defines: Sequence[str], root: Path, program: str = "loop"
+) -> Loop:
+    """Build a program of this folder around `top`, an engine that registers its reset, or take it from the cache.
 
     Raises
     ------
@@ -78,13 +80,13 @@ def build_loop(sources: Sequence[Path], top: str, defines: Sequence[str], root: 
     oxnor.sim.runner.runner.SimulationError
         If the build fails; the text names the log.
     """
-    tool, main = runner.find_tool("verilator"), Path(str(files("oxnor.sim.harness") / "loop.cpp"))
+    tool, main = runner.find_tool("verilator"), Path(str(files("oxnor.sim.harness") / f"{program}.cpp"))
     control = control_text(sources, top, public=False)
     described = [str(tool), str(tool.path), top, *defines, control, *verilator_arguments(False, None)]
     h = hashlib.sha256(json.dumps(described).encode())
     for path in (main, *sources):
         h.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    folder, key = root / "sim", f"loop-{h.hexdigest()[:24]}"
+    folder, key = root / "sim", f"{program}-{h.hexdigest()[:24]}"
     target, log = folder / key, folder / f"{key}.log"
     with locked(folder / f"{key}.lock"):
         if not cache.is_whole(target):

@@ -16,7 +16,7 @@ from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.sim.runner.workers import cores
 
-from .case import Request, Streamed
+from .case import Case, Request, Streamed
 from .engines import build_engine, run_directory
 from .flows import flow_of
 from .options import RunOptions
@@ -80,19 +80,30 @@ def simulate(
     if run.waves:
         images, labels = images[:WAVE_IMAGES], None if labels is None else labels[:WAVE_IMAGES]
     case = flow_of(network).prepare(network, images, Request(errors, device, engine, run))
+    return case.compare(streamed(case, run, progress), labels)
+
+
+def streamed(case: Case, run: RunOptions, progress: Progress | None = None) -> Streamed:
+    """Return what comes out where the images of a case go through its RTL, before anything is compared.
+
+    Raises
+    ------
+    oxnor.sim.runner.runner.SimulationError
+        If the build fails, an assertion in the RTL fails, or the engine hangs.
+    """
     started = time.monotonic()
     if run.scheduler:
         built, shards = there(case, run, run.scheduler, progress)
-        streamed = Streamed(built, shards, time.monotonic() - started)
+        result = Streamed(built, shards, time.monotonic() - started)
     else:
         parts = shares(case, run, cores())
         root = build_root(run.build_dir)
         engine_build = build_engine(case, run, root)
-        with run_directory(root, network.name, keep=run.waves is not None) as directory:
+        with run_directory(root, case.network.name, keep=run.waves is not None) as directory:
             started = time.monotonic()
             shards = here(case, run, engine_build, directory, parts, progress)
             waves = str(directory / f"dump.{run.waves}") if run.waves else None
-            streamed = Streamed(engine_build.summary, shards, time.monotonic() - started, waves)
+            result = Streamed(engine_build.summary, shards, time.monotonic() - started, waves)
     if progress:
         progress(case.images, case.images)
-    return case.compare(streamed, labels)
+    return result

@@ -5,9 +5,9 @@ import re
 from oxnor.sim.harness import engine as engine_bench
 
 
-def break_verilog(monkeypatch, name, pattern, replacement):
-    """Let engines be emitted with what a pattern matches replaced in the one file whose name holds `name`."""
-    emit = engine_bench.emit_engine
+def break_verilog(monkeypatch, name, pattern, replacement, module=engine_bench):
+    """Let engines be emitted by a module with what a pattern matches replaced in the one file whose name holds `name`."""
+    emit = module.emit_engine
 
     def emit_broken(config, directory):
         emitted = emit(config, directory)
@@ -18,4 +18,4 @@ def break_verilog(monkeypatch, name, pattern, replacement):
         paths[0].write_text(text)
         return emitted
 
-    monkeypatch.setattr(engine_bench, "emit_engine", emit_broken)
+    monkeypatch.setattr(module, "emit_engine", emit_broken)
