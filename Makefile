@@ -11,7 +11,7 @@ JOBS ?= 2
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint tree types docs bench prove soak constraints boards pictures playground clean
+.PHONY: demo test test-slow lint tree types docs bench prove mutate soak constraints boards pictures playground clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
@@ -27,6 +27,10 @@ bench: $(VENV)/.installed
 
 prove: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/oxnor tools prove
+
+# An hour and a half; it goes on where it was stopped.
+mutate: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/oxnor tools mutate --results docs/verification/mutations.json
 
 # Hostile traffic, damaged files and kills; their counts are kept in docs/verification.
 soak: $(VENV)/.installed-$(EXTRAS)

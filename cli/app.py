@@ -19,7 +19,7 @@ from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
 from .start import demo, doctor, networks, new, playground, run
 from .study import abstain, spirit, spoken_digits, vowels
-from .tools import benchmark, cache, prove, soak, vectors
+from .tools import benchmark, cache, mutate, prove, soak, vectors
 
 
 class Devices(TyperGroup):
@@ -108,7 +108,7 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
         "Tools",
         TyperGroup,
         "Write golden vectors, measure speed, look after the cache.",
-        (vectors.vectors, benchmark.benchmark, prove.prove, soak.soak, cache.cache),
+        (vectors.vectors, benchmark.benchmark, prove.prove, mutate.mutate, soak.soak, cache.cache),
     ),
 }  # fmt: skip
 #: Names of before, and what they are now.

@@ -48,6 +48,7 @@ STREAMS = {
     "perceptron": 106,
     "output-noise": 107,
     "soak": 110,
+    "mutants": 111,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,9 +77,15 @@ class EngineTestbench:
         oxnor.sim.runner.runner.SimulationError
             If a test fails or not all of them ran.
         """
-        emitted = emit_engine(config, directory / "rtl")
+        sources, top = self.lay_out(network, config, directory)
         defines = {} if self.adder_tree else {"OXNOR_BEHAVIOURAL": 1}
-        build = runner.build(emitted.sources, emitted.top, simulator=self.simulator, defines=defines, root=root)
+        build = runner.build(sources, top, simulator=self.simulator, defines=defines, root=root)
+        selection = runner.Selection(self.tests, self.pattern, self.seed)
+        return build, runner.run(build, f"oxnor.sim.benches.{self.module}", directory, selection)
+
+    def lay_out(self, network: Network, config: EngineConfig, directory: Path) -> tuple[Sequence[Path], str]:
+        """Write all that a run needs into its working directory; return the Verilog and the top module."""
+        emitted = emit_engine(config, directory / "rtl")
         bits = np.random.default_rng(self.seed).random((self.images, network.n_in)) < 0.5
         write_images(network, config, directory)
         network.save(directory / "network.npz")
@@ -93,8 +100,7 @@ class EngineTestbench:
             "cycle_limit": self.cycle_limit or limit,
         }
         (directory / "job.json").write_text(json.dumps(job))
-        selection = runner.Selection(self.tests, self.pattern, self.seed)
-        return build, runner.run(build, f"oxnor.sim.benches.{self.module}", directory, selection)
+        return emitted.sources, emitted.top
 
 
 def _identity(network: Network, config: EngineConfig) -> dict[str, int]:

@@ -35,6 +35,8 @@ class UnitTestbench:
         Become ``<name>.npy``.
     memory : mapping of str to ndarray of bool, shape (rows, bits)
         Memory images: become ``mem/<name>.mem``.
+    texts : mapping of str to str
+        Memory files as they are: become ``mem/<name>``.
     parameters, defines : mapping
         Verilog parameters and defines.
     change : (str, str), optional
@@ -47,6 +49,7 @@ class UnitTestbench:
     job: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, NDArray] = field(default_factory=dict)
     memory: Mapping[str, NDArray] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, object] = field(default_factory=dict)
     defines: Mapping[str, object] = field(default_factory=dict)
     change: tuple[str, str] | None = None
@@ -79,16 +82,22 @@ class UnitTestbench:
         oxnor.sim.runner.runner.SimulationError
             If a test fails or not all of them ran.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        sources, top = self.sources(directory / "rtl")
+        sources, top = self.lay_out(directory)
         build = runner.build(
             sources, top, simulator=simulator, defines=self.defines, parameters=self.parameters, root=root
         )
+        return runner.run(build, f"oxnor.sim.benches.{self.module}", directory, runner.Selection(self.tests, seed=seed))
+
+    def lay_out(self, directory: Path) -> tuple[list[Path], str]:
+        """Write all that a run needs into its working directory; return the Verilog and the top module."""
+        directory.mkdir(parents=True, exist_ok=True)
+        sources, top = self.sources(directory / "rtl")
         (directory / "job.json").write_text(json.dumps(dict(self.job)))
         for name, array in self.arrays.items():
             np.save(directory / f"{name}.npy", array)
-        for name, rows in self.memory.items():
-            path = directory / "mem" / f"{name}.mem"
+        texts = {f"{name}.mem": hex_lines(rows) for name, rows in self.memory.items()} | dict(self.texts)
+        for name, text in texts.items():
+            path = directory / "mem" / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text(hex_lines(rows))
-        return runner.run(build, f"oxnor.sim.benches.{self.module}", directory, runner.Selection(self.tests, seed=seed))
+            path.write_text(text)
+        return sources, top

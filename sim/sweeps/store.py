@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +15,12 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.words import counted
 from oxnor.models.trials.axes import AXES, Axis
 from oxnor.models.trials.curves import Curve
+from oxnor.sim.runner.database import Database
 
 from .trial import ALL_LAYERS, Key, Trial
 
 FORMAT = "oxnor-sweep"
 FORMAT_VERSION = 1
-#: Seconds for which a file that another process has locked is tried again.
-_PATIENCE = 60
 #: What must be the same for trials to stand in one file, with the name that a user knows it by.
 IDENTITY = ("network", "network_digest", "images", "images_digest", "seed", "kind", "options")
 _CLASSES_MAX, _IMAGES_MAX = 1 << 16, 1 << 31
@@ -33,8 +29,6 @@ _FIELDS = {"network": str, "network_digest": str, "images_digest": str, "kind": 
            "images": int, "classes": int,
            "inputs": str, "labels": str, "command": str, "shape": list, "made": dict,
            "class_names": list, "example": dict, "raster": dict, "weights": int, "supply": dict}  # fmt: skip
-#: What Python raises on a damaged file besides sqlite3's own errors.
-_DAMAGED = (sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError, MemoryError)
 #: Value of header.labels where the trials count images that are right, not those that stay as they were.
 LABELLED = "labels"
 
@@ -61,7 +55,7 @@ CREATE TABLE IF NOT EXISTS changes (
 """
 
 
-class Results:
+class Results(Database):
     """An open results file.
 
     Trials are written in one transaction each, with a write-ahead log: a process that is killed loses those it was
@@ -81,74 +75,15 @@ class Results:
         difference.
     """
 
+    what = "a results file of oxnor sweep"
+    rows = "trials"
+
     def __init__(self, path: str | Path, header: Mapping[str, Any] | None = None):
-        self.path = Path(path)
-        exists = self.path.is_file() and self.path.stat().st_size > 0
-        if self.path.is_dir():
-            raise InputError(f"{self.path}: is a folder, not a file")
-        if not exists and header is None:
-            what = "is empty: not a results file of oxnor sweep" if self.path.exists() else "no such file"
-            raise InputError(f"{self.path}: {what}")
-        if exists:
-            with open(self.path, "rb") as file:
-                if file.read(16) != b"SQLite format 3\0":
-                    raise InputError(f"{self.path}: is not a results file of oxnor sweep")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Readers write too: a log that a killed process left behind is taken in by whoever opens the file next.
-            self._db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
-        except (OSError, sqlite3.Error) as e:
-            raise InputError(f"{self.path}: cannot be opened ({e})") from None
-        try:
-            self._open_when_free(exists, header)
-        except InputError:
-            self._db.close()
-            raise
-        except _DAMAGED as e:
-            self._db.close()
-            raise self._unusable(e) from None
-        except BaseException:
-            self._db.close()
-            raise
+        self._wanted = header
+        super().__init__(path, writes=header is not None)
 
-    def _unusable(self, e: Exception) -> InputError:
-        code = getattr(e, "sqlite_errorcode", 0) & 0xFF
-        # Where a limit of the process is met, or the disk is full beside the log, SQLite speaks of input and output.
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            why = "the disk is full" if code == sqlite3.SQLITE_FULL else str(e)
-            return InputError(f"{self.path}: cannot be written: {why}; the trials in it are kept")
-        return InputError(f"{self.path}: cannot be used as a results file ({' '.join(str(e).split())})")
-
-    def _query(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query; what the file's bytes make of it is one sentence."""
-        cursor = None
-        while True:
-            try:
-                cursor = cursor or self._db.execute(sql)
-                row = cursor.fetchone()
-            except _DAMAGED as e:
-                raise self._unusable(e) from None
-            if row is None:
-                return
-            yield row
-
-    def _open_when_free(self, exists: bool, header: Mapping[str, Any] | None) -> None:
-        # SQLite does not wait where waiting could be for ever: of two that turn on the log at once, one is told "busy".
-        give_up = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                return self._open(exists, header)
-            except sqlite3.OperationalError as e:
-                if getattr(e, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
-                    raise
-            time.sleep(0.02)
-
-    def _open(self, exists: bool, header: Mapping[str, Any] | None) -> None:
-        if header is not None:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-        if exists and (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise InputError(f"{self.path}: is damaged ({' '.join(found.split())})")
+    def _open(self, exists: bool) -> None:
+        header = self._wanted
         if not exists or not self._tables():
             if header is None:
                 raise InputError(f"{self.path}: is not a results file of oxnor sweep")
@@ -222,28 +157,8 @@ class Results:
             raise InputError(f"{self.path}: header.options.against must be one of {known}, not {_short(against)}")
         return AXES[against]
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
     def __repr__(self) -> str:
         return f"Results({str(self.path)!r}: {self.header['network']}, {counted(len(self.done()), 'trial')})"
-
-    def __enter__(self) -> Results:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
     def add(self, trial: Trial) -> None:
         """Write one trial; one that is there already stays as it is."""
@@ -259,12 +174,6 @@ class Results:
         """Write what the RTL said of one trial."""
         row = (key.layer, key.rate, key.trial, mismatches, simulator)
         self._insert("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", row)
-
-    def _insert(self, sql: str, row: tuple[Any, ...]) -> None:
-        try:
-            self._db.execute(sql, row)
-        except sqlite3.OperationalError as e:
-            raise self._unusable(e) from None
 
     def checks(self) -> dict[Key, int]:
         """Return the results that differed in the RTL, by trial that was checked."""

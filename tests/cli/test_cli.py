@@ -27,7 +27,7 @@ GROUPS = {
     "fpga": ("build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"),
     "device": ("show", "fit", "circuit", "faults"),
     "study": ("spirit", "abstain", "vowels", "spoken-digits"),
-    "tools": ("vectors", "benchmark", "prove", "soak", "cache"),
+    "tools": ("vectors", "benchmark", "prove", "mutate", "soak", "cache"),
 }
 PATHS = [(c,) for c in COMMANDS] + [(g, c) for g, members in GROUPS.items() for c in members]
 # Names of before, each with its arguments in a call that works.

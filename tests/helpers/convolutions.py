@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from oxnor.hw.params import pipeline
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.conv import ConvLayer
@@ -75,23 +74,3 @@ def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1,
         x, n_in, planes = layers[-1].evaluate(x, "numba"), n_out, layers[-1].planes_out
     layers.append(ScoreLayer(g.random((classes, n_in * bits)) < 0.5, planes=planes, weight_bits=bits))
     return Network("random", tuple(layers), rule)
-
-
-def output_cycles(unit, pixels, outputs):
-    """Return the cycles of a unit's outputs at full rate, from that of its first input; see `pipeline`."""
-    sizes = np.zeros((2, 20), np.int64)
-    sizes[0, :5] = [pipeline._IMAGES, 1, 1, pixels, pixels]
-    sizes[1, : len(unit)] = unit
-    state = np.zeros_like(sizes)
-    valid, ready = np.zeros(2, bool), np.zeros(2, bool)
-    first, when, t = None, [], 0
-    while len(when) < outputs:
-        pipeline._offer(sizes, state, valid)
-        pipeline._accept(sizes, state, valid, ready)
-        if valid[0] and ready[0] and first is None:
-            first = t
-        if valid[1]:
-            when.append(t)
-        pipeline._advance(sizes, state, valid, ready, False)
-        t += 1
-    return np.array(when) - first

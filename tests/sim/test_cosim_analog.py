@@ -4,20 +4,16 @@ import numpy as np
 import pytest
 from helpers.convolutions import Conv, random_conv_network
 
-from oxnor.hw.analog.count_converter import Converter
-from oxnor.hw.analog.isaac_column import IsaacColumn
-from oxnor.hw.analog.trainable_converter import TrainableConverter
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.options import EngineOptions
 from oxnor.models import golden, load
-from oxnor.models.analog.integer import Isaac
-from oxnor.models.analog.trainable import TrainableAdc, quality, uniform_teacher
+from oxnor.models.analog.trainable import TrainableAdc, quality
 from oxnor.models.analog.trainable_integer import IntegerTrainableAdc
 from oxnor.models.base.bits import unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.golden.converted import ConvertedReads
 from oxnor.models.networks.count_converter import CountConverter
-from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.harness.analog import converter, isaac_column, trainable
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.options import RunOptions
@@ -27,52 +23,6 @@ pytestmark = pytest.mark.cosim
 needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
-
-
-def converter(bits, columns, used, used_last):
-    c = CountConverter(bits, columns)
-    rows = [(n, last, int(c.convert(np.int64(n), most))) for last, most in ((0, used), (1, used_last)) for n in range(most + 1)]
-    if used == used_last:
-        rows = rows[: used + 1]
-    return UnitTestbench("analog.tb_count_converter", 1, Converter(c, used, used_last), arrays={"values": np.array(rows)})
-
-
-def isaac_steps(isaac, weights, x):
-    """Return the conversions of every sum of `x @ weights.T`, as the column takes them, and the sums."""
-    cells, flipped = isaac.cells(weights)
-    steps = []
-    for row in x:
-        for n in range(len(weights)):
-            first = 1
-            for bit in range(isaac.input_bits):
-                for k in range(len(flipped)):
-                    rows = slice(k * isaac.rows, (k + 1) * isaac.rows)
-                    plane = row[rows] >> bit & 1
-                    for s in range(isaac.slices):
-                        count = int(plane @ cells[s, rows, n])
-                        steps.append((first, count, int(flipped[k, s, n]), int(plane.sum()), bit + isaac.cell_bits * s, int(row.sum())))  # fmt: skip
-                        first = 0
-    return np.array(steps), isaac.multiply(weights, x).reshape(-1)
-
-
-def isaac_column(adc_bits, flips):
-    g, isaac = np.random.default_rng(0), Isaac(adc_bits=adc_bits, flips=flips)
-    weights = np.vstack([np.full(200, 32767), np.full(200, -32768), g.integers(-(1 << 15), 1 << 15, (1, 200))])
-    x = np.vstack([np.full(200, 65535), g.integers(0, 1 << 16, (1, 200))])
-    steps, sums = isaac_steps(isaac, weights, x)
-    if flips and adc_bits == 8:
-        assert (sums == (x @ weights.T).reshape(-1)).all()
-    return UnitTestbench("analog.tb_isaac_column", 1, IsaacColumn(isaac, 2), arrays={"steps": steps, "sums": sums})
-
-
-def trainable(bits=4, width=12, samples=3000):
-    g = np.random.default_rng(0)
-    adc = IntegerTrainableAdc.of(TrainableAdc.draw(bits, 0.5, g), width)
-    values = g.integers(0, 1 << width, samples)
-    right = uniform_teacher(bits)(values / (1 << width))
-    rates = np.where(np.arange(samples) < samples // 2, 5, 3)
-    arrays = {"samples": np.stack([values, right, rates], 1), "weights": adc.weights, "biases": adc.biases}
-    return UnitTestbench("analog.tb_trainable_converter", 1, TrainableConverter(bits, width), job={"width": width}, arrays=arrays)
 
 
 UNITS = {

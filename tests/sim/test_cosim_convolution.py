@@ -5,19 +5,15 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from helpers.convolutions import Conv, output_cycles, random_conv_network
+from helpers.convolutions import Conv, random_conv_network
 from helpers.simulators import QUICK
 
-from oxnor.hw.layers.gather import Gather
-from oxnor.hw.layers.pool import PoolMaker
-from oxnor.hw.layers.window import WindowMaker
-from oxnor.hw.params import pipeline
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim import simulate
 from oxnor.sim.benches.engine.tb_programming import config_of
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
-from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.harness.pixels import gather_bench, pool_bench, window_bench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -25,7 +21,6 @@ pytestmark = pytest.mark.cosim
 needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
-IMAGES = 2
 
 
 def test_structure_in_a_job():
@@ -34,53 +29,6 @@ def test_structure_in_a_job():
     network = random_conv_network((8, 8, 2), [conv])
     config = EngineConfig.for_network(network, programming=True)
     assert config_of(json.loads(json.dumps({"config": asdict(config)}))) == config
-
-
-def stream_bench(unit, inputs, expected, timing, pixels):
-    """Return the testbench of a unit between pixels (n, bits) and what it must give."""
-    cycles = output_cycles(timing, pixels, len(expected))
-    arrays = {"inputs": inputs, "expected": expected, "cycles": cycles}
-    return UnitTestbench("layers.tb_pixels", 4, unit, arrays=arrays)
-
-
-def window_bench(window, planes=1, seed=0):
-    width = window.channels * planes
-    pixels = np.random.default_rng(seed).random((IMAGES, window.height * window.width, width)) < 0.5
-    padded = np.concatenate([pixels, np.full((IMAGES, 1, width), window.pad > 0)], axis=1)
-    seen = padded[:, window.sources].reshape(IMAGES * window.pixels, window.sources.shape[1], window.groups, -1)
-    expected = seen.transpose(0, 2, 1, 3).reshape(IMAGES * window.pixels, -1)
-    if window.pad == 0:
-        there = np.broadcast_to(window.sources >= 0, (IMAGES, *window.sources.shape))
-        expected = np.concatenate([expected, there.reshape(len(expected), -1)], axis=1)
-    timing = pipeline.window_unit(window)
-    unit = WindowMaker(window, planes)
-    return stream_bench(unit, pixels.reshape(-1, width), expected, timing, window.height * window.width)
-
-
-def pool_bench(height, width, channels, levels, pool, has_lowest, seed=0):
-    g = np.random.default_rng(seed)
-    lowest = (np.arange(channels) % 2 == 0) & has_lowest
-    # Such that all results of a window are as likely: so many even values have a largest one that is the largest of all.
-    drawn = g.random((IMAGES, height, width, channels)) ** (pool.height * pool.width)
-    values = (drawn * (levels + 1)).astype(int)
-    values = np.where(lowest, levels - values, values)
-    fires = (values[..., None] > np.arange(levels)) ^ lowest[:, None]
-    if has_lowest:
-        fires = np.concatenate([fires, np.broadcast_to(lowest[:, None], (*values.shape, 1))], axis=-1)
-    views = np.lib.stride_tricks.sliding_window_view(values, (pool.height, pool.width), (1, 2))
-    views = views[:, :: pool.step_y, :: pool.step_x]
-    pooled = np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
-    planes = pooled[..., None] >> np.arange(levels.bit_length()) & 1
-    unit = PoolMaker(height, width, channels, levels, pool, has_lowest)
-    inputs = fires.reshape(IMAGES * height * width, -1)
-    expected = planes.astype(bool).reshape(-1, channels * levels.bit_length())
-    return stream_bench(unit, inputs, expected, pipeline.pool_unit((height, width), pool), height * width)
-
-
-def gather_bench(pixels, width, seed=0):
-    inputs = np.random.default_rng(seed).random((IMAGES * pixels, width)) < 0.5
-    unit = Gather(pixels, width)
-    return stream_bench(unit, inputs, inputs.reshape(IMAGES, -1), [pipeline._GATHERS, pixels], pixels)
 
 
 WINDOWS = {

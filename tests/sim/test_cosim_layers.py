@@ -1,16 +1,9 @@
 """Emitted layers against the golden model on every output bit, in all kinds of folding."""
 
-import numpy as np
 import pytest
 
-from oxnor.hw.layers.table import UNITS
-from oxnor.hw.params.engine import EngineConfig
-from oxnor.hw.params.schedule import schedule
-from oxnor.hw.params.widths import bits_for
-from oxnor.hw.placement.memory_files import image_texts
-from oxnor.models import golden
 from oxnor.models.base.files import build_root
-from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.harness.layers import TESTS, layer_bench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -18,57 +11,6 @@ pytestmark = pytest.mark.cosim
 needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
-TESTS = 3
-
-
-class LayerTestbench(UnitTestbench):
-    """One layer of a network, with the memory images that it has inside the engine."""
-
-    def with_network(self, network, config):
-        object.__setattr__(self, "images", image_texts(network, config))
-        return self
-
-    def sources(self, directory):
-        # Called when the run directory is there and before the simulation starts.
-        memory = directory.parent / "mem"
-        memory.mkdir()
-        for name, text in self.images.items():
-            (memory / name).write_text(text)
-        return super().sources(directory)
-
-
-def layer_bench(network, index, *, cols, fold, images=25, target="sim", flows=None):
-    """Return the bench of layer `index` on macros of `cols` columns; the other layers are folded to one macro.
-
-    With dataflows `fold` is the V of all layers, or as much of it as they take.
-    """
-    rows = max(n_out * -(-n_in // cols) for n_in, n_out in zip(network.shape, network.shape[1:], strict=False))
-    if flows:
-        folds = zip(network.shape, network.shape[1:], flows, strict=False)
-        folding = [
-            (-(-b // cols), min(fold, a)) if flow == "serial" else (1, min(fold, b)) for a, b, flow in folds
-        ]
-        more = {"dataflow": ",".join(flows)}
-    else:
-        folding, more = [(1, 1)] * len(network.layers), {}
-        folding[index] = fold
-    config = EngineConfig.for_network(
-        network, target=target, macro_size=(rows, cols), folding=folding, with_scores=True, **more
-    )
-    layer = config.layers[index]
-    bits = np.random.default_rng(7).random((images, network.n_in)) < 0.5
-    outputs = [bits, *golden.layer_outputs(network, bits)]
-    job = {
-        "reads": layer.reads,
-        "latency": schedule(config).layer_latencies[index],
-        "score_width": layer.score_width,
-        "index_width": bits_for(layer.n_out - 1),
-        "takes": config.stream_into(index).bits,
-        "gives": config.stream_into(index + 1).bits if index + 1 < len(config.layers) else layer.n_out,
-    }
-    unit = UNITS[layer.kind](config, index)
-    arrays = {"inputs": outputs[index], "expected": outputs[index + 1]}
-    return LayerTestbench("layers.tb_layer", TESTS, unit, job=job, arrays=arrays).with_network(network, config)
 
 
 #: (shape, layer, macro's columns, (H, V), affine): sizes that divide each other and sizes that do not.
@@ -191,9 +133,9 @@ def test_bench_finds_a_wrong_weight(random_network, tmp_path):
     """One weight differs between the memory image and the model; some of the images stand at the threshold."""
     bench = case_bench(random_network, CASES["37-13 on 16, two across"])
     name = "layer0_v0_h1.mem"
-    lines = bench.images[name].split("\n")
+    lines = bench.texts[name].split("\n")
     lines[6] = f"{int(lines[6], 16) ^ 1:04x}"
-    bench.images[name] = "\n".join(lines)
+    bench.texts[name] = "\n".join(lines)
     with pytest.raises(SimulationError, match=r"output vector number \d+ is"):
         bench.run(tmp_path, simulator="icarus", root=tmp_path)
 

@@ -1,14 +1,9 @@
 """Emitted Verilog of each small unit against its model, on Icarus and on Verilator."""
 
-import numpy as np
 import pytest
 
-from oxnor.hw.blocks.argmax import Argmax
-from oxnor.hw.blocks.popcount import LEAF_WIDTH, Popcount
-from oxnor.hw.layers.macro_tile import TileMacro
-from oxnor.hw.layers.tile import Tile
-from oxnor.hw.neurons.binarized import Neuron
-from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.hw.blocks.popcount import LEAF_WIDTH
+from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -17,55 +12,6 @@ BEHAVIOURAL = {"OXNOR_BEHAVIOURAL": 1}
 needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
-
-
-def vectors(width):
-    """All vectors if they are few, else the ends, one-hot ones and random ones of every density."""
-    if width <= 10:
-        return (np.arange(1 << width)[:, None] >> np.arange(width) & 1).astype(bool)
-    g = np.random.default_rng(width)
-    ends = np.array([np.zeros(width), np.ones(width)], bool)
-    return np.concatenate([ends, np.eye(width, dtype=bool), g.random((300, width)) < g.random((300, 1))])
-
-
-def popcount(width, defines):
-    return UnitTestbench("blocks.tb_popcount", 1, Popcount(width), arrays={"vectors": vectors(width)}, defines=defines)
-
-
-def macro(rows, cols, cycles=2000):
-    stored = np.random.default_rng([rows, cols]).random((rows, cols)) < 0.5
-    return UnitTestbench(
-        "macros.tb_rram_macro",
-        3,
-        "rram_macro",
-        job={"cycles": cycles},
-        arrays={"stored": stored},
-        memory={"macro": stored},
-        parameters={"ROWS": rows, "COLS": cols, "INIT_FILE": '"mem/macro.mem"'},
-    )
-
-
-def threshold(n_in, slices):
-    return UnitTestbench("layers.tb_neuron", 1, Neuron(n_in, slices), job={"n_in": n_in, "slices": slices})
-
-
-def tile(rows, cols, used, used_last):
-    stored = np.random.default_rng([rows, cols]).random((rows, cols)) < 0.5
-    return UnitTestbench(
-        "layers.tb_tile",
-        1,
-        Tile(TileMacro(rows, cols, "mem/tile.mem"), used, used_last),
-        job={"used": used, "used_last": used_last, "cycles": 1000},
-        arrays={"stored": stored},
-        memory={"tile": stored},
-        parameters={"INIT_FILE": '"mem/tile.mem"'},
-    )
-
-
-def argmax(count, lanes, width, with_margin=True):
-    unit = Argmax(count, lanes, width, with_margin=with_margin)
-    job = {"count": count, "lanes": lanes, "width": width, "with_margin": with_margin}
-    return UnitTestbench("blocks.tb_argmax", 1, unit, job=job)
 
 
 ICARUS = {

@@ -14,13 +14,18 @@ from oxnor.sim.benches.support import Scoreboard, chance, job, known, limit, sta
 
 
 def _vectors(count: int, width: int, n: int) -> np.ndarray:
-    """Return score vectors: all equal, one maximum at each place, few different values, and any values."""
+    """Return score vectors: all equal, one maximum at each place, few different values, values alike
+    but for a bit, and any values.
+    """
     low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
     g = np.random.default_rng(random.getrandbits(32))
     level = np.full((3, count), [[low], [high], [0]])
     peaks = np.where(np.eye(count, dtype=bool), high, low)
     ties = g.integers(-1, 2, (n, count)).clip(low, high)
-    return np.concatenate([level, peaks, ties, g.integers(low, high + 1, (n, count))])
+    # Alike but for one bit, at any level: each bit of a comparison decides somewhere.
+    bits = 1 << g.integers(0, width - 1, (2 * n, count)) if width > 1 else 0
+    alike = g.integers(low, high + 1, (2 * n, 1)) - bits * (g.random((2 * n, count)) < 0.6)
+    return np.concatenate([level, peaks, ties, alike.clip(low, high), g.integers(low, high + 1, (n, count))])
 
 
 @cocotb.test()

@@ -1,0 +1,106 @@
+"""``oxnor tools mutate``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oxnor.cli.console import note, percent, print_json, print_table, progress
+from oxnor.cli.options.common import AsJson, writes
+from oxnor.models.base.replace import check_file
+
+_HEAD = ("unit", "mutants", "of", "killed", "equivalent", "with a reason", "alive", "waiting", "score %", "s")
+
+
+def mutate(
+    units: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[UNIT]...", help="Units, as the list names them.", show_default="all"),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the units and what is in the file, and stop.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File of what came of each mutant; it goes on from there.",
+            show_default="mutations.sqlite among the builds", callback=writes(check_file),
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results", metavar="FILE", help="Write scores and survivors as JSON.",
+            callback=writes(check_file, ".json"),
+        ),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Mutants to draw of a unit with more.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 1,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Break units in hundreds of small ways: their tests must find each.
+
+    Yosys builds all mutants of a unit into one netlist, and the unit's own testbench runs on each. ABC then proves
+    survivors equivalent to the unit, or finds that they are not. Exit code 1 if one is left without a reason.
+
+    Example: [bold]oxnor tools mutate fifo argmax[/]
+    """
+    from oxnor.models.base.files import build_root
+    from oxnor.sim.verify.mutations.run import try_all
+    from oxnor.sim.verify.mutations.store import Mutations
+    from oxnor.sim.verify.mutations.summary import fate, scores, survivors, write_results
+    from oxnor.sim.verify.mutations.units import UNITS, known
+
+    path = output or build_root() / "mutations.sqlite"
+    names = list(units or UNITS)
+    for name in names:
+        known(name)
+    with Mutations(path) as store:
+        if not listed:
+            with progress() as tell:
+                try_all(names, store, sample=sample, seed=seed, progress=tell)
+        found, left = scores(store, names), survivors(store, names)
+        if results:
+            write_results(results, store, list(UNITS))
+    tried = {s.unit: s for s in found}
+    bad = [m for m in left if fate(m) == "alive"]
+    if as_json:
+        print_json(
+            {
+                "file": str(path),
+                "units": [asdict(s) for s in found] if not listed else [_described(n, tried) for n in names],
+                "survivors": [vars(m) for m in left],
+            }
+        )
+    elif listed:
+        rows = [(n, UNITS[n].what, str(tried[n].mutants) if n in tried else "", _score(tried.get(n))) for n in names]
+        print_table(("unit", "what", "mutants", "score %"), rows, left=2)
+    else:
+        counts = [[getattr(s, n) for n in ("mutants", "of", *_COUNTS)] for s in found]
+        print_table(
+            _HEAD,
+            [(s.unit, *map(str, row), _score(s), f"{s.seconds:.0f}") for s, row in zip(found, counts, strict=True)],
+        )
+        for m in bad:
+            note(f"{m.unit} {m.number}: {m.mutant}: {m.verdict}")
+    if bad and not listed:
+        raise typer.Exit(1)
+
+
+_COUNTS = ("killed", "equivalent", "reasons", "alive", "waiting")
+
+
+def _score(score: object) -> str:
+    from oxnor.sim.verify.mutations.summary import Score
+
+    if not isinstance(score, Score):
+        return ""
+    is_sample = score.mutants < score.of
+    return percent(score.score, *(score.low, score.high) if is_sample else ())
+
+
+def _described(name: str, tried: dict[str, object]) -> dict[str, object]:
+    from oxnor.sim.verify.mutations.units import UNITS
+
+    return {"unit": name, "what": UNITS[name].what, "score": getattr(tried.get(name), "score", None)}

@@ -1,0 +1,94 @@
+"""Testbenches of what pixels pass between layers: windows, pooling, gathering."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oxnor.hw.blocks.unit import Unit
+from oxnor.hw.layers.gather import Gather
+from oxnor.hw.layers.pool import PoolMaker
+from oxnor.hw.layers.window import WindowMaker
+from oxnor.hw.params import pipeline
+from oxnor.models.networks.layers.window import Pool, Window
+
+from .unit import UnitTestbench
+
+IMAGES = 2
+
+
+def output_cycles(unit: Sequence[int], pixels: int, outputs: int) -> NDArray[np.int64]:
+    """Return the cycles of a unit's outputs at full rate, from that of its first input; see `pipeline`."""
+    sizes = np.zeros((2, 20), np.int64)
+    sizes[0, :5] = [pipeline._IMAGES, 1, 1, pixels, pixels]
+    sizes[1, : len(unit)] = unit
+    state = np.zeros_like(sizes)
+    valid, ready = np.zeros(2, bool), np.zeros(2, bool)
+    first: int | None = None
+    when: list[int] = []
+    t = 0
+    while len(when) < outputs:
+        pipeline._offer(sizes, state, valid)
+        pipeline._accept(sizes, state, valid, ready)
+        if valid[0] and ready[0] and first is None:
+            first = t
+        if valid[1]:
+            when.append(t)
+        pipeline._advance(sizes, state, valid, ready, False)
+        t += 1
+    assert first is not None
+    return np.array(when) - first
+
+
+def stream_bench(unit: Unit, inputs: NDArray, expected: NDArray, timing: Sequence[int], pixels: int) -> UnitTestbench:
+    """Return the testbench of a unit between pixels (n, bits) and what it must give."""
+    cycles = output_cycles(timing, pixels, len(expected))
+    arrays = {"inputs": inputs, "expected": expected, "cycles": cycles}
+    return UnitTestbench("layers.tb_pixels", 4, unit, arrays=arrays)
+
+
+def window_bench(window: Window, planes: int = 1, seed: int = 0) -> UnitTestbench:
+    """Return the testbench of a window maker."""
+    width = window.channels * planes
+    pixels = np.random.default_rng(seed).random((IMAGES, window.height * window.width, width)) < 0.5
+    padded = np.concatenate([pixels, np.full((IMAGES, 1, width), window.pad > 0)], axis=1)
+    seen = padded[:, window.sources].reshape(IMAGES * window.pixels, window.sources.shape[1], window.groups, -1)
+    expected = seen.transpose(0, 2, 1, 3).reshape(IMAGES * window.pixels, -1)
+    if window.pad == 0:
+        there = np.broadcast_to(window.sources >= 0, (IMAGES, *window.sources.shape))
+        expected = np.concatenate([expected, there.reshape(len(expected), -1)], axis=1)
+    timing = pipeline.window_unit(window)
+    unit = WindowMaker(window, planes)
+    return stream_bench(unit, pixels.reshape(-1, width), expected, timing, window.height * window.width)
+
+
+def pool_bench(
+    height: int, width: int, channels: int, levels: int, pool: Pool, has_lowest: bool, seed: int = 0
+) -> UnitTestbench:
+    """Return the testbench of a pooling unit."""
+    g = np.random.default_rng(seed)
+    lowest = (np.arange(channels) % 2 == 0) & has_lowest
+    # Such that all results of a window are as likely: so many even values have a largest one that is largest of all.
+    drawn = g.random((IMAGES, height, width, channels)) ** (pool.height * pool.width)
+    values = (drawn * (levels + 1)).astype(int)
+    values = np.where(lowest, levels - values, values)
+    fires = (values[..., None] > np.arange(levels)) ^ lowest[:, None]
+    if has_lowest:
+        fires = np.concatenate([fires, np.broadcast_to(lowest[:, None], (*values.shape, 1))], axis=-1)
+    views = np.lib.stride_tricks.sliding_window_view(values, (pool.height, pool.width), (1, 2))
+    views = views[:, :: pool.step_y, :: pool.step_x]
+    pooled = np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
+    planes = pooled[..., None] >> np.arange(levels.bit_length()) & 1
+    unit = PoolMaker(height, width, channels, levels, pool, has_lowest)
+    inputs = fires.reshape(IMAGES * height * width, -1)
+    expected = planes.astype(bool).reshape(-1, channels * levels.bit_length())
+    return stream_bench(unit, inputs, expected, pipeline.pool_unit((height, width), pool), height * width)
+
+
+def gather_bench(pixels: int, width: int, seed: int = 0) -> UnitTestbench:
+    """Return the testbench of what gathers the pixels of an image."""
+    inputs = np.random.default_rng(seed).random((IMAGES * pixels, width)) < 0.5
+    unit = Gather(pixels, width)
+    return stream_bench(unit, inputs, inputs.reshape(IMAGES, -1), [pipeline._GATHERS, pixels], pixels)

@@ -1,0 +1,168 @@
+"""Every mutant of a unit in the unit's own testbench, and a proof for each that survives."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+from oxnor.sim.runner import runner
+from oxnor.sim.runner.process import make_runner, tail
+from oxnor.sim.verify.mutations.equivalence import ports_of, prove_equivalent
+from oxnor.sim.verify.mutations.netlist import Netlist, mutate, yosys
+
+from .store import SURVIVED, Mutations, UnitRow
+from .units import MutatedUnit, known
+
+#: Mutants that are drawn of a unit with more.
+SAMPLE = 200
+#: Limits of a run, in seconds: of the unit as it is, and of all.
+_FIRST_S, _ALL_S = 300, 6 * 3600
+_BENCHES = "oxnor.sim.benches"
+#: Called with the unit, the mutants done and all of them.
+Progress = Callable[[str, int, int], None]
+
+
+def _module_text(name: str) -> bytes:
+    spec = find_spec(name)
+    return Path(spec.origin).read_bytes() if spec and spec.origin else b""
+
+
+def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: int, seed: int) -> str:
+    """Return a digest of all that decides what comes of a unit's mutants, its run laid out in `directory`."""
+    bench = unit.testbench()
+    described = [
+        bench.module,
+        bench.tests,
+        {k: str(v) for k, v in bench.parameters.items()},
+        sample,
+        seed,
+        yosys().name,
+    ]
+    h = hashlib.sha256(json.dumps([described, dict(unit.observed), unit.assumed]).encode())
+    for name in (
+        f"{_BENCHES}.{bench.module}",
+        f"{_BENCHES}.support",
+        __package__ + ".netlist",
+        __package__ + ".forking",
+    ):
+        h.update(_module_text(name))
+    for path in sorted({*sources, *(p for p in directory.rglob("*") if p.is_file())}):
+        h.update(f"\n{path.name} ".encode() + path.read_bytes())
+    return h.hexdigest()[:24]
+
+
+def try_unit(
+    name: str, store: Mutations, *, sample: int = SAMPLE, seed: int = 1, progress: Progress | None = None,
+    proofs: bool = True,
+) -> None:  # fmt: skip
+    """Try the mutants of a unit that the file has no outcome of, then prove what survives.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`~oxnor.sim.verify.mutations.units.UNITS`.
+    store : Mutations
+    sample : int
+        Mutants that are drawn of a unit with more.
+    seed : int
+        Of the draw.
+    progress : callable, optional
+    proofs : bool
+        Whether survivors go to the prover.
+
+    Raises
+    ------
+    InputError
+        If there is no such unit, or a tool is missing.
+    SimulationError
+        If the unit fails its tests as it is.
+    """
+    unit = known(name)
+    with tempfile.TemporaryDirectory(prefix=f"oxnor-mutate-{name}-") as folder:
+        directory = Path(folder)
+        bench = unit.testbench()
+        sources, top = bench.lay_out(directory)
+        its_digest = digest(unit, directory, sources, sample, seed)
+        netlist = mutate(sources, top, directory, parameters=bench.parameters, sample=sample, seed=seed)
+        row = UnitRow(name, its_digest, netlist.total, seed, netlist.tool, datetime.now(UTC).date().isoformat())
+        store.begin(row, netlist.mutants)
+        waiting = [m.number for m in store.mutants(name) if not m.outcome]
+        if waiting:
+            build = runner.build([netlist.verilog], top, simulator=unit.simulator, root=directory)
+            _simulate(name, unit, build, directory, waiting, len(netlist.mutants), store, progress)
+        if proofs:
+            _prove(name, unit, netlist, directory, store, progress)
+
+
+def _simulate(
+    name: str, unit: MutatedUnit, build: runner.Build, directory: Path, waiting: Sequence[int], total: int,
+    store: Mutations, progress: Progress | None,
+) -> None:  # fmt: skip
+    """Run the tests of the unit as it is, and of the mutants that wait."""
+    bench = unit.testbench()
+    work = {"mutants": [0, *waiting], "tests": bench.tests, "first_s": _FIRST_S}
+    (directory / "mutants.json").write_text(json.dumps(work))
+    outcomes, log = directory / "outcomes.txt", directory / "mutants.sim.log"
+    lines_read = 0
+    plain = ""
+
+    def poll() -> None:
+        nonlocal lines_read, plain
+        lines = outcomes.read_text().split("\n")[:-1] if outcomes.is_file() else []
+        for line in lines[lines_read:]:
+            number, outcome, seconds, test = line.split(" ", 3)
+            if number == "0":
+                plain = f"{outcome} {test}".strip()
+            elif plain == SURVIVED:
+                store.add(name, int(number), outcome, test, float(seconds))
+        if progress and len(lines) > lines_read:
+            progress(name, total - len(waiting) + max(0, len(lines) - 1), total)
+        lines_read = len(lines)
+
+    simulation = make_runner(unit.simulator)
+    simulation.poll, simulation.timeout_s = poll, _ALL_S
+    simulation.extra_env = {
+        "COCOTB_RANDOM_SEED": "1", "COCOTB_ANSI_OUTPUT": "0", "COCOTB_REWRITE_ASSERTION_FILES": "",
+        "COCOTB_MAX_FAILURES": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1",
+    }  # fmt: skip
+    # cocotb's way to say that there are no results: the mutants have theirs.
+    with contextlib.suppress(SystemExit):
+        simulation.test(
+            test_module=[f"{__package__}.forking", f"{_BENCHES}.{bench.module}"], hdl_toplevel=build.top,
+            hdl_toplevel_lang="verilog", build_dir=build.directory, test_dir=directory,
+            results_xml=str(directory / "none.xml"), timescale=runner.TIMESCALE, log_file=log,
+        )  # fmt: skip
+    poll()
+    if plain != SURVIVED:
+        raise runner.SimulationError(f"{name}: the unit as it is does not pass its tests: {plain}\n{tail(log)}")
+    if lines_read <= len(waiting):
+        raise runner.SimulationError(f"{name}: {lines_read - 1} of {len(waiting)} mutants ran\n{tail(log)}")
+
+
+def _prove(
+    name: str, unit: MutatedUnit, netlist: Netlist, directory: Path, store: Mutations, progress: Progress | None
+) -> None:
+    """Prove those that survived, and have no verdict yet, equivalent to the unit; or find that they are not."""
+    waiting = [m.number for m in store.mutants(name) if m.outcome == SURVIVED and not m.verdict]
+    ports = ports_of(netlist)
+    for k, number in enumerate(waiting):
+        if progress:
+            progress(f"{name}: proofs", k, len(waiting))
+        verdict = prove_equivalent(netlist, number, ports, directory, observed=unit.observed, assumed=unit.assumed)
+        store.add_verdict(name, number, verdict)
+
+
+def try_all(
+    names: Sequence[str], store: Mutations, *, sample: int = SAMPLE, seed: int = 1, progress: Progress | None = None,
+) -> None:  # fmt: skip
+    """Try the mutants of units; all names are checked first."""
+    for name in names:
+        known(name)
+    for name in names:
+        try_unit(name, store, sample=sample, seed=seed, progress=progress)

@@ -1,0 +1,124 @@
+"""What came of the mutants of each unit: counts that add up, shares with their intervals, and one small file."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from oxnor.models.base.replace import whole_file
+from oxnor.models.devices.draws import interval
+
+from .reasons import reason
+from .store import EQUIVALENT, MutantRow, Mutations, UnitRow
+
+#: Level of the intervals.
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Score:
+    """What came of the mutants of a unit: ``mutants`` is the sum of the five counts after ``of``.
+
+    Parameters
+    ----------
+    unit : str
+    mutants, of : int
+        Mutants that were tried, and how many the unit has.
+    killed, equivalent, reasons, alive, waiting : int
+        Found by a test; proved to do nothing; survivors with a reason; other survivors; not tried yet.
+    score : float
+        Killed, of those that are not proved equivalent.
+    low, high : float
+        95 % interval of the score where the mutants are a sample, else the score itself.
+    seconds : float
+        Of all tests.
+    seed : int
+    tool, made, digest : str
+    """
+
+    unit: str
+    mutants: int
+    of: int
+    killed: int
+    equivalent: int
+    reasons: int
+    alive: int
+    waiting: int
+    score: float
+    low: float
+    high: float
+    seconds: float
+    seed: int
+    tool: str
+    made: str
+    digest: str
+
+
+def score(row: UnitRow, mutants: Sequence[MutantRow]) -> Score:
+    """Return what came of the mutants of a unit."""
+    counts = dict.fromkeys(("killed", "equivalent", "reasons", "alive", "waiting"), 0)
+    for m in mutants:
+        counts[fate(m)] += 1
+    trials = counts["killed"] + counts["reasons"] + counts["alive"]
+    share = counts["killed"] / trials if trials else 1.0
+    low, high = (
+        interval(counts["killed"], trials, CONFIDENCE) if row.total > len(mutants) and trials else (share, share)
+    )
+    return Score(
+        row.unit, len(mutants), row.total, **counts, score=share, low=low, high=high,
+        seconds=round(sum(m.seconds for m in mutants), 3), seed=row.seed, tool=row.tool, made=row.made,
+        digest=row.digest,
+    )  # fmt: skip
+
+
+def fate(mutant: MutantRow) -> str:
+    """Return which of the counts of :class:`Score` a mutant is in."""
+    if not mutant.outcome:
+        return "waiting"
+    if mutant.killed:
+        return "killed"
+    if mutant.verdict == EQUIVALENT:
+        return "equivalent"
+    return "reasons" if reason(mutant.unit, mutant.mutant) else "alive"
+
+
+def scores(store: Mutations, units: Sequence[str]) -> list[Score]:
+    """Return the scores of those units that are in the file."""
+    rows = store.units()
+    return [score(rows[name], list(store.mutants(name))) for name in units if name in rows]
+
+
+def survivors(store: Mutations, units: Sequence[str]) -> list[MutantRow]:
+    """Return the mutants that no test has found and no proof has excused."""
+    return [m for name in units for m in store.mutants(name) if fate(m) in ("reasons", "alive")]
+
+
+def write_results(path: Path, store: Mutations, units: Sequence[str]) -> None:
+    """Write the scores, and the survivors with their reasons, as one JSON file."""
+    found = scores(store, units)
+    lives = [
+        {"unit": m.unit, "mutant": m.mutant, "verdict": m.verdict, "reason": reason(m.unit, m.mutant)}
+        for m in survivors(store, units)
+    ]
+    packages = ("oxnor", "cocotb", "pyosys", "amaranth")
+    value: dict[str, Any] = {
+        "made": datetime.now(UTC).date().isoformat(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
+        "units": {s.unit: {k: v for k, v in asdict(s).items() if k != "unit"} for s in found},
+        "survivors": lives,
+    }
+    with whole_file(path) as part:
+        part.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except ModuleNotFoundError:
+        return None

@@ -1,0 +1,112 @@
+"""Mutation testing: a tiny unit from end to end, what its file keeps, and what is refused."""
+
+import json
+import sqlite3
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.cli import run as cli
+
+from oxnor.models.base.errors import InputError
+from oxnor.sim.harness.blocks import popcount
+from oxnor.sim.runner import toolchain
+from oxnor.sim.verify.mutations import reasons, run, units
+from oxnor.sim.verify.mutations.store import EQUIVALENT, SURVIVED, MutantRow, Mutations, UnitRow
+from oxnor.sim.verify.mutations.summary import fate, score, scores, survivors, write_results
+
+pytest.importorskip("pyosys", reason="needs the package pyosys")
+ROW = UnitRow("unit", "digest", 9, 1, "yosys", "2026-01-01")
+
+
+@pytest.mark.skipif(toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}")
+def test_a_unit_from_end_to_end(monkeypatch, tmp_path):
+    """A testbench that tries two of four inputs lets mutants live, each of which is proved to differ; the rest die."""
+    whole = popcount(2, {})
+    weak = replace(whole, arrays={"vectors": np.array([[False, False], [True, True]])})
+    bench = [weak]
+    monkeypatch.setitem(units.UNITS, "pair", units.MutatedUnit("two bits", lambda: bench[0]))
+    with Mutations(tmp_path / "m.sqlite") as store:
+        told = []
+        run.try_unit("pair", store, sample=12, progress=lambda *what: told.append(what))
+        (first,) = scores(store, ["pair"])
+        assert first.mutants == 12 == first.killed + first.alive < first.of
+        assert 1 <= first.alive == len(survivors(store, ["pair"])) < 12
+        assert all(m.verdict == "different in cycle 0" for m in survivors(store, ["pair"]))
+        assert ("pair", 12, 12) in told
+        bench[0] = whole  # another testbench: all of it is stale
+        run.try_unit("pair", store, sample=12)
+        (second,) = scores(store, ["pair"])
+        assert (second.killed, second.alive, second.waiting) == (12, 0, 0)
+        assert first.digest != second.digest
+        monkeypatch.setattr(run.runner, "build", lambda *_, **__: pytest.fail("all of it was there"))
+        run.try_unit("pair", store, sample=12)
+
+
+def stored(path, outcomes):
+    store = Mutations(path)
+    store.begin(ROW, [f"mutant {k}" for k in range(len(outcomes))])
+    for k, (outcome, verdict) in enumerate(outcomes, 1):
+        if outcome:
+            store.add("unit", k, outcome, "test", 0.5)
+        if verdict:
+            store.add_verdict("unit", k, verdict)
+    return store
+
+
+def test_counts_add_up(monkeypatch, tmp_path):
+    outcomes = [("failed", ""), ("hung", ""), ("died", ""), (SURVIVED, EQUIVALENT), (SURVIVED, "unknown"), (SURVIVED, "unknown"), ("", "")]
+    monkeypatch.setitem(reasons.REASONS, "unit", ((r"^mutant 4$", "nobody sees it"),))
+    with stored(tmp_path / "m.sqlite", outcomes) as store:
+        (found,) = scores(store, ["unit", "not there"])
+        assert (found.killed, found.equivalent, found.reasons, found.alive, found.waiting) == (3, 1, 1, 1, 1)
+        assert (found.mutants, found.of, found.score) == (7, 9, 3 / 5)
+        assert found.low < found.score < found.high
+        assert [fate(m) for m in survivors(store, ["unit"])] == ["reasons", "alive"]
+        write_results(tmp_path / "r.json", store, ["unit"])
+        written = json.loads((tmp_path / "r.json").read_text())
+        assert written["units"]["unit"]["killed"] == 3
+        assert [m["reason"] for m in written["survivors"]] == ["nobody sees it", ""]
+
+
+def test_all_mutants_have_no_interval():
+    rows = [MutantRow("unit", k, "", "failed", "", 0.0, "") for k in range(9)]
+    assert (score(ROW, rows).low, score(ROW, rows).high) == (1, 1)
+
+
+def test_what_is_there_stays_and_what_is_stale_goes(tmp_path):
+    with stored(tmp_path / "m.sqlite", [("failed", ""), (SURVIVED, "")]):
+        pass
+    with Mutations(tmp_path / "m.sqlite") as store:
+        store.begin(ROW, ["a", "b"])
+        assert [m.outcome for m in store.mutants("unit")] == ["failed", SURVIVED]
+        store.begin(replace(ROW, digest="other"), ["a"])
+        assert [(m.mutant, m.outcome) for m in store.mutants("unit")] == [("a", "")]
+
+
+def test_files_that_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        Mutations(tmp_path / "none.sqlite", writes=False)
+    sweep = tmp_path / "other.sqlite"
+    with sqlite3.connect(sweep) as db:
+        db.execute("CREATE TABLE trials (a)")
+    with pytest.raises(InputError, match=r"other.sqlite: is not a file of oxnor tools mutate$"):
+        Mutations(sweep)
+    (tmp_path / "text.sqlite").write_text("a text")
+    with pytest.raises(InputError, match="is not a file of oxnor tools mutate"):
+        Mutations(tmp_path / "text.sqlite")
+    with stored(tmp_path / "new.sqlite", []) as store:
+        store._db.execute("UPDATE header SET value = '2' WHERE key = 'version'")
+    with pytest.raises(InputError, match=r"header.version must be 1, not '2': the file is from another release"):
+        Mutations(tmp_path / "new.sqlite")
+
+
+def test_command_line(tmp_path):
+    path = str(tmp_path / "m.sqlite")
+    result = cli("tools", "mutate", "argmux", "-o", path)
+    assert result.exit_code == 2
+    assert "not 'argmux' (did you mean argmax" in result.stderr
+    result = cli("tools", "mutate", "--list", "-o", path, "--json")
+    listed = json.loads(result.stdout)["units"]
+    assert [row["unit"] for row in listed] == list(units.UNITS)
+    assert all(row["score"] is None for row in listed)
