@@ -73,6 +73,19 @@ def place(m: Module, platform: object, name: str, unit: Unit) -> None:
     m.submodules[name] = platform.instance(unit) if isinstance(platform, EmitPlatform) else unit
 
 
+def times(value: Value, factor: int) -> Value:
+    """Return `value` times a positive constant, by shifts and as few additions and subtractions as there must be."""
+    added: list[Value] = []
+    taken: list[Value] = []
+    for shift in range(factor.bit_length() + 1):
+        if factor >> shift & 1:
+            is_run = factor >> shift & 2  # of ones: the bit after them less the first
+            factor += 1 << shift if is_run else -(1 << shift)
+            (taken if is_run else added).append(value << shift)
+    total = sum_tree(added)
+    return total - sum_tree(taken) if taken else total
+
+
 def sum_tree(values: Sequence[Value]) -> Value:
     """Return the sum of `values` as a balanced tree of adders."""
     if len(values) == 1:

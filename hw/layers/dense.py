@@ -89,9 +89,9 @@ class Dense(Unit):
         fires = []
         for v in range(c.neurons):
             if c.presentations:
-                neuron = SummingNeuron(c.n_in, c.slices, c.presentations, c.levels)
+                neuron = SummingNeuron(c.full, c.slices, c.presentations, c.levels)
             else:
-                neuron = Neuron(c.n_in, c.slices, c.planes, c.levels, c.has_zeros)
+                neuron = Neuron(c.full, c.slices, c.planes, c.levels, c.has_zeros)
             place(m, platform, f"neuron{v}", neuron)
             own = array.coefficients.word_select(v, array.coefficient_width)
             m.d.comb += [

@@ -60,9 +60,9 @@ class SynapseArray(Unit):
         It is the first slice of a further bit plane; not there if there is one plane.
     first_pass, last_pass : ``Out(1)``
         It belongs to the first, the last pass over the vector.
-    zeros : ``Out(bits_for(n_in))``
-        Inputs of the vector that are zeros, which no count has; not there if there are none.
-    partials : ``Out(ArrayLayout(bits_for(n_in), neurons))``
+    zeros : ``Out(bits_for(full))``
+        What the inputs of the vector that are zeros would count; not there if there are none.
+    partials : ``Out(ArrayLayout(bits_for(full), neurons))``
         Partial counts, a lane a neuron.
     coefficients : ``Out(neurons * coefficient_width)``
         Coefficients of the pass, lane 0 in the low bits; not there if they have no bits.
@@ -86,12 +86,12 @@ class SynapseArray(Unit):
         members: dict[str, Member] = {
             "en": In(1),
             "i": In(stream.Signature(stream_in.bits)),
-            "partials": Out(data.ArrayLayout(bits_for(config.n_in), config.neurons)),
+            "partials": Out(data.ArrayLayout(bits_for(config.full), config.neurons)),
         }
         if coefficient_width:
             members["coefficients"] = Out(config.neurons * coefficient_width)
         if config.has_zeros:
-            members["zeros"] = Out(bits_for(config.n_in))
+            members["zeros"] = Out(bits_for(config.full))
         flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass", *(["double"] * config.doubles))
         super().__init__(members | {k: Out(1) for k in flags} | options.members)
 
@@ -262,11 +262,11 @@ class SynapseArray(Unit):
         there = self.i.payload[c.elements * c.channel_groups :]
         channels = c.n_in // len(there)
         mask = Signal(c.slices * width, reset_less=True)
-        zeros = Signal(bits_for(c.n_in), reset_less=True)
+        zeros = Signal(bits_for(c.full), reset_less=True)
         with m.If(accepts):
             m.d.sync += [
                 mask.eq(Cat(bit.replicate(channels) for bit in there)),
-                zeros.eq(sum_tree([~bit for bit in there]) * channels),
+                zeros.eq(sum_tree([~bit for bit in there]) * (c.full // len(there))),
             ]
         if c.slices > 1:
             with m.Elif(steps):
@@ -331,7 +331,7 @@ class SynapseArray(Unit):
             for h in range(c.across):
                 image = f"mem/layer{self.index}_v{v}_h{h}.mem"
                 macro = TileMacro.of(c, image)
-                tile = Tile(macro, *c.used_columns(h), self.options, mask is not None, c.converter)
+                tile = Tile(macro, *c.used_columns(h), self.options, mask is not None, c.converter, c.weight_code)
                 place(m, platform, f"tile_v{v}_h{h}", tile)
                 if mask is not None:
                     m.d.comb += tile.mask.eq(mask[h * c.cols : (h + 1) * c.cols])

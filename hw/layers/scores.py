@@ -121,7 +121,7 @@ class Scores(Unit):
     def _score(self, m: Module, platform: object, array: SynapseArray, en: Signal, v: int) -> Signal:
         """Return the registered score of lane `v`."""
         c = self.config
-        neuron = Neuron(c.n_in, c.slices, c.planes)
+        neuron = Neuron(c.full, c.slices, c.planes)
         place(m, platform, f"neuron{v}", neuron)
         counted = en & array.valid if c.has_long_reads else en
         m.d.comb += [neuron.en.eq(counted), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]

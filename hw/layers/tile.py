@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Member, Out
 
 from oxnor.hw.analog.count_converter import Converter
 from oxnor.hw.blocks.popcount import Popcount
-from oxnor.hw.blocks.unit import place
+from oxnor.hw.blocks.unit import place, sum_tree, times
 from oxnor.hw.params.widths import bits_for
 from oxnor.models.networks.count_converter import CountConverter
+from oxnor.models.networks.layers.weight_code import ONE_SYNAPSE, WeightCode
 
 from .macro_tile import MacroTile, TileMacro
 from .options import NO_OPTIONS, OptionalPorts
@@ -35,6 +36,8 @@ class Tile(MacroTile):
         Whether single columns are masked from read to read.
     converter : CountConverter, optional
         What the count goes through.
+    code : WeightCode
+        How much the columns of a weight count, which lie side by side.
 
     Members
     -------
@@ -43,7 +46,7 @@ class Tile(MacroTile):
     last : ``In(1)``
         Whether the row whose outputs the macro shows is of the last slice.
     count : ``Out(bits_for(used))``
-        Agreeing bits among the columns in use.
+        Agreeing bits among the columns in use, or what they count.
     mask : ``In(cols)``
         Columns that count, of the row whose outputs the macro shows; only if they are masked.
     flip : ``In(cols)``
@@ -60,13 +63,16 @@ class Tile(MacroTile):
         options: OptionalPorts = NO_OPTIONS,
         is_masked: bool = False,
         converter: CountConverter | None = None,
+        code: WeightCode = ONE_SYNAPSE,
     ):
         if not (1 <= used <= macro.cols and 0 <= used_last <= used):
             raise ValueError(f"Used columns must be in [1, {macro.cols}] and in [0, used], not {used} and {used_last}")
         self.used = used
         self.used_last = used_last
         pairs = macro.cols // macro.type.outputs
-        members: dict[str, Member] = {"x": In(pairs), "last": In(1), "count": Out(bits_for(used))}
+        self.code = code
+        most = used // code.bits * code.top
+        members: dict[str, Member] = {"x": In(pairs), "last": In(1), "count": Out(bits_for(most))}
         self.is_masked = is_masked
         self.converter = converter
         if is_masked:
@@ -77,14 +83,12 @@ class Tile(MacroTile):
 
     @property
     def module_name(self) -> str:  # noqa: D102
-        converter = f"_a{self.converter.bits}" if self.converter else ""
+        converter = f"_a{self.converter.bits}" if self.converter else f"_w{self.code.top}" * (self.code.largest > 0)
         return f"oxnor_tile_{self._name(self.used, self.used_last)}{'_m' * self.is_masked}{converter}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         macro = self._place_macro(m, platform, self.x)
-        popcount = Popcount(self.used)
-        place(m, platform, "popcount", popcount)
         agree = macro.synapses[: self.used]
         if self.used_last < self.used:
             agree = agree & Mux(self.last, (1 << self.used_last) - 1, (1 << self.used) - 1)
@@ -95,13 +99,25 @@ class Tile(MacroTile):
             with m.If(self.en):
                 m.d.sync += registered.eq(agree)
             agree = registered
-        m.d.comb += popcount.i.eq(agree)
-        counted = popcount.o if self.converter is None else self._converted(m, platform, self.converter, popcount.o)
+        counted = self._counted(m, platform, agree)
+        if self.converter is not None:
+            counted = self._converted(m, platform, self.converter, counted)
         count = Signal.like(self.count, reset_less=True)
         m.d.comb += self.count.eq(count)
         with m.If(self.en):
             m.d.sync += count.eq(counted)
         return m
+
+    def _counted(self, m: Module, platform: object, agree: Value) -> Value:
+        """Return how many bits agree or, with weights of several digits, shift and add the counts of each of them."""
+        digits = self.code.counts if self.code.largest else (1,)
+        counts = []
+        for k, digit in enumerate(digits):
+            popcount = Popcount(self.used // len(digits))
+            place(m, platform, f"popcount{k}" if len(digits) > 1 else "popcount", popcount)
+            m.d.comb += popcount.i.eq(agree[k :: len(digits)] if len(digits) > 1 else agree)
+            counts.append(times(popcount.o, digit))
+        return sum_tree(counts)
 
     def _converted(self, m: Module, platform: object, converter: CountConverter, count: Value) -> Value:
         """Return what a count becomes."""

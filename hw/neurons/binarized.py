@@ -19,7 +19,7 @@ class Neuron(Unit):
     Parameters
     ----------
     n_in : int
-        Number of synapses.
+        Number of synapses, or what they count together where some count more than once.
     slices : int
         Number of partial counts to a plane of a vector. With 1, and one plane, there is no register.
     planes : int
@@ -106,7 +106,7 @@ class SummingNeuron(Unit):
     Parameters
     ----------
     n_in : int
-        Number of synapses.
+        Number of synapses, or what they count together where some count more than once.
     slices : int
         Number of partial counts to a presentation.
     presentations : int

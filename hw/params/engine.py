@@ -248,8 +248,9 @@ class EngineConfig:
                     del layer[option]
             if not layer["converter_bits"]:
                 del layer["converter_bits"]
-            if not layer["presentations"]:
-                del layer["presentations"]
+            for number in ("presentations", "weight_max"):
+                if not layer[number]:
+                    del layer[number]
             if layer["pair_states"] == 2:
                 del layer["pair_states"]
             for count in ("planes", "levels", "sense_latency", "weight_bits"):
@@ -275,7 +276,7 @@ class EngineConfig:
         options = (options or EngineOptions()).changed(count, **changes)
         target = TARGETS[options.target]
         of_layers = options.for_layers(count)
-        if any(o.pair_states == 3 for o in of_layers) and all(y.weight_bits % 2 for y in network.layers):
+        if any(o.pair_states == 3 for o in of_layers) and not any(y.weight_code.fits_pairs for y in network.layers):
             raise InputError(f"must be 2: no layer of {network.name!r} has ternary weights", parameter="pair_states")
         limits: Sequence[int | None] = [None] * count
         if any(isinstance(layer, ConvLayer) for layer in network.layers):

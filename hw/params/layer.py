@@ -11,6 +11,7 @@ from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 
 from .layer_sizes import can_group, default_folding, macro_size, pair_states
@@ -94,6 +95,8 @@ class LayerConfig:
         States of a pair: 2, a synapse, or 3, two synapses of one weight.
     presentations : int
         Above 0: each element of 8 bits is read so often as a random bit, in place of its planes.
+    weight_max : int
+        The largest weight if its synapses count 1, 2, 4 and so on; 0: each counts once.
 
     Raises
     ------
@@ -126,6 +129,7 @@ class LayerConfig:
     converter_bits: int = 0
     pair_states: int = 2
     presentations: int = 0
+    weight_max: int = 0
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -164,6 +168,8 @@ class LayerConfig:
             raise InputError(f"{what} a layer in the serial dataflow, whose reads are not counted")
         if self.has_zeros:
             raise InputError(f"{what} a convolution that pads with zeros")
+        if self.weight_max:
+            raise InputError(f"{what} weights whose synapses count 1, 2, 4 and so on")
         if self.macro.has_devices:
             raise InputError(f"{what} macros of kind {self.macro_kind}")
 
@@ -182,8 +188,9 @@ class LayerConfig:
             )
         if self.cols % self.weight_bits:
             raise InputError(f"{where}: macros must have a multiple of {self.weight_bits} columns, not {self.cols}")
-        if self.weight_bits % self.pair_synapses:
-            raise InputError(f"{where}: `pair_states` must be 2 for weights of {self.weight_bits} synapses")
+        if self.pair_synapses > 1 and not self.weight_code.fits_pairs:
+            what = "whose synapses count 1, 2, 4 and so on" if self.weight_max else f"of {self.weight_bits} synapses"
+            raise InputError(f"{where}: `pair_states` must be 2 for weights {what}")
         if not self.window:
             return
         if not can_group(self.groups, self.n_out, self.window.groups):
@@ -202,6 +209,16 @@ class LayerConfig:
     def elements(self) -> int:
         """Inputs that a neuron sees."""
         return self.n_in // self.weight_bits
+
+    @property
+    def weight_code(self) -> WeightCode:
+        """What the synapses of a weight stand for."""
+        return WeightCode(self.weight_bits, self.weight_max)
+
+    @property
+    def full(self) -> int:
+        """What all synapses of a neuron count together, in a read of all its inputs."""
+        return self.elements * self.weight_code.top
 
     @property
     def inputs(self) -> int:
@@ -294,7 +311,7 @@ class LayerConfig:
     def most(self) -> int:
         """Largest count of a neuron."""
         top = self.presentations or (1 << self.planes) - 1
-        return self.n_in * top * (2 if self.has_zeros else 1)
+        return self.full * top * (2 if self.has_zeros else 1)
 
     @property
     def neuron_bits(self) -> int:
@@ -442,4 +459,5 @@ class LayerConfig:
             converter_bits=options.converter_bits,
             pair_states=pair_states(layer, options),
             presentations=layer.presentations if isinstance(layer, DenseLayer) else 0,
+            weight_max=layer.weight_max,
         )

@@ -24,12 +24,14 @@ def macro_size(layer: HiddenLayer | ScoreLayer, target: Target, options: LayerOp
         check_macro_size(rows, cols)
     if pair_states(layer, options) == 3 and (options.macro_size or target.cols):
         cols *= 2
+    if not options.macro_size and cols >= layer.weight_bits:  # whole weights
+        cols -= cols % layer.weight_bits
     return rows, cols
 
 
 def pair_states(layer: HiddenLayer | ScoreLayer, options: LayerOptions) -> int:
-    """Return the states of a layer's pairs: three only where its weights have an even number of synapses."""
-    return 2 if layer.weight_bits % 2 else options.pair_states
+    """Return the states of a layer's pairs: three only where two synapses of a weight can share one."""
+    return options.pair_states if layer.weight_code.fits_pairs else 2
 
 
 def can_group(groups: int, n_out: int, channel_groups: int) -> bool:

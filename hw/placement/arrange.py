@@ -124,7 +124,9 @@ def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArr
 
 
 #: What a layer and its structure have in common beside sizes, and what it is where a layer has none.
-_STRUCTURE = {"planes": 1, "levels": 1, "weight_bits": 1, "presentations": 0, "window": None, "pool": None}
+_STRUCTURE = {
+    "planes": 1, "levels": 1, "weight_bits": 1, "weight_max": 0, "presentations": 0, "window": None, "pool": None,
+}  # fmt: skip
 
 
 def check_shape(network: Network, config: EngineConfig) -> None:

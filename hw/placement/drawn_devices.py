@@ -146,7 +146,12 @@ class LayerDevices:
         return hex_lines(word_bits(words, 32), len(words))
 
     def popcounts(
-        self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
+        self,
+        x: NDArray[np.uint64],
+        w: NDArray[np.uint64],
+        n_in: int,
+        backend: str = "numba",
+        factors: tuple[int, ...] = (1,),
     ) -> NDArray[np.int32]:
         """Return the popcounts of images read in this order after power-on; `w` is in the devices."""
         c = self.config
@@ -168,6 +173,7 @@ class LayerDevices:
             self.turning.reshape(-1, c.pairs),
             c.turns,
             totals(self.pairs).reshape(flat) if self.is_ternary else None,
+            factors,
         )
         lanes = counts.reshape(c.groups, c.across, len(x), c.passes).sum(axis=1)
         return lanes.transpose(1, 2, 0).reshape(len(x), -1)[:, : c.n_out].astype(np.int32)

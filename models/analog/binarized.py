@@ -277,6 +277,11 @@ class AnalogNetwork:
     ):
         rng.check_key("seed", seed)
         rng.check_key("trial", trial)
+        if any(layer.weight_max for layer in network.layers):
+            raise InputError(
+                f"network {network.name!r}: weights must be of one synapse, or of several that count alike, for arrays"
+                " read by converters"
+            )
         self.network = network
         self.layers = [
             LayerArray(layer.weights, options, layer=k, seed=seed, trial=trial)

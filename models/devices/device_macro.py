@@ -258,6 +258,7 @@ def count_reads(
     turning: NDArray[np.int64] | None = None,
     planes: int = 1,
     total: NDArray[np.int32] | None = None,
+    factors: tuple[int, ...] = (1,),
 ) -> NDArray[np.int64]:
     """Return the agreeing bits that macros count while they read all their rows in order, image after image.
 
@@ -280,6 +281,8 @@ def count_reads(
         next pass.
     total : ndarray of int32, shape (macros, reads, cols), optional
         From :func:`totals`, of pairs of three states: agreement counts 2 then, and a pair that is 0 counts 1.
+    factors : tuple of int
+        How much the columns of a macro count, over and over; of pairs of two states.
 
     Returns
     -------
@@ -289,7 +292,7 @@ def count_reads(
     turning = np.zeros(flags.shape, np.int64) if turning is None else turning
     amplifiers = _amplifiers(flags, turning, tables)
     if total is None:
-        kernels.count(margin, amplifiers, noise, x, used, planes, counts)
+        kernels.count(margin, amplifiers, noise, x, used, np.array(factors), planes, counts)
     else:
         ternary_kernels.count((margin, total), tables.threshold, amplifiers, noise, x, used, planes, counts)
     return counts

@@ -123,8 +123,8 @@ def decide(rows, x, margins, amplifiers, noise, out):
 
 
 @numba.njit(parallel=True, cache=True)
-def count(margins, amplifiers, noise, x, used, planes, counts):
-    """Add up the agreeing bits of each image and pass: see ``device_macro.count_reads``."""
+def count(margins, amplifiers, noise, x, used, factors, planes, counts):
+    """Add up what the agreeing bits count, of each image and pass: see ``device_macro.count_reads``."""
     reads, gives, sigma, normal, turning = amplifiers
     macros, rows, cols = margins.shape
     slices = x.shape[2]
@@ -142,5 +142,5 @@ def count(margins, amplifiers, noise, x, used, planes, counts):
                         if reads[m, c] >= 0:
                             w = reads[m, c] == 1
                         q = gives[m, c] == 1 if gives[m, c] >= 0 else w == x[i, h, slice_, c]
-                        counts[m, i, pass_] += q
+                        counts[m, i, pass_] += factors[c % factors.size] if q else 0
             noise[m, c] = s

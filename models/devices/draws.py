@@ -116,7 +116,7 @@ def draw_faults(
     flips, stuck_0, stuck_1 = {}, {}, {}
     for i, layer in enumerate(network.layers):
         weights = np.asarray(layer.weights, bool)
-        three = pair_states == 3 and layer.weight_bits % 2 == 0
+        three = pair_states == 3 and layer.weight_code.fits_pairs
         if three:
             weights = as_states(weights).reshape(len(weights), -1, 2)
         n_out, n_in = weights.shape[:2]

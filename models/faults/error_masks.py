@@ -194,8 +194,9 @@ def _disagreements(x, w, keys, at_neuron, at_block, rates, valid, out):
 
 
 def disagreements(
-    x: NDArray[np.uint64], w: NDArray[np.uint64], keys: NDArray[np.uint64], rate: int, n_in: int, backend: str
-) -> NDArray[np.int32]:
+    x: NDArray[np.uint64], w: NDArray[np.uint64], keys: NDArray[np.uint64], rate: int, n_in: int, backend: str,
+    columns: NDArray[np.uint64],
+) -> NDArray[np.int32]:  # fmt: skip
     """Return how many read bits of each neuron disagree with its inputs, errors included.
 
     Parameters
@@ -212,6 +213,8 @@ def disagreements(
         Number of inputs.
     backend : str
         "numba" or "numpy"; the two are equal on every bit.
+    columns : ndarray of uint64, shape (words,)
+        Which inputs count; none beyond `n_in`.
 
     Returns
     -------
@@ -223,13 +226,14 @@ def disagreements(
         for start in range(0, len(x), chunk):
             rows = slice(start, start + chunk)
             wrong = masks(keys[:, rows], rate, np.arange(len(w)), n_in)
-            out[rows] = np.bitwise_count(x[rows, None, :] ^ w[None] ^ wrong).sum(axis=2, dtype=np.int32)
+            differ = (x[rows, None, :] ^ w[None] ^ wrong) & columns
+            out[rows] = np.bitwise_count(differ).sum(axis=2, dtype=np.int32)
         return out
     # Whole vectors of neurons: the last ones are not there, and are not copied to the result.
     padded = -(-len(w) // _LANES) * _LANES
-    columns = np.zeros((x.shape[1], padded), np.uint64)
-    columns[:, : len(w)] = w.T
+    neurons = np.zeros((x.shape[1], padded), np.uint64)
+    neurons[:, : len(w)] = w.T
     rates = np.where(rate >> np.arange(PLANES) & 1, np.uint64(_ONES), np.uint64(0))
     at_neuron, at_block = spread("neuron", np.arange(padded)), spread("block", np.arange(x.shape[1]))
-    _disagreements(x, columns, keys, at_neuron, at_block, rates, valid_words(n_in), out)
+    _disagreements(x, neurons, keys, at_neuron, at_block, rates, columns, out)
     return out

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError, check_rate
+from oxnor.models.networks.layers.weight_code import WeightCode
 
 #: What fails as a whole in a cluster.
 CLUSTERS = ("row", "column", "amplifier")
@@ -98,24 +99,21 @@ def cluster(
 
 
 #: How each kind of static error is drawn for one layer; a new kind is an entry here and a number in ``rng.STREAMS``.
-def sign(g: np.random.Generator, weights: NDArray[np.bool_], ber: float) -> dict[str, NDArray[np.int64]]:
+def sign(
+    g: np.random.Generator, weights: NDArray[np.bool_], ber: float, *, code: WeightCode
+) -> dict[str, NDArray[np.int64]]:
     """Each weight has the other sign with probability `ber`; one that is 0 stays.
 
-    `weights` has the shape (n_out, inputs, synapses of a weight), the ones of each first, as in :func:`step`. Of
-    binary weights both are what :func:`static` is.
+    `weights` has the shape (n_out, inputs, synapses of a weight), as in :func:`step`. Of binary weights both are what
+    :func:`static` is.
     """
-    bits = weights.shape[2]
     wrong = _sample(g, weights[..., 0].size, ber)
-    ones = weights.reshape(-1, bits)[wrong].sum(axis=1)
-    # As many ones as there were zeros: the synapses on one side of the middle turn.
-    low, high = np.minimum(ones, bits - ones), np.maximum(ones, bits - ones)
-    place = np.arange(bits)
-    turned = (place >= low[:, None]) & (place < high[:, None])
-    return {"flips": (wrong[:, None] * bits + place)[turned]}
+    held = weights.reshape(-1, code.bits)[wrong]
+    return _turned(wrong, held, code.encode(-code.decode(held)))
 
 
 def step(
-    g: np.random.Generator, weights: NDArray[np.bool_], ber: float, *, moves: str = "all"
+    g: np.random.Generator, weights: NDArray[np.bool_], ber: float, *, code: WeightCode, moves: str = "all"
 ) -> dict[str, NDArray[np.int64]]:
     """Each weight moves by one value with probability `ber`, up or down by chance where both are there.
 
@@ -124,16 +122,23 @@ def step(
     """
     if moves not in MOVES:
         raise InputError(f"must be one of {', '.join(MOVES)}, not {moves!r}", parameter="moves")
-    bits = weights.shape[2]
+    synapses = weights.reshape(-1, code.bits)
     if moves == "all":
         wrong = _sample(g, weights[..., 0].size, ber)
     else:
-        is_zero = 2 * weights.reshape(-1, bits).sum(axis=1) == bits
+        is_zero = code.decode(synapses) == 0
         of_them = np.flatnonzero(is_zero if moves == "zero" else ~is_zero)
         wrong = of_them[_sample(g, len(of_them), ber)]
-    ones = weights.reshape(-1, bits)[wrong].sum(axis=1)
-    falls = (g.random(len(wrong)) < 0.5) & (ones > 0) | (ones == bits)
-    return {"flips": wrong * bits + ones - falls}
+    values = code.decode(synapses[wrong])
+    falls = (g.random(len(wrong)) < 0.5) & (values > -code.top) | (values == code.top)
+    return _turned(wrong, synapses[wrong], code.encode(np.where(falls, values - 2, values + 2)))
+
+
+def _turned(
+    wrong: NDArray[np.int64], held: NDArray[np.bool_], read: NDArray[np.bool_]
+) -> dict[str, NDArray[np.int64]]:
+    """Return which synapses of the weights `wrong` turn where these hold some bits and read as others."""
+    return {"flips": (wrong[:, None] * held.shape[1] + np.arange(held.shape[1]))[held != read]}
 
 
 #: Which weights the kind ``step`` moves.

@@ -16,6 +16,7 @@ from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError, check_rate
 from oxnor.models.base.files import NpzReader, write_npz
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.weight_code import ONE_SYNAPSE
 from oxnor.models.networks.spiking import SpikingNetwork
 
 from .error_models import ERROR_MODELS, OF_WEIGHTS
@@ -119,10 +120,12 @@ class FaultMap:
         indices: dict[str, Any] = {name: {} for name in FIELDS}
         for k in range(len(network.layers)) if layer is None else (layer,):
             g = rng.stream(kind, seed=seed, layer=k, trial=trial)
-            weights: NDArray = network.layers[k].weights
+            layer_ = network.layers[k]
+            weights, more = layer_.weights, options
             if kind in OF_WEIGHTS:
-                weights = weights.reshape(len(weights), -1, getattr(network.layers[k], "weight_bits", 1))
-            for name, flat in ERROR_MODELS[kind](g, weights, ber, **options).items():
+                code = getattr(layer_, "weight_code", ONE_SYNAPSE)
+                weights, more = weights.reshape(len(weights), -1, code.bits), options | {"code": code}
+            for name, flat in ERROR_MODELS[kind](g, weights, ber, **more).items():
                 indices[name][k] = flat
         return cls(shapes_of(network), **indices)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
+from oxnor.models.kernels.packed import digit_masks
 
 from . import error_masks
 
@@ -108,10 +109,20 @@ class LayerReads:
         return unpack_words(words, n_in)
 
     def popcounts(
-        self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
+        self,
+        x: NDArray[np.uint64],
+        w: NDArray[np.uint64],
+        n_in: int,
+        backend: str = "numba",
+        factors: tuple[int, ...] = (1,),
     ) -> NDArray[np.int32]:
         """As :func:`oxnor.models.kernels.packed.popcounts`, of bits that are read with errors."""
-        return n_in - error_masks.disagreements(x, w, self._keys(len(x)), self.errors.rate, n_in, backend)
+        keys, rate, count = self._keys(len(x)), self.errors.rate, n_in // len(factors)
+        masks = digit_masks(n_in, len(factors))
+        return np.sum(  # type: ignore[no-any-return]
+            [f * (count - error_masks.disagreements(x, w, keys, rate, n_in, backend, mask))
+             for f, mask in zip(factors, masks, strict=True)], axis=0, dtype=np.int32,
+        )  # fmt: skip
 
     def fire(
         self,

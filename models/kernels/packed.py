@@ -16,7 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from oxnor.models.base.bits import pack_words
+from oxnor.models.base.bits import pack_words, unpack_words
 
 BACKENDS = ("numba", "numpy")
 _CHUNK = 256
@@ -104,6 +104,36 @@ def levels(x, w, thresholds, most, out):
 
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
+def _sliced_image(x, slices, factors, most, out):
+    for j in range(slices.shape[1]):
+        count = np.int64(most)
+        for s in range(slices.shape[0]):
+            differ = np.uint64(0)
+            for k in range(x.shape[0]):
+                differ += _ctpop(x[k] ^ slices[s, j, k])
+            count -= np.int64(differ) * factors[s]
+        out[j] = count
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def sliced_serial(x, slices, factors, most, out):
+    """As :func:`sliced`, in the caller's thread."""
+    for i in range(x.shape[0]):
+        _sliced_image(x[i], slices, factors, most, out[i])
+
+
+@numba.njit(parallel=True, cache=True, boundscheck=False)
+def sliced(x, slices, factors, most, out):
+    """Count the agreeing bits of inputs (n, words) with weights whose synapses count as digits.
+
+    Synapse s of each weight counts `factors[s]`; `slices`, shape (synapses of a weight, n_out, words), has the weights
+    from :func:`by_digit`, and `most` is the largest count. The counts go into `out`, shape (n, n_out).
+    """
+    for i in numba.prange(x.shape[0]):
+        _sliced_image(x[i], slices, factors, most, out[i])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
 def fire_some(x, w, limit, neurons, out):
     """Write only the bits of `neurons` into packed `out`, in the caller's thread; `limit` is n_in - thresholds."""
     words = x.shape[1]
@@ -144,6 +174,30 @@ def toggle(w, n_in, flips, stuck_0, stuck_1):
         w[f // n_in, (f % n_in) >> 6] |= np.uint64(1) << np.uint64((f % n_in) & 63)
 
 
+def by_digit(w: NDArray[np.uint64], n_in: int, bits: int) -> NDArray[np.uint64]:
+    """Return packed rows of synapses, `bits` side by side to a weight, as rows of the first of each, and so on.
+
+    Parameters
+    ----------
+    w : ndarray of uint64, shape (n_out, words)
+    n_in : int
+        Synapses of a row.
+    bits : int
+
+    Returns
+    -------
+    ndarray of uint64, shape (bits, n_out, ceil(n_in / bits / 64))
+    """
+    rows = unpack_words(w, n_in).reshape(len(w), -1, bits)
+    return pack_words(np.moveaxis(rows, 2, 0))
+
+
+@functools.cache
+def digit_masks(n_in: int, bits: int) -> tuple[NDArray[np.uint64], ...]:
+    """Return packed rows of which one bit in `bits` is 1: from bit 0 on, from bit 1 on, and so on."""
+    return tuple(pack_words(np.arange(n_in) % bits == k) for k in range(bits))
+
+
 @numba.njit(nogil=True, cache=True, boundscheck=False)
 def _repeat(x, times, table, out):
     for i in range(x.shape[0]):
@@ -174,7 +228,7 @@ def repeat(x: NDArray[np.uint64], n: int, times: int) -> NDArray[np.uint64]:
     n : int
         Bits of a row.
     times : int
-        Range [1, 8].
+        Range [1, 9].
 
     Returns
     -------
@@ -182,6 +236,8 @@ def repeat(x: NDArray[np.uint64], n: int, times: int) -> NDArray[np.uint64]:
     """
     if times == 1:
         return x
+    if times == 9:  # more than a word for a byte
+        return repeat(repeat(x, n, 3), 3 * n, 3)
     rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
     # A word more: what a row's last byte could reach.
     out = np.zeros((len(rows), times * x.shape[-1] + 1), np.uint64)
@@ -199,7 +255,9 @@ def _popcounts_numpy(x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int) ->
     return out
 
 
-def popcounts(x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba") -> NDArray[np.int32]:
+def popcounts(
+    x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba", factors: tuple[int, ...] = (1,)
+) -> NDArray[np.int32]:
     """Return the number of agreeing bits of each input with each weight row.
 
     Parameters
@@ -210,11 +268,17 @@ def popcounts(x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: 
         Number of bits in a row; words = ceil(n_in / 64).
     backend : str
         One of :data:`BACKENDS`.
+    factors : tuple of int
+        How much the bits of a row count, over and over.
 
     Returns
     -------
-    ndarray of int32, shape (n, n_out), range [0, n_in]
+    ndarray of int32, shape (n, n_out), range [0, n_in], or up to the sum of what the bits count
     """
+    if len(factors) > 1:
+        masks = zip(factors, digit_masks(n_in, len(factors)), strict=True)
+        counts = [f * popcounts(x & mask, w & mask, n_in // len(factors), backend) for f, mask in masks]
+        return np.sum(counts, axis=0, dtype=np.int32)
     if backend == "numpy":
         return _popcounts_numpy(x, w, n_in)
     out = np.empty((len(x), len(w)), np.int32)

@@ -110,7 +110,7 @@ def _compare(differ, limits, first, fires):
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
 def _conv_image(x, w, sources, shape, limits, fires):
-    channels, groups, pad, n_out = shape
+    channels, groups, pad, n_out, _ = shape
     n = channels // groups
     m = n_out // groups
     window = np.empty(w.shape[1], np.uint64)
@@ -146,7 +146,7 @@ def _conv_levels_image(x, masks, size, sources, shape, limits, fires):
 
     `masks` (groups, synapses, neurons) has all bits of an int32 1 where the weight is.
     """
-    channels, groups, pad, n_out = shape
+    channels, groups, pad, n_out, _ = shape
     n = channels // groups
     m = n_out // groups
     top = np.int32((1 << x.shape[0]) - 1)
@@ -172,6 +172,28 @@ def _conv_levels_image(x, masks, size, sources, shape, limits, fires):
             for j in range(m):
                 differ[j] = 2 * (most - least[g, j] + total - 2 * sums[j])
             _compare(differ, limits, g * m, fires[p])
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
+def _conv_values_image(x, values, size, sources, shape, limits, fires):
+    """As :func:`_conv_levels_image`, of weights that are integers; `values` is (groups, elements, neurons)."""
+    channels, groups, pad, n_out, full = shape
+    n = channels // groups
+    m = n_out // groups
+    top = np.int32((1 << x.shape[0]) - 1)
+    levels = _levels_image(x, size)
+    sums = np.empty(m, np.int32)
+    for p in range(sources.shape[0]):
+        for g in range(groups):
+            sums[:] = np.int32(full) * top
+            for k in range(sources.shape[1]):
+                for c in range(n):
+                    v = np.int32(pad) * top
+                    if sources[p, k] >= 0:
+                        v = 2 * levels[sources[p, k] * channels + g * n + c] - top
+                    for j in range(m):
+                        sums[j] -= v * values[g, k * n + c, j]
+            _compare(sums, limits, g * m, fires[p])
 
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
@@ -216,7 +238,9 @@ def _planes_image(fires, n_out, out):
 def _layer_image(x, w, masks, size, sources, shape, limits, width, pool, lowest, out_shape, out):
     n_out = shape[3]
     fires = np.zeros((sources.shape[0], limits.shape[0], (n_out + 63) >> 6), np.uint64)
-    if masks.shape[1]:
+    if shape[4]:
+        _conv_values_image(x, masks, size, sources, shape, limits, fires)
+    elif masks.shape[1]:
         _conv_levels_image(x, masks, size, sources, shape, limits, fires)
     else:
         _conv_image(x, w, sources, shape, limits, fires)
@@ -238,12 +262,14 @@ def conv_serial(x, w, masks, size, sources, shape, limits, width, pool, lowest, 
     w : ndarray of uint64, shape (groups, words of a window, n_out / groups)
         Packed rows of weights, transposed.
     masks : ndarray of int32, shape (groups, synapses, n_out / groups)
-        The same weights, -1 for a bit 1 and 0 for a bit 0: taken in place of `w` if there are any synapses.
+        The same weights, -1 for a bit 1 and 0 for a bit 0: taken in place of `w` if there are any synapses. Or the
+        integers that they are, shape (groups, elements, n_out / groups), where a weight is several synapses that count
+        as digits.
     size : int
         Elements of a feature map.
     sources : ndarray of int64, shape (pixels, kernel positions)
     shape : tuple of int
-        (channels, groups, pad, n_out).
+        (channels, groups, pad, n_out, sum of the largest weights of a neuron if they are integers, else 0).
     limits : ndarray of int32, shape (levels, n_out)
         Twice the most disagreements, planes weighted, with which a neuron reaches each level.
     width : int

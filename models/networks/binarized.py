@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from oxnor.models.base.bits import pack_bytes
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import NpzReader, naming, write_npz
-from oxnor.models.networks.layers.base import ternary_synapses
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.table import LAYER_TYPES
+from oxnor.models.networks.layers.weight_code import WEIGHT_MAX, WeightCode
 
 from .base import Chain, check_fields, check_synapses, read_data_header, read_entry
 from .input_rule import InputRule
 
 FORMAT = "oxnor-network"
 #: Versions that are read. A file is written in the lowest that holds the network: see docs/network-file.md.
-FORMAT_VERSIONS = (1, 2, 3, 4)
+FORMAT_VERSIONS = (1, 2, 3, 4, 5)
 #: Fields of the header; in version 2 any other is refused.
 _FIELDS = ("format", "version", "name", "layers", "info", "input_threshold", "input_rule", "data_set", "classes")
 
@@ -122,11 +122,12 @@ class Network(Chain):
         Parameters
         ----------
         weights : sequence of ndarray, shape (n_out, n_in)
-            One array a layer: bool, where True is +1, or numbers that are -1 and +1; with a 0 among them they are
-            ternary, two synapses each.
+            One array a layer: bool, where True is +1, or integers of at most 128: those that are all -1 and +1 take
+            one synapse each, with a 0 among them two, others what :meth:`WeightCode.of` says.
         thresholds : sequence of ndarray of int, shape (n_out,), the last one None
-            A hidden neuron fires iff its popcount >= threshold; range [0, n_in + 1]. The popcount of ternary weights
-            is the sum of their products with the inputs, as -1 and +1, plus n_in / 2, where n_in counts synapses.
+            A hidden neuron fires iff its popcount >= threshold; range [0, full + 1]. The popcount is the sum of the
+            products of weights and inputs, as -1 and +1, plus full / 2: full is the sum of the largest weights. (Of
+            weights that are all odd the sum counts half.)
         offsets, scales : ndarray of int, shape (n_out of the last layer,), optional
             score = scale * popcount + offset. Default 0 and 1.
 
@@ -142,13 +143,14 @@ class Network(Chain):
         layers: list[HiddenLayer | ScoreLayer] = []
         for i, (w, t) in enumerate(zip(weights, thresholds, strict=True)):
             try:
-                w, bits = _as_bits(w)
+                w, code = _as_synapses(w)
+                more = {"weight_bits": code.bits, "weight_max": code.largest}
                 if t is None and i < len(weights) - 1:
                     raise InputError("thresholds must be given for every layer but the last")
                 if t is None:
-                    layers.append(ScoreLayer(w, scales, offsets, weight_bits=bits))
+                    layers.append(ScoreLayer(w, scales, offsets, **more))
                 else:
-                    layers.append(DenseLayer(w, t, weight_bits=bits))
+                    layers.append(DenseLayer(w, t, **more))
             except InputError as e:
                 raise InputError(f"layer {i}: {e}") from None
         return cls(name, tuple(layers), InputRule.of(input_rule), info or {})
@@ -193,16 +195,19 @@ class Network(Chain):
             return cls(header["name"], layers, rule, header["info"], **about)
 
 
-def _as_bits(weights: Any) -> tuple[NDArray, int]:
-    """Return weights of -1, 0 and +1 as bool, and how many synapses each has; others as they are."""
+def _as_synapses(weights: Any) -> tuple[NDArray, WeightCode]:
+    """Return weights that are integers as bool, and what their synapses stand for; others as they are."""
     array = np.asarray(weights)
-    if array.dtype.kind not in "iuf":
-        return array, 1
-    if not np.isin(array, (-1, 0, 1)).all():
-        raise InputError("weights must be bool (True is +1), or all -1, 0 or +1")
-    if array.all() or array.ndim != 2:
-        return array > 0, 1
-    return ternary_synapses(array), 2
+    if array.dtype.kind not in "iuf" or array.ndim != 2:
+        return array, WeightCode(1)
+    values = np.rint(array)
+    if (values != array).any() or not np.abs(values).max(initial=0) <= WEIGHT_MAX // 2:
+        raise InputError(f"weights must be bool (True is +1), or integers from {-WEIGHT_MAX // 2} to {WEIGHT_MAX // 2}")
+    values = values.astype(np.int64)
+    if not (values % 2).all():  # half of what two synapses are
+        values = 2 * values
+    code = WeightCode.of(max(1, int(np.abs(values).max(initial=0))))
+    return code.encode(values).reshape(len(values), -1), code
 
 
 def _read_header(source: NpzReader) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def _binarized(network: Any, config: EngineConfig) -> tuple[dict[str, Any], dict
             raise InputError(f"layer {k}: a page shows input-parallel layers, not input-serial ones")
         if c.presentations:
             raise InputError(f"layer {k}: a page shows no layers of random bits: simulate the network (oxnor simulate)")
+        if c.weight_max:
+            raise InputError(f"layer {k}: a page shows no weights of which one synapse counts more than another")
         blobs[f"weights{k}"] = np.packbits(layer.weights.reshape(-1), bitorder="little").tobytes()
         shape = layer.shape_out if len(getattr(layer, "shape_out", ())) == 3 else (c.n_out,)
         layers.append({

@@ -46,10 +46,11 @@ def _pooled(counts, window, pool, lowest):
     return np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
 
 
-def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1, levels=1, bits=1, seed=0):
+def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1, levels=1, bits=1, largest=0, seed=0):
     """Return a network over images of `shape` (height, width, channels), whose neurons give both outputs.
 
-    `planes` are those of the input, `levels` the thresholds of the dense layers, `bits` the synapses of a weight.
+    `planes` are those of the input, `levels` the thresholds of the dense layers, `bits` the synapses of a
+    weight, `largest` the largest weight if they count as digits.
     """
     g = np.random.default_rng(seed)
     rule = InputRule.planes() if planes > 1 else 128
@@ -61,7 +62,7 @@ def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1,
         lowest = g.random(conv.channels) < 0.5 if conv.has_lowest else np.zeros(conv.channels, bool)
         weights = g.random((conv.channels, window.n_in * bits)) < 0.5
         zeros = np.zeros((conv.channels, conv.levels), int)
-        blank = ConvLayer(weights, zeros, window, pool, lowest, planes=planes, weight_bits=bits)
+        blank = ConvLayer(weights, zeros, window, pool, lowest, planes=planes, weight_bits=bits, weight_max=largest)
         counts = blank.popcounts(x, "numba")
         thresholds = _thresholds(g, _pooled(counts, window, pool, lowest) if pool else counts, conv.levels)
         layers.append(dataclasses.replace(blank, thresholds=thresholds))
@@ -69,8 +70,8 @@ def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1,
     n_in = int(np.prod(shape))
     for n_out in dense:
         weights = g.random((n_out, n_in * bits)) < 0.5
-        blank = DenseLayer(weights, np.zeros((n_out, levels), int), planes=planes, weight_bits=bits)
+        blank = DenseLayer(weights, np.zeros((n_out, levels), int), planes=planes, weight_bits=bits, weight_max=largest)
         layers.append(dataclasses.replace(blank, thresholds=_thresholds(g, blank.popcounts(x, "numba"), levels)))
         x, n_in, planes = layers[-1].evaluate(x, "numba"), n_out, layers[-1].planes_out
-    layers.append(ScoreLayer(g.random((classes, n_in * bits)) < 0.5, planes=planes, weight_bits=bits))
+    layers.append(ScoreLayer(g.random((classes, n_in * bits)) < 0.5, planes=planes, weight_bits=bits, weight_max=largest))
     return Network("random", tuple(layers), rule)

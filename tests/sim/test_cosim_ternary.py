@@ -21,6 +21,8 @@ NETWORKS = {
     "dense": lambda: random_conv_network((1, 1, 30), [], bits=2),
     "windows": lambda: random_conv_network((6, 6, 2), [Conv(4, pool=(2, 2), window=ZEROS)], bits=2),
     "levels": lambda: random_conv_network((6, 6, 1), [Conv(4, levels=3)], bits=3, planes=8),
+    "digits": lambda: random_conv_network((1, 1, 20), [], bits=4, largest=14, levels=3, planes=8),
+    "digits in windows": lambda: random_conv_network((6, 6, 2), [Conv(4, pool=(2, 2), window=ZEROS)], bits=3, largest=6),
 }
 DEVICE = DeviceOptions(DeviceModel.load("weak-3.3e-2"))
 #: What is asked of the engine and of the run, and whether the RTL must then differ.
@@ -38,8 +40,9 @@ ASKED = {
 def run(name, asked):
     network = NETWORKS[name]()
     options, more = ASKED[asked]
-    images = np.random.default_rng(1).integers(0, 256 if name == "levels" else 2, (40, network.n_in // network.layers[0].planes))
-    images = images.astype(np.uint8) if name == "levels" else images > 0
+    planes = network.layers[0].planes
+    images = np.random.default_rng(1).integers(0, 2**planes, (40, network.n_in // planes))
+    images = images.astype(np.uint8) if planes > 1 else images > 0
     engine = EngineOptions().changed(len(network.layers), **options)
     result = simulate(network, images, engine=engine, **more)
     assert (result.mismatches == 0) == (asked != "corrupted"), result.difference

@@ -17,6 +17,7 @@ from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.kernels import packed as kernels
 
 from .fields import SIZE_MAX, LayerFields, Sizes
+from .weight_code import WeightCode
 
 #: Scales are in (-SCALE_MAX, SCALE_MAX), so that score = scale * p + offset stays far inside 64 bits.
 SCALE_MAX = 1 << 31
@@ -24,15 +25,18 @@ SCALE_MAX = 1 << 31
 OFFSET_MAX = 1 << 52
 #: Most bit planes of an element.
 PLANES_MAX = 8
-#: Most synapses of a weight.
-WEIGHT_BITS_MAX = 8
 
 
 class Reads(Protocol):
     """How a layer's synapses are read: :mod:`oxnor.models.kernels.packed`, or the same with errors."""
 
     def popcounts(  # noqa: D102
-        self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
+        self,
+        x: NDArray[np.uint64],
+        w: NDArray[np.uint64],
+        n_in: int,
+        backend: str = "numba",
+        factors: tuple[int, ...] = (1,),
     ) -> NDArray[np.int32]: ...
 
     def fire(  # noqa: D102
@@ -73,14 +77,6 @@ def check_integers(values: Any, n: int, low: int, high: int, where: str, field: 
     return array
 
 
-def check_weight_bits(weight_bits: Any, n_in: int, where: str) -> None:
-    """Raise InputError unless a weight can have so many synapses."""
-    if isinstance(weight_bits, bool) or not isinstance(weight_bits, int) or not 1 <= weight_bits <= WEIGHT_BITS_MAX:
-        raise InputError(f"{where}: weight_bits must be an integer in [1, {WEIGHT_BITS_MAX}], not {weight_bits!r}")
-    if n_in % weight_bits:
-        raise InputError(f"{where}: weight_bits must divide the {n_in} columns of weights, not be {weight_bits}")
-
-
 def ternary_synapses(weights: NDArray) -> NDArray[np.bool_]:
     """Return the synapses, shape (n_out, 2 n), of weights of -1, 0 and +1, shape (n_out, n): of a 0 the first is +1."""
     return np.stack([weights >= 0, weights > 0], axis=2).reshape(len(weights), -1)
@@ -102,7 +98,10 @@ class Layer:
         Bit 1 is +1 (BL in LRS, BLb in HRS), bit 0 is -1.
     weight_bits : int
         Synapses of a weight, side by side, which see one input: a weight is the sum of their signs. 2: a ternary
-        weight, -1, 0 or +1 in units of two. Range [1, 8]; it divides n_in.
+        weight, -1, 0 or +1 in units of two. Range [1, 8], or [1, 9] with `weight_max`; it divides n_in.
+    weight_max : int
+        The largest weight of synapses that count 1, 2, 4 and so on, as the digits of a number
+        (:mod:`oxnor.models.networks.layers.weight_code`); 0: each counts once. Range [0, 256].
     planes : int
         Bit planes of an input element, which is an integer in [0, 2**planes); range [1, 8]. Packed inputs have shape
         (n, words) with one plane, else (n, planes, words).
@@ -111,12 +110,15 @@ class Layer:
     kind: ClassVar[str]
     #: What a network file keeps of the layer.
     fields: ClassVar[LayerFields]
+    #: Sizes of a file that are parameters of the layer, and what they are where they are missing.
+    read_with: ClassVar[Mapping[str, int]] = {"planes": 1, "weight_bits": 1, "weight_max": 0}
     #: Whether the layer gives integers (the last layer of a network) instead of bits.
     gives_scores: ClassVar[bool]
 
     weights: NDArray[np.bool_]
     planes: int = field(default=1, kw_only=True)
     weight_bits: int = field(default=1, kw_only=True)
+    weight_max: int = field(default=0, kw_only=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inputs} -> {self.n_out})"
@@ -132,10 +134,19 @@ class Layer:
         return self.n_in // self.weight_bits
 
     @property
-    def weight_values(self) -> NDArray[np.int8]:
-        """The weights as sums of signs, shape (n_out, inputs), range [-weight_bits, weight_bits]."""
-        ones = self.weights.reshape(self.n_out, self.inputs, self.weight_bits).sum(axis=2, dtype=np.int8)
-        return 2 * ones - np.int8(self.weight_bits)
+    def weight_code(self) -> WeightCode:
+        """What the synapses of a weight stand for."""
+        return WeightCode(self.weight_bits, self.weight_max)
+
+    @property
+    def full(self) -> int:
+        """What all synapses of a neuron count together, in a read of all its inputs."""
+        return self.inputs * self.weight_code.top
+
+    @property
+    def weight_values(self) -> NDArray[np.int16]:
+        """The weights as sums of signs, shape (n_out, inputs), range [-top, top] of its :attr:`weight_code`."""
+        return self.weight_code.decode(self.weights.reshape(self.n_out, self.inputs, self.weight_bits))
 
     @property
     def n_out(self) -> int:
@@ -184,7 +195,8 @@ class Layer:
     @classmethod
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:
         """Return the layer that a file holds; types with sizes that its arrays do not show override this."""
-        return cls(**arrays, planes=sizes.get("planes", 1), weight_bits=sizes.get("weight_bits", 1))
+        more = {name: sizes.get(name, default) for name, default in cls.read_with.items()}
+        return cls(**arrays, **more)
 
     def with_weights(self, weights: NDArray[np.bool_]) -> Layer:
         """Return the same layer with other weights of the same shape."""
@@ -210,25 +222,53 @@ class Layer:
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return the number of agreeing bits of packed inputs, shape (n, n_out).
 
-        Those of plane k count 2**k: the range is [0, (2**planes - 1) * n_in].
+        Those of plane k count 2**k: the range is [0, (2**planes - 1) * full].
         """
-        x = self.to_synapses(x)
         vectors = x if self.planes == 1 else last_plane_first(x)
-        return weighted(reads.popcounts(vectors, pack_words(self.weights), self.n_in, backend), self.planes)
+        return weighted(self.read(vectors, backend, reads), self.planes)
 
     def popcounts_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int32]:
         """As :meth:`popcounts`, with packed weights `w` in place of its own, in the caller's thread."""
-        x = self.to_synapses(x)
         vectors = x if self.planes == 1 else last_plane_first(x)
+        return weighted(self.read_packed(vectors, w), self.planes)
+
+    def read(self, vectors: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
+        """Return what vectors of bits, an element each, count with the weights, shape (n, n_out)."""
+        w = pack_words(self.weights)
+        if not self.weight_max:
+            return reads.popcounts(self.to_synapses(vectors), w, self.n_in, backend)
+        if reads is kernels and backend == "numba":
+            return self._read_digits(kernels.sliced, vectors, w)
+        return reads.popcounts(self.to_synapses(vectors), w, self.n_in, backend, self.weight_code.counts)
+
+    def read_packed(self, vectors: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """As :meth:`read`, with packed weights `w` in place of its own, in the caller's thread."""
+        if self.weight_max:
+            return self._read_digits(kernels.sliced_serial, vectors, w)
         counts = np.empty((len(vectors), self.n_out), np.int32)
-        kernels.popcounts_serial(vectors, w, self.n_in, counts)
-        return weighted(counts, self.planes)
+        kernels.popcounts_serial(self.to_synapses(vectors), w, self.n_in, counts)
+        return counts
+
+    def _read_digits(self, kernel: Any, vectors: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int32]:
+        slices = kernels.by_digit(w, self.n_in, self.weight_bits)
+        counts = np.empty((len(vectors), self.n_out), np.int32)
+        kernel(vectors, slices, np.array(self.weight_code.counts), self.full, counts)
+        return counts
 
     def popcounts_torch(self, x: Any, signs: Any) -> Any:
         """As :meth:`popcounts`, in PyTorch: of integers, float32 of shape (n, size), and weights of +1 and -1."""
         top = (1 << self.planes) - 1
-        x = x.repeat_interleave(self.weight_bits, dim=-1)
-        return (import_torch().nn.functional.linear(2 * x - top, signs) + top * self.n_in) / 2
+        x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top)
+        return (import_torch().nn.functional.linear(2 * x - top, signs) + top * self.full) / 2
+
+    def exact_torch(self, x: Any, signs: Any, top: int) -> tuple[Any, Any]:
+        """Return inputs, and signs times what their synapses count, as numbers whose sums are exact."""
+        if not self.weight_max:
+            return x, signs
+        torch = import_torch()
+        factors = torch.tensor(self.weight_code.counts * self.inputs, dtype=signs.dtype, device=signs.device)
+        dtype = torch.float64 if self.full * top >= 1 << 24 else signs.dtype
+        return x.to(dtype), (signs * factors).to(dtype)
 
 
 def last_plane_first(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -62,7 +62,7 @@ class ConvLayer(HiddenLayer):
         sees a zero counts half, whatever its weight.
     window : Window
         Where the windows lie.
-    planes, weight_bits : int
+    planes, weight_bits, weight_max : int
         See :class:`Layer`.
     pool : Pool, optional
         Windows of the pooling.
@@ -147,7 +147,7 @@ class ConvLayer(HiddenLayer):
     @property
     def sizes(self) -> dict[str, int]:  # noqa: D102
         sizes = {"n_out": self.n_out, **dataclasses.asdict(self.window), "planes": self.planes}
-        sizes |= {"levels": self.levels, "weight_bits": self.weight_bits}
+        sizes |= {"levels": self.levels, "weight_bits": self.weight_bits, "weight_max": self.weight_max}
         return self.fields.without_defaults(sizes | dict(zip(_POOL, self._pool_sizes, strict=True)))
 
     @classmethod
@@ -155,7 +155,7 @@ class ConvLayer(HiddenLayer):
         window = Window(**{f.name: sizes[f.name] for f in dataclasses.fields(Window)})
         pool = [sizes[name] for name in _POOL]
         held = Pool(*pool) if any(pool) else None
-        return cls(**arrays, window=window, pool=held, planes=sizes["planes"], weight_bits=sizes["weight_bits"])
+        return cls(**arrays, window=window, pool=held, **{name: sizes[name] for name in cls.read_with})
 
     @property
     def label(self) -> str:  # noqa: D102
@@ -193,15 +193,20 @@ class ConvLayer(HiddenLayer):
         return np.ascontiguousarray(limits.T.astype(np.int32))
 
     def _run(self, kernel: Any, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        groups, window = self.window.groups, self._of_synapses
+        groups, window = self.window.groups, self.window if self.weight_max else self._of_synapses
         rows = w.reshape(groups, -1, w.shape[1])
         transposed = np.ascontiguousarray(rows.transpose(0, 2, 1))
-        bits = unpack_words(rows, self.n_in) if self.planes >= _PLANES_SUMMED else np.zeros((groups, 0, 0), bool)
-        masks = np.ascontiguousarray(-bits.transpose(0, 2, 1).astype(np.int32))
+        summed: NDArray = np.zeros((groups, 0, 0), np.int32)
+        if self.weight_max:
+            bits = unpack_words(rows, self.n_in)
+            summed = self.weight_code.decode(bits.reshape(*bits.shape[:2], -1, self.weight_bits))
+        elif self.planes >= _PLANES_SUMMED:
+            summed = -unpack_words(rows, self.n_in).astype(np.int32)
+        masks = np.ascontiguousarray(summed.transpose(0, 2, 1).astype(np.int32))
         height, width, _ = self.shape_out
         out = np.empty((len(x), self.planes_out, -(-height * width * self.n_out // 64)), np.uint64)
-        shape = (window.channels, groups, window.pad, self.n_out)
-        x = self.to_synapses(x).reshape(len(x), self.planes, -1)
+        shape = (window.channels, groups, window.pad, self.n_out, self.full if self.weight_max else 0)
+        x = (x if self.weight_max else self.to_synapses(x)).reshape(len(x), self.planes, -1)
         kernel(
             x, transposed, masks, window.height * window.width * window.channels, window.sources, shape, self._limits,
             window.out_width, self._pool_sizes, pack_words(self.lowest), (height, width), out,
@@ -212,6 +217,7 @@ class ConvLayer(HiddenLayer):
         """Return counts, shape (n, pixels, n_out), of windows that are read one by one; twice as many for pad 0."""
         window, x = self._of_synapses, self.to_synapses(x)
         w, groups = pack_words(self.weights), window.groups
+        more = (self.weight_code.counts,) if self.weight_max else ()
         each = self.n_out // groups
 
         def read(pads: int) -> NDArray[np.int32]:
@@ -221,9 +227,9 @@ class ConvLayer(HiddenLayer):
             for k, vectors in enumerate(gathered.reshape(groups, -1, w.shape[1])):
                 own = slice(k * each, (k + 1) * each)
                 if reads is kernels:
-                    counts.append(reads.popcounts(vectors, w[own], self.n_in, backend))
+                    counts.append(reads.popcounts(vectors, w[own], self.n_in, backend, *more))
                 else:  # errors are drawn by the number of the neuron
-                    counts.append(reads.popcounts(vectors, w, self.n_in, backend)[:, own])
+                    counts.append(reads.popcounts(vectors, w, self.n_in, backend, *more)[:, own])
             return weighted(np.concatenate(counts, axis=1), self.planes)
 
         # A zero is the mean of -1 and +1: what a padded synapse reads, right or wrong, cancels.
@@ -231,11 +237,10 @@ class ConvLayer(HiddenLayer):
         return counts.reshape(len(x), window.pixels, self.n_out)
 
     def _popcounts_numpy(self, x: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return counts, shape (n, pixels, n_out), by products of signs: independent of the kernels."""
-        window = self._of_synapses
-        signs = np.where(self.weights, 1.0, -1.0).reshape(window.groups, -1, self.n_in)
+        """Return counts, shape (n, pixels, n_out), by products of numbers: independent of the kernels."""
+        window = self.window
+        weights = self.weight_values.astype(np.float64).reshape(window.groups, -1, self.inputs)
         planes = unpack_words(x.reshape(len(x), self.planes, -1), int(np.prod(self.shape_in)))
-        planes = np.repeat(planes, self.weight_bits, axis=-1)
         counts = np.zeros((len(x), window.pixels, self.n_out))
         for k in range(self.planes):
             shape = (len(x), -1, window.groups, window.channels // window.groups)
@@ -243,15 +248,15 @@ class ConvLayer(HiddenLayer):
             padded = np.concatenate([pixels, np.full_like(pixels[:, :1], window.pad)], axis=1)
             for i in range(len(x)):
                 seen = padded[i][window.sources]  # (pixels, kernel positions, groups, channels); -1 is the last
-                vectors = np.moveaxis(seen, 2, 0).reshape(window.groups, window.pixels, self.n_in)
-                sums = np.moveaxis(vectors @ signs.transpose(0, 2, 1), 0, 1).reshape(window.pixels, self.n_out)
-                counts[i] += (self.n_in + sums) * 2**k
+                vectors = np.moveaxis(seen, 2, 0).reshape(window.groups, window.pixels, self.inputs)
+                sums = np.moveaxis(vectors @ weights.transpose(0, 2, 1), 0, 1).reshape(window.pixels, self.n_out)
+                counts[i] += (self.full + sums) * 2**k
         return (counts * self.unit / 2).astype(np.int64)
 
     def popcounts_torch(self, x: Any, signs: Any) -> Any:
         """As :meth:`popcounts` of each window, in PyTorch: shape (n, pixels, n_out)."""
         torch, window, top = import_torch(), self.window, (1 << self.planes) - 1
-        x = x.repeat_interleave(self.weight_bits, dim=-1)
+        x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top)
         image = (2 * x - top).reshape(-1, window.height, window.width, self._of_synapses.channels).permute(0, 3, 1, 2)
         edges = (window.left, window.right, window.top, window.bottom)
         padded = torch.nn.functional.pad(image, edges, value=float(window.pad * top))
@@ -261,7 +266,7 @@ class ConvLayer(HiddenLayer):
         padded, kernels_ = (v.clone(memory_format=torch.contiguous_format) for v in (padded, kernels_))
         steps, spreads = (window.step_y, window.step_x), (window.spread_y, window.spread_x)
         sums = torch.nn.functional.conv2d(padded, kernels_, stride=steps, dilation=spreads, groups=window.groups)
-        return ((sums + top * self.n_in) * self.unit / 2).permute(0, 2, 3, 1).reshape(len(x), window.pixels, self.n_out)
+        return ((sums + top * self.full) * self.unit / 2).permute(0, 2, 3, 1).reshape(len(x), window.pixels, self.n_out)
 
     def outputs_torch(self, counts: Any) -> Any:  # noqa: D102
         torch, size = import_torch(), self.window.out_size

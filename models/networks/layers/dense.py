@@ -15,18 +15,7 @@ from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.kernels import packed as kernels
 
 from .base import Reads
-from .fields import (
-    BITS,
-    LEVELS,
-    PLANES,
-    PRESENTATIONS,
-    WEIGHT_BITS,
-    ArrayField,
-    LayerFields,
-    Sizes,
-    per_level,
-    per_synapse,
-)
+from .fields import BITS, LEVELS, PLANES, PRESENTATIONS, WEIGHT_BITS, ArrayField, LayerFields, per_level, per_synapse
 from .hidden import HiddenLayer, pack_planes, unpack_planes
 from .presentations import limits, presented
 
@@ -43,9 +32,9 @@ class DenseLayer(HiddenLayer):
     weights : ndarray of bool, shape (n_out, n_in)
         See :class:`Layer`.
     thresholds : ndarray of int64, shape (n_out,) or (n_out, levels)
-        Range [0, most + 1], where most is n_in * (2**planes - 1), or n_in * presentations; 0 always fires, most + 1
+        Range [0, most + 1], where most is full * (2**planes - 1), or full * presentations; 0 always fires, most + 1
         never does. With 2**n - 1 levels, which must not fall, the output has n planes.
-    planes, weight_bits : int
+    planes, weight_bits, weight_max : int
         See :class:`Layer`.
     presentations : int
         Above 0, in [1, 256]: instead of its 8 bit planes an element is read so often as a random bit
@@ -62,6 +51,7 @@ class DenseLayer(HiddenLayer):
         {"weights": ArrayField(BITS, per_synapse), "thresholds": ArrayField("<i4", per_level)},
         optional=PLANES | LEVELS | WEIGHT_BITS | PRESENTATIONS,
     )
+    read_with: ClassVar[Mapping[str, int]] = HiddenLayer.read_with | {"presentations": 0}
     gives_scores: ClassVar[bool] = False
 
     presentations: int = field(default=0, kw_only=True)
@@ -84,31 +74,22 @@ class DenseLayer(HiddenLayer):
 
     @property
     def most(self) -> int:  # noqa: D102
-        return self.n_in * self.presentations if self.presentations else super().most
-
-    @classmethod
-    def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> DenseLayer:  # noqa: D102
-        if not sizes.get("presentations"):
-            return super().from_fields(sizes, arrays)
-        return cls(
-            arrays["weights"], arrays["thresholds"], planes=sizes.get("planes", 1),
-            weight_bits=sizes.get("weight_bits", 1), presentations=sizes.get("presentations", 0),
-        )  # fmt: skip
+        return self.full * self.presentations if self.presentations else super().most
 
     @property
     def _is_binary(self) -> bool:
-        return self.planes == self.levels == 1
+        return self.planes == self.levels == 1 and not self.weight_max
 
     def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed outputs of packed inputs."""
         if self._is_binary:
             return reads.fire(self.to_synapses(x), pack_words(self.weights), self.thresholds, self.n_in, backend)
-        if reads is kernels and backend == "numba" and not self.presentations:
+        if reads is kernels and backend == "numba" and not self.presentations and not self.weight_max:
             return self._levels(kernels.levels, x, pack_words(self.weights))
         return pack_planes(self.reached(self.popcounts(x, backend, reads)), self.planes_out)
 
     def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
-        if self.presentations:
+        if self.presentations or self.weight_max:
             return pack_planes(self.reached(self.popcounts_packed(x, w)), self.planes_out)
         if not self._is_binary:
             return self._levels(kernels.levels_serial, x, w)
@@ -125,10 +106,9 @@ class DenseLayer(HiddenLayer):
         return out[:, 0] if self.planes_out == 1 else out
 
     def _presented(self, x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """Return the presentations of packed inputs, one after the other, with a bit for each synapse."""
+        """Return the presentations of packed inputs, one after the other."""
         values = unpack_planes(x, (self.inputs,), self.planes)
-        bits = presented(values, self.presentations).reshape(-1, self.inputs)
-        return self.to_synapses(pack_words(bits))
+        return pack_words(presented(values, self.presentations).reshape(-1, self.inputs))
 
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:  # noqa: D102
         if not self.presentations:
@@ -136,8 +116,7 @@ class DenseLayer(HiddenLayer):
         # Reads that remember others want all at once.
         step = _VECTORS // self.presentations + 1 if reads is kernels else max(1, len(x))
         counts = [
-            reads.popcounts(self._presented(x[k : k + step]), pack_words(self.weights), self.n_in, backend)
-            for k in range(0, max(1, len(x)), step)
+            self.read(self._presented(x[k : k + step]), backend, reads) for k in range(0, max(1, len(x)), step)
         ]
         return np.concatenate(counts).reshape(-1, self.presentations, self.n_out).sum(axis=1, dtype=np.int32)
 
@@ -147,9 +126,7 @@ class DenseLayer(HiddenLayer):
         total = np.zeros((len(x), self.n_out), np.int32)
         step = _VECTORS // self.presentations + 1
         for k in range(0, len(x), step):
-            vectors = self._presented(x[k : k + step])
-            counts = np.empty((len(vectors), self.n_out), np.int32)
-            kernels.popcounts_serial(vectors, w, self.n_in, counts)
+            counts = self.read_packed(self._presented(x[k : k + step]), w)
             counts.reshape(-1, self.presentations, self.n_out).sum(axis=1, out=total[k : k + step])
         return total
 
@@ -159,7 +136,8 @@ class DenseLayer(HiddenLayer):
         torch, top = import_torch(), self.presentations
         table = torch.tensor(limits(top, self.inputs).astype(np.float32), device=x.device)
         ones = sum((x > row).float() for row in table).repeat_interleave(self.weight_bits, dim=-1)
-        return (torch.nn.functional.linear(2 * ones - top, signs) + top * self.n_in) / 2
+        ones, signs = self.exact_torch(ones, signs, top)
+        return (torch.nn.functional.linear(2 * ones - top, signs) + top * self.full) / 2
 
     def evaluate_again(  # noqa: D102
         self, x: NDArray[np.uint64], w: NDArray[np.uint64], neurons: NDArray[np.int64], before: NDArray

@@ -26,12 +26,12 @@ DENSE_SIZES = {"n_out": (1, SIZE_MAX), "n_in": (1, SIZE_MAX)}
 PLANES = {"planes": (1, 8, 1)}
 #: Thresholds of a neuron.
 LEVELS = {"levels": (1, 255, 1)}
-#: Synapses of a weight.
-WEIGHT_BITS = {"weight_bits": (1, 8, 1)}
+#: Synapses of a weight, and the largest weight if they count as digits.
+WEIGHT_BITS = {"weight_bits": (1, 9, 1), "weight_max": (0, 256, 0)}
 #: Presentations of an input as random bits.
 PRESENTATIONS = {"presentations": (0, 256, 0)}
 #: Versions of the file in which a size came that is not in the first one with optional sizes.
-_LATER = {"weight_bits": 3, "presentations": 4}
+_LATER = {"weight_bits": 3, "presentations": 4, "weight_max": 5}
 
 
 class ArraySource(Protocol):

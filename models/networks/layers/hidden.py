@@ -14,7 +14,8 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.kernels import packed as kernels
 
-from .base import PLANES_MAX, Layer, Reads, check_integers, check_planes, check_weight_bits, check_weights
+from .base import PLANES_MAX, Layer, Reads, check_integers, check_planes, check_weights
+from .weight_code import check_weight_bits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,7 +35,7 @@ class HiddenLayer(Layer):
     @property
     def most(self) -> int:
         """Largest popcount."""
-        return self.n_in * ((1 << self.planes) - 1)
+        return self.full * ((1 << self.planes) - 1)
 
     @property
     def planes_out(self) -> int:  # noqa: D102
@@ -49,7 +50,7 @@ class HiddenLayer(Layer):
         """Make the arrays read-only and of their types, or raise InputError."""
         object.__setattr__(self, "weights", check_weights(self.weights, where))
         check_planes(self.planes, where)
-        check_weight_bits(self.weight_bits, self.n_in, where)
+        check_weight_bits(self.weight_bits, self.weight_max, self.n_in, where)
         object.__setattr__(self, "thresholds", self._thresholds(np.asarray(self.thresholds), where))
 
     def _thresholds(self, thresholds: NDArray[Any], where: str) -> NDArray[np.int64]:
@@ -72,7 +73,10 @@ class HiddenLayer(Layer):
         """Return how many thresholds popcounts (..., n_out) reach."""
         if self.levels == 1:
             return (counts >= self.thresholds).astype(np.int64)
-        return (counts[..., None] >= self.thresholds).sum(axis=-1)
+        reached = np.zeros(counts.shape, np.int64)
+        for thresholds in self.thresholds.T:  # one by one: there may be 255
+            reached += counts >= thresholds
+        return reached
 
     def outputs_torch(self, counts: Any) -> Any:
         """Return the outputs, float32 of shape (n, size), of popcounts in PyTorch."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from oxnor.models.kernels import packed as kernels
 
-from .base import OFFSET_MAX, SCALE_MAX, Layer, Reads, check_integers, check_planes, check_weight_bits, check_weights
+from .base import OFFSET_MAX, SCALE_MAX, Layer, Reads, check_integers, check_planes, check_weights
 from .fields import BITS, PLANES, WEIGHT_BITS, ArrayField, LayerFields, per_neuron, per_synapse
+from .weight_code import check_weight_bits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +27,7 @@ class ScoreLayer(Layer):
         Range (-2**31, 2**31). Default 1.
     offsets : ndarray of int64, shape (n_out,), optional
         Range (-2**52, 2**52). Default 0.
-    planes, weight_bits : int
+    planes, weight_bits, weight_max : int
         See :class:`Layer`.
 
     Raises
@@ -57,7 +58,7 @@ class ScoreLayer(Layer):
         offsets = np.zeros(n_out, np.int64) if self.offsets is None else self.offsets
         object.__setattr__(self, "weights", weights)
         check_planes(self.planes, where)
-        check_weight_bits(self.weight_bits, self.n_in, where)
+        check_weight_bits(self.weight_bits, self.weight_max, self.n_in, where)
         object.__setattr__(self, "scales", check_integers(scales, n_out, 1 - SCALE_MAX, SCALE_MAX - 1, where, "scales"))
         offsets = check_integers(offsets, n_out, 1 - OFFSET_MAX, OFFSET_MAX - 1, where, "offsets")
         object.__setattr__(self, "offsets", offsets)
