@@ -172,14 +172,14 @@ def test_keras_refused_with_all_reasons(tmp_path):
     config = {"layers": layers, "input_layers": [["picture", 0, 0], ["depth", 0, 0]], "output_layers": [["last", 0, 0]]}
     (tmp_path / "n.json").write_text(json.dumps({"class_name": "Functional", "config": config}))
     with h5py.File(tmp_path / "n.h5", "w") as f:
-        f["conv/kernel:0"], f["dense/kernel:0"] = np.arange(18, dtype=F).reshape(3, 3, 1, 2), np.ones((2, 3), F)
+        f["conv/kernel:0"], f["dense/kernel:0"] = np.sqrt(np.arange(18, dtype=F)).reshape(3, 3, 1, 2), np.ones((2, 3), F)
         f["norm/gamma:0"], f["last/bias:0"] = np.ones(3, F), np.zeros(2, F)
     assert refused(tmp_path / "n.json").split("\n") == [
         "9 reasons why the network cannot be imported",
         "  - the model must have one input, not 2 ('picture', 'depth')",
         "  - Add 'sum': it joins layers: only chains of layers are supported",
-        ("  - Conv 'conv': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 18 values: export them through their quantiser"
-         " (BipolarQuant), or train with weights of 1 to 3 bits"),
+        ("  - Conv 'conv': weights must be whole numbers, at most 128, times one unit a neuron, and have 18 values: export them through their quantiser"
+         " (Quant), or train with weights of 1 to 8 bits"),
         "  - Add 'conv.bias': must have a bias of shape (2,) in the file",
         "  - LSTM 'memory': recurrent layers are not supported",
         ("  - MatMul 'dense': takes activations of LSTM 'memory', which are more than two values: activations of 1 to 8 bits in even"

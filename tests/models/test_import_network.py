@@ -174,11 +174,11 @@ def test_given_coding_decides():
 
 
 REFUSED = {
-    "four bits": (lambda: _four_bits(), [
-        ("MatMul 'm0': weights of Quant 'w0', 4 bits must be binary, ternary, or at most 4 times one unit a neuron, and have"
-         " 15 values: train with weights of 1 to 3 bits"),
-        ("MatMul 'm1': weights of Quant 'w1', 4 bits must be binary, ternary, or at most 4 times one unit a neuron, and have"
-         " 16 values: train with weights of 1 to 3 bits"),
+    "ten bits": (lambda: _ten_bits(), [
+        ("MatMul 'm0': weights of Quant 'w0', 10 bits must be whole numbers, at most 128, times one unit a neuron, and have"
+         " 31 values: train with weights of 1 to 8 bits"),
+        ("MatMul 'm1': weights of Quant 'w1', 10 bits must be whole numbers, at most 128, times one unit a neuron, and have"
+         " 87 values: train with weights of 1 to 8 bits"),
     ]),
     "convolution": (lambda: _convolution(), [
         "Conv 'conv': its input must be feature maps, with 3 or 4 dimensions, not 2",
@@ -188,8 +188,8 @@ REFUSED = {
          " supported: train with such a quantiser"),
     ]),
     "float weights": (lambda: _float_weights(), [
-        ("MatMul 'm': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 12 values: export them through their quantiser"
-        " (BipolarQuant), or train with weights of 1 to 3 bits"),
+        ("MatMul 'm': weights must be whole numbers, at most 128, times one unit a neuron, and have 12 values: export them through their quantiser"
+        " (Quant), or train with weights of 1 to 8 bits"),
     ]),
     "no sign between": (lambda: _linear(), [
         "MatMul 'm1': takes sums of MatMul 'm0' that no sign has made bits: put a sign (BipolarQuant) between them",
@@ -224,14 +224,14 @@ W = np.where(np.arange(12).reshape(4, 3) % 2, F(1), F(-1))
 ONE = {"one": F(1)}
 
 
-def _four_bits():
+def _ten_bits():
     g = np.random.default_rng(1)
-    q = {"zero": F(0), "four": F(4), "small": F(0.2)}
+    q = {"zero": F(0), "four": F(4), "ten": F(10), "small": F(0.005)}
     quant = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
     return _graph([
-        _node("BipolarQuant", ["x", "one"], "b", "b"), _node("Quant", ["W0", "small", "zero", "four"], "w0", "w0", **quant),
+        _node("BipolarQuant", ["x", "one"], "b", "b"), _node("Quant", ["W0", "small", "zero", "ten"], "w0", "w0", **quant),
         _node("MatMul", ["b", "w0"], "z0", "m0"), _node("Quant", ["z0", "one", "zero", "four"], "a0", "q0", **quant),
-        _node("Quant", ["W1", "small", "zero", "four"], "w1", "w1", **quant), _node("MatMul", ["a0", "w1"], "y", "m1"),
+        _node("Quant", ["W1", "small", "zero", "ten"], "w1", "w1", **quant), _node("MatMul", ["a0", "w1"], "y", "m1"),
     ], ONE | q | {"W0": g.normal(size=(4, 8)).astype(F), "W1": g.normal(size=(8, 12)).astype(F)})
 
 
@@ -242,7 +242,7 @@ def _convolution():
 
 
 def _float_weights():
-    w = np.linspace(-1, 1.2, 12, dtype=F).reshape(4, 3)
+    w = np.cbrt(np.linspace(-1, 1.2, 12, dtype=F)).reshape(4, 3)
     return _graph([_node("BipolarQuant", ["x", "one"], "b", "b"), _node("MatMul", ["b", "W"], "y", "m")], ONE | {"W": w})
 
 

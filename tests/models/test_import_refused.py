@@ -64,17 +64,17 @@ def test_all_reasons_with_several_inputs(tmp_path):
     """Not only that there are several: what they make is followed, and everything else is judged as it would be."""
     m = onnx_networks.Maker(opset=20)
     x = m.n("Relu", [m.n("MatMul", [m.n("Sign", ["x"]), m.c(W)])])
-    y = m.n("MatMul", [m.n("Sign", ["y"]), m.c(np.arange(32, dtype=F).reshape(4, 8))])
-    z = m.n("MatMul", [m.n("Add", [x, y]), m.c(V * np.linspace(1, 2, 64, dtype=F).reshape(8, 8))])
+    y = m.n("MatMul", [m.n("Sign", ["y"]), m.c(np.sqrt(np.arange(32, dtype=F)).reshape(4, 8))])
+    z = m.n("MatMul", [m.n("Add", [x, y]), m.c(V * np.sqrt(np.linspace(1, 2, 64, dtype=F)).reshape(8, 8))])
     assert reasons(m, m.n("Cast", [z], to=17), tmp_path / "n.onnx", ("x", "y"), coding="signed") == [
         "5 reasons why the network cannot be imported",
         "the graph must have one input, not 2 ('x', 'y')",
-        ("MatMul 'MatMul_4': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 32 values: export them through their quantiser"
-         " (BipolarQuant), or train with weights of 1 to 3 bits"),
+        ("MatMul 'MatMul_4': weights must be whole numbers, at most 128, times one unit a neuron, and have 32 values: export them through their quantiser"
+         " (Quant), or train with weights of 1 to 8 bits"),
         "Add 'Add_5': it joins MatMul 'MatMul_1' and MatMul 'MatMul_4': only chains of layers are supported",
         ("MatMul 'MatMul_6': takes sums of MatMul 'MatMul_4' that no sign has made bits: put a sign (BipolarQuant) between them; weights"
-         " must be binary, ternary, or at most 4 times one unit a neuron, and have 64 values: export them through their quantiser (BipolarQuant), or train with"
-         " weights of 1 to 3 bits"),
+         " must be whole numbers, at most 128, times one unit a neuron, and have 64 values: export them through their quantiser (Quant), or train with"
+         " weights of 1 to 8 bits"),
         "Cast 'Cast_7': a cast to float8e4m3fn is not supported",
     ]
 
@@ -82,12 +82,12 @@ def test_all_reasons_with_several_inputs(tmp_path):
 def test_all_reasons_of_one_product(tmp_path):
     """Weights of 5 values, inputs in uneven steps and parameters that are not finite, in one node."""
     m = onnx_networks.Maker(opset=20)
-    w = m.c(np.arange(32, dtype=F).reshape(4, 8) % 5 + 1)
+    w = m.c(np.sqrt(np.arange(32, dtype=F).reshape(4, 8) % 5 + 1))
     x = m.n("Gemm", [m.n("Exp", ["x"]), w, m.c(np.full(8, np.nan, F))])
     assert reasons(m, x, tmp_path / "n.onnx", coding="unit") == [
         "1 node cannot be imported",
-        ("Gemm 'Gemm_1': its bias must be finite, and 8 of 8 values are not; weights must be binary, ternary, or at most 4 times one unit a neuron, and have 5"
-         " values: export them through their quantiser (BipolarQuant), or train with weights of 1 to 3 bits; takes levels of the input in uneven"
+        ("Gemm 'Gemm_1': its bias must be finite, and 8 of 8 values are not; weights must be whole numbers, at most 128, times one unit a neuron, and have 5"
+         " values: export them through their quantiser (Quant), or train with weights of 1 to 8 bits; takes levels of the input in uneven"
          " steps, or more than 256 (256 levels of 256), and the engine takes bits, or integers of 1 to 8 bits: quantise the input in even"
          " steps"),
     ]
@@ -130,13 +130,13 @@ def test_all_reasons_with_tensors_that_are_not_read(tmp_path):
 
 def test_all_reasons_with_an_input_of_any_size(tmp_path):
     m = onnx_networks.Maker(opset=20)
-    x = m.n("Split", [m.n("MatMul", [m.n("Sign", ["x"]), m.c(np.arange(32, dtype=F).reshape(4, 8))])])
+    x = m.n("Split", [m.n("MatMul", [m.n("Sign", ["x"]), m.c(np.sqrt(np.arange(32, dtype=F)).reshape(4, 8))])])
     model = m.model(["N", None], x)
     assert refused(save(model, tmp_path / "n.onnx")).split("\n") == [
         "3 reasons why the network cannot be imported",
         "  - input 'x' must have a batch and fixed sizes, not any, any",
-        ("  - MatMul 'n_MatMul_1': weights must be binary, ternary, or at most 4 times one unit a neuron, and have 32 values: export them through their quantiser"
-         " (BipolarQuant), or train with weights of 1 to 3 bits"),
+        ("  - MatMul 'n_MatMul_1': weights must be whole numbers, at most 128, times one unit a neuron, and have 32 values: export them through their quantiser"
+         " (Quant), or train with weights of 1 to 8 bits"),
         "  - Split 'n_Split_2': the operator is not supported",
     ]
 
@@ -181,9 +181,9 @@ def test_every_node_of_a_convolutional_network(tmp_path):
 
 def test_convolution_of_float_weights(tmp_path):
     m = onnx_networks.Maker(opset=20)
-    x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.array([[[1, 2]], [[3, 5]]], F))])
+    x = m.n("Conv", [m.n("Sign", ["x"]), m.c(np.sqrt(np.array([[[1, 2]], [[3, 5]]], F)))])
     text = refused(save(m.model(["N", 1, 4], x), tmp_path / "n.onnx"), coding="bipolar")
-    assert "weights must be binary, ternary, or at most 4 times one unit a neuron, and have 4 values" in text
+    assert "weights must be whole numbers, at most 128, times one unit a neuron, and have 4 values" in text
 
 
 # FINN

@@ -12,11 +12,12 @@ from oxnor.models import golden
 from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding import check as checking
 from oxnor.models.exchange.folding.build import build
-from oxnor.models.exchange.folding.products import Factors, integers, negated
+from oxnor.models.exchange.folding.products import Factors, integers
 from oxnor.models.exchange.import_network import import_network
 from oxnor.models.exchange.qonnx import export_qonnx
 from oxnor.models.exchange.readers.onnx_file import from_model
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.layers.weight_code import WeightCode
 
 F = np.float32
 
@@ -50,12 +51,12 @@ def chain(g, most, scale, levels, conv=False):
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
-@given(most=st.integers(1, 4), scale=st.sampled_from([1.0, 0.5, 0.3, 1e-3, 7.0]), levels=st.sampled_from([1, 3]),
+@given(most=st.integers(1, 4) | st.sampled_from([7, 32, 128]), scale=st.sampled_from([1.0, 0.5, 0.3, 1e-3, 7.0]), levels=st.sampled_from([1, 3]),
        conv=st.booleans(), seed=st.integers(0, 999))
 def test_drawn_networks(most, scale, levels, conv, seed):
     graph = chain(np.random.default_rng(seed), most, scale, levels, conv)
     built = build(graph, coding="bipolar")
-    assert {y.weight_bits for y in built.network.layers} == {2 * most}
+    assert {y.weight_code for y in built.network.layers} == {WeightCode.of(2 * most)}
     images = checking.random_images(72 if conv else 20, 200)
     found = checking.compare(built, graph, images, checking.own_source(built, graph))
     assert (found["differ"], found["images"]) == (0, 200)
@@ -76,7 +77,7 @@ def test_one_wrong_weight_is_found():
     assert checking.compare(replace(built, network=network), graph, images, checking.own_source(built, graph))["differ"] > 0
 
 
-#: Weights, the synapses of each, and the unit of the only neuron.
+#: Weights, the largest of them in units of a sign, and the unit of the only neuron.
 COLUMNS = {
     "binary": ([1, -1, 1], 1, 1.0),
     "ternary": ([0.3, 0, -0.3], 2, 0.15),
@@ -86,45 +87,50 @@ COLUMNS = {
     "a neuron that is pruned": ([[1, 0], [-1, 0]], 2, 0.5),
     "four": ([4, -1], 8, 0.5),
     "rounded by float32": (F(0.1) * np.array([3, -2, 1, 0], F), 6, 0.05),
+    "6 bits": (F(1 / 32) * np.array([-32, 31, 1], F), 64, 1 / 64),
+    "8 bits, narrow": (np.arange(-127, 128), 254, 0.5),
+    "two that have no small ratio": ([0.4, 1], 10, 0.1),
 }
 
 
 @pytest.mark.parametrize("case", COLUMNS.values(), ids=COLUMNS)
 def test_weights_as_integers(case):
-    weights, bits, unit = case
+    weights, top, unit = case
     weights = np.array(weights, F).reshape(len(weights), -1)
     found = integers(weights, "")
-    assert (found.bits, found.unit[0]) == (bits, pytest.approx(unit))
+    assert (found.code.top, found.unit[0]) == (top, pytest.approx(unit))
     np.testing.assert_allclose(found.values * found.unit, weights, rtol=1e-6)
     synapses = found.synapses(np.zeros(weights.shape, bool))
-    assert np.array_equal(2 * synapses.sum(axis=2) - bits, found.values)
+    assert np.array_equal(found.code.decode(synapses), found.values)
     flat = synapses.swapaxes(0, 1).reshape(weights.shape[1], -1)
-    other = negated(flat, bits).reshape(weights.shape[1], -1, bits)
-    assert np.array_equal(2 * other.sum(axis=2).T - bits, -found.values)
-    assert not (~other[..., :-1] & other[..., 1:]).any()
+    other = found.code.negated(flat).reshape(weights.shape[1], -1, found.code.bits)
+    assert np.array_equal(found.code.decode(other).T, -found.values)
+    assert found.code.largest or not (~other[..., :-1] & other[..., 1:]).any()
 
 
-@pytest.mark.parametrize("weights", [[1, 5], [1, 0.4], [1, 1.0001], [2, 2.5], [0.1, 0.15, 0.31]])
+@pytest.mark.parametrize("weights", [[1, 129], [1, 0.9999], [1, 1.0001], [256, 257], [np.pi, 1]])
 def test_weights_that_are_no_few_integers(weights):
-    with pytest.raises(InputError, match="must be binary, ternary, or at most 4 times one unit a neuron, and have"):
+    with pytest.raises(InputError, match="must be whole numbers, at most 128, times one unit a neuron, and have"):
         integers(np.array(weights, F)[:, None], "")
 
 
 def test_words_of_weights():
     one = np.ones(2)
-    assert Factors(one, np.array([[1, -1]], np.int8), 1, one).scaling(one) == ""
-    assert Factors(one, np.array([[2, 0]], np.int8), 2, one).scaling(one / 2) == "0, +1"
-    assert Factors(one, np.array([[2, -2]], np.int8), 2, one).scaling(one / 4) == "-1, +1, scale 0.5"
+    for values, top, slope, words in (
+        ([1, -1], 1, 1, ""), ([2, 0], 2, 1 / 2, "0, +1"), ([2, -2], 2, 1 / 4, "-1, +1, scale 0.5"),
+        (range(-20, 22, 2), 20, 1 / 2, "-10 to +10"),
+    ):  # fmt: skip
+        assert Factors(one, np.array([values], np.int16), WeightCode.of(top), one).scaling(one * slope) == words
 
 
 def test_an_export_is_the_network_again(tmp_path):
     g = np.random.default_rng(5)
-    weights = [g.integers(-1, 2, s) for s in ((12, 30), (9, 12), (4, 9))]
-    network = Network.from_arrays(weights, [g.integers(20, 40, 12), g.integers(9, 14, 9), None])
+    weights = [g.integers(-most, most + 1, s) for most, s in ((1, (12, 30)), (3, (9, 12)), (20, (4, 9)))]
+    network = Network.from_arrays(weights, [g.integers(20, 40, 12), g.integers(30, 42, 9), None])
     export_qonnx(network, tmp_path / "n.onnx")
     again = import_network(tmp_path / "n.onnx", coding="byte").network
     images = g.integers(0, 256, (200, 30)).astype(np.uint8)
-    assert [y.weight_bits for y in again.layers] == [2, 2, 2]
+    assert [(y.weight_bits, y.weight_max) for y in again.layers] == [(2, 0), (3, 6), (6, 40)]
     assert np.array_equal(golden.predict(again, images), golden.predict(network, images))
     for a, b in zip(again.layers, network.layers, strict=True):
         assert np.array_equal(a.weight_values, b.weight_values)

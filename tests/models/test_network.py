@@ -74,7 +74,8 @@ def test_arrays_cannot_be_changed_behind_a_network():
 @pytest.mark.parametrize(
     ("weights", "thresholds", "extra", "message"),
     [
-        ([2 + W.astype(int), LAST], [T, None], {}, "layer 0: weights must be bool (True is +1), or all -1, 0 or +1"),
+        ([129 + W.astype(int), LAST], [T, None], {}, "layer 0: weights must be bool (True is +1), or integers from -128 to 128"),
+        ([0.5 + W, LAST], [T, None], {}, "layer 0: weights must be bool (True is +1), or integers from -128 to 128"),
         ([W[0], LAST], [T, None], {}, "layer 0: dense layer: weights must have shape (n_out, n_in), each 1 to 65536, not (3,)"),
         ([W, LAST], [T + 5, None], {}, "layer 0: dense layer: thresholds must be in [0, 4], not 5 (neuron 0)"),
         ([W, LAST], [T - 1, None], {}, "layer 0: dense layer: thresholds must be in [0, 4], not -1 (neuron 0)"),
@@ -104,8 +105,8 @@ def test_arrays_wrong(weights, thresholds, extra, message):
     [
         ({}, ["header"], "is not an oxnor-network file: it has no array 'header'"),
         ({"header": {"format": "x"}}, [], "header.format must be 'oxnor-network': this is some other file"),
-        ({"header": {"version": 5}}, [], "header.version must be 1 or 2 or 3 or 4, not 5: the file is from another release"),
-        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3 or 4, not True: the file is from another release"),
+        ({"header": {"version": 6}}, [], "header.version must be 1 or 2 or 3 or 4 or 5, not 6: the file is from another release"),
+        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3 or 4 or 5, not True: the file is from another release"),
         ({"header": {"layers": 3}}, [], "header.layers must be of type list, not 3"),
         ({"header": {"layers": [{"kind": "recurrent"}]}}, [], "header.layers[0].kind must be one of dense, conv, scores, not 'recurrent'"),
         ({"header": {"layers": [{"kind": "dense", "n_out": 1 << 40, "n_in": 3}]}}, [],
@@ -193,7 +194,7 @@ def test_nothing_is_left_when_saving_fails(tmp_path, random_network, monkeypatch
 
 
 def test_format_constants():
-    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3, 4))
+    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3, 4, 5))
 
 
 def test_threshold_for_each_input(tmp_path, random_network):

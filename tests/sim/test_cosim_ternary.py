@@ -61,7 +61,7 @@ def test_everything_that_an_engine_does(name, asked):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dense", "windows"])
+@pytest.mark.parametrize("name", ["dense", "windows", "digits"])
 def test_programming_and_self_test(name):
     network = NETWORKS[name]()
     result = self_test(network, EngineConfig.for_network(network, programming=True))

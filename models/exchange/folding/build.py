@@ -20,7 +20,6 @@ from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
 from .layers import InputLevels, Layers
 from .levels import Levels, to_bits
-from .products import negated
 from .refusals import NO_SCORES
 from .scores import Outputs, decision_threshold, fit_scores
 from .table import Stage, Table
@@ -109,7 +108,7 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
 
 def _record(stage: Stage, sensitive: int) -> dict[str, Any]:
     assert stage.weights is not None
-    n_in = stage.weights.shape[1] // stage.weight_bits
+    n_in = stage.weights.shape[1] // stage.code.bits
     return {
         "node": stage.label, "n_in": n_in, "n_out": stage.size, "weights": stage.scaling or "-1, +1",
         "operators": list(stage.ops), "checked": stage.rows * stage.size, "differ": 0, "rounding": sensitive,
@@ -143,14 +142,14 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     if pair:
         limit, falls = decision_threshold(wide[:, 0], _decides(final))
         scales, offsets = np.array([0, 2]), np.array([2 * limit - 1, 0])
-        last, sensitive = np.repeat(negated(last, stage.weight_bits) if falls else last, 2, axis=0), 0
+        last, sensitive = np.repeat(stage.code.negated(last) if falls else last, 2, axis=0), 0
         notes.append("one output: class 1 where it says yes (above 0, or bit 1), else class 0")
     else:
         if _is_bits(final):
             raise InputError(NO_SCORES)
         scores = fit_scores(Outputs(value, low, high, wide, last), graph.exact_scores)
         scales, offsets, sensitive = scores.scales, scores.offsets, scores.sensitive
-        last = np.where(scores.inverted[:, None], negated(last, stage.weight_bits), last)
+        last = np.where(scores.inverted[:, None], stage.code.negated(last), last)
         if scores.example:
             notes.append(
                 f"the order of {sensitive:,} pairs of outputs hangs on how the source rounds its sums, for example"
@@ -159,7 +158,7 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     records.append(_record(stage, sensitive))
     if head:
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
-    made.append(ScoreLayer(last, scales, offsets, planes=stage.planes, weight_bits=stage.weight_bits))
+    made.append(ScoreLayer(last, scales, offsets, **stage.reads))
     rule, text = _input_rule(layers)
     if text:
         notes.append(text + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
@@ -173,13 +172,13 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
 def _hidden(stage: Stage, levels: Levels) -> HiddenLayer:
     """Return the layer of a stage, given what its neurons give."""
     assert stage.weights is not None
-    bits, thresholds = stage.weight_bits, levels.thresholds()
-    weights = np.where(levels.falling[:, None], negated(stage.weights, bits), stage.weights)
+    thresholds = levels.thresholds()
+    weights = np.where(levels.falling[:, None], stage.code.negated(stage.weights), stage.weights)
     if stage.window is None:
-        return DenseLayer(weights, thresholds, planes=stage.planes, weight_bits=bits)
+        return DenseLayer(weights, thresholds, **stage.reads)
     least = stage.takes_least
     lowest = np.zeros(stage.size, bool) if least is None else least ^ levels.falling
-    return ConvLayer(weights, thresholds, stage.window, stage.pool, lowest, planes=stage.planes, weight_bits=bits)
+    return ConvLayer(weights, thresholds, stage.window, stage.pool, lowest, **stage.reads)
 
 
 def _input_rule(layers: Layers) -> tuple[InputRule, str]:

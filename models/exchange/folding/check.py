@@ -128,7 +128,7 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     taken = x[-2].reshape(len(images), -1) if len(x) > 1 else golden.elements(built.network, images)
     stage = built.output.stage
     assert stage.weights is not None
-    layer = ScoreLayer(stage.weights[built.order], planes=stage.planes, weight_bits=stage.weight_bits)
+    layer = ScoreLayer(stage.weights[built.order], **stage.reads)
     p = layer.popcounts(pack_planes(taken, stage.planes), "numba")
     low, high = (built.output.columns(v) for v in (built.output.low, built.output.high))
     neurons = np.arange(p.shape[1])

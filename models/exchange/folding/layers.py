@@ -156,7 +156,7 @@ class Layers:
         if len(np.unique(elements)) != stage.elements or len(elements) != stage.elements:
             found.append(f"it must take all {stage.elements} elements of {stage.label}, each once")
         n, m = weights.shape
-        rows = n * factors.bits * levels.top + 1
+        rows = n * factors.code.top * levels.top + 1
         found += _trouble(node, levels, weights, rows)
         if found:
             raise InputError("; ".join(found))
@@ -167,10 +167,10 @@ class Layers:
             start, alpha, inexact = np.full(m, n / 2), np.full(m, 0.5), np.zeros(m)
         else:
             start, alpha, inexact = _sums(weights, factors, levels, middle, n)
-        arranged = np.empty((m, n, factors.bits), bool)
+        arranged = np.empty((m, n, factors.code.bits), bool)
         arranged[:, elements] = synapses.swapaxes(0, 1)
         words = factors.scaling(alpha)
-        new = Stage(node.label, rows, m, arranged.reshape(m, -1), factors.bits, words, planes=levels.planes)
+        new = Stage(node.label, rows, m, arranged.reshape(m, -1), factors.code, words, planes=levels.planes)
         new.ops.append(node.op)
         self.stages.append(new)
         return popcount_table(new, start, alpha, inexact, weights.dtype)
@@ -281,7 +281,7 @@ class Layers:
         pad = pad_value(t.padding[1] if t.padding else own, lowest, np.abs(step), levels) if window.is_padded else -1
         window = replace(window, pad=pad)
         unit = 2 if pad == 0 else 1
-        rows = unit * window.n_in * factors.bits * levels.top + 1
+        rows = unit * window.n_in * factors.code.top * levels.top + 1
         if found := _trouble(node, levels, weights, rows):
             raise InputError("; ".join(found))
         if t.stage.weights is None:
@@ -294,7 +294,7 @@ class Layers:
             start, alpha, inexact = _sums(weights, factors, levels, middles, window.n_in)
         synapses = factors.synapses(is_negated).swapaxes(0, 1).reshape(n_out, -1)
         words = factors.scaling(alpha)
-        new = Stage(node.label, rows, n_out, synapses, factors.bits, words, planes=levels.planes, window=window)
+        new = Stage(node.label, rows, n_out, synapses, factors.code, words, planes=levels.planes, window=window)
         new.ops.append(node.op)
         self.stages.append(new)
         return map_table(node, popcount_table(new, start, alpha, inexact, weights.dtype), t.index.ndim)
@@ -334,7 +334,7 @@ def _sums(
         start = column_sums(weights, middle)
     else:
         start = (weights * middle).sum(axis=0)
-    inexact = rounding.inexact_sums(alpha, middle, levels, n * factors.bits)
+    inexact = rounding.inexact_sums(alpha, middle, levels, n * factors.code.top)
     if factors.miss.any():
         highest = levels.lowest + levels.top * levels.step
         inexact = inexact + n * factors.miss * np.maximum(np.abs(levels.lowest), np.abs(highest)).max()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.networks.layers.base import WEIGHT_BITS_MAX
+from oxnor.models.networks.layers.weight_code import WEIGHT_MAX, WeightCode
 
 from .table import Stage, Table
 
@@ -17,6 +17,8 @@ from .table import Stage, Table
 _WIDE_MAX = 1 << 22
 #: Share of a weight by which float32 may miss an integer times a scale.
 _ROUNDED = 2.0**-22
+#: Most values of weights that are listed.
+_VALUES_SHOWN = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,34 +29,30 @@ class Factors:
     ----------
     unit : ndarray of float64, shape (m,)
         Of each neuron, above 0.
-    values : ndarray of int8, shape (n, m)
-        Sums of `bits` signs: odd where `bits` is, and at most as large.
-    bits : int
-        Synapses of a weight.
+    values : ndarray of int16, shape (n, m)
+        All odd or all even, and at most the largest weight of the code.
+    code : WeightCode
+        The synapses of a weight.
     miss : ndarray of float64, shape (m,)
         By how much a weight may be another number than its integer times the unit.
     """
 
     unit: NDArray[np.float64]
-    values: NDArray[np.int8]
-    bits: int
+    values: NDArray[np.int16]
+    code: WeightCode
     miss: NDArray[np.float64]
 
     def synapses(self, is_negated: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the bits of the weights, shape (n, m, bits), of each the ones first."""
-        ones = (np.where(is_negated, -self.values, self.values) + self.bits) // 2
-        return np.arange(self.bits) < ones[..., None]
+        """Return the bits of the weights, shape (n, m, bits)."""
+        return self.code.encode(np.where(is_negated, -self.values, self.values))
 
     def scaling(self, slope: NDArray[np.float64]) -> str:
         """Return the weights in words; empty if they are -1 and +1 times a slope of 1."""
-        step = 2 - self.bits % 2
-        values = "" if self.bits == 1 else ", ".join(f"{v // step:+d}" if v else "0" for v in np.unique(self.values))
+        step, found = 2 - self.code.top % 2, np.unique(self.values)
+        values = "" if self.code.top == 1 else ", ".join(f"{v // step:+d}" if v else "0" for v in found)
+        if len(found) > _VALUES_SHOWN:
+            values = f"{found[0] // step:+d} to {found[-1] // step:+d}"
         return ", ".join(part for part in (values, scaling(slope * step)) if part)
-
-
-def negated(synapses: NDArray[np.bool_], bits: int) -> NDArray[np.bool_]:
-    """Return the bits, shape (m, n * bits), of weights with the other sign, of each the ones first."""
-    return ~synapses.reshape(len(synapses), -1, bits)[..., ::-1].reshape(synapses.shape)
 
 
 def integers(weights: NDArray, origin: str) -> Factors:
@@ -63,7 +61,7 @@ def integers(weights: NDArray, origin: str) -> Factors:
     Raises
     ------
     InputError
-        If they are not integers of one unit a neuron, or larger ones than :data:`WEIGHT_BITS_MAX` synapses hold.
+        If they are not integers of one unit a neuron, or larger ones than 128.
     """
     if weights.size == 0:
         raise InputError("weights must not be empty")
@@ -75,7 +73,7 @@ def integers(weights: NDArray, origin: str) -> Factors:
         raise InputError("weights must not all be 0")
     least = np.where(size > 0, size, np.inf).min(axis=0)
     least[np.isinf(least)] = 1
-    unit, largest = np.full(len(least), np.nan), WEIGHT_BITS_MAX // 2
+    unit, largest = np.full(len(least), np.nan), WEIGHT_MAX // 2
     for parts in range(1, largest + 1):
         left = np.flatnonzero(np.isnan(unit))
         whole = np.rint(size[:, left] / (least[left] / parts))
@@ -85,23 +83,22 @@ def integers(weights: NDArray, origin: str) -> Factors:
         unit[left[fits]] = least[left[fits]] / parts
     if np.isnan(unit).any():
         raise InputError(_too_many_values(weights, origin))
-    values = np.rint(given / unit).astype(np.int8)
+    values = np.rint(given / unit).astype(np.int16)
     miss = np.abs(given - values * unit).max(axis=0)
-    bits = int(np.abs(values).max())
     if (values % 2 != 1).any():
-        unit, values, bits = unit / 2, 2 * values, 2 * bits
-    return Factors(unit, values, bits, miss)
+        unit, values = unit / 2, 2 * values
+    return Factors(unit, values, WeightCode.of(int(np.abs(values).max())), miss)
 
 
 def _too_many_values(weights: NDArray, origin: str) -> str:
     """Return why weights are refused."""
     levels = np.unique(weights[:, : 1 + (1 << 20) // len(weights)])
-    few = "binary, ternary, or at most 4 times one unit a neuron"
+    few = f"whole numbers, at most {WEIGHT_MAX // 2}, times one unit a neuron"
     if origin:
-        return f"weights of {origin} must be {few}, and have {len(levels):,} values: train with weights of 1 to 3 bits"
+        return f"weights of {origin} must be {few}, and have {len(levels):,} values: train with weights of 1 to 8 bits"
     return (
-        f"weights must be {few}, and have {len(levels):,} values: export them through their quantiser (BipolarQuant),"
-        " or train with weights of 1 to 3 bits"
+        f"weights must be {few}, and have {len(levels):,} values: export them through their quantiser (Quant), or train"
+        " with weights of 1 to 8 bits"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.layers.weight_code import ONE_SYNAPSE, WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 
 from .graph import CELLS_MAX
@@ -26,10 +27,10 @@ class Stage:
         Number of levels: 256 or 2 for the input, the largest popcount + 1 for a layer.
     size : int
         Elements of the input, or neurons of a layer: its channels, if it is a convolution.
-    weights : ndarray of bool, shape (size, n_in * weight_bits), or None for the input
+    weights : ndarray of bool, shape (size, n_in * code.bits), or None for the input
         As the source has them.
-    weight_bits : int
-        Synapses of a weight.
+    code : WeightCode
+        The synapses of a weight.
     scaling : str
         Description of what was divided out of the weights.
     ops : list of str
@@ -50,7 +51,7 @@ class Stage:
     rows: int
     size: int
     weights: NDArray[np.bool_] | None = None
-    weight_bits: int = 1
+    code: WeightCode = ONE_SYNAPSE
     scaling: str = ""
     ops: list[str] = field(default_factory=list)
     consumer: str = ""
@@ -58,6 +59,11 @@ class Stage:
     window: Window | None = None
     pool: Pool | None = None
     takes_least: NDArray[np.bool_] | None = None
+
+    @property
+    def reads(self) -> dict[str, int]:
+        """How a layer of the network reads these weights: its parameters."""
+        return {"planes": self.planes, "weight_bits": self.code.bits, "weight_max": self.code.largest}
 
     @property
     def map_size(self) -> tuple[int, int]:
