@@ -14,6 +14,13 @@ from oxnor.models.networks.layers.presentations import SEED, WAYS, offsets, step
 from .unit import Unit
 
 
+def following(state: Value) -> Value:
+    """Return the next state of the generator of 32 bits: `models.networks.layers.presentations.step`."""
+    for shifted in (lambda v: v << 13, lambda v: v >> 17, lambda v: v << 5):
+        state = (state ^ shifted(state))[:32]
+    return state
+
+
 class Presenter(Unit):
     """Random bits of the elements on the columns: a generator of 32 bits, and for each column a comparison.
 
@@ -58,11 +65,8 @@ class Presenter(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         state = Signal(32, init=step(SEED))
-        following: Value = state
-        for shifted in (lambda v: v << 13, lambda v: v >> 17, lambda v: v << 5):
-            following = (following ^ shifted(following))[:32]
         with m.If(self.advance):
-            m.d.sync += state.eq(Mux(self.restart, state.init, following))
+            m.d.sync += state.eq(Mux(self.restart, state.init, following(state)))
         parts = [state[8 * k : 8 * (k + 1)] for k in range(4)]
         ways = []
         for way in range(1, WAYS + 1):

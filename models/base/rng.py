@@ -49,6 +49,8 @@ STREAMS = {
     "output-noise": 107,
     "soak": 110,
     "mutants": 111,
+    "discrete-start": 120,
+    "discrete": 121,
 }
 
 

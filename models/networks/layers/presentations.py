@@ -11,6 +11,7 @@ the element's own. A vector gives the same bits always, whatever the engine's fo
 from __future__ import annotations
 
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,14 @@ SEED = 0x2545F491
 WAYS = 15
 _SPREAD = 0x9E3779B1
 _MASK = 0xFFFFFFFF
+#: A state of the generator, or those of several.
+State = TypeVar("State", int, NDArray[np.uint32])
 
 
-def step(state: int) -> int:
+def step(state: State) -> State:
     """Return the next state of the generator."""
-    state ^= state << 13 & _MASK
-    state ^= state >> 17
+    state = state ^ (state << 13 & _MASK)
+    state = state ^ state >> 17
     return state ^ (state << 5 & _MASK)
 
 

@@ -1,0 +1,55 @@
+"""Testbench of the synapses of three values: requests in, rows out, and the updates that were compared."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from oxnor.models.base.bits import integers, word_bits
+from oxnor.models.learning.synapses import Synapses
+from oxnor.models.networks.layers.base import ternary_synapses
+from oxnor.sim.benches.support import Scoreboard, chance, job, known, limit, start
+
+FIELDS = ("load", "row", "up", "down", "sizes", "values")
+
+
+@cocotb.test()
+async def updates(dut: Any) -> None:
+    """Each request of ``directions.npy`` and ``sizes.npy`` moves its row as the model does, with pauses between them."""
+    thresholds, first, rows = (np.load(f"{name}.npy") for name in ("thresholds", "start", "rows"))
+    directions, sizes = np.load("directions.npy"), np.load("sizes.npy")
+    model, board, pause = Synapses(first, thresholds), Scoreboard("row"), chance(job()["pause"])
+    limit(20 * len(rows) + 100)
+    await start(dut, update=0, **dict.fromkeys(FIELDS, 0))
+    for row, held in enumerate(integers(ternary_synapses(first))):
+        dut.load.value, dut.row.value, dut.values.value = 1, row, held
+        await RisingEdge(dut.clk)
+    dut.load.value = 0
+    width = len(dut.sizes) // directions.shape[1]
+    columns = zip(
+        rows.tolist(), integers(directions > 0), integers(directions < 0), integers(word_bits(sizes, width)), strict=True
+    )
+    last = None
+    for k, (row, up, down, size) in enumerate(columns):
+        # What stands at the inputs while nothing is asked for must leave no trace.
+        dut.row.value, dut.up.value, dut.down.value, dut.sizes.value = row, up, down, size
+        while pause():
+            dut.update.value, dut.values.value = 0, random.getrandbits(len(dut.values))
+            await RisingEdge(dut.clk)
+        dut.update.value = 1
+        await RisingEdge(dut.clk)
+        # Read at this edge is the row before the update: as the one before has left it.
+        board.check(known(dut.held), integers(ternary_synapses(model.values[row : row + 1]))[0], (k, row))
+        model.update(row, directions[k], sizes[k])
+        last = row
+    dut.update.value = 0
+    await RisingEdge(dut.clk)
+    for row in {last, *range(len(first))}:
+        dut.row.value = row
+        await RisingEdge(dut.clk)
+        board.check(known(dut.held), integers(ternary_synapses(model.values[row : row + 1]))[0], row)
+    board.finish(len(rows) + len(first))
