@@ -73,9 +73,10 @@ def say(text: str) -> None:
     typer.echo(printable(text))
 
 
-def percent(share: float, low: float | None = None, high: float | None = None) -> str:
+def percent(share: float, low: float | None = None, high: float | None = None, digits: int = 1) -> str:
     """Return a share in percent, with its interval if it has one."""
-    return f"{100 * share:.1f}" + ("" if low is None or high is None else f" ({100 * low:.1f} to {100 * high:.1f})")
+    interval = "" if low is None or high is None else f" ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
+    return f"{100 * share:.{digits}f}{interval}"
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, title: str | None = None) -> None:

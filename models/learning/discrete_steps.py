@@ -1,7 +1,7 @@
 """Steps of weights that are always one of a few values: no float weight stands behind them.
 
-After Deng et al., "GXNOR-Net" (arXiv 1705.09283): of a wished step, whole steps between values are taken, and what is left is
-one more with a probability that a law gives it.
+After Deng et al., "GXNOR-Net" (arXiv 1705.09283): of a wished step, whole steps between values are taken, and what is
+left is one more with a probability that a law gives it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class DiscreteSteps:
     switching : Switching
         Of the junctions.
     spread : float
-        Relative standard deviation, between devices, of the pulse u that reaches them. Range [0, 0.5]; it takes a table.
+        Relative standard deviation, between devices, of the pulse u that reaches them. Range [0, 0.5]; it takes a
+        table.
 
     Raises
     ------

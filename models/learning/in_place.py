@@ -2,15 +2,16 @@
 
 Gradients pass straight through the sign of an activation, as in :mod:`oxnor.models.training`; what differs is what
 becomes of them. An optimizer says which step each weight should take, and
-:class:`~oxnor.models.learning.discrete_steps.DiscreteSteps` takes it, or does not, with a probability. Batch norm's factors and
-offsets stay float until the fold: they are digital, one pair a neuron.
+:class:`~oxnor.models.learning.discrete_steps.DiscreteSteps` takes it, or does not, with a probability. Batch norm's
+factors and offsets stay float until the fold: they are digital, one pair a neuron.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from numpy.typing import NDArray
 from oxnor.models import golden
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.torch_loading import import_torch, load_state, save_state
+from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch, load_state, save_state
 from oxnor.models.datasets.splits import STATISTICS_IMAGES, STATISTICS_WINDOWED, split
 from oxnor.models.networks.binarized import Network
 from oxnor.models.training.augmented import PLAIN, Views, as_input, stored
 from oxnor.models.training.deform import MNIST_SHAPE, Deformation, generator
 from oxnor.models.training.params import WEIGHTS, TrainParams
+from oxnor.models.training.stages import flat
 from oxnor.models.training.state import digest
 from oxnor.models.training.student import Student
 
@@ -33,6 +35,9 @@ from .discrete_steps import DiscreteSteps
 
 OPTIMIZERS = ("adam", "sgd")
 _ORDER_KEY = 4
+#: First rate of float weights.
+_FLOAT_RATE = 2e-3
+_PART_IMAGES = 500
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class InPlaceParams:
     ----------
     layers : str
         As :func:`oxnor.models.training.stages.parse` takes it: ``F256`` is one hidden layer.
-    steps : DiscreteSteps
-        How wished steps become steps.
+    steps : DiscreteSteps or None
+        How wished steps become steps. None: float weights and rectified sums, to compare with.
     seed, epochs, batch, input_planes, views, deformation, validation, threads
         As for :class:`oxnor.models.training.params.TrainParams`.
     optimizer : str
@@ -65,7 +70,7 @@ class InPlaceParams:
     """
 
     layers: str = "F256"
-    steps: DiscreteSteps = field(default_factory=DiscreteSteps)
+    steps: DiscreteSteps | None = field(default_factory=DiscreteSteps)
     seed: int = 1
     epochs: int = 20
     batch: int = 256
@@ -93,7 +98,8 @@ class InPlaceParams:
     def train(self) -> TrainParams:
         """The part that other trainings have too."""
         names = ("layers", "seed", "epochs", "batch", "input_planes", "views", "deformation", "validation", "threads")
-        return TrainParams(**{name: getattr(self, name) for name in names}, weights=self.steps.weights)
+        weights = self.steps.weights if self.steps else "binary"
+        return TrainParams(**{name: getattr(self, name) for name in names}, weights=weights)
 
 
 @dataclass(frozen=True)
@@ -120,127 +126,203 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that is over.
+    """A training that is over, as of the epoch with the best validation accuracy, the first of equals.
 
     Parameters
     ----------
-    network : Network
-        Of the epoch with the best validation accuracy, the first of equals.
+    network : Network or None
+        None of float weights, which no engine takes.
     epochs : tuple of Epoch
+    predict : callable
+        Gives the classes of images (n, 784).
     """
 
-    network: Network
+    network: Network | None
     epochs: tuple[Epoch, ...]
+    predict: Callable[[NDArray[np.uint8]], NDArray[np.integer]]
 
     @property
     def best(self) -> Epoch:
-        """The epoch that the network is of."""
+        """The epoch that is returned."""
         return max(self.epochs, key=lambda e: (e.accuracy, -e.number))
 
 
 class _State:
-    """Weights, what moves them, and what an epoch leaves behind."""
+    """A network in training, and what an epoch leaves behind."""
 
     def __init__(self, params: InPlaceParams, images: NDArray[np.uint8], classes: int) -> None:
-        torch, steps = import_torch(), params.steps
-        self.params, train = params, params.train
-        self.rule = train.rule(images)
-        self.student = student = Student(
-            train.stages(MNIST_SHAPE, self.rule, classes), params.seed, train.steepness,
-            weight_bits=WEIGHTS[steps.weights],
-        )  # fmt: skip
-        self.devices = []
-        with torch.no_grad():
-            for i, weight in enumerate(student.weights):
-                draws = rng.stream("discrete-start", seed=params.seed, layer=i, trial=0)
-                weight.copy_(torch.from_numpy(steps.start(tuple(weight.shape), draws)))
-                self.devices.append(steps.devices(tuple(weight.shape), draws))
-        # What is folded is the weights themselves, not a running average of them.
-        student.averages = [t.detach() for t in (*student.weights, *student.gammas, *student.betas)]
-        # Optimizers add their step to these, which are 0 before it: what they hold after it is the wished step.
-        self.wished = [torch.zeros_like(w, requires_grad=True) for w in student.weights]
-        digital = [*student.gammas, *student.betas, student.log_scale]
-        self.norm_optimizer = torch.optim.Adam(digital, lr=params.lr_norm, fused=True)
-        self.optimizer = (
-            torch.optim.Adam(self.wished, lr=params.lr, betas=(params.memory, 0.999), fused=True)
-            if params.optimizer == "adam"
-            else torch.optim.SGD(self.wished, lr=params.lr)
-        )
+        train = params.train
+        self.params, self.rule = params, train.rule(images)
+        stages = train.stages(MNIST_SHAPE, self.rule, classes)
+        self.student = student = Student(stages, params.seed, train.steepness, weight_bits=WEIGHTS[train.weights])
+        statistics = images[: STATISTICS_WINDOWED if student.has_windows else STATISTICS_IMAGES]
+        self.plain = self.inputs(stored(statistics, self.rule))
         self.epochs: list[Epoch] = []
         self.changed, self.steps_done = 0, 0
         self.best: list[Any] = []
+        self.rates: list[tuple[Any, float]] = []
 
-    @property
-    def count(self) -> int:
-        """Number of weights."""
-        return sum(w.numel() for w in self.student.weights)
+    #: What a network is made of, and what else the next step needs.
+    network_tensors: list[Any]
+    other_tensors: list[Any]
+
+    def inputs(self, kept: Any) -> Any:
+        """Return what the first layer takes."""
+        return as_input(kept, self.student.stages[0].planes, self.student.inputs)
+
+    def scores(self, x: Any) -> Any:
+        """Return the scores of a batch in training; what they depend on gets gradients."""
+        raise NotImplementedError
+
+    def moved(self) -> None:
+        """Take a step by the gradients."""
+        raise NotImplementedError
+
+    def result(self) -> tuple[Network | None, Callable[[NDArray[np.uint8]], NDArray[np.integer]]]:
+        """Return the network as it is, if an engine can take it, and what predicts classes."""
+        raise NotImplementedError
+
+    def packed(self) -> list[Any]:
+        """Return copies of the tensors of the network."""
+        return [t.clone() for t in self.network_tensors]
 
     def learn_at(self, share: float) -> None:
-        """Set both rates to a share of the first ones."""
-        for optimizer, rate in ((self.optimizer, self.params.lr), (self.norm_optimizer, self.params.lr_norm)):
+        """Set the rates to a share of the first ones."""
+        for optimizer, rate in self.rates:
             optimizer.param_groups[0]["lr"] = rate * share
 
     def step(self, x: Any, labels: Any) -> float:
         """Train on one batch and return its loss."""
-        torch, student = import_torch(), self.student
-        leaves = [w.detach().clone().requires_grad_() for w in student.weights]
-        scores = student.scores(x, leaves) * student.log_scale.exp()
-        signs = torch.nn.functional.one_hot(labels, scores.shape[1]) * 2.0 - 1
+        scores = self.scores(x)
+        signs = import_torch().nn.functional.one_hot(labels, scores.shape[1]) * 2.0 - 1
         loss = (1 - signs * scores).clamp_min(0).square().sum(1).mean()
-        self.norm_optimizer.zero_grad()
+        for optimizer, _ in self.rates:
+            optimizer.zero_grad()
         loss.backward()
-        for wished, leaf in zip(self.wished, leaves, strict=True):
-            wished.grad = leaf.grad
-        self.optimizer.step()
-        self.norm_optimizer.step()
-        with torch.no_grad():
-            for i, (weight, wished) in enumerate(zip(student.weights, self.wished, strict=True)):
-                draws = rng.stream("discrete", seed=self.params.seed, layer=i, trial=self.steps_done)
-                values = weight.detach().numpy()
-                self.changed += self.params.steps.step(values, wished.detach().numpy(), self.devices[i], draws)
-                wished.zero_()
+        self.moved()
         self.steps_done += 1
         return float(loss.detach())
 
     def keep(self, loss: float, accuracy: float) -> None:
         """Note an epoch that is over; keep its network if it is the best."""
         if all(accuracy > e.accuracy for e in self.epochs):
-            self.best = _packed(self.student)
-        self.epochs.append(Epoch(len(self.epochs) + 1, loss, accuracy, self.changed / self.count))
+            self.best = self.packed()
+        changes = self.changed / sum(w.numel() for w in self.student.weights)
+        self.epochs.append(Epoch(len(self.epochs) + 1, loss, accuracy, changes))
 
     def save(self, path: Path, data: str) -> None:
         """Write the checkpoint."""
         save_state(path, {
-            "params": asdict(self.params), "data": data, "now": _packed(self.student), "best": self.best,
-            "scale": self.student.log_scale.detach(), "steps": self.steps_done, "changed": self.changed,
-            "optimizers": [o.state_dict() for o in (self.optimizer, self.norm_optimizer)],
-            "epochs": [asdict(e) for e in self.epochs],
+            "params": asdict(self.params), "data": data, "network": self.packed(), "best": self.best,
+            "others": [t.clone() for t in self.other_tensors], "steps": self.steps_done, "changed": self.changed,
+            "optimizers": [o.state_dict() for o, _ in self.rates], "epochs": [asdict(e) for e in self.epochs],
         })  # fmt: skip
 
-    def restore(self, state: Mapping[str, Any], path: Path, data: str) -> None:
+    def restore(self, path: Path, data: str) -> None:
         """Go back to a checkpoint."""
+        state = load_state(path, "a checkpoint of oxnor study ternary")
         if state.get("params") != asdict(self.params) or state.get("data") != data:
             raise InputError(f"{path}: must be of this training, not of another")
-        torch = import_torch()
-        self.take(state["now"])
-        with torch.no_grad():
-            self.student.log_scale.copy_(state["scale"])
-        for optimizer, held in zip((self.optimizer, self.norm_optimizer), state["optimizers"], strict=True):
+        self.take(state["network"], state["others"])
+        for (optimizer, _), held in zip(self.rates, state["optimizers"], strict=True):
             optimizer.load_state_dict(held)
         self.best, self.steps_done, self.changed = state["best"], state["steps"], state["changed"]
         self.epochs = [Epoch(**e) for e in state["epochs"]]
 
-    def take(self, packed: list[Any]) -> None:
-        """Take the weights and the batch norm of an epoch."""
+    def take(self, network: list[Any], others: list[Any] | None = None) -> None:
+        """Take the tensors of an epoch, in place."""
+        pairs = [*zip(self.network_tensors, network, strict=True)]
+        pairs += [] if others is None else [*zip(self.other_tensors, others, strict=True)]
         with import_torch().no_grad():
-            for ours, theirs in zip(self.student.averages, packed, strict=True):
-                ours.copy_(theirs)  # in place: they are the student's own
+            for ours, theirs in pairs:
+                ours.copy_(theirs)
 
 
-def _packed(student: Student) -> list[Any]:
-    """Return copies of the weights, a byte each, and of the batch norm."""
-    torch, n = import_torch(), len(student.weights)
-    return [t.to(torch.int8) if k < n else t.clone() for k, t in enumerate(student.averages)]
+class _Discrete(_State):
+    """Weights that are discrete in every step."""
+
+    def __init__(self, params: InPlaceParams, images: NDArray[np.uint8], classes: int) -> None:
+        super().__init__(params, images, classes)
+        torch, student = import_torch(), self.student
+        assert params.steps is not None
+        self.steps, self.devices = params.steps, []
+        with torch.no_grad():
+            for i, weight in enumerate(student.weights):
+                draws = rng.stream("discrete-start", seed=params.seed, layer=i, trial=0)
+                weight.copy_(torch.from_numpy(self.steps.start(tuple(weight.shape), draws)))
+                self.devices.append(self.steps.devices(tuple(weight.shape), draws))
+        # What is folded is the weights themselves, not a running average of them.
+        student.averages = [t.detach() for t in (*student.weights, *student.gammas, *student.betas)]
+        self.network_tensors, self.other_tensors = student.averages, [student.log_scale.detach()]
+        # Optimizers add their step to these, which are 0 before it: what they hold after it is the wished step.
+        self.wished = [torch.zeros_like(w, requires_grad=True) for w in student.weights]
+        self.leaves: list[Any] = []
+        adam = torch.optim.Adam
+        wishes = (
+            adam(self.wished, lr=params.lr, betas=(params.memory, 0.999), fused=True)
+            if params.optimizer == "adam"
+            else torch.optim.SGD(self.wished, lr=params.lr)
+        )
+        digital = [*student.gammas, *student.betas, student.log_scale]
+        self.rates = [(wishes, params.lr), (adam(digital, lr=params.lr_norm, fused=True), params.lr_norm)]
+
+    def scores(self, x: Any) -> Any:
+        self.leaves = [w.detach().clone().requires_grad_() for w in self.student.weights]
+        return self.student.scores(x, self.leaves) * self.student.log_scale.exp()
+
+    def moved(self) -> None:
+        for wished, leaf in zip(self.wished, self.leaves, strict=True):
+            wished.grad = leaf.grad
+        for optimizer, _ in self.rates:
+            optimizer.step()
+        with import_torch().no_grad():
+            for i, (weight, wished) in enumerate(zip(self.student.weights, self.wished, strict=True)):
+                draws = rng.stream("discrete", seed=self.params.seed, layer=i, trial=self.steps_done)
+                values = weight.detach().numpy()
+                self.changed += self.steps.step(values, wished.detach().numpy(), self.devices[i], draws)
+                wished.zero_()
+
+    def packed(self) -> list[Any]:
+        int8, n = import_torch().int8, len(self.student.weights)
+        return [t.to(int8) if k < n else t for k, t in enumerate(super().packed())]
+
+    def result(self) -> tuple[Network, Callable[[NDArray[np.uint8]], NDArray[np.integer]]]:
+        network = self.student.fold(self.plain, "network", self.rule)
+        return network, partial(golden.predict, network)
+
+
+class _Float(_State):
+    """The same shape with float weights and rectified sums."""
+
+    def __init__(self, params: InPlaceParams, images: NDArray[np.uint8], classes: int) -> None:
+        super().__init__(params, images, classes)
+        torch, student = import_torch(), self.student
+        self.running = [(torch.zeros(stage.n_out), torch.ones(stage.n_out)) for stage in student.stages[:-1]]
+        self.network_tensors = [p.detach() for p in student.parameters] + [t for pair in self.running for t in pair]
+        self.other_tensors = []
+        self.rates = [(torch.optim.Adam(student.parameters, lr=_FLOAT_RATE, fused=True), _FLOAT_RATE)]
+
+    def scores(self, x: Any, training: bool = True) -> Any:
+        functional, student = import_torch().nn.functional, self.student
+        norms = zip(self.running, student.gammas, student.betas, strict=True)
+        for k, ((mean, variance), gamma, beta) in enumerate(norms):
+            z = student.stages[k].sums(x, student.weights[k])
+            z = functional.batch_norm(z, mean, variance, gamma, beta, training=training, eps=BATCH_NORM_EPS)
+            x = flat(functional.relu(z))
+        return student.stages[-1].sums(x, student.weights[-1]) * student.log_scale.exp()
+
+    def moved(self) -> None:
+        self.rates[0][0].step()
+
+    def result(self) -> tuple[None, Callable[[NDArray[np.uint8]], NDArray[np.integer]]]:
+        return None, self._predict
+
+    def _predict(self, images: NDArray[np.uint8]) -> NDArray[np.integer]:
+        torch = import_torch()
+        with torch.no_grad():
+            parts = range(0, len(images), _PART_IMAGES)
+            kept = (stored(images[k : k + _PART_IMAGES], self.rule) for k in parts)
+            return torch.cat([self.scores(self.inputs(part), training=False).argmax(1) for part in kept]).numpy()
 
 
 def train_in_place(
@@ -268,21 +350,18 @@ def train_in_place(
     """
     torch = import_torch()
     torch.set_num_threads(params.threads)
-    images = np.array(images).reshape(len(images), -1)
+    images, labels = np.array(images).reshape(len(images), -1), np.array(labels)
     kept, held = split(len(images), params.validation)
     data = digest(images)
-    state = _State(params, images[kept], int(labels.max()) + 1)
+    state = (_Discrete if params.steps else _Float)(params, images[kept], int(labels.max()) + 1)
     if resume and checkpoint and checkpoint.is_file():
-        state.restore(load_state(checkpoint, "a checkpoint of oxnor study ternary"), checkpoint, data)
-    student, rule = state.student, state.rule
-    grey = torch.from_numpy(images[kept])
-    views = Views(grey, None, params.deformation, None, MNIST_SHAPE, rule)
-    answers = torch.from_numpy(np.array(labels)[kept].astype(np.int64))
-    statistics = images[kept[: STATISTICS_WINDOWED if student.has_windows else STATISTICS_IMAGES]]
-    plain = as_input(stored(statistics, rule), student.stages[0].planes, student.inputs)
+        state.restore(checkpoint, data)
+    views = Views(torch.from_numpy(images[kept]), None, params.deformation, None, MNIST_SHAPE, state.rule)
+    answers = torch.from_numpy(labels[kept].astype(np.int64))
     while len(state.epochs) < params.epochs:
         loss = _epoch(state, views, answers)
-        accuracy = float(np.mean(golden.predict(student.fold(plain, name, rule), images[held]) == labels[held]))
+        _, predict = state.result()
+        accuracy = float(np.mean(predict(images[held]) == labels[held]))
         torch.set_num_threads(params.threads)  # numba's OpenMP layer changes it
         state.keep(loss, accuracy)
         if checkpoint:
@@ -290,12 +369,13 @@ def train_in_place(
         if progress:
             progress(state.epochs[-1])
     state.take(state.best)
-    return Trained(student.fold(plain, name, rule), tuple(state.epochs))
+    network, predict = state.result()
+    return Trained(replace(network, name=name) if network else None, tuple(state.epochs), predict)
 
 
 def _epoch(state: _State, views: Views, answers: Any) -> float:
     """Train on every image once and return the mean loss."""
-    params, student, epoch = state.params, state.student, len(state.epochs)
+    params, epoch = state.params, len(state.epochs)
     kept, _ = views[epoch % params.views if params.views else PLAIN]
     order = import_torch().randperm(len(answers), generator=generator(params.seed, _ORDER_KEY, epoch))
     parts = [part for part in order.split(params.batch) if len(part) > 1]
@@ -303,6 +383,5 @@ def _epoch(state: _State, views: Views, answers: Any) -> float:
     for part in parts:
         done = state.steps_done / (params.epochs * len(parts))
         state.learn_at(params.lr_fall + (1 - params.lr_fall) * 0.5 * (1 + math.cos(math.pi * done)))
-        x = as_input(kept[part.numpy()], student.stages[0].planes, student.inputs)
-        total += state.step(x, answers[part]) * len(part)
+        total += state.step(state.inputs(kept[part.numpy()]), answers[part]) * len(part)
     return total / sum(len(part) for part in parts)

@@ -1,8 +1,8 @@
 """Switching of a magnetic tunnel junction, and what probability a wished step gets from it.
 
-A pulse of reduced length u = t V / (C R) switches a junction with probability 1 - erf(pi / (2 sqrt(2) theta0) e^-u), after
-Greenberg-Toledo et al. (arXiv 1912.12636). A synapse that takes three values, or two, has no place for a small step:
-it takes a whole one, with a probability. :data:`LAWS` are the probabilities of the part of a step.
+A pulse of reduced length u = t V / (C R) switches a junction with probability 1 - erf(pi / (2 sqrt(2) theta0) e^-u),
+after Greenberg-Toledo et al. (arXiv 1912.12636). A synapse that takes three values, or two, has no place for a small
+step: it takes a whole one, with a probability. :data:`LAWS` are the probabilities of the part of a step.
 """
 
 from __future__ import annotations
@@ -105,8 +105,9 @@ def law(name: str, switching: Switching = Switching()) -> Callable[[NDArray[np.f
 def thresholds(name: str, entries: int, switching: Switching = Switching()) -> NDArray[np.uint16]:
     """Return the table of a law, shape (entries,), in units of 2**-16.
 
-    Entry j is for nu in [2**-(j+1), 2**-j), the last for all below: most steps are far smaller than one, so that entries
-    of equal width would give nearly all of them the same probability. An entry is the mean of the law over its octave.
+    Entry j is for nu in [2**-(j+1), 2**-j), the last for all below: most steps are far smaller than one, so that
+    entries of equal width would give nearly all of them the same probability. An entry is the mean of the law over its
+    octave.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Synapses of three values that a table of probabilities and a generator move: what the gateware computes, bit for bit."""
+"""Synapses of three values that a table of probabilities and a generator move: bit-true model of the gateware."""
 
 from __future__ import annotations
 

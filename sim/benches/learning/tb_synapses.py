@@ -19,7 +19,7 @@ FIELDS = ("load", "row", "up", "down", "sizes", "values")
 
 @cocotb.test()
 async def updates(dut: Any) -> None:
-    """Each request of ``directions.npy`` and ``sizes.npy`` moves its row as the model does, with pauses between them."""
+    """Each request of ``directions.npy`` and ``sizes.npy`` moves its row as the model does, with pauses between."""
     thresholds, first, rows = (np.load(f"{name}.npy") for name in ("thresholds", "start", "rows"))
     directions, sizes = np.load("directions.npy"), np.load("sizes.npy")
     model, board, pause = Synapses(first, thresholds), Scoreboard("row"), chance(job()["pause"])
@@ -30,10 +30,8 @@ async def updates(dut: Any) -> None:
         await RisingEdge(dut.clk)
     dut.load.value = 0
     width = len(dut.sizes) // directions.shape[1]
-    columns = zip(
-        rows.tolist(), integers(directions > 0), integers(directions < 0), integers(word_bits(sizes, width)), strict=True
-    )
-    last = None
+    packed = (directions > 0, directions < 0, word_bits(sizes, width))
+    columns = zip(rows.tolist(), *map(integers, packed), strict=True)
     for k, (row, up, down, size) in enumerate(columns):
         # What stands at the inputs while nothing is asked for must leave no trace.
         dut.row.value, dut.up.value, dut.down.value, dut.sizes.value = row, up, down, size
@@ -45,10 +43,9 @@ async def updates(dut: Any) -> None:
         # Read at this edge is the row before the update: as the one before has left it.
         board.check(known(dut.held), integers(ternary_synapses(model.values[row : row + 1]))[0], (k, row))
         model.update(row, directions[k], sizes[k])
-        last = row
     dut.update.value = 0
     await RisingEdge(dut.clk)
-    for row in {last, *range(len(first))}:
+    for row in range(len(first)):
         dut.row.value = row
         await RisingEdge(dut.clk)
         board.check(known(dut.held), integers(ternary_synapses(model.values[row : row + 1]))[0], row)
