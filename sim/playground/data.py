@@ -81,7 +81,7 @@ def _spiking(network: SpikingNetwork, config: SpikingConfig) -> tuple[dict[str, 
         layers.append({
             "kind": "spiking", "inputs": layer.weights.shape[0], "columns": layer.weights.shape[1], "n_in": c.n_in,
             "n_out": c.n_out, "rows": c.rows, "down": c.down, "per_macro": c.per_macro * c.neuron.cells,
-            "cells": c.neuron.cells, "shape": [c.n_out],
+            "cells": c.neuron.cells, "theta": c.neuron.theta, "shape": [c.n_out],
         })  # fmt: skip
     if not config.external:
         contents["seeds"] = "seeds"
@@ -97,6 +97,7 @@ def _device() -> dict[str, Any]:
         "name": DEVICE, "distance": stats.separation, "sigma": stats.lrs_sigma, "vdd": supply.vdd,
         "offset": [float(np.hypot(a, b)) for a, b in zip(supply.stays, supply.turns, strict=True)],
         "circuit": supply.circuit, "code": code.name, "code_bits": code.k, "code_counts": code.residual_counts,
+        "code_columns": code.columns[: code.k],
     }  # fmt: skip
 
 

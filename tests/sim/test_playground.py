@@ -213,8 +213,20 @@ def test_clocks_show_the_reads(opened):
         p, t, fires = (int(x) for x in (*rows[k + 2][2:4], rows[k + 3][4]))
         assert (p, t) == (counts[neuron], faulty.layers[0].thresholds[neuron])
         assert fires == (counts[neuron] >= faulty.layers[0].thresholds[neuron])
+    assert "Its bits are with layer 1 now" in text(browser, "#now")
+    # One read is followed from its word line to its decision: what the table marks is shown above it.
+    browser.click("#restart")
+    assert text(browser, "#now") == "The image comes in."
+    for _ in range(5):
+        browser.key("s")
+    marked = browser.run("[...document.querySelectorAll('#wave .same')].map(cell => cell.textContent)")
+    shown = browser.run("[...document.querySelectorAll('#read .value, #read .lamp')].map(e => e.textContent)")
+    p, t = counts[0], faulty.layers[0].thresholds[0]
+    assert marked == ["0", str(p), str(t), str(int(p >= t))]
+    assert shown == ["0", f"p = {p}", str(int(p >= t))]
     browser.click("#finish")
     assert text(browser, "#clock") == "clock 216 of 216"
+    assert f"The answer: {text(browser, '#class')}, as its score" in text(browser, "#now")
 
 
 def test_accuracy_grows_as_a_curve(opened):
@@ -227,22 +239,35 @@ def test_accuracy_grows_as_a_curve(opened):
     right = np.mean(type_of(network).predict(network, inputs.images[:100]) == inputs.labels[:100])
     said = text(browser, "#progress")
     assert f"{100 * right:.2f} % right" in said
-    assert "100 of them have the class of the golden model" in said
-    assert browser.run("document.querySelectorAll('#accuracy path').length") == 1
+    assert "100 of them have the class of the reference model" in said
+    points = "document.querySelectorAll('#accuracy path').length"
+    assert browser.run(points) == 1
+    # A point without errors stands for every draw; one with errors only for its own.
+    choose(browser, "#rate", "80")
+    browser.run("document.querySelector('#run').click()")
+    browser.wait("document.querySelector('#stop').hidden")
+    assert browser.run(points) == 2
+    browser.click("#again")
+    assert browser.run(points) == 1
+    browser.run("document.querySelector('#weights').focus()")
+    browser.key("ArrowRight")
+    browser.key("Enter", "\r")
+    assert browser.run(points) == 0
+    assert text(browser, "#progress") == ""
     assert browser.run("document.querySelectorAll('#accuracy polyline').length") == 1
 
 
 def test_a_run_of_images_is_not_disturbed(opened):
     """What is touched while images run waits; images that were stopped leave no point."""
     browser = opened(fragment="#image=0&rate=0&seed=0&trial=0")
-    assert "it loses one point of 93.7 % at about 1 % wrong bits: 612 of 59,008" in text(browser, "#progress")
-    choose(browser, "#count", "10000", "change")
-    browser.run("document.querySelector('#run').click()")
-    assert browser.run("document.querySelector('.errors').inert")
-    choose(browser, "#rate", "100")
-    browser.run("location.hash = '#image=5&rate=0.3'")
+    assert "about 1\u00a0% wrong bits: with 590 of 59,008 wrong, its accuracy falls by one point, from 93.7 to 92.7" in text(browser, "#stands")
+    choose(browser, "#count", "1000", "change")
+    touched = """(document.querySelector('#run').click(), location.hash = '#image=5&rate=0.3',
+      document.querySelector('#rate').value = 100, document.querySelector('#rate').dispatchEvent(new Event('input')),
+      document.querySelector('.errors').inert)"""
+    assert browser.run(touched)
     browser.wait("document.querySelector('#stop').hidden")
-    assert "10,000 of them have the class of the golden model" in text(browser, "#progress")
+    assert "1,000 of them have the class of the reference model" in text(browser, "#progress")
     assert not browser.run("document.querySelector('.errors').inert")
     points = "document.querySelectorAll('#accuracy path').length"
     assert browser.run(points) == 1

@@ -4,14 +4,14 @@ const $ = (id) => document.getElementById(id);
 const RATE_LOW = 1e-5, RATE_HIGH = 0.3;
 
 const state = {
-  image: 0, pixels: null, drawn: false, cell: "2t2r", sigma: 0.5, vdd: 1.8, rate: 0, seed: "0", trial: "0", extra: new Map(),
+  image: 0, pixels: null, drawn: false, cell: "2t2r", way: "2t2r", sigma: 0.5, vdd: 1.8, rate: 0, seed: "0", trial: "0", extra: new Map(),
   layer: 0, cursor: null, answer: null, clean: null, frame: null,
 };
 let data, blobs, engine;
 
 const atSlider = (p) => p <= 0 ? 0 : Number((RATE_LOW * (RATE_HIGH / RATE_LOW) ** ((p - 1) / 99)).toPrecision(2));
 const toSlider = (rate) => rate <= 0 ? 0 : Math.min(100, Math.max(1, 1 + 99 * Math.log(rate / RATE_LOW) / Math.log(RATE_HIGH / RATE_LOW)));
-const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
+const percent = (share) => `${Number((100 * share).toPrecision(3))}\u00a0%`;
 const className = (k) => data.classes[k] ?? String(k);
 const element = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
@@ -22,7 +22,7 @@ const element = (tag, attributes = {}, ...children) => {
 
 function rateText(rate) {
   if (rate === 0) return "0";
-  return rate < 1e-3 ? rate.toExponential(1).replace("e-", " · 10⁻").replace(/⁻(\d+)/, (_, d) => "⁻" + [...d].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]).join("")) : percent(rate);
+  return rate < 1e-6 ? rate.toExponential(1).replace("e-", " · 10⁻").replace(/⁻(\d+)/, (_, d) => "⁻" + [...d].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]).join("")) : percent(rate);
 }
 
 // Images
@@ -61,8 +61,8 @@ function drawnFlips(rate, seed, trial) {
   });
 }
 
-function allFlips() {
-  const flips = drawnFlips(state.rate, state.seed, state.trial);
+function allFlips(rate = state.rate) {
+  const flips = drawnFlips(rate, state.seed, state.trial);
   for (const key of state.extra.keys()) {
     const [k, index] = key.split(":").map(Number);
     if (!flips[k].delete(index)) flips[k].add(index);
@@ -72,7 +72,10 @@ function allFlips() {
 
 function linkedRate() {
   const rates = cellRates(data.device, state.sigma, state.vdd);
-  if (state.cell) state.rate = Number(rates[state.cell].toPrecision(3));
+  if (state.cell) {
+    state.way = state.cell;
+    state.rate = Number(rates[state.cell].toPrecision(3));
+  }
   return rates;
 }
 
@@ -140,7 +143,7 @@ function redraw() {
   showPad();
   showWeights();
   showBits();
-  showSteps();
+  if (steps.ready) showSteps();
   showCurve();
 }
 
@@ -148,13 +151,17 @@ function refresh() {
   if (runs.busy) return;  // it is done when the images are
   stopSteps();
   const rates = linkedRate();
+  const flips = allFlips(), faulty = flips.some((layer) => layer.size);
   if (!state.clean) {
     engine.setFlips(data.layers.map(() => new Set()));
     state.clean = engine.answer(state.frame);
   }
-  engine.setFlips(allFlips());
-  state.answer = engine.answer(state.frame);
+  engine.setFlips(flips);
+  state.answer = faulty ? engine.answer(state.frame) : state.clean;
+  forgetPoints();
+  state.rates = rates;
   showControls(rates);
+  showBuys(rates);
   showPad();
   showAnswer();
   showBits();
@@ -182,7 +189,7 @@ function showControls(rates) {
   $("wrong").textContent = `${wrong.toLocaleString("en")} of ${all.toLocaleString("en")} wrong`;
   const images = state.drawn ? 1000 : state.image + 1, extra = state.extra.size ? ", but for the bits that you turned" : "";
   const options = state.rate ? ` --ber ${state.rate} --seed ${state.seed} --trial ${state.trial}` : "";
-  $("command").replaceChildren("The same wrong bits" + extra + ": ", element("code", {}, `oxnor simulate ${data.name} --images ${images}${options}`));
+  $("command").replaceChildren("The same wrong bits in a simulation" + extra + ": ", element("code", {}, `oxnor simulate ${data.name} --images ${images}${options}`));
   showDensities();
 }
 
@@ -190,12 +197,13 @@ function showAnswer() {
   const {answer, clean} = state, blank = state.drawn && !state.pixels.some((v) => v), known = blobs.labels && !state.drawn, label = known ? blobs.labels[state.image] : null;
   $("class").textContent = blank ? "–" : className(answer.class);
   $("class").className = !blank && className(answer.class).length > 2 ? "word" : "";
-  const said = $("said");
+  const said = $("said"), right = answer.class === label, verdict = () => element("span", {class: right ? "good" : "bad"}, right ? "✓ right" : `✗ wrong: it is ${className(label)}`);
   said.replaceChildren();
-  if (known) said.append(element("span", {class: answer.class === label ? "good" : "bad"}, answer.class === label ? "✓ right" : `✗ it is ${className(label)}`), element("br"));
+  if (known) said.append(verdict(), element("br"));
   if (blank) said.append("nothing is drawn");
-  else said.append(answer.class === clean.class ? "the same as without errors" : `without errors: ${className(clean.class)}`);
-  if (answer.undecided) said.append(element("br"), "undecided: not enough spikes");
+  else said.append(answer.class === clean.class ? "the same as without errors" : `without errors it answers ${className(clean.class)}`);
+  if (answer.undecided) said.append(element("br"), "undecided: too few spikes for a clear lead");
+  $("strip").replaceChildren(element("b", {}, blank ? "–" : className(answer.class)), known ? verdict() : "", element("span", {}, `${$("wrong").textContent}`));
   const low = Math.min(0, ...answer.scores), high = Math.max(...answer.scores), span = Math.max(high - low, 1), rows = [];
   answer.scores.forEach((score, k) => {
     const bar = element("div", {class: "bar", style: `width:${2 + 98 * (score - low) / span}%`});
@@ -203,8 +211,9 @@ function showAnswer() {
   });
   $("scores").replaceChildren(...rows);
   $("scores").setAttribute("aria-label", "Scores: " + answer.scores.map((s, k) => `${className(k)}: ${s}`).join(", "));
-  const golden = !state.drawn && blobs.golden[state.image] === clean.class ? " Without errors the class is that of the golden model in numpy." : "";
-  $("facts").textContent = (data.kind === "spiking" ? `Decided at tick ${answer.tick}, ` : "") + `${answer.cycles.toLocaleString("en")} clock cycles from image to result.${golden}`;
+  const golden = !state.drawn && blobs.golden[state.image] === clean.class ? " Without errors, the reference model in numpy gives the same class." : "";
+  const bars = data.kind === "spiking" ? `Bars: spikes of each output, counted with their signs. Decided at tick ${answer.tick}, after ` : "Bars: the scores of the classes; the highest wins. It took ";
+  $("facts").textContent = `${bars}${answer.cycles.toLocaleString("en")} clock cycles.${golden}`;
 }
 
 function fail(text) {
@@ -215,7 +224,8 @@ function fail(text) {
 }
 
 async function unpack(text) {
-  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let k = 0; k < bytes.length; k++) bytes[k] = letters.charCodeAt(k);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
@@ -225,9 +235,14 @@ async function start() {
     fail("This browser has no WebAssembly, in which the engine runs, or cannot unpack it. Below are still pictures instead; a browser of 2023 or later runs the page.");
     return;
   }
-  data = JSON.parse($("data").textContent);
-  const packed = JSON.parse($("blobs").textContent);
-  blobs = Object.fromEntries(await Promise.all(Object.entries(packed).map(async ([name, text]) => [name, await unpack(text)])));
+  try {
+    data = JSON.parse($("data").textContent);
+    const packed = JSON.parse($("blobs").textContent);
+    blobs = Object.fromEntries(await Promise.all(Object.entries(packed).map(async ([name, text]) => [name, await unpack(text)])));
+  } catch {
+    fail("This file is damaged or cut off: copy it again, or write it again with oxnor playground.");
+    return;
+  }
   for (const name of Object.values(data.contents)) blobs[name] = new Uint32Array(blobs[name].buffer);
   engine = await Engine.load(data, blobs);
   listen();

@@ -4,9 +4,9 @@ const runs = {points: [], stop: false, busy: false};
 const SWEEP_RATES = [0, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 3e-2, 5e-2, 0.1, 0.2];
 const CHUNK_MS = 40;
 
-async function measure(rate, seed, trial, count, report) {
+async function measure(rate, count, report) {
   stopSteps();
-  engine.setFlips(rate === state.rate && seed === state.seed && trial === state.trial ? allFlips() : drawnFlips(rate, seed, trial));
+  engine.setFlips(allFlips(rate));
   let right = 0, golden = 0, done = 0, cycles = 0, size = 8, spent = 0;
   while (done < count && !runs.stop) {
     const n = Math.min(size, count - done), frames = Array.from({length: n}, (_, i) => imageFrame(done + i)), began = performance.now();
@@ -28,6 +28,15 @@ async function measure(rate, seed, trial, count, report) {
   return {rate, done, right, golden, cycles, perSecond: 1000 * done / spent};
 }
 
+// Which wrong bits a point stands for: those of another draw are not on its curve.
+const drawOf = (rate) => rate || state.extra.size ? [state.seed, state.trial, ...[...state.extra.keys()].sort()].join(" ") : "";
+
+function forgetPoints() {
+  const kept = runs.points.filter((p) => p.draw === drawOf(p.rate));
+  if (kept.length < runs.points.length) $("progress").textContent = "";
+  runs.points = kept;
+}
+
 // While images run through the engine nothing else may use it, or the wrong bits would be others.
 function lock(busy) {
   runs.busy = busy;
@@ -39,15 +48,17 @@ function lock(busy) {
 async function runRates(rates) {
   if (runs.busy) return;
   runs.stop = false;
-  if (rates.length > 1) runs.points = [];
   lock(true);
   const count = Number($("count").value);
   for (const rate of rates) {
-    const result = await measure(rate, state.seed, state.trial, count, (r) => {
+    const result = await measure(rate, count, (r) => {
       $("progress").textContent = `${r.done.toLocaleString("en")} of ${r.count.toLocaleString("en")} images at ${rateText(r.rate)}: ${(100 * r.right / r.done).toFixed(2)} % right, ${Math.round(r.perSecond).toLocaleString("en")} images a second`;
     });
-    if (result.done === count && blobs.labels) runs.points.push({rate, share: result.right / result.done, count: result.done});
-    const same = rate === 0 && !state.extra.size ? ` ${result.golden.toLocaleString("en")} of them have the class of the golden model.` : "";
+    if (result.done === count && blobs.labels) {
+      runs.points = runs.points.filter((p) => p.rate !== rate);
+      runs.points.push({rate, share: result.right / result.done, count: result.done, draw: drawOf(rate)});
+    }
+    const same = rate === 0 && !state.extra.size ? ` ${result.golden.toLocaleString("en")} of them have the class of the reference model.` : "";
     if (result.done) $("progress").textContent = `${result.done.toLocaleString("en")} images at ${rateText(rate)}: ${(100 * result.right / result.done).toFixed(2)} % right, in ${result.cycles.toLocaleString("en")} clock cycles; ${Math.round(result.perSecond).toLocaleString("en")} images a second in this browser.${same}`;
     showCurve();
     if (runs.stop) break;
@@ -56,19 +67,47 @@ async function runRates(rates) {
   refresh();
 }
 
-// How many errors the network stands, by the stored sweep.
-function standsText() {
+// The rate at which the network loses one point of accuracy, by the stored sweep; null if there is none.
+function standsRate() {
   const stored = data.sweep;
-  if (!stored) return "No sweep of the golden model comes with this network: run one here.";
+  if (!stored) return null;
   const clean = Math.max(...stored.mean), k = stored.mean.findIndex((mean) => mean < clean - 0.01);
-  if (k < 1) return "";
-  const [r0, r1] = [Math.max(stored.rates[k - 1], 1e-5), stored.rates[k]], part = (stored.mean[k - 1] - clean + 0.01) / (stored.mean[k - 1] - stored.mean[k]);
-  const rate = r0 * (r1 / r0) ** part, wrong = Math.round(rate * data.weights);
-  return `By the stored sweep it loses one point of ${(100 * clean).toFixed(1)} % at about ${percent(Number(rate.toPrecision(2)))} wrong bits: ${wrong.toLocaleString("en")} of ${data.weights.toLocaleString("en")}.`;
+  if (k < 1) return null;
+  const [r0, r1] = [stored.rates[k - 1], stored.rates[k]], part = (stored.mean[k - 1] - clean + 0.01) / (stored.mean[k - 1] - stored.mean[k]);
+  return Number((r0 * (r1 / r0) ** part).toPrecision(2));
+}
+
+function standsText() {
+  const rate = standsRate();
+  if (rate === null) return "No sweep comes with this network: run one here.";
+  const bits = data.layers.reduce((sum, _, k) => sum + layerSize(k)[0] * layerSize(k)[1], 0), clean = (100 * Math.max(...data.sweep.mean)).toFixed(1);
+  return `It stands about ${percent(rate)} wrong bits: with ${Math.round(rate * bits).toLocaleString("en")} of ${bits.toLocaleString("en")} wrong, its accuracy falls by one point, from ${clean} to ${(clean - 1).toFixed(1)}\u00a0%.`;
+}
+
+const WAYS = [["2t2r", "2T2R"], ["code", "1T1R + code"], ["1t1r", "1T1R"]];
+
+// The widest spread at which a way to keep a bit has no more than `most` wrong.
+function widestSpread(cell, most) {
+  let low = 0.02, high = 4;
+  for (let k = 0; k < 40; k++) {
+    const mid = (low + high) / 2;
+    if (cellRates(data.device, mid, state.vdd)[cell] <= most) low = mid;
+    else high = mid;
+  }
+  return low;
+}
+
+// What a pair buys, at the spread and the supply of the sliders.
+function showBuys(rates) {
+  const most = standsRate(), said = (cell) => rateText(Number(rates[cell].toPrecision(2))), times = rates["1t1r"] / rates["2t2r"];
+  const compared = times >= 1 ? `${Number(times.toPrecision(2)).toLocaleString("en")} times less often than 1T1R` : "more often than 1T1R, for its amplifier is too uncertain";
+  const spreads = WAYS.map(([cell, name]) => `× ${Math.exp(widestSpread(cell, most)).toFixed(2)} with ${name}`);
+  $("buys").textContent = `With the spread and the supply above, 2T2R reads a bit wrong ${compared} (${said("2t2r")} against ${said("1t1r")}).`
+    + (most === null ? "" : ` The network stands a spread of up to ${spreads.slice(0, 2).join(", ")} and ${spreads[2]}.`);
 }
 
 function showCurve() {
-  const stored = data.sweep, low = 5e-5, high = 0.3, left = 42, right = 350, top = 10, bottom = 252;
+  const stored = data.sweep, low = 1e-5, high = 0.3, left = 42, right = 350, top = 10, bottom = 252;
   const shares = [...runs.points.map((p) => p.share), ...(stored ? stored.low : [0])];
   const floor = Math.max(0, Math.floor(10 * (Math.min(...shares, 0.9) - 0.02)) / 10);
   const x = (rate) => rate === 0 ? left + 10 : left + 34 + (right - left - 34) * Math.log(rate / low) / Math.log(high / low), y = (share) => bottom - (bottom - top) * (share - floor) / (1 - floor);
@@ -83,9 +122,12 @@ function showCurve() {
   if (stored) {
     const there = stored.rates.map((rate, k) => k).filter((k) => stored.rates[k] >= low), line = (values) => there.map((k) => `${x(stored.rates[k]).toFixed(1)},${y(values[k]).toFixed(1)}`);
     parts.push(`<polygon points="${[...line(stored.high), ...line(stored.low).reverse()].join(" ")}" fill="var(--blue)" fill-opacity=".2"/><polyline points="${line(stored.mean).join(" ")}" fill="none" stroke="var(--blue)" stroke-width="2.5"/>`);
-    parts.push(`<text x="${left + 8}" y="${bottom - 10}" style="fill:var(--blue)">━ golden model: ${stored.trials} draws, ${stored.images.toLocaleString("en")} images</text>`);
   }
-  parts.push(`<text x="${left + 8}" y="${bottom - 27}" style="fill:var(--orange)">◆ this page: the RTL, one draw, ± 1 standard error</text>`);
+  WAYS.forEach(([cell, name], k) => {
+    const rate = state.rates?.[cell] ?? 0, at = x(Math.min(high, Math.max(rate, low))), row = bottom - 12 - 17 * k, there = at > (left + right) / 2;
+    parts.push(`<line x1="${at}" x2="${at}" y1="${row + 2}" y2="${bottom}" stroke="var(--ink)" stroke-opacity=".5"/><circle cx="${at}" cy="${row - 2}" r="4" fill="var(--${cell === state.cell ? "purple" : "muted"})"/>`
+      + `<text x="${at + (there ? -8 : 8)}" y="${row + 2}" text-anchor="${there ? "end" : "start"}" style="fill:var(--ink);font-weight:${cell === state.cell ? 700 : 400}">${rate < low ? "‹ " : ""}${name}</text>`);
+  });
   const now = x(Math.max(state.rate, state.rate ? low : 0));
   parts.push(`<line x1="${now}" x2="${now}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`);
   for (const p of runs.points) {

@@ -1,5 +1,7 @@
 // What the reader does.
 
+const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+
 function listen() {
   showTexts();
   listenToImages();
@@ -8,13 +10,15 @@ function listen() {
   $("step").onclick = () => step();
   $("restart").onclick = () => { startSteps(); showWeights(); };
   $("play").onclick = play;
-  $("finish").onclick = () => { tick(1e6); showSteps(); showWeights(); };
+  $("finish").onclick = finish;
   $("step-layer").onchange = (event) => { steps.layer = Number(event.target.value); chooseLanes(); startSteps(); selectLayer(steps.layer); showFirstClocks(); };
-  $("lane").onchange = (event) => { steps.lane = Number(event.target.value); startSteps(); showWeights(); };
+  $("lane").onchange = (event) => { steps.lane = Number(event.target.value); startSteps(); showFirstClocks(); };
   $("run").onclick = () => runRates([state.rate]);
   $("sweep").onclick = () => runRates(SWEEP_RATES);
   $("stop").onclick = () => { runs.stop = true; };
   document.addEventListener("keydown", keyPressed);
+  // On a narrow page the answer is far from what changes it.
+  new IntersectionObserver(([seen]) => $("strip").classList.toggle("there", !seen.isIntersecting && seen.boundingClientRect.top < 0)).observe(document.querySelector(".answer"));
   addEventListener("hashchange", () => { restore(); refresh(); });
   addEventListener("resize", () => requestAnimationFrame(redraw));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
@@ -23,11 +27,17 @@ function listen() {
 function showTexts() {
   const device = data.device;
   document.title = `${data.name}: an engine in your browser`;
-  $("lead").textContent = `${data.name} (${data.label}) keeps ${data.weights.toLocaleString("en")} weights in resistive memory and multiplies where they are read. What answers below is its Verilog, run clock by clock in your browser.`;
-  $("code-name").textContent = `${device.code}: two devices a bit too`;
+  const digits = data.classes.every((name) => /^\d$/.test(name)), size = data.weights.toLocaleString("en");
+  document.body.dataset.kind = data.kind;
+  $("title").textContent = `${canDraw() && digits ? "Draw a digit." : canDraw() ? "Draw, or choose a picture." : "Choose a picture."} Break the memory. Watch the chip.`;
+  $("lead").textContent = `${data.name} (${data.label}) keeps ${size} weights in RRAM, a memory of resistances, and computes where they are read. Some are read wrong: how many may be? What answers below is the chip's own Verilog, run clock by clock in your browser.`;
+  $("code-name").textContent = `${device.code}: also two devices a bit, and a decoder`;
+  $("lane-name").textContent = data.kind === "spiking" ? "neuron" : "lane";
+  $("macro-title").textContent = data.kind === "spiking" ? "The cells, and the wrong ones" : "The weights, and the wrong ones";
+  $("bits-title").textContent = data.kind === "spiking" ? "Spikes until the decision" : "What each layer says";
   $("vdd").min = device.vdd[0];
   $("vdd").max = device.vdd.at(-1);
-  $("device-note").textContent = `The states lie a factor of ${Math.exp(device.distance).toFixed(1)} apart (device ${device.name}: chosen, no measured device). The spread is that of ln R, for both states. The supply sets the offset of the pair's sense amplifier, simulated in sky130 between ${device.vdd[0]} and ${device.vdd.at(-1)} V; the single device has an ideal one here. Rates are closed forms of these. Moved by hand, the rate stands for itself. Wrong bits are drawn by seed and trial, as oxnor simulate draws them.`;
+  $("device-note").textContent = `The spread says how much R varies from device to device: σ of ln R, the same for both states, whose medians lie a factor of ${Math.exp(device.distance).toFixed(1)} apart (device ${device.name}: an assumed device, not a measured one). The supply sets the offset of the pair's sense amplifier, from circuit simulations in sky130 between ${device.vdd[0]} and ${device.vdd.at(-1)} V; the single device has an ideal amplifier here, which flatters it. The three rates follow in closed form. Move the bit error rate, and it no longer follows the other two. Which bits are wrong is drawn at random; seed and trial say which draw, here and in oxnor simulate.`;
   $("any").hidden = data.images.count < 2;
   $("clear").hidden = !canDraw();
   $("pad").style.cursor = canDraw() ? "crosshair" : "default";
@@ -37,45 +47,51 @@ function showTexts() {
   $("count").value = counts[Math.min(1, counts.length - 1)];
   $("run").disabled = $("sweep").disabled = !blobs.labels;
   $("origin").textContent = data.origin;
-  $("progress").textContent = standsText();
+  $("stands").textContent = standsText();
   showTabs();
   chooseLayers();
   showCurve();
 }
 
 function listenToImages() {
-  const pad = $("pad"), context = strokes.getContext("2d");
+  const pad = $("pad");
   let last = null;
   const at = (event) => {
     const box = pad.getBoundingClientRect();
     return [280 * (event.clientX - box.left) / box.width, 280 * (event.clientY - box.top) / box.height];
   };
-  const line = (from, to) => {
-    context.strokeStyle = "#fff";
-    context.lineWidth = 25;
-    context.lineCap = context.lineJoin = "round";
-    context.beginPath();
-    context.moveTo(...from);
-    context.lineTo(...to);
-    context.stroke();
-    drawingChanged();
-  };
   pad.addEventListener("pointerdown", (event) => {
     if (!canDraw() || runs.busy) return;
-    if (!state.drawn) context.clearRect(0, 0, 280, 280);
+    beginDrawing();
+    pen.shown = false;
     pad.setPointerCapture(event.pointerId);
     last = at(event);
-    line(last, [last[0] + 0.1, last[1]]);
+    stroke(last, [last[0] + 0.1, last[1]]);
   });
   pad.addEventListener("pointermove", (event) => {
     if (!last) return;
     for (const e of event.getCoalescedEvents?.() ?? [event]) {
       const to = at(e);
-      line(last, to);
+      stroke(last, to);
       last = to;
     }
   });
   for (const name of ["pointerup", "pointercancel"]) pad.addEventListener(name, () => { last = null; });
+  pad.addEventListener("keydown", (event) => {
+    const move = ARROWS[event.key];
+    if (!canDraw() || runs.busy || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (move) movePen(...move.map((d) => d * (event.shiftKey ? 4 : 1)));
+    else if (event.key === " " || event.key === "Enter") setPen(!pen.down);
+    else if (event.key === "Escape") setPen(false);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  pad.addEventListener("blur", () => {
+    if (!pen.shown) return;
+    pen.down = pen.shown = false;
+    showPad();
+  });
   $("clear").onclick = clearPad;
   $("previous").onclick = () => showImage(state.image - 1);
   $("next").onclick = () => showImage(state.image + 1);
@@ -140,7 +156,7 @@ function listenToWeights() {
     showWeights();
   });
   canvas.addEventListener("keydown", (event) => {
-    const move = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
+    const move = ARROWS[event.key];
     if (move) moveCursor(...move.map((d) => d * (event.shiftKey ? 10 : 1)));
     else if (event.key === "Enter" || event.key === " ") turnBit();
     else return;

@@ -1,159 +1,219 @@
-// Clock by clock: the same image once more, a clock at a time, with the registers of one lane of one layer.
+// Clock by clock: the same image once more. A dense or convolutional layer shows one read on its way through the registers
+// of a lane; a spiking layer shows its events.
 
-const steps = {layer: 0, lane: 0, history: [], timer: 0, running: false, over: false, ready: false};
-const HISTORY = 9;
-// What is shown at first, so that there is something to see: clocks until a read, and after its begin.
-const FIRST_READ = 600, FIRST_CLOCKS = 16;
+const steps = {layer: 0, lane: 0, history: [], events: [], timer: 0, over: false, ready: false, begun: false};
+const HISTORY = 9, NARROW = 5;
+// Clocks that are searched for the first read of a layer, and clocks that its first read takes to its decision.
+const FIRST_READ = 50000, FIRST_CLOCKS = 3;
+// Clocks from a sensed word line to the neuron that has added it.
+const ADDED = 2;
 
 function stopSteps() {
   clearInterval(steps.timer);
   steps.timer = 0;
   steps.ready = false;
-  $("play").textContent = "▶ Play";
-  $("play").setAttribute("aria-pressed", "false");
+  showPlaying();
+}
+
+function showPlaying() {
+  $("play").textContent = steps.timer ? "⏸ Pause" : "▶ Play";
+  $("play").setAttribute("aria-pressed", String(Boolean(steps.timer)));
+  $("now").setAttribute("aria-live", steps.timer ? "off" : "polite");
 }
 
 function startSteps() {
   stopSteps();
-  steps.history = [];
-  steps.over = false;
+  Object.assign(steps, {history: [], events: [], over: false, begun: false});
   engine.feed([state.frame], true);
   steps.ready = true;
   showSteps();
 }
 
-function tick(count = 1) {
-  if (!steps.ready) startSteps();
-  for (let k = 0; k < count && !steps.over; k++) {
-    steps.over = engine.code.advance(1) > 0;
-    steps.history.push(sample());
-    if (steps.history.length > HISTORY) steps.history.shift();
-  }
+function tick() {
+  steps.over = engine.code.advance(1) > 0;
+  const now = data.kind === "spiking" ? sampleEvent() : sample();
+  steps.history.push(now);
+  if (steps.history.length > HISTORY) steps.history.shift();
+  if (now.busy || now.sensed) steps.begun = true;
+  if (data.kind === "spiking") addEvent(now);
 }
 
-function step(count = 1) {
-  tick(count);
+// One clock further; in a spiking layer to its next event.
+function step() {
+  if (!steps.ready) startSteps();
+  const before = steps.events.at(-1);
+  do {
+    if (!steps.over) tick();
+  } while (data.kind === "spiking" && !steps.over && steps.events.at(-1) === before);
   if (steps.over) clearInterval(steps.timer);
   showSteps();
   showWeights();
 }
 
+function finish() {
+  if (!steps.ready) startSteps();
+  while (!steps.over) tick();
+  showSteps();
+  showWeights();
+}
+
+// So that there is something to see: on to the decision of the first read, or to the first event.
 function showFirstClocks() {
-  for (let k = 0; k < FIRST_READ && !steps.over && data.kind !== "spiking" && !steps.history.at(-1)?.busy; k++) tick();
-  step(FIRST_CLOCKS);
+  for (let k = 0; k < FIRST_READ && !steps.over && !steps.begun; k++) tick();
+  if (data.kind !== "spiking") for (let k = 0; k < FIRST_CLOCKS && !steps.over; k++) tick();
+  else while (!steps.over && !steps.events.length) tick();
+  showSteps();
+  showWeights();
 }
 
 function play() {
-  if (steps.timer) {
-    clearInterval(steps.timer);
-    steps.timer = 0;
-  } else {
+  const running = steps.timer;
+  clearInterval(running);
+  steps.timer = 0;
+  if (!running) {
     if (steps.over) startSteps();
-    steps.timer = setInterval(() => { step(); if (steps.over) play(); }, 120);
+    steps.timer = setInterval(() => { step(); if (steps.over) play(); }, data.kind === "spiking" ? 300 : 150);
   }
-  $("play").textContent = steps.timer ? "⏸ Pause" : "▶ Play";
-  $("play").setAttribute("aria-pressed", String(Boolean(steps.timer)));
+  showPlaying();
 }
 
 const number = (signal) => signal && field(signal.words, 0, 0, Math.min(signal.bits, 32));
+const clockNow = () => Math.max(0, engine.code.elapsed() - 1);
 
 // The registers of the chosen lane, after the clock edge; clock 0 takes the image. What the neuron decided is of before.
 function sample() {
-  const k = steps.layer, v = steps.lane, layer = data.layers[k], cycle = Math.max(0, engine.code.elapsed() - 1);
-  if (data.kind === "spiking") {
-    const sensed = engine.signal(`layer${k} tile_d0_a0 macro r`), membrane = engine.signal(`layer${k} neuron${v} v`);
-    return {cycle, row: null, weights: sensed, p: membrane && field(membrane.words, 0, 0, membrane.bits, true), t: null, fire: null};
-  }
+  const k = steps.layer, v = steps.lane, layer = data.layers[k];
   const array = `layer${k} array`, tile = `${array} tile_v${v}_h0`;
   let inputs = null;
   for (let g = 0; g < layer.groups && !inputs; g++) inputs = engine.signal(`${array} tile_v${g}_h0 macro xr`);
   const coefficients = engine.signal(`${array} coefficient_rom q`);
   const width = coefficients ? coefficients.bits / layer.groups : 0;
   return {
-    cycle, busy: number(engine.signal(`${array} busy`)), row: number(engine.signal(`${array} row`)),
+    cycle: clockNow(), busy: number(engine.signal(`${array} busy`)), row: number(engine.signal(`${array} row`)),
     weights: engine.signal(`${tile} macro r`), inputs, p: number(engine.signal(`${tile} count`)),
     t: coefficients && layer.kind !== "scores" ? field(coefficients.words, 0, v * width, width) : null,
     fire: number(engine.signal(`layer${k} neuron${v}_fire`)),
   };
 }
 
-// The neuron whose word line is sensed now; null if none is.
-function readNeuron(k) {
-  const now = steps.history.at(-1), layer = data.layers[k];
-  if (!now || k !== steps.layer || now.busy === null || now.busy === undefined || !now.busy) return null;
-  return Math.floor(now.row / layer.slices) * layer.groups + steps.lane;
+// The oldest read of the last four clocks, at its place in the history: it has come furthest. -1 if there is none.
+function followed() {
+  for (let i = Math.max(0, steps.history.length - 4); i < steps.history.length; i++) if (steps.history[i].busy) return i;
+  return -1;
 }
 
-function bitsPicture(words, count, on, name) {
+// The neuron whose read is shown; null if none is.
+function readNeuron(k) {
+  if (k !== steps.layer || data.kind === "spiking") return null;
+  const read = steps.history[followed()], layer = data.layers[k];
+  return read ? Math.floor(read.row / layer.slices) * layer.groups + steps.lane : null;
+}
+
+// A spiking layer: the word line that was sensed in this clock, if one was, and the neuron.
+function sampleEvent() {
+  const k = steps.layer, layer = data.layers[k], across = Math.floor(steps.lane * layer.cells / layer.per_macro);
+  let sensed = null;
+  for (let d = 0; d < layer.down && !sensed; d++) {
+    const tile = `layer${k} tile_d${d}_a${across}`;
+    if (number(engine.signal(`${tile} sensed`))) sensed = engine.signal(`${tile} macro r`);
+  }
+  const v = engine.signal(`layer${k} neuron${steps.lane} v`);
+  return {cycle: clockNow(), sensed, v: v ? field(v.words, 0, 0, v.bits, true) : 0, fire: number(engine.signal(`layer${k} neuron${steps.lane}_fire`))};
+}
+
+function addEvent(now) {
+  const read = steps.history.at(-1 - ADDED), layer = data.layers[steps.layer];
+  if (!read?.sensed) return;
+  const first = steps.lane * layer.cells % layer.per_macro, half = layer.cells / 2;
+  const on = (from) => Array.from({length: half}, (_, i) => read.sensed.words[from + i >>> 5] >>> (from + i & 31) & 1).reduce((a, b) => a + b);
+  steps.events.push({cycle: read.cycle, words: read.sensed.words, plus: on(first), minus: on(first + half), before: steps.history.at(-ADDED).v, v: now.v, fire: now.fire});
+  if (steps.events.length > HISTORY) steps.events.shift();
+}
+
+function bitsPicture(words, count, on, name, columns = 0) {
   let ones = 0;
   for (let i = 0; i < count; i++) ones += words[i >>> 5] >>> (i & 31) & 1;
   const canvas = element("canvas", {role: "img", "aria-label": `${name}: ${ones} of ${count} bits are 1`}), side = Math.sqrt(count);
-  const [h, w] = Number.isInteger(side) ? [side, side] : [Math.ceil(count / 32), 32];
+  const w = columns || (Number.isInteger(side) ? side : 32), h = Math.ceil(count / w);
   const yes = rgb(on), no = rgb("off"), back = rgb("back");
   paint(canvas, w, h, (x, y) => y * w + x >= count ? back : words[y * w + x >>> 5] >>> (y * w + x & 31) & 1 ? yes : no);
   return canvas;
 }
 
-function part(title, content, note) {
-  return element("div", {}, element("h3", {}, title), content, element("small", {}, note));
-}
+const blankPicture = () => element("canvas", {"aria-hidden": "true"});
+const part = (title, content, note) => element("div", {}, element("h3", {}, title), content, element("small", {}, note));
+const valueText = (text) => element("span", {class: "value"}, text);
+const signed = (value) => value < 0 ? `−${-value}` : String(value);
 
 function showSteps() {
-  const now = steps.history.at(-1), before = steps.history.at(-2), layer = data.layers[steps.layer];
-  $("clock").textContent = `clock ${now ? now.cycle.toLocaleString("en") : 0} of ${state.answer.cycles.toLocaleString("en")}`;
-  if (data.kind === "spiking") {
-    showMembrane(now);
-    return;
+  const now = steps.history.at(-1), cycles = state.answer.cycles.toLocaleString("en");
+  $("clock").textContent = `clock ${now ? (steps.over ? state.answer.cycles : now.cycle).toLocaleString("en") : 0} of ${cycles}`;
+  if (data.kind === "spiking") showEvent();
+  else showRead();
+  if (steps.over) {
+    const best = state.answer.scores[state.answer.class], unit = data.kind === "spiking" ? `${signed(best)} spikes, counted with their signs` : `its score ${signed(best)} is the highest`;
+    $("now").replaceChildren("All clocks are done. The answer: ", element("b", {}, className(state.answer.class)), `, as ${unit}.`);
   }
-  const line = (s) => s && s.busy ? `word line ${s.row}` : "no read", used = Math.min(layer.cols, layer.n_in);
-  const blank = () => element("canvas", {"aria-hidden": "true"});
-  const weights = now?.weights ? bitsPicture(now.weights.words, used, "on", "weights") : blank();
-  const inputs = now?.inputs ? bitsPicture(now.inputs.words, used, "purple", "inputs") : blank();
-  const agree = now?.weights && now.inputs ? now.weights.words.map((w, i) => ~(w ^ now.inputs.words[i])) : null;
-  const xnor = agree ? bitsPicture(agree, used, "green", "XNOR") : blank();
-  // The neuron decides at the clock edge after its popcount: both of one word line.
-  const most = Math.max(1, used), p = before?.p ?? 0, t = before?.t ?? null, scores = layer.kind === "scores";
-  const gauge = element("div", {class: "gauge"}, element("i", {style: `width:${100 * p / most}%`}));
-  if (t !== null) gauge.append(element("u", {style: `left:${100 * Math.min(1, t / most)}%`}));
-  const count = element("div", {}, element("span", {class: "value"}, before ? `p = ${p}` : "p"), gauge, t !== null ? `T = ${t}` : scores ? "a score: no threshold" : "T");
-  const fires = t !== null && now.fire, adds = layer.slices > 1 || t > most;  // several reads to a decision
-  const lamp = element("div", {class: `lamp${fires ? " on" : ""}`}, scores ? "Σ" : t === null ? "" : fires ? "1" : "0");
-  const selected = element("div", {}, element("span", {class: "value"}, now?.busy ? now.row : "–"));
-  selected.append(weights);
-  $("read").replaceChildren(
-    part("Word line and its weights", selected, `selected now: ${line(now)}; below, the row that was sensed: ${line(before)}`),
-    part("Inputs on the columns", inputs, `the ${used} bits at the sense amplifiers`),
-    part("XNOR in the amplifiers", xnor, "green where weight and input agree"),
-    part("Popcount and threshold", count, `of ${line(steps.history.at(-4))}: how many agree, and how many must`),
-    part("Neuron", lamp, scores ? "the largest score wins" : t === null ? "" : adds ? `it adds up the counts of several reads: ${fires ? "T is reached" : "T is not reached, or not all are there"}` : fires ? "p ≥ T: it answers 1" : "p < T: it answers 0"),
-  );
   showWave();
 }
 
-function showMembrane(now) {
-  const used = data.layers[steps.layer].columns;
-  const cells = now?.weights ? bitsPicture(now.weights.words, Math.min(used, now.weights.bits), "on", "cells") : element("canvas", {"aria-hidden": "true"});
+function showRead() {
+  const layer = data.layers[steps.layer], k = followed(), [read, sensed, counted, decided] = [0, 1, 2, 3].map((i) => k < 0 ? undefined : steps.history[k + i]);
+  const used = Math.min(layer.cols, layer.n_in), most = Math.max(1, used), scores = layer.kind === "scores", note = (s, text, yet) => s ? `clock ${s.cycle}: ${text}` : yet;
+  const weights = sensed?.weights ? bitsPicture(sensed.weights.words, used, "on", "weights") : blankPicture();
+  const inputs = sensed?.inputs ? bitsPicture(sensed.inputs.words, used, "purple", "inputs") : blankPicture();
+  const agree = sensed?.weights && sensed.inputs ? sensed.weights.words.map((w, i) => ~(w ^ sensed.inputs.words[i])) : null;
+  const xnor = agree ? bitsPicture(agree, used, "green", "XNOR") : blankPicture();
+  const p = counted?.p ?? 0, t = counted?.t ?? null, several = layer.slices > 1 || t > most;
+  const gauge = element("div", {class: "gauge"}, element("i", {style: `width:${100 * p / most}%`}));
+  if (t !== null) gauge.append(element("u", {style: `left:${100 * Math.min(1, t / most)}%`}));
+  const count = element("div", {}, valueText(counted ? `p = ${p}` : "p"), gauge, t !== null ? `T = ${t}` : scores ? "a score: no threshold" : "T");
+  const fires = decided && t !== null && decided.fire;
+  const lamp = element("div", {class: `lamp${fires ? " on" : ""}`}, scores ? "Σ" : decided && t !== null ? (fires ? "1" : "0") : "");
+  const verdict = several ? `it adds up the counts of several reads: ${fires ? "T is reached" : "T is not reached, or not all are there"}` : fires ? "p ≥ T: it answers 1" : "p < T: it answers 0";
   $("read").replaceChildren(
-    part("Word line of the spike", cells, "cells of the input that spiked last"),
-    part(`Neuron ${steps.lane}`, element("span", {class: "value"}, now ? String(now.p ?? 0) : "–"), "its membrane: weights of spikes added up since it fired"),
+    part("Word line", valueText(read ? String(read.row) : "–"), note(read, "selected", "none selected")),
+    part("Its weights", weights, note(sensed, "sensed", "")),
+    part("Inputs", inputs, "on the columns"),
+    part("XNOR", xnor, sensed ? "green: weight and input agree" : ""),
+    part("Popcount, threshold", count, note(counted, `${p} of ${used} agree`, "")),
+    part("Neuron", lamp, scores ? "the highest score wins" : t === null ? "" : note(decided, verdict, "")),
   );
-  showWave();
+  const n = steps.layer, waits = n ? `Layer ${n} waits for layer ${n - 1}.` : "The image comes in.";
+  const lanes = layer.groups > 1 ? ` Lane ${steps.lane} of ${layer.groups}: each reads another neuron at the same time.` : "";
+  $("now").textContent = read ? `Neuron ${readNeuron(n)} of layer ${n}, on its way through the pipeline. The next word line follows a clock later.${lanes}`
+    : steps.begun ? `Layer ${n} has read all its word lines.${n + 1 < data.layers.length ? ` Its bits are with layer ${n + 1} now.` : ""}` : waits;
+}
+
+function showEvent() {
+  const layer = data.layers[steps.layer], event = steps.events.at(-1), count = Math.min(layer.columns, layer.per_macro), n = steps.lane;
+  const columns = layer.cells * Math.max(1, Math.round(Math.sqrt(count) / layer.cells));
+  const weight = event ? event.plus - event.minus : 0, gauge = element("div", {class: "gauge"});
+  if (event) gauge.append(element("i", {style: `width:${Math.min(100, 100 * Math.abs(event.v) / layer.theta)}%`}));
+  const from = steps.layer ? "hidden neuron" : "pixel";
+  $("read").replaceChildren(
+    part("Word line of the spike", event ? bitsPicture(event.words, count, "on", "cells", columns) : blankPicture(), `${layer.cells} cells for each neuron`),
+    part(`Weight to neuron ${n}`, valueText(event ? signed(weight) : "–"), event ? `cells that are on: ${event.plus} in its positive bank, ${event.minus} in its negative bank` : ""),
+    part("Membrane", element("div", {}, valueText(event ? signed(event.v) : "–"), gauge), event ? `it was ${signed(event.before)}; the threshold θ is ${layer.theta}` : ""),
+    part("Spike", element("div", {class: `lamp${event?.fire ? " on" : ""}`}, event ? (event.fire ? "1" : "0") : ""), event ? (event.fire ? "θ was reached: it spikes, and θ is taken off" : "θ was not reached: it waits") : ""),
+  );
+  $("now").textContent = event ? `Clock ${event.cycle}: a ${from} spikes. Its word line is sensed, and every neuron adds its weight to its membrane.` : steps.layer ? `Layer ${steps.layer} waits for spikes.` : "The image comes in; its pixels will spike, bright ones more often.";
 }
 
 function showWave() {
-  const rows = data.kind === "spiking" ? [["membrane", (s) => s.p]] : [
-    ["word line", (s) => s.busy ? s.row : ""], ["popcount p", (s) => s.p], ["threshold T", (s) => s.t ?? ""], ["neuron", (s) => s.t === null ? "" : s.fire],
+  const shown = innerWidth < 640 ? NARROW : HISTORY, spiking = data.kind === "spiking", list = (spiking ? steps.events : steps.history).slice(-shown);
+  const k = spiking ? -9 : followed() - steps.history.length + list.length;
+  const rows = spiking ? [["weight", (s) => signed(s.plus - s.minus)], ["membrane", (s) => signed(s.v)], ["spike", (s) => s.fire]] : [
+    ["word line", (s) => s.busy ? s.row : "", k], ["popcount p", (s) => s.p, k + 2], ["threshold T", (s) => s.t ?? "", k + 2], ["neuron", (s) => s.t === null ? "" : s.fire, k + 3],
   ];
-  const head = element("tr", {}, element("th", {scope: "row"}, "clock"), ...steps.history.map((s, i) => element("td", {class: i === steps.history.length - 1 ? "now" : ""}, String(s.cycle))));
-  const marked = {"word line": 4, "popcount p": 2, "threshold T": 2, neuron: 1};
-  $("wave").replaceChildren(head, ...rows.map(([name, value]) => element("tr", {}, element("th", {scope: "row"}, name), ...steps.history.map((s, i) => {
-    const same = i === steps.history.length - marked[name] && steps.history.length > 3;
-    return element("td", {class: `${same ? "same" : ""}${i === steps.history.length - 1 ? " now" : ""}`}, String(value(s) ?? ""));
-  }))));
+  const cell = (text, i, same) => element("td", {class: `${same ? "same" : ""}${i === list.length - 1 ? " now" : ""}`}, String(text ?? ""));
+  const line = (name, cells) => element("tr", {}, element("th", {scope: "row"}, name), ...cells);
+  $("wave").replaceChildren(line("clock", list.map((s, i) => cell(s.cycle, i))), ...rows.map(([name, value, at]) => line(name, list.map((s, i) => cell(value(s), i, followed() >= 0 && i === at)))));
 }
 
 function chooseLayers() {
   $("step-layer").replaceChildren(...data.layers.map((_, k) => element("option", {value: k}, k)));
+  $("step-layer").parentElement.hidden = data.layers.length === 1;
   chooseLanes();
 }
 

@@ -51,9 +51,61 @@ function showPad() {
     context.strokeStyle = "#6e7681";
     context.strokeRect(207.5, 207.5, 65, 65);
   } else context.drawImage(seen, 0, 0, 280, 280);
-  const what = state.drawn ? "Your drawing; the small picture is what the network takes." : `Image ${state.image} of ${data.images.source}${canDraw() ? ". Draw over it with mouse or finger." : "."}`;
-  $("pad-hint").textContent = what;
-  pad.setAttribute("aria-label", what);
+  if (pen.shown) {
+    context.strokeStyle = pen.down ? "#e69f00" : "#56b4e9";
+    context.lineWidth = 3;
+    context.beginPath();
+    context.arc(pen.x, pen.y, 13, 0, 7);
+    context.stroke();
+  }
+  const what = state.drawn ? "Your drawing. The small picture is what the network takes." : `Image ${state.image} of ${data.images.source}.`;
+  const how = canDraw() ? " Draw with mouse or finger, or with the arrow keys: space lowers and lifts the pen." : "";
+  $("pad-hint").textContent = what + how;
+  pad.setAttribute("aria-label", what + how);
+  if (canDraw()) pad.setAttribute("role", "application");
+}
+
+// The pen that keys move; a step is one pixel of 28.
+const pen = {x: 140, y: 140, down: false, shown: false};
+const PEN_STEP = 10;
+
+function stroke(from, to) {
+  const context = strokes.getContext("2d");
+  context.strokeStyle = "#fff";
+  context.lineWidth = 25;
+  context.lineCap = context.lineJoin = "round";
+  context.beginPath();
+  context.moveTo(...from);
+  context.lineTo(...to);
+  context.stroke();
+  drawingChanged();
+}
+
+// A drawing begins on an empty pad, not on the image that is shown.
+function beginDrawing() {
+  if (!state.drawn) strokes.getContext("2d").clearRect(0, 0, 280, 280);
+}
+
+function movePen(dx, dy) {
+  const from = [pen.x, pen.y], within = (v) => Math.min(275, Math.max(5, v));
+  [pen.x, pen.y, pen.shown] = [within(pen.x + dx * PEN_STEP), within(pen.y + dy * PEN_STEP), true];
+  if (pen.down) stroke(from, [pen.x, pen.y]);
+  tellPen();
+}
+
+function setPen(down) {
+  [pen.down, pen.shown] = [down, true];
+  if (down) {
+    beginDrawing();
+    stroke([pen.x, pen.y], [pen.x + 0.1, pen.y]);
+  }
+  tellPen();
+}
+
+function tellPen() {
+  const at = (v) => Math.floor(v / PEN_STEP) + 1;
+  $("pen").textContent = `Pen ${pen.down ? "down" : "up"}, column ${at(pen.x)}, row ${at(pen.y)} of 28`;
+  showPad();
 }
 
 // A drawing as the test images are: in a box of 20 of 28 pixels, its centre of mass in the middle.
@@ -153,9 +205,10 @@ function selectLayer(k, focus = false) {
 let scale = [1, 1];
 function showWeights() {
   const canvas = $("weights"), [columns, rows] = layerSize(state.layer), layer = state.layer;
-  const sharp = Math.min(devicePixelRatio, 2), width = Math.round(Math.min(canvas.parentElement.clientWidth, 40 * columns) * sharp);
-  // Cells are whole where there is room, and narrow layers do not become tall.
-  const across = width / columns, down = Math.max(Math.min(across, 26 * Math.min(devicePixelRatio, 2)), Math.min(6, 300 / rows), 440 / rows > 1 ? 1 : 440 / rows);
+  const sharp = Math.min(devicePixelRatio, 2), room = canvas.parentElement.clientWidth;
+  // A layer is at most 440 pixels high, but for those of more rows; its cells at most three times as wide as high.
+  const high = Math.max(Math.min(26, 440 / rows, Math.max(room / columns, 6)), 1), wide = Math.min(room / columns, 3 * high, 26);
+  const width = Math.round(wide * columns * sharp), across = width / columns, down = high * sharp;
   const height = Math.round(down * rows), on = rgb("on"), off = rgb("off");
   const cells = document.createElement("canvas");
   paint(cells, columns, rows, (x, y) => engine.weight(layer, y * columns + x) ? on : off);
@@ -167,8 +220,8 @@ function showWeights() {
   context.imageSmoothingEnabled = across < 1 || down < 1;
   context.drawImage(cells, 0, 0, width, height);
   // Dots stay apart where errors are many.
-  const flips = engine.flips[layer], room = Math.sqrt(width * height / Math.max(1, flips.size)) / devicePixelRatio;
-  const radius = Math.max(Math.min(3.6, Math.max(1.1, room * 0.17)) * devicePixelRatio, Math.min(across, down) * 0.3);
+  const flips = engine.flips[layer], apart = Math.sqrt(width * height / Math.max(1, flips.size)) / sharp;
+  const radius = Math.max(Math.min(3.6, Math.max(1.1, apart * 0.17)) * sharp, Math.min(across, down) * 0.3);
   const fill = colour("orange"), edge = colour("back");
   for (const pass of flips.size > 3000 ? [0] : [1, 0]) {
     context.fillStyle = pass ? edge : fill;
@@ -187,7 +240,7 @@ function showWeights() {
     context.lineWidth = 2.5;
     context.strokeRect(x * across - 3, y * down - 3, Math.max(across, 4) + 6, Math.max(down, 4) + 6);
   }
-  canvas.setAttribute("aria-label", `Weights of layer ${layer}, ${rows} rows of ${columns}; ${flips.size} wrong`);
+  canvas.setAttribute("aria-label", `${data.kind === "spiking" ? "Cells" : "Weights"} of layer ${layer}, ${rows} rows of ${columns}; ${flips.size} wrong`);
   showPair();
 }
 
@@ -213,38 +266,80 @@ function turnBit() {
   refresh();
 }
 
-// The two devices of the chosen synapse, with what the amplifier makes of them.
+// How the chosen bit is kept, and what is read of it.
 function showPair() {
-  const svg = $("pair"), at = state.cursor;
+  const svg = $("pair"), at = state.cursor, cell = state.cell ?? state.way, spiking = data.kind === "spiking";
   $("flip").disabled = at === null;
+  const kept = {"2t2r": "pair of devices", "1t1r": "device", code: "code word"}[cell];
+  svg.setAttribute("aria-label", `The ${kept} of the chosen ${spiking ? "cell" : "synapse"}`);
   if (at === null) {
-    svg.innerHTML = pairPicture(1, null, false);
+    svg.innerHTML = keptPicture(cell, {weight: 1, held: 1, input: null, data: [1, 0, 0, 1], place: 0});
+    $("synapse").textContent = `Choose a ${spiking ? "cell" : "synapse"} by a click, or with the arrow keys: its ${kept} is shown.`;
     return;
   }
-  const [columns] = layerSize(state.layer), row = Math.floor(at / columns), column = at % columns;
+  const [columns] = layerSize(state.layer), row = Math.floor(at / columns), column = at % columns, first = column - column % data.device.code_bits;
   const wrong = engine.flips[state.layer].has(at), weight = engine.weight(state.layer, at), held = weight ^ wrong;
-  const [macro, line, place] = engine.place(state.layer, at), input = state.layer === 0 && data.kind !== "spiking" && data.layers[0].kind !== "conv" ? Number(inputAt(column)) : null;
-  svg.innerHTML = pairPicture(held, input, wrong);
-  const where = data.layers[state.layer].down ? `Input ${row}, cell ${column}` : `Neuron ${row}, input ${column}`;
-  $("synapse").textContent = `${where}: word line ${line}, column ${place} of macro ${macro.match(/tile_(\w+)/)[1]}. The weight is ${weight ? "+1" : "−1"}`
-    + (wrong ? `, but the pair reads ${held ? "+1" : "−1"}: wrong.` : ".") + (input === null ? "" : ` The input is ${input}: XNOR gives ${Number(held === input)}.`);
+  const [macro, line, place] = engine.place(state.layer, at), input = state.layer === 0 && !spiking && data.layers[0].kind !== "conv" ? Number(inputAt(column)) : null;
+  const word = Array.from({length: data.device.code_bits}, (_, i) => first + i < columns ? engine.weight(state.layer, row * columns + first + i) : 0);
+  svg.innerHTML = keptPicture(cell, {weight, held, input, data: word, place: column - first});
+  const [name, read] = spiking ? ["cell", ["off", "on"]] : ["weight", ["−1", "+1"]];
+  const reads = {"2t2r": "the amplifier decides the wrong way", "1t1r": "the device lies on the wrong side of the reference", code: "too many of the word's bits are wrong for the decoder"}[cell];
+  $("synapse").textContent = `${bitName(row, column)}: word line ${line}, column ${place} of macro ${macro.match(/tile_(\w+)/)[1]}. Its ${name} is ${read[weight]}`
+    + (wrong ? `, but ${reads}: it reads ${read[held]}.` : ".") + (input === null ? "" : ` The input is ${input}: XNOR gives ${Number(held === input)}.`);
+}
+
+function bitName(row, column) {
+  const {down, cells} = data.layers[state.layer];
+  if (!down) return `Neuron ${row}, input ${column}`;
+  const bank = column % cells < cells / 2 ? "positive" : "negative";
+  return `Input ${row}, neuron ${Math.floor(column / cells)}, cell ${column % (cells / 2)} of its ${bank} bank`;
 }
 
 function inputAt(i) {
   return field(state.frame, Math.floor(i / data.module.beat_bits) * Math.ceil(data.module.beat_bits / 32), i % data.module.beat_bits, 1);
 }
 
-function pairPicture(held, input, wrong) {
-  const device = (x, low, name) => `<line x1="${x}" y1="6" x2="${x}" y2="24" stroke="var(--line)" stroke-width="2"/>`
+const svgText = (x, y, text, more = "") => `<text x="${x}" y="${y}" font-size="12" fill="var(--ink)" ${more}>${text}</text>`;
+const middle = 'text-anchor="middle"';
+
+function box(x, y, width, height, text, wrong) {
+  const name = wrong ? "orange" : "blue";
+  return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="6" fill="var(--${name}-fill)" stroke="var(--${name})" stroke-width="2"/>` + svgText(x + width / 2, y + height / 2 + 4, text, middle);
+}
+
+// A device on its bit line, in the state to which it was programmed.
+function device(x, low, name, side) {
+  return `<line x1="${x}" y1="6" x2="${x}" y2="72" stroke="var(--line)" stroke-width="2"/>`
     + `<rect x="${x - 17}" y="24" width="34" height="22" rx="4" fill="var(--${low ? "on" : "off"})" stroke="var(--line)"/>`
     + `<text x="${x}" y="39" text-anchor="middle" font-size="12" font-weight="700" fill="var(--${low ? "back" : "ink"})">${low ? "LRS" : "HRS"}</text>`
-    + `<line x1="${x}" y1="46" x2="${x}" y2="72" stroke="var(--line)" stroke-width="2"/><text x="${x + (name === "BL" ? -22 : 22)}" y="16" text-anchor="${name === "BL" ? "end" : "start"}" font-size="12" fill="var(--muted)">${name}</text>`;
-  const out = input === null ? (held ? "+1" : "−1") : String(Number(held === input));
-  const crossed = input === 0, wires = `<path d="M60 72 L${crossed ? 120 : 60} 90 M120 72 L${crossed ? 60 : 120} 90" stroke="var(--purple)" stroke-width="2.5" fill="none"/>`;
-  return device(60, held, "BL") + device(120, !held, "BLb") + wires
-    + `<rect x="36" y="90" width="108" height="26" rx="6" fill="var(--${wrong ? "orange-fill" : "blue-fill"})" stroke="var(--${wrong ? "orange" : "blue"})" stroke-width="2"/>`
-    + `<text x="90" y="107" text-anchor="middle" font-size="12" fill="var(--ink)">sense amplifier</text><text x="158" y="109" font-size="17" font-weight="700" fill="var(--ink)">→ ${out}</text>`
-    + (input === null ? "" : `<text x="158" y="76" font-size="12.5" fill="var(--purple)">input ${input}: ${crossed ? "crossed" : "straight"}</text>`);
+    + `<text x="${x + 22 * side}" y="16" text-anchor="${side < 0 ? "end" : "start"}" font-size="12" fill="var(--muted)">${name}</text>`;
+}
+
+function keptPicture(cell, {weight, held, input, data: word, place}) {
+  const wrong = weight !== held, spiking = data.kind === "spiking", value = spiking ? ["off", "on"][held] : held ? "+1" : "−1";
+  const out = (x, y, text) => `<text x="${x}" y="${y}" font-size="17" font-weight="700" fill="var(--${wrong ? "orange" : "ink"})">→ ${text}</text>`;
+  const after = input === null ? "" : svgText(158, 126, `XNOR input ${input}: <tspan font-weight="700">${Number(held === input)}</tspan>`, 'style="fill:var(--purple)"');
+  if (cell === "code") return codePicture(word, place, wrong) + out(158, 108, value) + after;
+  const single = cell === "1t1r", crossed = !single && input === 0, [a, b] = crossed ? [120, 60] : [60, 120];
+  const wires = `<path d="M60 72 L${a} 90 M120 72 L${b} 90" stroke="var(--${single ? "line" : "purple"})" stroke-width="2.5" fill="none"/>`;
+  const right = single ? `<line x1="120" y1="46" x2="120" y2="72" stroke="var(--line)" stroke-width="2"/><rect x="86" y="24" width="68" height="22" rx="4" fill="none" stroke="var(--orange)" stroke-dasharray="4 3"/>` + svgText(120, 39, "reference", middle) : device(120, !weight, "BLb", 1);
+  const amplifier = wires + box(36, 90, 108, 26, "sense amplifier", wrong);
+  if (single) return device(60, weight, "BL", -1) + right + amplifier + out(158, 108, value) + after;
+  // The pair's amplifier gives XNOR at once.
+  const gives = input === null ? value : String(Number(held === input)), says = input === null ? "" : `input ${input}: ${crossed ? "crossed" : "straight"}`;
+  return device(60, weight, "BL", -1) + right + amplifier + out(158, 109, gives) + `<text x="158" y="76" font-size="12.5" fill="var(--purple)">${says}</text>`;
+}
+
+// Four bits and the four that check them, a device each, and the decoder.
+function codePicture(word, place, wrong) {
+  const columns = data.device.code_columns, check = word.map((_, i) => columns.reduce((sum, c, j) => sum ^ (c >>> i & 1 & word[j]), 0));
+  const cells = [...word, ...check].map((bit, i) => {
+    const x = 8 + 31 * i;
+    return `<rect x="${x}" y="20" width="27" height="20" rx="4" fill="var(--${bit ? "on" : "off"})" stroke="var(--${i === place ? "ink" : "line"})" stroke-width="${i === place ? 3 : 1}"/>`
+      + `<text x="${x + 13.5}" y="34" text-anchor="middle" font-size="10" font-weight="700" fill="var(--${bit ? "back" : "ink"})">${bit ? "LRS" : "HRS"}</text><line x1="${x + 13.5}" x2="${x + 13.5}" y1="40" y2="52" stroke="var(--line)" stroke-width="2"/>`;
+  });
+  return svgText(8, 12, `${word.length} bits`) + svgText(132, 12, `${check.length} check bits`) + cells.join("") + box(8, 52, 244, 22, "8 sense amplifiers, one reference", false)
+    + '<line x1="90" x2="90" y1="74" y2="90" stroke="var(--line)" stroke-width="2"/>' + box(36, 90, 108, 26, "decoder", wrong);
 }
 
 // Resistances of the two states, as densities of ln R.
@@ -257,7 +352,7 @@ function showDensities() {
   const hill = (mean, name, text) => `<polygon points="${x(low)},56 ${curve(mean)} ${x(high)},56" fill="var(--${name})" fill-opacity=".3" stroke="var(--${name})" stroke-width="2"/>`
     + `<text x="${x(mean)}" y="70" text-anchor="middle" font-size="12" fill="var(--ink)">${text}</text>`;
   $("densities").innerHTML = hill(0, "blue", "low (LRS)") + hill(distance, "green", "high (HRS)") + `<line x1="8" x2="312" y1="56" y2="56" stroke="var(--line)"/>`
-    + (state.cell === "2t2r" || !state.cell ? "" : `<line x1="${x(distance / 2)}" x2="${x(distance / 2)}" y1="4" y2="56" stroke="var(--orange)" stroke-width="2" stroke-dasharray="4 3"/><text x="${x(distance / 2) + 5}" y="13" font-size="11.5" fill="var(--orange)">reference</text>`);
+    + ((state.cell ?? state.way) === "2t2r" ? "" : `<line x1="${x(distance / 2)}" x2="${x(distance / 2)}" y1="4" y2="56" stroke="var(--orange)" stroke-width="2" stroke-dasharray="4 3"/><text x="${x(distance / 2) + 5}" y="13" font-size="11.5" fill="var(--orange)">reference</text>`);
 }
 
 // The bits that layers hand on.
@@ -311,10 +406,7 @@ function showBits() {
 
 // Spikes until the decision: each layer's as dots, a row a neuron.
 function showRaster() {
-  $("bits-title").textContent = "Spikes until the decision";
-  const mark = (name, text) => [element("i", {style: `background:var(--${name})`}), ` ${text} `];
-  $("bits-legend").replaceChildren(...mark("blue", "spike"), ...mark("orange", "negative spike"), ...mark("green", "spike of the winner"));
-  const width = 860, shown = [], last = Math.max(1, state.answer.tick);
+  const width = Math.max(340, Math.min(860, $("bits").clientWidth)), shown = [], last = Math.max(1, state.answer.tick);
   data.layers.forEach((layer, k) => {
     const output = k === data.layers.length - 1, n = layer.n_out, row = n <= 16 ? 15 : 1.6, height = Math.ceil(n * row) + 22, dots = [];
     let count = 0;
@@ -330,7 +422,7 @@ function showRaster() {
     }
     const names = n <= 16 ? Array.from({length: n}, (_, j) => `<text x="24" y="${j * row + 11}" text-anchor="end" font-size="11" fill="var(--muted)">${className(j)}</text>`) : [];
     const axis = `<line x1="34" x2="${width - 10}" y1="${height - 18}" y2="${height - 18}" stroke="var(--line)"/><text x="34" y="${height - 4}" font-size="11" fill="var(--muted)">tick 0</text><text x="${width - 10}" y="${height - 4}" text-anchor="end" font-size="11" fill="var(--muted)">decision, tick ${last}</text>`;
-    const caption = `${output ? "output" : "hidden"} layer ${k}: ${count} spikes of ${n} neurons${output ? "; the first with a sure margin wins" : ""}`;
+    const caption = `${output ? "output" : "hidden"} layer ${k}: ${count} spikes of ${n} neurons${output ? ". The image is decided when one of them is far enough ahead" : ""}`;
     shown.push(`<figure style="width:100%"><svg viewBox="0 0 ${width} ${height}" style="width:100%" role="img" aria-label="${caption}">${axis}${names.join("")}${dots.join("")}</svg><figcaption>${caption}</figcaption></figure>`);
   });
   $("bits").innerHTML = shown.join("");
