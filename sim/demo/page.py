@@ -93,6 +93,19 @@ def _convolutions(drawn: dict[str, Picture]) -> list[str]:
     ]
 
 
+def _state(run: SimulationResult, k: int, live: str) -> str:
+    """Return the address at which the page of the engine shows an image of a run."""
+    return f"{live}#image={k}&rate={run.ber:g}&seed={run.seed}&trial={run.trial}" if live else ""
+
+
+def _every(run: SimulationResult, chosen: np.ndarray, live: str) -> str:
+    """Return a link to each of the images, for those that have no card."""
+    if not live or len(chosen) <= _CARDS:
+        return ""
+    links = [f'<a href="{escape(_state(run, k, live))}">{k}</a>' for k in chosen.tolist()]
+    return f"<details><summary>All {len(links):,}, by their number</summary><p>{' '.join(links)}</p></details>"
+
+
 def _cards(demo: Demo, run: SimulationResult, chosen: np.ndarray, live: str) -> str:
     assert demo.inputs.labels is not None
     assert run.scores is not None
@@ -100,7 +113,7 @@ def _cards(demo: Demo, run: SimulationResult, chosen: np.ndarray, live: str) -> 
     for k in chosen[:_CARDS]:
         side = int(np.sqrt(demo.inputs.images.shape[1]))
         png = image_png(demo.inputs.images[k].reshape(side, side))
-        link = f"{live}#image={k}&rate={run.ber:g}&seed={run.seed}&trial={run.trial}" if live else ""
+        link = _state(run, k, live)
         chosen_class, right = int(run.classes[k]), int(demo.inputs.labels[k])
         cards.append(digit_card(png, run.scores[k], chosen_class, right, f"image {k}", link))
     return f'<div class="digits">{"".join(cards)}</div>' if cards else '<p class="muted">There are none.</p>'
@@ -114,6 +127,7 @@ def _digits(demo: Demo, live: str) -> str:
     # One of each class, as far as there are some, so that the row does not repeat itself.
     _, first = np.unique(labels[right], return_index=True)
     lost = np.flatnonzero((clean.classes == labels) & (worst.classes != labels))
+    mistaken = np.flatnonzero(clean.classes != labels)
     kept = np.setdiff1d(right, lost)
     _, still = np.unique(labels[kept], return_index=True)
     rate = f"{worst.ber:g}"
@@ -124,11 +138,13 @@ def _digits(demo: Demo, live: str) -> str:
         "<h3>Right, without errors</h3>",
         _cards(demo, clean, right[first], live),
         "<h3>Wrong, without errors: the network's own mistakes</h3>",
-        _cards(demo, clean, np.flatnonzero(clean.classes != labels), live),
+        _cards(demo, clean, mistaken, live),
+        _every(clean, mistaken, live),
         f"<h3>Still right with a bit error rate of {rate} ({worst.bit_errors:,} wrong weights)</h3>",
         _cards(demo, worst, kept[still][-_CARDS:], live),
         f"<h3>Lost to that bit error rate: right before, wrong now ({len(lost):,} of {len(labels):,})</h3>",
         _cards(demo, worst, lost, live),
+        _every(worst, lost, live),
     ]
     return "\n".join(parts)
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.hw.placement.arrange import coefficient_rows
 from oxnor.models.base.bits import pack_bytes
@@ -51,15 +53,25 @@ def _words(bits: NDArray[np.bool_]) -> bytes:
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 4))).tobytes()
 
 
+def _check_layer(k: int, layer: LayerConfig) -> None:
+    """Raise InputError if a page could not fill or show the macros of a layer."""
+    if layer.is_serial:
+        raise InputError(f"layer {k}: a page shows input-parallel layers, not input-serial ones")
+    if layer.presentations:
+        raise InputError(f"layer {k}: a page shows no layers of random bits: simulate the network (oxnor simulate)")
+    if layer.weight_max:
+        raise InputError(f"layer {k}: a page shows no weights of which one synapse counts more than another")
+    if layer.macro_kind != DEFAULT_MACRO or layer.converter_bits or layer.pair_states != 2:
+        raise InputError(
+            f"layer {k}: a page shows macros of kind {DEFAULT_MACRO}, without converters, whose pairs have two states:"
+            " simulate the network (oxnor simulate)"
+        )
+
+
 def _binarized(network: Any, config: EngineConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
     layers, contents, blobs = [], {}, {}
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):
-        if c.is_serial:
-            raise InputError(f"layer {k}: a page shows input-parallel layers, not input-serial ones")
-        if c.presentations:
-            raise InputError(f"layer {k}: a page shows no layers of random bits: simulate the network (oxnor simulate)")
-        if c.weight_max:
-            raise InputError(f"layer {k}: a page shows no weights of which one synapse counts more than another")
+        _check_layer(k, c)
         blobs[f"weights{k}"] = np.packbits(layer.weights.reshape(-1), bitorder="little").tobytes()
         shape = layer.shape_out if len(getattr(layer, "shape_out", ())) == 3 else (c.n_out,)
         layers.append({

@@ -47,14 +47,19 @@ def main(names: Sequence[str]) -> None:
     """Compile the modules of shipped networks, and sweep those that have no sweep yet."""
     folder = Path(str(files(__package__))) / SHIPPED
     folder.mkdir(exist_ok=True)
+    current, done = {zoo.load(name).digest for name in NAMES}, set()
     for name in names or NAMES:
         network = zoo.load(name)
         index, config = shipped_index(), flow_of(network).config(network)
-        index["modules"][config.digest] = ship(config, name, folder)
+        if config.digest not in done:  # networks of the same structure share their engine
+            index["modules"][config.digest] = ship(config, name, folder)
+            done.add(config.digest)
+        index["sweeps"] = {digest: sweep for digest, sweep in index["sweeps"].items() if digest in current}
         if network.digest not in index["sweeps"]:
             index["sweeps"][network.digest] = stored_sweep(network)
         write_text(folder / INDEX, json.dumps(index, sort_keys=True, indent=0, separators=(",", ":")) + "\n")
-        print(f"{name}: {(folder / f'{name}.wasm').stat().st_size:,} bytes", flush=True)
+        file = index["modules"][config.digest]["file"]
+        print(f"{name}: {file}, {(folder / file).stat().st_size:,} bytes", flush=True)
 
 
 if __name__ == "__main__":

@@ -103,11 +103,11 @@ class Browser:
         self._call("Page.navigate", url="about:blank")
         self._call("Page.navigate", url="file://" + urllib.parse.quote(str(path)) + fragment)
 
-    def key(self, key, text=""):
+    def key(self, key, text="", *, shift=False):
         for kind in ("keyDown", "keyUp"):
             down = {"text": text or key} if kind == "keyDown" and len(text or key) == 1 else {}
-            code = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Tab": 9}.get(key, 0)
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **down)
+            code = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Escape": 27, "Tab": 9}.get(key, 0)
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, modifiers=8 * shift, **down)
 
     def place(self, selector, x=0.5, y=0.5):
         """Return a point of an element, in shares of its size, after it has been scrolled into sight."""

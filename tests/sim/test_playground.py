@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 from helpers.browser import Browser
 
+from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.models import golden, zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
+from oxnor.models.devices.codes import CODES
 from oxnor.models.devices.error_rates import error_rates
 from oxnor.models.devices.model import load as load_device
 from oxnor.models.devices.states import Statistics
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.golden.registry import type_of
+from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.technology.supply import shipped_curve
 from oxnor.sim.demo import page as demo_page
 from oxnor.sim.playground.playground import write_page
@@ -164,6 +169,65 @@ def test_a_drawn_digit_is_answered(opened):
     assert "draw=" in browser.run("location.hash")
 
 
+def test_a_digit_is_drawn_with_keys(opened):
+    """A 1: the pen goes up to row 6, is lowered, and comes down; each move is announced."""
+    browser = opened()
+    browser.run("document.querySelector('#pad').focus()")
+    for _ in range(2):
+        browser.key("ArrowUp", shift=True)
+    assert browser.run("[playground.state.drawn, playground.state.image]") == [False, 0]
+    assert text(browser, "#pen") == "Pen up, column 15, row 7 of 28"
+    browser.key(" ")
+    for _ in range(4):
+        browser.key("ArrowDown", shift=True)
+    assert text(browser, "#pen") == "Pen down, column 15, row 23 of 28"
+    browser.key("Escape")
+    browser.key("ArrowLeft")
+    browser.wait("playground.state.answer && document.querySelector('#class').textContent === '1'")
+    columns = browser.run("[...new Set([...playground.state.pixels.keys()].filter(i => playground.state.pixels[i]).map(i => i % 28))]")
+    assert len(columns) <= 4
+    assert browser.run("document.activeElement.id") == "pad"
+
+
+def test_pictures_show_how_a_bit_is_kept(opened):
+    """The devices of the chosen bit, for each way to keep it; a code with the check bits of the device models."""
+    browser = opened(fragment="#image=3&rate=0.02&seed=0&trial=0")
+    weights = zoo.load("mnist-tfc").layers[0].weights
+    first = 5 * 784 + 200
+    browser.run(f"(playground.state.cursor = {first + 2}, playground.state.rate = 0, playground.refresh())")
+    states = "[...document.querySelectorAll('#pair text')].map(t => t.textContent).filter(t => ['LRS', 'HRS', 'reference'].includes(t))"
+    names, held = np.array(["HRS", "LRS"]), weights.reshape(-1)[first : first + 4].astype(int)
+    for cell, wanted in (
+        ("2t2r", [names[held[2]], names[1 - held[2]]]),
+        ("1t1r", [names[held[2]], "reference"]),
+        ("code", names[CODES[0].encode(held[None])[0].astype(int)].tolist()),
+    ):
+        browser.click(f"input[value='{cell}']")
+        assert browser.run(states) == wanted
+    browser.run("(playground.state.cell = null, playground.state.rate = 0, playground.refresh())")
+    for cell, why in (("2t2r", "amplifier decides the wrong way"), ("1t1r", "wrong side of the reference"), ("code", "for the decoder")):
+        browser.run(f"(playground.state.way = {cell!r}, playground.state.extra = new Map([['0:{first + 2}', true]]), playground.refresh())")
+        assert why in text(browser, "#synapse")
+    assert f"Neuron 5, input 202: word line 5, column 202 of macro v0_h0. Its weight is {'+1' if held[2] else '−1'}, but" in text(browser, "#synapse")
+
+
+def test_what_an_address_cannot_mean_is_named_and_left_out(opened):
+    browser = opened(fragment="#image=2&trial=3")
+    shown = "[...['image', 'seed', 'trial', 'cell'].map(name => playground.state[name]), playground.state.extra.size]"
+    said = "!document.querySelector('#ignored').hidden && document.querySelector('#ignored').textContent"
+    assert browser.run(said) is False
+    for given, named in {
+        "image=10000": "image=10000", "image=-1": "image=-1", "rate=2": "rate=2", "rate=": "rate=", "seed=1e3": "seed=1e3",
+        "cell=3t": "cell=3t", "vdd=9": "vdd=9", "flip=9:1,0:50175,0:50176": "flip=9:1, flip=0:50176",
+        "draw=%25%25": "draw=%%", "draw=AAAA": "draw=AAAA", "other=<b>": "other",
+    }.items():  # fmt: skip
+        browser.run(f"location.hash = '#trial=4&{given}'")
+        browser.wait(f"({said} || '').endsWith({json.dumps(f': {named}.')})")
+        assert browser.run(shown) == [0, "0", "4", "2t2r", int("50175" in given)]
+        browser.run("location.hash = '#image=2&trial=3'")
+        browser.wait("document.querySelector('#ignored').hidden && playground.state.image === 2")
+
+
 def test_errors_follow_the_controls(opened):
     browser = opened(fragment="#image=3&rate=0.05&seed=1&trial=2")
     network = zoo.load("mnist-tfc")
@@ -306,6 +370,20 @@ def test_keys_do_what_the_pointer_does(opened):
     assert unnamed == []
 
 
+#: Texts whose contrast is below that of WCAG 2, level AA; pictures have their own texts.
+TOO_PALE = """(() => {
+  for (const e of document.querySelectorAll('details')) e.open = true;
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => numbers(colour).slice(0, 3).map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const back = (e) => { while (e && (numbers(getComputedStyle(e).backgroundColor)[3] ?? 1) === 0) e = e.parentElement; return light(getComputedStyle(e ?? document.body).backgroundColor); };
+  return [...document.querySelectorAll('body *')].filter(e => !e.closest('svg') && e.offsetParent && !e.disabled && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).filter(e => {
+    const style = getComputedStyle(e), [a, b] = [light(style.color), back(e)].sort((x, y) => y - x), size = parseFloat(style.fontSize);
+    return (a + 0.05) / (b + 0.05) < (size >= 24 || size >= 18.7 && style.fontWeight >= 700 ? 3 : 4.5);
+  }).map(e => e.outerHTML.slice(0, 90));
+})()"""
+
+
 @pytest.mark.parametrize("name", ["mnist-tfc", "mnist-cnn-small", "mnist-spirit"])
 @pytest.mark.parametrize(("width", "look"), [(360, {"phone": True}), (1320, {"dark": True})], ids=["phone", "dark"])
 def test_nothing_is_wider_than_the_window_or_asked_of_a_network(opened, name, width, look):
@@ -313,6 +391,7 @@ def test_nothing_is_wider_than_the_window_or_asked_of_a_network(opened, name, wi
     assert browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     assert browser.asked() == []
     assert [e for e in browser.events if e["method"] == "Runtime.exceptionThrown"] == []
+    assert browser.run(TOO_PALE) == []
     back = browser.run("getComputedStyle(document.body).backgroundColor")
     assert (int(back.removeprefix("rgb(").split(",")[0]) < 60) == ("dark" in look)
 
@@ -330,28 +409,76 @@ def test_convolutions_and_spikes_answer_as_the_golden_model(opened):
     classes, counts, _, _ = answers(browser, 5, 0.01, 3, 5)
     assert np.array_equal(classes, expected.winners)
     assert np.array_equal(counts, expected.counts)
+    opened("mnist-spirit", "#image=3&rate=0.01&seed=3&trial=5")
+    assert browser.run("playground.state.answer.scores") == expected.counts[3].tolist()
     assert browser.run("document.querySelectorAll('#bits rect').length") > 5
+    # Step by step: each event adds the weight of its word line to the membrane, and a spike takes theta off.
+    rows = []
+    for _ in range(8):
+        browser.key("s")
+        rows.append(browser.run("[...document.querySelectorAll('#wave tr')].map(row => row.lastChild.textContent)"))
+    before = rows[0]
+    assert len({row[0] for row in rows}) == len(rows)
+    theta = network.layers[0].neuron.theta
+    for row in rows[1:]:
+        w, v, old = (int(text.replace("−", "-")) for text in (*row[1:3], before[2]))
+        assert v in (old + w, old + w - theta, old + w + theta)
+        assert (row[3] == "1") == (v != old + w)
+        before = row
+    assert text(browser, "#now").endswith("every neuron adds its weight to its membrane.")
+    browser.click("#finish")
+    assert re.search(r"The answer: \d, as \d+ spikes, counted with their signs", text(browser, "#now"))
 
 
-def test_without_webassembly_there_is_a_sentence(tmp_path_factory, page_of):
-    browser = Browser(tmp_path_factory.mktemp("old"))
+def test_a_page_that_cannot_run_says_why(tmp_path, page_of):
+    """A browser that lacks what the engine needs sees still pictures; a file that was cut off is told from that."""
+    browser, page = Browser(tmp_path / "profile"), page_of("mnist-tfc")
+    whole = page.read_text()
+    at = whole.index('id="blobs"') + 100_000
+    (tmp_path / "changed.html").write_text(whole[:at] + "....." + whole[at + 5 :])
+    (tmp_path / "short.html").write_text(whole[:at] + whole[whole.index("</script>", at) :])
     try:
-        browser.before("delete globalThis.WebAssembly")
         browser.size(1200, 900)
-        browser.open(page_of("mnist-tfc"))
-        browser.wait("document.querySelector('#notice') && !document.querySelector('#notice').hidden")
-        assert "This browser has no WebAssembly" in text(browser, "#notice")
-        assert browser.run("document.querySelector('#main').hidden")
-        assert browser.run("document.querySelectorAll('#stills svg').length") >= 1
+        for name, sentence in {"changed": "This file is damaged or cut off", "short": "This file is damaged or cut off"}.items():
+            browser.open(tmp_path / f"{name}.html")
+            browser.wait("document.querySelector('#notice') && !document.querySelector('#notice').hidden")
+            assert sentence in text(browser, "#notice")
+        for missing in ("WebAssembly", "DecompressionStream"):
+            browser.before(f"delete globalThis.{missing}")
+            browser.open(page)
+            browser.wait("document.querySelector('#notice') && !document.querySelector('#notice').hidden")
+            assert "This browser has no WebAssembly" in text(browser, "#notice")
+            assert browser.run("document.querySelector('#main').hidden")
+            assert browser.run("document.querySelectorAll('#stills svg').length") >= 1
+            browser.before("globalThis.WebAssembly = {}")
     finally:
         browser.close()
 
 
-def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path):
-    network = random_network((3000, 2700, 5), name="large")
-    with pytest.raises(InputError, match=r"network 'large': a page holds up to 8,000,000 synapses, and it has 8,113,500"):
-        write_page(network, tmp_path / "page.html")
-    assert list(tmp_path.iterdir()) == []
+def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path, monkeypatch):
+    small, spiking = random_network((9, 7, 2)), zoo.load("mnist-spirit")
+    first = DenseLayer(np.zeros((7, 9), bool), np.zeros(7, int), planes=8, presentations=3)
+    random_bits = Network("random-bits", (first, small.layers[1]), InputRule.planes())
+    events = replace(spiking, encoder=replace(spiking.encoder, kind="external"))
+    unfit = "layer 0: a page shows macros of kind"
+    for network, options, sentence in (
+        (random_network((3000, 2700, 5), name="large"), {}, "network 'large': a page holds up to 8,000,000 synapses, and it has 8,113,500: simulate it"),
+        (events, {}, "must take images for a page, not events"),
+        (random_bits, {}, "layer 0: a page shows no layers of random bits"),
+        (small, {"dataflow": "serial"}, "layer 0: a page shows input-parallel layers, not input-serial ones"),
+        (small, {"converter_bits": 4}, unfit),
+    ):
+        config = EngineConfig.for_network(network, **options) if options else None
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            write_page(network, tmp_path / "page.html", config)
+    monkeypatch.setattr("oxnor.sim.playground.page.PAGE_BYTES", 100_000)
+    with pytest.raises(InputError, match=r"network 'mnist-tfc': its page would take 0\.5 MB, more than 0 MB"):
+        write_page(zoo.load("mnist-tfc"), tmp_path / "page.html")
+    for tool, sentence in (("packaged_tool", "zig is not installed"), ("find_yosys", "Yosys is not installed")):
+        monkeypatch.setattr(f"oxnor.sim.playground.module.{tool}", lambda *_: None)
+        with pytest.raises(InputError, match=rf"{sentence}, which .*: pip install"):
+            write_page(small, tmp_path / "page.html", build_dir=tmp_path / "build")
+    assert list(tmp_path.glob("*.html")) == []
 
 
 @pytest.mark.slow
@@ -377,20 +504,25 @@ def test_shipped_engines_are_those_of_the_verilog_now(name, tmp_path):
     assert shipped_index()["modules"][config.digest]["sources"] == sources_hash(emit(config, build_root()))
 
 
-def test_the_demonstration_links_each_image_to_the_engine(opened):
+@pytest.mark.parametrize("name", ["mnist-tfc", "mnist-cnn-small"])
+def test_the_demonstration_links_each_image_to_the_engine(opened, name):
     """The page of the engine opens at the image with the wrong weights of its run, and answers as the run did."""
-    network = zoo.load("mnist-tfc")
+    network = zoo.load(name)
     inputs = inputs_for(network)
     inputs = replace(inputs, images=inputs.images[:200], labels=inputs.labels[:200])
     bits, config = type_of(network).inputs(network, inputs.images), flow_of(network).config(network)
     runs = []
-    for ber in (0.0, 0.05):
+    for ber in (0.0, 0.1):
         scores = golden.scores(FaultMap.draw(network, ber=ber).apply(network) if ber else network, bits)
         runs.append(SimpleNamespace(ber=ber, seed=0, trial=0, scores=scores, classes=scores.argmax(axis=1), bit_errors=0))
     text = demo_page._digits(SimpleNamespace(runs=runs, inputs=inputs, network=network, config=config), "playground.html")
     links = re.findall(r'href="playground.html(#[^"]*)"', text)
     assert len(links) > 12
+    lost = np.flatnonzero((runs[0].classes == inputs.labels) & (runs[1].classes != inputs.labels))
+    assert len(lost) > 6
+    assert f"All {len(lost)}, by their number" in text
+    assert [re.search("image=([0-9]+)", link)[1] for link in links[-len(lost) :]] == [str(k) for k in lost]
     image, rate = re.fullmatch("#image=([0-9]+)&amp;rate=([0-9.]+)&amp;seed=0&amp;trial=0", links[-1]).groups()
-    assert rate == "0.05"
-    browser = opened(fragment=links[-1].replace("&amp;", "&"))
+    assert rate == "0.1"
+    browser = opened(name, links[-1].replace("&amp;", "&"))
     assert browser.run("playground.state.answer.scores") == runs[1].scores[int(image)].tolist()

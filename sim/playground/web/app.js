@@ -81,27 +81,36 @@ function linkedRate() {
 
 // The address
 
+const WHOLE = /^\d{1,18}$/;
+
+// What cannot be meant is left out, and named.
 function restore() {
-  const given = new URLSearchParams(location.hash.slice(1)), number = (name, low, high) => {
-    const value = Number(given.get(name));
-    return given.get(name) !== null && value >= low && value <= high ? value : null;
+  const given = new URLSearchParams(location.hash.slice(1)), ignored = [], device = data.device;
+  const take = (name, read) => {
+    const text = given.get(name), value = text === null ? null : read(text);
+    given.delete(name);
+    if (text !== null && value === null) ignored.push(`${name}=${text.length > 24 ? `${text.slice(0, 24)}…` : text}`);
+    return value;
   };
-  const whole = (name) => /^\d{1,18}$/.test(given.get(name) ?? "") ? given.get(name) : null;
-  const device = data.device;
-  state.sigma = number("sigma", 0.2, 1.5) ?? device.sigma;
-  state.vdd = number("vdd", device.vdd[0], device.vdd.at(-1)) ?? device.vdd.at(-1);
-  state.seed = whole("seed") ?? "0";
-  state.trial = whole("trial") ?? "0";
-  const rate = number("rate", 0, 1), cell = given.get("cell");
-  state.cell = ["2t2r", "1t1r", "code"].includes(cell) ? cell : rate === null ? "2t2r" : null;
+  const between = (low, high) => (text) => text.trim() && Number(text) >= low && Number(text) <= high ? Number(text) : null;
+  const whole = (text) => WHOLE.test(text) ? text : null;
+  state.sigma = take("sigma", between(0.2, 1.5)) ?? device.sigma;
+  state.vdd = take("vdd", between(device.vdd[0], device.vdd.at(-1))) ?? device.vdd.at(-1);
+  state.seed = take("seed", whole) ?? "0";
+  state.trial = take("trial", whole) ?? "0";
+  const rate = take("rate", between(0, 1)), cell = take("cell", (text) => text in cellRates(device, 1, device.vdd[0]) ? text : null);
+  state.cell = cell ?? (rate === null ? "2t2r" : null);
   if (!state.cell) state.rate = rate;
-  state.extra = new Map((given.get("flip") ?? "").split(",").filter((key) => {
-    const [k, index] = /^\d+:\d+$/.test(key) ? key.split(":").map(Number) : [-1, 0], layer = data.layers[k];
-    return layer && index < (layer.down ? layer.inputs * layer.columns : layer.n_out * layer.n_in);
+  state.extra = new Map((take("flip", (text) => text) ?? "").split(",").filter((key) => {
+    const [k, index] = /^\d{1,9}:\d{1,9}$/.test(key) ? key.split(":").map(Number) : [-1, 0], [columns, rows] = data.layers[k] ? layerSize(k) : [0, 0];
+    if (key && index >= columns * rows) ignored.push(`flip=${key.slice(0, 24)}`);
+    return index < columns * rows;
   }).map((key) => [key, true]));
-  const image = Math.floor(number("image", 0, data.images.count - 1) ?? 0), drawing = given.get("draw");
-  if (drawing && restoreDrawing(drawing)) return;
-  showImage(image, false);
+  const image = take("image", (text) => WHOLE.test(text) && Number(text) < data.images.count ? Number(text) : null);
+  if (!take("draw", (text) => restoreDrawing(text) || null)) showImage(image ?? 0, false);
+  ignored.push(...given.keys());
+  $("ignored").hidden = !ignored.length;
+  $("ignored").textContent = `The address of this page has parts that it does not take, and leaves out: ${ignored.join(", ")}.`;
 }
 
 function remember() {
