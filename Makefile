@@ -75,6 +75,7 @@ pictures: $(VENV)/.installed
 	$(BIN)/python docs/site/one_neuron.py docs/pictures
 	$(BIN)/python docs/site/window.py docs/pictures
 	$(BIN)/python docs/site/three_states.py docs/pictures
+	$(BIN)/python docs/site/playground_pictures.py docs/pictures
 	$(BIN)/oxnor demo --pictures docs/pictures --format svg
 	$(BIN)/oxnor device show --plot docs/pictures/device.svg
 	$(BIN)/oxnor device show wear-illustration --wear docs/pictures/wear.svg

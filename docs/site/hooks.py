@@ -33,8 +33,9 @@ def notebook_markdown(path: Path) -> str:
 
 
 def readme_markdown() -> str:
-    """Return README.md with its links as seen from the site's root."""
-    return re.sub(r"\]\(docs/", "](", (ROOT / "README.md").read_text())
+    """Return README.md with its links as seen from the site's root; the picture of the engine leads to the engine."""
+    text = re.sub(r"\]\(docs/", "](", (ROOT / "README.md").read_text())
+    return re.sub(r"(!\[[^]]*\]\(pictures/playground\.png\))", rf"[\1](playground-{PLAYGROUNDS[0]}.html)", text)
 
 
 def api_markdown(package: str) -> str:

@@ -81,7 +81,7 @@ function standsText() {
   const rate = standsRate();
   if (rate === null) return "No sweep comes with this network: run one here.";
   const bits = data.layers.reduce((sum, _, k) => sum + layerSize(k)[0] * layerSize(k)[1], 0), clean = (100 * Math.max(...data.sweep.mean)).toFixed(1);
-  return `It stands about ${percent(rate)} wrong bits: with ${Math.round(rate * bits).toLocaleString("en")} of ${bits.toLocaleString("en")} wrong, its accuracy falls by one point, from ${clean} to ${(clean - 1).toFixed(1)}\u00a0%.`;
+  return `It stands about ${percent(rate)} wrong bits: with ${Math.round(rate * bits).toLocaleString("en")} of ${bits.toLocaleString("en")} wrong, its accuracy falls by one point, from ${clean} to ${(clean - 1).toFixed(1)}\u00a0% (${data.sweep.images.toLocaleString("en")} test images).`;
 }
 
 const WAYS = [["2t2r", "2T2R"], ["code", "1T1R + code"], ["1t1r", "1T1R"]];
