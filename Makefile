@@ -3,40 +3,56 @@
 #   make test    lint, types, the documentation as a site and the everyday tests
 # EXTRAS=test,train adds PyTorch, without which the tests of training are skipped.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= test
 BIN := $(VENV)/bin
 JOBS ?= 2
 
+# Keeps what a command has found, for the page of what was verified.
+KEEP := $(BIN)/python docs/site/verification.py
+
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint tree types docs bench prove mutate soak constraints boards pictures playground clean
+.PHONY: demo test test-slow lint tree types docs bench prove mutate soak coverage verification constraints boards pictures playground clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
 
 test: lint types docs
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" --junitxml build/tests.xml
 
 test-slow: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/python -m pytest -n $(JOBS) -m slow
+	$(BIN)/python -m pytest -n $(JOBS) -m slow --junitxml build/tests-slow.xml
 
 bench: $(VENV)/.installed
 	$(BIN)/oxnor tools benchmark
 
 prove: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/oxnor tools prove
+	$(BIN)/oxnor tools prove --json | $(KEEP) proofs
 
 # An hour and a half; it goes on where it was stopped.
 mutate: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/oxnor tools mutate --results docs/verification/mutations.json
+	$(BIN)/oxnor tools mutate --json | $(KEEP) mutations
 
-# Hostile traffic, damaged files and kills; their counts are kept in docs/verification.
+# Hostile traffic, a full disk at every write, damaged files, kills.
 soak: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/oxnor tools soak -o docs/verification/soaks.json
-	PYTHONPATH=tests $(BIN)/python tests/helpers/damage.py 100000
-	PYTHONPATH=tests $(BIN)/python tests/helpers/kills.py 1000
+	$(BIN)/oxnor tools soak -o build/soaks.json --json | $(KEEP) soaks
+	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/full_disk.py
+	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/damage.py 100000
+	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/kills.py 1000
+
+# Lines and signals of the emitted Verilog that tests reach.
+coverage: $(VENV)/.installed-$(EXTRAS)
+	rm -rf build/coverage
+	PYTHONPATH=tests $(BIN)/python -m pytest -n $(JOBS) -p helpers.rtl_coverage -m "cosim and not slow" tests/sim || true
+	PYTHONPATH=tests $(BIN)/python tests/helpers/rtl_coverage.py build/coverage --json | $(KEEP) coverage
+
+# docs/verification.md, from the records beside it.
+verification: $(VENV)/.installed
+	$(KEEP) tests $(wildcard build/tests*.xml)
 
 # The versions that continuous integration installs: those that are newest now.
 constraints:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import re
+import sys
 from pathlib import Path
 
 from mkdocs.exceptions import PluginError
@@ -15,6 +16,9 @@ from oxnor.models import zoo
 from oxnor.sim.playground.playground import playground
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+import verification  # noqa: E402
+
 #: Networks whose engines run in a page of the site.
 PLAYGROUNDS = ("mnist-tfc", "mnist-cnn-small", "mnist-spirit")
 PACKAGES = ("oxnor", "oxnor.models", "oxnor.hw", "oxnor.sim", "oxnor.fpga")
@@ -72,6 +76,8 @@ def on_page_markdown(markdown: str, page, **_: object) -> str:
     """Let links to notebooks lead to their pages; the front page has no navigation of its own."""
     if page.is_homepage:
         page.meta["hide"] = ["navigation"]
+    if page.file.src_uri == "verification.md":  # says what is stale of these sources
+        markdown = verification.page()
     return re.sub(r"\]\(((?:\.\./)*(?:notebooks/)?[\w-]+)\.ipynb\)", r"](\1.md)", markdown)
 
 

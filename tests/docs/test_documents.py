@@ -169,6 +169,35 @@ def test_drawn_pictures_are_those_of_the_sources(tmp_path):
         assert path.read_bytes() == (ROOT / "docs/pictures" / path.name).read_bytes(), "make pictures"
 
 
+def without_states(page):
+    return re.sub(r"\| (current|\*\*(stale|missing)\*\*: `make \w+`) \|", "| |", page)
+
+
+def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
+    verification = from_file("verification")
+    assert without_states(verification.page()) == without_states((ROOT / "docs/verification.md").read_text())
+    monkeypatch.setattr(verification, "RECORDS", tmp_path)
+    assert "| Proofs | - | - | **missing**: `make prove` |" in verification.page()
+    proof = {"name": "fifo", "claim": "order", "proved": True, "breach_found": False}
+    verification.keep("proofs", {"proved": 0, "of": 1, "proofs": [proof]})
+    assert "| current |" in verification.page()
+    assert "| `fifo` | order | yes | **no** |" in verification.page()
+    monkeypatch.setitem(verification.SOURCES, "proofs", ("hw",))
+    assert "**stale**: `make prove`" in verification.page()
+
+
+def test_results_of_tests_are_counted_by_testpoint(tmp_path, monkeypatch):
+    verification = from_file("verification")
+    case = '<testcase classname="tests.sim.test_{}" name="{}">{}</testcase>'
+    cases = [case.format("soak", "a", ""), case.format("soak", "b", "<failure/>"), case.format("soak", "c", "<skipped/>")]
+    (tmp_path / "t.xml").write_text(f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>")
+    files = verification.of_junit([tmp_path / "t.xml"])["files"]
+    assert files == {"sim/test_soak": [1, 1, 1]}
+    (line,) = [t for t in verification.testpoints(files) if "`sim/test_soak`" in t]
+    assert line.endswith("| 1 passed, **1 failed**, 1 skipped |")
+    assert sum("**missing**" in t for t in verification.testpoints(files)) > 50
+
+
 def test_citation_is_of_this_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = dict(re.findall(r"^([\w-]+): (.+)$", (ROOT / "CITATION.cff").read_text(), flags=re.M))

@@ -242,7 +242,8 @@ def attack(folder, count, seed=1, names=None):
     return hits, wrong
 
 
-def main():
+def imports():
+    """Import what commands import, so that kills hit their work."""
     import oxnor.cli.app
     import oxnor.fpga.bitstream
     import oxnor.hw.emit.generate
@@ -255,6 +256,10 @@ def main():
         import torch
 
         torch.set_num_threads(1)
+
+
+def main():
+    imports()
     count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
     with tempfile.TemporaryDirectory() as folder:
         hits, wrong = attack(Path(folder), -(-count // 6), seed, sys.argv[3:])

@@ -121,6 +121,8 @@ def report(folder):
 
 if __name__ == "__main__":
     result = report(Path(sys.argv[1]))
+    if "--json" in sys.argv:
+        sys.exit(print(json.dumps(result)))
     for row in result["units"]:
         print(f"{row['unit']:40} line {row['line'][0]:5} of {row['line'][1]:5}   toggle {row['toggle'][0]:6} of {row['toggle'][1]:6}")
         for hole in row["line holes"]:

@@ -1,0 +1,203 @@
+"""The page of what was verified, from the records in docs/verification.
+
+    python docs/site/verification.py                     write docs/verification.md
+    python docs/site/verification.py tests FILE.xml...   keep the results of pytest's --junitxml, by test file
+    python docs/site/verification.py KIND < result.json  keep what a command gives with --json
+
+KIND is mutations, proofs, coverage or soaks. A record has the date and a hash of the sources that it is of: where they
+have changed since, the page says that it is stale.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import platform
+import re
+import sys
+import time
+import xml.etree.ElementTree as ET
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from oxnor.models.base.replace import whole_file
+from oxnor.sim.runner import runner
+
+ROOT = Path(__file__).parents[2]
+RECORDS = ROOT / "docs/verification"
+PAGE = ROOT / "docs/verification.md"
+#: Folders whose sources decide what a record says.
+SOURCES = {
+    "tests": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
+    "mutations": ("hw", "sim/benches", "sim/harness"),
+    "proofs": ("hw", "sim/verify/proofs"),
+    "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
+    "soaks": ("hw", "sim/harness"),
+}
+MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage", "soaks": "soak"}
+
+
+def sources_hash(kind: str) -> str:
+    """Return the hash of the sources that a kind of record depends on."""
+    h = hashlib.sha256()
+    for folder in SOURCES[kind]:
+        for path in sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".py", ".sv", ".svh", ".cpp", ".in")):
+            h.update(f"{path.relative_to(ROOT).as_posix()} ".encode() + path.read_bytes())
+    return h.hexdigest()[:16]
+
+
+def keep(kind: str, content: dict[str, Any]) -> None:
+    """Write a record: what was found, when, with which versions, of which sources."""
+    RECORDS.mkdir(exist_ok=True)
+    head = {
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": {
+            "oxnor": version("oxnor"), "Python": platform.python_version(),
+            "Verilator": str(runner.find_tool("verilator")).split()[-1],
+        },
+        "sources": sources_hash(kind),
+    }  # fmt: skip
+    with whole_file(RECORDS / f"{kind}.json") as temporary:
+        temporary.write_text(json.dumps(head | content, indent=1) + "\n")
+
+
+def of_junit(paths: list[Path]) -> dict[str, Any]:
+    """Return [passed, failed, skipped] by test file of the results of pytest."""
+    files: dict[str, list[int]] = {}
+    for path in paths:
+        for case in ET.parse(path).iter("testcase"):
+            name = case.get("classname", "").removeprefix("tests.").replace(".", "/")
+            tags = {child.tag for child in case}
+            k = 1 if tags & {"failure", "error"} else 2 if "skipped" in tags else 0
+            files.setdefault(name, [0, 0, 0])[k] += 1
+    return {"files": dict(sorted(files.items()))}
+
+
+def read(kind: str) -> dict[str, Any] | None:
+    """Return a record, or None if there is none."""
+    path = RECORDS / f"{kind}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def state(kind: str, record: dict[str, Any] | None) -> str:
+    """Return whether a record is there, and of the sources as they are."""
+    if record and record.get("sources") == sources_hash(kind):
+        return "current"
+    return f"**{'stale' if record else 'missing'}**: `make {MAKES[kind]}`"
+
+
+def _percent(hit: int, of: int) -> str:
+    return f"{100 * hit / of:.2f} %" if of else "-"
+
+
+def testpoints(files: dict[str, list[int]]) -> list[str]:
+    """Return the lines of a table: each testpoint of the test plan, its tests and their last result."""
+    lines = ["| testpoint | tests | last result |", "|---|---|---|"]
+    for line in (ROOT / "docs/testplan.md").read_text().splitlines():
+        cells = [c.strip() for c in line.split(" | ")]
+        names = re.findall(r"`((?:[a-z]+/)?test_[\w*]+)`", cells[-1])
+        if not (line.startswith("| ") and len(cells) == 3 and names):
+            continue
+        found = [v for n in names for f, v in files.items() if fnmatch.fnmatch(f, n)]
+        passed, failed, skipped = (sum(v[k] for v in found) for k in range(3))
+        others = [f"**{failed} failed**"] * bool(failed) + [f"{skipped} skipped"] * bool(skipped)
+        result = ", ".join([f"{passed:,} passed", *others]) if found else "**missing**"
+        lines.append(f"| {cells[0].removeprefix('| ')} | {', '.join(f'`{n}`' for n in names)} | {result} |")
+    return lines
+
+
+def _tests(record: dict[str, Any]) -> tuple[str, list[str]]:
+    files = record["files"]
+    passed, failed, skipped = (sum(v[k] for v in files.values()) for k in range(3))
+    return f"{passed:,} passed, {failed} failed, {skipped} skipped in {len(files)} files", testpoints(files)
+
+
+def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
+    lines = ["| unit | mutants | killed | proved equivalent | listed with a reason | alive | score |", "|---" * 7 + "|"]
+    keys = ("killed", "equivalent", "reasons", "alive")
+    for u in record["units"]:
+        of = f"{u['mutants']} of {u['of']}" if u["of"] > u["mutants"] else f"{u['mutants']}"
+        interval = f" ({100 * u['low']:.1f} to {100 * u['high']:.1f})" if u["of"] > u["mutants"] else ""
+        cells = [f"`{u['unit']}`", of, *(str(u[k]) for k in keys), f"{100 * u['score']:.1f} %{interval}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    sums = [sum(u[k] for u in record["units"]) for k in keys]
+    judged = sums[0] + sums[2] + sums[3]
+    text = f"{sums[0]:,} of {judged:,} mutants killed, {_percent(sums[0], judged)}; {sums[1]} more proved equivalent"
+    left = [f"- `{s['unit']}` {s['mutant']}: {s.get('reason') or '**alive**'}" for s in record.get("survivors", [])]
+    return text, [*lines, "", *left] if left else lines
+
+
+def _proofs(record: dict[str, Any]) -> tuple[str, list[str]]:
+    lines = ["| unit | what is proved | proved | broken unit found |", "|---" * 4 + "|"]
+    words = {True: "yes", False: "**no**"}
+    for p in record["proofs"]:
+        lines.append(f"| `{p['name']}` | {p['claim']} | {words[p['proved']]} | {words[p['breach_found']]} |")
+    return f"{record['proved']} of {record['of']} units proved, each broken one found", lines
+
+
+def _coverage(record: dict[str, Any]) -> tuple[str, list[str]]:
+    lines = ["| unit | lines | toggles | lines that no test reaches |", "|---" * 4 + "|"]
+    for u in record["units"]:
+        holes = ", ".join("`{}`".format(h.replace("|", "\\|")) for h in u["line holes"])
+        lines.append(f"| {u['unit']} | {u['line'][0]} of {u['line'][1]} | {_percent(*u['toggle'])} | {holes} |")
+    shares = f"lines {_percent(*record['line'])}, toggles {_percent(*record['toggle'])}"
+    return f"{shares} in {record['runs']} simulations", lines
+
+
+def _soaks(record: dict[str, Any]) -> tuple[str, list[str]]:
+    columns = "engine | frames | of a wrong length | resets | results | register accesses | cycles | difference"
+    lines = [f"| {columns} |", "|---" * 8 + "|"]
+    for row in record["engines"]:
+        c = row["counts"]
+        wrong, accesses = c["too_short"] + c["too_long"], c["reads"] + c["writes"]
+        numbers = (c["frames"], wrong, c["resets"], c["results"], accesses, c["cycles"])
+        lines.append(f"| {row['engine']} | {' | '.join(f'{n:,}' for n in numbers)} | {row['difference'] or 'none'} |")
+    frames = sum(row["counts"]["frames"] for row in record["engines"])
+    differences = sum(bool(row["difference"]) for row in record["engines"])
+    return f"{frames:,} frames, {differences} differences, seed {record['seed']}", lines
+
+
+#: What the page shows of each record: a heading, and a function to its result in a sentence and its table.
+SECTIONS = {
+    "tests": ("Testpoints", _tests), "mutations": ("Mutants", _mutations), "proofs": ("Proofs", _proofs),
+    "coverage": ("Coverage of the RTL", _coverage), "soaks": ("Hostile traffic", _soaks),
+}  # fmt: skip
+INTRODUCTION = """# Verification
+
+What was run, with what result, of which sources. `make verification` writes this page from the records in
+`docs/verification/`. A record whose sources have changed since is stale until its command has run again. The
+[test plan](testplan.md) says how each is done.
+"""
+
+
+def page() -> str:
+    """Return the page, in Markdown."""
+    head, body = ["| what | last result | date | |", "|---" * 4 + "|"], []
+    for kind, (title, show) in SECTIONS.items():
+        record = read(kind)
+        sentence, lines = show(record) if record else ("-", [])
+        name, date = title, "-"
+        if record:
+            name, date = f"[{title}](#{title.lower().replace(' ', '-')})", record["date"]
+        head.append(f"| {name} | {sentence} | {date} | {state(kind, record)} |")
+        if record:
+            versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
+            body += ["", f"## {title}", "", f"{record['date']}, {versions}. `make {MAKES[kind]}`", "", *lines]
+    return "\n".join([INTRODUCTION, *head, *body, ""])
+
+
+def main(arguments: list[str]) -> None:
+    """Keep a record, or write the page."""
+    if arguments[:1] == ["tests"]:
+        if arguments[1:]:
+            keep("tests", of_junit([Path(p) for p in arguments[1:]]))
+    elif arguments:
+        keep(arguments[0], json.load(sys.stdin))
+    with whole_file(PAGE) as temporary:
+        temporary.write_text(page())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,21 @@
+"""A disk that is full at any write: one sentence, nothing half, and the next run ends well: tests/helpers/full_disk.py."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "names"), [(4, ["faults", "import", "device"]), (40, [])], ids=["few", "every command"])
+def test_full_disk(count, names):
+    script = Path(__file__).parent / "helpers" / "full_disk.py"
+    command = [sys.executable, "-W", "ignore", str(script), str(count), *names]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=7200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["wrong"] == 0
+    assert len(result["writes"]) == (len(names) or 13)
+    assert min(result["writes"].values()) >= 1
