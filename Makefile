@@ -35,7 +35,7 @@ prove: $(VENV)/.installed-$(EXTRAS)
 
 # An hour and a half; it goes on where it was stopped.
 mutate: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/oxnor tools mutate --json | $(KEEP) mutations
+	$(BIN)/oxnor tools mutate --results build/mutations.json; s=$$?; $(KEEP) mutations < build/mutations.json && exit $$s
 
 # Hostile traffic, a full disk at every write, damaged files, kills.
 soak: $(VENV)/.installed-$(EXTRAS)

@@ -117,12 +117,13 @@ def _tests(record: dict[str, Any]) -> tuple[str, list[str]]:
 def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
     lines = ["| unit | mutants | killed | proved equivalent | listed with a reason | alive | score |", "|---" * 7 + "|"]
     keys = ("killed", "equivalent", "reasons", "alive")
-    for u in record["units"]:
+    units = [{"unit": name, **u} for name, u in record["units"].items()]
+    for u in units:
         of = f"{u['mutants']} of {u['of']}" if u["of"] > u["mutants"] else f"{u['mutants']}"
         interval = f" ({100 * u['low']:.1f} to {100 * u['high']:.1f})" if u["of"] > u["mutants"] else ""
         cells = [f"`{u['unit']}`", of, *(str(u[k]) for k in keys), f"{100 * u['score']:.1f} %{interval}"]
         lines.append(f"| {' | '.join(cells)} |")
-    sums = [sum(u[k] for u in record["units"]) for k in keys]
+    sums = [sum(u[k] for u in units) for k in keys]
     judged = sums[0] + sums[2] + sums[3]
     text = f"{sums[0]:,} of {judged:,} mutants killed, {_percent(sums[0], judged)}; {sums[1]} more proved equivalent"
     left = [f"- `{s['unit']}` {s['mutant']}: {s.get('reason') or '**alive**'}" for s in record.get("survivors", [])]
