@@ -58,7 +58,7 @@ class Learning:
     momentum: Annotated[float, typer.Option("--momentum", metavar="X", help="Of the rule momentum.")] = 0.9
     transfer: Annotated[
         float, typer.Option("--transfer", metavar="X", help="Share of the fast weights that Tiki-Taka moves on.")
-    ] = 0.02
+    ] = 0.005
     longest: Annotated[
         int, typer.Option("--longest", metavar="N", help="Slots of the longest pulse train.")
     ] = 31

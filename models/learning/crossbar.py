@@ -136,7 +136,7 @@ class LearningParams:
     decay: float = 0.75
     rule: str = "sgd"
     momentum: float = 0.9
-    transfer: float = 0.02
+    transfer: float = 0.005
     longest: int = 31
     exact: bool = False
     zero_shift: bool = False
