@@ -51,10 +51,10 @@ STREAMS = {
     "mutants": 111,
     "discrete-start": 120,
     "discrete": 121,
-    "start": 110,
-    "crossbar": 111,
-    "order": 112,
-    "pulses": 113,
+    "start": 130,
+    "crossbar": 131,
+    "order": 132,
+    "pulses": 133,
 }
 
 
