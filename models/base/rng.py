@@ -55,6 +55,9 @@ STREAMS = {
     "crossbar": 131,
     "order": 132,
     "pulses": 133,
+    "belief": 140,
+    "belief-read": 141,
+    "y-flash": 142,
 }
 
 

@@ -1,0 +1,61 @@
+"""An RBM that learns in RTL beside its macro: states, counts, pulses and rows are those of the numpy model."""
+
+import numpy as np
+import pytest
+
+from oxnor.hw.learning.learning_array import LearningArray
+from oxnor.models.rbm.digital import letter_patterns
+from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.runner import toolchain
+from oxnor.sim.runner.runner import SimulationError
+
+pytestmark = pytest.mark.cosim
+needs_icarus = pytest.mark.skipif(
+    toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
+)
+BATCH = 12
+
+
+def machine(visible, hidden, epochs, *, every=4, halves=False, threshold=BATCH, seed=1):
+    """Return the testbench of a machine that sees all patterns in each of some epochs."""
+    g = np.random.default_rng(seed)
+    patterns = letter_patterns()[:, :visible]
+    order = np.concatenate([g.permutation(len(patterns)) for _ in range(epochs)])
+    job = {"visible": visible, "hidden": hidden, "threshold": threshold, "batch": BATCH, "seed": seed, "every": every,
+           "halves": halves}  # fmt: skip
+    return UnitTestbench(
+        "learning.tb_learning_array", 1, LearningArray(visible, hidden, threshold, BATCH), job=job,
+        arrays={"patterns": patterns, "order": order},
+    )  # fmt: skip
+
+
+@needs_icarus
+def test_a_small_machine(tmp_path):
+    machine(5, 3, 24).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_million_updates(tmp_path):
+    """19 x 8 units as on the published chip: 152 weights and 27 biases for 6,600 patterns, 1.2 million updates."""
+    machine(19, 8, 550, every=50, halves=True).run(tmp_path, simulator="verilator")
+
+
+BREAKS = {
+    "subtracts_less": ("5'hc : 5'h14", "5'hb : 5'h15"),
+    "asks_late": (">= 6'shc", "> 6'shc"),
+    "never_programs": ("<= 6'sh34", "<= 6'sh20"),
+    "negative_phase_of_the_positive": ("negative[1] & second[0]", "negative[1] & first[0]"),
+    "negative_phase_from_the_pattern": ("again ? negative : ", "1'b0 ? negative : "),
+    "draws_at_equality": ("[7:0] < probability", "[7:0] <= probability"),
+    "erases_to_program": ("[5] ? 2'h1 : 2'h2", "[5] ? 2'h2 : 2'h1"),
+    "writes_the_reference": ("bus__side = 1'b0", "bus__side = 1'b1"),
+    "pulses_into_the_controller": ("i__valid & ~busy", "i__valid"),
+}
+
+
+@pytest.mark.slow
+@needs_icarus
+@pytest.mark.parametrize(("old", "new"), BREAKS.values(), ids=BREAKS)
+def test_what_is_broken_is_found(old, new, tmp_path):
+    with pytest.raises(SimulationError):
+        machine(5, 3, 24).broken(old, new).run(tmp_path, simulator="icarus", root=tmp_path)
