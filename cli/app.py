@@ -102,7 +102,10 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
         "Compare",
         TyperGroup,
         "Repeat published studies.",
-        (spirit.spirit, abstain.abstain, pulses.pulses, vowels.vowels, spoken_digits.spoken_digits, ternary.ternary, dbn.dbn),
+        (
+            spirit.spirit, abstain.abstain, pulses.pulses, vowels.vowels, spoken_digits.spoken_digits, ternary.ternary,
+            dbn.dbn,
+        ),
     ),
     "tools": (
         "Tools",
