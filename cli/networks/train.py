@@ -111,7 +111,9 @@ class Training:
     ] = None
     weights: Annotated[
         str | None,
-        typer.Option("--weights", metavar="KIND", help="binary, or ternary: -1, 0 and +1.", show_default="binary"),
+        typer.Option(
+            "--weights", metavar="KIND", help="binary; ternary: -1, 0 and +1; or 3 to 8 bits.", show_default="binary"
+        ),
     ] = None
     bfloat16: Annotated[
         bool | None,

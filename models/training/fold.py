@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.layers.weight_code import ONE_SYNAPSE, WeightCode
 
 
 @dataclass(frozen=True)
@@ -65,35 +66,35 @@ class BatchNorm:
             return (np.asarray(z, dtype=np.float32) - self.mean) * self.scale + self.beta
 
 
-def fires(norm: BatchNorm, most: int, weight_bits: int = 1) -> NDArray[np.bool_]:
+def fires(norm: BatchNorm, most: int, unit: int = 1) -> NDArray[np.bool_]:
     """Return the truth table of each neuron, shape (most + 1, n_out): row p is sign(norm(z)), sign(0) = +1.
 
-    The pre-activation z is (2p - most) / weight_bits.
+    The pre-activation z is (2p - most) / unit.
     """
-    z = ((2 * np.arange(most + 1) - most) / weight_bits).astype(np.float32)
+    z = ((2 * np.arange(most + 1) - most) / unit).astype(np.float32)
     return norm(z[:, None]) >= 0
 
 
 def fold(
-    weights: NDArray[np.bool_], norm: BatchNorm, top: int = 1, weight_bits: int = 1
+    weights: NDArray[np.bool_], norm: BatchNorm, top: int = 1, code: WeightCode = ONE_SYNAPSE
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return weights and thresholds that give the bits of sign(norm(z)) for every popcount.
 
-    A neuron with negative gamma has its weight row inverted, so that its popcount becomes most - p, where most is
-    n_in * top; gamma = 0 gives a constant: threshold 0 (always) or most + 1 (never). The rule is that of
-    section 4.3 of FINN's streamlining and of Larq's compute engine, with the threshold counted from the truth table
-    instead of solved for, so that equality and rounding follow float32.
+    A neuron with negative gamma has its weights negated, so that its popcount becomes most - p, where most is the sum
+    of the largest weights times top; gamma = 0 gives a constant: threshold 0 (always) or most + 1 (never). The rule is
+    that of section 4.3 of FINN's streamlining and of Larq's compute engine, with the threshold counted from the truth
+    table instead of solved for, so that equality and rounding follow float32.
 
     Parameters
     ----------
     weights : ndarray of bool, shape (n_out, n_in)
-        True is +1; of a ternary weight two in a row, of which the first is +1 where it is 0.
+        True is +1; of a weight of several synapses all in a row.
     norm : BatchNorm
-        Of n_out neurons, of pre-activations (2p - most) / weight_bits.
+        Of n_out neurons, of pre-activations 2p - most, or half as much where weights are all integers, not odd ones.
     top : int
         Largest value of an input element: 2**planes - 1 of bit planes.
-    weight_bits : int
-        Synapses of a weight, 1 or 2.
+    code : WeightCode
+        The synapses of a weight.
 
     Returns
     -------
@@ -111,15 +112,13 @@ def fold(
         raise InputError(f"batch norm: weights must have shape ({len(norm.gamma)}, n_in), not {weights.shape}")
     if not np.isfinite(norm.scale).all():
         raise InputError("batch norm: gamma / sqrt(variance + eps) must be finite in float32")
-    most = weights.shape[1] * top
-    table = fires(norm, most, weight_bits)
+    most = weights.shape[1] // code.bits * code.top * top
+    table = fires(norm, most, 2 - code.top % 2)
     negative = norm.scale < 0
     thresholds = most + 1 - np.count_nonzero(table, axis=0)
     check_fold(table, negative, thresholds)
-    inverted = weights ^ negative[:, None]
-    if weight_bits == 2:  # a zero stays the zero of which the first synapse is +1
-        first, second = inverted[:, ::2], inverted[:, 1::2]
-        inverted = np.stack([first | second, first & second], axis=2).reshape(weights.shape)
+    inverted = weights.copy()
+    inverted[negative] = code.negated(weights[negative])
     return inverted, thresholds.astype(np.int64)
 
 

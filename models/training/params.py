@@ -18,8 +18,8 @@ from .deform import Deformation
 from .stages import dense_stages, parse, stages
 from .teacher import TeacherParams
 
-#: Kinds of weights, and how many synapses each has.
-WEIGHTS = {"binary": 1, "ternary": 2}
+#: Kinds of weights, and how many bits each has, as many as synapses.
+WEIGHTS = {"binary": 1, "ternary": 2} | {str(bits): bits for bits in range(3, 9)}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class TrainParams:
         (:mod:`oxnor.models.networks.layers.presentations`), and is trained with them. Range [0, 256].
     weights : str
         "binary", or "ternary": a weight is -1, 0 or +1, and 0 where its size is below 0.7 of the mean of its layer's
-        (Li et al., "Ternary weight networks", arXiv 1605.04711).
+        (Li et al., "Ternary weight networks", arXiv 1605.04711). "3" to "8": integers of so many bits, without the
+        lowest one, in steps that reach twice that mean.
     threads : int
         Of torch. The order of float sums, and so the weights, depend on it. Range [1, 1024].
     """
@@ -137,7 +138,7 @@ class TrainParams:
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"must be in [{low}, {high}], not {getattr(self, name)}", parameter=name)
         if self.weights not in WEIGHTS:
-            raise InputError(f"must be {' or '.join(WEIGHTS)}, not {self.weights!r}", parameter="weights")
+            raise InputError(f"must be one of {', '.join(WEIGHTS)}, not {self.weights!r}", parameter="weights")
         if self.presentations:
             if self.input_bits or self.input_planes:
                 raise InputError("must not be given together with `input_bits` or `input_planes`",

@@ -17,6 +17,7 @@ from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.presentations import limits
+from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 
 from .fold import BatchNorm, fold
@@ -135,9 +136,10 @@ class DenseStage:
 
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> DenseLayer:
         """Return the layer that it folds into."""
-        bits = synapses.shape[1] // self.n_in
-        folded = _fold(synapses, norm, self.planes, bits, self.presentations)
-        return DenseLayer(*folded, planes=self.planes, weight_bits=bits, presentations=self.presentations)
+        code = WeightCode.narrow(synapses.shape[1] // self.n_in)
+        folded = _fold(synapses, norm, self.planes, code, self.presentations)
+        more = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
+        return DenseLayer(*folded, presentations=self.presentations, **more)
 
 
 @dataclass(frozen=True)
@@ -190,19 +192,19 @@ class ConvStage:
 
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
         """Return the layer that it folds into."""
-        bits = synapses.shape[1] // self.n_in
-        more = {"planes": self.planes, "weight_bits": bits}
-        return ConvLayer(*_fold(synapses, norm, self.planes, bits), self.window, self.pool, norm.scale < 0, **more)
+        code = WeightCode.narrow(synapses.shape[1] // self.n_in)
+        more = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
+        return ConvLayer(*_fold(synapses, norm, self.planes, code), self.window, self.pool, norm.scale < 0, **more)
 
 
 def _fold(
-    weights: NDArray[np.bool_], norm: BatchNorm, planes: int, weight_bits: int, presentations: int = 0
+    weights: NDArray[np.bool_], norm: BatchNorm, planes: int, code: WeightCode, presentations: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Fold some neurons at a time: the table of all popcounts of many planes is large."""
     top = presentations or (1 << planes) - 1
-    step = max(1, _TABLE_MAX // (weights.shape[1] * top + 1))
+    step = max(1, _TABLE_MAX // (weights.shape[1] // code.bits * code.top * top + 1))
     parts = [slice(k, k + step) for k in range(0, len(weights), step)]
-    folded = [fold(weights[part], norm.some(part), top, weight_bits) for part in parts]
+    folded = [fold(weights[part], norm.some(part), top, code) for part in parts]
     return np.concatenate([w for w, _ in folded]), np.concatenate([t for _, t in folded])
 
 

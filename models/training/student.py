@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
-from oxnor.models.networks.layers.base import ternary_synapses
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.weight_code import WeightCode
 
 from .deform import generator
 from .fold import BatchNorm
@@ -41,7 +41,7 @@ class Student:
     device : str
         Where torch keeps the weights.
     weight_bits : int
-        Synapses of a weight: 1, or 2 of a ternary one.
+        Bits of a weight, and its synapses: 1, or above that integers without the lowest one, so that 2 is ternary.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Student:
     ):  # fmt: skip
         torch = import_torch()
         self.stages, self.steepness, self.device, self.weight_bits = stages, steepness, device, weight_bits
+        self.code = WeightCode.narrow(weight_bits)
         self.weights = []
         for i, stage in enumerate(stages):
             w = torch.rand(stage.n_out, stage.n_in, generator=generator(seed, _START_KEY, i)) * 2 - 1
@@ -58,11 +59,18 @@ class Student:
         sizes = [stage.n_out for stage in stages[:-1]]
         self.gammas = [torch.ones(n, requires_grad=True, device=device) for n in sizes]
         self.betas = [torch.zeros(n, requires_grad=True, device=device) for n in sizes]
-        self.log_scale = torch.tensor(-0.5 * math.log(stages[-1].n_in), requires_grad=True, device=device)
+        typical = max(1, self._largest // 2)
+        scale = -0.5 * math.log(stages[-1].n_in) - math.log(typical)
+        self.log_scale = torch.tensor(scale, requires_grad=True, device=device)
         self.steps = 0
         self._share: Any = 0.0 if device == "cpu" else torch.zeros((), device=device)
         self.averages = [self._discrete(w.detach()) for w in self.weights]
         self.averages += [t.detach().clone() for t in (*self.gammas, *self.betas)]
+
+    @property
+    def _largest(self) -> int:
+        """The largest of the integers that weights compute as."""
+        return max(1, self.code.top // 2)
 
     @property
     def has_windows(self) -> bool:
@@ -87,9 +95,15 @@ class Student:
         return [self._discrete(w.detach()).to(dtype).requires_grad_() for w in self.weights]
 
     def _discrete(self, w: Any) -> Any:
-        """Return the signs of weights; of ternary ones 0 where they are small against the others of their layer."""
+        """Return the signs of weights; of ternary ones 0 where they are small against the others of their layer.
+
+        Integers of more bits are steps of a size that reaches twice the mean of a layer's weights.
+        """
         if self.weight_bits == 1:
             return _hard_sign(w)
+        if self.weight_bits > 2:
+            largest = self._largest
+            return (w * (largest / 2 / w.abs().mean())).round().clamp(-largest, largest)
         return w.sign() * (w.abs() > _ZERO_SHARE * w.abs().mean())
 
     def _settled(self, averages: Any) -> Any:
@@ -98,8 +112,10 @@ class Student:
 
     def _synapses(self, discrete: Any) -> NDArray[np.bool_]:
         """Return the bits of discrete weights."""
-        held = discrete.cpu()
-        return (held >= 0).numpy() if self.weight_bits == 1 else ternary_synapses(held.numpy())
+        held = discrete.cpu().numpy()
+        if self.weight_bits == 1:
+            return np.asarray(held >= 0)
+        return self.code.encode(2 * held.astype(np.int64)).reshape(len(held), -1)
 
     def with_errors(self, binary: list[Any], ber: float, seed: int) -> list[Any]:
         """Return `binary` as new leaves, each synapse inverted with a probability drawn from [0, `ber`] for this step.
@@ -117,9 +133,12 @@ class Student:
                 drawn = torch.rand(signs.shape, generator=g).to(self.device)
                 leaves.append(torch.where(drawn < ber, -signs.detach(), signs.detach()).requires_grad_())
                 continue
-            held = torch.stack([signs.detach() >= 0, signs.detach() > 0])
+            largest = self._largest
+            table = torch.from_numpy(self.code.encode(2 * np.arange(-largest, largest + 1)).T.copy()).to(self.device)
+            held = table[:, signs.detach().long() + largest]
             drawn = torch.rand(held.shape, generator=g).to(self.device)
-            leaves.append(((held ^ (drawn < ber)).sum(0) - 1).to(signs.dtype).requires_grad_())
+            counts = torch.tensor(self.code.counts, device=self.device).reshape(-1, *[1] * signs.ndim)
+            leaves.append((((held ^ (drawn < ber)) * counts).sum(0) - largest).to(signs.dtype).requires_grad_())
         return leaves
 
     def scores(self, x: Any, binary: list[Any], clean: list[Any] | None = None) -> Any:
@@ -194,7 +213,8 @@ class Student:
                 x = x.reshape(shape[0], -1)
             last = self.stages[-1]
             held = self._synapses(self._settled(signs[-1]))
-            layers.append(ScoreLayer(held, planes=last.planes, weight_bits=self.weight_bits))
+            more = {"weight_bits": self.code.bits, "weight_max": self.code.largest}
+            layers.append(ScoreLayer(held, planes=last.planes, **more))
         return Network(name, tuple(layers), InputRule.of(input_rule))
 
 

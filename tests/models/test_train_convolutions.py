@@ -121,13 +121,13 @@ def evaluated(student, x, planes):
     ("C6-C5k2p1-P", (13, 12, 3), 8),
     ("F9", (5, 6, 1), 8),
 ])
-@pytest.mark.parametrize("bits", [1, 2])
+@pytest.mark.parametrize("bits", [1, 2, 4])
 def test_the_network_is_what_torch_computes(layers, shape, planes, bits):
     """Random weights, and batch norms with negative factors: every score of every image."""
     g = torch.Generator().manual_seed(1)
     student = Student(stages(parse(layers), shape, 10, planes), 3, 2.0, weight_bits=bits)
     for t in student.averages:
-        t.copy_(torch.randn(t.shape, generator=g).clamp(-1.4, 1.4))
+        t.copy_(torch.randn(t.shape, generator=g).clamp(-1.4, 1.4) * (5 if bits == 4 else 1))
     images = torch.randint(0, 256 if planes > 1 else 2, (60, *shape), generator=g)
     elements = images.reshape(60, -1)
     rule = TrainParams(input_planes=8 if planes > 1 else 0).rule(np.zeros((1, 1), np.uint8))
@@ -137,7 +137,9 @@ def test_the_network_is_what_torch_computes(layers, shape, planes, bits):
     pixels = (elements if planes > 1 else elements * 255).numpy().astype(np.uint8)
     counts = golden.scores(network, pixels)
     n_in = student.weights[-1].shape[1]
-    np.testing.assert_array_equal(2 * counts - n_in if bits == 1 else counts - n_in, expected.numpy())
+    full = n_in * max(1, 2**bits - 2)
+    np.testing.assert_array_equal((2 * counts - full) // (1 + (bits > 1)), expected.numpy())
+    assert [layer.full for layer in network.layers][-1] == full
     if bits == 2:  # a zero is kept as one state: both devices in HRS
         pairs = [layer.weights.reshape(-1, 2) for layer in network.layers]
         assert not any((~p[:, 0] & p[:, 1]).any() for p in pairs)

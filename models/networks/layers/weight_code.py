@@ -57,6 +57,11 @@ class WeightCode:
         """Return the fewest synapses that hold -top, -top + 2, ..., top, each counting once if it can be so."""
         return cls(top) if top < 3 else cls(top.bit_length(), top)
 
+    @classmethod
+    def narrow(cls, bits: int) -> WeightCode:
+        """Return the synapses of integers of so many bits, without the lowest one: as many; of 1 bit -1 and +1."""
+        return cls.of(max(1, (1 << bits) - 2))
+
     @property
     def top(self) -> int:
         """The largest weight."""
@@ -89,7 +94,7 @@ class WeightCode:
 
     def negated(self, synapses: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the bits, shape (m, n * bits), of weights with the other sign."""
-        weights = self.decode(synapses.reshape(len(synapses), -1, self.bits))
+        weights = self.decode(synapses.reshape(len(synapses), synapses.shape[1] // self.bits, self.bits))
         return self.encode(-weights).reshape(synapses.shape)
 
 
