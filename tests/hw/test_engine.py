@@ -303,6 +303,34 @@ def test_weights_of_several_synapses(name, latency, states):
         check((network, config), pauses, images=4)
 
 
+#: Weights whose synapses count as digits: images, convolutions, (synapses, largest weight, planes), options.
+DIGITS = {
+    "3 bits": ((1, 1, 9), [], (3, 6, 1), {"macro_size": (20, 6), "folding": [(2, 2), (1, 1)]}),
+    "6 bits of planes": ((1, 1, 4), [], (7, 64, 8), {"target": "ecp5", "macro_size": (40, 14)}),
+    "windows with zeros": (
+        (4, 4, 2), [Conv(4, (2, 2), pool=(2, 2), window=ZEROS)], (3, 4, 1),
+        {"macro_size": (64, 6), "folding": [(2, 2), (2, 1), (1, 1)]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_weights_of_more_bits(name):
+    """In as many cycles as any weights of so many synapses take; what cannot be with them is refused."""
+    shape, convolutions, (bits, largest, planes), options = DIGITS[name]
+    more = {"stream_width": 8, "with_scores": True} | options
+    networks = [
+        random_conv_network(shape, convolutions, dense=(5,), classes=3, bits=bits, largest=top, planes=planes)
+        for top in (largest, 0)
+    ]
+    config, alike = (EngineConfig.for_network(network, **more) for network in networks)
+    assert schedule(config) == schedule(alike)
+    assert config.digest != alike.digest
+    check((networks[0], config), 0.0, images=3)
+    with pytest.raises(InputError, match="converter_bits` must not be asked of"):
+        EngineConfig.for_network(networks[0], **more, converter_bits=3)
+
+
 def random_presented(presentations, bits=1, levels=1, n_in=11):
     """Return a network whose first layer reads random bits."""
     g = np.random.default_rng([presentations, bits, levels])
