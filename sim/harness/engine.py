@@ -20,7 +20,7 @@ from oxnor.models.networks.binarized import Network
 from oxnor.sim.runner import runner
 
 #: Tests in ``tb_engine``.
-TESTS = 15
+TESTS = 16
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,14 @@ def _vectors(count: int, width: int, n: int) -> np.ndarray:
     # Alike but for one bit, at any level: each bit of a comparison decides somewhere.
     bits = 1 << g.integers(0, width - 1, (2 * n, count)) if width > 1 else 0
     alike = g.integers(low, high + 1, (2 * n, 1)) - bits * (g.random((2 * n, count)) < 0.6)
-    return np.concatenate([level, peaks, ties, alike.clip(low, high), g.integers(low, high + 1, (n, count))])
+    # The second largest is all but the lowest: what starts a comparison must lose to it.
+    lowest = np.full((3 * n, count), low)
+    at = g.permuted(np.tile(np.arange(count), (3 * n, 1)), axis=1)[:, :2]
+    steps = low + (1 << g.integers(0, width, 3 * n))
+    lowest[np.arange(3 * n), at[:, 0]] = steps
+    if count > 1:
+        lowest[np.arange(3 * n), at[:, 1]] = g.integers(steps, high + 1)
+    return np.concatenate([level, peaks, ties, lowest, alike.clip(low, high), g.integers(low, high + 1, (n, count))])
 
 
 @cocotb.test()

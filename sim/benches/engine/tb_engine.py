@@ -354,6 +354,37 @@ async def registers_while_streaming(dut: Any) -> None:
     driver.board.finish(len(order))
 
 
+async def _many_accesses(driver: EngineDriver, late: float, early: float) -> None:
+    """Begin many accesses at once, with pauses of the addresses and of the data, and compare all answers."""
+    write, read = driver.lite.write_if, driver.lite.read_if
+    for channel in (write.aw_channel, read.ar_channel, write.b_channel):
+        channel.set_pause_generator(pauses(late))
+    for channel in (write.w_channel, read.r_channel):
+        channel.set_pause_generator(pauses(early))
+    names = [random.choice(("CONTROL", "MAGIC")) for _ in range(20)]
+    # Data that came to another address would clear the counters.
+    data = {name: int(name == "MAGIC").to_bytes(4, "little") for name in names}
+    writes = [driver.lite.init_write(driver.offsets[name], data[name]) for name in names]
+    registers = [random.choice(list(driver.job["identity"])) for _ in range(20)]
+    reads = [driver.lite.init_read(driver.offsets[name], 4) for name in registers]
+    for name, event in zip(names, writes, strict=True):
+        await event.wait()
+        assert event.data.resp == (AxiResp.OKAY if name == "CONTROL" else AxiResp.SLVERR), name
+    for name, event in zip(registers, reads, strict=True):
+        await event.wait()
+        assert int.from_bytes(event.data.data, "little") == driver.job["identity"][name], name
+
+
+@cocotb.test()
+async def accesses_that_do_not_wait(dut: Any) -> None:
+    """The next address and data are offered while the last access is unanswered: each has its own answer, in order."""
+    driver = await begin(dut)
+    await driver.stream([0])
+    for late, early in ((0.8, 0.1), (0.1, 0.8)):
+        await _many_accesses(driver, late, early)
+    assert (await driver.counters())["RESULTS"] == 1, "data came to another address"
+
+
 @cocotb.test()
 async def unsure_below_the_least_margin(dut: Any) -> None:
     """Results whose margin is below the register are unsure and counted; it cannot be written while an image is in."""

@@ -15,6 +15,9 @@ from oxnor.sim.benches.support import Scoreboard, chance, job, known, limit, sta
 
 def _split(total: int, slices: int) -> list[int]:
     """Return `slices` random numbers of the sum `total`."""
+    if random.random() < 0.2:  # all of it at once
+        at = random.randrange(slices)
+        return [total * (k == at) for k in range(slices)]
     cuts = sorted(random.randrange(total + 1) for _ in range(slices - 1))
     return [b - a for a, b in zip([0, *cuts], [*cuts, total], strict=True)]
 
@@ -29,6 +32,7 @@ async def fires_at_threshold(dut: Any) -> None:
         limit(100 * (n_in + 1) * slices)
         await start(dut, en=0, first=0, partial=0, threshold=0)
     cases = [(p, t) for p in range(n_in + 1) for t in {0, p, min(p + 1, n_in + 1), n_in + 1}]
+    cases *= 4 if clocked and n_in < 20 else 1  # in other slices, with other pauses
     random.shuffle(cases)
     for total, threshold in cases:
         so_far = 0

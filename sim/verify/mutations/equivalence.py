@@ -21,8 +21,6 @@ WHILE_VALID = {
     "rresp": "rvalid",
     "bresp": "bvalid",
 }
-#: Registers without a reset, and memories, start as anything, but both copies alike: one proof for each of these.
-_STARTS = ("zero", "one")
 _PROVED, _DIFFERS = re.compile(r"Property proved|Networks are equivalent"), re.compile(r"was asserted in frame (\d+)")
 
 
@@ -61,12 +59,18 @@ def miter(ports: Sequence[Mapping[str, Any]], top: str, observed: Mapping[str, s
         copies += f"  {top} {name} ({', '.join(joins)}, .{CHOICE}({value}));\n"
     names = [p["name"] for p in outputs]
     differs = " | ".join(f"(({gates.get(n, '1')}) != 0 & ({n} != other_{n}))" for n in names)
-    history = "  wire keeps = holds;\n"
-    if any(p["name"] == "clk" for p in inputs):
-        history = "  reg kept = 1;\n  wire keeps = kept & holds;\n  always @(posedge clk) kept <= keeps;\n"
+    history, named = "  wire keeps = holds;\n", {p["name"] for p in inputs}
+    if "clk" in named:
+        # A run begins with a reset, where there is one.
+        first = "rst" if "rst" in named else "holds"
+        history = (
+            f"  reg kept = 1, begun = 0;\n  wire keeps = kept & (begun ? holds : {first});\n"
+            "  always @(posedge clk) begin\n    kept <= keeps;\n    begun <= 1;\n  end\n"
+        )
+    seen = "keeps & begun" if "rst" in named else "keeps"
     return (
         f"module miter (\n{declared}  output bad\n);\n{wires}{copies}  wire holds = {assumed or '1'};\n"
-        f"{history}  assign bad = keeps & ({differs});\nendmodule\n"
+        f"{history}  assign bad = {seen} & ({differs});\nendmodule\n"
     )
 
 
@@ -112,24 +116,25 @@ def prove_equivalent(
         return "unknown"
     name = f"miter{number}"
     (directory / f"{name}.v").write_text(miter(ports, netlist.top, observed or {}, assumed))
-    for start in _STARTS:
-        run_script(
-            yosys(), directory, name,
-            [
-                f"read_rtlil {netlist.rtlil.resolve()}", f"read_verilog -DCHOSEN={number} {name}.v",
-                "hierarchy -check -top miter", "proc", "flatten", "opt", "memory_map", "opt", "async2sync", "dffunmap",
-                "opt -nodffe -nosdff", "setundef -undriven -zero", f"setundef -init -{start}", "techmap",
-                "opt -nodffe -nosdff", "aigmap", "opt_clean", f"write_aiger -zinit {name}.aig",
-            ],
-        )  # fmt: skip
-        script = f"&read {name}.aig; &scorr; &put; write_aiger {name}.left.aig; print_stats; pdr -T {seconds}"
-        done = subprocess.run([str(abc), "-c", script], cwd=directory, capture_output=True, text=True, check=False)
-        (directory / f"{name}.abc.log").write_text(done.stdout + done.stderr)
-        if match := _DIFFERS.search(done.stdout):
-            return f"different in cycle {match[1]}"
-        if not _PROVED.search(done.stdout) and not _is_nothing(directory / f"{name}.left.aig"):
-            return "unknown"
-    return "equivalent"
+    # What a reset sets needs no other start, which mutants of registers have lost.
+    forgets = ["setattr -unset init w:*"] if any(p["name"] == "rst" for p in ports) else []
+    run_script(
+        yosys(), directory, name,
+        [
+            f"read_rtlil {netlist.rtlil.resolve()}", *forgets, f"read_verilog -DCHOSEN={number} {name}.v",
+            "hierarchy -check -top miter", "proc", "flatten", "opt", "memory_map", "opt", "async2sync", "dffunmap",
+            "opt -nodffe -nosdff", "setundef -undriven -zero", "setundef -zero", "techmap", "opt -nodffe -nosdff",
+            "zinit -all", "aigmap", "opt_clean", f"write_aiger {name}.aig",
+        ],
+    )  # fmt: skip
+    script = f"&read {name}.aig; &scorr; &put; write_aiger {name}.left.aig; print_stats; pdr -T {seconds}"
+    done = subprocess.run([str(abc), "-c", script], cwd=directory, capture_output=True, text=True, check=False)
+    (directory / f"{name}.abc.log").write_text(done.stdout + done.stderr)
+    if match := _DIFFERS.search(done.stdout):
+        return f"different in cycle {match[1]}"
+    if _PROVED.search(done.stdout) or _is_nothing(directory / f"{name}.left.aig"):
+        return "equivalent"
+    return "unknown"
 
 
 def ports_of(netlist: Netlist) -> list[dict[str, Any]]:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from oxnor.models.base.errors import InputError, near_names
-from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold
+from oxnor.models.networks.layers.window import Pool, Window
+from oxnor.sim.harness.analog import converter, isaac_column, trainable
+from oxnor.sim.harness.blocks import MODELLED, argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.pixels import gather_bench, pool_bench, window_bench
 
 
 class Testbench(Protocol):
@@ -48,8 +51,28 @@ class MutatedUnit:
     simulator: str = "icarus"
 
 
+_PADDED = Window(4, 5, 2, 3, 3, top=1, left=1, bottom=1, right=1, pad=1)
+_DILATED = Window(6, 5, 1, 2, 2, step_y=2, spread_x=2, top=1, right=1, pad=0)
+_FIRES = {"negative": "fire"}
+_WEIGHTS = "$signed(weight) <= $signed(4'd4) & $signed(weight) >= -$signed(4'd4)"
+#: Outputs that say something only now and then.
+_OBSERVED = {"axi-lite": {"value_written": "written"}, "spiking-neuron": _FIRES, "spiking-neuron-with-all": _FIRES}
+#: What the inputs of units beside their models keep to.
+_ASSUMED = {
+    "admission": "(!entered | go) & (!delivered | inside_ != 0)",
+    "presenter": "slice < 2",
+    "spiking-neuron": _WEIGHTS,
+    "spiking-neuron-with-all": _WEIGHTS,
+}
+
 #: The units by name.
 UNITS: dict[str, MutatedUnit] = {
+    **{
+        name: MutatedUnit(
+            f"{name.replace('-', ' ')}, beside its model", make, _OBSERVED.get(name, {}), _ASSUMED.get(name, "")
+        )
+        for name, make in MODELLED.items()
+    },
     "popcount": MutatedUnit("adder tree of 16 bits", lambda: popcount(16, {})),
     "neuron": MutatedUnit("neuron of 9 inputs in 3 slices", lambda: threshold(9, 3)),
     "argmax": MutatedUnit("argmax of 10 scores, 3 a cycle, with margin", lambda: argmax(10, 3, 8)),
@@ -57,6 +80,22 @@ UNITS: dict[str, MutatedUnit] = {
         "macro of 7 rows and 5 columns", lambda: macro(7, 5),
         assumed="row < 7 & prog_row < 7 & prog_col < 5 & prog_op < 3",
     ),
+    "tile": MutatedUnit("macro and popcount, 16 and 5 columns used", lambda: tile(8, 16, 16, 5)),
+    "window": MutatedUnit("window of 3 x 3, padded", lambda: window_bench(_PADDED)),
+    "window-dilated": MutatedUnit(
+        "window with steps and dilation, padded with zeros",
+        lambda: window_bench(_DILATED, 2),
+    ),
+    "pool": MutatedUnit(
+        "pooling of 2 x 2, of largest and smallest", lambda: pool_bench(5, 7, 2, 1, Pool(2, 2, 2, 2), True)
+    ),
+    "pool-overlapping": MutatedUnit(
+        "pooling of 3 x 3 in steps of 2, of three levels", lambda: pool_bench(7, 8, 2, 3, Pool(3, 3, 2, 2), True)
+    ),
+    "gather": MutatedUnit("gathers six pixels", lambda: gather_bench(6, 5)),
+    "count-converter": MutatedUnit("converter of a count, 4 bits", lambda: converter(4, 64, 64, 16)),
+    "isaac-column": MutatedUnit("column of ISAAC, 8 bits", lambda: isaac_column(8, True)),
+    "trainable-converter": MutatedUnit("trainable converter, 4 bits", lambda: trainable(samples=600)),
 }  # fmt: skip
 
 

@@ -1,0 +1,175 @@
+"""Mutants of Python sources, each against the fast tests of its module."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from oxnor.models.base.errors import InputError
+from oxnor.models.base.rng import stream
+from oxnor.sim.runner.process import execute, failure
+from oxnor.sim.runner.runner import SimulationError
+
+from .sources import mutations
+from .store import SURVIVED, Mutations, UnitRow
+
+_ROOT = Path(__file__).resolve().parents[3]
+_FIRST_S, _ALL_S = 900, 12 * 3600
+#: What is loaded before the processes of mutants part: nothing of oxnor.
+_LOAD = (
+    "numpy", "numba", "numba.core.dispatcher", "scipy.special", "pytest", "hypothesis", "amaranth", "amaranth.sim",
+    "onnx", "onnx.reference", "h5py", "concurrent.futures", "xml.etree.ElementTree", "sqlite3", "nir", "sources",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SourceUnit:
+    """Python sources whose mutants are tried.
+
+    Parameters
+    ----------
+    what : str
+        What they are.
+    files : tuple of str
+        Patterns, relative to the repository.
+    tests : tuple of str
+        Test files, the fastest first.
+    options : tuple of str
+        Of pytest.
+    """
+
+    what: str
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+    def paths(self) -> list[Path]:
+        """Return the sources."""
+        return sorted({p for pattern in self.files for p in _ROOT.glob(pattern)})
+
+
+#: The sources by name.
+SOURCES: dict[str, SourceUnit] = {
+    "fault-maps": SourceUnit(
+        "fault maps and how they are drawn",
+        ("models/faults/fault_map.py", "models/faults/error_models.py", "models/faults/options.py"),
+        ("tests/models/test_faults.py", "tests/models/test_drawn_faults.py"),
+    ),
+    "schedule": SourceUnit(
+        "latency and interval of engines", ("hw/params/schedule.py",), ("tests/hw/test_params.py",)
+    ),
+    "golden-model": SourceUnit(
+        "golden model of binarized networks", ("models/golden/binarized.py",), ("tests/models/test_golden.py",)
+    ),
+    "golden-spiking": SourceUnit(
+        "golden model of spiking networks",
+        ("models/golden/spiking.py", "models/golden/spiking_kernels.py"), ("tests/models/test_spiking.py",),
+        ("-k", "not trials_give and not shipped_network and not training"),
+    ),
+    "folding": SourceUnit(
+        "the importer's folding", ("models/exchange/folding/*.py",),
+        ("tests/models/test_import_cases.py", "tests/models/test_import_network.py"),
+    ),
+}  # fmt: skip
+
+
+def _mutants(unit: SourceUnit, sample: int, seed: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the mutants that are tried, and how many there are."""
+    every = [
+        {"path": str(path), "module": _module(path), "node": m.node, "variant": m.variant,
+         "text": f"{path.relative_to(_ROOT)}:{m}"}
+        for path in unit.paths()
+        for m in mutations(path.read_text())
+    ]  # fmt: skip
+    if len(every) <= sample:
+        return every, len(every)
+    drawn = stream("mutants", seed=seed, layer=0, trial=0).permutation(len(every))[:sample]
+    return [every[k] for k in sorted(drawn.tolist())], len(every)
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(_ROOT).with_suffix("").parts
+    return ".".join(("oxnor", *(p for p in parts if p != "__init__")))
+
+
+def _digest(unit: SourceUnit, sample: int, seed: int) -> str:
+    h = hashlib.sha256(json.dumps([sample, seed, unit.options]).encode())
+    own = [Path(__file__).with_name(name) for name in ("sources.py", "source_process.py")]
+    for path in (*unit.paths(), *(_ROOT / t for t in unit.tests), *own):
+        h.update(f"\n{path.name} ".encode() + path.read_bytes())
+    return h.hexdigest()[:24]
+
+
+def try_source(
+    name: str, store: Mutations, *, sample: int, seed: int, progress: Callable[[str, int, int], None] | None = None
+) -> None:
+    """Try the mutants of sources that the file has no outcome of.
+
+    Raises
+    ------
+    InputError
+        If the tests are not there: they are in the repository alone.
+    SimulationError
+        If the sources as they are do not pass them.
+    """
+    unit = SOURCES[name]
+    if not all((_ROOT / t).is_file() for t in unit.tests):
+        raise InputError(f"units: mutants of {name} need the tests, which are in a checkout of the repository")
+    chosen, total = _mutants(unit, sample, seed)
+    day = datetime.now(UTC).date().isoformat()
+    tool = f"python {sys.version_info[0]}.{sys.version_info[1]}"
+    store.begin(UnitRow(name, _digest(unit, sample, seed), total, seed, tool, day), [m["text"] for m in chosen])
+    waiting = [m.number for m in store.mutants(name) if not m.outcome]
+    if waiting:
+        _run(
+            name, unit, [{"number": 0}, *(chosen[k - 1] | {"number": k} for k in waiting)], store, len(chosen), progress
+        )
+
+
+def _run(
+    name: str, unit: SourceUnit, mutants: list[dict[str, Any]], store: Mutations, total: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> None:  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix=f"oxnor-mutate-{name}-") as folder:
+        directory = Path(folder)
+        outcomes, log = directory / "outcomes.txt", directory / "log"
+        job = {
+            "root": str(_ROOT), "load": _LOAD, "tests": unit.tests, "options": unit.options, "first_s": _FIRST_S,
+            "mutants": mutants, "outcomes": str(outcomes),
+        }  # fmt: skip
+        (directory / "job.json").write_text(json.dumps(job))
+        lines_read, plain = 0, ""
+
+        def poll() -> None:
+            nonlocal lines_read, plain
+            lines = outcomes.read_text().split("\n")[:-1] if outcomes.is_file() else []
+            for line in lines[lines_read:]:
+                number, outcome, seconds = line.split()
+                if number == "0":
+                    plain = outcome
+                elif plain == SURVIVED:
+                    store.add(name, int(number), outcome, "", float(seconds))
+            if progress and len(lines) > lines_read:
+                progress(name, total - len(mutants) + len(lines), total)
+            lines_read = len(lines)
+
+        command = [sys.executable, str(Path(__file__).with_name("source_process.py")), str(directory / "job.json")]
+        with log.open("w") as file:
+            code = execute(command, directory, _environment(), file, time.monotonic() + _ALL_S, poll)
+        poll()
+        if code or plain != SURVIVED or lines_read < len(mutants):
+            what = f"{name}: the sources as they are do not pass their tests ({plain or 'no outcome'})"
+            raise failure(SimulationError, what if plain != SURVIVED else f"{name}: mutants did not run", log)
+
+
+def _environment() -> Mapping[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
