@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oxnor.cli.console import note, percent, print_json, print_table, progress
 from oxnor.cli.options.common import AsJson, writes
 from oxnor.models.base.replace import check_file
+
+if TYPE_CHECKING:
+    from oxnor.sim.verify.mutations.summary import Score
 
 _HEAD = ("unit", "mutants", "of", "killed", "equivalent", "with a reason", "alive", "waiting", "score %", "s")
 
@@ -48,12 +52,14 @@ def mutate(
     """
     from oxnor.models.base.files import build_root
     from oxnor.sim.verify.mutations.run import try_all
+    from oxnor.sim.verify.mutations.source_run import SOURCES
     from oxnor.sim.verify.mutations.store import Mutations
     from oxnor.sim.verify.mutations.summary import fate, scores, survivors, write_results
     from oxnor.sim.verify.mutations.units import UNITS, known
 
     path = output or build_root() / "mutations.sqlite"
-    names = list(units or UNITS)
+    every = {name: unit.what for name, unit in (UNITS | SOURCES).items()}
+    names = list(units or every)
     for name in names:
         known(name)
     with Mutations(path) as store:
@@ -62,19 +68,19 @@ def mutate(
                 try_all(names, store, sample=sample, seed=seed, progress=tell)
         found, left = scores(store, names), survivors(store, names)
         if results:
-            write_results(results, store, list(UNITS))
+            write_results(results, store, list(every))
     tried = {s.unit: s for s in found}
     bad = [m for m in left if fate(m) == "alive"]
     if as_json:
         print_json(
             {
                 "file": str(path),
-                "units": [asdict(s) for s in found] if not listed else [_described(n, tried) for n in names],
+                "units": [asdict(s) for s in found] if not listed else [_described(n, every[n], tried) for n in names],
                 "survivors": [vars(m) for m in left],
             }
         )
     elif listed:
-        rows = [(n, UNITS[n].what, str(tried[n].mutants) if n in tried else "", _score(tried.get(n))) for n in names]
+        rows = [(n, every[n], str(tried[n].mutants) if n in tried else "", _score(tried.get(n))) for n in names]
         print_table(("unit", "what", "mutants", "score %"), rows, left=2)
     else:
         counts = [[getattr(s, n) for n in ("mutants", "of", *_COUNTS)] for s in found]
@@ -91,16 +97,11 @@ def mutate(
 _COUNTS = ("killed", "equivalent", "reasons", "alive", "waiting")
 
 
-def _score(score: object) -> str:
-    from oxnor.sim.verify.mutations.summary import Score
-
-    if not isinstance(score, Score):
+def _score(score: Score | None) -> str:
+    if score is None:
         return ""
-    is_sample = score.mutants < score.of
-    return percent(score.score, *(score.low, score.high) if is_sample else ())
+    return percent(score.score, *((score.low, score.high) if score.mutants < score.of else ()))
 
 
-def _described(name: str, tried: dict[str, object]) -> dict[str, object]:
-    from oxnor.sim.verify.mutations.units import UNITS
-
-    return {"unit": name, "what": UNITS[name].what, "score": getattr(tried.get(name), "score", None)}
+def _described(name: str, what: str, tried: Mapping[str, Score]) -> dict[str, object]:
+    return {"unit": name, "what": what, "score": tried[name].score if name in tried else None}

@@ -11,7 +11,7 @@ from helpers.cli import run as cli
 from oxnor.models.base.errors import InputError
 from oxnor.sim.harness.blocks import popcount
 from oxnor.sim.runner import toolchain
-from oxnor.sim.verify.mutations import reasons, run, units
+from oxnor.sim.verify.mutations import reasons, run, sources, units
 from oxnor.sim.verify.mutations.store import EQUIVALENT, SURVIVED, MutantRow, Mutations, UnitRow
 from oxnor.sim.verify.mutations.summary import fate, score, scores, survivors, write_results
 
@@ -108,5 +108,37 @@ def test_command_line(tmp_path):
     assert "not 'argmux' (did you mean argmax" in result.stderr
     result = cli("tools", "mutate", "--list", "-o", path, "--json")
     listed = json.loads(result.stdout)["units"]
-    assert [row["unit"] for row in listed] == list(units.UNITS)
+    assert [row["unit"] for row in listed] == [*units.UNITS, *units.SOURCES]
     assert all(row["score"] is None for row in listed)
+
+
+SOURCE = '''"""Text, 1 + 1 of it."""
+
+
+def most(values: list[int], floor: int = 0) -> int:
+    if not values:
+        raise ValueError(f"there are {1 + 1} things")
+    found = floor
+    for v in values:
+        if v > found and v != 7:
+            found = v
+    return found << 2
+'''
+
+
+def test_mutants_of_a_source():
+    """Each changes one thing, and none a text, a type or the sentence of an error."""
+    found = sources.mutations(SOURCE)
+    assert {(m.line, m.after) for m in found} >= {
+        (9, "v >= found"), (9, "v > found or v != 7"), (9, "v == 7"), (11, "found >> 2"), (4, "1"), (11, "3")
+    }  # fmt: skip
+    assert not {m.line for m in found} & {1, 6}
+    results = set()
+    for m in found:
+        space = {}
+        exec(compile(sources.mutated(SOURCE, m.node, m.variant), "mutant", "exec"), space)
+        try:
+            results.add(str([space["most"](v) for v in ([3, 7, 5], [1], [7, 9])]))
+        except (ValueError, IndexError, UnboundLocalError):
+            results.add("raises")
+    assert len(results) > 3

@@ -16,8 +16,9 @@ from oxnor.sim.runner.process import make_runner, tail
 from oxnor.sim.verify.mutations.equivalence import ports_of, prove_equivalent
 from oxnor.sim.verify.mutations.netlist import Netlist, mutate, yosys
 
+from .source_run import SOURCES, try_source
 from .store import SURVIVED, Mutations, UnitRow
-from .units import MutatedUnit, known
+from .units import UNITS, MutatedUnit, known
 
 #: Mutants that are drawn of a unit with more.
 SAMPLE = 200
@@ -83,7 +84,7 @@ def try_unit(
     SimulationError
         If the unit fails its tests as it is.
     """
-    unit = known(name)
+    unit = UNITS[name]
     with tempfile.TemporaryDirectory(prefix=f"oxnor-mutate-{name}-") as folder:
         directory = Path(folder)
         bench = unit.testbench()
@@ -165,4 +166,5 @@ def try_all(
     for name in names:
         known(name)
     for name in names:
-        try_unit(name, store, sample=sample, seed=seed, progress=progress)
+        tries = try_source if name in SOURCES else try_unit
+        tries(name, store, sample=sample, seed=seed, progress=progress)

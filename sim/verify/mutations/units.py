@@ -13,6 +13,8 @@ from oxnor.sim.harness.analog import converter, isaac_column, trainable
 from oxnor.sim.harness.blocks import MODELLED, argmax, macro, popcount, threshold, tile
 from oxnor.sim.harness.pixels import gather_bench, pool_bench, window_bench
 
+from .source_run import SOURCES, SourceUnit
+
 
 class Testbench(Protocol):
     """What is needed of a testbench: as :class:`~oxnor.sim.harness.unit.UnitTestbench` has it."""
@@ -93,15 +95,19 @@ UNITS: dict[str, MutatedUnit] = {
         "pooling of 3 x 3 in steps of 2, of three levels", lambda: pool_bench(7, 8, 2, 3, Pool(3, 3, 2, 2), True)
     ),
     "gather": MutatedUnit("gathers six pixels", lambda: gather_bench(6, 5)),
-    "count-converter": MutatedUnit("converter of a count, 4 bits", lambda: converter(4, 64, 64, 16)),
+    "count-converter": MutatedUnit(
+        "converter of a count, 4 bits", lambda: converter(4, 64, 64, 16),
+        assumed="i <= (last ? 16 : 64)",
+    ),
     "isaac-column": MutatedUnit("column of ISAAC, 8 bits", lambda: isaac_column(8, True)),
     "trainable-converter": MutatedUnit("trainable converter, 4 bits", lambda: trainable(samples=600)),
 }  # fmt: skip
 
 
-def known(name: str) -> MutatedUnit:
-    """Return a unit by name, or raise InputError with near names."""
-    if name not in UNITS:
-        rule = f"must be one of {', '.join(UNITS)}, not {name!r}{near_names(name, UNITS)}"
+def known(name: str) -> MutatedUnit | SourceUnit:
+    """Return a unit or sources by name, or raise InputError with near names."""
+    every = UNITS | SOURCES
+    if name not in every:
+        rule = f"must be one of {', '.join(every)}, not {name!r}{near_names(name, every)}"
         raise InputError(rule, parameter="units")
-    return UNITS[name]
+    return every[name]
