@@ -3,7 +3,7 @@
 import pytest
 
 from oxnor.hw.blocks.popcount import LEAF_WIDTH
-from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.blocks import MODELLED, argmax, macro, popcount, threshold, tile
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -30,6 +30,14 @@ ICARUS = {
 def test_on_icarus(case, tmp_path):
     make, *arguments = case
     make(*arguments).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@needs_icarus
+@pytest.mark.parametrize(
+    "name", [n if n == "axi-lite" else pytest.param(n, marks=pytest.mark.slow) for n in MODELLED]
+)
+def test_beside_its_model(name, tmp_path):
+    MODELLED[name]().run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.parametrize(
