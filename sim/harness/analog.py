@@ -20,7 +20,7 @@ def converter(bits: int, columns: int, used: int, used_last: int) -> UnitTestben
     """Return the testbench of the converter of a count."""
     c = CountConverter(bits, columns)
     rows = [
-        (n, last, int(c.convert(np.int64(n), most)))
+        (n, last, int(c.convert(np.array(n), most)))
         for last, most in ((0, used), (1, used_last))
         for n in range(most + 1)
     ]

@@ -115,9 +115,9 @@ def main(path: str) -> None:
                 code = _child(job, mutant)
             finally:
                 os._exit(code)
-        code = _wait(process, limit)
+        ended = _wait(process, limit)
         seconds = time.monotonic() - started
-        outcome = "hung" if code is None else _OUTCOMES.get(code, "died")
+        outcome = "hung" if ended is None else _OUTCOMES.get(ended, "died")
         if mutant["number"] == 0:
             limit = max(60.0, 10 * seconds)
         with Path(job["outcomes"]).open("a") as file:

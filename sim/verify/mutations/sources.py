@@ -60,9 +60,11 @@ def _variants(node: ast.AST) -> Iterator[ast.AST]:
         yield ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
     elif isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.UAdd):
         yield node.operand
-    elif isinstance(node, ast.Constant) and type(node.value) in (int, bool):
-        changed: list[object] = [not node.value] if isinstance(node.value, bool) else [node.value + 1, node.value - 1]
-        yield from (ast.Constant(v) for v in changed)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield ast.Constant(not node.value)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
+        yield ast.Constant(node.value + 1)
+        yield ast.Constant(node.value - 1)
     elif isinstance(node, ast.IfExp):
         yield ast.IfExp(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
     elif isinstance(node, ast.If | ast.While) and not isinstance(node.test, ast.Compare | ast.BoolOp | ast.UnaryOp):
@@ -70,9 +72,10 @@ def _variants(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
         name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
         if name in _NAMES:
-            other = _NAMES[name]
-            func = ast.Name(other, ast.Load()) if isinstance(node.func, ast.Name) else None
-            yield ast.Call(func or ast.Attribute(node.func.value, other, ast.Load()), node.args, node.keywords)  # type: ignore[union-attr]
+            function: ast.expr = ast.Name(_NAMES[name], ast.Load())
+            if isinstance(node.func, ast.Attribute):
+                function = ast.Attribute(node.func.value, _NAMES[name], ast.Load())
+            yield ast.Call(function, node.args, node.keywords)
     elif (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)) or isinstance(
         node, ast.Continue | ast.Break
     ):
