@@ -119,7 +119,7 @@ class LayerReads:
         """As :func:`oxnor.models.kernels.packed.popcounts`, of bits that are read with errors."""
         keys, rate, count = self._keys(len(x)), self.errors.rate, n_in // len(factors)
         masks = digit_masks(n_in, len(factors))
-        return np.sum(  # type: ignore[no-any-return]
+        return np.sum(
             [f * (count - error_masks.disagreements(x, w, keys, rate, n_in, backend, mask))
              for f, mask in zip(factors, masks, strict=True)], axis=0, dtype=np.int32,
         )  # fmt: skip

@@ -138,7 +138,7 @@ class DenseStage:
         """Return the layer that it folds into."""
         code = WeightCode.narrow(synapses.shape[1] // self.n_in)
         folded = _fold(synapses, norm, self.planes, code, self.presentations)
-        more = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
+        more: dict[str, Any] = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
         return DenseLayer(*folded, presentations=self.presentations, **more)
 
 
@@ -193,7 +193,7 @@ class ConvStage:
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
         """Return the layer that it folds into."""
         code = WeightCode.narrow(synapses.shape[1] // self.n_in)
-        more = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
+        more: dict[str, Any] = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
         return ConvLayer(*_fold(synapses, norm, self.planes, code), self.window, self.pool, norm.scale < 0, **more)
 
 

@@ -213,7 +213,7 @@ class Student:
                 x = x.reshape(shape[0], -1)
             last = self.stages[-1]
             held = self._synapses(self._settled(signs[-1]))
-            more = {"weight_bits": self.code.bits, "weight_max": self.code.largest}
+            more: dict[str, Any] = {"weight_bits": self.code.bits, "weight_max": self.code.largest}
             layers.append(ScoreLayer(held, planes=last.planes, **more))
         return Network(name, tuple(layers), InputRule.of(input_rule))
 

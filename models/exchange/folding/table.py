@@ -61,7 +61,7 @@ class Stage:
     takes_least: NDArray[np.bool_] | None = None
 
     @property
-    def reads(self) -> dict[str, int]:
+    def reads(self) -> dict[str, Any]:
         """How a layer of the network reads these weights: its parameters."""
         return {"planes": self.planes, "weight_bits": self.code.bits, "weight_max": self.code.largest}
 

@@ -31,12 +31,7 @@ class Reads(Protocol):
     """How a layer's synapses are read: :mod:`oxnor.models.kernels.packed`, or the same with errors."""
 
     def popcounts(  # noqa: D102
-        self,
-        x: NDArray[np.uint64],
-        w: NDArray[np.uint64],
-        n_in: int,
-        backend: str = "numba",
-        factors: tuple[int, ...] = (1,),
+        self, x: NDArray[np.uint64], w: NDArray[np.uint64], n_in: int, backend: str = "numba"
     ) -> NDArray[np.int32]: ...
 
     def fire(  # noqa: D102
@@ -111,7 +106,7 @@ class Layer:
     #: What a network file keeps of the layer.
     fields: ClassVar[LayerFields]
     #: Sizes of a file that are parameters of the layer, and what they are where they are missing.
-    read_with: ClassVar[Mapping[str, int]] = {"planes": 1, "weight_bits": 1, "weight_max": 0}
+    read_with: ClassVar[dict[str, int]] = {"planes": 1, "weight_bits": 1, "weight_max": 0}
     #: Whether the layer gives integers (the last layer of a network) instead of bits.
     gives_scores: ClassVar[bool]
 
@@ -196,7 +191,8 @@ class Layer:
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:
         """Return the layer that a file holds; types with sizes that its arrays do not show override this."""
         more = {name: sizes.get(name, default) for name, default in cls.read_with.items()}
-        return cls(**arrays, **more)
+        values: dict[str, Any] = {**arrays, **more}
+        return cls(**values)
 
     def with_weights(self, weights: NDArray[np.bool_]) -> Layer:
         """Return the same layer with other weights of the same shape."""
@@ -239,7 +235,10 @@ class Layer:
             return reads.popcounts(self.to_synapses(vectors), w, self.n_in, backend)
         if reads is kernels and backend == "numba":
             return self._read_digits(kernels.sliced, vectors, w)
-        return reads.popcounts(self.to_synapses(vectors), w, self.n_in, backend, self.weight_code.counts)
+        of_digits: Any = reads  # where reads know of no factors, such layers are refused
+        return of_digits.popcounts(
+            self.to_synapses(vectors), w, self.n_in, backend, self.weight_code.counts
+        )
 
     def read_packed(self, vectors: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.int32]:
         """As :meth:`read`, with packed weights `w` in place of its own, in the caller's thread."""

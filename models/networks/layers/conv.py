@@ -155,7 +155,8 @@ class ConvLayer(HiddenLayer):
         window = Window(**{f.name: sizes[f.name] for f in dataclasses.fields(Window)})
         pool = [sizes[name] for name in _POOL]
         held = Pool(*pool) if any(pool) else None
-        return cls(**arrays, window=window, pool=held, **{name: sizes[name] for name in cls.read_with})
+        values: dict[str, Any] = {**arrays, **{name: sizes[name] for name in cls.read_with}}
+        return cls(window=window, pool=held, **values)
 
     @property
     def label(self) -> str:  # noqa: D102
@@ -217,7 +218,7 @@ class ConvLayer(HiddenLayer):
         """Return counts, shape (n, pixels, n_out), of windows that are read one by one; twice as many for pad 0."""
         window, x = self._of_synapses, self.to_synapses(x)
         w, groups = pack_words(self.weights), window.groups
-        more = (self.weight_code.counts,) if self.weight_max else ()
+        more: Any = (self.weight_code.counts,) if self.weight_max else ()
         each = self.n_out // groups
 
         def read(pads: int) -> NDArray[np.int32]:

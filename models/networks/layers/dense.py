@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -51,7 +50,7 @@ class DenseLayer(HiddenLayer):
         {"weights": ArrayField(BITS, per_synapse), "thresholds": ArrayField("<i4", per_level)},
         optional=PLANES | LEVELS | WEIGHT_BITS | PRESENTATIONS,
     )
-    read_with: ClassVar[Mapping[str, int]] = HiddenLayer.read_with | {"presentations": 0}
+    read_with: ClassVar[dict[str, int]] = HiddenLayer.read_with | {"presentations": 0}
     gives_scores: ClassVar[bool] = False
 
     presentations: int = field(default=0, kw_only=True)
