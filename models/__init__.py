@@ -11,7 +11,9 @@ __getattr__, __dir__, __all__ = lazy_names(__name__, {
     "DeviceOptions": "oxnor.models.devices.options",
     "ErrorOptions": "oxnor.models.faults.options",
     "FaultMap": "oxnor.models.faults.fault_map",
+    "LearningParams": "oxnor.models.learning.crossbar",
     "Network": "oxnor.models.networks.binarized",
+    "PulseNetwork": "oxnor.models.learning.crossbar",
     "ReadErrors": "oxnor.models.faults.read_errors",
     "SpikingNetwork": "oxnor.models.networks.spiking",
     "TrainParams": "oxnor.models.training.params",
@@ -20,5 +22,6 @@ __getattr__, __dir__, __all__ = lazy_names(__name__, {
     "golden": "oxnor.models.golden",
     "import_network": "oxnor.models.exchange.import_network",
     "load": "oxnor.models.zoo",
+    "pulse_device": "oxnor.models.learning.crossbar",
     "train_network": "oxnor.models.training.presets",
 })

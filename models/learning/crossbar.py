@@ -25,11 +25,11 @@ IDEAL, ENODE = "float", "enode"
 
 
 def device_names() -> list[str]:
-    """Return the names that :func:`load_device` knows."""
+    """Return the names that :func:`pulse_device` knows."""
     return [IDEAL, ENODE, *pulse_devices.names()]
 
 
-def load_device(name: str | os.PathLike[str]) -> Device:
+def pulse_device(name: str | os.PathLike[str]) -> Device:
     """Return a device by its name, or of a ``.toml`` file; None for ``float``."""
     text = os.fspath(name)
     if text == IDEAL:

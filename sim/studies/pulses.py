@@ -23,8 +23,8 @@ from oxnor.models.learning.crossbar import (
     LearningParams,
     PulseNetwork,
     crossbar,
-    load_device,
     mean_steps,
+    pulse_device,
     without_write_noise,
 )
 from oxnor.models.learning.pulse_devices import PulseDevice
@@ -108,7 +108,7 @@ class PulseParams:
 
     def loaded(self) -> dict[str, Device]:
         """Return the devices by name."""
-        found = {Path(name).stem: load_device(name) for name in self.devices}
+        found = {Path(name).stem: pulse_device(name) for name in self.devices}
         if self.table is not None:
             found[TABLE] = load_tables(self.table, TABLE)
         return found if self.write_noise else {name: without_write_noise(d) for name, d in found.items()}

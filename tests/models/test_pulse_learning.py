@@ -10,7 +10,14 @@ from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
 from oxnor.models.learning import crossbar_kernels as k
 from oxnor.models.learning import draws, pulse_devices, update_tables
-from oxnor.models.learning.crossbar import LearningParams, PulseNetwork, crossbar, device_names, load_device, mean_steps
+from oxnor.models.learning.crossbar import (
+    LearningParams,
+    PulseNetwork,
+    crossbar,
+    device_names,
+    mean_steps,
+    pulse_device,
+)
 from oxnor.models.learning.pulse_devices import PulseDevice, neurosim, steps, symmetry_points
 
 
@@ -111,7 +118,7 @@ class Twin:
 @pytest.mark.parametrize("exact", [False, True], ids=["closed", "exact"])
 def test_updates_are_those_of_the_plain_twin(name, exact):
     g = np.random.default_rng(5)
-    tile = crossbar(load_device(name), g.uniform(-0.7, 0.7, (6, 4)), g, zero_shift=not exact)
+    tile = crossbar(pulse_device(name), g.uniform(-0.7, 0.7, (6, 4)), g, zero_shift=not exact)
     state = key()
     twin = Twin(tile, state)
     for _ in range(4):
@@ -206,7 +213,7 @@ def test_soft_bounds_go_to_the_mean_of_their_ends(p_up):
 
 def test_symmetry_points():
     for name in pulse_devices.names():
-        d = load_device(name)
+        d = pulse_device(name)
         g = np.random.default_rng(2)
         tile = crossbar(d, np.zeros((8, 8)), g, zero_shift=True)
         low, high = tile.cells[0, ..., k.LOW], tile.cells[0, ..., k.HIGH]
@@ -223,7 +230,7 @@ def test_symmetry_points():
 
 
 def test_pulses_of_the_exponential_rate_add_up():
-    d = load_device("exponential-rate")
+    d = pulse_device("exponential-rate")
     one = d.mean_cells(np.linspace(-1, 0.5, 7))
     for up, index in ((True, k.UP), (False, k.DOWN)):
         many, long = one.copy(), one.copy()
@@ -250,15 +257,15 @@ def test_neurosim_follows_its_formula(nl, published):
 
 
 def test_devices_differ_as_their_preset_says():
-    d = load_device("reram-array-om")
+    d = pulse_device("reram-array-om")
     cells = crossbar(d, np.zeros((200, 200)), np.random.default_rng(0)).cells[0]
     up, high = cells[..., k.UP], cells[..., k.HIGH]
     assert np.log(up / d.dw_min).std() == pytest.approx(0.7829, rel=0.02)
     assert np.median(high) == pytest.approx(1, rel=0.02)
     assert (cells[..., k.LOW] <= 0).all()
-    es = load_device("reram-es").mean_cells(np.zeros(1))[0]
+    es = pulse_device("reram-es").mean_cells(np.zeros(1))[0]
     assert (es[k.UP], es[k.DOWN]) == pytest.approx((0.00135, 0.00135 * (1 - 0.259359)))
-    assert {load_device(n).steps > 1 for n in pulse_devices.names()} == {True}
+    assert {pulse_device(n).steps > 1 for n in pulse_devices.names()} == {True}
 
 
 def test_write_noise_is_not_in_the_state():
@@ -271,7 +278,7 @@ def test_write_noise_is_not_in_the_state():
 
 
 def test_pairs_are_refreshed_and_capacitors_leak():
-    pair = replace(load_device("pcm-pair"), c2c=0.0, dw_min_dtod=0.0, w_max_dtod=0.0, up_down_dtod=0.0)
+    pair = replace(pulse_device("pcm-pair"), c2c=0.0, dw_min_dtod=0.0, w_max_dtod=0.0, up_down_dtod=0.0)
     tile, state = crossbar(pair, np.zeros((1, 1)), np.random.default_rng(0)), key()
     for n in range(400):
         before = tile.seen[0, 0]
@@ -401,9 +408,9 @@ def test_device_files(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\ndescription = ""\nsource = "lab"\nlaw = "linear"\ndw_min = 0.01\nc2c = -2\n')
     with pytest.raises(InputError) as e:
-        load_device(path)
+        pulse_device(path)
     assert str(e.value) == f"{path}: c2c must be at least 0, not -2"
     path.write_text(path.read_text().replace("-2", "0.5"))
-    assert load_device(str(path)).c2c == 0.5
+    assert pulse_device(str(path)).c2c == 0.5
     with pytest.raises(InputError, match=r"devices must be some of float, enode, capacitor, .*\(did you mean ecram"):
-        load_device("ecran")
+        pulse_device("ecran")

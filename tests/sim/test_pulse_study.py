@@ -21,20 +21,20 @@ def few(monkeypatch):
 
 
 def command(*more):
-    return run("study", "pulses", "--hidden", 16, "--images", 1000, *more, "--json")
+    return run("study", "pulses", "--hidden", 12, "--images", 500, *more, "--json")
 
 
 def test_devices_and_rules(tmp_path):
     folder = tmp_path / "pictures"
-    result = command("--devices", "float,gokmen-vlasov,reram-array-hfo2", "--table", shipped.folder("enode"), "--epochs", 2,
+    result = command("--devices", "float,gokmen-vlasov,reram-array-hfo2", "--table", shipped.folder("enode"), "--epochs", 2, "--lr", 0.2,
                      "--rules", "sgd,tiki-taka-v2", "--seeds", 2, "--pictures", folder, "--format", "svg")  # fmt: skip
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
-    assert (found["training_images"], found["test_images"], found["network"]) == (1000, 500, "784-16-10")
+    assert (found["training_images"], found["test_images"], found["network"]) == (1000, 500, "784-12-10")
     assert list(found["devices"]) == ["float", "gokmen-vlasov", "reram-array-hfo2", "table"]
     last = {(one["device"], one["rule"]): one["accuracy"][-1] for one in found["learners"]}
     assert len(last) == 8
-    assert last["float", "sgd"]["mean"] > 0.7
+    assert last["float", "sgd"]["mean"] > 0.6
     assert last["gokmen-vlasov", "sgd"]["mean"] > last["reram-array-hfo2", "sgd"]["mean"] + 0.2
     assert all(a["low"] <= a["mean"] <= a["high"] for a in last.values())
     by_device = {one["device"]: one for one in found["learners"] if one["rule"] == "sgd"}
@@ -42,7 +42,7 @@ def test_devices_and_rules(tmp_path):
     assert by_device["gokmen-vlasov"]["endurance_used"] == by_device["gokmen-vlasov"]["pulses_max"] / 1e12
     assert found["requirements"]["endurance"]["training"] == "critical, above 1e+12"
     assert {p.name for p in folder.iterdir()} == {"pulses-accuracy.svg", "pulses-steps.svg"}
-    again = json.loads(command("--devices", "gokmen-vlasov", "--epochs", 2, "--seeds", 2).stdout)["learners"]
+    again = json.loads(command("--devices", "gokmen-vlasov", "--epochs", 2, "--seeds", 2, "--lr", 0.2).stdout)["learners"]
     assert again == [by_device["gokmen-vlasov"]]  # whatever ran beside it
 
 
