@@ -148,13 +148,14 @@ class PulseDevice:
         up = self.dw_min * np.abs(gain + min(self.up_down, 0.0) + apart)
         down = self.dw_min * np.abs(gain - max(self.up_down, 0.0) - apart)
         gammas = {"soft-bounds": (1.0, 1.0), "linear": (self.gamma_up, self.gamma_down)}.get(self.law, (0.0, 0.0))
-        ends = (self.w_max, -self.w_min) if self.mean_bounds else (high, -low)
-        slopes = []
-        for gamma, dtod, step, end in zip(gammas, (self.gamma_up_dtod, self.gamma_down_dtod), (up, down), ends,
-                                          strict=True):  # fmt: skip
-            end = np.maximum(end, 1e-9)
-            slopes.append(step * gamma * (1 + spread(dtod)) / end if gamma else np.zeros(shape))
-        return np.stack([up, down, *slopes, low, high], axis=-1)
+
+        def slope(gamma: float, dtod: float, step: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray:
+            return step * gamma * (1 + spread(dtod)) / np.maximum(end, 1e-9) if gamma else np.zeros(shape)
+
+        ends = (np.full(shape, self.w_max), np.full(shape, -self.w_min)) if self.mean_bounds else (high, -low)
+        slope_up = slope(gammas[0], self.gamma_up_dtod, up, ends[0])
+        slope_down = slope(gammas[1], self.gamma_down_dtod, down, ends[1])
+        return np.stack([up, down, slope_up, slope_down, low, high], axis=-1)
 
     def mean_cells(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return mean devices in some states, shape (*w.shape, NUMBERS)."""

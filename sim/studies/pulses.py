@@ -284,8 +284,8 @@ def study(
 
     with ThreadPoolExecutor(cores()) as threads:
 
-        def run(jobs: Mapping[Any, tuple[Any, ...]], **options: bool) -> dict[Any, tuple[Any, ...]]:
-            futures = {threads.submit(work.network, *job, **options): key for key, job in jobs.items()}
+        def run(jobs: Mapping[Any, tuple[Any, ...]], chooses: bool = False) -> dict[Any, tuple[Any, ...]]:
+            futures = {threads.submit(work.network, *job, chooses=chooses): key for key, job in jobs.items()}
             found = {}
             try:
                 for future in as_completed(futures):
@@ -307,7 +307,7 @@ def study(
             # The networks that choose are no others' seeds: their start and order are new.
             jobs = {(*pair, t): (*pair, given * t, params.seeds) for pair in pairs for t in TRIED}
             chosen = run(jobs, chooses=True)
-            best = {pair: given * max(TRIED, key=lambda t, pair=pair: chosen[(*pair, t)][0][-1]) for pair in pairs}
+            best = {p: given * TRIED[int(np.argmax([chosen[(*p, t)][0][-1] for t in TRIED]))] for p in pairs}
             found += learners(best, True)
     sizes = (len(work.train[0]), len(work.test[0]))
     return PulseResult(params, work.devices, sizes, tuple(found), coincidences(params.seed))

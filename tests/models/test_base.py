@@ -23,7 +23,9 @@ HOMES = {
     "DeviceOptions": "oxnor.models.devices.options",
     "ErrorOptions": "oxnor.models.faults.options",
     "FaultMap": "oxnor.models.faults.fault_map",
+    "LearningParams": "oxnor.models.learning.crossbar",
     "Network": "oxnor.models.networks.binarized",
+    "PulseNetwork": "oxnor.models.learning.crossbar",
     "ReadErrors": "oxnor.models.faults.read_errors",
     "SpikingNetwork": "oxnor.models.networks.spiking",
     "TrainParams": "oxnor.models.training.params",
@@ -31,6 +33,7 @@ HOMES = {
     "export_network": "oxnor.models.exchange.export_network",
     "import_network": "oxnor.models.exchange.import_network",
     "load": "oxnor.models.zoo",
+    "pulse_device": "oxnor.models.learning.crossbar",
     "train_network": "oxnor.models.training.presets",
 }
 
