@@ -21,9 +21,8 @@ FOLDER = Path("build/coverage")
 
 def family(module):
     """Return the unit of a module: its name without sizes."""
-    name = re.sub(r"^(oxnor_)?", "", module)
-    name = re.sub(r"^engine_", "", name)
-    return re.sub(r"(_?[a-z]?\d+)+(?=_|$)", "", name) or name
+    name = module.partition("__")[0].removeprefix("oxnor_").removeprefix("engine_")
+    return re.sub(r"_?\d+[a-z]?(?=_|$)", "", name) or name
 
 
 def points(text):
@@ -52,6 +51,8 @@ def summary(data, texts):
             continue  # the top around the unit, or a testbench
         entry = found[family(module)]
         if kind == "toggle":
+            if re.match(r"(k|mem)\b", keys["o"]):
+                continue  # a variable of a loop, and what a memory holds
             entry["toggle"][keys["o"]] += count
         elif kind in ("line", "branch"):
             for n in _lines(keys):
@@ -65,7 +66,8 @@ def pytest_configure(config):
     from oxnor.sim.runner import runner, runtime, verilator_options
 
     arguments = verilator_options.verilator_arguments
-    runner.verilator_arguments = lambda *a: [*arguments(*a), "--coverage-line", "--coverage-toggle", "--coverage-max-width", "1024"]
+    quick = lambda text: "-O0" if text == verilator_options.CXX_FLAGS else text  # noqa: E731
+    runner.verilator_arguments = lambda *a: [*map(quick, arguments(*a)), "--coverage-line", "--coverage-toggle"]
     plain = runtime.Runtime
     runner.Runtime = lambda flags: plain({**flags, "coverage": True})
     build, run, texts = runner.build, runner.run, {}
