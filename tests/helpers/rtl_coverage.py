@@ -22,7 +22,7 @@ FOLDER = Path("build/coverage")
 def family(module):
     """Return the unit of a module: its name without sizes."""
     name = module.partition("__")[0].removeprefix("oxnor_").removeprefix("engine_")
-    return re.sub(r"_?\d+[a-z]?(?=_|$)", "", name) or name
+    return re.sub(r"_?\d+([a-z]\d*)*(?=_|$)", "", name) or name
 
 
 def points(text):
