@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,7 +261,8 @@ class DeepBelief:
             g = rng.stream("belief-read", seed=seed, layer=k, trial=0)
             v = bits[chosen].astype(np.float32)
             if draws:
-                out[chosen] = sum(self._label_currents(v, lambda x, g=g: fire(x, g)) for _ in range(draws))
+                fired = partial(fire, generator=g)
+                out[chosen] = np.sum([self._label_currents(v, fired) for _ in range(draws)], axis=0)
             else:
                 out[chosen] = self._label_currents(v, step)
             if progress:
@@ -287,14 +289,14 @@ class DeepBelief:
 
     def reconstructed(self, bits: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the probabilities of inputs after the way up to the last layer but one and down, (n, inputs)."""
-        v = bits.astype(np.float32)
+        v: Floats = bits.astype(np.float32)
         for layer in self.layers[:-1]:
             v = step(layer.up(v))
         downs = self.generative or self.layers[:-1]
         for k, layer in reversed(list(enumerate(downs))):
             x = layer.down(v)
             v = step(x) if k else 1 / (1 + np.exp(-x))
-        return v
+        return v.astype(np.float32, copy=False)
 
     def writes(self) -> dict[str, NDArray[np.int32]]:
         """Return the pulses of each device by the name of its array."""

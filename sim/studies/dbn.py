@@ -164,7 +164,8 @@ class _Run:
         }  # fmt: skip
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         with whole_file(path) as temporary, temporary.open("wb") as f:
-            np.savez(f, header=text, **self.belief.state())
+            arrays: dict[str, Any] = self.belief.state()
+            np.savez(f, header=text, **arrays)
 
     def restore(self, path: Path) -> None:
         """Go back to a checkpoint."""

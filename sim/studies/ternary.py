@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,8 @@ def study(
     if checkpoints:
         checkpoints.mkdir(parents=True, exist_ok=True)
     trainings: dict[str, tuple[Training, ...]] = {}
+    labels = data.train.labels
+    assert labels is not None
     network: Network | None = None
     for variant, steps in params.variants.items():
         done = []
@@ -189,9 +191,9 @@ def study(
             what = f"{variant}, seed {seed}"
             path = checkpoints / f"{what.replace(', ', '-').replace(' ', '-')}.pt" if checkpoints else None
             trained = train_in_place(
-                replace(params.training, steps=steps, seed=seed), data.train.images, data.train.labels, name=name,
+                replace(params.training, steps=steps, seed=seed), data.train.images, labels, name=name,
                 checkpoint=path, resume=resume,
-                progress=lambda epoch, what=what: progress(what, epoch) if progress else None,
+                progress=partial(progress, what) if progress else None,
             )  # fmt: skip
             test = float(np.mean(trained.predict(data.test.flat) == data.test.labels))
             done.append(Training(seed, trained.epochs, trained.best, test))

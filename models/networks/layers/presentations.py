@@ -11,7 +11,7 @@ the element's own. A vector gives the same bits always, whatever the engine's fo
 from __future__ import annotations
 
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,10 @@ State = TypeVar("State", int, NDArray[np.uint32])
 
 def step(state: State) -> State:
     """Return the next state of the generator."""
-    state = state ^ (state << 13 & _MASK)
-    state = state ^ state >> 17
-    return state ^ (state << 5 & _MASK)
+    mixed: Any = state
+    mixed = mixed ^ (mixed << 13 & _MASK)
+    mixed = mixed ^ mixed >> 17
+    return mixed ^ (mixed << 5 & _MASK)
 
 
 def offsets(count: int) -> NDArray[np.uint8]:
