@@ -104,6 +104,8 @@ pictures: $(VENV)/.installed
 	cp build/pictures/vowels-*.svg build/pictures/spoken-digits-*.svg docs/pictures
 	$(BIN)/oxnor study pulses --tune --pictures build/pictures --format svg
 	cp build/pictures/pulses-*.svg docs/pictures
+	$(BIN)/oxnor study dbn --checkpoint build/dbn.npz --resume --pictures build/pictures --format svg
+	cp build/pictures/dbn-*.svg docs/pictures
 	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg
