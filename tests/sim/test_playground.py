@@ -318,6 +318,16 @@ def test_accuracy_grows_as_a_curve(opened):
     browser.key("Enter", "\r")
     assert browser.run(points) == 0
     assert text(browser, "#progress") == ""
+    # Of this draw, and with the bits that were flipped: here all of the last layer, whose lowest score then wins.
+    rate = browser.run(
+        "(playground.state.extra = new Map(Array.from({length: 640}, (_, k) => [`3:${k}`, true])), playground.refresh(), playground.state.rate)"
+    )
+    browser.run("document.querySelector('#run').click()")
+    browser.wait("document.querySelector('#stop').hidden")
+    faulty = FaultMap.draw(network, ber=rate, trial=1).apply(network)
+    scores = golden.scores(faulty, type_of(network).inputs(network, inputs.images[:100]))
+    right = np.mean(scores.argmin(axis=1) == inputs.labels[:100])
+    assert f" {100 * right:.2f} % right" in text(browser, "#progress")
     assert browser.run("document.querySelectorAll('#accuracy polyline').length") == 1
 
 
