@@ -188,6 +188,7 @@ function showControls(rates) {
   $("sigma-out").textContent = `× ${Math.exp(state.sigma).toFixed(2)} (σ = ${state.sigma.toFixed(2)})`;
   $("vdd").value = state.vdd;
   $("vdd-out").textContent = `${state.vdd.toFixed(2)} V`;
+  for (const name of ["sigma", "vdd"]) $(name).setAttribute("aria-valuetext", $(`${name}-out`).textContent);
   $("rate").value = toSlider(state.rate);
   $("rate").setAttribute("aria-valuetext", rateText(state.rate));
   $("rate-out").textContent = rateText(state.rate);
@@ -257,6 +258,7 @@ async function start() {
   listen();
   restore();
   refresh();
+  chooseCount();
   // For the console, and for tests.
   globalThis.playground = {data, blobs, engine, state, drawFlips, drawnFlips, imageFrame, cellRates, refresh};
   document.body.dataset.ready = "1";

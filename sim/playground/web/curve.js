@@ -3,11 +3,19 @@
 const runs = {points: [], stop: false, busy: false};
 const SWEEP_RATES = [0, 1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 3e-2, 5e-2, 0.1, 0.2];
 const CHUNK_MS = 40;
+// Images of the stored sweeps, and clock cycles of an image up to which they do not take long.
+const SWEEP_IMAGES = 2000, QUICK_CYCLES = 1000;
+
+// As many as the stored sweep has, where they are quick, so that both show the same images.
+function chooseCount() {
+  const wanted = state.clean.cycles > QUICK_CYCLES ? 100 : SWEEP_IMAGES, there = [...$("count").options].map((option) => Number(option.value));
+  $("count").value = Math.max(...there.filter((n) => n <= wanted), there[0]);
+}
 
 async function measure(rate, count, report) {
   stopSteps();
   engine.setFlips(allFlips(rate));
-  let right = 0, golden = 0, done = 0, cycles = 0, size = 8, spent = 0;
+  let right = 0, golden = 0, done = 0, size = 8, spent = 0;
   while (done < count && !runs.stop) {
     const n = Math.min(size, count - done), frames = Array.from({length: n}, (_, i) => imageFrame(done + i)), began = performance.now();
     engine.feed(frames, false);
@@ -18,15 +26,16 @@ async function measure(rate, count, report) {
       const result = engine.result(i);
       right += blobs.labels ? result.class === blobs.labels[done + i] : 0;
       golden += result.class === blobs.golden[done + i];
-      if (i === n - 1) cycles += result.cycles;
     }
     done += n;
     size = Math.max(1, Math.min(2000, Math.round(size * Math.min(4, CHUNK_MS / Math.max(took, 1)))));
-    report({rate, done, count, right, golden, cycles, perSecond: 1000 * done / spent});
+    report({rate, done, count, right, golden, perSecond: 1000 * done / spent});
     await new Promise((resume) => setTimeout(resume));
   }
-  return {rate, done, right, golden, cycles, perSecond: 1000 * done / spent};
+  return {rate, done, right, golden, perSecond: 1000 * done / spent};
 }
+
+const standardError = (share, count) => Math.sqrt(share * (1 - share) / count);
 
 // Which wrong bits a point stands for: those of another draw are not on its curve.
 const drawOf = (rate) => rate || state.extra.size ? [state.seed, state.trial, ...[...state.extra.keys()].sort()].join(" ") : "";
@@ -59,7 +68,7 @@ async function runRates(rates) {
       runs.points.push({rate, share: result.right / result.done, count: result.done, draw: drawOf(rate)});
     }
     const same = rate === 0 && !state.extra.size ? ` ${result.golden.toLocaleString("en")} of them have the class of the reference model.` : "";
-    if (result.done) $("progress").textContent = `${result.done.toLocaleString("en")} images at ${rateText(rate)}: ${(100 * result.right / result.done).toFixed(2)} % right, in ${result.cycles.toLocaleString("en")} clock cycles; ${Math.round(result.perSecond).toLocaleString("en")} images a second in this browser.${same}`;
+    if (result.done) $("progress").textContent = `${result.done.toLocaleString("en")} images at ${rateText(rate)}: ${(100 * result.right / result.done).toFixed(2)} % right (± ${(100 * standardError(result.right / result.done, result.done)).toFixed(2)} %); ${Math.round(result.perSecond).toLocaleString("en")} images a second in this browser.${same}`;
     showCurve();
     if (runs.stop) break;
   }
@@ -81,7 +90,7 @@ function standsText() {
   const rate = standsRate();
   if (rate === null) return "No sweep comes with this network: run one here.";
   const bits = data.layers.reduce((sum, _, k) => sum + layerSize(k)[0] * layerSize(k)[1], 0), clean = (100 * Math.max(...data.sweep.mean)).toFixed(1);
-  return `It stands about ${percent(rate)} wrong bits: with ${Math.round(rate * bits).toLocaleString("en")} of ${bits.toLocaleString("en")} wrong, its accuracy falls by one point, from ${clean} to ${(clean - 1).toFixed(1)}\u00a0% (${data.sweep.images.toLocaleString("en")} test images).`;
+  return `It tolerates about ${percent(rate)} wrong bits: with ${Math.round(rate * bits).toLocaleString("en")} of ${bits.toLocaleString("en")} wrong, its accuracy falls by one point, from ${clean} to ${(clean - 1).toFixed(1)}\u00a0% (${data.sweep.images.toLocaleString("en")} test images).`;
 }
 
 const WAYS = [["2t2r", "2T2R"], ["code", "1T1R + code"], ["1t1r", "1T1R"]];
@@ -103,7 +112,7 @@ function showBuys(rates) {
   const compared = times >= 1 ? `${Number(times.toPrecision(2)).toLocaleString("en")} times less often than 1T1R` : "more often than 1T1R, for its amplifier is too uncertain";
   const spreads = WAYS.map(([cell, name]) => `× ${Math.exp(widestSpread(cell, most)).toFixed(2)} with ${name}`);
   $("buys").textContent = `With the spread and the supply above, 2T2R reads a bit wrong ${compared} (${said("2t2r")} against ${said("1t1r")}).`
-    + (most === null ? "" : ` The network stands a spread of up to ${spreads.slice(0, 2).join(", ")} and ${spreads[2]}.`);
+    + (most === null ? "" : ` The network tolerates a spread of up to ${spreads.slice(0, 2).join(", ")} and ${spreads[2]}.`);
 }
 
 function showCurve() {
@@ -132,7 +141,7 @@ function showCurve() {
   parts.push(`<line x1="${now}" x2="${now}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`);
   for (const p of runs.points) {
     const [px, py] = [x(Math.min(high, Math.max(p.rate, p.rate ? low : 0))), y(p.share)];
-    const spread = Math.sqrt(p.share * (1 - p.share) / p.count);
+    const spread = standardError(p.share, p.count);
     parts.push(`<line x1="${px}" x2="${px}" y1="${y(Math.min(1, p.share + spread))}" y2="${y(Math.max(floor, p.share - spread))}" stroke="var(--orange)" stroke-width="2"/>`);
     parts.push(`<path d="M${px} ${py - 6} l6 6 l-6 6 l-6 -6 z" fill="var(--orange)" stroke="var(--back)" stroke-width="1.5"><title>${rateText(p.rate)}: ${(100 * p.share).toFixed(2)} % of ${p.count} images</title></path>`);
   }

@@ -42,9 +42,8 @@ function showTexts() {
   $("clear").hidden = !canDraw();
   $("pad").style.cursor = canDraw() ? "crosshair" : "default";
   $("image").max = data.images.count - 1;
-  const counts = [100, 1000, data.images.count].filter((n, i, all) => n <= data.images.count && all.indexOf(n) === i);
+  const counts = [100, 1000, SWEEP_IMAGES, data.images.count].filter((n, i, all) => n <= data.images.count && all.indexOf(n) === i);
   $("count").replaceChildren(...counts.map((n) => element("option", {value: n}, n.toLocaleString("en"))));
-  $("count").value = counts[Math.min(1, counts.length - 1)];
   $("run").disabled = $("sweep").disabled = !blobs.labels;
   $("origin").textContent = data.origin;
   $("stands").textContent = standsText();
