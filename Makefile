@@ -106,6 +106,8 @@ pictures: $(VENV)/.installed
 	cp build/pictures/pulses-*.svg docs/pictures
 	$(BIN)/oxnor study dbn --checkpoint build/dbn.npz --resume --pictures build/pictures --format svg
 	cp build/pictures/dbn-*.svg docs/pictures
+	$(BIN)/oxnor study ternary --laws tanh,linear,mtj --weights ternary,binary --spreads 0.05,0.1,0.2 --seeds 3 --epochs 8 --input-planes 8 --pictures build/pictures --format svg
+	cp build/pictures/ternary-*.svg docs/pictures
 	for n in mnist-mlp mnist-mlp-robust; do $(BIN)/oxnor sweep $$n -o build/pictures/$$n.sqlite || exit; done
 	$(BIN)/oxnor report build/pictures/mnist-mlp.sqlite build/pictures/mnist-mlp-robust.sqlite -o build/pictures/report.html --plots build/pictures
 	cp build/pictures/together.svg docs/pictures/tolerance.svg

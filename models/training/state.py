@@ -117,7 +117,9 @@ class Run:
                 for key, moments in optimizer["state"].items()
             }
             averages = [*(t.half() for t in averages[:n]), *averages[n:]]
-            best = [*(_packed(t) for t in best[:n]), *best[n:]]
+            # Of binary weights a bit each, of ternary ones a byte: a bit would lose their zeros.
+            pack = _packed if self.student.weight_bits == 1 else lambda t: t.round().to(torch.int8)
+            best = [*(pack(t) for t in best[:n]), *best[n:]]
         save_state(self.path, {
             "params": asdict(params), "data": self.data, "images": self.images, "used": self.used,
             "parameters": [p.detach() for p in self.student.parameters], "optimizer": optimizer,
@@ -144,7 +146,7 @@ class Run:
         best = [t.to(device) for t in state["best_averages"]]
         if self.student.has_windows:
             pairs = zip(best[:n], self.student.weights, strict=bool(best))
-            best[:n] = [_unpacked(bits, w) for bits, w in pairs]
+            best[:n] = [held.float() if held.dtype == torch.int8 else _unpacked(held, w) for held, w in pairs]
         self.best_averages = best
         if state.get("used", self.used) == self.used:  # an epoch of more images begins anew
             self.step, self.total = state.get("step", 0), state.get("total", 0.0)

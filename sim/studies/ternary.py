@@ -241,12 +241,13 @@ def epochs_plot(result: TernaryResult) -> Plot:
                 right.plot(numbers, changes.mean(axis=0), **style)
         left.set(xlabel="epoch", ylabel="right on validation images (%)")
         right.set(xlabel="epoch", ylabel="changes of value a weight", ylim=(0, None))
-        left.legend(loc="lower right")
+        handles, labels = left.get_legend_handles_labels()
+        right.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.02, 1.0))
         for axes in (left, right):
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.grid(True, lw=0.5, alpha=0.4)
 
-    return Plot(f"{result.params.training.layers} with discrete weights in every step", (10.5, 4.6), draw)
+    return Plot(f"{result.params.training.layers} with discrete weights in every step", (12.5, 4.6), draw)
 
 
 def laws_plot(params: TernaryParams) -> Plot:

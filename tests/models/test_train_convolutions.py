@@ -174,6 +174,16 @@ def test_resumed_within_an_epoch_is_uninterrupted(trained, digits, tmp_path, mon
     assert train(SMALL, *digits, name="small", checkpoint=path, resume=True).digest == whole.digest
 
 
+def test_the_best_epoch_keeps_its_zeros(digits, tmp_path):
+    """A ternary training that is over is read from its checkpoint as it was written."""
+    params, images = dataclasses.replace(SMALL, layers="C4k5s3-F8", epochs=1, weights="ternary"), digits[0][:600]
+    first, second = (
+        train(params, images, digits[1][:600], checkpoint=tmp_path / "a.pt", resume=again) for again in (False, True)
+    )
+    assert 0.1 < np.mean(first.layers[0].weight_values == 0) < 0.9
+    assert second.digest == first.digest
+
+
 def test_more_images_later(digits, tmp_path):
     """Half of the images first: the validation set stays, and fewer or other images are refused."""
     images, labels = digits
