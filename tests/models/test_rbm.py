@@ -164,8 +164,8 @@ def digits():
 @pytest.mark.parametrize("synapses", ["y-flash", "float"])
 def test_a_small_network_learns_digits(digits, synapses):
     bits, labels = digits
-    belief = DeepBelief(BeliefParams((40, 60), synapses=synapses, counter=CounterParams(20), batch=20))
-    errors = [belief.learn(stage, epoch, bits[:3000], labels[:3000]) for stage in (0, 1) for epoch in range(2)]
+    belief = DeepBelief(BeliefParams((40, 60), synapses=synapses, counter=CounterParams(10), batch=20))
+    errors = [belief.learn(stage, epoch, bits[:2000], labels[:2000]) for stage in (0, 1) for epoch in range(2)]
     assert errors[1] < errors[0]
     assert errors[3] < errors[2]
     before = [accuracy(belief.read(bits[3000:], draws), labels[3000:]) for draws in (0, 20)]
@@ -174,7 +174,7 @@ def test_a_small_network_learns_digits(digits, synapses):
     belief.untie()
     first = belief.generative[0].weights.weights.copy()
     assert np.array_equal(first, belief.layers[0].weights.weights)
-    belief.learn(2, 0, bits[:1000], labels[:1000])
+    belief.learn(2, 0, bits[:500], labels[:500])
     assert not np.array_equal(belief.generative[0].weights.weights, belief.layers[0].weights.weights)
     assert accuracy(belief.read(bits[3000:], 20), labels[3000:]) > 0.5
     assert belief.reconstructed(bits[:2]).shape == (2, 784)

@@ -31,7 +31,7 @@ def machine(visible, hidden, epochs, *, every=4, halves=False, threshold=BATCH, 
 
 @needs_icarus
 def test_a_small_machine(tmp_path):
-    machine(5, 3, 24).run(tmp_path, simulator="icarus", root=tmp_path)
+    machine(5, 3, 12).run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.slow
