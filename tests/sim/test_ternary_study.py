@@ -16,6 +16,11 @@ pytest.importorskip("torch", reason='training needs PyTorch: pip install -e ".[t
 SMALL = ("--layers", "F8", "--epochs", 1, "--images", 300, "--validation", 50, "--batch", 25, "--lr", 0.1)
 
 
+#: They read MNIST's training images, which are not everywhere.
+OF_MNIST = pytest.mark.slow
+
+
+@OF_MNIST
 def test_study(tmp_path, monkeypatch):
     g, test = np.random.default_rng(0), TrainingData.load("mnist").test.first(500)
     train = Dataset("mnist", g.integers(0, 256, (400, 28, 28), np.uint8), np.arange(400) % 10)
@@ -63,9 +68,9 @@ def test_study(tmp_path, monkeypatch):
         (("--optimizer", "x"), "--optimizer must be adam or sgd, not 'x'"),
         (("--memory", 1), "--memory must be in [0, 0.999999], not 1.0"),
         (("--layers", "F0"), "--layers must have sizes in [1, 65536], not F0"),
-        (("--images", 70_000), "--images must be in [1, 60000], as mnist has no more, not 70000"),
-        (("--images", 50), "--validation must be less than the 50 training images, not 5000"),
-        (("--resume",), "--resume must come with --checkpoints"),
+        pytest.param(*(("--images", 70_000), "--images must be in [1, 60000], as mnist has no more, not 70000"), marks=OF_MNIST),
+        pytest.param(*(("--images", 50), "--validation must be less than the 50 training images, not 5000"), marks=OF_MNIST),
+        pytest.param(*(("--resume",), "--resume must come with --checkpoints"), marks=OF_MNIST),
     ],
 )  # fmt: skip
 def test_bad_input(arguments, message):
