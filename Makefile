@@ -35,7 +35,7 @@ prove: $(VENV)/.installed-$(EXTRAS)
 
 # An hour and a half; it goes on where it was stopped.
 mutate: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/oxnor tools mutate --results build/mutations.json; s=$$?; $(KEEP) mutations < build/mutations.json && exit $$s
+	$(BIN)/oxnor tools mutate --json | $(KEEP) mutations
 
 # Hostile traffic, a full disk at every write, damaged files, kills.
 soak: $(VENV)/.installed-$(EXTRAS)
@@ -54,11 +54,13 @@ coverage: $(VENV)/.installed-$(EXTRAS)
 verification: $(VENV)/.installed
 	$(KEEP) tests $(wildcard build/tests*.xml)
 
-# The versions that continuous integration installs: those that are newest now.
+# The versions that continuous integration installs of what trained networks and the site depend on: those that are newest
+# now. Others are not pinned: an index may drop a version, and nothing would install.
 constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install -q --disable-pip-version-check ".[test,train,docs]"
-	build/constraints/bin/python -m pip freeze --exclude oxnor | sed 's/+[a-z0-9.]*$$//' > .ci/constraints.txt
+	build/constraints/bin/python -m pip freeze | sed -n 's/+[a-z0-9.]*$$//; /^\(torch\|mkdocs\|mkdocs-material\|mkdocstrings\|mkdocstrings-python\)==/p' \
+	    > .ci/constraints.txt
 
 lint: tree $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check
