@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import DEVICES, OUTPUT, PAGES, PICTURES, AsJson, output, seed, writes
+from oxnor.cli.options.common import DEVICES, OUTPUT, PAGES, PICTURES, AsJson, numbers, output, seed, words, writes
 from oxnor.cli.options.source import Source, TestSet
 from oxnor.cli.text import command_line
 from oxnor.models.base.errors import InputError
@@ -94,7 +94,7 @@ class Arrays:
         from oxnor.models.analog.adc import KINDS, AdcMismatch
 
         found: list[AdcMismatch | None] = []
-        for kind in (part.strip() for part in self.converter.split(",")):
+        for kind in words(self.converter):
             if kind not in ("uniform", *KINDS):
                 rule = f"must be uniform, {' or '.join(KINDS)}, with commas between them"
                 raise InputError(f"{rule}, not {kind!r}", parameter="converter")
@@ -127,17 +127,14 @@ class Outputs:
 
 
 def _numbers(parameter: str, text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise InputError(f"must be numbers with commas between them, not {text!r}", parameter=parameter) from None
+    return numbers(parameter, text, float, "numbers with commas between them", blanks=True)
 
 
 def _integers(parameter: str, text: str) -> tuple[int, ...]:
-    numbers = _numbers(parameter, text)
-    if not numbers or any(v != int(v) for v in numbers):
+    found = _numbers(parameter, text)
+    if not found or any(v != int(v) for v in found):
         raise InputError(f"must be integers with commas between them, not {text!r}", parameter=parameter)
-    return tuple(int(v) for v in numbers)
+    return tuple(int(v) for v in found)
 
 
 @expanded
@@ -170,7 +167,7 @@ def compare(
     spreads = () if devices.spreads == "none" else _numbers("spreads", devices.spreads)
     params = study.CompareParams(
         load(devices.device), devices.cycles, _numbers("seconds", devices.seconds), devices.draws,
-        tuple(part.strip() for part in arrays.mapping.split(",")), _integers("adc_bits", arrays.adc_bits),
+        words(arrays.mapping), _integers("adc_bits", arrays.adc_bits),
         _integers("rows", arrays.rows), spreads, devices.seed, devices.ratio, arrays.mismatches(),
     )  # fmt: skip
     design = source.read(data, data=DataOptions(at_most=10_000))

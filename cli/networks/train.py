@@ -11,9 +11,8 @@ import typer
 
 from oxnor.cli.console import note, print_json, progress, say
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import DATA, AsJson, output, seed, writes
+from oxnor.cli.options.common import DATA, AsJson, numbers, output, seed, writes
 from oxnor.cli.options.source import DATA_SETS, DataDir, Labels
-from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
 
 if TYPE_CHECKING:
@@ -24,12 +23,7 @@ if TYPE_CHECKING:
 
 def sizes(text: str) -> tuple[int, ...]:
     """Return the numbers of a text such as ``64,64,64``."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"must be whole numbers with commas between them, not {text!r}", parameter="hidden"
-        ) from None
+    return numbers("hidden", text, int, "whole numbers with commas between them")
 
 
 def command_line(name: str, options: dict[str, object]) -> str:

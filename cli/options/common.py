@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -29,6 +29,7 @@ Scheduler = Annotated[
 ]
 
 
+Number = TypeVar("Number", int, float)
 #: Ends of the names of pictures and of pages.
 PICTURES, PAGES = (".svg", ".png", ".pdf"), (".html", ".htm")
 _OUTPUTS = "oxnor.outputs"
@@ -86,6 +87,32 @@ def pair(parameter: str, text: str, separator: str, example: str, low: int = 1) 
     if not match or min(int(match[1]), int(match[2])) < low:
         raise InputError(f"must be two positive integers, for example {example}, not {text!r}", parameter=parameter)
     return int(match[1]), int(match[2])
+
+
+def numbers(
+    parameter: str, text: str, kind: Callable[[str], Number], rule: str, *, blanks: bool = False
+) -> tuple[Number, ...]:
+    """Return the numbers of a text that has commas between them.
+
+    Parameters
+    ----------
+    parameter, text : str
+    kind : callable
+        ``int`` or ``float``.
+    rule : str
+        What the text must be, for the message.
+    blanks : bool
+        Whether nothing may stand between two commas.
+    """
+    try:
+        return tuple(kind(part) for part in text.split(",") if part.strip() or not blanks)
+    except ValueError:
+        raise InputError(f"must be {rule}, not {text!r}", parameter=parameter) from None
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text that has commas between them."""
+    return tuple(word.strip() for word in text.split(","))
 
 
 def whole(parameter: str, value: float | None) -> int | None:

@@ -13,7 +13,7 @@ import typer
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
 
-from .common import OUTPUT, PICTURES, writes
+from .common import OUTPUT, PICTURES, words, writes
 
 if TYPE_CHECKING:
     from oxnor.sim.drawing.picture import Picture
@@ -76,8 +76,8 @@ class Kinds:
                 raise InputError(f"must be some of {', '.join(known)}, not {kind!r}", parameter="format")
 
     @property
-    def _kinds(self) -> list[str]:
-        return [kind.strip() for kind in self.format.split(",")]
+    def _kinds(self) -> tuple[str, ...]:
+        return words(self.format)
 
     def save(self, pictures: Mapping[str, Picture], folder: Path, *, panels: bool = False) -> None:
         """Write pictures, by the stems of their names, into a folder."""

@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import OUTPUT, AsJson, output, pictures, seed
+from oxnor.cli.options.common import OUTPUT, AsJson, numbers, output, pictures, seed
 from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import Source, TestSet
 from oxnor.models.base.errors import InputError
@@ -77,11 +77,7 @@ class Task:
 
     def margins(self) -> list[int]:
         """Return the least margins that were given."""
-        try:
-            return [int(part) for part in self.min_margin.split(",")] if self.min_margin else []
-        except ValueError:
-            message = f"must be whole numbers with commas, not {self.min_margin!r}"
-            raise InputError(message, parameter="min_margin") from None
+        return [*numbers("min_margin", self.min_margin, int, "whole numbers with commas")] if self.min_margin else []
 
     def params(self) -> SweepParams:
         """Return which errors are drawn."""

@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, percent, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, pictures, seed, writes
+from oxnor.cli.options.common import AsJson, numbers, pictures, seed, writes
 from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import DataDir
 from oxnor.models.base.errors import InputError
@@ -85,7 +85,8 @@ def dbn(
     from oxnor.sim.studies import dbn as task
 
     belief = BeliefParams(
-        _sizes(network.hidden), counter=CounterParams(network.threshold, not network.multiples),
+        numbers("hidden", network.hidden, int, "whole numbers with commas"),
+        counter=CounterParams(network.threshold, not network.multiples),
         spread=DeviceSpread(network.spread), batch=learning.batch, synapses=network.synapses, seed=learning.seed,
     )  # fmt: skip
     params = task.DbnParams(belief, learning.epochs, learning.tuning, learning.draws)
@@ -104,13 +105,6 @@ def dbn(
         print_json(result.to_json())
     else:
         _show(result)
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"must be whole numbers with commas, not {text!r}", parameter="hidden") from None
 
 
 def _show(result: DbnResult) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, percent, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, pictures, seed
+from oxnor.cli.options.common import AsJson, pictures, seed, words
 from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import DataDir
 
@@ -102,10 +102,9 @@ def pulses(
     """
     from oxnor.sim.studies import pulses as task
 
-    devices, rules = (tuple(part.strip() for part in text.split(",")) for text in (options.devices, options.rules))
     params = task.PulseParams(
-        devices, rules, learning.params, options.table, not learning.no_write_noise, options.seeds, options.tune,
-        options.seed,
+        words(options.devices), words(options.rules), learning.params, options.table, not learning.no_write_noise,
+        options.seeds, options.tune, options.seed,
     )  # fmt: skip
     with progress() as tell:
         result = task.study(params, data_dir, progress=lambda done, total, last: tell("networks", done, total, last))

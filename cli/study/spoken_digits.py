@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, percent, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, pictures, seed
+from oxnor.cli.options.common import AsJson, numbers, pictures, seed, words
 from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import DataDir
 from oxnor.models.base.errors import InputError
@@ -41,10 +41,7 @@ class Task:
 
     def levels(self) -> tuple[float, ...]:
         """Return the noises that are tried."""
-        try:
-            return () if self.noises == "none" else tuple(float(part) for part in self.noises.split(","))
-        except ValueError:
-            raise InputError(f"must be numbers with commas, not {self.noises!r}", parameter="noises") from None
+        return () if self.noises == "none" else numbers("noises", self.noises, float, "numbers with commas")
 
 
 @dataclass(frozen=True)
@@ -86,16 +83,16 @@ def spoken_digits(
     reservoir = ReservoirParams(
         oscillator.nodes, oscillator.bias, oscillator.swing, oscillator.node_time, noise=oscillator.noise
     )
-    names = tuple(dict.fromkeys(name.strip() for name in options.front_end.split(",")))
+    names = tuple(dict.fromkeys(words(options.front_end)))
     params = task.DigitParams(names, reservoir, options.masks, options.levels(), options.seed)
     if options.recordings is not None and not VALIDATION_BELOW < options.recordings <= 50:
         low = VALIDATION_BELOW + 1
         raise InputError(f"must be in [{low}, 50], not {options.recordings}", parameter="recordings")
-    words = load_recordings(data_dir)
+    recordings = load_recordings(data_dir)
     if options.recordings is not None:
-        words = words.first(options.recordings)
+        recordings = recordings.first(options.recordings)
     with progress() as tell:
-        result = task.study(words, params, progress=tell)
+        result = task.study(recordings, params, progress=tell)
         if pictures is not None:
             kinds.save(task.plots(result), pictures)
     if as_json:

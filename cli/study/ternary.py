@@ -10,7 +10,7 @@ import typer
 
 from oxnor.cli.console import note, percent, print_json, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, output, pictures, seed, writes
+from oxnor.cli.options.common import AsJson, numbers, output, pictures, seed, words, writes
 from oxnor.cli.options.pictures import Kinds
 from oxnor.cli.options.source import DataDir
 from oxnor.models.base.replace import check_place
@@ -118,7 +118,8 @@ def ternary(
         switching = Switching.at(synapses.u50)
     names = ("layers", "epochs", "seed", "batch", "optimizer", "lr", "memory", "input_planes", "views", "validation")
     params = task.TernaryParams(
-        _words(synapses.laws), _words(synapses.weights), _numbers(synapses.spreads), synapses.table, switching,
+        _named(synapses.laws), _named(synapses.weights),
+        numbers("spreads", synapses.spreads, float, "numbers with commas", blanks=True), synapses.table, switching,
         training.seeds, training.baseline, InPlaceParams(**{name: getattr(training, name) for name in names}),
     )  # fmt: skip
     sets = TrainingData.load("mnist", data_dir=data_dir)
@@ -139,17 +140,8 @@ def ternary(
         _show(result)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    from oxnor.models.base.errors import InputError
-
-    try:
-        return tuple(float(word) for word in _words(text))
-    except ValueError:
-        raise InputError(f"must be numbers with commas, not {text!r}", parameter="spreads") from None
+def _named(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, words(text)))
 
 
 def _show(result: TernaryResult) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,13 +31,6 @@ def mutate(
             show_default="mutations.sqlite among the builds", callback=writes(check_file),
         ),
     ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(
-            "--results", metavar="FILE", help="Write scores and survivors as JSON.",
-            callback=writes(check_file, ".json"),
-        ),
-    ] = None,
     sample: Annotated[int, typer.Option(min=1, help="Mutants to draw of a unit with more.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 1,
     as_json: AsJson = False,
@@ -54,7 +46,7 @@ def mutate(
     from oxnor.sim.verify.mutations.run import try_all
     from oxnor.sim.verify.mutations.source_run import SOURCES
     from oxnor.sim.verify.mutations.store import Mutations
-    from oxnor.sim.verify.mutations.summary import fate, scores, survivors, write_results
+    from oxnor.sim.verify.mutations.summary import fate, results, scores, survivors
     from oxnor.sim.verify.mutations.units import UNITS, known
 
     path = output or build_root() / "mutations.sqlite"
@@ -66,19 +58,12 @@ def mutate(
         if not listed:
             with progress() as tell:
                 try_all(names, store, sample=sample, seed=seed, progress=tell)
-        found, left = scores(store, names), survivors(store, names)
-        if results:
-            write_results(results, store, list(every))
+        found, left, whole = scores(store, names), survivors(store, names), results(store, names)
     tried = {s.unit: s for s in found}
     bad = [m for m in left if fate(m) == "alive"]
     if as_json:
-        print_json(
-            {
-                "file": str(path),
-                "units": [asdict(s) for s in found] if not listed else [_described(n, every[n], tried) for n in names],
-                "survivors": [vars(m) for m in left],
-            }
-        )
+        known_units = {"units": [_described(n, every[n], tried) for n in names]} if listed else {}
+        print_json({"file": str(path)} | whole | known_units)
     elif listed:
         rows = [(n, every[n], str(tried[n].mutants) if n in tried else "", _score(tried.get(n))) for n in names]
         print_table(("unit", "what", "mutants", "score %"), rows, left=2)
