@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oxnor.models.base.errors import InputError, install
-from oxnor.models.base.rng import stream
 from oxnor.sim.runner.synthesis import Tool, find_yosys, run_tool
+
+from .outcomes import drawn
 
 #: Input that chooses the mutant; 0 is the unit as it is.
 CHOICE = "oxnor_mutant"
@@ -102,10 +103,7 @@ def mutate(
         ],
     )  # fmt: skip
     every = sorted(line for line in (directory / "mutants.txt").read_text().splitlines() if not _CLOCK.search(line))
-    chosen = every
-    if len(every) > sample:
-        drawn = stream("mutants", seed=seed, layer=0, trial=0).permutation(len(every))[:sample]
-        chosen = [every[k] for k in sorted(drawn.tolist())]
+    chosen = drawn(every, sample, seed)
     width = len(chosen).bit_length()
     applied = [f"{line} -ctrl {CHOICE} {width} {k}" for k, line in enumerate(chosen, 1)]
     run_script(

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from oxnor.sim.runner.process import make_runner, tail
 from oxnor.sim.verify.mutations.equivalence import ports_of, prove_equivalent
 from oxnor.sim.verify.mutations.netlist import Netlist, mutate, yosys
 
+from .outcomes import Outcomes, Progress
 from .source_run import SOURCES, try_source
 from .store import SURVIVED, Mutations, UnitRow
 from .units import UNITS, MutatedUnit, known
@@ -25,8 +26,6 @@ SAMPLE = 200
 #: Limits of a run, in seconds: of the unit as it is, and of all.
 _FIRST_S, _ALL_S = 300, 6 * 3600
 _BENCHES = "oxnor.sim.benches"
-#: Called with the unit, the mutants done and all of them.
-Progress = Callable[[str, int, int], None]
 
 
 def _module_text(name: str) -> bytes:
@@ -110,24 +109,9 @@ def _simulate(
     work = {"mutants": [0, *waiting], "tests": bench.tests, "first_s": _FIRST_S}
     (directory / "mutants.json").write_text(json.dumps(work))
     outcomes, log = directory / "outcomes.txt", directory / "mutants.sim.log"
-    lines_read = 0
-    plain = ""
-
-    def poll() -> None:
-        nonlocal lines_read, plain
-        lines = outcomes.read_text().split("\n")[:-1] if outcomes.is_file() else []
-        for line in lines[lines_read:]:
-            number, outcome, seconds, test = line.split(" ", 3)
-            if number == "0":
-                plain = f"{outcome} {test}".strip()
-            elif plain == SURVIVED:
-                store.add(name, int(number), outcome, test, float(seconds))
-        if progress and len(lines) > lines_read:
-            progress(name, total - len(waiting) + max(0, len(lines) - 1), total)
-        lines_read = len(lines)
-
+    told = Outcomes(outcomes, store, name, len(waiting), total, progress)
     simulation = make_runner(unit.simulator)
-    simulation.poll, simulation.timeout_s = poll, _ALL_S
+    simulation.poll, simulation.timeout_s = told.poll, _ALL_S
     simulation.extra_env = {
         "COCOTB_RANDOM_SEED": "1", "COCOTB_ANSI_OUTPUT": "0", "COCOTB_REWRITE_ASSERTION_FILES": "",
         "COCOTB_MAX_FAILURES": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1",
@@ -139,11 +123,11 @@ def _simulate(
             hdl_toplevel_lang="verilog", build_dir=build.directory, test_dir=directory,
             results_xml=str(directory / "none.xml"), timescale=runner.TIMESCALE, log_file=log,
         )  # fmt: skip
-    poll()
-    if plain != SURVIVED:
-        raise runner.SimulationError(f"{name}: the unit as it is does not pass its tests: {plain}\n{tail(log)}")
-    if lines_read <= len(waiting):
-        raise runner.SimulationError(f"{name}: {lines_read - 1} of {len(waiting)} mutants ran\n{tail(log)}")
+    told.poll()
+    if told.plain != SURVIVED:
+        raise runner.SimulationError(f"{name}: the unit as it is does not pass its tests: {told.plain}\n{tail(log)}")
+    if told.mutants < len(waiting):
+        raise runner.SimulationError(f"{name}: {told.mutants} of {len(waiting)} mutants ran\n{tail(log)}")
 
 
 def _prove(

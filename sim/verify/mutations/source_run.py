@@ -8,17 +8,17 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.rng import stream
 from oxnor.sim.runner.process import execute, failure
 from oxnor.sim.runner.runner import SimulationError
 
+from .outcomes import Outcomes, Progress, drawn
 from .sources import mutations
 from .store import SURVIVED, Mutations, UnitRow
 
@@ -90,10 +90,7 @@ def _mutants(unit: SourceUnit, sample: int, seed: int) -> tuple[list[dict[str, A
         for path in unit.paths()
         for m in mutations(path.read_text())
     ]  # fmt: skip
-    if len(every) <= sample:
-        return every, len(every)
-    drawn = stream("mutants", seed=seed, layer=0, trial=0).permutation(len(every))[:sample]
-    return [every[k] for k in sorted(drawn.tolist())], len(every)
+    return [*drawn(every, sample, seed)], len(every)
 
 
 def _module(path: Path) -> str:
@@ -110,7 +107,7 @@ def _digest(unit: SourceUnit, sample: int, seed: int) -> str:
 
 
 def try_source(
-    name: str, store: Mutations, *, sample: int, seed: int, progress: Callable[[str, int, int], None] | None = None
+    name: str, store: Mutations, *, sample: int, seed: int, progress: Progress | None = None
 ) -> None:
     """Try the mutants of sources that the file has no outcome of.
 
@@ -137,7 +134,7 @@ def try_source(
 
 def _run(
     name: str, unit: SourceUnit, mutants: list[dict[str, Any]], store: Mutations, total: int,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> None:  # fmt: skip
     with tempfile.TemporaryDirectory(prefix=f"oxnor-mutate-{name}-") as folder:
         directory = Path(folder)
@@ -147,28 +144,14 @@ def _run(
             "mutants": mutants, "outcomes": str(outcomes),
         }  # fmt: skip
         (directory / "job.json").write_text(json.dumps(job))
-        lines_read, plain = 0, ""
-
-        def poll() -> None:
-            nonlocal lines_read, plain
-            lines = outcomes.read_text().split("\n")[:-1] if outcomes.is_file() else []
-            for line in lines[lines_read:]:
-                number, outcome, seconds = line.split()
-                if number == "0":
-                    plain = outcome
-                elif plain == SURVIVED:
-                    store.add(name, int(number), outcome, "", float(seconds))
-            if progress and len(lines) > lines_read:
-                progress(name, total - len(mutants) + len(lines), total)
-            lines_read = len(lines)
-
+        told = Outcomes(outcomes, store, name, len(mutants) - 1, total, progress)
         command = [sys.executable, str(Path(__file__).with_name("source_process.py")), str(directory / "job.json")]
         with log.open("w") as file:
-            code = execute(command, directory, _environment(), file, time.monotonic() + _ALL_S, poll)
-        poll()
-        if code or plain != SURVIVED or lines_read < len(mutants):
-            what = f"{name}: the sources as they are do not pass their tests ({plain or 'no outcome'})"
-            raise failure(SimulationError, what if plain != SURVIVED else f"{name}: mutants did not run", log)
+            code = execute(command, directory, _environment(), file, time.monotonic() + _ALL_S, told.poll)
+        told.poll()
+        if code or told.plain != SURVIVED or told.mutants < len(mutants) - 1:
+            what = f"{name}: the sources as they are do not pass their tests ({told.plain or 'no outcome'})"
+            raise failure(SimulationError, what if told.plain != SURVIVED else f"{name}: mutants did not run", log)
 
 
 def _environment() -> Mapping[str, str]:

@@ -1,17 +1,11 @@
-"""What came of the mutants of each unit: counts that add up, shares with their intervals, and one small file."""
+"""What came of the mutants of each unit: counts that add up, shares with their intervals, and the survivors."""
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from oxnor.models.base.replace import whole_file
 from oxnor.models.devices.draws import interval
 
 from .reasons import reason
@@ -99,26 +93,9 @@ def survivors(store: Mutations, units: Sequence[str]) -> list[MutantRow]:
     return [m for name in units for m in store.mutants(name) if fate(m) in ("reasons", "alive")]
 
 
-def write_results(path: Path, store: Mutations, units: Sequence[str]) -> None:
-    """Write the scores, and the survivors with their reasons, as one JSON file."""
-    found = scores(store, units)
-    lives = [
-        {"unit": m.unit, "mutant": m.mutant, "verdict": m.verdict, "reason": reason(m.unit, m.mutant)}
-        for m in survivors(store, units)
-    ]
-    packages = ("oxnor", "cocotb", "pyosys", "amaranth")
-    value: dict[str, Any] = {
-        "made": datetime.now(UTC).date().isoformat(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "units": {s.unit: {k: v for k, v in asdict(s).items() if k != "unit"} for s in found},
-        "survivors": lives,
+def results(store: Mutations, units: Sequence[str]) -> dict[str, Any]:
+    """Return the scores by unit, and the survivors with their reasons, as a JSON-able dict."""
+    return {
+        "units": {s.unit: {k: v for k, v in asdict(s).items() if k != "unit"} for s in scores(store, units)},
+        "survivors": [vars(m) | {"reason": reason(m.unit, m.mutant)} for m in survivors(store, units)],
     }
-    with whole_file(path) as part:
-        part.write_text(json.dumps(value, indent=1) + "\n")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except ModuleNotFoundError:
-        return None
