@@ -7,14 +7,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
 Floats = NDArray[np.floating]
-
-
-@numba.njit(cache=True, boundscheck=False)
-def _sigmoid(currents):
-    for k in range(currents.size):
-        currents[k] = 1 / (1 + np.exp(-currents[k]))
 
 
 @numba.njit(cache=True, boundscheck=False)
@@ -29,18 +24,6 @@ def currents(inputs: Floats, weights: Floats, bias: Floats) -> Floats:
     found = inputs @ weights
     found += bias
     return found
-
-
-def sigmoid(x: Floats) -> Floats:
-    """Return the probabilities of currents, in place."""
-    _sigmoid(x.reshape(-1))
-    return x
-
-
-def soft_max(x: Floats) -> Floats:
-    """Return the probabilities of classes by their currents, (n, classes)."""
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
 
 
 def fire(x: Floats, generator: np.random.Generator) -> Floats:
@@ -104,7 +87,7 @@ class Machine:
         x = self.visible(hidden)
         if not self.classes:
             return fire(x, generator)
-        labels = soft_max(x[:, -self.classes :])
+        labels = softmax(x[:, -self.classes :], axis=1)
         x = fire(x, generator)
         x[:, -self.classes :] = generator.random(labels.shape, dtype=x.dtype) < labels
         return x
@@ -127,13 +110,13 @@ class Machine:
         """
         x = self.hidden(visible)
         if mean:
-            positive = sigmoid(x.copy())
+            positive = expit(x)
             start = fire(x, generator) if chain is None else chain
         else:
             positive = fire(x, generator)
             start = positive if chain is None else chain
         drawn = self.draw_visible(start, generator)
-        negative = sigmoid(self.hidden(drawn)) if mean else fire(self.hidden(drawn), generator)
+        negative = expit(self.hidden(drawn)) if mean else fire(self.hidden(drawn), generator)
         return Contrast(
             visible.T @ positive - drawn.T @ negative, (visible - drawn).sum(axis=0),
             (positive - negative).sum(axis=0), (drawn, negative),

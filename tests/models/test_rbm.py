@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit, softmax
 from sklearn.neural_network import BernoulliRBM
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.rbm.belief import BeliefParams, DeepBelief, accuracy, binarized
 from oxnor.models.rbm.digital import DigitalRbm, counter_bits, integer_weights, letter_patterns, pulsed
-from oxnor.models.rbm.machine import Machine, sigmoid, soft_max, step
+from oxnor.models.rbm.machine import Machine, step
 from oxnor.models.rbm.synapses import CounterParams, FloatSynapses, Synapses
 from oxnor.models.rbm.y_flash import BARRIER, BETA, DeviceSpread, YFlash, curves, pulse, read
 
@@ -81,11 +82,11 @@ def test_probabilities_are_those_of_plain_floats(dtype):
     m = Machine(w.astype(dtype), a.astype(dtype), b.astype(dtype), 10)
     v = (g.random((20, 510)) < 0.1).astype(float)
     h = (g.random((20, 300)) < 0.1).astype(float)
-    assert sigmoid(m.hidden(v.astype(dtype))) == pytest.approx(1 / (1 + np.exp(-(v @ w + b))), abs=1e-6)
+    assert expit(m.hidden(v.astype(dtype))) == pytest.approx(1 / (1 + np.exp(-(v @ w + b))), abs=1e-6)
     x = h @ w.T + a
-    assert sigmoid(m.visible(h.astype(dtype))) == pytest.approx(1 / (1 + np.exp(-x)), abs=1e-6)
+    assert expit(m.visible(h.astype(dtype))) == pytest.approx(1 / (1 + np.exp(-x)), abs=1e-6)
     classes = np.exp(x[:, -10:]) / np.exp(x[:, -10:]).sum(axis=1, keepdims=True)
-    assert soft_max(m.visible(h.astype(dtype))[:, -10:]) == pytest.approx(classes, abs=1e-6)
+    assert softmax(m.visible(h.astype(dtype))[:, -10:], axis=1) == pytest.approx(classes, abs=1e-6)
 
 
 class Uniform:
