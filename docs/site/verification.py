@@ -31,10 +31,10 @@ PAGE = ROOT / "docs/verification.md"
 #: Folders whose sources decide what a record says.
 SOURCES = {
     "tests": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
-    "mutations": ("hw", "sim/benches", "sim/harness"),
+    "mutations": ("hw", "sim/benches", "sim/harness", "sim/verify/mutations"),
     "proofs": ("hw", "sim/verify/proofs"),
     "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
-    "soaks": ("hw", "sim/harness"),
+    "soaks": ("hw", "sim/harness", "sim/verify"),
 }
 MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage", "soaks": "soak"}
 

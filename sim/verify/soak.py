@@ -16,6 +16,7 @@ import numpy as np
 
 from oxnor.hw.interface.registers import INTERFACE_VERSION, MAGIC, SPIKING_BIT
 from oxnor.hw.params.options import EngineOptions
+from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
@@ -174,7 +175,7 @@ def _registers(case: Case, sidecar: dict[str, Any]) -> str:
     config, lines, last = case.config, [], 0
     values = {
         "MAGIC": MAGIC,
-        "VERSION": INTERFACE_VERSION | (SPIKING_BIT if hasattr(config, "count_width") else 0),
+        "VERSION": INTERFACE_VERSION | (SPIKING_BIT if isinstance(config, SpikingConfig) else 0),
         "STRUCTURE": int(config.digest[:8], 16),
         "NETWORK": int(case.network.digest[:8], 16),
         "N_IN": config.n_in,
@@ -234,7 +235,7 @@ def soak(
     inputs = inputs_for(network)
     images = inputs.images[:IMAGES]
     case = flow_of(network).prepare(network, images, Request(ErrorOptions(), None, engine, run))
-    if getattr(case.config, "external", False):
+    if isinstance(case.config, SpikingConfig) and case.config.external:
         raise InputError("must take images, not event streams, whose frames have no right length", parameter="network")
     plain = streamed(case, run)
     result = case.compare(plain, None)
