@@ -8,9 +8,8 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from .commands import Command, Commands
+from .commands import Command, Commands, Group
 from .compare import compare, energy
 from .console import note
 from .errors import circuit, device, faults, report, sweep
@@ -22,7 +21,7 @@ from .study import abstain, dbn, pulses, spirit, spoken_digits, ternary, vowels
 from .tools import benchmark, cache, mutate, prove, soak, vectors
 
 
-class Devices(TyperGroup):
+class Devices(Group):
     """``oxnor device``, which also takes what it took when it was one command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -82,10 +81,10 @@ _PANELS: Mapping[str, tuple[Callable[..., None], ...]] = {
     "Errors": (sweep.sweep, report.report),
     "Compare": (energy.energy, compare.compare),
 }
-_GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None], ...]]] = {
+_GROUPS: Mapping[str, tuple[str, type[Group], str, tuple[Callable[..., None], ...]]] = {
     "fpga": (
         "Hardware",
-        TyperGroup,
+        Group,
         "Build bitstreams and run networks on FPGA boards.",
         (
             fpga_build.build, fpga_build.generate, fpga_board.emulate, fpga_board.run, fpga_board.load,
@@ -100,7 +99,7 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
     ),
     "study": (
         "Compare",
-        TyperGroup,
+        Group,
         "Repeat published studies.",
         (
             spirit.spirit, abstain.abstain, pulses.pulses, vowels.vowels, spoken_digits.spoken_digits, ternary.ternary,
@@ -109,7 +108,7 @@ _GROUPS: Mapping[str, tuple[str, type[TyperGroup], str, tuple[Callable[..., None
     ),
     "tools": (
         "Tools",
-        TyperGroup,
+        Group,
         "Write golden vectors, measure speed, look after the cache.",
         (vectors.vectors, benchmark.benchmark, prove.prove, mutate.mutate, soak.soak, cache.cache),
     ),
@@ -163,9 +162,9 @@ def _register() -> None:
 
 
 def _add_group(
-    name: str, cls: type[TyperGroup], text: str, members: tuple[Callable[..., None], ...], panel: str
+    name: str, cls: type[Group], text: str, members: tuple[Callable[..., None], ...], panel: str
 ) -> None:
-    group = typer.Typer(cls=cls, no_args_is_help=cls is TyperGroup, rich_markup_mode="rich", context_settings=_CONTEXT)
+    group = typer.Typer(cls=cls, no_args_is_help=cls is Group, rich_markup_mode="rich", context_settings=_CONTEXT)
     for member in members:
         _add(group, member)
     app.add_typer(group, name=name, help=text, rich_help_panel=panel)

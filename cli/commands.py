@@ -119,7 +119,23 @@ def in_sentences() -> Iterator[None]:
     raise typer.Exit(code)
 
 
-class Command(TyperCommand):
+class _Flags:
+    """Mixin for a command: its help shows no type beside a flag, which takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        params = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in params:
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        return params
+
+
+class Group(_Flags, TyperGroup):
+    """A group of commands."""
+
+
+class Command(_Flags, TyperCommand):
     """A command whose errors name its options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -158,7 +174,7 @@ def _is_same_file(path: Path, given: str | Path) -> bool:
         return False
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands, and how they end."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from oxnor.sim.drawing.picture import Picture
     from oxnor.sim.drawing.plots import Limits
 
+Format = Annotated[
+    str, typer.Option("--format", metavar="KINDS", help="Kinds of those files: svg, png, pdf, or several as svg,pdf.")
+]
 Panels = Annotated[bool, typer.Option("--panels", help="Write each panel of a picture into a file of its own.")]
 
 
@@ -64,10 +67,7 @@ def _ends(parameter: str, text: str | None) -> Limits:
 class Kinds:
     """Kinds of the files in a folder of pictures."""
 
-    format: Annotated[
-        str,
-        typer.Option("--format", metavar="KINDS", help="Kinds of those files: svg, png, pdf, or several as svg,pdf."),
-    ] = "svg,png"
+    format: Format = "svg,png"
 
     def __post_init__(self) -> None:
         known = [suffix[1:] for suffix in PICTURES]

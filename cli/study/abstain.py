@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.console import note, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import OUTPUT, AsJson, numbers, output, pictures, seed
-from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.common import OUTPUT, numbers, output, seed
 from oxnor.cli.options.source import Source, TestSet
+from oxnor.cli.options.study import StudyOutput
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ def abstain(
     table: Annotated[
         Path | None, output("FILE.csv", "Also write a row for each image there.", ".csv", rich_help_panel=OUTPUT)
     ] = None,
-    pictures: Annotated[Path | None, pictures()] = None,
-    kinds: Kinds,
-    as_json: AsJson = False,
+    shown: StudyOutput,
 ) -> None:
     """Let a network say that it is unsure, and measure what that costs and gains as errors grow.
 
@@ -151,14 +149,9 @@ def abstain(
             network, inputs.images, inputs.labels, params, min_margins=margins, fallback=other,
             progress=lambda done, total: tell(network.name, done, total),
         )  # fmt: skip
-        if pictures is not None:
-            kinds.save(task.plots(result), pictures)
     if table is not None:
         write_columns(table, result.columns())
-    if as_json:
-        print_json(result.to_json() | {"inputs": inputs.source})
-    else:
-        _show(result)
+    shown.give(result, task.plots, _show, inputs=inputs.source)
 
 
 def _percent(p: Point | None) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, percent, print_json, print_table, progress
+from oxnor.cli.console import note, percent, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, numbers, pictures, seed, writes
-from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.common import numbers, seed, writes
 from oxnor.cli.options.source import DataDir
+from oxnor.cli.options.study import StudyOutput
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import check_file
 
@@ -66,9 +66,7 @@ def dbn(
         typer.Option(help="File to keep the state in, after each epoch.", callback=writes(check_file)),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoint.")] = False,
-    pictures: Annotated[Path | None, pictures()] = None,
-    kinds: Kinds,
-    as_json: AsJson = False,
+    shown: StudyOutput,
 ) -> None:
     """Train a deep belief network on MNIST where its weights live: in Y-Flash devices with a counter each.
 
@@ -99,12 +97,7 @@ def dbn(
             (images[:count], labels[:count]), load_mnist("test", data_dir), params, checkpoint=checkpoint,
             resume=resume, progress=tell,
         )  # fmt: skip
-        if pictures is not None:
-            kinds.save(task.plots(result), pictures)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _show(result)
+    shown.give(result, task.plots, _show)
 
 
 def _show(result: DbnResult) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, percent, print_json, print_table, progress
+from oxnor.cli.console import note, percent, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, pictures, seed, words
-from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.common import seed, words
 from oxnor.cli.options.source import DataDir
+from oxnor.cli.options.study import StudyOutput
 
 if TYPE_CHECKING:
     from oxnor.models.learning.crossbar import LearningParams
@@ -89,9 +89,7 @@ def pulses(
     learning: Learning = Learning(),
     *,
     data_dir: DataDir = None,
-    pictures: Annotated[Path | None, pictures()] = None,
-    kinds: Kinds,
-    as_json: AsJson = False,
+    shown: StudyOutput,
 ) -> None:
     """Train a network in place, by pulses on crossbars, and compare devices.
 
@@ -108,12 +106,7 @@ def pulses(
     )  # fmt: skip
     with progress() as tell:
         result = task.study(params, data_dir, progress=lambda done, total, last: tell("networks", done, total, last))
-        if pictures is not None:
-            kinds.save(task.plots(result), pictures)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _show(result)
+    shown.give(result, task.plots, _show)
 
 
 def _show(result: PulseResult) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from oxnor.cli.console import note, print_json, print_table, progress
+from oxnor.cli.console import note, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, pictures, seed
-from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.common import seed
 from oxnor.cli.options.source import SpikingOption, TestSet
+from oxnor.cli.options.study import StudyOutput
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,7 @@ def spirit(
     options: Task,
     *,
     data: TestSet,
-    pictures: Annotated[Path | None, pictures()] = None,
-    kinds: Kinds,
-    as_json: AsJson = False,
+    shown: StudyOutput,
 ) -> None:
     """Compare the spiking mode on the SPIRIT chip's task with the published figures.
 
@@ -63,12 +60,7 @@ def spirit(
             beside=beside if beside.digest != loaded.digest else None,
             progress=lambda done, total: tell(loaded.name, done, total),
         )  # fmt: skip
-        if pictures is not None:
-            kinds.save(task.plots(result), pictures)
-    if as_json:
-        print_json(result.to_json())
-        return
-    _show(result, options.trials)
+    shown.give(result, task.plots, lambda found: _show(found, options.trials))
 
 
 def _show(result: Any, trials: int) -> None:

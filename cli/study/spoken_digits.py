@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, percent, print_json, print_table, progress
+from oxnor.cli.console import note, percent, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, numbers, pictures, seed, words
-from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.common import numbers, seed, words
 from oxnor.cli.options.source import DataDir
+from oxnor.cli.options.study import StudyOutput
 from oxnor.models.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,9 +64,7 @@ def spoken_digits(
     oscillator: Oscillator = Oscillator(),
     *,
     data_dir: DataDir = None,
-    pictures: Annotated[Path | None, pictures()] = None,
-    kinds: Kinds,
-    as_json: AsJson = False,
+    shown: StudyOutput,
 ) -> None:
     """Recognise spoken digits by one oscillator as a reservoir, and show what it gains over its front end alone.
 
@@ -93,12 +90,7 @@ def spoken_digits(
         recordings = recordings.first(options.recordings)
     with progress() as tell:
         result = task.study(recordings, params, progress=tell)
-        if pictures is not None:
-            kinds.save(task.plots(result), pictures)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _show(result)
+    shown.give(result, task.plots, _show)
 
 
 def _show(result: DigitResult) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, percent, print_json, print_table, progress
+from oxnor.cli.console import note, percent, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, numbers, output, pictures, seed, words, writes
-from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.common import numbers, output, seed, words, writes
 from oxnor.cli.options.source import DataDir
+from oxnor.cli.options.study import StudyOutput
 from oxnor.models.base.replace import check_place
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ def ternary(
                      callback=writes(check_place)),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --checkpoints.")] = False,
-    pictures: Annotated[Path | None, pictures()] = None,
-    kinds: Kinds,
-    as_json: AsJson = False,
+    shown: StudyOutput,
 ) -> None:  # fmt: skip
     """Learn MNIST in ternary synapses of magnetic tunnel junctions, in place: no float weight stands behind them.
 
@@ -132,12 +130,7 @@ def ternary(
         )  # fmt: skip
     if output:
         result.network.save(output)
-    if pictures is not None:
-        kinds.save(task.plots(result), pictures)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _show(result)
+    shown.give(result, task.plots, _show)
 
 
 def _named(text: str) -> tuple[str, ...]:

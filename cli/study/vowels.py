@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxnor.cli.console import note, percent, print_json, print_table, progress
+from oxnor.cli.console import note, percent, print_table, progress
 from oxnor.cli.expand import expanded
-from oxnor.cli.options.common import AsJson, pictures, seed
-from oxnor.cli.options.pictures import Kinds
+from oxnor.cli.options.common import seed
 from oxnor.cli.options.source import DataDir
+from oxnor.cli.options.study import StudyOutput
 
 if TYPE_CHECKING:
     from oxnor.sim.studies.vowels import VowelResult
@@ -64,9 +63,7 @@ def vowels(
     network: Network = Network(),
     *,
     data_dir: DataDir = None,
-    pictures: Annotated[Path | None, pictures()] = None,
-    kinds: Kinds,
-    as_json: AsJson = False,
+    shown: StudyOutput,
 ) -> None:
     """Recognise vowels by which of four coupled oscillators lock to which of two inputs.
 
@@ -90,12 +87,7 @@ def vowels(
     data = load_formants(options.formants, data_dir)
     with progress() as tell:
         result = task.study(data, params, progress=lambda done, total: tell("folds", done, total))
-        if pictures is not None:
-            kinds.save(task.plots(result), pictures)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _show(result)
+    shown.give(result, task.plots, _show)
 
 
 def _show(result: VowelResult) -> None:

@@ -88,6 +88,7 @@ def test_help_of_a_command(path):
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
     assert f"Example: oxnor {' '.join(path)}" in " ".join(result.stdout.split())
+    assert "bool" not in result.stdout, "a flag takes no value"
 
 
 def test_every_command_that_takes_a_network_takes_a_design():
