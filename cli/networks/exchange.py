@@ -52,6 +52,15 @@ class Reading:
             help="State dict: an input, as --input gives it, is bit 1 if it reaches this; a file has one an input.",
         ),
     ] = None
+    last_layer_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--last-layer-bits",
+            metavar="N",
+            help="Round float weights of the last layer to N bits, 2 to 8, with a bound on every score. Default: refuse"
+            " them.",
+        ),
+    ] = None
     weights: Annotated[
         Path | None,
         typer.Option("--weights", metavar="FILE.h5", help="Keras .json: its weights. Default: the file beside it."),
@@ -190,11 +199,15 @@ def _show(report: dict[str, Any]) -> None:
         left=3,
         title=title,
     )  # fmt: skip
+    columns = {"differ": "differ", "rounding": "by rounding"}
+    if report["rounded"]:
+        columns = {"differ": "out of bound", "rounding": "by rounding"}
+        columns |= {"other_class": "other class", "proved": "class proved"}
     if report["outputs"]:
         print_table(
-            ("outputs compared on", "with the source by", "images", "values", "differ", "by rounding"),
+            ("outputs compared on", "with the source by", "images", "values", *columns.values()),
             [
-                (c["on"], c["by"], f"{c['images']:,}", f"{c['values']:,}", str(c["differ"]), str(c["rounding"]))
+                (c["on"], c["by"], f"{c['images']:,}", f"{c['values']:,}", *(f"{c[k]:,}" for k in columns))
                 for c in report["outputs"]
             ],
             left=2,

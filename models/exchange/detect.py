@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def read(path: Path, unsaid: Unsaid | None = None, coding: str | None = None) ->
     if isinstance(source, NirGraph):
         unsaid.check_taken((), "NIR")
     else:
-        unsaid.check_taken(source.takes, source.kind)
+        unsaid.check_taken((*source.takes, "last_layer_bits"), source.kind)
+        if unsaid.last_layer_bits:
+            return replace(source, graph=replace(source.graph, last_layer_bits=unsaid.last_layer_bits))
     return source
 
 
@@ -102,7 +105,7 @@ def _archive(path: Path, unsaid: Unsaid, coding: str | None) -> SourceFile:
     if any(n.endswith(".npy") for n in names):
         from oxnor.models.exchange.readers.arrays_file import read_arrays
 
-        return SourceFile(read_arrays(path), "arrays .npz")
+        return SourceFile(read_arrays(path, float_end=unsaid.last_layer_bits is not None), "arrays .npz")
     raise InputError(
         "must be ONNX, NIR, Keras (.h5, .keras), a PyTorch state dict or an .npz of arrays, and is another archive"
     )

@@ -87,7 +87,8 @@ def import_network(
     tell : callable, optional
         Told of (what is done, steps done, steps in all).
     **unsaid
-        Fields of :class:`oxnor.models.exchange.readers.source.Unsaid`: ``binarize``, ``input_threshold``, ``weights``.
+        Fields of :class:`oxnor.models.exchange.readers.source.Unsaid`: ``binarize``, ``input_threshold``, ``weights``,
+        ``last_layer_bits``.
 
     Raises
     ------
@@ -205,10 +206,17 @@ def from_graph(
                   "threshold": built.network.input_rule.to_json()},
         "layers": layers, "thresholds": checked, "outputs": compared.outputs, "accuracy": compared.accuracy,
         "agreement": compared.agreement, "neurons_on": compared.neurons_on, "binarized": graph.assumed == "binarized",
-        "notes": [*built.notes, *compared.notes],
+        "notes": [*built.notes, *compared.notes], "rounded": _rounded(built, graph),
     }  # fmt: skip
     network = replace(built.network, info=_info(built, kind, report))
     return Imported(network, {"name": name, "source": {"format": kind}} | report)
+
+
+def _rounded(built: Built, graph: Graph) -> dict[str, Any] | None:
+    """Return how the last layer was rounded, if it was."""
+    if built.rounded is None:
+        return None
+    return {"bits": graph.last_layer_bits, "unit": built.rounded.unit, "bounds": built.rounded.bound.tolist()}
 
 
 def _info(built: Built, kind: str, report: dict[str, Any]) -> dict[str, Any]:
@@ -216,10 +224,12 @@ def _info(built: Built, kind: str, report: dict[str, Any]) -> dict[str, Any]:
         str(k): f"{y['node']}: {', '.join(y['operators'])}; weights {y['weights']}; {y['checked']:,} popcounts checked"
         for k, y in enumerate(built.layers)
     }
-    info = {
+    info: dict[str, Any] = {
         "origin": f"imported from {kind}",
         "imported": {"input": f"{built.coding}: {meaning(built.coding)}", "layers": layers},
     }
+    if report["rounded"] is not None:
+        info["imported"]["rounded"] = report["rounded"]
     return info if report["accuracy"] is None else info | {"accuracy_on_given_images": report["accuracy"]}
 
 

@@ -21,7 +21,7 @@ from .inputs import CODINGS, GREY, levels, meaning
 from .layers import InputLevels, Layers
 from .levels import Levels, to_bits
 from .refusals import NO_SCORES
-from .scores import Outputs, decision_threshold, fit_scores
+from .scores import Outputs, RoundedScores, decision_threshold, fit_scores, round_scores
 from .table import Stage, Table
 from .walk import Walk
 
@@ -56,6 +56,8 @@ class Built:
         Which element of the source's input each element of the network's is; None where they are the same.
     source_shape : tuple of int
         Of an image, as the source takes it.
+    rounded : RoundedScores or None
+        Of a last layer whose float weights were rounded.
     """
 
     network: Network
@@ -70,6 +72,7 @@ class Built:
     masks: tuple[NDArray[np.bool_] | None, ...] = ()
     input_order: NDArray[np.int64] | None = None
     source_shape: tuple[int, ...] = ()
+    rounded: RoundedScores | None = None
 
 
 def build(graph: Graph, coding: str | None = None, name: str = "network") -> Built:
@@ -106,12 +109,16 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
     raise AssertionError("a walk with reasons against it ends in an exception")
 
 
-def _record(stage: Stage, sensitive: int) -> dict[str, Any]:
+def _record(stage: Stage, sensitive: int, rounded: RoundedScores | None = None) -> dict[str, Any]:
     assert stage.weights is not None
     n_in = stage.weights.shape[1] // stage.code.bits
+    weights, checked = stage.scaling or "-1, +1", stage.rows * stage.size
+    if rounded is not None:
+        top = rounded.code.top // 2
+        weights, checked = f"float, rounded to {-top} to {top:+d}", 0
     return {
-        "node": stage.label, "n_in": n_in, "n_out": stage.size, "weights": stage.scaling or "-1, +1",
-        "operators": list(stage.ops), "checked": stage.rows * stage.size, "differ": 0, "rounding": sensitive,
+        "node": stage.label, "n_in": n_in, "n_out": stage.size, "weights": weights,
+        "operators": list(stage.ops), "checked": checked, "differ": 0, "rounding": sensitive,
     }  # fmt: skip
 
 
@@ -135,38 +142,77 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
         raise InputError(f"the output must have one score a class, and {stage.label} gives one a class and pixel")
     if len(order) != stage.size or len(np.unique(order)) != stage.size:
         raise InputError(f"the output must have all {stage.size} neurons of {stage.label}, each once")
-    value, low, high = (final.columns(v) for v in (final.value, final.low, final.high))
-    wide = value.astype(np.float64) if final.wide is None else final.columns(final.wide)
-    last = stage.weights[order]
+    last, sensitive, rounded = _last(final, graph, notes)
     pair = stage.size == 1
     if pair:
-        limit, falls = decision_threshold(wide[:, 0], _decides(final))
-        scales, offsets = np.array([0, 2]), np.array([2 * limit - 1, 0])
-        last, sensitive = np.repeat(stage.code.negated(last) if falls else last, 2, axis=0), 0
         notes.append("one output: class 1 where it says yes (above 0, or bit 1), else class 0")
-    else:
-        if _is_bits(final):
-            raise InputError(NO_SCORES)
-        scores = fit_scores(Outputs(value, low, high, wide, last), graph.exact_scores)
-        scales, offsets, sensitive = scores.scales, scores.offsets, scores.sensitive
-        last = np.where(scores.inverted[:, None], stage.code.negated(last), last)
-        if scores.example:
-            notes.append(
-                f"the order of {sensitive:,} pairs of outputs hangs on how the source rounds its sums, for example"
-                f" {scores.example}"
-            )
-    records.append(_record(stage, sensitive))
+    records.append(_record(stage, sensitive, rounded))
     if head:
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
-    made.append(ScoreLayer(last, scales, offsets, **stage.reads))
+    made.append(last)
     rule, text = _input_rule(layers)
     if text:
         notes.append(text + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
     network = Network(name, tuple(made), rule)
     return Built(
         network, coding, assumed, tuple(records), final, order, head, pair, tuple(notes), tuple(layers.masks[1:]),
-        layers.input_order, tuple(int(n) for n in graph.input_shape[1:] if n is not None),
+        layers.input_order, tuple(int(n) for n in graph.input_shape[1:] if n is not None), rounded,
     )  # fmt: skip
+
+
+def _last(final: Table, graph: Graph, notes: list[str]) -> tuple[ScoreLayer, int, RoundedScores | None]:
+    """Return the last layer, how many pairs of its outputs hang on rounding, and how float weights were rounded."""
+    stage = final.stage
+    assert stage.weights is not None
+    value, low, high = (final.columns(v) for v in (final.value, final.low, final.high))
+    wide = value.astype(np.float64) if final.wide is None else final.columns(final.wide)
+    weights = stage.weights[final.elements]
+    outputs = Outputs(value, low, high, wide, weights)
+    if stage.floats is not None:
+        return _rounded(final, outputs, graph.last_layer_bits, notes)
+    if graph.last_layer_bits:
+        notes.append("the weights of the last layer are integers: nothing is rounded")
+    if stage.size == 1:
+        limit, falls = decision_threshold(wide[:, 0], _decides(final))
+        weights = np.repeat(stage.code.negated(weights) if falls else weights, 2, axis=0)
+        return ScoreLayer(weights, *_decision(limit), **stage.reads), 0, None
+    if _is_bits(final):
+        raise InputError(NO_SCORES)
+    scores = fit_scores(outputs, graph.exact_scores)
+    weights = np.where(scores.inverted[:, None], stage.code.negated(weights), weights)
+    if scores.example:
+        notes.append(
+            f"the order of {scores.sensitive:,} pairs of outputs hangs on how the source rounds its sums, for example"
+            f" {scores.example}"
+        )
+    return ScoreLayer(weights, scores.scales, scores.offsets, **stage.reads), scores.sensitive, None
+
+
+def _decision(limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return scales and offsets of the two classes, no and yes, that a popcount of `limit` divides."""
+    return np.array([0, 2]), np.array([2 * limit - 1, 0])
+
+
+def _rounded(
+    final: Table, outputs: Outputs, bits: int, notes: list[str]
+) -> tuple[ScoreLayer, int, RoundedScores]:
+    """Return what :func:`_last` does of a last layer of float weights."""
+    stage, order = final.stage, final.elements
+    assert stage.floats is not None
+    if stage.size > 1 and _is_bits(final):
+        raise InputError(NO_SCORES)
+    rounded = round_scores(outputs, stage.floats.at(order), bits)
+    reads = stage.reads | {"weight_bits": rounded.code.bits, "weight_max": rounded.code.largest}
+    worst = int(rounded.bound.argmax())
+    notes.append(
+        f"{stage.label}: float weights rounded to {bits} bits; an output is off by at most {rounded.bound[worst]:.4g}"
+        f" (class {worst}), of which a score of 1 is {rounded.unit:.4g}"
+    )
+    if stage.size > 1:
+        ones = np.ones(stage.size, np.int64)
+        return ScoreLayer(rounded.synapses, ones, rounded.offsets, **reads), 0, rounded
+    limit = int(np.clip(np.floor(-rounded.base / rounded.unit) + 1, 0, 1 << 51))
+    return ScoreLayer(np.repeat(rounded.synapses, 2, axis=0), *_decision(limit), **reads), 0, rounded
 
 
 def _hidden(stage: Stage, levels: Levels) -> HiddenLayer:

@@ -20,6 +20,7 @@ from .build import Built
 from .execute import execute, prepared
 from .graph import Graph
 from .inputs import levels
+from .scores import RoundedScores
 
 #: Images in one run of the source.
 _BATCH = 64
@@ -125,6 +126,8 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     """
     y = np.asarray(source(source_inputs(built, graph, images)))
     x = golden.layer_outputs(built.network, images)
+    if built.rounded is not None:
+        return _compare_rounded(built, built.rounded, images, y, x[-1])
     taken = x[-2].reshape(len(images), -1) if len(x) > 1 else golden.elements(built.network, images)
     stage = built.output.stage
     assert stage.weights is not None
@@ -132,8 +135,7 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     p = layer.popcounts(pack_planes(taken, stage.planes), "numba")
     low, high = (built.output.columns(v) for v in (built.output.low, built.output.high))
     neurons = np.arange(p.shape[1])
-    if y.shape != p.shape:
-        raise InputError(f"the source must give {p.shape[1]} outputs an image, not shape {y.shape[1:]}")
+    _check_outputs(y, p)
     y, low, high = (np.asarray(v, np.float64) for v in (y, low[p, neurons], high[p, neurons]))
     wide = 1e-6 * np.abs(y)  # a product of the source may add in any order
     wrong = ((y < low - wide) | (y > high + wide)).any(axis=1)
@@ -154,6 +156,37 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     return {
         "images": len(images), "values": int(y.size), "differ": int(np.count_nonzero(wrong & ~excused)),
         "rounding": int(np.count_nonzero(excused)), "examples": examples,
+    }  # fmt: skip
+
+
+def _check_outputs(y: NDArray, p: NDArray) -> None:
+    if y.shape != p.shape:
+        raise InputError(f"the source must give {p.shape[1]} outputs an image, not shape {y.shape[1:]}")
+
+
+def _compare_rounded(
+    built: Built, rounded: RoundedScores, images: NDArray, y: NDArray, scores: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Compare outputs of the source with scores of rounded weights: each must be within its bound.
+
+    Returns
+    -------
+    dict
+        As :func:`compare`, where ``differ`` are images with an output that is out of its bound. More: ``other_class``,
+        images whose class differs, and ``proved``, those whose class no error within the bounds can change.
+    """
+    integers = scores[:, 1:] // 2 if built.pair else scores
+    _check_outputs(y, integers)
+    y, near = np.asarray(y, np.float64), rounded.outputs(integers)
+    wrong = (np.abs(y - near) > rounded.bound + rounded.slack + 1e-6 * np.abs(y)).any(axis=1)
+    other_class = (y[:, 0] > 0 if built.pair else y.argmax(axis=1)) != golden.argmax(scores)
+    proved = rounded.proved(near)
+    wrong |= proved & other_class
+    excused = wrong & _rounding(built, images)
+    return {
+        "images": len(images), "values": int(y.size), "differ": int(np.count_nonzero(wrong & ~excused)),
+        "rounding": int(np.count_nonzero(excused)), "examples": [],
+        "other_class": int(np.count_nonzero(other_class)), "proved": int(np.count_nonzero(proved)),
     }  # fmt: skip
 
 

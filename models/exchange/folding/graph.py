@@ -99,6 +99,8 @@ class Graph:
         Why the network is refused, whatever its nodes are, one sentence each.
     other_inputs : tuple of str
         More tensors that are not given, of a network that is refused for it.
+    last_layer_bits : int
+        Round float weights of the last layer to so many bits; 0: refuse them.
     """
 
     nodes: tuple[Node, ...]
@@ -113,6 +115,7 @@ class Graph:
     assumed: str = ""
     problems: tuple[str, ...] = ()
     other_inputs: tuple[str, ...] = ()
+    last_layer_bits: int = 0
 
 
 class Unsupported(InputError):

@@ -29,10 +29,10 @@ from .maps import (
     pads_of,
     summed,
 )
-from .products import Factors, column_sums, integers, popcount_table
+from .products import Factors, Floats, column_sums, integers, popcount_table
 from .results import kernels_of
 from .shapes import mapped, transposed
-from .table import Stage, Table
+from .table import SUMS, FloatSums, Stage, Table
 
 FEW_BITS = "activations of 1 to 8 bits in even steps are supported: train with such a quantiser"
 ONLY_CHAINS = "only chains of layers are supported"
@@ -63,6 +63,10 @@ class Layers:
         From :func:`check_thresholds`; empty for the input.
     masks : list of ndarray or None
         Where rounding decides a level, by popcount and neuron.
+    last : Node or None
+        The last product, if it can be a dense layer.
+    last_layer_bits : int
+        Round its weights to so many bits if they are no integers; 0: refuse them.
     """
 
     guess: bool
@@ -73,6 +77,8 @@ class Layers:
     input_order: NDArray[np.int64] | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
     masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
+    last: Node | None = None
+    last_layer_bits: int = 0
 
     def product(self, node: Node, x: list[Any], wrong: list[str]) -> Table:
         """Return the table of a matrix product, a new layer.
@@ -121,9 +127,26 @@ class Layers:
         stage.consumer = node.label
         return []
 
+    def factors_of(self, node: Node, weights: NDArray, origin: str) -> Factors | Floats:
+        """Return weights of shape (n, m) as integers, or that they are to be rounded; `origin` made them.
+
+        Raises
+        ------
+        InputError
+            If they are no integers, and not to be rounded either.
+        """
+        try:
+            return integers(weights, origin)
+        except InputError as e:
+            if node is not self.last or not weights.any():
+                raise
+            if self.last_layer_bits:
+                return Floats()
+            raise InputError(f"{e}, or let `last_layer_bits` round them, as this is the last layer") from None
+
     def _factors(
         self, node: Node, t: Table, weights: NDArray, origin: str, found: list[str]
-    ) -> tuple[Factors | None, Levels | None]:
+    ) -> tuple[Factors | Floats | None, Levels | None]:
         """Return the weights as integers, and the levels that they multiply.
 
         What is wrong is added to `found`; if anything is, one of both is None.
@@ -135,7 +158,7 @@ class Layers:
             factors = integers(2 * (weights > 0) - 1, origin)
         elif weights.ndim == 2 and (weights.dtype.kind != "f" or np.isfinite(weights).all()):
             try:
-                factors = integers(weights, origin)
+                factors = self.factors_of(node, weights, origin)
             except InputError as e:
                 found.append(str(e))
         try:
@@ -149,19 +172,21 @@ class Layers:
         found += self.taken(t.stage, node)
         return (None, None) if found else (factors, levels)
 
-    def _dense(self, node: Node, t: Table, weights: NDArray, factors: Factors, levels: Levels) -> Table:
+    def _dense(self, node: Node, t: Table, weights: NDArray, factors: Factors | Floats, levels: Levels) -> Table:
         stage, elements, found = t.stage, t.elements, list[str]()
         if t.padding:
             found.append("padding must be followed by a convolution")
         if len(np.unique(elements)) != stage.elements or len(elements) != stage.elements:
             found.append(f"it must take all {stage.elements} elements of {stage.label}, each once")
         n, m = weights.shape
-        rows = n * factors.code.top * levels.top + 1
+        rows = SUMS if isinstance(factors, Floats) else n * factors.code.top * levels.top + 1
         found += _trouble(node, levels, weights, rows)
         if found:
             raise InputError("; ".join(found))
         step, middle = self._append(t, levels, elements)
         middle = middle[t.column_of]
+        if isinstance(factors, Floats):
+            return self._float_sums(node, weights, levels, (elements, step[t.column_of], middle))
         synapses = factors.synapses((step < 0)[t.column_of][:, None])
         if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(m, n / 2), np.full(m, 0.5), np.zeros(m)
@@ -174,6 +199,27 @@ class Layers:
         new.ops.append(node.op)
         self.stages.append(new)
         return popcount_table(new, start, alpha, inexact, weights.dtype)
+
+    def _float_sums(
+        self, node: Node, weights: NDArray, levels: Levels, inputs: tuple[NDArray, NDArray, NDArray]
+    ) -> Table:
+        """Return the table of a last layer of float weights: sums, not popcounts, as there are no integers yet.
+
+        `inputs` are the elements that it takes, and the step and the middle value of each.
+        """
+        elements, step, middle = inputs
+        n, m = weights.shape
+        steps = np.empty((m, n))
+        steps[:, elements] = weights.T * step
+        floats = FloatSums(steps, column_sums(weights, middle), levels.top)
+        new = Stage(node.label, SUMS, m, steps > 0, planes=levels.planes, floats=floats)
+        new.ops.append(node.op)
+        self.stages.append(new)
+        wide = floats.values()
+        value = wide.astype(weights.dtype if weights.dtype == np.float64 else np.float32)
+        size = np.abs(middle) + np.abs(step) * levels.top / 2
+        far = rounding.float_sums(weights, size) + n * levels.uneven * np.abs(weights).max()
+        return Table(value, value - far, value + far, wide, np.arange(m)[None], 0, new)
 
     def _append(self, t: Table, levels: Levels, elements: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
         """Note the outputs of a stage; return the signed step and the middle value of each column."""
@@ -268,6 +314,8 @@ class Layers:
         factors, levels = self._factors(node, t, weights, origin, found)
         if factors is None or levels is None:
             raise InputError("; ".join(found))
+        if isinstance(factors, Floats):
+            raise InputError("a last layer of float weights must be dense to be rounded, and is a convolution")
         window = t.unfolded[1] if t.unfolded else conv_window(node, kernel, groups, index.shape, pads_of(node, t))
         elements = index.reshape(-1)
         whole = np.array_equal(np.sort(elements) if t.stage.weights is None else elements, np.arange(t.stage.elements))

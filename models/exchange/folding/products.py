@@ -102,6 +102,11 @@ def _too_many_values(weights: NDArray, origin: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Floats:
+    """Stands for the factors of a last layer whose weights are to be rounded."""
+
+
 def column_sums(weights: NDArray, middle: NDArray) -> NDArray:
     """Return the constant part of each column's sum in float64, shape (m,)."""
     total = np.zeros(weights.shape[1])

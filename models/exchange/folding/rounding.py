@@ -52,6 +52,12 @@ def slack(node: Node, x: list[Any], value: NDArray) -> NDArray:
     return 4 * ULP * np.abs(value)
 
 
+def float_sums(weights: NDArray, size: NDArray) -> NDArray[np.float64]:
+    """Return by how much a float32 sum of weights (n, m) and inputs up to `size` (n,) can miss, shape (m,)."""
+    n = len(weights)
+    return np.asarray((n / 8 + 8) * ULP * (size @ np.abs(weights.astype(np.float64))))
+
+
 def inexact_sums(alpha: NDArray, middle: NDArray, levels: Levels, n: int) -> NDArray:
     """Return by how much a float32 sum in any order can miss each column's sum, shape (m,); 0 where it cannot.
 

@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.layers.base import OFFSET_MAX
+from oxnor.models.networks.layers.weight_code import WeightCode
+
+from .table import FloatSums
 
 _BITS_MAX = 30
 
@@ -191,6 +195,93 @@ def _rounded_pairs(y: Outputs, integers: NDArray) -> tuple[int, str]:
                     f" {integers[pa[k], a]} and {integers[pb[k], b]}"
                 )
     return count, example
+
+
+@dataclass(frozen=True, eq=False)
+class RoundedScores:
+    """Scores of a last layer of float weights, rounded to integers times one unit: y = base + unit * (p + offset).
+
+    Parameters
+    ----------
+    synapses : ndarray of bool, shape (m, n * code.bits)
+    code : WeightCode
+    offsets : ndarray of int64, shape (m,)
+    base, unit : float
+        What scores of 0 and 1 are in the source's outputs.
+    bound : ndarray of float64, shape (m,)
+        By how much an output may differ from the source's, had that been computed exactly: reached by some inputs.
+    slack : ndarray of float64, shape (m,)
+        By how much more, as the source rounds its sums.
+    """
+
+    synapses: NDArray[np.bool_]
+    code: WeightCode
+    offsets: NDArray[np.int64]
+    base: float
+    unit: float
+    bound: NDArray[np.float64]
+    slack: NDArray[np.float64]
+
+    def outputs(self, scores: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return scores, or p of a single output, in the units of the source's outputs."""
+        return self.base + self.unit * scores
+
+    def proved(self, y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return of which :meth:`outputs`, shape (images, m), no error within the bounds changes the class."""
+        far = self.bound + self.slack
+        if y.shape[1] == 1:
+            return np.asarray(np.abs(y[:, 0]) > far[0])
+        rows, best = np.arange(len(y)), y.argmax(axis=1)
+        others = y + far
+        others[rows, best] = -np.inf
+        return np.asarray(y[rows, best] - far[best] > others.max(axis=1))
+
+
+def round_scores(y: Outputs, floats: FloatSums, bits: int) -> RoundedScores:
+    """Round the weights of a last layer, with what follows it multiplied in, to integers of so many bits.
+
+    One unit for all classes: a score is then a popcount plus an integer, without a multiplication.
+
+    Parameters
+    ----------
+    y : Outputs
+        For :meth:`FloatSums.values` in place of popcounts.
+    floats : FloatSums
+    bits : int
+        Range [2, 8].
+
+    Raises
+    ------
+    InputError
+        If the outputs are not affine in the sums, or do not depend on them.
+    """
+    wide, reach = y.wide, floats.reach
+    if wide.dtype == bool or not np.isfinite(wide).all():
+        raise InputError("the outputs must be finite numbers")
+    at_middle = wide[len(wide) // 2]
+    factor = np.divide((wide[-1] - wide[0]) / 2, reach, out=np.zeros_like(reach), where=reach > 0)
+    line = at_middle + factor * (floats.values() - floats.middle)
+    if np.abs(wide - line).max() > 1e-9 * max(np.abs(wide).max(), 1e-300):
+        raise InputError(
+            "the outputs of the last layer must be affine in its sums, with one scale and offset a class, to be rounded"
+        )
+    steps = factor[:, None] * floats.steps
+    if not steps.any():
+        raise InputError("the outputs of the last layer must depend on its inputs")
+    code = WeightCode.narrow(bits)
+    step = np.abs(steps).max() / (code.top // 2)
+    values = np.rint(steps / step).astype(np.int16)
+    unit, lowest = step / 2, at_middle.min()
+    offsets = np.rint((at_middle - lowest) / unit)
+    if offsets.max() >= OFFSET_MAX:
+        raise InputError("the biases of the last layer must be smaller beside its weights")
+    bound = np.abs(steps - step * values).sum(axis=1) * floats.top / 2 + np.abs(at_middle - lowest - unit * offsets)
+    slack = np.maximum(np.abs(y.high - wide), np.abs(wide - y.low)).max(axis=0)
+    largest = values.shape[1] * code.top * floats.top
+    return RoundedScores(
+        code.encode(2 * values).reshape(len(values), -1), code, offsets.astype(np.int64),
+        float(lowest - unit * largest / 2), float(unit), bound, slack.astype(np.float64),
+    )  # fmt: skip
 
 
 def decision_threshold(wide: NDArray, bits: NDArray[np.bool_] | None) -> tuple[int, bool]:

@@ -14,6 +14,41 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .graph import CELLS_MAX
 
+#: Sums of a last layer of float weights that are followed to its outputs; odd, so that one is the middle.
+SUMS = 257
+
+
+@dataclass(frozen=True, eq=False)
+class FloatSums:
+    """Sums of a last layer of float weights, at even steps from the least that can be to the largest.
+
+    Parameters
+    ----------
+    steps : ndarray of float64, shape (m, n)
+        What a sum gains where an input goes up by one level.
+    middle : ndarray of float64, shape (m,)
+        The sums where all inputs are in the middle of their levels.
+    top : int
+        The highest level of an input.
+    """
+
+    steps: NDArray[np.float64]
+    middle: NDArray[np.float64]
+    top: int
+
+    @property
+    def reach(self) -> NDArray[np.float64]:
+        """How far a sum can be from its middle, shape (m,)."""
+        return np.abs(self.steps).sum(axis=1) * self.top / 2
+
+    def at(self, order: NDArray[np.int64]) -> FloatSums:
+        """Return the sums of neurons in another order."""
+        return replace(self, steps=self.steps[order], middle=self.middle[order])
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the sums, shape (SUMS, m)."""
+        return self.middle + self.reach * np.linspace(-1, 1, SUMS)[:, None]
+
 
 @dataclass
 class Stage:
@@ -45,6 +80,8 @@ class Stage:
         Of a convolution with pooling.
     takes_least : ndarray of bool, shape (size,), or None
         Channels of which the pooling takes the smallest popcount, not the largest.
+    floats : FloatSums or None
+        Of a last layer whose weights are to be rounded; its `weights` are then their signs, and its rows sums.
     """
 
     label: str
@@ -59,6 +96,7 @@ class Stage:
     window: Window | None = None
     pool: Pool | None = None
     takes_least: NDArray[np.bool_] | None = None
+    floats: FloatSums | None = None
 
     @property
     def reads(self) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from oxnor.models.networks.layers.base import PLANES_MAX
 from . import ops
 from .graph import Node
 from .layers import FEW_BITS, ONLY_CHAINS, InputLevels, Layers
-from .products import integers
 from .table import Stage, Table
 
 #: Operators that make bits, unless they have more than one.
@@ -153,7 +152,7 @@ def product_trouble(node: Node, x: list[Any], layers: Layers) -> list[str]:
                 found.append(str(e))
         elif isinstance(v, np.ndarray) and (w := _weights(node, name, v)) is not None:
             try:
-                integers(w, layers.quantised.get(name, ""))
+                layers.factors_of(node, w, layers.quantised.get(name, ""))
             except InputError as e:
                 found.append(str(e))
         if (stage := stage_of(v)) is not None:

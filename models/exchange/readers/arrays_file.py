@@ -15,13 +15,14 @@ _NUMBERS = ["|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8", "<u2"
 _NORM = ("gamma", "beta", "mean", "variance")
 
 
-def read_arrays(path: Path) -> Graph:
-    """Return the graph of an ``.npz`` of plain arrays.
+def read_arrays(path: Path, float_end: bool = False) -> Graph:
+    """Return the graph of an ``.npz`` of plain arrays; the last layer may have float weights if `float_end`.
 
     ``wK`` has shape (n_out, n_in), of bool, {0, 1} or {-1, +1}. A hidden layer has either ``tK``, shape (n_out,): it
     fires iff its popcount >= tK; or ``gammaK, betaK, meanK, varianceK`` (and ``epsK``): it fires iff the batch norm of
     2 * popcount - n_in is 0 or more. The last layer has ``scales`` and ``offsets``, or neither. ``input_threshold``,
-    one or one an input: a pixel is 1 iff it reaches it; default 128.
+    one or one an input: a pixel is 1 iff it reaches it; default 128. Float weights of the last layer multiply bits of
+    -1 and +1, and its scores are ``scales`` times their sum plus ``offsets``, of any size.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def read_arrays(path: Path) -> Graph:
         for name in sorted(names - {"name"}):
             arrays[name] = source.any_array(name, _NUMBERS, 2, left)
             left -= arrays[name].nbytes
-    return graph_of_arrays(arrays, count)
+    return graph_of_arrays(arrays, count, float_end=float_end)
 
 
 def _listed(names: set[str]) -> str:
@@ -59,7 +60,7 @@ def _listed(names: set[str]) -> str:
     return ", ".join(" ".join(name.split()) for name in sorted(names)[:12])
 
 
-def _wrong(arrays: dict[str, NDArray], count: int) -> list[str]:
+def _wrong(arrays: dict[str, NDArray], count: int, float_end: bool) -> list[str]:
     """Return what is wrong with the arrays of a network, one sentence each."""
     found: list[str] = []
     threshold, first = np.ravel(arrays.get("input_threshold", np.array(128))), arrays["w0"]
@@ -69,7 +70,8 @@ def _wrong(arrays: dict[str, NDArray], count: int) -> list[str]:
     before = None
     for k in range(count):
         w, last = arrays[f"w{k}"], k == count - 1
-        found += _wrong_weights(f"w{k}", w)
+        is_float = last and not _is_signs(w)
+        found += _wrong_weights(f"w{k}", w, last, float_end)
         if w.ndim != 2 or not w.size:
             before = None
             continue
@@ -91,19 +93,26 @@ def _wrong(arrays: dict[str, NDArray], count: int) -> list[str]:
             if ((t < 0) | (t > n + 1) | (t != np.rint(t))).any():
                 found.append(f"t{k} must be whole numbers in [0, {n + 1}]")
         for name in vectors if last else ():
-            if wrong.get(name) == "" and not _whole(arrays[name]):
+            if wrong.get(name) == "" and not is_float and not _whole(arrays[name]):
                 found.append(f"{name} must be whole numbers in (-2**31, 2**31)")
     return found
 
 
-def _wrong_weights(name: str, array: NDArray) -> list[str]:
+def _is_signs(array: NDArray) -> bool:
+    return array.dtype == bool or bool(np.isin(array, (0, 1)).all() or np.isin(array, (-1, 1)).all())
+
+
+def _wrong_weights(name: str, array: NDArray, last: bool, float_end: bool) -> list[str]:
     if array.ndim != 2 or not array.size:
         return [f"{name} must have shape (n_out, n_in), not {array.shape}"]
     if array.size > ELEMENTS_MAX:
         return [f"{name} must have at most {ELEMENTS_MAX:,} elements, not {array.size:,}"]
-    if array.dtype != bool and not (np.isin(array, (0, 1)).all() or np.isin(array, (-1, 1)).all()):
-        return [f"{name} must hold 0 and 1, or -1 and +1, and has other values"]
-    return []
+    if _is_signs(array):
+        return []
+    if last and float_end:
+        return [] if np.isfinite(array).all() else [f"{name} must be finite"]
+    more = ": let `last_layer_bits` round them, as this is the last layer" if last else ""
+    return [f"{name} must hold 0 and 1, or -1 and +1, and has other values{more}"]
 
 
 def _wrong_vector(name: str, array: NDArray, n: int) -> str:
@@ -117,15 +126,17 @@ def _whole(array: NDArray) -> bool:
     return bool((np.rint(array) == array).all() and (np.abs(array.astype(np.float64)) < 2.0**31).all())
 
 
-def graph_of_arrays(arrays: dict[str, NDArray], count: int, notes: tuple[str, ...] = ()) -> Graph:
-    """Return the graph of `count` layers whose arrays are named as in :func:`read_arrays`.
+def graph_of_arrays(
+    arrays: dict[str, NDArray], count: int, notes: tuple[str, ...] = (), float_end: bool = False
+) -> Graph:
+    """Return the graph of `count` layers whose arrays are named as in :func:`read_arrays`, and `float_end` too.
 
     Raises
     ------
     InputError
         With all that is wrong.
     """
-    if wrong := _wrong(arrays, count):
+    if wrong := _wrong(arrays, count, float_end):
         raise Unsupported((), wrong)
     threshold = np.ravel(arrays.get("input_threshold", np.array(128))).astype(np.float32)
     constants: dict[str, NDArray] = {"one": np.ones((), np.float32), "cut": threshold}
@@ -135,7 +146,8 @@ def graph_of_arrays(arrays: dict[str, NDArray], count: int, notes: tuple[str, ..
     ]
     here = "b"
     for k in range(count):
-        w = np.where(arrays[f"w{k}"] > 0, np.float32(1), np.float32(-1)).T
+        signs = _is_signs(arrays[f"w{k}"])
+        w = (np.where(arrays[f"w{k}"] > 0, np.float32(1), np.float32(-1)) if signs else arrays[f"w{k}"]).T
         n, m = w.shape
         constants[f"w{k}"] = w
         nodes.append(Node(f"w{k}", "MatMul", (here, f"w{k}"), (f"z{k}",)))
@@ -159,6 +171,13 @@ def graph_of_arrays(arrays: dict[str, NDArray], count: int, notes: tuple[str, ..
 def _last(arrays: dict[str, NDArray], constants: dict[str, NDArray], nodes: list[Node], k: int, n: int, m: int) -> str:
     """Add score = scale * (z + n) / 2 + offset, in float64, which holds it exactly."""
     scales, offsets = arrays.get("scales", np.ones(m)), arrays.get("offsets", np.zeros(m))
+    if not _is_signs(arrays[f"w{k}"]):
+        constants |= {"scales": scales.astype(np.float64), "offsets": offsets.astype(np.float64)}
+        constants[f"w{k}"] = constants[f"w{k}"].astype(np.float64)
+        nodes += [
+            Node("scales", "Mul", (f"z{k}", "scales"), ("s",)), Node("offsets", "Add", ("s", "offsets"), ("scores",))
+        ]  # fmt: skip
+        return "scores"
     constants["scales"] = scales.astype(np.float64) / 2
     constants["offsets"] = offsets.astype(np.float64) + scales.astype(np.float64) * n / 2
     nodes += [

@@ -27,11 +27,20 @@ class Unsaid:
         inputs are bits.
     weights : path, optional
         Of a Keras model in a ``.json`` file: the HDF5 file with its weights. Default: that of the same name beside it.
+    last_layer_bits : int, optional
+        Round float weights of the last layer to so many bits, with a bound on every score; range [2, 8]. Default:
+        refuse them.
     """
 
     binarize: bool = False
     input_threshold: float | NDArray | None = None
     weights: str | Path | None = None
+    last_layer_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        bits = self.last_layer_bits
+        if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 2 <= bits <= 8):
+            raise InputError(f"must be an integer in [2, 8], not {bits!r}", parameter="last_layer_bits")
 
     def check_taken(self, names: Collection[str], kind: str) -> None:
         """Raise InputError if anything is said that files of this kind say themselves, or cannot use."""

@@ -80,7 +80,8 @@ def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = No
     assumed. Weights that are not binary are refused, or taken by their signs if ``unsaid.binarize`` says so.
     """
     groups, problems = _modules(state)
-    reader = _StateReader(unsaid.binarize)
+    linear = [module for module, fields in groups.items() if np.ndim(fields.get("weight")) == 2]
+    reader = _StateReader(unsaid.binarize, linear[-1] if linear else None, unsaid.last_layer_bits is not None)
     for module, fields in groups.items():
         reader.add(module, fields)
     if not (reader.n_in or problems or reader.problems):
@@ -134,7 +135,7 @@ def _is_binary(weight: NDArray) -> bool:
 class _StateReader:
     """Makes nodes of modules in the order in which they compute."""
 
-    def __init__(self, binarize: bool):
+    def __init__(self, binarize: bool, last: str | None, keep_last: bool):
         self.nodes: list[Node] = []
         self.constants: dict[str, NDArray] = {"one": np.ones((), np.float32)}
         self.problems: list[str] = []
@@ -142,6 +143,7 @@ class _StateReader:
         self.float_layers: list[str] = []
         self.here, self.n_in = "x", 0
         self._binarize, self._size, self._pending = binarize, 0, False
+        self._last, self._keep_last = last, keep_last
 
     def add(self, module: str, fields: dict[str, NDArray]) -> None:
         """Add a linear layer or a batch norm."""
@@ -203,13 +205,14 @@ class _StateReader:
             )
         if bias is not None and bias.shape != (len(weight),):
             self.problems.append(f"'{label}': bias must have shape ({len(weight)},), one a neuron, not {bias.shape}")
-        if finite and not _is_binary(weight):
+        if finite and not _is_binary(weight) and not (self._keep_last and module == self._last):
             self.float_layers.append(label)
             if not self._binarize:
                 self.problems.append(
                     f"'{label}': weights must be -1 and +1, or have one magnitude a neuron, and have"
                     f" {len(np.unique(weight)):,} values: `binarize` takes them by their signs, which is another"
                     " network unless it was trained so"
+                    + (", and `last_layer_bits` rounds them, as this is the last layer" if module == self._last else "")
                 )
             weight = np.where(weight >= 0, np.float32(1), np.float32(-1))
         self.constants[module] = weight.T.astype(np.float32)
