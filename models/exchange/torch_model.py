@@ -17,14 +17,20 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.exchange.folding.build import Built
 from oxnor.models.exchange.folding.check import Source
-from oxnor.models.exchange.readers.source import SourceFile
+from oxnor.models.exchange.readers.source import SourceFile, Unsaid
 
 from .detect import read
 from .import_network import Imported, from_graph
 
 
 def import_brevitas(
-    model: Any, example: Any, name: str = "network", *, coding: str | None = None, check: str | Path | None = None
+    model: Any,
+    example: Any,
+    name: str = "network",
+    *,
+    coding: str | None = None,
+    check: str | Path | None = None,
+    last_layer_bits: int | None = None,
 ) -> Imported:
     """Import a Brevitas model through its own QONNX export.
 
@@ -34,7 +40,7 @@ def import_brevitas(
         Is put into evaluation mode.
     example : torch tensor
         One input, shape (1, ...).
-    name, coding, check
+    name, coding, check, last_layer_bits
         As for :func:`oxnor.models.exchange.import_network.import_network`.
 
     Returns
@@ -47,11 +53,17 @@ def import_brevitas(
         from brevitas.export import export_qonnx
     except ImportError:
         raise InputError("importing a Brevitas model needs the packages brevitas and onnxoptimizer") from None
-    return _import(model, example, name, "Brevitas model", export_qonnx, coding, check)
+    return _import(model, example, name, "Brevitas model", export_qonnx, coding, check, last_layer_bits)
 
 
 def import_torch_model(
-    model: Any, example: Any, name: str = "network", *, coding: str | None = None, check: str | Path | None = None
+    model: Any,
+    example: Any,
+    name: str = "network",
+    *,
+    coding: str | None = None,
+    check: str | Path | None = None,
+    last_layer_bits: int | None = None,
 ) -> Imported:
     """Import a plain PyTorch module through ``torch.onnx.export``; arguments as :func:`import_brevitas`."""
     torch = import_torch("importing a PyTorch model")
@@ -59,10 +71,12 @@ def import_torch_model(
     def export(module: Any, args: Any, path: str) -> None:
         torch.onnx.export(module, (args,), path, input_names=["x"], dynamo=False, opset_version=17)
 
-    return _import(model, example, name, "PyTorch model", export, coding, check)
+    return _import(model, example, name, "PyTorch model", export, coding, check, last_layer_bits)
 
 
-def _import(model: Any, example: Any, name: str, kind: str, export: Any, coding: str | None, check: Any) -> Imported:
+def _import(
+    model: Any, example: Any, name: str, kind: str, export: Any, coding: str | None, check: Any, bits: int | None
+) -> Imported:
     torch = import_torch("importing a PyTorch model")
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +84,7 @@ def _import(model: Any, example: Any, name: str, kind: str, export: Any, coding:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")  # the exporters' own
             export(model, example, str(path))
-        source = read(path)
+        source = read(path, Unsaid(last_layer_bits=bits))
     assert isinstance(source, SourceFile)
 
     def reference(built: Built) -> Source | None:

@@ -416,6 +416,20 @@ def test_import_export_and_vectors(tmp_path, monkeypatch):
     assert len((tmp_path / "v" / "input.mem").read_text().split()) == 3
 
 
+def test_import_of_a_float_last_layer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    g = np.random.default_rng(6)
+    np.savez("a.npz", w0=g.random((12, 20)) < 0.5, t0=np.full(12, 10), w1=g.normal(0, 1, (3, 12)), offsets=g.normal(0, 3, 3))
+    result = run("import", "a.npz", "-o", "b.npz")
+    assert result.exit_code == 2
+    assert "let --last-layer-bits round them, as this is the last layer" in result.stderr
+    shown = run("import", "a.npz", "-o", "b.npz", "--last-layer-bits", "8")
+    assert shown.exit_code == 0, shown.stderr
+    text = " ".join(shown.stdout.split())
+    assert "values out of bound by rounding other class class proved" in text
+    assert "MatMul 'w1': float weights rounded to 8 bits; an output is off by at most " in text
+
+
 def test_import_that_differs_writes_nothing(tmp_path, monkeypatch):
     pytest.importorskip("onnx", reason='importing ONNX needs the package onnx: pip install -e ".[import]"')
     from oxnor.models.exchange import compared

@@ -328,7 +328,7 @@ def test_arrays_with_batch_norm(tmp_path):
 
 W0, T0 = np.ones((3, 4)), np.ones(3, int)
 ARRAYS = {
-    "values": ({"w0": np.full((3, 4), 0.5)}, "w0 must hold 0 and 1, or -1 and +1, and has other values"),
+    "values": ({"w0": np.full((3, 4), 0.5)}, "w0 must hold 0 and 1, or -1 and +1, and has other values: let `last_layer_bits` round them, as this is the last layer"),
     "no weights": ({"a": W0}, "must hold arrays w0, t0, w1, t1, ..., and has a"),
     "no thresholds": ({"w0": W0, "w1": np.ones((2, 3))}, "layer 0 must have t0, or all of gamma0, beta0, mean0, variance0, and not both"),
     "thresholds too many": ({"w0": W0, "t0": T0}, "t0 must not be there: the last layer gives scores"),

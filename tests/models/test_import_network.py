@@ -178,7 +178,7 @@ REFUSED = {
         ("MatMul 'm0': weights of Quant 'w0', 10 bits must be whole numbers, at most 128, times one unit a neuron, and have"
          " 31 values: train with weights of 1 to 8 bits"),
         ("MatMul 'm1': weights of Quant 'w1', 10 bits must be whole numbers, at most 128, times one unit a neuron, and have"
-         " 87 values: train with weights of 1 to 8 bits"),
+         " 87 values: train with weights of 1 to 8 bits, or let `last_layer_bits` round them, as this is the last layer"),
     ]),
     "convolution": (lambda: _convolution(), [
         "Conv 'conv': its input must be feature maps, with 3 or 4 dimensions, not 2",
@@ -189,7 +189,7 @@ REFUSED = {
     ]),
     "float weights": (lambda: _float_weights(), [
         ("MatMul 'm': weights must be whole numbers, at most 128, times one unit a neuron, and have 12 values: export them through their quantiser"
-        " (Quant), or train with weights of 1 to 8 bits"),
+        " (Quant), or train with weights of 1 to 8 bits, or let `last_layer_bits` round them, as this is the last layer"),
     ]),
     "no sign between": (lambda: _linear(), [
         "MatMul 'm1': takes sums of MatMul 'm0' that no sign has made bits: put a sign (BipolarQuant) between them",

@@ -74,7 +74,7 @@ def test_all_reasons_with_several_inputs(tmp_path):
         "Add 'Add_5': it joins MatMul 'MatMul_1' and MatMul 'MatMul_4': only chains of layers are supported",
         ("MatMul 'MatMul_6': takes sums of MatMul 'MatMul_4' that no sign has made bits: put a sign (BipolarQuant) between them; weights"
          " must be whole numbers, at most 128, times one unit a neuron, and have 64 values: export them through their quantiser (Quant), or train with"
-         " weights of 1 to 8 bits"),
+         " weights of 1 to 8 bits, or let `last_layer_bits` round them, as this is the last layer"),
         "Cast 'Cast_7': a cast to float8e4m3fn is not supported",
     ]
 
@@ -87,7 +87,7 @@ def test_all_reasons_of_one_product(tmp_path):
     assert reasons(m, x, tmp_path / "n.onnx", coding="unit") == [
         "1 node cannot be imported",
         ("Gemm 'Gemm_1': its bias must be finite, and 8 of 8 values are not; weights must be whole numbers, at most 128, times one unit a neuron, and have 5"
-         " values: export them through their quantiser (Quant), or train with weights of 1 to 8 bits; takes levels of the input in uneven"
+         " values: export them through their quantiser (Quant), or train with weights of 1 to 8 bits, or let `last_layer_bits` round them, as this is the last layer; takes levels of the input in uneven"
          " steps, or more than 256 (256 levels of 256), and the engine takes bits, or integers of 1 to 8 bits: quantise the input in even"
          " steps"),
     ]
@@ -136,7 +136,7 @@ def test_all_reasons_with_an_input_of_any_size(tmp_path):
         "3 reasons why the network cannot be imported",
         "  - input 'x' must have a batch and fixed sizes, not any, any",
         ("  - MatMul 'n_MatMul_1': weights must be whole numbers, at most 128, times one unit a neuron, and have 32 values: export them through their quantiser"
-         " (Quant), or train with weights of 1 to 8 bits"),
+         " (Quant), or train with weights of 1 to 8 bits, or let `last_layer_bits` round them, as this is the last layer"),
         "  - Split 'n_Split_2': the operator is not supported",
     ]
 

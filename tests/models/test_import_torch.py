@@ -26,7 +26,7 @@ def test_float_network_is_no_binarized_one(tmp_path):
     assert refused(path).split("\n") == [
         "2 nodes cannot be imported",
         f"  - '0': weights must be -1 and +1, or have one magnitude a neuron, and have 12 values: {why}",
-        f"  - '2': weights must be -1 and +1, or have one magnitude a neuron, and have 8 values: {why}",
+        f"  - '2': weights must be -1 and +1, or have one magnitude a neuron, and have 8 values: {why}, and `last_layer_bits` rounds them, as this is the last layer",
     ]
     bits = np.random.default_rng(0).random((40, 3)) < 0.5
     write_npz(tmp_path / "i.npz", {"images": bits, "labels": np.zeros(40, np.uint8), "outputs": np.eye(2, dtype=F)[[1] * 40]})

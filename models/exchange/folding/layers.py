@@ -353,13 +353,17 @@ class Layers:
         self.outputs[0] = self.outputs[0].at(elements)
 
 
+def too_large(rows: int, neurons: int) -> list[str]:
+    """Return the reason against a table of so many popcounts, if there is one."""
+    pairs = rows * neurons
+    if pairs <= CELLS_MAX:
+        return []
+    return [f"a layer must have at most {CELLS_MAX:,} pairs of neuron and popcount, not {pairs:,}"]
+
+
 def _trouble(node: Node, levels: Levels, weights: NDArray, rows: int) -> list[str]:
     """Return what is wrong with the factors of a product."""
-    found = []
-    if rows * weights.shape[1] > CELLS_MAX:
-        found.append(
-            f"a layer must have at most {CELLS_MAX:,} pairs of neuron and popcount, not {rows * weights.shape[1]:,}"
-        )
+    found = too_large(rows, weights.shape[1])
     if (levels.step != levels.step[0]).any() or levels.step[0] == 0:
         found.append("its activations must have one step between their two values, not one a channel")
     pair = {float(v) for v in (*np.unique(levels.lowest), *np.unique(levels.lowest + levels.step))}

@@ -13,7 +13,8 @@ from oxnor.models.networks.layers.base import PLANES_MAX
 
 from . import ops
 from .graph import Node
-from .layers import FEW_BITS, ONLY_CHAINS, InputLevels, Layers
+from .layers import FEW_BITS, ONLY_CHAINS, InputLevels, Layers, too_large
+from .products import Factors, Floats
 from .table import Stage, Table
 
 #: Operators that make bits, unless they have more than one.
@@ -48,11 +49,14 @@ class Unknown:
         The layer, or input, that its values come from; None for a constant, or if that is not known either.
     sign : bool
         A sign made its values.
+    bits : int
+        Of the quantiser that made its values; 0 if that is not known.
     """
 
     what: str = ""
     stage: Stage | None = None
     sign: bool = False
+    bits: int = 0
 
 
 def stage_of(v: Any) -> Stage | None:
@@ -77,7 +81,7 @@ def result(node: Node, x: list[Any], bits: float = 0) -> Unknown:
     source = next((v for v in x if stage_of(v) is not None), Unknown())
     stage = Stage(node.label, 0, 0) if joined(x) or node.op.split("_")[0] in _LAYERS else stage_of(source)
     if node.op in _SIGNS:
-        return Unknown("", stage, sign=bits <= 1)
+        return Unknown("", stage, sign=bits <= 1, bits=max(1, int(bits)))
     if node.op in _ACTIVATIONS and stage is not None:
         return Unknown(f"takes activations of {node.label}, which are more than two values: {FEW_BITS}", stage)
     if node.op not in _KEEPING and "Pool" not in node.op and "Normalization" not in node.op:
@@ -85,8 +89,9 @@ def result(node: Node, x: list[Any], bits: float = 0) -> Unknown:
     what = next((v.what for v in x if isinstance(v, Unknown) and v.what), "")
     if isinstance(source, Table) and source.stage.weights is not None and _is_sum(source):
         what = _sums(source.stage)
-    sign = isinstance(source, Unknown) and source.sign and (node.op in _KEEPING or "MaxPool" in node.op)
-    return Unknown(what, stage, sign)
+    if isinstance(source, Unknown) and (node.op in _KEEPING or "MaxPool" in node.op):
+        return Unknown(what, stage, source.sign, source.bits)
+    return Unknown(what, stage)
 
 
 def _sums(stage: Stage) -> str:
@@ -152,12 +157,22 @@ def product_trouble(node: Node, x: list[Any], layers: Layers) -> list[str]:
                 found.append(str(e))
         elif isinstance(v, np.ndarray) and (w := _weights(node, name, v)) is not None:
             try:
-                layers.factors_of(node, w, layers.quantised.get(name, ""))
+                factors = layers.factors_of(node, w, layers.quantised.get(name, ""))
+                found += _too_large(factors, w, operands)
             except InputError as e:
                 found.append(str(e))
         if (stage := stage_of(v)) is not None:
             found += layers.taken(stage, node)
     return found
+
+
+def _too_large(factors: Factors | Floats, weights: NDArray, operands: list[Any]) -> list[str]:
+    """Return the reason against a layer of weights (n, m) whose inputs are not known but for their bits."""
+    bits = next((v.bits for v in operands if isinstance(v, Unknown)), 0)
+    if isinstance(factors, Floats) or not 1 <= bits <= PLANES_MAX:
+        return []
+    n, m = weights.shape
+    return too_large(n * factors.code.top * ((1 << bits) - 1) + 1, m)
 
 
 def _weights(node: Node, name: str, v: NDArray) -> NDArray | None:
