@@ -151,7 +151,8 @@ class Layers:
 
         What is wrong is added to `found`; if anything is, one of both is None.
         """
-        factors = levels = None
+        factors: Factors | Floats | None = None
+        levels = None
         if weights.dtype.kind not in "fiub":
             found.append(f"weights must be numbers, not {type_name(weights.dtype)}")
         elif node.op == "XnorPopcountMatMul":  # its weights are 0 and 1

@@ -224,7 +224,7 @@ class RoundedScores:
 
     def outputs(self, scores: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return scores, or p of a single output, in the units of the source's outputs."""
-        return self.base + self.unit * scores
+        return np.asarray(self.base + self.unit * scores, np.float64)
 
     def proved(self, y: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return of which :meth:`outputs`, shape (images, m), no error within the bounds changes the class."""

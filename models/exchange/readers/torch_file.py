@@ -80,7 +80,7 @@ def from_state(state: Mapping[str, Any], unsaid: Unsaid, coding: str | None = No
     assumed. Weights that are not binary are refused, or taken by their signs if ``unsaid.binarize`` says so.
     """
     groups, problems = _modules(state)
-    linear = [module for module, fields in groups.items() if np.ndim(fields.get("weight")) == 2]
+    linear = [module for module, fields in groups.items() if "weight" in fields and fields["weight"].ndim == 2]
     reader = _StateReader(unsaid.binarize, linear[-1] if linear else None, unsaid.last_layer_bits is not None)
     for module, fields in groups.items():
         reader.add(module, fields)
