@@ -1,6 +1,5 @@
 """Fixtures that all levels of the suite share."""
 
-import itertools
 import json
 import os
 import re
@@ -10,7 +9,6 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from oxnor.models.networks.binarized import Network
@@ -31,17 +29,9 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def random_network() -> Callable[..., Network]:
     """Return a maker of networks with thresholds around the middle, where both outputs are likely."""
+    from oxnor.sim.harness import networks
 
-    def make(shape: tuple[int, ...], seed: int = 0, *, affine: bool = False, name: str = "random") -> Network:
-        g = np.random.default_rng([seed, *shape])
-        weights = [g.random((n_out, n_in)) < 0.5 for n_in, n_out in itertools.pairwise(shape)]
-        thresholds = [g.integers(max(0, w.shape[1] // 2 - 3), w.shape[1] // 2 + 2, len(w)) for w in weights[:-1]]
-        extra = {}
-        if affine:
-            extra = {"scales": g.integers(-9, 10, shape[-1]), "offsets": g.integers(-99, 100, shape[-1])}
-        return Network.from_arrays(weights, [*thresholds, None], name=name, **extra)
-
-    return make
+    return networks.random_network
 
 
 _PROBE = """<script>addEventListener('load',()=>{const all=[...document.querySelectorAll('svg,img')];

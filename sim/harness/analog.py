@@ -7,10 +7,7 @@ from numpy.typing import NDArray
 
 from oxnor.hw.analog.count_converter import Converter
 from oxnor.hw.analog.isaac_column import IsaacColumn
-from oxnor.hw.analog.trainable_converter import TrainableConverter
 from oxnor.models.analog.integer import Isaac
-from oxnor.models.analog.trainable import TrainableAdc, uniform_teacher
-from oxnor.models.analog.trainable_integer import IntegerTrainableAdc
 from oxnor.models.networks.count_converter import CountConverter
 
 from .unit import UnitTestbench
@@ -59,16 +56,3 @@ def isaac_column(adc_bits: int, flips: bool) -> UnitTestbench:
     if flips and adc_bits == 8:
         assert (sums == (x @ weights.T).reshape(-1)).all()
     return UnitTestbench("analog.tb_isaac_column", 1, IsaacColumn(isaac, 2), arrays={"steps": steps, "sums": sums})
-
-
-def trainable(bits: int = 4, width: int = 12, samples: int = 3000) -> UnitTestbench:
-    """Return the testbench of the trainable converter."""
-    g = np.random.default_rng(0)
-    adc = IntegerTrainableAdc.of(TrainableAdc.draw(bits, 0.5, g), width)
-    values = g.integers(0, 1 << width, samples)
-    right = uniform_teacher(bits)(values / (1 << width))
-    rates = np.where(np.arange(samples) < samples // 2, 5, 3)
-    arrays = {"samples": np.stack([values, right, rates], 1), "weights": adc.weights, "biases": adc.biases}
-    return UnitTestbench(
-        "analog.tb_trainable_converter", 1, TrainableConverter(bits, width), job={"width": width}, arrays=arrays
-    )

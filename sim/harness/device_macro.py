@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from oxnor.hw.params.macro_kinds import DEVICE_FILES, NORMAL_FILE, TABLES_FILE
 from oxnor.models.base.bits import unpack_bytes, word_bits
-from oxnor.models.devices.device_macro import DeviceMacro, normal_table
+from oxnor.models.devices.device_macro import BUCKETS, STUCK, DeviceMacro, DeviceTables, normal_table, seeds
 from oxnor.sim.runner import runner
 
 from .unit import UnitTestbench
@@ -125,6 +126,12 @@ class DeviceMacroTestbench:
             parameters=macro_parameters(self.macro),
         )
 
+    def judged(self) -> UnitTestbench:
+        """Return it as the testbench of a unit that compares at its end."""
+        testbench = self.unit()
+        pickled = np.frombuffer(pickle.dumps(self.macro), np.uint8)
+        return replace(testbench, arrays={"macro": pickled})
+
     def run(
         self, directory: Path, *, change: tuple[str, str] | None = None, simulator: str = "icarus", **options: Any
     ) -> Compared:
@@ -140,3 +147,26 @@ class DeviceMacroTestbench:
         testbench.run(directory, simulator=simulator, **options)
         with np.load(directory / "record.npz") as record:
             return compare(self.macro, record)
+
+
+def close_call(rows: int, cols: int, age: int = 3, seed: int = 1, threshold: int = 0) -> DeviceMacro:
+    """Return a macro in which every bit of every number decides: both states alike, a few steps of spread and noise.
+
+    Each wear bucket has statistics of its own; devices are stuck, columns and amplifiers dead; a quarter of forming
+    fails, and the endurance counters saturate after 7 operations.
+    """
+    g = np.random.default_rng([seed, rows, cols])
+    tables = DeviceTables(
+        10_000 + g.integers(-9, 10, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)),
+        noise_sigma=40, offset_sigma=40, form_fails=1 << 30, age=age, threshold=threshold,
+    )  # fmt: skip
+    weights = g.random((rows, cols) + (2,) * bool(threshold)) < 0.5
+    pairs = tables.programmed(weights, g.integers(0, 1 << 32, (2, 2, rows, cols), np.uint32))
+    pairs |= np.where(g.random(pairs.shape) < 0.15, STUCK, 0).astype(np.uint16)
+    flags = np.zeros(cols, np.uint8)
+    if cols > 8:
+        flags[g.permutation(cols)[:4]] = (8, 12, 2, 3)
+    numbers = g.integers(0, 1 << 32, (2, cols), np.uint32)
+    turning = g.integers(-9, 10, cols)
+    offsets = tables.offsets(numbers[0])
+    return DeviceMacro(tables, pairs, offsets, flags, seeds(numbers[1]), 12345, count_bits=3, turning=turning)

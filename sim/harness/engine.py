@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from oxnor.hw.emit.verilog import emit_engine
+from oxnor.hw.engine.engine import Engine
 from oxnor.hw.interface.registers import INTERFACE_VERSION, MAGIC
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
@@ -113,3 +114,43 @@ def _identity(network: Network, config: EngineConfig) -> dict[str, int]:
         "N_IN": network.n_in,
         "N_OUT": network.n_out,
     }
+
+
+@dataclass(frozen=True)
+class LoadedEngine:
+    """An engine with a network, in its testbench: laid out as a unit's is.
+
+    Parameters
+    ----------
+    network : Network
+    config : EngineConfig
+    testbench : EngineTestbench
+    """
+
+    network: Network
+    config: EngineConfig
+    testbench: EngineTestbench = EngineTestbench()
+
+    @property
+    def unit(self) -> Engine:
+        """The gateware."""
+        return Engine(self.config)
+
+    @property
+    def module(self) -> str:
+        """Module in ``oxnor.sim.benches``."""
+        return self.testbench.module
+
+    @property
+    def tests(self) -> int:
+        """How many tests it has."""
+        return self.testbench.tests
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Verilog parameters."""
+        return {}
+
+    def lay_out(self, directory: Path) -> tuple[Sequence[Path], str]:
+        """Write all that a run needs into its working directory; return the Verilog and the top module."""
+        return self.testbench.lay_out(self.network, self.config, directory)

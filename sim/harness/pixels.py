@@ -16,8 +16,6 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .unit import UnitTestbench
 
-IMAGES = 2
-
 
 def output_cycles(unit: Sequence[int], pixels: int, outputs: int) -> NDArray[np.int64]:
     """Return the cycles of a unit's outputs at full rate, from that of its first input; see `pipeline`."""
@@ -49,15 +47,15 @@ def stream_bench(unit: Unit, inputs: NDArray, expected: NDArray, timing: Sequenc
     return UnitTestbench("layers.tb_pixels", 4, unit, arrays=arrays)
 
 
-def window_bench(window: Window, planes: int = 1, seed: int = 0) -> UnitTestbench:
+def window_bench(window: Window, planes: int = 1, seed: int = 0, images: int = 2) -> UnitTestbench:
     """Return the testbench of a window maker."""
     width = window.channels * planes
-    pixels = np.random.default_rng(seed).random((IMAGES, window.height * window.width, width)) < 0.5
-    padded = np.concatenate([pixels, np.full((IMAGES, 1, width), window.pad > 0)], axis=1)
-    seen = padded[:, window.sources].reshape(IMAGES * window.pixels, window.sources.shape[1], window.groups, -1)
-    expected = seen.transpose(0, 2, 1, 3).reshape(IMAGES * window.pixels, -1)
+    pixels = np.random.default_rng(seed).random((images, window.height * window.width, width)) < 0.5
+    padded = np.concatenate([pixels, np.full((images, 1, width), window.pad > 0)], axis=1)
+    seen = padded[:, window.sources].reshape(images * window.pixels, window.sources.shape[1], window.groups, -1)
+    expected = seen.transpose(0, 2, 1, 3).reshape(images * window.pixels, -1)
     if window.pad == 0:
-        there = np.broadcast_to(window.sources >= 0, (IMAGES, *window.sources.shape))
+        there = np.broadcast_to(window.sources >= 0, (images, *window.sources.shape))
         expected = np.concatenate([expected, there.reshape(len(expected), -1)], axis=1)
     timing = pipeline.window_unit(window)
     unit = WindowMaker(window, planes)
@@ -65,13 +63,13 @@ def window_bench(window: Window, planes: int = 1, seed: int = 0) -> UnitTestbenc
 
 
 def pool_bench(
-    height: int, width: int, channels: int, levels: int, pool: Pool, has_lowest: bool, seed: int = 0
+    height: int, width: int, channels: int, levels: int, pool: Pool, has_lowest: bool, seed: int = 0, images: int = 2
 ) -> UnitTestbench:
     """Return the testbench of a pooling unit."""
     g = np.random.default_rng(seed)
     lowest = (np.arange(channels) % 2 == 0) & has_lowest
     # Such that all results of a window are as likely: so many even values have a largest one that is largest of all.
-    drawn = g.random((IMAGES, height, width, channels)) ** (pool.height * pool.width)
+    drawn = g.random((images, height, width, channels)) ** (pool.height * pool.width)
     values = (drawn * (levels + 1)).astype(int)
     values = np.where(lowest, levels - values, values)
     fires = (values[..., None] > np.arange(levels)) ^ lowest[:, None]
@@ -82,13 +80,13 @@ def pool_bench(
     pooled = np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
     planes = pooled[..., None] >> np.arange(levels.bit_length()) & 1
     unit = PoolMaker(height, width, channels, levels, pool, has_lowest)
-    inputs = fires.reshape(IMAGES * height * width, -1)
+    inputs = fires.reshape(images * height * width, -1)
     expected = planes.astype(bool).reshape(-1, channels * levels.bit_length())
     return stream_bench(unit, inputs, expected, pipeline.pool_unit((height, width), pool), height * width)
 
 
-def gather_bench(pixels: int, width: int, seed: int = 0) -> UnitTestbench:
+def gather_bench(pixels: int, width: int, images: int = 2) -> UnitTestbench:
     """Return the testbench of what gathers the pixels of an image."""
-    inputs = np.random.default_rng(seed).random((IMAGES * pixels, width)) < 0.5
+    inputs = np.random.default_rng(0).random((images * pixels, width)) < 0.5
     unit = Gather(pixels, width)
-    return stream_bench(unit, inputs, inputs.reshape(IMAGES, -1), [pipeline._GATHERS, pixels], pixels)
+    return stream_bench(unit, inputs, inputs.reshape(images, -1), [pipeline._GATHERS, pixels], pixels)

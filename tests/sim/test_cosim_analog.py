@@ -13,7 +13,8 @@ from oxnor.models.base.bits import unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.golden.converted import ConvertedReads
 from oxnor.models.networks.count_converter import CountConverter
-from oxnor.sim.harness.analog import converter, isaac_column, trainable
+from oxnor.sim.harness.analog import converter, isaac_column
+from oxnor.sim.harness.modelled import trainable
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.options import RunOptions
@@ -30,14 +31,14 @@ UNITS = {
        for t in ((1, 1, 1, 1), (4, 64, 64, 16), (4, 100, 85, 0), (3, 9, 9, 2), (8, 64, 64, 64), (2, 37, 37, 36))},
     "isaac_8_flips": (isaac_column, 8, True),
     "isaac_7": (isaac_column, 7, False),
-    "trainable": (trainable,),
+    "trainable": (trainable, 4, 12, 2000),
 }  # fmt: skip
 BREAKS = {
     "converter_rounds_down": ((converter, 4, 64, 64, 16), "2'h2", "2'h0"),
     "isaac_not_flipped": ((isaac_column, 8, True), "flipped ? ", "1'b0 ? "),
     "isaac_not_clipped": ((isaac_column, 7, False), "9'h7f : count", "9'h1ff : count"),
     "isaac_no_offset": ((isaac_column, 8, True), "first ? ", "1'b0 ? "),
-    "trainable_learns_always": ((trainable,), "teach & ", "1'b1 & "),
+    "trainable_learns_always": ((trainable, 4, 12, 2000), "teach & ", "1'b1 & "),
 }
 
 

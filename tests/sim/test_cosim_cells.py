@@ -1,15 +1,14 @@
 """Macros of single cells that answer when they are ready: the adapter, its macro, and engines on them."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from oxnor.hw.macros.cell_adapter import CellAdapter
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.placement import memory_files
 from oxnor.models.devices.cell_macro import PUBLISHED_YIELDS, CellMacro, CellSettings
-from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.harness.cells import adapter
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.options import RunOptions
@@ -21,18 +20,6 @@ pytestmark = [
 ]
 #: Everything at once: unformed cells, published yields, wrong reads, waits.
 ALL = replace(PUBLISHED_YIELDS, wait_max=30, read_ber=0.02, is_formed=False, seed=5)
-
-
-def adapter(settings, rows=3, cols=5, latency=7):
-    stored = np.random.default_rng(cols).random((rows, cols)) < 0.5
-    words = (np.array(settings.words())[:, None] >> np.arange(32) & 1).astype(bool)
-    return UnitTestbench(
-        "macros.tb_cells", 1, CellAdapter(rows, cols, "mem/macro.mem", "cells", latency),
-        job={"settings": asdict(settings), "latency": latency, "operations": 40},
-        arrays={"stored": stored},
-        memory={"macro": stored, "cells_settings": words},
-        parameters={"INIT_FILE": '"mem/macro.mem"'},
-    )  # fmt: skip
 
 
 def test_adapter_and_macro(tmp_path):

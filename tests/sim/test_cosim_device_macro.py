@@ -13,12 +13,12 @@ from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.hw.placement.drawn_devices import DeviceDraw, EngineDevices
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.devices.device_macro import BUCKETS, STUCK, DeviceMacro, DeviceTables, seeds
+from oxnor.models.devices.device_macro import DeviceMacro, DeviceTables
 from oxnor.models.devices.model import DeviceModel
 from oxnor.models.devices.options import DeviceOptions
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
-from oxnor.sim.harness.device_macro import DeviceMacroTestbench
+from oxnor.sim.harness.device_macro import DeviceMacroTestbench, close_call
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.studies import wear
@@ -32,29 +32,6 @@ needs_icarus = pytest.mark.skipif(
 NOISY = DeviceModel("noisy", 10_000.0, 40_000.0, 0.5, 0.6, 0.2, 0.3, 0.98, turning_offset_sigma=0.4)
 TURNING = DeviceModel("turning", 10_000.0, 40_000.0, 0.5, 0.6, 0.2, turning_offset_sigma=0.4)
 QUIET = DeviceModel("quiet", 10_000.0, 40_000.0, 0.5, 0.6, 0.2)
-
-
-def close_call(rows, cols, age=3, seed=1, threshold=0):
-    """A macro in which every bit of every number decides reads: both states alike, a few steps of spread and noise.
-
-    Each wear bucket has statistics of its own; devices are stuck, columns and amplifiers dead; a quarter of forming
-    fails, and the endurance counters saturate after 7 operations.
-    """
-    g = np.random.default_rng([seed, rows, cols])
-    tables = DeviceTables(
-        10_000 + g.integers(-9, 10, (2, BUCKETS)), g.integers(20, 120, (2, BUCKETS)),
-        noise_sigma=40, offset_sigma=40, form_fails=1 << 30, age=age, threshold=threshold,
-    )  # fmt: skip
-    weights = g.random((rows, cols) + (2,) * bool(threshold)) < 0.5
-    pairs = tables.programmed(weights, g.integers(0, 1 << 32, (2, 2, rows, cols), np.uint32))
-    pairs |= np.where(g.random(pairs.shape) < 0.15, STUCK, 0).astype(np.uint16)
-    flags = np.zeros(cols, np.uint8)
-    if cols > 8:
-        flags[g.permutation(cols)[:4]] = (8, 12, 2, 3)
-    numbers = g.integers(0, 1 << 32, (2, cols), np.uint32)
-    turning = g.integers(-9, 10, cols)
-    offsets = tables.offsets(numbers[0])
-    return DeviceMacro(tables, pairs, offsets, flags, seeds(numbers[1]), 12345, count_bits=3, turning=turning)
 
 
 @needs_icarus

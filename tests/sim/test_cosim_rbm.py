@@ -1,11 +1,8 @@
 """An RBM that learns in RTL beside its macro: states, counts, pulses and rows are those of the numpy model."""
 
-import numpy as np
 import pytest
 
-from oxnor.hw.learning.learning_array import LearningArray
-from oxnor.models.rbm.digital import letter_patterns
-from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.harness.learning import machine
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -13,20 +10,6 @@ pytestmark = pytest.mark.cosim
 needs_icarus = pytest.mark.skipif(
     toolchain.find_icarus() is None, reason=f"Icarus Verilog is not installed: {toolchain.GET_ICARUS}"
 )
-BATCH = 12
-
-
-def machine(visible, hidden, epochs, *, every=4, halves=False, threshold=BATCH, seed=1):
-    """Return the testbench of a machine that sees all patterns in each of some epochs."""
-    g = np.random.default_rng(seed)
-    patterns = letter_patterns()[:, :visible]
-    order = np.concatenate([g.permutation(len(patterns)) for _ in range(epochs)])
-    job = {"visible": visible, "hidden": hidden, "threshold": threshold, "batch": BATCH, "seed": seed, "every": every,
-           "halves": halves}  # fmt: skip
-    return UnitTestbench(
-        "learning.tb_learning_array", 1, LearningArray(visible, hidden, threshold, BATCH), job=job,
-        arrays={"patterns": patterns, "order": order},
-    )  # fmt: skip
 
 
 @needs_icarus

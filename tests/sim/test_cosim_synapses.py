@@ -1,12 +1,8 @@
 """Emitted Verilog of the ternary synapses against its model, on every update."""
 
-import numpy as np
 import pytest
 
-from oxnor.hw.learning.synapses import SynapseArray
-from oxnor.models.learning.mtj import thresholds
-from oxnor.models.learning.synapses import sizes
-from oxnor.sim.harness.unit import UnitTestbench
+from oxnor.sim.harness.learning import synapses
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -16,28 +12,15 @@ needs_icarus = pytest.mark.skipif(
 )
 
 
-def bench(rows, lanes, updates, law="tanh", entries=16, pause=0.1):
-    """Wished steps of all sizes, small ones most often, with directions up, down and none."""
-    g = np.random.default_rng([rows, lanes])
-    table = thresholds(law, entries)
-    wished = np.exp2(g.uniform(-entries, 2.2, (updates, lanes)))
-    arrays = {
-        "thresholds": table, "start": g.integers(-1, 2, (rows, lanes)), "rows": g.integers(0, rows, updates),
-        "directions": g.integers(-1, 2, (updates, lanes)), "sizes": sizes(wished, entries),
-    }  # fmt: skip
-    unit = SynapseArray(rows, lanes, table)
-    return UnitTestbench("learning.tb_synapses", 1, unit, job={"pause": pause}, arrays=arrays)
-
-
 @needs_icarus
 def test_updates_on_icarus(tmp_path):
-    bench(3, 4, 1500).run(tmp_path, simulator="icarus", root=tmp_path)
+    synapses(3, 4, 1500).run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("law", "entries"), [("tanh", 16), ("mtj", 8)])
 def test_a_million_updates_on_verilator(law, entries, tmp_path):
-    bench(16, 64, 16_000, law, entries, pause=0.02).run(tmp_path, simulator="verilator", root=tmp_path)
+    synapses(16, 64, 16_000, law, entries, pause=0.02).run(tmp_path, simulator="verilator", root=tmp_path)
 
 
 #: What the bench must find: text in the Verilog, and what it becomes.
@@ -62,4 +45,4 @@ BREAKS = {
 @pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS)
 def test_bench_finds_broken_synapses(change, tmp_path):
     with pytest.raises(SimulationError, match="1 of 1 tests failed"):
-        bench(3, 4, 1500).broken(*change).run(tmp_path, simulator="icarus", root=tmp_path)
+        synapses(3, 4, 1500).broken(*change).run(tmp_path, simulator="icarus", root=tmp_path)

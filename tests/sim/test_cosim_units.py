@@ -3,7 +3,8 @@
 import pytest
 
 from oxnor.hw.blocks.popcount import LEAF_WIDTH
-from oxnor.sim.harness.blocks import MODELLED, argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.modelled import MODELLED
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 

@@ -8,7 +8,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge, Timer
 
-from oxnor.sim.benches.blocks.models import MODELS
+from oxnor.sim.benches.models import MODELS
 from oxnor.sim.benches.support import PERIOD, Scoreboard, job, known, limit, start
 
 #: Cycles from one reset to the next, on average.
@@ -20,16 +20,16 @@ async def as_its_model(dut: Any) -> None:
     """The unit gives what its model gives, whatever comes."""
     settings = job()
     model, board = MODELS[settings["model"]](settings), Scoreboard("output")
-    clocked = hasattr(dut, "clk")
+    clocked, resettable = (hasattr(dut, name) for name in ("clk", "rst"))
     if clocked:
         limit(settings["cycles"] + 20)
-        await start(dut, **dict.fromkeys(model.draw(), 0))
+        await start(dut, **dict.fromkeys(model.draw(), 0) | model.at_rest)
     for _ in range(settings["cycles"]):
         inputs = model.draw()
         for name, value in inputs.items():
             getattr(dut, name).value = value
-        resets = clocked and random.random() < 1 / _RESETS
-        if clocked:
+        resets = resettable and random.random() < 1 / _RESETS
+        if resettable:
             dut.rst.value = int(resets)
         await (RisingEdge(dut.clk) if clocked else Timer(PERIOD, "ns"))
         for name, expected in model.outputs(inputs).items():
@@ -39,7 +39,7 @@ async def as_its_model(dut: Any) -> None:
                 board.check(got, expected & (1 << len(handle)) - 1, f"({name} in cycle {model.cycle})")
         model.cycle += 1
         if resets:
-            model.reset()
+            model.reset_edge(inputs)
         else:
             model.edge(inputs)
     assert board.compared > settings["cycles"] // 20

@@ -20,7 +20,9 @@ _ALL = 10_000_000
 #: Cells that compute nothing: what they check is not part of the unit.
 _CHECKS = ("$check", "$assert", "$assume", "$cover", "$print")
 #: What leaves no bits that nothing depends on: their mutants would do nothing.
-_TIDY = ("opt -nodffe -nosdff", "wreduce", "opt -nodffe -nosdff")
+_TIDY = ("opt -nodffe -nosdff", "wreduce", "opt -nodffe -nosdff -mux_undef")
+#: What may be anything is something, as it is in hardware: a write to an unknown address would do nothing.
+_DEFINED = "setundef -zero"
 #: Mutants that are left out: a register with another clock is no mistake of one who writes synchronous
 #: logic, and a memory that is read in the same cycle has no such ports.
 _CLOCK = re.compile(r"-port (CLK|WR_CLK|RD_CLK|RD_EN|RD_ARST|RD_SRST) ")
@@ -98,7 +100,7 @@ def mutate(
         tool, directory, "list",
         [
             f"read_verilog -sv {files}", *changed, f"hierarchy -check -top {top}", f"rename -top {top}", "proc",
-            "flatten", *_TIDY, "memory_collect", f"delete {' '.join(f't:{c}' for c in _CHECKS)}", "opt_clean",
+            "flatten", *_TIDY, "memory_collect", _DEFINED, f"delete {' '.join(f't:{c}' for c in _CHECKS)}", "opt_clean",
             "write_rtlil plain.il", f"mutate -list {_ALL} -seed 1 -o mutants.txt",
         ],
     )  # fmt: skip

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from oxnor.sim.benches.models import MODELS
 from oxnor.sim.runner import runner
 from oxnor.sim.runner.process import make_runner, tail
 from oxnor.sim.verify.mutations.equivalence import ports_of, prove_equivalent
@@ -45,11 +46,13 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
         yosys().name,
     ]
     h = hashlib.sha256(json.dumps([described, dict(unit.observed), unit.assumed]).encode())
+    model = MODELS.get(json.loads((directory / "job.json").read_text()).get("model", ""))
     for name in (
         f"{_BENCHES}.{bench.module}",
         f"{_BENCHES}.support",
         __package__ + ".netlist",
         __package__ + ".forking",
+        *([f"{_BENCHES}.models.base", model.__module__] if model else []),
     ):
         h.update(_module_text(name))
     for path in sorted({*sources, *(p for p in directory.rglob("*") if p.is_file())}):

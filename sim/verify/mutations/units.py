@@ -9,9 +9,10 @@ from typing import Protocol
 
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.networks.layers.window import Pool, Window
-from oxnor.sim.harness.analog import converter, isaac_column, trainable
-from oxnor.sim.harness.blocks import MODELLED, argmax, macro, popcount, threshold, tile
-from oxnor.sim.harness.pixels import gather_bench, pool_bench, window_bench
+from oxnor.sim.harness.analog import converter
+from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.modelled import MODELLED
+from oxnor.sim.harness.pixels import pool_bench, window_bench
 
 from .source_run import SOURCES, SourceUnit
 
@@ -58,20 +59,37 @@ _DILATED = Window(6, 5, 1, 2, 2, step_y=2, spread_x=2, top=1, right=1, pad=0)
 _FIRES = {"negative": "fire"}
 _WEIGHTS = "$signed(weight) <= $signed(4'd4) & $signed(weight) >= -$signed(4'd4)"
 #: Outputs that say something only now and then.
-_OBSERVED = {"axi-lite": {"value_written": "written"}, "spiking-neuron": _FIRES, "spiking-neuron-with-all": _FIRES}
+_OBSERVED = {
+    "axi-lite": {"value_written": "written"}, "image-buffer": {"first": "o__valid"},
+    "spiking-neuron": _FIRES, "spiking-neuron-with-all": _FIRES, "spi-peripheral": {"data": "valid"},
+    "uart-receiver": {"data": "valid"},
+}  # fmt: skip
 #: What the inputs of units beside their models keep to.
 _ASSUMED = {
     "admission": "(!entered | go) & (!delivered | inside_ != 0)",
+    "coefficient-ram": "row < 5",
+    "coefficient-rom": "row < 5",
+    "error-mask": "neuron < 5",
+    "gather-memory": "(!take | offered) & !(take & read) & pixel < 5",
+    "isaac-column": "count <= (flipped ? 3 * ones : 15) & ones <= 5 & shift < 7",
+    "link-payload": "i_address < 6 & store_address < 6 & (advance + back + rewind + store + i_write <= 1)"
+    " & (!advance | index < 6) & (!back | index > 0) & count <= 6",
+    "neuron-of-planes": "partial <= 9 & zeros <= 9",
     "presenter": "slice < 2",
+    "pulse-counter": "!(count & taken) & (!taken | request) & (!(count & request) | 0)",
+    "row-buffer": "write_address < 5 & read_address < 5 & !(read & write & read_address == write_address)",
     "spiking-neuron": _WEIGHTS,
     "spiking-neuron-with-all": _WEIGHTS,
-}
+    "summing-neuron": "partial <= 9",
+    "trainable-converter": "rate < 5 & index < 9",
+}  # fmt: skip
 
 #: The units by name.
 UNITS: dict[str, MutatedUnit] = {
     **{
         name: MutatedUnit(
-            f"{name.replace('-', ' ')}, beside its model", make, _OBSERVED.get(name, {}), _ASSUMED.get(name, "")
+            f"{name.replace('-', ' ')}, beside its model", make, _OBSERVED.get(name, {}), _ASSUMED.get(name, ""),
+            "verilator" if name.startswith("error-") else "icarus",
         )
         for name, make in MODELLED.items()
     },
@@ -83,24 +101,22 @@ UNITS: dict[str, MutatedUnit] = {
         assumed="row < 7 & prog_row < 7 & prog_col < 5 & prog_op < 3",
     ),
     "tile": MutatedUnit("macro and popcount, 16 and 5 columns used", lambda: tile(8, 16, 16, 5)),
-    "window": MutatedUnit("window of 3 x 3, padded", lambda: window_bench(_PADDED)),
+    "window": MutatedUnit("window of 3 x 3, padded", lambda: window_bench(_PADDED, images=6)),
     "window-dilated": MutatedUnit(
         "window with steps and dilation, padded with zeros",
-        lambda: window_bench(_DILATED, 2),
+        lambda: window_bench(_DILATED, 2, images=6),
     ),
     "pool": MutatedUnit(
-        "pooling of 2 x 2, of largest and smallest", lambda: pool_bench(5, 7, 2, 1, Pool(2, 2, 2, 2), True)
+        "pooling of 2 x 2, of largest and smallest", lambda: pool_bench(5, 7, 2, 1, Pool(2, 2, 2, 2), True, images=6)
     ),
     "pool-overlapping": MutatedUnit(
-        "pooling of 3 x 3 in steps of 2, of three levels", lambda: pool_bench(7, 8, 2, 3, Pool(3, 3, 2, 2), True)
+        "pooling of 3 x 3 in steps of 2, of three levels",
+        lambda: pool_bench(7, 8, 2, 3, Pool(3, 3, 2, 2), True, images=6),
     ),
-    "gather": MutatedUnit("gathers six pixels", lambda: gather_bench(6, 5)),
     "count-converter": MutatedUnit(
-        "converter of a count, 4 bits", lambda: converter(4, 64, 64, 16),
-        assumed="i <= (last ? 16 : 64)",
+        "converter of a count, 4 bits", lambda: converter(4, 64, 50, 15),
+        assumed="i <= (last ? 15 : 50)",
     ),
-    "isaac-column": MutatedUnit("column of ISAAC, 8 bits", lambda: isaac_column(8, True)),
-    "trainable-converter": MutatedUnit("trainable converter, 4 bits", lambda: trainable(samples=600)),
 }  # fmt: skip
 
 
