@@ -1,6 +1,10 @@
 """Damaged files of every kind that is read: each is read or refused in one sentence, and soon."""
 
+import os
 import resource
+import signal
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,29 +13,76 @@ pytest.importorskip("onnx", reason='its files are among those damaged: pip insta
 pytest.importorskip("nir", reason='its files are among those damaged: pip install -e ".[import]"')
 pytest.importorskip("PIL", reason='pictures are among what is damaged: pip install -e ".[data]"')
 
-from helpers.damage import attack
+from helpers import damage
+from helpers.damage import attack, run
 
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
+from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
+from oxnor.sim.verify.soak_record import Record
 
 
 def test_damaged_files(tmp_path):
-    counts, wrong = attack(tmp_path, range(50))
+    counts, wrong = attack(tmp_path, range(20))
     assert not wrong
     assert sum(sum(seen.values()) for seen in counts.values()) > 800
-    assert all(seen["refused"] for seen in counts.values()), "the damage does no harm: nothing was tried"
+    often = [seen for seen in counts.values() if sum(seen.values()) > 9]
+    assert all(seen["refused"] for seen in often), "the damage does no harm: nothing was tried"
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_damaged_files(tmp_path):
-    counts, wrong = attack(tmp_path, range(6000))
-    assert not wrong
-    assert sum(sum(seen.values()) for seen in counts.values()) > 100_000
+    record = Record(tmp_path / "soaks.json", "files", seed=1)
+    run(tmp_path, record, 100_000, None, lambda *told: None)
+    assert not [row for row in record.rows if row["wrong"]]
+    assert sum(sum(row["counts"].values()) for row in record.rows) >= 100_000
+
+
+def test_readers_that_die_wait_or_take_too_much_are_found(tmp_path):
+    """Seeds on either side of one that ends the process are tried, and what came of all is kept."""
+    deeds = {3: lambda: os.kill(os.getpid(), signal.SIGSEGV), 5: lambda: np.ones(1 << 31, np.uint8), 7: lambda: time.sleep(60)}
+    target = SimpleNamespace(hit=lambda seed: (deeds.get(seed, int)(), "refused")[1])
+
+    def hit(seed):
+        try:
+            return target.hit(seed)
+        except MemoryError:
+            return "MemoryError"
+
+    found = damage.try_seeds(tmp_path, lambda: SimpleNamespace(hit=hit), range(9), patience=0.3)
+    assert found["counts"] == {"refused": 6, "wrong": 3}
+    died = "the process has died"
+    assert sorted(found["wrong"]) == [[3, died], [5, "MemoryError"], [7, died]]
+
+
+def test_the_soak_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    path, made = tmp_path / "soaks.json", []
+    monkeypatch.setattr(damage, "CHUNK", 20)
+    real = damage.try_seeds
+    monkeypatch.setattr(damage, "try_seeds", lambda folder, target, seeds: made.append(seeds) or real(folder, target, seeds))
+    for count in (20, 60, 60):
+        run(tmp_path, Record(path, "files", seed=1), count, ["set.idx", "labels.idx"], lambda *told: None)
+    assert made == [range(10), range(10), range(10, 30), range(10, 30)]
+    rows = Record(path, "files", seed=1).rows
+    assert [(row["format"], sum(row["counts"].values()), row["wrong"]) for row in rows] == [("set.idx", 30, []), ("labels.idx", 30, [])]
+    assert Record(path, "files", seed=2).find("set.idx") is None
+
+
+def test_an_array_whose_name_is_damaged_is_not_left_out(tmp_path):
+    """The name of an array is under no checksum, and arrays that are not there may mean nothing."""
+    path = tmp_path / "faults.npz"
+    FaultMap.draw(Network.from_arrays([np.ones((3, 9), bool)], [None]), ber=0.3).save(path)
+    data = path.read_bytes()
+    assert FaultMap.load(path).count
+    for name in (data.index(b"layer0"), data.rindex(b"layer0")):
+        path.write_bytes(data[:name] + b"m" + data[name + 1 :])
+        with pytest.raises(InputError, match=r"is not an \.npz file, or is cut short"):
+            FaultMap.load(path)
 
 
 def test_a_reader_that_lets_an_error_through_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.damage.fit_csv", lambda path: float(path.read_text().splitlines()[9].split(",")[2]))
+    monkeypatch.setattr("helpers.formats.fit_csv", lambda path: float(path.read_text().splitlines()[9].split(",")[2]))
     _, wrong = attack(tmp_path, range(60), ["readings.csv"])
     assert wrong
 

@@ -158,6 +158,8 @@ class NpzReader:
         with reading(self.path):
             try:
                 self._zip = zipfile.ZipFile(self.path)
+                for name in self._zip.namelist():  # is twice in the file, under no checksum: an array may not get lost
+                    self._zip.open(name).close()
             except OSError:
                 raise
             except UNREADABLE:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from .replace import whole_file
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 #: Most kinds of such objects in a file.
 _OBJECTS_MAX = 32
+#: What a file of :func:`load_state` must be, where nothing else is said.
+CHECKPOINT = "a checkpoint of oxnor train"
 #: PyTorch's default of ``eps`` in batch norm.
 BATCH_NORM_EPS = 1e-5
 
@@ -48,6 +52,17 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
+@contextmanager
+def restoring(path: Path, what: str = CHECKPOINT) -> Iterator[None]:
+    """Raise InputError where what a file of :func:`load_state` holds cannot be taken."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError):
+        raise InputError(f"{path}: must be {what}, and lacks a part of one, or has one of another kind") from None
+
+
 class _LeftOut:
     """Stands for an object that is not loaded."""
 
@@ -58,7 +73,7 @@ class _LeftOut:
         pass
 
 
-def load_state(path: Path, what: str = "a checkpoint of oxnor train", *, objects: bool = False) -> dict[str, Any]:
+def load_state(path: Path, what: str = CHECKPOINT, *, objects: bool = False) -> dict[str, Any]:
     """Read a dictionary that ``torch.save`` wrote; only tensors and plain values are ever loaded, into main memory.
 
     Parameters

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from oxnor.models import golden
 from oxnor.models.base import rng
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch, load_state, save_state
+from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch, load_state, restoring, save_state
 from oxnor.models.datasets.splits import STATISTICS_IMAGES, STATISTICS_WINDOWED, split
 from oxnor.models.networks.binarized import Network
 from oxnor.models.training.augmented import PLAIN, Views, as_input, stored
@@ -220,14 +220,16 @@ class _State:
 
     def restore(self, path: Path, data: str) -> None:
         """Go back to a checkpoint."""
-        state = load_state(path, "a checkpoint of oxnor study ternary")
+        what = "a checkpoint of oxnor study ternary"
+        state = load_state(path, what)
         if state.get("params") != asdict(self.params) or state.get("data") != data:
             raise InputError(f"{path}: must be of this training, not of another")
-        self.take(state["network"], state["others"])
-        for (optimizer, _), held in zip(self.rates, state["optimizers"], strict=True):
-            optimizer.load_state_dict(held)
-        self.best, self.steps_done, self.changed = state["best"], state["steps"], state["changed"]
-        self.epochs = [Epoch(**e) for e in state["epochs"]]
+        with restoring(path, what):
+            self.take(state["network"], state["others"])
+            for (optimizer, _), held in zip(self.rates, state["optimizers"], strict=True):
+                optimizer.load_state_dict(held)
+            self.best, self.steps_done, self.changed = state["best"], state["steps"], state["changed"]
+            self.epochs = [Epoch(**e) for e in state["epochs"]]
 
     def take(self, network: list[Any], others: list[Any] | None = None) -> None:
         """Take the tensors of an epoch, in place."""

@@ -66,14 +66,10 @@ def read(path: Path) -> Group:
     InputError
         If it is not there, or no Liberty file.
     """
-    with reading(path):
-        raw = path.read_bytes()
+    text = text_of(path)
     try:
-        text = (lzma.decompress(raw) if path.suffix == ".xz" else raw).decode("utf-8", "replace")
         groups = _groups(text)
-    except (lzma.LZMAError, EOFError):
-        raise InputError(f"{path}: is damaged: it cannot be decompressed") from None
-    except IndexError:
+    except (IndexError, ValueError):
         raise InputError(f"{path}: is not a Liberty file, or its end is missing") from None
     libraries = [group for group in groups if group.kind == "library"]
     if not libraries:
@@ -82,10 +78,13 @@ def read(path: Path) -> Group:
 
 
 def text_of(path: Path) -> str:
-    """Return the text of a Liberty file, for a tool that reads none that is compressed."""
+    """Return the text of a Liberty file, for a tool that reads none that is compressed; errors as for :func:`read`."""
     with reading(path):
         raw = path.read_bytes()
-    return (lzma.decompress(raw) if path.suffix == ".xz" else raw).decode("utf-8", "replace")
+    try:
+        return (lzma.decompress(raw) if path.suffix == ".xz" else raw).decode("utf-8", "replace")
+    except (lzma.LZMAError, EOFError):
+        raise InputError(f"{path}: is damaged: it cannot be decompressed") from None
 
 
 def _tokens(text: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.torch_loading import import_torch, load_state
+from oxnor.models.base.torch_loading import import_torch, load_state, restoring
 from oxnor.models.datasets.splits import STATISTICS_IMAGES, STATISTICS_WINDOWED, split
 from oxnor.models.networks.binarized import Network
 
@@ -137,20 +137,22 @@ def train(
     _check_shape(params, shape)
     # torch wants arrays that may be written
     images, labels = np.array(images).reshape(len(images), -1), np.array(labels)
-    first = images_at_start(state, images, path) if state and path else len(images)
+    first, is_over = len(images), False
+    if state is not None and path:
+        with restoring(path):
+            first, is_over = images_at_start(state, images, path), state["epoch"] >= params.epochs
     begun, held = split(first, params.validation)
     kept = np.concatenate([begun, np.arange(first, len(images))])
     grey = torch.from_numpy(images[kept]).to(device)
     answer = torch.from_numpy(labels[kept].astype(np.int64)).to(device)
     folder = path.parent if path else None
-    is_over = state is not None and state["epoch"] >= params.epochs
     is_taught = params.distill and not is_over
     teacher = _teacher(params.teacher, (grey, answer), folder, tell, shape, classes) if is_taught else None
     rule = params.rule(images[begun])
     stages = params.stages(shape or images.shape[1:], rule, classes)
     run = _begin(params, stages, images[:first], len(images), path, device)
     student = run.student
-    if state and path:
+    if state is not None and path:
         run.restore(state, params, path)
     views = Views(grey, teacher, params.deformation, folder, shape, rule, device)
     statistics = images[begun[: STATISTICS_WINDOWED if params.layers else STATISTICS_IMAGES]]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.base.torch_loading import import_torch, save_state
+from oxnor.models.base.torch_loading import import_torch, restoring, save_state
 
 from .params import TrainParams, with_defaults
 from .student import Student
@@ -130,8 +130,13 @@ class Run:
 
     def restore(self, state: dict[str, Any], params: TrainParams, path: Path) -> None:
         """Go back to a checkpoint; a field that is newer than the file has its default there."""
-        if with_defaults(state.get("params") or {}) != asdict(params):
-            raise InputError(f"{path}: params must be those of this training, not of another")
+        with restoring(path):
+            if with_defaults(state.get("params") or {}) != asdict(params):
+                raise InputError(f"{path}: params must be those of this training, not of another")
+            self._take(state)
+            self._check()
+
+    def _take(self, state: dict[str, Any]) -> None:
         torch, n, device = import_torch(), len(self.student.weights), self.student.device
         with torch.no_grad():
             for ours, theirs in zip(self.student.parameters, state["parameters"], strict=True):
@@ -151,6 +156,21 @@ class Run:
         if state.get("used", self.used) == self.used:  # an epoch of more images begins anew
             self.step, self.total = state.get("step", 0), state.get("total", 0.0)
 
+    def _check(self) -> None:
+        """Raise an error of :func:`restoring` unless all can go on from what a file has held."""
+        student = self.student
+        counts, figures = (self.epoch, self.step, self.best_epoch, student.steps), (self.best, self.total)
+        of_moments = [(moments[name], p) for p, moments in self.optimizer.state.items() for name in _MOMENTS]
+        ours = [*student.weights, *student.gammas, *student.betas]
+        pairs = [*of_moments, *zip(student.averages, ours, strict=True)]
+        pairs += zip(self.best_averages, ours, strict=True) if self.best_averages else []
+        if not (
+            all(type(count) is int and count >= 0 for count in counts)
+            and all(isinstance(figure, int | float) for figure in figures)
+            and all(t.shape == like.shape and t.isfinite().all() for t, like in pairs)
+            and (self.best_averages or self.best < 0)
+        ):
+            raise ValueError
 
 def _packed(signs: Any) -> Any:
     return import_torch().from_numpy(np.packbits((signs >= 0).cpu().numpy()))

@@ -20,7 +20,6 @@ from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models import zoo
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import build_root
-from oxnor.models.base.replace import whole_file
 from oxnor.models.base.rng import stream
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.sim.harness.loop import build_loop
@@ -32,6 +31,7 @@ from .flows import flow_of
 from .inputs import inputs_for
 from .options import RunOptions
 from .simulate import streamed
+from .soak_record import Record as SoakRecord
 
 #: Different images that a soak sends.
 IMAGES = 64
@@ -126,8 +126,8 @@ def identity(network: Any, engine: EngineOptions | None) -> dict[str, str]:
     return {"structure": structure, "network": network.digest, "sources": sources}
 
 
-class Record:
-    """The rows of soaks, kept in a file if one is given, so that none runs twice.
+class Record(SoakRecord):
+    """The rows of soaks of engines.
 
     Parameters
     ----------
@@ -135,39 +135,20 @@ class Record:
         Read if it is there.
     frames, seed : int
         Of every row that counts as done.
-
-    Raises
-    ------
-    InputError
-        If the file is not a record of soaks.
     """
 
     def __init__(self, path: Path | None, frames: int, seed: int):
-        self.path, self._run = path, {"frames": frames, "seed": seed}
-        self.rows: list[dict[str, Any]] = []
-        if path and path.exists():
-            try:
-                self.rows = json.loads(path.read_text())["soaks"]
-                good = all(isinstance(r["engine"], str) and isinstance(r["counts"], dict) for r in self.rows)
-            except (ValueError, TypeError, LookupError):
-                good = False
-            if not good:
-                raise InputError(f"{path} must be a record of soaks: choose another name")
+        super().__init__(path, "soaks", frames=frames, seed=seed)
 
     def has(self, name: str, network: Any, engine: EngineOptions | None) -> bool:
         """Whether an engine has had such a soak, as it is now, without a difference."""
-        wanted = {"engine": name, "difference": "", **self._run, **identity(network, engine)}
-        return any(wanted.items() <= row.items() for row in self.rows)
+        return self.find(name, difference="", **identity(network, engine)) is not None
 
     def add(self, name: str, network: Any, engine: EngineOptions | None, soaked: Soaked) -> None:
         """Put the soak of an engine in the place of its last one, and write the file."""
-        row = {"engine": name, **self._run, **identity(network, engine), "counts": asdict(soaked.counts)}
+        row: dict[str, Any] = {**identity(network, engine), "counts": asdict(soaked.counts)}
         row |= {"difference": soaked.difference, "seconds": round(soaked.seconds, 1)}
-        row |= {"date": time.strftime("%Y-%m-%d"), "simulator": str(runner.find_tool("verilator"))}
-        self.rows = [r for r in self.rows if r["engine"] != name] + [row]
-        if self.path:
-            with whole_file(self.path) as temporary:
-                temporary.write_text(json.dumps({"soaks": self.rows}, indent=1) + "\n")
+        self.put(name, row | {"date": time.strftime("%Y-%m-%d"), "simulator": str(runner.find_tool("verilator"))})
 
 
 def _registers(case: Case, sidecar: dict[str, Any]) -> str:

@@ -1,313 +1,101 @@
-"""Damaged copies of valid files: bytes, members of archives, values of JSON, cells of SQLite, nodes of ONNX.
+"""Damaged copies of a valid file of every format that is read (:mod:`helpers.formats`), and what their readers make of them.
 
-    PYTHONPATH=tests python tests/helpers/damage.py 20000               # that many of each file that is soon read
-    PYTHONPATH=tests python tests/helpers/damage.py 5000:20000 set.npy  # seeds from 5000 of this file alone
+    PYTHONPATH=tests python tests/helpers/damage.py 1000000 -o build/soaks.json   # over all formats; it goes on where it stopped
+    PYTHONPATH=tests python tests/helpers/damage.py 5000 -f set.npy               # of this format alone
 
-Exit code 1 on a traceback, or a reader that takes too long. Formats that take longer get a share of the count.
-
-Whatever is done to a file, its reader must read it or raise one InputError of one line.
+Whatever is done to a file, its reader must refuse it in one sentence, or return an object that can be used. An error of
+another kind, more than 5 s or 1 GiB, a process that dies, or a file that has a checksum and is read as another is wrong:
+exit code 1.
 """
 
+import argparse
 import collections
-import gzip
-import importlib.util
-import io
-import itertools
+import dataclasses
+import functools
+import hashlib
 import json
+import logging
+import math
+import mmap
+import os
+import resource
 import shutil
-import sqlite3
+import signal
+import struct
 import sys
 import tempfile
 import time
 import warnings
-import zipfile
-from dataclasses import replace
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from helpers import import_fuzz
+from helpers.damages import damage_bytes, damage_flips, pick
+from helpers.formats import make_files
 
-from oxnor.design import Design
-from oxnor.example import EXAMPLE
-from oxnor.models import zoo
+from oxnor.cli.console import progress
 from oxnor.models.base.errors import InputError
-from oxnor.models.datasets.events import read_events
-from oxnor.models.datasets.files import read_dataset, read_labels
-from oxnor.models.devices import model as device_model
-from oxnor.models.devices.fit_file import fit_csv
-from oxnor.models.exchange.export_network import export_network
-from oxnor.models.exchange.import_network import import_network
-from oxnor.models.faults.fault_map import FaultMap
-from oxnor.models.faults.read_errors import ReadErrors
-from oxnor.models.networks.binarized import Network
-from oxnor.models.technology import results as circuit_results
-from oxnor.sim.sweeps.evaluator import work_for
-from oxnor.sim.sweeps.params import SweepParams
-from oxnor.sim.sweeps.run import header
-from oxnor.sim.sweeps.store import Results
-from oxnor.sim.sweeps.trial import ALL_LAYERS, Key, Trial
-from oxnor.sim.verify.inputs import Inputs
+from oxnor.sim.verify.soak_record import Record
+
+ROOT = Path(__file__).parents[2]
 
 #: Longest sentence, in characters.
 LENGTH_MAX = 2000
-_NASTY = [
-    None, True, 0, -1, 1, 2, 7, 1 << 31, 1 << 63, -(1 << 63), 1 << 80, 10**4500, 0.5, -0.0, 1e308, float("nan"), float("inf"),
-    "", "x", "\ud800", "../..", "<script>", "a" * 5000, [], [[]], [1, 2], {}, {"x": 1}, [None] * 9,
-]  # fmt: skip
-_DIGITS = sys.get_int_max_str_digits()
+#: Limits of a file: of processor time, and of memory more than before.
+SECONDS, BYTES = 5, 1 << 30
+#: What may come of a file: refused, read as it was, or read as another.
+GOOD = ("refused", "equal", "changed")
+#: Seeds of a format that one process tries, after which what came of them is kept.
+CHUNK = 2000
 
 
-def pick(g, values):
-    return values[int(g.integers(len(values)))]
+class TooLong(BaseException):
+    """A file has taken too long."""
 
 
-def damage_bytes(g, data):
-    spoilt = bytearray(data)
-    for _ in range(int(g.integers(1, 5))):
-        if not spoilt:
-            break
-        at = int(g.integers(len(spoilt)))
-        how = int(g.integers(5))
-        if how == 0:
-            spoilt[at] = int(g.integers(256))
-        elif how == 1:
-            spoilt[at] ^= 1 << int(g.integers(8))
-        elif how == 2:
-            del spoilt[at : at + int(g.integers(1, 50))]
-        elif how == 3:
-            spoilt[at:at] = g.bytes(int(g.integers(1, 9)))
-        else:
-            del spoilt[at:]
-    return bytes(spoilt)
+def _stop(*_):
+    raise TooLong
 
 
-def damage_json(g, value):
-    """Put a nasty value somewhere, or remove or add a key."""
-    if isinstance(value, dict | list) and value and g.random() < 0.85:
-        key = pick(g, list(value) if isinstance(value, dict) else range(len(value)))
-        if g.random() < 0.15:
-            del value[key]
-        else:
-            value[key] = damage_json(g, value[key])
-        if isinstance(value, dict) and g.random() < 0.05:
-            value["extra"] = pick(g, _NASTY)
-        return value
-    return pick(g, _NASTY)
-
-
-def damaged_json_bytes(g, data):
-    sys.set_int_max_str_digits(0)
-    text = json.dumps(damage_json(g, json.loads(data)))
-    sys.set_int_max_str_digits(_DIGITS)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _header_array(g, data):
-    """Damage the JSON in the array ``header`` of an archive."""
-    array = np.load(io.BytesIO(data))
-    changed = np.frombuffer(damaged_json_bytes(g, array.tobytes()), np.uint8)
-    buffer = io.BytesIO()
-    np.save(buffer, changed)
-    return buffer.getvalue()
-
-
-def damage_toml(g, data):
-    """Put a nasty value after a key, which may be one that stood behind a "#"."""
-    lines = data.decode().splitlines()
-    k = pick(g, [k for k, line in enumerate(lines) if " = " in line])
-    name = lines[k].removeprefix("# ").partition(" = ")[0]
-    values = ["-1", "0", "1e999", "nan", "[]", "[[]]", "{}", "1979-05-27", '"x"', '"\\u0000"', "9" * 4999, "9" * 30, "true"]
-    lines[k] = f"{name} = {pick(g, values)}"
-    return "\n".join(lines).encode()
-
-
-def damage_archive(g, data):
-    with zipfile.ZipFile(io.BytesIO(data)) as source:
-        parts = {n: source.read(n) for n in source.namelist()}
-    name = pick(g, sorted(parts))
-    how = int(g.integers(6))
-    if "header.npy" in parts and how < 3:
-        parts["header.npy"] = _header_array(g, parts["header.npy"])
-    elif how == 3:
-        del parts[name]
-    elif how == 4:
-        parts[name] = parts[pick(g, sorted(parts))]
+def _bytes_of(value):
+    """Yield bytes that are the same for equal values."""
+    if isinstance(value, np.ndarray):
+        yield f"{value.dtype} {value.shape}".encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield type(value).__name__.encode()
+        for field in dataclasses.fields(value):
+            yield from _bytes_of(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=repr):
+            yield repr(key).encode()
+            yield from _bytes_of(value[key])
+    elif isinstance(value, tuple | list):
+        yield b"["
+        for item in value:
+            yield from _bytes_of(item)
+        yield b"]"
+    elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
+        yield from _bytes_of(vars(value))
     else:
-        parts[name] = damage_bytes(g, parts[name])
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", pick(g, [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as to:
-        for n, part in parts.items():
-            to.writestr(n, part)
-    return buffer.getvalue()
+        yield repr(value).encode("utf-8", "replace")
 
 
-def damage_sqlite(g, data):
-    with tempfile.NamedTemporaryFile(suffix=".sqlite") as file:
-        Path(file.name).write_bytes(data)
-        db = sqlite3.connect(file.name, isolation_level=None)
-        value = pick(g, [None, -1, 0, 99, 1 << 62, 0.5, -0.5, 1e300, "x", b"", b"\0" * 36, b"\xff" * 36, "\udc80"])
-        table, columns = pick(g, [
-            ("trials", ["layer", "rate", "trial", "errors", "correct", "confusion", "seconds"]),
-            ("checks", ["layer", "rate", "trial", "mismatches", "simulator"]), ("header", ["key", "value"]),
-        ])  # fmt: skip
-        column = pick(g, columns)
-        try:
-            if table == "header" and g.random() < 0.8:
-                rows = db.execute("SELECT key, value FROM header").fetchall()
-                key, text = pick(g, rows)
-                text = damaged_json_bytes(g, text).decode("utf-8", "replace")
-                db.execute("UPDATE header SET value = ? WHERE key = ?", (text, key))
-            elif g.random() < 0.1:
-                db.execute(pick(g, [f"DROP TABLE {table}", f"DELETE FROM {table}", f"ALTER TABLE {table} ADD COLUMN z"]))
-            else:
-                db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid % 2 OR 1" if table == "header" else f"UPDATE {table} SET {column} = ?", (value,))
-        except (sqlite3.Error, UnicodeEncodeError, OverflowError):
-            pass
-        db.close()
-        return Path(file.name).read_bytes()
+def fingerprint(value):
+    h = hashlib.sha256()
+    for part in _bytes_of(value):
+        h.update(part)
+    return h.digest()
 
 
-def small_network():
-    g = np.random.default_rng(1)
-    weights = [g.random((n_out, n_in)) < 0.5 for n_in, n_out in itertools.pairwise((9, 5, 3))]
-    thresholds = [g.integers(0, 9, 5), None]
-    return Network.from_arrays(weights, thresholds, g.integers(-9, 9, 3), g.integers(1, 9, 3), name="small")
-
-
-def header_of_a_sweep(network=None):
-    """Return the header of a results file with 10 images."""
-    network = network or small_network()
-    inputs = Inputs(np.random.default_rng(2).random((10, 9)) < 0.5, np.arange(10) % 3, "drawn")
-    params = SweepParams(rates=(0.01,), trials=2)
-    return header(network, inputs, params, work_for(network, inputs, params), "oxnor sweep")
-
-
-def write_sets(folder, g):
-    """Write data sets of every format, and labels."""
-    images = g.integers(0, 256, (6, 4, 4), np.uint8)
-    np.savez(folder / "set.npz", images=images, labels=np.arange(6) % 3)
-    np.save(folder / "set.npy", images)
-    rows = [",".join(map(str, [*image.ravel(), k % 3])) for k, image in enumerate(images)]
-    (folder / "set.csv").write_text("\n".join([",".join([*(f"p{k}" for k in range(16)), "label"]), *rows]) + "\n")
-    (folder / "labels.txt").write_text("cat\ndog\ncat\n")
-    idx = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in images.shape) + images.tobytes()
-    (folder / "set.idx").write_bytes(idx)
-    (folder / "set.gz").write_bytes(gzip.compress(idx, mtime=0))
-    from PIL import Image
-
-    Image.fromarray(np.repeat(images[0], 3).reshape(4, 4, 3)).save(folder / "picture.png")
-    Image.fromarray(images[0]).save(folder / "picture.jpg")
-
-
-def write_sources(folder, g, network):
-    """Write networks as other tools have them."""
-    zoo_spiking = zoo.load("mnist-spirit")
-    export_network(network, folder / "small.onnx")
-    export_network(zoo_spiking, folder / "spiking.nir")
-    if importlib.util.find_spec("torch"):
-        import torch
-
-        signs = [torch.from_numpy(np.where(layer.weights, 1.0, -1.0)) for layer in network.layers]
-        torch.save({f"{k}.weight": w for k, w in enumerate(signs)}, folder / "state.pt")
-    np.savez(folder / "arrays.npz", w0=g.random((5, 9)) < 0.5, t0=g.integers(0, 9, 5), w1=g.random((3, 5)) < 0.5)
-    words = g.integers(0, 1 << 8, 16, np.uint64).astype("<u8")
-    words.tofile(folder / "0-0-weights.bin")
-
-
-def in_folder(place, beside, read):
-    """Return a reader of a file that stands at `place` in a folder, with the files `beside` it."""
-
-    def reader(path):
-        folder = path.parent / "damaged-folder"
-        shutil.rmtree(folder, ignore_errors=True)
-        for name, data in beside.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, folder / place)
-        read(folder)
-
-    return reader
-
-
-def make_files(folder):
-    """Write one small valid file of each kind; return (reader, damages, one in how many of the seeds) by name."""
-    g, network = np.random.default_rng(1), small_network()
-    network.save(folder / "binarized.npz")
-    about = {"data_set": "digits", "classes": ("a", "b", "c"), "input_rule": np.sort(np.arange(9).reshape(3, 3))}
-    replace(network, **about).save(folder / "version2.npz")
-    FaultMap.draw(network, ber=0.3, seed=1).save(folder / "faults.npz")
-    FaultMap(((5, 9), (3, 5)), read=ReadErrors.from_ber(0.01, 3)).save(folder / "reads.npz")
-    zoo.load("mnist-spirit").save(folder / "spiking.npz")
-    device_model.load("weak-3.3e-2").save(folder / "device.json")
-    rows = [f"d{k % 5},{state},{g.lognormal(9 + 3 * (state == 'HRS'), 0.3):.1f}" for k in range(30) for state in ("LRS", "HRS")]
-    few = circuit_results.shipped()
-    of_default = {name: dict(itertools.islice(getattr(few, name).items(), 1)) for name in ("reads", "offsets")}
-    replace(few, **of_default, waveforms={}).save(folder / "circuit.json")
-    (folder / "readings.csv").write_text("\n".join(["device,state,resistance", *rows]) + "\n")
-    (folder / "design.toml").write_text(EXAMPLE)
-    write_sets(folder, g)
-    write_sources(folder, g, network)
-    events = {"tick": np.arange(6), "address": np.arange(6), "sample": np.arange(6) // 2, "label": np.arange(3)}
-    np.savez(folder / "events.npz", **events)
-    rows = [f"{k},{k},{1 - 2 * (k % 2)},{k // 2},{k // 2}" for k in range(6)]
-    (folder / "events.csv").write_text("\n".join(["tick,address,sign,sample,label", *rows]))
-    with Results(folder / "results.sqlite", header_of_a_sweep(network)) as results:
-        for key in (Key(ALL_LAYERS, 0.0, 0), Key(ALL_LAYERS, 0.01, 0), Key(0, 0.01, 1)):
-            results.add(Trial(key, 3, np.diag([4, 3, 3]), 0.1))
-        results.add_check(Key(ALL_LAYERS, 0.01, 0), 0, "Verilator")
-    larq = (import_fuzz.FIXTURES / "larq_sequential.h5").read_bytes()
-    (folder / "larq.h5").write_bytes(larq)
-
-    def results_file(path):
-        with Results(path) as results:
-            results.checks(), results.done(), results.curves(), results.confusions()
-
-    def onnx_nodes(g, data):
-        return import_fuzz.onnx_file(g)
-
-    def array_values(g, data):
-        return import_fuzz.arrays_file(g)
-
-    thresholds = {"0-0-thres.bin": np.full(4, 9, "<i8").tobytes()}
-    return {
-        "binarized.npz": (zoo.load, (damage_bytes, damage_archive), 1),
-        "version2.npz": (zoo.load, (damage_bytes, damage_archive), 1),
-        "spiking.npz": (zoo.load, (damage_bytes, damage_archive), 1),
-        "faults.npz": (FaultMap.load, (damage_bytes, damage_archive), 1),
-        "reads.npz": (FaultMap.load, (damage_bytes, damage_archive), 1),
-        "device.json": (device_model.load, (damage_bytes, damaged_json_bytes), 1),
-        "readings.csv": (fit_csv, (damage_bytes,), 1),
-        "design.toml": (Design.load, (damage_bytes, damage_toml), 1),
-        "set.npz": (read_dataset, (damage_bytes, damage_archive), 1),
-        "set.npy": (read_dataset, (damage_bytes,), 1),
-        "set.csv": (read_dataset, (damage_bytes,), 1),
-        "set.idx": (read_dataset, (damage_bytes,), 1),
-        "set.gz": (read_dataset, (damage_bytes,), 1),
-        "events.npz": (read_events, (damage_bytes, damage_archive), 1),
-        "events.csv": (read_events, (damage_bytes,), 1),
-        "labels.txt": (read_labels, (damage_bytes,), 1),
-        "picture.png": (in_folder("a/1.png", {}, read_dataset), (damage_bytes,), 1),
-        "picture.jpg": (in_folder("a/1.jpg", {}, read_dataset), (damage_bytes,), 1),
-        "results.sqlite": (results_file, (damage_bytes, damage_sqlite), 1),
-        "small.onnx": (import_network, (damage_bytes, onnx_nodes), 2),
-        "arrays.npz": (import_network, (damage_bytes, damage_archive, array_values), 2),
-        "state.pt": (import_network, (damage_bytes, damage_archive), 2),
-        "0-0-weights.bin": (in_folder("0-0-weights.bin", thresholds, import_network), (damage_bytes,), 2),
-        "spiking.nir": (import_network, (damage_bytes,), 40),
-        "larq.h5": (import_network, (damage_bytes,), 40),
-        "circuit.json": (circuit_results.Results.load, (damage_bytes, damaged_json_bytes), 1),
-    }
-
-
-def outcome(read, path):
-    """Return what reading a file comes to: read, refused, or what is wrong with the refusal."""
+def outcome(read, path, right=None):
+    """Return what reading a file comes to: one of :data:`GOOD`, or what is wrong."""
     start = time.process_time()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            read(path)
-        found = "read"
+            found = "equal" if fingerprint(read(path)) == right else "changed"
     except InputError as e:
         found = "refused"
         # What an importer cannot take is a list.
@@ -315,45 +103,186 @@ def outcome(read, path):
         if "\n" in text or not 0 < len(text) < LENGTH_MAX:
             found = f"a refusal of {len(str(e))} characters: {str(e)[:100]!r}"
         str(e).encode()
+    except TooLong:
+        found = "too long"
+    except Exception as e:  # anything but InputError is what is looked for
+        found = f"{type(e).__name__}: {str(e)[:120]}"
     seconds = time.process_time() - start
-    return found if seconds < 5 else f"took {seconds:.0f} s"
+    return found if seconds < SECONDS else f"took {seconds:.0f} s"
+
+
+class Target:
+    """A format in a folder, with a valid file, whose reader is given damaged ones.
+
+    Parameters
+    ----------
+    name : str
+        Of the valid file.
+    key : int
+        Of the damage, besides a seed and the name.
+    """
+
+    def __init__(self, folder, name, form, key):
+        self.name, self.form = name, form
+        self.number, self.key = zlib.crc32(name.encode()), key
+        self.data = (folder / "valid" / name).read_bytes()
+        self.path = folder / f"damaged{Path(name).suffix}"
+        self.path.write_bytes(self.data)
+        self.right = fingerprint(form.read(self.path))
+        assert outcome(form.read, self.path, self.right) == "equal", f"{name}: read twice, it is not the same"
+
+    def hit(self, seed):
+        """Return what comes of the file that a seed damages."""
+        g = np.random.default_rng([self.key, seed, self.number])
+        damage = pick(g, self.form.damages)
+        self.path.write_bytes(damage(g, self.data))
+        found = outcome(self.form.read, self.path, self.right)
+        if found == "changed" and self.form.sealed and damage in (damage_bytes, damage_flips):
+            found = "damage that nobody sees"
+        for left in self.path.parent.glob("damaged*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        return found
+
+
+def targets(folder, names=None, key=0):
+    """Write the valid files and return a function to each :class:`Target`, by name."""
+    (folder / "valid").mkdir(exist_ok=True)
+    table = make_files(folder / "valid")
+    assert not names or set(names) <= set(table), sorted(table)
+    return {
+        name: (form, functools.partial(Target, folder, name, form, key))
+        for name, form in table.items()
+        if not names or name in names
+    }
 
 
 def attack(folder, seeds, names=None):
-    """Damage each file with every seed; return (outcomes by file, what went wrong)."""
-    (folder / "valid").mkdir(exist_ok=True)
-    table = make_files(folder / "valid")
+    """Damage each file with every seed, but those that take too long for so few; return (outcomes by file, what went wrong)."""
     counts, wrong = {}, []
-    for k, (name, (read, damages, every)) in enumerate(table.items()):
-        if (names and name not in names) or not (folder / "valid" / name).is_file():
+    for name, (form, target) in targets(folder, names).items():
+        if form.every > len(seeds):
             continue
-        data = (folder / "valid" / name).read_bytes()
-        assert outcome(read, folder / "valid" / name) == "read", name
-        seen = counts[name] = collections.Counter()
-        for seed in seeds[::every]:
-            g = np.random.default_rng([seed, k])
-            path = folder / f"damaged{Path(name).suffix}"
-            path.write_bytes(pick(g, damages)(g, data))
-            try:
-                found = outcome(read, path)
-            except Exception as e:  # anything but InputError is what is looked for
-                found = f"{type(e).__name__}: {str(e)[:120]}"
+        hit, seen = target().hit, collections.Counter()
+        for seed in seeds[:: form.every]:
+            found = hit(seed)
             seen[found] += 1
-            if found not in ("read", "refused"):
+            if found not in GOOD:
                 wrong.append((name, seed, found))
-            for left in folder.glob("damaged*"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        counts[name] = seen
     return counts, wrong
 
 
+def _child(target, seeds, now, out):
+    """Try seeds in a process with limits, and write what came of them: the last one's number is in `now` all the while."""
+    signal.signal(signal.SIGPROF, _stop)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, resource.RLIM_INFINITY))
+    hit, seen, wrong, slowest = target().hit, collections.Counter(), [], 0.0
+    for seed in seeds:
+        now[:8] = struct.pack("q", seed)
+        start = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        found = hit(seed)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        slowest = max(slowest, time.process_time() - start)
+        seen[found if found in GOOD else "wrong"] += 1
+        if found not in GOOD:
+            wrong.append([seed, found])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    out.write_text(json.dumps({"counts": seen, "wrong": wrong, "slowest": slowest, "peak": peak}))
+
+
+def try_seeds(folder, target, seeds, patience=120):
+    """Return what came of seeds, tried in a process of their own: it may die, or wait for ever."""
+    now, out = mmap.mmap(-1, 8), folder / "outcomes.json"
+    out.unlink(missing_ok=True)
+    sys.stdout.flush()
+    pid = os.fork()
+    if not pid:
+        try:
+            _child(target, seeds, now, out)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    last, since = b"", time.monotonic()
+    while not os.waitpid(pid, os.WNOHANG)[0]:
+        time.sleep(0.02)
+        if now[:8] != last:
+            last, since = now[:8], time.monotonic()
+        elif time.monotonic() - since > patience:
+            os.kill(pid, signal.SIGKILL)
+    if out.exists():
+        return json.loads(out.read_text())
+    (seed,) = struct.unpack("q", now[:8])
+    before, after = [s for s in seeds if s < seed], [s for s in seeds if s > seed]
+    parts = [try_seeds(folder, target, part, patience) for part in (before, after) if part]
+    parts.append({"counts": {"wrong": 1}, "wrong": [[seed, "the process has died"]], "slowest": 0, "peak": 0})
+    return functools.reduce(added, parts)
+
+
+def added(a, b):
+    """Return the sum of what came of two sets of files."""
+    counts = collections.Counter(a["counts"]) + collections.Counter(b["counts"])
+    most = {name: max(a[name], b[name]) for name in ("slowest", "peak")}
+    return {"counts": dict(counts), "wrong": a["wrong"] + b["wrong"], **most}
+
+
+def run(folder, record, count, names, tell, key=0):
+    """Damage `count` files of all formats together, unless the record has them."""
+    found = targets(folder, names, key)
+    seeds_of_all = count / sum(1 / form.every for form, _ in found.values())
+    done = 0
+    for name, (form, target) in found.items():
+        total = math.ceil(seeds_of_all / form.every)
+        row = record.find(name) or {"counts": {}, "wrong": [], "slowest": 0.0, "peak": 0, "seconds": 0.0}
+        files = sum(row["counts"].values())
+        while files < total:
+            tell("files", done + files, count, name)
+            start = time.monotonic()
+            part = range(files * form.every, min(files + max(20, CHUNK // form.every), total) * form.every, form.every)
+            row = added(row, try_seeds(folder, target, part)) | {"seconds": row["seconds"]}
+            row |= {"seconds": round(row["seconds"] + time.monotonic() - start, 1), "slowest": round(row["slowest"], 3)}
+            record.put(name, row)
+            files = sum(row["counts"].values())
+        done += files
+
+
+def sources():
+    """Return a hash of all that reads, and of what damages."""
+    h = hashlib.sha256()
+    for place in ("models", "hw/interface", "sim/sweeps", "sim/runner", "sim/studies", "api", "fpga/boards"):
+        for path in sorted((ROOT / place).rglob("*.py")):
+            h.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+    for name in ("damage", "damages", "formats", "import_fuzz"):
+        h.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return h.hexdigest()[:16]
+
+
 def main():
-    first, _, last = sys.argv[1].rpartition(":")
-    with tempfile.TemporaryDirectory() as folder:
-        counts, wrong = attack(Path(folder), range(int(first or 0), int(last)), sys.argv[2:])
-    for name, seen in counts.items():
-        print(name, dict(seen.most_common(6)))
-    print(f"{sum(sum(s.values()) for s in counts.values()):,} files, {len(wrong)} wrong", *wrong[:20], sep="\n")
-    sys.exit(bool(wrong))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", type=int)
+    parser.add_argument("-s", "--seed", type=int, default=0)
+    parser.add_argument("-f", "--format", action="append")
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    logging.disable(logging.WARNING)  # of every damaged entry of a cache
+    record = Record(given.output, "files", seed=given.seed, sources=sources())
+    with tempfile.TemporaryDirectory() as folder, progress() as tell:
+        run(Path(folder), record, given.count, given.format, tell, given.seed)
+    rows = [row for row in record.rows if not given.format or row["format"] in given.format]
+    total = sum((collections.Counter(row["counts"]) for row in rows), collections.Counter())
+    if given.json:
+        print(json.dumps({"files": sum(total.values()), "formats": rows}))
+    else:
+        for row in rows:
+            print(row["format"], row["counts"], f"{row['seconds']} s, slowest {row['slowest']} s, {row['peak']} MiB")
+    for row in rows:
+        for seed, found in row["wrong"][:10]:
+            print(f"{row['format']} {seed}: {found}", file=sys.stderr)
+    seconds = sum(row["seconds"] for row in rows)
+    print(f"{sum(total.values()):,} files in {seconds:.0f} s: {dict(total)}", file=sys.stderr)
+    sys.exit(bool(total["wrong"]))
 
 
 if __name__ == "__main__":

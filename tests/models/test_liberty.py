@@ -162,6 +162,7 @@ def test_ranges():
         ("cell (x) { }", "must have a group library"),
         ("library (x) { }", "must have cells"),
         ("", "is not a Liberty file"),
+        ("library (x", "is not a Liberty file, or its end is missing"),
     ],
 )
 def test_damaged_liberty_files(tmp_path, text, sentence):

@@ -123,6 +123,15 @@ def test_checkpoint_of_another_training(digits, tmp_path):
     with pytest.raises(InputError) as caught:
         train(plain, digits[0][::-1], digits[1], checkpoint=path, resume=True)
     assert str(caught.value) == f"{path}: images must be those of this training, not of another"
+    import torch
+
+    held = torch.load(path, weights_only=True)
+    for change in ({"epoch": "2"}, {"best": None}, {"averages": held["averages"][:-1]}, {"best_averages": []}, {"step": -1}):
+        torch.save(held | change, path)
+        with pytest.raises(InputError) as caught:
+            train(plain, *digits, checkpoint=path, resume=True)
+        assert str(caught.value).endswith("must be a checkpoint of oxnor train, and lacks a part of one, or has one of another kind")
+    torch.save({"data": held["data"]}, path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=re.escape(f"{path}: must be a checkpoint of oxnor train")):
         train(plain, *digits, checkpoint=path, resume=True)

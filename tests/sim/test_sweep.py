@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.convolutions import Conv, random_conv_network
-from helpers.damage import header_of_a_sweep
+from helpers.formats import header_of_a_sweep
 from typer.testing import CliRunner
 
 from oxnor.cli.app import app
@@ -507,7 +507,7 @@ def test_two_that_begin_at_once_share_the_new_file(tmp_path):
     """Whoever makes the tables first: the other finds them, and neither fails."""
     code = (
         "import sys, time\n"
-        "from helpers.damage import header_of_a_sweep\n"
+        "from helpers.formats import header_of_a_sweep\n"
         "from oxnor.sim.sweeps.store import Results\n"
         "about = header_of_a_sweep()\n"
         "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
