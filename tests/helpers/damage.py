@@ -228,23 +228,24 @@ def added(a, b):
 
 
 def run(folder, record, count, names, tell, key=0):
-    """Damage `count` files of all formats together, unless the record has them."""
+    """Damage `count` files of all formats together, some of each in turn, unless the record has them."""
     found = targets(folder, names, key)
     seeds_of_all = count / sum(1 / form.every for form, _ in found.values())
-    done = 0
-    for name, (form, target) in found.items():
-        total = math.ceil(seeds_of_all / form.every)
-        row = record.find(name) or {"counts": {}, "wrong": [], "slowest": 0.0, "peak": 0, "seconds": 0.0}
-        files = sum(row["counts"].values())
-        while files < total:
-            tell("files", done + files, count, name)
-            start = time.monotonic()
-            part = range(files * form.every, min(files + max(20, CHUNK // form.every), total) * form.every, form.every)
-            row = added(row, try_seeds(folder, target, part)) | {"seconds": row["seconds"]}
-            row |= {"seconds": round(row["seconds"] + time.monotonic() - start, 1), "slowest": round(row["slowest"], 3)}
-            record.put(name, row)
-            files = sum(row["counts"].values())
-        done += files
+    todo, done = dict(found), 0
+    while todo:
+        for name, (form, target) in list(todo.items()):
+            row = record.find(name) or {"counts": {}, "wrong": [], "slowest": 0.0, "peak": 0, "seconds": 0.0}
+            files, total = sum(row["counts"].values()), math.ceil(seeds_of_all / form.every)
+            end = min(files + max(10, CHUNK // form.every), total)
+            if files < end:
+                start = time.monotonic()
+                part = added(row, try_seeds(folder, target, range(files * form.every, end * form.every, form.every)))
+                seconds = round(row["seconds"] + time.monotonic() - start, 1)
+                record.put(name, part | {"seconds": seconds, "slowest": round(part["slowest"], 3)})
+            if end == total:
+                done += total
+                del todo[name]
+            tell("files", done + sum(sum(r["counts"].values()) for r in record.rows if r["format"] in todo), count, name)
 
 
 def sources():
