@@ -4,8 +4,8 @@
     python docs/site/verification.py tests FILE.xml...   keep the results of pytest's --junitxml, by test file
     python docs/site/verification.py KIND < result.json  keep what a command gives with --json
 
-KIND is mutations, proofs, coverage or soaks. A record has the date and a hash of the sources that it is of: where they
-have changed since, the page says that it is stale.
+KIND is mutations, proofs, coverage, soaks, files, kills or disk. A record has the date and a hash of the sources that it
+is of: where they have changed since, the page says that it is stale.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import re
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,12 @@ SOURCES = {
     "proofs": ("hw", "sim/verify/proofs"),
     "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
     "soaks": ("hw", "sim/harness", "sim/verify"),
-}
-MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage", "soaks": "soak"}
+    "files": ("models", "hw/interface", "fpga/boards", "sim/sweeps", "sim/runner", "sim/studies", "api",
+              "tests/helpers"),
+    **dict.fromkeys(("kills", "disk"), ("models", "hw", "fpga", "sim", "cli", "tests/helpers")),
+}  # fmt: skip
+MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage",
+         **dict.fromkeys(("soaks", "files", "kills", "disk"), "soak")}  # fmt: skip
 
 
 def sources_hash(kind: str) -> str:
@@ -160,10 +165,33 @@ def _soaks(record: dict[str, Any]) -> tuple[str, list[str]]:
     return f"{frames:,} frames, {differences} differences, seed {record['seed']}", lines
 
 
+def _tried(what: str, counts: dict[str, str], **more: str) -> Callable[[dict[str, Any]], tuple[str, list[str]]]:
+    """Return a function to a record of `what` was tried: headings by the name of a count, and of another figure."""
+
+    def show(record: dict[str, Any]) -> tuple[str, list[str]]:
+        rows = record["rows"]
+        name = next(key for key in rows[0] if isinstance(rows[0][key], str))
+        heads = [name, *counts.values(), *more.values(), "wrong"]
+        lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+        for row in rows:
+            figures = [f"{row['counts'].get(key, 0):,}" for key in counts] + [f"{row[key]:,}" for key in more]
+            lines.append(f"| `{row[name]}` | {' | '.join(figures)} | {len(row['wrong'])} |")
+        sums = [f"{sum(row['counts'].get(key, 0) for row in rows):,} {head}" for key, head in counts.items()]
+        wrong, seed = sum(len(row["wrong"]) for row in rows), record.get("seed")
+        said = f"{record['tried']:,} {what}: {', '.join(sums)}, {wrong} wrong"
+        return said + (f", seed {seed}" if seed is not None else ""), lines
+
+    return show
+
+
 #: What the page shows of each record: a heading, and a function to its result in a sentence and its table.
 SECTIONS = {
     "tests": ("Testpoints", _tests), "mutations": ("Mutants", _mutations), "proofs": ("Proofs", _proofs),
     "coverage": ("Coverage of the RTL", _coverage), "soaks": ("Hostile traffic", _soaks),
+    "files": ("Damaged files", _tried(
+        "damaged files", {"refused": "refused", "equal": "read as they were", "changed": "read as others"},
+        slowest="slowest, s", peak="most memory, MiB",
+    )),
 }  # fmt: skip
 INTRODUCTION = """# Verification
 

@@ -30,6 +30,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import numba
 import numpy as np
 from helpers.damages import damage_bytes, damage_flips, pick
 from helpers.formats import make_files
@@ -193,17 +194,34 @@ def _child(target, seeds, now, out):
 
 
 def try_seeds(folder, target, seeds, patience=120):
-    """Return what came of seeds, tried in a process of their own: it may die, or wait for ever."""
-    now, out = mmap.mmap(-1, 8), folder / "outcomes.json"
-    out.unlink(missing_ok=True)
-    sys.stdout.flush()
-    pid = os.fork()
-    if not pid:
-        try:
-            _child(target, seeds, now, out)
-            os._exit(0)
-        finally:
-            os._exit(1)
+    """Return what came of seeds, tried in processes of their own: one may die, or wait for ever."""
+    out, parts, todo = folder / "outcomes.json", [], [seeds]
+    while todo:
+        some, now = todo.pop(), mmap.mmap(-1, 8)
+        now[:8] = struct.pack("q", -1)
+        out.unlink(missing_ok=True)
+        sys.stdout.flush()
+        pid = os.fork()
+        if not pid:
+            try:
+                _child(target, some, now, out)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        _wait(pid, now, patience)
+        if out.exists():
+            parts.append(json.loads(out.read_text()))
+            continue
+        (seed,) = struct.unpack("q", now[:8])
+        if seed < 0:
+            raise RuntimeError("the process dies before it reads a damaged file")
+        todo += [part for part in ([s for s in some if s < seed], [s for s in some if s > seed]) if part]
+        parts.append({"counts": {"wrong": 1}, "wrong": [[seed, "the process has died"]], "slowest": 0, "peak": 0})
+    return functools.reduce(added, parts)
+
+
+def _wait(pid, now, patience):
+    """Wait for a process, and end it if it stays at one file for too long."""
     last, since = b"", time.monotonic()
     while not os.waitpid(pid, os.WNOHANG)[0]:
         time.sleep(0.02)
@@ -211,13 +229,6 @@ def try_seeds(folder, target, seeds, patience=120):
             last, since = now[:8], time.monotonic()
         elif time.monotonic() - since > patience:
             os.kill(pid, signal.SIGKILL)
-    if out.exists():
-        return json.loads(out.read_text())
-    (seed,) = struct.unpack("q", now[:8])
-    before, after = [s for s in seeds if s < seed], [s for s in seeds if s > seed]
-    parts = [try_seeds(folder, target, part, patience) for part in (before, after) if part]
-    parts.append({"counts": {"wrong": 1}, "wrong": [[seed, "the process has died"]], "slowest": 0, "peak": 0})
-    return functools.reduce(added, parts)
 
 
 def added(a, b):
@@ -268,13 +279,14 @@ def main():
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     logging.disable(logging.WARNING)  # of every damaged entry of a cache
+    numba.config.THREADING_LAYER = "workqueue"  # OpenMP's does not stand a fork
     record = Record(given.output, "files", seed=given.seed, sources=sources())
     with tempfile.TemporaryDirectory() as folder, progress() as tell:
         run(Path(folder), record, given.count, given.format, tell, given.seed)
     rows = [row for row in record.rows if not given.format or row["format"] in given.format]
     total = sum((collections.Counter(row["counts"]) for row in rows), collections.Counter())
     if given.json:
-        print(json.dumps({"files": sum(total.values()), "formats": rows}))
+        print(json.dumps({"tried": sum(total.values()), "seed": given.seed, "rows": rows}))
     else:
         for row in rows:
             print(row["format"], row["counts"], f"{row['seconds']} s, slowest {row['slowest']} s, {row['peak']} MiB")
