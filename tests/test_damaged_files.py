@@ -46,7 +46,7 @@ def test_a_hundred_thousand_damaged_files(tmp_path):
 
 def test_readers_that_die_wait_or_take_too_much_are_found(tmp_path):
     """Seeds on either side of one that ends the process are tried, and what came of all is kept."""
-    deeds = {3: lambda: os.kill(os.getpid(), signal.SIGSEGV), 5: lambda: np.ones(1 << 31, np.uint8), 7: lambda: time.sleep(60)}
+    deeds = {3: lambda: os.kill(os.getpid(), signal.SIGKILL), 5: lambda: np.ones(1 << 31, np.uint8), 7: lambda: time.sleep(60)}
     target = SimpleNamespace(hit=lambda seed: (deeds.get(seed, int)(), "refused")[1])
 
     def hit(seed):
@@ -63,15 +63,18 @@ def test_readers_that_die_wait_or_take_too_much_are_found(tmp_path):
 
 def test_the_soak_goes_on_where_it_stopped(tmp_path, monkeypatch):
     path, made = tmp_path / "soaks.json", []
+    outcomes = {"a": "refused", "b": "changed"}
+    table = {name: (SimpleNamespace(every=1), lambda o=o: SimpleNamespace(hit=lambda seed: o)) for name, o in outcomes.items()}
+    monkeypatch.setattr(damage, "targets", lambda *given: table)
     monkeypatch.setattr(damage, "CHUNK", 20)
     real = damage.try_seeds
     monkeypatch.setattr(damage, "try_seeds", lambda folder, target, seeds: made.append(seeds) or real(folder, target, seeds))
     for count in (20, 60, 60):
-        run(tmp_path, Record(path, "files", seed=1), count, ["set.idx", "labels.idx"], lambda *told: None)
+        run(tmp_path, Record(path, "files", seed=1), count, None, lambda *told: None)
     assert made == [range(10), range(10), range(10, 30), range(10, 30)]
     rows = Record(path, "files", seed=1).rows
-    assert [(row["format"], sum(row["counts"].values()), row["wrong"]) for row in rows] == [("set.idx", 30, []), ("labels.idx", 30, [])]
-    assert Record(path, "files", seed=2).find("set.idx") is None
+    assert [(row["format"], row["counts"]) for row in rows] == [("a", {"refused": 30}), ("b", {"changed": 30})]
+    assert Record(path, "files", seed=2).find("a") is None
 
 
 def test_an_array_whose_name_is_damaged_is_not_left_out(tmp_path):
@@ -80,8 +83,10 @@ def test_an_array_whose_name_is_damaged_is_not_left_out(tmp_path):
     FaultMap.draw(Network.from_arrays([np.ones((3, 9), bool)], [None]), ber=0.3).save(path)
     data = path.read_bytes()
     assert FaultMap.load(path).count
-    for name in (data.index(b"layer0"), data.rindex(b"layer0")):
-        path.write_bytes(data[:name] + b"m" + data[name + 1 :])
+    names = data.index(b"layer0"), data.rindex(b"layer0")
+    comment = data.rindex(b"PK\1\2", 0, names[1] - 46) + 32  # of the entry before, which may take in the next one
+    for at, value in ((names[0], b"m"), (names[1], b"m"), (comment, bytes([len(data) - 22 - names[1] + 46]))):
+        path.write_bytes(data[:at] + value + data[at + 1 :])
         with pytest.raises(InputError, match=r"is not an \.npz file, or is cut short"):
             FaultMap.load(path)
 

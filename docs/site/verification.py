@@ -4,8 +4,8 @@
     python docs/site/verification.py tests FILE.xml...   keep the results of pytest's --junitxml, by test file
     python docs/site/verification.py KIND < result.json  keep what a command gives with --json
 
-KIND is mutations, proofs, coverage, soaks, files, kills or disk. A record has the date and a hash of the sources that it
-is of: where they have changed since, the page says that it is stale.
+KIND is mutations, proofs, coverage, soaks, files, kills or disk. A record has the date and a hash of the sources that
+it is of: where they have changed since, the page says that it is stale.
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ UNREADABLE = (
     zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, TypeError, EOFError, OSError, NotImplementedError,
     RuntimeError, SyntaxError, OverflowError, MemoryError, struct.error, KeyError, IndexError, AttributeError,
 )
+#: Bytes of the record at the end of an archive.
+_ZIP_END = 22
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -158,12 +160,22 @@ class NpzReader:
         with reading(self.path):
             try:
                 self._zip = zipfile.ZipFile(self.path)
-                for name in self._zip.namelist():  # is twice in the file, under no checksum: an array may not get lost
-                    self._zip.open(name).close()
+                self._check_directory()
             except OSError:
                 raise
             except UNREADABLE:
                 raise InputError(f"{self.path}: is not an .npz file, or is cut short") from None
+
+    def _check_directory(self) -> None:
+        """Raise BadZipFile if an array may have got lost: no checksum is over the names of arrays, and their number."""
+        names = self._zip.namelist()
+        for name in names:  # it is in the file twice
+            self._zip.open(name).close()
+        with self.path.open("rb") as file:
+            file.seek(-_ZIP_END, os.SEEK_END)
+            end = file.read()
+        if end.startswith(b"PK\5\6") and int.from_bytes(end[10:12], "little") not in (len(names), 0xFFFF):
+            raise zipfile.BadZipFile
 
     def __enter__(self) -> NpzReader:
         return self

@@ -15,6 +15,8 @@ from oxnor.models.base.errors import InputError
 
 #: Most bytes of an uncompressed file.
 SIZE_MAX = 1 << 30
+#: Bytes of a file that are read at once.
+_PIECE = 1 << 20
 
 
 def parse_idx(data: bytes, shape: tuple[int | None, ...], where: str) -> NDArray[np.uint8]:
@@ -64,12 +66,13 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """Return at most `limit` + 1 bytes of a file, decompressed if it is gzip."""
     try:
         with path.open("rb") as raw:
-            if raw.read(2) != b"\x1f\x8b":
-                raw.seek(0)
-                return raw.read(limit + 1)
+            is_gzip = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            with gzip.GzipFile(fileobj=raw) as stream:
-                return stream.read(limit + 1)
+            with gzip.GzipFile(fileobj=raw) if is_gzip else raw as stream:
+                found = bytearray()  # in pieces: a read takes memory for all that it asks for
+                while len(found) <= limit and (piece := stream.read(min(limit + 1 - len(found), _PIECE))):
+                    found += piece
+                return bytes(found)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError(f"{path}: gzip data must be whole, not cut short or damaged") from None
     except OSError as e:

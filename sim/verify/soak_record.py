@@ -61,8 +61,7 @@ class Record:
         """Put a row in the place of the last one of this name, write the file, and return the row."""
         key = NAMES[self.kind]
         row = {key: name, **self._run, **row}
-        others = [r for r in self.rows if r[key] != name]
-        self.rows = [*others, row]
+        self.rows = [*(r for r in self.rows if r[key] != name), row]
         if self.path:
             with locked(self.path.with_name(f".{self.path.name}.lock")), whole_file(self.path) as temporary:
                 kinds = self._read() | {self.kind: self.rows}

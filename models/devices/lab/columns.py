@@ -134,6 +134,11 @@ def role_of(name: str) -> str | None:
     return next((role for role, names in _NAMES.items() if word in names), None)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names of columns for a message: in one line, whatever is in them."""
+    return ", ".join(" ".join(name.split()) for name in names) or "none"
+
+
 def read_header(names: Sequence[str], chosen: Mapping[str, str], where: str) -> Header:
     """Return the roles of columns.
 
@@ -153,7 +158,7 @@ def read_header(names: Sequence[str], chosen: Mapping[str, str], where: str) -> 
     """
     places: dict[str, int] = {}
     low = [name.strip().lower() for name in names]
-    known = ", ".join(names) or "none"
+    known = listed(names)
     for role, column in chosen.items():
         if role not in ROLES:
             rule = f"must be ROLE=NAME with a role of {', '.join(ROLES)}, not {role!r}"
@@ -175,8 +180,8 @@ def read_header(names: Sequence[str], chosen: Mapping[str, str], where: str) -> 
         if role in places:
             if low[places[role]] == low[k]:
                 raise InputError(f"{where}: column {name!r} must be there once: there are {known}")
-            first = names[places[role]]
-            raise InputError(f"{where}: {role} must be one column: say `column` {role}={first} or {role}={name}")
+            first, other = listed([names[places[role]]]), listed([name])
+            raise InputError(f"{where}: {role} must be one column: say `column` {role}={first} or {role}={other}")
         places[role] = k
     units = {role: unit for role, k in places.items() if (unit := split_unit(names[k])[1])}
     cell: tuple[int, ...] = ()

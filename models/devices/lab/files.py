@@ -16,7 +16,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import reading
 from oxnor.models.base.words import counted
 
-from .columns import UNITS, Header, read_header, role_of, seconds_of, unit_of
+from .columns import UNITS, Header, listed, read_header, role_of, seconds_of, unit_of
 from .numbers import decimal_sign, to_numbers
 
 STATES = ("LRS", "HRS")
@@ -232,7 +232,7 @@ def _table(path: Path, text: str, form: FileFormat, said: list[str]) -> _Table:
 
 
 def _complete(header: Header, where: str) -> None:
-    known = ", ".join(name.lower() if name.lower() in header.needed else name for name in header.names) or "none"
+    known = listed([name.lower() if name.lower() in header.needed else name for name in header.names])
     for role in header.needed:
         if role not in header.places:
             hint = f"; say `column` {role}=NAME" if header.names and any(map(role_of, header.names)) else ""
