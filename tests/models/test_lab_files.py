@@ -112,6 +112,8 @@ WRONG = {
     "two columns of one role": (
         "device,state,R,resistance\n", {},
         "line 1: resistance must be one column: say `column` resistance=R or resistance=resistance"),
+    "a name in two lines": ('who,state,"R\n(ohm)"\n', {},
+                            "line 2: column 'device' is missing: there are who, state, R (ohm); say `column` device=NAME"),
     "chosen column": ("device,state,R\n", {"columns": {"state": "status"}},
                       "line 1: column 'status' is missing: there are device, state, R"),
     "temperatures": ("device,state,R,T (K)\na,LRS,1,300\nb,LRS,1,350\n", {},
