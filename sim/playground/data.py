@@ -27,6 +27,8 @@ from oxnor.sim.verify.inputs import Inputs, inputs_for
 
 #: The device whose distance of the states a page starts with.
 DEVICE = "calibrated-1e-4"
+#: The device whose spread of the low resistances a page calls usual: it follows from published yields.
+USUAL = "sky130-1t1r"
 #: Bytes that the images of a page may take, compressed.
 IMAGE_BYTES = 330_000
 
@@ -107,8 +109,9 @@ def _device() -> dict[str, Any]:
     supply, code = shipped_curve(20.0), CODES[0]
     return {
         "name": DEVICE, "distance": stats.separation, "sigma": stats.lrs_sigma, "vdd": supply.vdd,
+        "usual": load_device(USUAL).at(0.0, 0.0).lrs_sigma, "energy": supply.energy_fj, "circuit": supply.circuit,
         "offset": [float(np.hypot(a, b)) for a, b in zip(supply.stays, supply.turns, strict=True)],
-        "circuit": supply.circuit, "code": code.name, "code_bits": code.k, "code_counts": code.residual_counts,
+        "code": code.name, "code_bits": code.k, "code_counts": code.residual_counts,
         "code_columns": code.columns[: code.k],
     }  # fmt: skip
 

@@ -19,7 +19,7 @@ from .module import Module
 #: Bytes of the largest page.
 PAGE_BYTES = 8_000_000
 #: The script, in parts, in their order.
-SCRIPTS = ("random", "engine", "device", "app", "view", "steps", "curve", "events")
+SCRIPTS = ("random", "engine", "device", "app", "view", "pair", "steps", "curve", "buys", "events")
 
 
 def _web(name: str) -> str:

@@ -204,10 +204,18 @@ def test_pictures_show_how_a_bit_is_kept(opened):
     ):
         browser.click(f"input[value='{cell}']")
         assert browser.run(states) == wanted
-    browser.run("(playground.state.cell = null, playground.state.rate = 0, playground.refresh())")
+    # Why it is wrong: what its cell does, at the rate of a spread; else the rate that was set, or the reader, whatever the cell.
+    index = first + 2
+    drawn = f"playground.state.seed = String(Array.from({{length: 99}}, (_, s) => s).find(s => playground.drawnFlips(playground.state.rate, s, 0)[0].has({index})))"
     for cell, why in (("2t2r", "amplifier decides the wrong way"), ("1t1r", "wrong side of the reference"), ("code", "for the decoder")):
-        browser.run(f"(playground.state.way = {cell!r}, playground.state.extra = new Map([['0:{first + 2}', true]]), playground.refresh())")
+        browser.run(f"(Object.assign(playground.state, {{cell: {cell!r}, linked: true, sigma: 1.5, rate: 0.1}}), playground.refresh(), {drawn}, playground.refresh())")
         assert why in text(browser, "#synapse")
+        browser.run("(playground.state.linked = false, playground.refresh())")
+        assert "it is drawn as wrong, at the rate that you set" in text(browser, "#synapse")
+        browser.run(f"(playground.state.rate = 0, playground.state.extra = new Map([['0:{index}', true]]), playground.refresh())")
+        assert ", but you flipped it: it reads" in text(browser, "#synapse")
+        browser.run("playground.state.extra.clear()")
+    browser.run(f"(playground.state.extra.set('0:{index}', true), playground.refresh())")
     assert f"Neuron 5, input 202: word line 5, column 202 of macro v0_h0. Its weight is {'+1' if held[2] else '−1'}, but" in text(browser, "#synapse")
 
 
@@ -249,7 +257,7 @@ def test_errors_follow_the_controls(opened):
     assert browser.run("playground.state.rate") > 0.05
     browser.click("#mend")
     # A synapse, turned by hand: one wrong bit, which the address keeps.
-    browser.click("#weights", 0.3, 0.4)
+    browser.click("#weights", 0.3008, 0.4)
     assert "Neuron 25, input 235" in text(browser, "#synapse")
     browser.click("#flip")
     assert text(browser, "#wrong") == "1 of 59,008 wrong"
@@ -482,7 +490,7 @@ def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path, monkeypat
         with pytest.raises(InputError, match=re.escape(sentence)):
             write_page(network, tmp_path / "page.html", config)
     monkeypatch.setattr("oxnor.sim.playground.page.PAGE_BYTES", 100_000)
-    with pytest.raises(InputError, match=r"network 'mnist-tfc': its page would take 0\.5 MB, more than 0 MB"):
+    with pytest.raises(InputError, match=r"network 'mnist-tfc': its page would take 0\.6 MB, more than 0 MB"):
         write_page(zoo.load("mnist-tfc"), tmp_path / "page.html")
     for tool, sentence in (("packaged_tool", "zig is not installed"), ("find_yosys", "Yosys is not installed")):
         monkeypatch.setattr(f"oxnor.sim.playground.module.{tool}", lambda *_: None)

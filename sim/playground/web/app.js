@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 const RATE_LOW = 1e-5, RATE_HIGH = 0.3;
 
 const state = {
-  image: 0, pixels: null, drawn: false, cell: "2t2r", way: "2t2r", sigma: 0.5, vdd: 1.8, rate: 0, seed: "0", trial: "0", extra: new Map(),
+  image: 0, pixels: null, drawn: false, cell: "2t2r", linked: true, sigma: 0.5, vdd: 1.8, rate: 0, seed: "0", trial: "0", extra: new Map(),
   layer: 0, cursor: null, answer: null, clean: null, frame: null,
 };
 let data, blobs, engine;
@@ -71,11 +71,9 @@ function allFlips(rate = state.rate) {
 }
 
 function linkedRate() {
-  const rates = cellRates(data.device, state.sigma, state.vdd);
-  if (state.cell) {
-    state.way = state.cell;
-    state.rate = Number(rates[state.cell].toPrecision(3));
-  }
+  // One rounding for all that is said of them.
+  const rates = Object.fromEntries(Object.entries(cellRates(data.device, state.sigma, state.vdd)).map(([cell, rate]) => [cell, Number(rate.toPrecision(3))]));
+  if (state.linked) state.rate = rates[state.cell];
   return rates;
 }
 
@@ -94,13 +92,14 @@ function restore() {
   };
   const between = (low, high) => (text) => text.trim() && Number(text) >= low && Number(text) <= high ? Number(text) : null;
   const whole = (text) => WHOLE.test(text) ? text : null;
-  state.sigma = take("sigma", between(0.2, 1.5)) ?? device.sigma;
+  state.sigma = take("sigma", between(SIGMA_LOW, SIGMA_HIGH)) ?? device.sigma;
   state.vdd = take("vdd", between(device.vdd[0], device.vdd.at(-1))) ?? device.vdd.at(-1);
   state.seed = take("seed", whole) ?? "0";
   state.trial = take("trial", whole) ?? "0";
   const rate = take("rate", between(0, 1)), cell = take("cell", (text) => text in cellRates(device, 1, device.vdd[0]) ? text : null);
-  state.cell = cell ?? (rate === null ? "2t2r" : null);
-  if (!state.cell) state.rate = rate;
+  state.cell = cell ?? "2t2r";
+  state.linked = rate === null;
+  if (!state.linked) state.rate = rate;
   state.extra = new Map((take("flip", (text) => text) ?? "").split(",").filter((key) => {
     const [k, index] = /^\d{1,9}:\d{1,9}$/.test(key) ? key.split(":").map(Number) : [-1, 0], [columns, rows] = data.layers[k] ? layerSize(k) : [0, 0];
     if (key && index >= columns * rows) ignored.push(`flip=${key.slice(0, 24)}`);
@@ -117,10 +116,10 @@ function remember() {
   const kept = new URLSearchParams();
   if (state.drawn) kept.set("draw", drawingText());
   else kept.set("image", state.image);
-  if (state.cell) kept.set("cell", state.cell);
-  else kept.set("rate", state.rate);
-  if (state.cell || state.sigma !== data.device.sigma) kept.set("sigma", state.sigma);
-  if (state.cell || state.vdd !== data.device.vdd.at(-1)) kept.set("vdd", state.vdd);
+  if (state.linked || state.cell !== "2t2r") kept.set("cell", state.cell);
+  if (!state.linked) kept.set("rate", state.rate);
+  if (state.linked || state.sigma !== data.device.sigma) kept.set("sigma", state.sigma);
+  if (state.linked || state.vdd !== data.device.vdd.at(-1)) kept.set("vdd", state.vdd);
   kept.set("seed", state.seed);
   kept.set("trial", state.trial);
   if (state.extra.size) kept.set("flip", [...state.extra.keys()].join(","));
@@ -181,13 +180,14 @@ function refresh() {
 }
 
 function showControls(rates) {
-  const wrong = engine.flips.reduce((sum, flips) => sum + flips.size, 0);
   for (const radio of document.getElementsByName("cell")) radio.checked = radio.value === state.cell;
-  for (const [cell, rate] of Object.entries(rates)) $(`rate-${cell}`).textContent = rateText(Number(rate.toPrecision(2)));
+  showVerdicts(rates);
+  const idle = state.linked ? "" : ", not used";
   $("sigma").value = state.sigma;
-  $("sigma-out").textContent = `× ${Math.exp(state.sigma).toFixed(2)} (σ = ${state.sigma.toFixed(2)})`;
+  $("sigma-out").textContent = `${spreadText(state.sigma)} (σ = ${state.sigma.toFixed(2)})${idle}`;
   $("vdd").value = state.vdd;
-  $("vdd-out").textContent = `${state.vdd.toFixed(2)} V`;
+  $("vdd-out").textContent = `${state.vdd.toFixed(2)} V${idle}`;
+  $("by-hand").hidden = state.linked;
   for (const name of ["sigma", "vdd"]) $(name).setAttribute("aria-valuetext", $(`${name}-out`).textContent);
   $("rate").value = toSlider(state.rate);
   $("rate").setAttribute("aria-valuetext", rateText(state.rate));
@@ -195,12 +195,17 @@ function showControls(rates) {
   $("seed").value = state.seed;
   $("trial").value = state.trial;
   $("image").value = state.drawn ? "" : state.image;
-  const all = data.layers.reduce((sum, _, k) => sum + layerSize(k)[0] * layerSize(k)[1], 0);
-  $("wrong").textContent = `${wrong.toLocaleString("en")} of ${all.toLocaleString("en")} wrong`;
-  const images = state.drawn ? 1000 : state.image + 1, extra = state.extra.size ? ", but for the bits that you turned" : "";
+  showWrong();
+  const images = state.drawn ? 1000 : state.image + 1, extra = state.extra.size ? ", but for the bits that you flipped" : "";
   const options = state.rate ? ` --ber ${state.rate} --seed ${state.seed} --trial ${state.trial}` : "";
-  $("command").replaceChildren("The same wrong bits in a simulation" + extra + ": ", element("code", {}, `oxnor simulate ${data.name} --images ${images}${options}`));
+  $("command").replaceChildren(`Which bits are wrong is drawn at random: the trial is the number of the draw, the seed that of a series of draws. The same two give the same wrong bits in a simulation${extra}: `, element("code", {}, `oxnor simulate ${data.name} --images ${images}${options}`));
   showDensities();
+}
+
+// How many bits are wrong: of the state, and of each rate while images run.
+function showWrong() {
+  const wrong = engine.flips.reduce((sum, flips) => sum + flips.size, 0);
+  $("wrong").textContent = `${wrong.toLocaleString("en")} of ${bitCount().toLocaleString("en")} wrong`;
 }
 
 function showAnswer() {
@@ -261,5 +266,6 @@ async function start() {
   chooseCount();
   // For the console, and for tests.
   globalThis.playground = {data, blobs, engine, state, drawFlips, drawnFlips, imageFrame, cellRates, refresh};
+  $("main").inert = false;
   document.body.dataset.ready = "1";
 }

@@ -10,11 +10,14 @@ const SWEEP_IMAGES = 2000, QUICK_CYCLES = 1000;
 function chooseCount() {
   const wanted = state.clean.cycles > QUICK_CYCLES ? 100 : SWEEP_IMAGES, there = [...$("count").options].map((option) => Number(option.value));
   $("count").value = Math.max(...there.filter((n) => n <= wanted), there[0]);
+  showCountNote();
 }
 
 async function measure(rate, count, report) {
   stopSteps();
   engine.setFlips(allFlips(rate));
+  showWrong();
+  showWeights();
   let right = 0, golden = 0, done = 0, size = 8, spent = 0;
   while (done < count && !runs.stop) {
     const n = Math.min(size, count - done), frames = Array.from({length: n}, (_, i) => imageFrame(done + i)), began = performance.now();
@@ -40,6 +43,13 @@ const standardError = (share, count) => Math.sqrt(share * (1 - share) / count);
 // Which wrong bits a point stands for: those of another draw are not on its curve.
 const drawOf = (rate) => rate || state.extra.size ? [state.seed, state.trial, ...[...state.extra.keys()].sort()].join(" ") : "";
 
+// How sure the chosen number of images makes the accuracy.
+function showCountNote() {
+  const chosen = Number($("count").value), {count} = data.images, near = knownCurve()?.clean ?? 0.9, sure = (n) => `± ${(100 * standardError(near, n)).toPrecision(2)} %`;
+  const all = chosen < count ? `; all ${count.toLocaleString("en")} would give ${sure(count)} and take ${Number((count / chosen).toPrecision(2))} times as long` : "";
+  $("count-note").textContent = blobs.labels ? `${chosen.toLocaleString("en")} images give the accuracy to ${sure(chosen)}${all}.` : "These images have no labels: nothing says which answer is right.";
+}
+
 function forgetPoints() {
   const kept = runs.points.filter((p) => p.draw === drawOf(p.rate));
   if (kept.length < runs.points.length) $("progress").textContent = "";
@@ -50,7 +60,7 @@ function forgetPoints() {
 function lock(busy) {
   runs.busy = busy;
   $("stop").hidden = !busy;
-  for (const id of ["run", "sweep", "count"]) $(id).disabled = busy || !blobs.labels;
+  for (const id of ["run", "sweep", "count", "differ"]) $(id).disabled = busy || !blobs.labels;
   for (const card of document.querySelectorAll("section.card:not(.curve)")) card.inert = busy;
 }
 
@@ -76,72 +86,45 @@ async function runRates(rates) {
   refresh();
 }
 
-// The rate at which the network loses one point of accuracy, by the stored sweep; null if there is none.
-function standsRate() {
-  const stored = data.sweep;
-  if (!stored) return null;
-  const clean = Math.max(...stored.mean), k = stored.mean.findIndex((mean) => mean < clean - 0.01);
-  if (k < 1) return null;
-  const [r0, r1] = [stored.rates[k - 1], stored.rates[k]], part = (stored.mean[k - 1] - clean + 0.01) / (stored.mean[k - 1] - stored.mean[k]);
-  return Number((r0 * (r1 / r0) ** part).toPrecision(2));
+// The three ways on the curve: at their rates, as high as the accuracy to expect there. The labels hang below, clear of each other's lines.
+function pins(x, y, {left, right, bottom}) {
+  const shown = WAYS.map(([cell, name]) => ({cell, name, rate: state.rates?.[cell] ?? 0})).map((pin) => ({...pin, share: expectedShare(pin.rate)})).filter((pin) => pin.share !== null && pin.rate);
+  for (const pin of shown) [pin.x, pin.y] = [x(pin.rate), y(pin.share)];
+  const leftwards = Math.max(...shown.map((pin) => pin.x)) > right - PIN_WIDTH, row = 15;
+  shown.sort((a, b) => leftwards ? a.rate - b.rate : b.rate - a.rate);
+  shown.forEach((pin, k) => { pin.label = Math.max(pin.y + 20, k ? shown[k - 1].label + row : 0); });
+  const excess = Math.max(0, (shown.at(-1)?.label ?? 0) - bottom + 6);
+  return shown.map((pin) => {
+    const label = pin.label - excess, side = leftwards ? -1 : 1, chosen = state.linked && pin.cell === state.cell;
+    return `<line x1="${pin.x}" x2="${pin.x}" y1="${pin.y}" y2="${label - 4}" stroke="var(--ink)" stroke-opacity=".5"/><text x="${pin.x + 8 * side}" y="${label}" text-anchor="${leftwards ? "end" : "start"}" style="fill:var(--ink);font-weight:${chosen ? 700 : 400}">${pin.rate < RATE_LOW ? "‹ " : ""}${pin.name}</text>`
+      + `<circle cx="${pin.x}" cy="${pin.y}" r="4.5" fill="var(--${WAY_COLOURS[pin.cell]})" stroke="var(--back)" stroke-width="1.5"><title>${pin.name}: ${rateText(pin.rate)} wrong, ${(100 * pin.share).toFixed(1)} % right</title></circle>`;
+  });
 }
 
-function standsText() {
-  const rate = standsRate();
-  if (rate === null) return "No sweep comes with this network: run one here.";
-  const bits = data.layers.reduce((sum, _, k) => sum + layerSize(k)[0] * layerSize(k)[1], 0), clean = (100 * Math.max(...data.sweep.mean)).toFixed(1);
-  return `It tolerates about ${percent(rate)} wrong bits: with ${Math.round(rate * bits).toLocaleString("en")} of ${bits.toLocaleString("en")} wrong, its accuracy falls by one point, from ${clean} to ${(clean - 1).toFixed(1)}\u00a0% (${data.sweep.images.toLocaleString("en")} test images).`;
-}
-
-const WAYS = [["2t2r", "2T2R"], ["code", "1T1R + code"], ["1t1r", "1T1R"]];
-
-// The widest spread at which a way to keep a bit has no more than `most` wrong.
-function widestSpread(cell, most) {
-  let low = 0.02, high = 4;
-  for (let k = 0; k < 40; k++) {
-    const mid = (low + high) / 2;
-    if (cellRates(data.device, mid, state.vdd)[cell] <= most) low = mid;
-    else high = mid;
-  }
-  return low;
-}
-
-// What a pair buys, at the spread and the supply of the sliders.
-function showBuys(rates) {
-  const most = standsRate(), said = (cell) => rateText(Number(rates[cell].toPrecision(2))), times = rates["1t1r"] / rates["2t2r"];
-  const compared = times >= 1 ? `${Number(times.toPrecision(2)).toLocaleString("en")} times less often than 1T1R` : "more often than 1T1R, for its amplifier is too uncertain";
-  const spreads = WAYS.map(([cell, name]) => `× ${Math.exp(widestSpread(cell, most)).toFixed(2)} with ${name}`);
-  $("buys").textContent = `With the spread and the supply above, 2T2R reads a bit wrong ${compared} (${said("2t2r")} against ${said("1t1r")}).`
-    + (most === null ? "" : ` The network tolerates a spread of up to ${spreads.slice(0, 2).join(", ")} and ${spreads[2]}.`);
-}
+const PIN_WIDTH = 84;
 
 function showCurve() {
-  const stored = data.sweep, low = 1e-5, high = 0.3, left = 42, right = 350, top = 10, bottom = 252;
+  const stored = data.sweep, low = RATE_LOW, high = RATE_HIGH, left = 42, right = 350, top = 24, bottom = 262;
   const shares = [...runs.points.map((p) => p.share), ...(stored ? stored.low : [0])];
   const floor = Math.max(0, Math.floor(10 * (Math.min(...shares, 0.9) - 0.02)) / 10);
-  const x = (rate) => rate === 0 ? left + 10 : left + 34 + (right - left - 34) * Math.log(rate / low) / Math.log(high / low), y = (share) => bottom - (bottom - top) * (share - floor) / (1 - floor);
-  const parts = [];
+  const x = (rate) => rate === 0 ? left + 10 : left + 34 + (right - left - 34) * Math.log(Math.min(high, Math.max(low, rate)) / low) / Math.log(high / low), y = (share) => bottom - (bottom - top) * (share - floor) / (1 - floor);
+  const parts = [`<text x="0" y="11">test images answered right</text>`];
   for (let share = floor; share < 1.001; share += floor > 0.75 ? 0.05 : floor > 0.4 ? 0.1 : 0.2) {
     parts.push(`<line x1="${left}" x2="${right}" y1="${y(share)}" y2="${y(share)}" stroke="var(--edge)"/><text x="${left - 6}" y="${y(share) + 4}" text-anchor="end">${Math.round(100 * share)} %</text>`);
   }
   for (const [rate, text] of [[0, "none"], [1e-4, "0.01 %"], [1e-3, "0.1 %"], [1e-2, "1 %"], [0.1, "10 %"]]) {
     parts.push(`<line x1="${x(rate)}" x2="${x(rate)}" y1="${bottom}" y2="${bottom + 5}" stroke="var(--line)"/><text x="${x(rate)}" y="${bottom + 18}" text-anchor="middle">${text}</text>`);
   }
-  parts.push(`<text x="${(left + right) / 2}" y="${bottom + 38}" text-anchor="middle">bit error rate</text>`);
+  parts.push(`<text x="${right}" y="${bottom + 36}" text-anchor="end">bit error rate: bits read wrong</text>`);
+  const most = toleratedRate(), now = x(state.rate);
+  if (most !== null) parts.push(`<line x1="${x(most)}" x2="${x(most)}" y1="${top}" y2="${bottom}" stroke="var(--orange)" stroke-width="2" stroke-dasharray="7 4"/>`);
   if (stored) {
     const there = stored.rates.map((rate, k) => k).filter((k) => stored.rates[k] >= low), line = (values) => there.map((k) => `${x(stored.rates[k]).toFixed(1)},${y(values[k]).toFixed(1)}`);
     parts.push(`<polygon points="${[...line(stored.high), ...line(stored.low).reverse()].join(" ")}" fill="var(--blue)" fill-opacity=".2"/><polyline points="${line(stored.mean).join(" ")}" fill="none" stroke="var(--blue)" stroke-width="2.5"/>`);
   }
-  WAYS.forEach(([cell, name], k) => {
-    const rate = state.rates?.[cell] ?? 0, at = x(Math.min(high, Math.max(rate, low))), row = bottom - 12 - 17 * k, there = at > (left + right) / 2;
-    parts.push(`<line x1="${at}" x2="${at}" y1="${row + 2}" y2="${bottom}" stroke="var(--ink)" stroke-opacity=".5"/><circle cx="${at}" cy="${row - 2}" r="4" fill="var(--${cell === state.cell ? "purple" : "muted"})"/>`
-      + `<text x="${at + (there ? -8 : 8)}" y="${row + 2}" text-anchor="${there ? "end" : "start"}" style="fill:var(--ink);font-weight:${cell === state.cell ? 700 : 400}">${rate < low ? "‹ " : ""}${name}</text>`);
-  });
-  const now = x(Math.max(state.rate, state.rate ? low : 0));
-  parts.push(`<line x1="${now}" x2="${now}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`);
+  parts.push(`<line x1="${now}" x2="${now}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`, ...pins(x, y, {left, right, bottom}));
   for (const p of runs.points) {
-    const [px, py] = [x(Math.min(high, Math.max(p.rate, p.rate ? low : 0))), y(p.share)];
-    const spread = standardError(p.share, p.count);
+    const [px, py] = [x(p.rate), y(p.share)], spread = standardError(p.share, p.count);
     parts.push(`<line x1="${px}" x2="${px}" y1="${y(Math.min(1, p.share + spread))}" y2="${y(Math.max(floor, p.share - spread))}" stroke="var(--orange)" stroke-width="2"/>`);
     parts.push(`<path d="M${px} ${py - 6} l6 6 l-6 6 l-6 -6 z" fill="var(--orange)" stroke="var(--back)" stroke-width="1.5"><title>${rateText(p.rate)}: ${(100 * p.share).toFixed(2)} % of ${p.count} images</title></path>`);
   }

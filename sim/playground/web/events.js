@@ -15,6 +15,7 @@ function listen() {
   $("lane").onchange = (event) => { steps.lane = Number(event.target.value); startSteps(); showFirstClocks(); };
   $("run").onclick = () => runRates([state.rate]);
   $("sweep").onclick = () => runRates(SWEEP_RATES);
+  $("count").onchange = showCountNote;
   $("stop").onclick = () => { runs.stop = true; };
   document.addEventListener("keydown", keyPressed);
   // On a narrow page the answer is far from what changes it.
@@ -31,13 +32,16 @@ function showTexts() {
   document.body.dataset.kind = data.kind;
   $("title").textContent = `${canDraw() && digits ? "Draw a digit." : canDraw() ? "Draw, or choose a picture." : "Choose a picture."} Break the memory. Watch the chip.`;
   $("lead").textContent = `${data.name} (${data.label}) keeps ${size} weights in RRAM, a memory of resistances, and computes where they are read. Some are read wrong: how many may be? What answers below is the chip's own Verilog, run clock by clock in your browser.`;
-  $("code-name").textContent = `${device.code}: also two devices a bit, and a decoder`;
+  $("code-name").textContent = `${device.code}: ${device.code_bits} check bits for every ${device.code_bits} bits, so also two devices a bit, and a decoder that corrects one wrong bit of the eight`;
   $("lane-name").textContent = data.kind === "spiking" ? "neuron" : "lane";
   $("macro-title").textContent = data.kind === "spiking" ? "The cells, and the wrong ones" : "The weights, and the wrong ones";
   $("bits-title").textContent = data.kind === "spiking" ? "Spikes until the decision" : "What each layer says";
   $("vdd").min = device.vdd[0];
   $("vdd").max = device.vdd.at(-1);
-  $("device-note").textContent = `The spread says how much R varies from device to device: σ of ln R, the same for both states, whose medians lie a factor of ${Math.exp(device.distance).toFixed(1)} apart (device ${device.name}: an assumed device, not a measured one). The supply sets the offset of the pair's sense amplifier, from circuit simulations in sky130 between ${device.vdd[0]} and ${device.vdd.at(-1)} V; the single device has an ideal amplifier here, which flatters it. The three rates follow in closed form. Move the bit error rate, and it no longer follows the other two. Which bits are wrong is drawn at random; seed and trial say which draw, here and in oxnor simulate.`;
+  $("spread-note").textContent = `How much R differs from device to device: two of three are within this factor of the median. Usual: about ${spreadText(device.usual)} for LRS, by the yields that SkyWater publishes for its ReRAM; HRS is wider as a rule.`;
+  const read = (k) => `${Math.round(device.energy[k])} fJ a bit at ${device.vdd[k]} V`;
+  $("supply-note").textContent = `A lower supply saves energy (${read(device.vdd.length - 1)}, ${read(0)}), but the pair's amplifiers then differ more from each other and err more often.`;
+  $("device-note").textContent = `The spread says how much R varies from device to device: σ of ln R, the same for both states, whose medians lie a factor of ${Math.exp(device.distance).toFixed(1)} apart (device ${device.name}: an assumed device, not a measured one). The supply sets the offset of the pair's sense amplifier, from circuit simulations in sky130 between ${device.vdd[0]} and ${device.vdd.at(-1)} V; the single device has an ideal amplifier here, which flatters it. The three rates follow in closed form. Move the bit error rate, and it no longer follows the other two.`;
   $("any").hidden = data.images.count < 2;
   $("clear").hidden = !canDraw();
   $("pad").style.cursor = canDraw() ? "crosshair" : "default";
@@ -45,8 +49,8 @@ function showTexts() {
   const counts = [100, 1000, SWEEP_IMAGES, data.images.count].filter((n, i, all) => n <= data.images.count && all.indexOf(n) === i);
   $("count").replaceChildren(...counts.map((n) => element("option", {value: n}, n.toLocaleString("en"))));
   $("run").disabled = $("sweep").disabled = !blobs.labels;
+  document.querySelector(".stored").hidden = !data.sweep;
   $("origin").textContent = data.origin;
-  $("stands").textContent = standsText();
   showTabs();
   chooseLayers();
   showCurve();
@@ -105,16 +109,16 @@ function clearPad() {
 }
 
 function listenToErrors() {
-  for (const radio of document.getElementsByName("cell")) radio.onchange = () => { state.cell = radio.value; refresh(); };
+  for (const radio of document.getElementsByName("cell")) radio.onclick = () => { state.cell = radio.value; follow(); };
   for (const name of ["sigma", "vdd"]) {
     $(name).oninput = (event) => {
       state[name] = Number(event.target.value);
-      state.cell ??= "2t2r";
+      state.linked = true;
       later();
     };
   }
   $("rate").oninput = (event) => {
-    state.cell = null;
+    state.linked = false;
     state.rate = atSlider(Number(event.target.value));
     later();
   };
@@ -125,7 +129,17 @@ function listenToErrors() {
     };
   }
   $("again").onclick = drawOthers;
+  $("follow").onclick = () => {
+    follow();
+    $("rate").focus();
+  };
   $("mend").onclick = mend;
+}
+
+// The rate is that of the chosen cell again, at the spread and the supply.
+function follow() {
+  state.linked = true;
+  refresh();
 }
 
 function drawOthers() {
@@ -134,7 +148,7 @@ function drawOthers() {
 }
 
 function mend() {
-  state.cell = null;
+  state.linked = false;
   state.rate = 0;
   state.extra.clear();
   refresh();
@@ -161,6 +175,12 @@ function listenToWeights() {
     else return;
     event.preventDefault();
     event.stopPropagation();
+  });
+  $("loupe").addEventListener("click", (event) => {
+    const box = $("loupe").getBoundingClientRect(), [columns] = layerSize(state.layer), at = (part, count) => Math.min(count - 1, Math.floor(part * count));
+    const x = loupe.x + at((event.clientX - box.left) / box.width, loupe.columns), y = loupe.y + at((event.clientY - box.top) / box.height, loupe.rows);
+    state.cursor = y * columns + x;
+    showWeights();
   });
   $("flip").onclick = turnBit;
   $("layers").addEventListener("keydown", (event) => {

@@ -2,7 +2,8 @@
 // of a lane; a spiking layer shows its events.
 
 const steps = {layer: 0, lane: 0, history: [], events: [], timer: 0, over: false, ready: false, begun: false};
-const HISTORY = 9, NARROW = 5;
+// Clocks that are shown, and those before them that tell when a read has come so far.
+const HISTORY = 9, NARROW = 5, BEFORE = 3;
 // Clocks that are searched for the first read of a layer, and clocks that its first read takes to its decision.
 const FIRST_READ = 50000, FIRST_CLOCKS = 3;
 // Clocks from a sensed word line to the neuron that has added it.
@@ -33,7 +34,7 @@ function tick() {
   steps.over = engine.code.advance(1) > 0;
   const now = data.kind === "spiking" ? sampleEvent() : sample();
   steps.history.push(now);
-  if (steps.history.length > HISTORY) steps.history.shift();
+  if (steps.history.length > HISTORY + BEFORE) steps.history.shift();
   if (now.busy || now.sensed) steps.begun = true;
   if (data.kind === "spiking") addEvent(now);
 }
@@ -104,7 +105,7 @@ function followed() {
 
 // The neuron whose read is shown; null if none is.
 function readNeuron(k) {
-  if (k !== steps.layer || data.kind === "spiking") return null;
+  if (!steps.ready || k !== steps.layer || data.kind === "spiking") return null;
   const read = steps.history[followed()], layer = data.layers[k];
   return read ? Math.floor(read.row / layer.slices) * layer.groups + steps.lane : null;
 }
@@ -203,12 +204,15 @@ function showEvent() {
 function showWave() {
   const shown = innerWidth < 640 ? NARROW : HISTORY, spiking = data.kind === "spiking", list = (spiking ? steps.events : steps.history).slice(-shown);
   const k = spiking ? -9 : followed() - steps.history.length + list.length;
+  // What a register holds before the first read has come to it is of no read: it stays blank.
+  const come = (i, clocks) => steps.history[steps.history.length - list.length + i - clocks]?.busy;
   const rows = spiking ? [["weight", (s) => signed(s.plus - s.minus)], ["membrane", (s) => signed(s.v)], ["spike", (s) => s.fire]] : [
-    ["word line", (s) => s.busy ? s.row : "", k], ["popcount p", (s) => s.p, k + 2], ["threshold T", (s) => s.t ?? "", k + 2], ["neuron", (s) => s.t === null ? "" : s.fire, k + 3],
+    ["word line", (s) => s.busy ? s.row : "", k], ["popcount p", (s, i) => come(i, 2) ? s.p : "", k + 2], ["threshold T", (s, i) => come(i, 2) ? s.t : "", k + 2],
+    ["neuron", (s, i) => s.t !== null && come(i, 3) ? s.fire : "", k + 3],
   ];
   const cell = (text, i, same) => element("td", {class: `${same ? "same" : ""}${i === list.length - 1 ? " now" : ""}`}, String(text ?? ""));
   const line = (name, cells) => element("tr", {}, element("th", {scope: "row"}, name), ...cells);
-  $("wave").replaceChildren(line("clock", list.map((s, i) => cell(s.cycle, i))), ...rows.map(([name, value, at]) => line(name, list.map((s, i) => cell(value(s), i, followed() >= 0 && i === at)))));
+  $("wave").replaceChildren(line("clock", list.map((s, i) => cell(s.cycle, i))), ...rows.map(([name, value, at]) => line(name, list.map((s, i) => cell(value(s, i), i, followed() >= 0 && i === at)))));
 }
 
 function chooseLayers() {
