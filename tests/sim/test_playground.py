@@ -267,6 +267,51 @@ def test_errors_follow_the_controls(opened):
     assert text(browser, "#wrong") == "1 of 59,008 wrong"
 
 
+def test_what_the_pair_buys(opened):
+    """The three ways side by side, at one rounding, against what the network tolerates; the rates follow the spread or the reader."""
+    browser = opened(fragment="#image=3")
+    table = "[...document.querySelectorAll('#ways tr')].slice(1).map(row => [...row.children].map(cell => cell.textContent))"
+    limits = {"2T2R": "×\u00a02.22", "1T1R + code": "×\u00a02.11", "1T1R": "×\u00a01.76"}
+
+    def ways():
+        return {row[0]: (row[1].replace("\u00a0", " "), row[3]) for row in browser.run(table)}
+
+    assert ways() == {name: (rate, limits[name]) for name, rate in zip(limits, ("0.0102 % ✓", "0.0127 % ✓", "0.427 % ✓"), strict=True)}
+    assert [text(browser, f"#rate-{cell}").replace("\u00a0", " ") for cell in ("2t2r", "1t1r")] == ["0.0102 % ✓", "0.427 % ✓"]
+    assert "42 times less often than 1T1R (0.0102\u00a0% against 0.427\u00a0%): rates of an assumed device" in text(browser, "#assumed")
+    assert "the network works with each. What the pair buys is room: 2T2R lets the spread grow to ×\u00a02.22, 1T1R only to ×\u00a01.76" in text(browser, "#buys")
+    browser.click("#differ")
+    assert ways() == {name: (rate, limits[name]) for name, rate in zip(limits, ("0.243 % ✓", "0.358 % ✓", "2.32 % ✗"), strict=True)}
+    assert "Here 1T1R reads more than 1\u00a0% of the bits wrong, and the network loses accuracy; with 2T2R and 1T1R + code it works" in text(browser, "#buys")
+    # A rate set by hand leaves the spread alone, and says so, until it is to follow again.
+    browser.click("#mend")
+    assert text(browser, "#sigma-out").endswith("not used")
+    assert browser.run("[document.querySelector('#by-hand').hidden, document.querySelector('[name=cell]').checked]") == [False, True]
+    browser.click("#follow")
+    assert [text(browser, "#rate-out"), browser.run("document.activeElement.id")] == ["0.243\u00a0%", "rate"]
+    choose(browser, "#vdd", "0.9")
+    choose(browser, "#sigma", "1.5")
+    assert "Here all three read more than 1\u00a0% of the bits wrong" in text(browser, "#buys")
+    # The pins stand on the curve of the stored sweep.
+    on_curve = """[...document.querySelectorAll('#accuracy circle')].map(pin => {
+      const line = document.querySelector('#accuracy polyline').points, [x, y] = [pin.cx.baseVal.value, pin.cy.baseVal.value];
+      const k = [...line].findIndex(point => point.x >= x), [a, b] = [line[k - 1], line[k]];
+      return Math.abs(a.y + (b.y - a.y) * (x - a.x) / (b.x - a.x) - y) < 0.5;
+    })"""
+    assert browser.run(on_curve) == [True] * 3
+
+
+def test_a_bit_is_chosen_where_the_map_is_enlarged(opened):
+    browser = opened(fragment="#image=0&rate=0&seed=0&trial=0", size=(390, 800), phone=True)
+    browser.click("#weights", 0.5, 0.5)
+    chosen, columns = browser.run("[playground.state.cursor, document.querySelector('#loupe').clientWidth / 14]")
+    assert abs(chosen - 32 * 784 - 392) <= 784 + 4  # a cell of the map is less than a pixel
+    browser.click("#loupe", (columns // 2 + 2.5) / columns, 5.5 / 9)
+    assert browser.run("playground.state.cursor") == chosen + 784 + 2
+    browser.click("#flip")
+    assert text(browser, "#wrong") == "1 of 59,008 wrong"
+
+
 def test_clocks_show_the_reads(opened):
     """Every neuron of the first layer once: its popcount, its threshold, its decision."""
     browser = opened(fragment="#image=4&rate=0.02&seed=0&trial=0")
@@ -281,6 +326,8 @@ def test_clocks_show_the_reads(opened):
         rows.append(browser.run("[...document.querySelectorAll('#wave tr')].map(row => row.lastChild.textContent)"))
     lines = {int(row[1]): k for k, row in enumerate(rows) if row[1]}
     assert len(lines) == 64
+    # Until the first read has come so far, popcount, threshold and neuron are of no read.
+    assert all(not any(row[2:4]) for row in rows[: lines[0] + 2]) and not any(row[4] for row in rows[: lines[0] + 3])
     for neuron, k in lines.items():
         p, t, fires = (int(x) for x in (*rows[k + 2][2:4], rows[k + 3][4]))
         assert (p, t) == (counts[neuron], faulty.layers[0].thresholds[neuron])
@@ -353,9 +400,19 @@ def test_a_run_of_images_is_not_disturbed(opened):
     assert not browser.run("document.querySelector('.errors').inert")
     points = "document.querySelectorAll('#accuracy path').length"
     assert browser.run(points) == 1
+    # While images run, the map shows the wrong bits of their rate.
+    choose(browser, "#count", "100", "change")
+    browser.run("""(globalThis.seen = [], new MutationObserver(() => seen.push(document.querySelector('#wrong').textContent))
+      .observe(document.querySelector('#wrong'), {childList: true}), document.querySelector('#sweep').click())""")
+    browser.wait("document.querySelector('#stop').hidden")
+    network, rates = zoo.load("mnist-tfc"), (1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 3e-2, 5e-2, 0.1, 0.2)
+    counts = [0, *(FaultMap.draw(network, ber=rate).count for rate in (*rates, 0.3))]
+    assert browser.run("seen") == [f"{count:,} of 59,008 wrong" for count in counts]
+    points_now = browser.run(points)
+    assert points_now == 10
     browser.run("document.querySelector('#run').click(); document.querySelector('#stop').click()")
     browser.wait("document.querySelector('#stop').hidden")
-    assert browser.run(points) == 1
+    assert browser.run(points) == points_now
 
 
 def test_pictures_of_a_view_have_its_size(opened):
