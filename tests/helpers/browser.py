@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 import urllib.parse
+from contextlib import contextmanager
 
 import pytest
 
@@ -95,9 +96,12 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
 
+    @contextmanager
     def before(self, code):
-        """Run a script before those of every page from now on."""
-        self._call("Page.addScriptToEvaluateOnNewDocument", source=code)
+        """Run a script before those of every page that is opened within."""
+        script = self._call("Page.addScriptToEvaluateOnNewDocument", source=code)
+        yield
+        self._call("Page.removeScriptToEvaluateOnNewDocument", **script)
 
     def open(self, path, fragment=""):
         self._call("Page.navigate", url="about:blank")

@@ -27,6 +27,9 @@ from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.technology.supply import shipped_curve
 from oxnor.sim.demo import page as demo_page
+from oxnor.sim.playground.data import PageData
+from oxnor.sim.playground.module import Module
+from oxnor.sim.playground.page import build_page
 from oxnor.sim.playground.playground import write_page
 from oxnor.sim.playground.shipping import NAMES
 from oxnor.sim.playground.store import emit, shipped_index, sources_hash
@@ -34,6 +37,17 @@ from oxnor.sim.verify.flows import flow_of
 from oxnor.sim.verify.inputs import inputs_for
 
 READY = "document.body && document.body.dataset.ready === '1'"
+
+
+#: What a page forgets as it is opened.
+AS_OPENED = """(() => {
+  document.activeElement.blur();
+  playground.runs.points.length = 0;
+  Object.assign(playground.state, {layer: 0, cursor: null});
+  history.replaceState(null, '', 'FRAGMENT');
+  dispatchEvent(new HashChangeEvent('hashchange'));
+  document.querySelector('#progress').textContent = '';
+})()"""
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +72,16 @@ def page_of(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, page_of):
-    """Return a function that opens the page of a network and waits for its first answer."""
+    """Return a function that shows the page of a network in a state: opened with `fresh`, else where it is open already."""
 
-    def at(name="mnist-tfc", fragment="", size=(1320, 950), **look):
-        browser.events.clear()
+    def at(name="mnist-tfc", fragment="", size=(1320, 950), fresh=False, **look):
         browser.size(*size, **look)
-        browser.open(page_of(name), fragment)
-        browser.wait(READY)
+        if fresh or not browser.run(f"location.pathname === {json.dumps(str(page_of(name)))} && {READY}"):
+            browser.events.clear()
+            browser.open(page_of(name), fragment)
+            browser.wait(READY)
+        else:
+            browser.run(AS_OPENED.replace("FRAGMENT", fragment or "#"))
         return browser
 
     return at
@@ -327,7 +344,8 @@ def test_clocks_show_the_reads(opened):
     lines = {int(row[1]): k for k, row in enumerate(rows) if row[1]}
     assert len(lines) == 64
     # Until the first read has come so far, popcount, threshold and neuron are of no read.
-    assert all(not any(row[2:4]) for row in rows[: lines[0] + 2]) and not any(row[4] for row in rows[: lines[0] + 3])
+    assert not any(cell for row in rows[: lines[0] + 2] for cell in row[2:4])
+    assert not any(row[4] for row in rows[: lines[0] + 3])
     for neuron, k in lines.items():
         p, t, fires = (int(x) for x in (*rows[k + 2][2:4], rows[k + 3][4]))
         assert (p, t) == (counts[neuron], faulty.layers[0].thresholds[neuron])
@@ -462,7 +480,7 @@ TOO_PALE = """(() => {
 @pytest.mark.parametrize("name", ["mnist-tfc", "mnist-cnn-small", "mnist-spirit"])
 @pytest.mark.parametrize(("width", "look"), [(360, {"phone": True}), (1320, {"dark": True})], ids=["phone", "dark"])
 def test_nothing_is_wider_than_the_window_or_asked_of_a_network(opened, name, width, look):
-    browser = opened(name, size=(width, 800), **look)
+    browser = opened(name, size=(width, 800), fresh=True, **look)
     assert browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     assert browser.asked() == []
     assert [e for e in browser.events if e["method"] == "Runtime.exceptionThrown"] == []
@@ -505,29 +523,31 @@ def test_convolutions_and_spikes_answer_as_the_golden_model(opened):
     assert re.search(r"The answer: \d, as \d+ spikes, counted with their signs", text(browser, "#now"))
 
 
-def test_a_page_that_cannot_run_says_why(tmp_path, page_of):
+def test_a_page_that_cannot_run_says_why(tmp_path, browser, page_of):
     """A browser that lacks what the engine needs sees still pictures; a file that was cut off is told from that."""
-    browser, page = Browser(tmp_path / "profile"), page_of("mnist-tfc")
+    page = page_of("mnist-tfc")
     whole = page.read_text()
     at = whole.index('id="blobs"') + 100_000
     (tmp_path / "changed.html").write_text(whole[:at] + "....." + whole[at + 5 :])
     (tmp_path / "short.html").write_text(whole[:at] + whole[whole.index("</script>", at) :])
-    try:
-        browser.size(1200, 900)
-        for name, sentence in {"changed": "This file is damaged or cut off", "short": "This file is damaged or cut off"}.items():
-            browser.open(tmp_path / f"{name}.html")
-            browser.wait("document.querySelector('#notice') && !document.querySelector('#notice').hidden")
-            assert sentence in text(browser, "#notice")
-        for missing in ("WebAssembly", "DecompressionStream"):
-            browser.before(f"delete globalThis.{missing}")
+    browser.size(1200, 900)
+    for name in ("changed", "short"):
+        browser.open(tmp_path / f"{name}.html")
+        browser.wait("document.querySelector('#notice') && !document.querySelector('#notice').hidden")
+        assert "This file is damaged or cut off" in text(browser, "#notice")
+    for missing in ("WebAssembly", "DecompressionStream"):
+        with browser.before(f"delete globalThis.{missing}"):
             browser.open(page)
             browser.wait("document.querySelector('#notice') && !document.querySelector('#notice').hidden")
-            assert "This browser has no WebAssembly" in text(browser, "#notice")
-            assert browser.run("document.querySelector('#main').hidden")
-            assert browser.run("document.querySelectorAll('#stills svg').length") >= 1
-            browser.before("globalThis.WebAssembly = {}")
-    finally:
-        browser.close()
+        assert "This browser has no WebAssembly" in text(browser, "#notice")
+        assert browser.run("document.querySelector('#main').hidden")
+        assert browser.run("document.querySelectorAll('#stills svg').length") >= 1
+    # Before the script has run, the page says that it loads, and takes nothing.
+    (tmp_path / "early.html").write_text(re.sub(r"<script>.*</script>", "", whole, flags=re.S))
+    browser.open(tmp_path / "early.html")
+    browser.wait("document.querySelector('#said') !== null")
+    assert text(browser, "#said") == "Loading the engine…"
+    assert browser.run("document.querySelector('#main').inert")
 
 
 def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path, monkeypatch):
@@ -536,8 +556,9 @@ def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path, monkeypat
     random_bits = Network("random-bits", (first, small.layers[1]), InputRule.planes())
     events = replace(spiking, encoder=replace(spiking.encoder, kind="external"))
     unfit = "layer 0: a page shows macros of kind"
+    large = SimpleNamespace(name="large", layers=[SimpleNamespace(weights=np.zeros(shape, bool)) for shape in ((2700, 3000), (5, 2700))])
     for network, options, sentence in (
-        (random_network((3000, 2700, 5), name="large"), {}, "network 'large': a page holds up to 8,000,000 synapses, and it has 8,113,500: simulate it"),
+        (large, {}, "network 'large': a page holds up to 8,000,000 synapses, and it has 8,113,500: simulate it"),
         (events, {}, "must take images for a page, not events"),
         (random_bits, {}, "layer 0: a page shows no layers of random bits"),
         (small, {"dataflow": "serial"}, "layer 0: a page shows input-parallel layers, not input-serial ones"),
@@ -547,8 +568,9 @@ def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path, monkeypat
         with pytest.raises(InputError, match=re.escape(sentence)):
             write_page(network, tmp_path / "page.html", config)
     monkeypatch.setattr("oxnor.sim.playground.page.PAGE_BYTES", 100_000)
-    with pytest.raises(InputError, match=r"network 'mnist-tfc': its page would take 0\.6 MB, more than 0 MB"):
-        write_page(zoo.load("mnist-tfc"), tmp_path / "page.html")
+    data = PageData({"name": "full", "images": {"source": ""}}, {"images": np.random.default_rng(0).bytes(400_000)})
+    with pytest.raises(InputError, match=r"network 'full': its page would take 0\.7 MB, more than 0 MB"):
+        build_page(data, Module(b"", {}), None)
     for tool, sentence in (("packaged_tool", "zig is not installed"), ("find_yosys", "Yosys is not installed")):
         monkeypatch.setattr(f"oxnor.sim.playground.module.{tool}", lambda *_: None)
         with pytest.raises(InputError, match=rf"{sentence}, which .*: pip install"):

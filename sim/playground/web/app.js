@@ -265,7 +265,7 @@ async function start() {
   refresh();
   chooseCount();
   // For the console, and for tests.
-  globalThis.playground = {data, blobs, engine, state, drawFlips, drawnFlips, imageFrame, cellRates, refresh};
+  globalThis.playground = {data, blobs, engine, state, runs, drawFlips, drawnFlips, imageFrame, cellRates, refresh};
   $("main").inert = false;
   document.body.dataset.ready = "1";
 }
