@@ -1,10 +1,13 @@
 """A process that runs tests on mutants of sources, each in a child of its own: ``python source_process.py job.json``.
 
-It loads what the tests need from elsewhere, and nothing of oxnor: what a child loads, it loads with the mutant in it.
+The first child runs all tests and writes down which lines of the sources each executes. A mutant is judged by the tests
+that execute its statement, the fastest and the most successful first, up to the first that fails. The process loads what
+does not need the sources before it parts; the rest, and the mutant in it, is loaded by each child.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.abc
 import importlib.util
@@ -12,13 +15,22 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+import types
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sources import mutated, place  # type: ignore[import-not-found]  # beside this file
+
 _POLL_S = 0.01
 _OUTCOMES = {0: "survived", 1: "failed", 2: "failed"}
+#: Limit of a mutant: seconds, and so many times those of its tests while their lines are written down.
+_LEAST_LIMIT_S, _LIMIT = 30, 4
+_OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow", "-W", "ignore")
 
 
 class _Loader(importlib.abc.Loader):
@@ -56,30 +68,169 @@ class _Finder(importlib.abc.MetaPathFinder):
         )
 
 
-def _child(job: dict[str, Any], mutant: dict[str, Any]) -> int:
-    import pytest
-    from sources import mutated  # type: ignore[import-not-found]  # beside this file
+class _Refusing(importlib.abc.MetaPathFinder):
+    """Refuses modules, and so all that needs them."""
+
+    def __init__(self, names: Sequence[str]):
+        self.names = set(names)
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> Any:
+        if name in self.names:
+            raise ImportError(name)
+
+
+class _Chosen:
+    """Of pytest: runs the chosen tests in their order, and knows which one failed."""
+
+    def __init__(self, tests: Sequence[str] | None):
+        self.order = None if tests is None else {test: k for k, test in enumerate(tests)}
+        self.failed = ""
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self.order is not None:
+            items[:] = sorted((t for t in items if t.nodeid in self.order), key=lambda t: self.order[t.nodeid])
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+
+class _Lines(_Chosen):
+    """Of pytest: writes down the lines of some files that each test executes, and its seconds."""
+
+    def __init__(self, files: Sequence[str]):
+        super().__init__(None)
+        self.files = {os.path.realpath(f): f for f in files}
+        #: Lines by test; those of "" were executed while something was loaded.
+        self.found: dict[str, set[tuple[str, int]]] = {"": set()}
+        self.shared: dict[Any, set[tuple[str, int]]] = {}
+        self.seconds: dict[str, float] = {}
+        self.now = self.found[""]
+
+    def start(self) -> None:
+        sys.settrace(self._call)
+        threading.settrace(self._call)
+
+    def _call(self, frame: types.FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename not in self.files:
+            return None
+        return self._line(frame, event, argument)
+
+    def _line(self, frame: types.FrameType, event: str, argument: object) -> Any:
+        self.now.add((self.files[frame.f_code.co_filename], frame.f_lineno))
+        return self._line
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        before, self.now, started = self.now, self.found.setdefault(item.nodeid, set()), time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self.now = before
+            self.seconds[item.nodeid] = time.monotonic() - started
+            for definitions in item._fixtureinfo.name2fixturedefs.values():
+                self.found[item.nodeid] |= self.shared.get(definitions[-1], set())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        # What several tests share is executed in the first of them alone.
+        before, self.now = self.now, self.shared.setdefault(fixturedef, set())
+        try:
+            return (yield)
+        finally:
+            self.now = before
+
+
+def _run_tests(job: dict[str, Any], plugin: _Chosen) -> int:
+    from hypothesis import Phase, settings
 
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    if mutant["number"]:
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", phases=phases, database=None, derandomize=True, deadline=None)
+    settings.load_profile("mutants")
+    files = job["tests"] if plugin.order is None else sorted({test.split("::")[0] for test in plugin.order})
+    return int(pytest.main([*_OPTIONS, "--basetemp", job["scratch"], *job["options"], *files], plugins=[plugin]))
+
+
+def _write_lines(job: dict[str, Any], code: int, lines: _Lines) -> None:
+    """Write what the first child found, for the process that it parted from."""
+    own = {Path(t).stem for t in job["tests"]} | {"conftest", "__main__", "source_process", "sources"}
+    modules = [n for n in list(sys.modules) if n.split(".")[-1] not in own and not n.startswith("tests.")]
+    found = {
+        "code": code, "failed": lines.failed, "path": sys.path, "modules": modules, "seconds": lines.seconds,
+        "lines": {test: sorted(found) for test, found in lines.found.items()},
+    }  # fmt: skip
+    Path(job["lines"]).write_text(json.dumps(found))
+
+
+def _load(job: dict[str, Any], found: dict[str, Any]) -> None:
+    """Load what the tests load, as far as it needs none of the sources."""
+    sys.path[:] = found["path"]
+    refusing = _Refusing([m["module"] for m in job["sources"]])
+    sys.meta_path.insert(0, refusing)
+    for name in found["modules"]:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            continue
+    sys.meta_path.remove(refusing)
+    gc.freeze()
+
+
+class _Judges:
+    """Which tests execute a statement, in the order in which they run."""
+
+    def __init__(self, found: dict[str, Any]):
+        self.seconds: dict[str, float] = found["seconds"]
+        self.lines = {test: {(path, line) for path, line in lines} for test, lines in found["lines"].items()}
+        self.loaded = self.lines.pop("", set())
+        self.kills: Counter[str] = Counter()
+
+    def of(self, mutant: dict[str, Any]) -> list[str]:
+        path = mutant["path"]
+        first, last = place(Path(path).read_text(), mutant["node"])
+        its = {(path, line) for line in range(first, last + 1)}
+        everywhere = its & self.loaded
+        tests = [
+            test for test, lines in self.lines.items()
+            if its & lines or (everywhere and any(p == path for p, _ in lines))
+        ]  # fmt: skip
+        return sorted(tests, key=lambda t: ((self.seconds[t] + 0.02) / (self.kills[t] + 1), t))
+
+
+def _child(job: dict[str, Any], mutant: dict[str, Any], plugin: _Chosen) -> int:
+    if "node" in mutant:
         tree = mutated(Path(mutant["path"]).read_text(), mutant["node"], mutant["variant"])
         sys.meta_path.insert(0, _Finder(mutant["module"], mutant["path"], tree))
-    options = [
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-m",
-        "not slow",
-        "--durations=0",
-        "-W",
-        "ignore",
-    ]
-    return int(pytest.main([*options, *job["options"], *job["tests"]]))
+    if isinstance(plugin, _Lines):
+        plugin.start()
+    code = _run_tests(job, plugin)
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+    if isinstance(plugin, _Lines):
+        _write_lines(job, code, plugin)
+    Path(job["failed"]).write_text(plugin.failed)
+    return code
+
+
+def _part(job: dict[str, Any], mutant: dict[str, Any], plugin: _Chosen, limit: float) -> tuple[str, str, float]:
+    """Run tests in a child; return the outcome, the test that failed, and the seconds."""
+    started = time.monotonic()
+    Path(job["failed"]).write_text("")
+    process = os.fork()
+    if process == 0:
+        os.setsid()
+        code = 9
+        try:
+            code = _child(job, mutant, plugin)
+        finally:
+            os._exit(code)
+    ended = _wait(process, limit)
+    outcome = "hung" if ended is None else _OUTCOMES.get(ended, "died")
+    failed = Path(job["failed"]).read_text().replace("\n", " ")
+    return outcome, failed, time.monotonic() - started
 
 
 def _wait(process: int, seconds: float) -> int | None:
@@ -95,35 +246,31 @@ def _wait(process: int, seconds: float) -> int | None:
 
 
 def main(path: str) -> None:
-    """Run a job, one line in its outcomes for each mutant."""
+    """Run a job, one line in its outcomes for each mutant; number 0 is the sources as they are."""
     job = json.loads(Path(path).read_text())
-    sys.path.insert(0, str(Path(__file__).parent))
     os.chdir(job["root"])
-    for name in job["load"]:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
-    limit = float(job["first_s"])
-    for mutant in job["mutants"]:
-        started = time.monotonic()
-        process = os.fork()
-        if process == 0:
-            os.setsid()
-            code = 9
-            try:
-                code = _child(job, mutant)
-            finally:
-                os._exit(code)
-        ended = _wait(process, limit)
-        seconds = time.monotonic() - started
-        outcome = "hung" if ended is None else _OUTCOMES.get(ended, "died")
-        if mutant["number"] == 0:
-            limit = max(60.0, 10 * seconds)
+
+    def tell(number: int, outcome: str, test: str, seconds: float) -> None:
         with Path(job["outcomes"]).open("a") as file:
-            file.write(f"{mutant['number']} {outcome} {seconds:.3f} \n")
-        if mutant["number"] == 0 and outcome != "survived":
-            return
+            file.write(f"{number} {outcome} {seconds:.3f} {test}\n")
+
+    outcome, test, seconds = _part(job, {}, _Lines([m["path"] for m in job["sources"]]), job["first_s"])
+    if outcome == "survived":
+        found = json.loads(Path(job["lines"]).read_text())
+        _load(job, found)
+        judges = _Judges(found)
+        outcome, test, seconds = _part(job, {}, _Chosen([*judges.lines]), job["first_s"])
+    tell(0, outcome, test, seconds)
+    if outcome != "survived":
+        return
+    for mutant in job["mutants"]:
+        tests = judges.of(mutant)
+        outcome, test, seconds = "survived", "", 0.0
+        if tests:
+            limit = _LEAST_LIMIT_S + _LIMIT * sum(judges.seconds[t] for t in tests)
+            outcome, test, seconds = _part(job, mutant, _Chosen(tests), limit)
+        judges.kills[test] += 1
+        tell(mutant["number"], outcome, test, seconds)
 
 
 if __name__ == "__main__":

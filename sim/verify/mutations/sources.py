@@ -134,6 +134,20 @@ def _first(node: ast.AST) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
+def place(source: str, node: int) -> tuple[int, int]:
+    """Return the first and the last line of the statement that a node is in, or of its head if others are in it."""
+    tree = ast.parse(source)
+    target = list(ast.walk(tree))[node]
+    found = (0, 0)
+    for statement in ast.walk(tree):
+        # Outer statements come first.
+        if isinstance(statement, ast.stmt) and any(n is target for n in ast.walk(statement)):
+            body = getattr(statement, "body", None)
+            found = statement.lineno, body[0].lineno - 1 if body else statement.end_lineno or 0
+            found = found[0], max(found)
+    return found
+
+
 def mutated(source: str, node: int, variant: int) -> ast.Module:
     """Return the tree of a source with one of its mutations."""
     tree = ast.parse(source)
