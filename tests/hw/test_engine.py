@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 from helpers.convolutions import Conv, random_conv_network
+from helpers.engines import SENSED, ZEROS, sensed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -229,33 +230,6 @@ def test_scores_and_cycles(case):
 @given(case=engines(("bits", "slow2", "slow3")), pauses=st.sampled_from([0.0, 0.5]))
 def test_macros_that_answer_later(case, pauses):
     check(case, pauses)
-
-
-#: Networks and their engines for every latency: reads of one slice and of several, of one pass and of several; groups
-#: taken as they come and not; admitted at intervals; planes; windows.
-ZEROS = {"pad": 0, "top": 1, "left": 1}
-SENSED = {
-    "parallel": ((9, 5, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 1)]}),
-    "alternate": ((9, 5, 4, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 2), (1, 3)], "dataflow": "alternate"}),
-    "serial": ((9, 5, 3), {"macro_size": (20, 4), "folding": [(2, 2), (1, 1)], "dataflow": "serial"}),
-    "admitted": ((9, 5, 4, 3), {"target": "ecp5", "macro_size": (20, 4), "dataflow": "parallel,serial,parallel"}),
-    "windows": (Conv(4, (2, 2), pool=(2, 2), window=ZEROS), {"macro_size": (32, 4), "folding": [(1, 4), (1, 1), (1, 1)]}),
-    "windows, admitted": (
-        Conv(3, (2, 2), levels=3, pool=(2, 2), window=ZEROS),
-        {"target": "ecp5", "macro_size": (32, 8), "folding": [(1, 3), (1, 2), (1, 1)]},
-    ),
-}
-
-
-def sensed(name, latency, random_network, **more):
-    shape, options = SENSED[name]
-    if isinstance(shape, Conv):  # what leaves is gathered: in a memory, or two planes of it in a register
-        network = random_conv_network((4, 4, 1), [shape], dense=(5,), classes=3)
-    else:
-        network = random_network(shape, 1)
-    return network, EngineConfig.for_network(
-        network, stream_width=8, sense_latency=latency, with_scores=True, **options, **more
-    )
 
 
 @pytest.mark.parametrize("latency", [1, 2, 3, 7, 44, 64])

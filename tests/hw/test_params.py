@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from helpers.convolutions import Conv, random_conv_network
+from helpers.engines import SENSED, STRUCTURES, sensed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,48 @@ def test_alternating_layers_have_no_buffer(random_network):
     assert [not buffered.stream_into(k).into_register for k in range(4)] == [False, False, False, True]
     assert [not buffered.stream_into(k + 1).from_register for k in range(3)] == [False, True, True]
     assert schedule(buffered).latency > schedule(config).latency
+
+
+#: Latency, initiation interval, latency of each layer, places, and cycles of 25 images: of engines by name, and where
+#: they are tried with several, by cycles to sense a row. Simulation measures the cycles of each: of the first
+#: ``test_simulate``, of those with a latency ``test_engine``.
+TIMES = {
+    "one beat": (26, 13, (16, 9), 2, 338),
+    "8x16 macros, 8-bit stream": (24, 8, (12, 7), 3, 216),
+    "8x16 macros, 16-bit stream": (22, 8, (12, 7), 3, 214),
+    "more beats than reads": (14, 5, (4, 5), 2, 134),
+    "one read a layer": (10, 1, (4, 5), 10, 34),
+    "slices, not across": (34, 15, (18, 14), 3, 394),
+    "single layer at once": (6, 1, (5,), 6, 30),
+    "four layers, class alone": (76, 36, (39, 10, 14, 8), 2, 940),
+    "alternating dataflows": (32, 12, (14, 1, 13, 3), 3, 320),
+    ("parallel", 1): (22, 6, (10, 10), 4, 166),
+    ("parallel", 3): (46, 18, (22, 22), 3, 478),
+    ("alternate", 1): (18, 6, (9, 2, 5), 3, 162),
+    ("alternate", 3): (34, 18, (21, 4, 7), 2, 466),
+    ("serial", 1): (17, 5, (7, 8), 4, 137),
+    ("serial", 3): (37, 15, (17, 18), 3, 397),
+    ("admitted", 1): (30, 15, (18, 2, 8), 2, 390),
+    ("admitted", 3): (68, 45, (48, 4, 14), 2, 1148),
+    ("windows", 1): (96, 56, (29, 25, 10), 3, 1440),
+    ("windows", 3): (150, 60, (31, 65, 22), 4, 1590),
+    ("windows, admitted", 1): (87, 56, (30, 17, 8), 3, 1431),
+    ("windows, admitted", 3): (119, 56, (32, 41, 14), 4, 1463),
+}
+
+
+def test_times_that_are_written_down(random_network):
+    found = {}
+    for name in TIMES:
+        if name in STRUCTURES:
+            shape, options = STRUCTURES[name]
+            config = EngineConfig.for_network(random_network(shape), **options)
+        else:
+            _, config = sensed(*name, random_network)
+        t = schedule(config)
+        found[name] = (t.latency, t.initiation_interval, t.layer_latencies, t.places, t.cycles(25))
+    assert found == TIMES
+    assert {*STRUCTURES, *SENSED} == {name if isinstance(name, str) else name[0] for name in TIMES}
 
 
 def test_digest_is_of_the_dataflow_only_where_it_is_another(random_network):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.engines import SHAPE, SMALL, STRUCTURES
 from helpers.simulators import QUICK
 
 from oxnor.hw.host.beats import unpack_results
@@ -23,9 +24,7 @@ from oxnor.sim.verify.corrupt import corrupted
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.simulate import WAVE_IMAGES, simulate
 
-SHAPE = (37, 13, 5)
 RUN = RunOptions(simulator=QUICK)
-SMALL = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 
 
 def images_for(network, count=40, seed=5):
@@ -40,20 +39,6 @@ def network(random_network):
 @pytest.fixture
 def config(network):
     return EngineConfig.for_network(network, **SMALL)
-
-
-#: Small engines of every kind: the prediction must hold to the cycle in each.
-STRUCTURES = {
-    "one beat": (SHAPE, {}),
-    "8x16 macros, 8-bit stream": (SHAPE, SMALL),
-    "8x16 macros, 16-bit stream": (SHAPE, {**SMALL, "stream_width": 16}),
-    "more beats than reads": (SHAPE, {"macro_size": (64, 40), "folding": [(1, 13), (1, 5)], "stream_width": 8}),
-    "one read a layer": (SHAPE, {"macro_size": (8, 64), "folding": [(1, 13), (1, 5)]}),
-    "slices, not across": (SHAPE, {"macro_size": (64, 8), "folding": [(1, 5), (1, 1)], "stream_width": 24}),
-    "single layer at once": ((9, 3), {"folding": [(1, 3)]}),
-    "four layers, class alone": ((40, 12, 7, 11, 4), {"target": "ice40"}),
-    "alternating dataflows": ((40, 12, 7, 11, 4), {"target": "asic", "dataflow": "alternate"}),
-}
 
 
 @pytest.mark.cosim
