@@ -39,12 +39,17 @@ def binarize(network: Network, images: NDArray) -> NDArray[np.bool_]:
     InputError
         If the dtype or the size is another.
     """
+    return network.input_rule.apply(_rows(network, images), network.n_in)
+
+
+def _rows(network: Network, images: NDArray) -> NDArray:
+    """Return images as rows, or raise InputError."""
     images, rule = np.asarray(images), network.input_rule
     rule.check_dtype(images)
     size, features = int(np.prod(images.shape[1:])), rule.features(network.n_in)
     if images.ndim < 2 or size not in ((features, network.n_in) if images.dtype == bool else (features,)):
         raise InputError(f"images: shape must be (n, {features}) for network {network.name!r}, not {images.shape}")
-    return rule.apply(images.reshape(len(images), size), network.n_in)
+    return images.reshape(len(images), size)
 
 
 def elements(network: Network, images: NDArray) -> NDArray[np.uint8]:
@@ -54,13 +59,13 @@ def elements(network: Network, images: NDArray) -> NDArray[np.uint8]:
     -------
     ndarray of uint8, shape (n, n_in / planes)
     """
-    planes, rule, images = network.layers[0].planes, network.input_rule, np.asarray(images)
-    if planes > 1 and images.dtype == np.uint8 and images[0:1].size == network.n_in // planes:
-        return rule.elements(images.reshape(len(images), -1))
-    bits = binarize(network, images)
+    planes, rule, rows = network.layers[0].planes, network.input_rule, _rows(network, images)
+    if rule.table is not None and rows.dtype == np.uint8:
+        return rule.elements(rows)
+    bits = rule.apply(rows, network.n_in)
     if planes == 1:
         return bits.view(np.uint8)
-    return np.packbits(bits.reshape(len(bits), -1, planes), axis=-1, bitorder="little")[..., 0]
+    return np.packbits(bits.reshape(len(bits), network.n_in // planes, planes), axis=2, bitorder="little").squeeze(2)
 
 
 def pack_inputs(network: Network, images: NDArray) -> NDArray[np.uint64]:

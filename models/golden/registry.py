@@ -57,12 +57,22 @@ class NetworkType:
 #: By the format named in the header of a network file.
 NETWORK_TYPES: Mapping[str, NetworkType] = {
     binarized_networks.FORMAT: NetworkType(
-        "binarized", Network, binarized.binarize, binarized.predict, lambda n: n.input_rule.features(n.n_in), 2,
+        "binarized",
+        Network,
+        binarized.binarize,
+        binarized.predict,
+        lambda n: n.input_rule.features(n.n_in),
+        2,
         lambda n: n.input_rule.signs,
     ),
     spiking_networks.FORMAT: NetworkType(
-        "spiking", SpikingNetwork, spiking.inputs, lambda n, images: spiking.respond(n, images).winners,
-        lambda n: n.pixels, 256, lambda n: False,
+        "spiking",
+        SpikingNetwork,
+        spiking.inputs,
+        lambda n, images: spiking.respond(n, images).winners,
+        lambda n: n.pixels,
+        256,
+        lambda n: False,
     ),
 }
 _BY_CLASS = {entry.network: entry for entry in NETWORK_TYPES.values()}

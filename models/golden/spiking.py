@@ -171,8 +171,14 @@ def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False, with
     encoder = kernels.EncoderArrays(ENCODER_TYPES[e.kind], e.rate_bits, network.decision.window, e.lane_seeds())
     none = np.empty((0, 4), np.int32)
     records = kernels.Records(
-        np.zeros((n, network.n_out), np.int32), np.zeros((n, len(network.layers)), np.int32), none, none,
-        np.zeros((n, 2), np.int64), np.zeros((n + 1, 2), np.int64), np.zeros(n, np.int8), np.zeros(n, np.int32),
+        np.zeros((n, network.n_out), np.int32),
+        np.zeros((n, len(network.layers)), np.int32),
+        none,
+        none,
+        np.zeros((n, 2), np.int64),
+        np.zeros((n + 1, 2), np.int64),
+        np.zeros(n, np.int8),
+        np.zeros(n, np.int32),
     )
     kernels.run_images(net, encoder, values, records)
     spikes, log = None, None

@@ -174,8 +174,14 @@ def _input_event(net, address, negative, tick, state, record):
         first = offsets[k, 0] + (-code - 1 if minus else code) * n
         used[k] += 1
         some = _layer_event(
-            params[k], weights[first : first + n], minus, tick, tick - last[k],
-            v[start : start + n], until[start : start + n], out,
+            params[k],
+            weights[first : first + n],
+            minus,
+            tick,
+            tick - last[k],
+            v[start : start + n],
+            until[start : start + n],
+            out,
         )
         last[k] = tick
         # The clock goes on to the next layer, behind the spikes.
@@ -246,7 +252,10 @@ def run_images(net, encoder, values, records):
             _reset(net, state)
             encoder_start(kind, rate_bits, window, values[i], seeds, lfsr, acc)
             record = Record(
-                counts[i], used[i], spikes[starts[i, 0] : starts[i + 1, 0]], log[starts[i, 1] : starts[i + 1, 1]],
+                counts[i],
+                used[i],
+                spikes[starts[i, 0] : starts[i + 1, 0]],
+                log[starts[i, 1] : starts[i + 1, 1]],
                 made[i],
             )
             why, tick = 0, 0

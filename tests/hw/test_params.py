@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_sizes import default_folding
+from oxnor.hw.params.pipeline import flow
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.targets import TARGETS
 from oxnor.hw.placement.arrange import arrange, gather, macro_bits, synapse_at
@@ -56,7 +57,9 @@ def test_a_pair_knows_its_synapse(c):
     numbers = np.arange(c.n_out * c.n_in).reshape(c.n_out, c.n_in)
     stored = arrange(numbers, c, -1)
     np.testing.assert_array_equal(gather(stored, c), numbers)
-    places = {synapse_at(c, v * c.across + h, row, column): number for (v, h, row, column), number in np.ndenumerate(stored)}
+    places = {
+        synapse_at(c, v * c.across + h, row, column): number for (v, h, row, column), number in np.ndenumerate(stored)
+    }
     assert places.pop(None, -1) == -1
     assert places == {(n, i): n * c.n_in + i for n, i in np.ndindex(c.n_out, c.n_in)}
     assert synapse_at(c, 0, c.reads, 0) is None
@@ -145,6 +148,8 @@ def test_times_that_are_written_down(random_network):
         else:
             _, config = sensed(*name, random_network)
         t = schedule(config)
+        if t.flow:
+            assert t.flow == flow(config, (t.initiation_interval, t.places) if config.admits_at_intervals else None)
         found[name] = (t.latency, t.initiation_interval, t.layer_latencies, t.places, t.cycles(25))
     assert found == TIMES
     assert {*STRUCTURES, *SENSED} == {name if isinstance(name, str) else name[0] for name in TIMES}

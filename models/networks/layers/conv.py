@@ -207,7 +207,8 @@ class ConvLayer(HiddenLayer):
         height, width, _ = self.shape_out
         out = np.empty((len(x), self.planes_out, -(-height * width * self.n_out // 64)), np.uint64)
         shape = (window.channels, groups, window.pad, self.n_out, self.full if self.weight_max else 0)
-        x = (x if self.weight_max else self.to_synapses(x)).reshape(len(x), self.planes, -1)
+        x = x if self.weight_max else self.to_synapses(x)
+        x = x.reshape(len(x), self.planes, x.shape[-1])
         kernel(
             x, transposed, masks, window.height * window.width * window.channels, window.sources, shape, self._limits,
             window.out_width, self._pool_sizes, pack_words(self.lowest), (height, width), out,
@@ -223,7 +224,8 @@ class ConvLayer(HiddenLayer):
 
         def read(pads: int) -> NDArray[np.int32]:
             gathered = np.empty((groups, len(x), window.pixels, self.planes, w.shape[1]), np.uint64)
-            windows.gather(x.reshape(len(x), self.planes, -1), window.sources, window.channels, groups, pads, gathered)
+            pixels = x.reshape(len(x), self.planes, x.shape[-1])
+            windows.gather(pixels, window.sources, window.channels, groups, pads, gathered)
             counts = []
             for k, vectors in enumerate(gathered.reshape(groups, -1, w.shape[1])):
                 own = slice(k * each, (k + 1) * each)
@@ -241,10 +243,10 @@ class ConvLayer(HiddenLayer):
         """Return counts, shape (n, pixels, n_out), by products of numbers: independent of the kernels."""
         window = self.window
         weights = self.weight_values.astype(np.float64).reshape(window.groups, -1, self.inputs)
-        planes = unpack_words(x.reshape(len(x), self.planes, -1), int(np.prod(self.shape_in)))
+        planes = unpack_words(x.reshape(len(x), self.planes, x.shape[-1]), int(np.prod(self.shape_in)))
         counts = np.zeros((len(x), window.pixels, self.n_out))
         for k in range(self.planes):
-            shape = (len(x), -1, window.groups, window.channels // window.groups)
+            shape = (len(x), window.height * window.width, window.groups, window.channels // window.groups)
             pixels = np.where(planes[:, k], 1.0, -1.0).reshape(shape)
             padded = np.concatenate([pixels, np.full_like(pixels[:, :1], window.pad)], axis=1)
             for i in range(len(x)):
@@ -287,4 +289,4 @@ class ConvLayer(HiddenLayer):
             pooled = np.lib.stride_tricks.sliding_window_view(levels, size, (1, 2))
             pooled = pooled[:, :: self.pool.step_y, :: self.pool.step_x]
             levels = np.where(self.lowest, pooled.min((-2, -1)), pooled.max((-2, -1)))
-        return pack_planes(levels.reshape(len(levels), -1), self.planes_out)
+        return pack_planes(levels.reshape(len(levels), int(np.prod(levels.shape[1:]))), self.planes_out)

@@ -5,7 +5,20 @@ from __future__ import annotations
 import re
 
 #: By unit: (pattern of the mutant, why nothing finds it).
-REASONS: dict[str, tuple[tuple[str, str], ...]] = {}
+REASONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "golden-model": (
+        (r"planes == 1: 1 -> 0$", "a shortcut: what follows gives the same for one plane"),
+        (r"max\(1, len\(images\)\): 1 -> 2$", "a step beyond the last image"),
+        (r"parts\[0\]: 0 -> -1$", "of one part, the first is the last"),
+        (r"len\(parts\) == 1: 1 -> 0$", "one part, joined, is itself"),
+    ),
+    "fault-maps": (
+        (r"g\.random\(.*\) < 0\.5 -> .* <= 0\.5$", "a drawn number is 0.5 once in 2**53"),
+        (r"weights\[\.\.\., 0\]: 0 -> -1$", "the first and the last synapses of weights are equally many"),
+        (r"values [-+] 2: 2 -> [13]$", "the code of a value between two is that of the lower"),
+        (r"parts\[0\]: 0 -> -1$", "of one part, the first is the last"),
+    ),
+}
 
 
 def reason(unit: str, mutant: str) -> str:

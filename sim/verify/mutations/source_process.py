@@ -1,8 +1,8 @@
 """A process that runs tests on mutants of sources, each in a child of its own: ``python source_process.py job.json``.
 
 The first child runs all tests and writes down which lines of the sources each executes. A mutant is judged by the tests
-that execute its statement, the fastest and the most successful first, up to the first that fails. The process loads what
-does not need the sources before it parts; the rest, and the mutant in it, is loaded by each child.
+that execute its statement, the fastest and the most successful first, up to the first that fails. The process loads
+what does not need the sources before it parts; the rest, and the mutant in it, is loaded by each child.
 """
 
 from __future__ import annotations

@@ -64,13 +64,15 @@ SOURCES: dict[str, SourceUnit] = {
     "fault-maps": SourceUnit(
         "fault maps and how they are drawn",
         ("models/faults/fault_map.py", "models/faults/error_models.py", "models/faults/options.py"),
-        ("tests/models/test_faults.py", "tests/models/test_drawn_faults.py"),
+        ("tests/models/test_faults.py", "tests/models/test_drawn_faults.py", "tests/models/test_three_states.py",
+         "tests/models/test_repr.py"),
     ),
     "schedule": SourceUnit(
         "latency and interval of engines", ("hw/params/schedule.py",), ("tests/hw/test_params.py",)
     ),
     "golden-model": SourceUnit(
-        "golden model of binarized networks", ("models/golden/binarized.py",), ("tests/models/test_golden.py",)
+        "golden model of binarized networks", ("models/golden/binarized.py",),
+        ("tests/models/test_golden.py", "tests/models/test_read_errors.py"),
     ),
     "golden-spiking": SourceUnit(
         "golden model of spiking networks",
@@ -108,9 +110,7 @@ def _digest(unit: SourceUnit, sample: int, seed: int) -> str:
     return h.hexdigest()[:24]
 
 
-def try_source(
-    name: str, store: Mutations, *, sample: int, seed: int, progress: Progress | None = None
-) -> None:
+def try_source(name: str, store: Mutations, *, sample: int, seed: int, progress: Progress | None = None) -> None:
     """Try the mutants of sources that the file has no outcome of.
 
     Raises
@@ -129,9 +129,7 @@ def try_source(
     store.begin(UnitRow(name, _digest(unit, sample, seed), total, seed, tool, day), [m["text"] for m in chosen])
     waiting = [m.number for m in store.mutants(name) if not m.outcome]
     if waiting:
-        _run(
-            name, unit, [chosen[k - 1] | {"number": k} for k in waiting], store, len(chosen), progress
-        )
+        _run(name, unit, [chosen[k - 1] | {"number": k} for k in waiting], store, len(chosen), progress)
 
 
 def _run(
@@ -142,7 +140,8 @@ def _run(
         directory = Path(folder)
         outcomes, log = directory / "outcomes.txt", directory / "log"
         job = {
-            "root": str(_ROOT), "tests": [str(p.relative_to(_ROOT)) for p in unit.test_paths()], "options": unit.options, "first_s": _FIRST_S, "mutants": mutants,
+            "root": str(_ROOT), "tests": [str(p.relative_to(_ROOT)) for p in unit.test_paths()],
+            "options": unit.options, "first_s": _FIRST_S, "mutants": mutants,
             "sources": [{"path": str(p), "module": _module(p)} for p in unit.paths()], "outcomes": str(outcomes),
             "lines": str(directory / "lines.json"), "failed": str(directory / "failed"),
             "scratch": str(directory / "scratch"),

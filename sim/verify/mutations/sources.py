@@ -91,7 +91,7 @@ def _number(node: ast.AST) -> bool:
 
 
 def _left_out(tree: ast.AST) -> set[int]:
-    """Return the nodes that are not changed, by id: texts for people, types, names that are imported, decorators."""
+    """Return the nodes that are not changed, by id: texts for people, types, assertions, decorators."""
     out: set[int] = set()
     for node in ast.walk(tree):
         parts: list[ast.AST | None] = []
@@ -104,6 +104,11 @@ def _left_out(tree: ast.AST) -> set[int]:
             parts = [node.returns, *node.decorator_list, *(a.annotation for a in arguments)]
         elif isinstance(node, ast.ClassDef):
             parts = [*node.decorator_list]
+        elif isinstance(node, ast.keyword) and node.arg == "strict":
+            parts = [node]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+            # Any number below 0 is what is left.
+            parts = [a for a in node.args if isinstance(a, ast.UnaryOp) and isinstance(a.operand, ast.Constant)]
         elif (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)) or (
             isinstance(node, ast.FunctionDef) and node.name in ("__repr__", "__str__")
         ):
@@ -118,11 +123,17 @@ def mutations(source: str) -> list[Mutation]:
     """Return every mutation of a source."""
     tree = ast.parse(source)
     out, found = _left_out(tree), []
+    parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for k, node in enumerate(ast.walk(tree)):
         if id(node) in out:
             continue
+        before, around = _first(node), node
+        while isinstance(around, ast.Constant | ast.UnaryOp | ast.Slice | ast.Tuple):
+            around = parents[id(around)]
+        if around is not node and isinstance(around, ast.expr):  # a number alone says little
+            before = f"{_first(around)}: {before}"
         for v, other in enumerate(_variants(node)):
-            found.append(Mutation(getattr(node, "lineno", 0), _first(node), _first(other), k, v))
+            found.append(Mutation(getattr(node, "lineno", 0), before, _first(other), k, v))
     return found
 
 
