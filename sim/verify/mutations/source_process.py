@@ -23,9 +23,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-from sources import mutated, place  # type: ignore[import-not-found]  # beside this file
-
 _POLL_S = 0.01
 _OUTCOMES = {0: "survived", 1: "failed", 2: "failed"}
 #: Limit of a mutant: seconds, and so many times those of its tests while their lines are written down.
@@ -99,7 +96,11 @@ class _Lines(_Chosen):
     """Of pytest: writes down the lines of some files that each test executes, and its seconds."""
 
     def __init__(self, files: Sequence[str]):
+        import pytest
+
         super().__init__(None)
+        for hook in (_Lines.pytest_runtest_protocol, _Lines.pytest_fixture_setup):
+            pytest.hookimpl(wrapper=True)(hook)
         self.files = {os.path.realpath(f): f for f in files}
         #: Lines by test; those of "" were executed while something was loaded.
         self.found: dict[str, set[tuple[str, int]]] = {"": set()}
@@ -120,7 +121,6 @@ class _Lines(_Chosen):
         self.now.add((self.files[frame.f_code.co_filename], frame.f_lineno))
         return self._line
 
-    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         before, self.now, started = self.now, self.found.setdefault(item.nodeid, set()), time.monotonic()
         try:
@@ -131,7 +131,6 @@ class _Lines(_Chosen):
             for definitions in item._fixtureinfo.name2fixturedefs.values():
                 self.found[item.nodeid] |= self.shared.get(definitions[-1], set())
 
-    @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
         # What several tests share is executed in the first of them alone.
         before, self.now = self.now, self.shared.setdefault(fixturedef, set())
@@ -142,6 +141,7 @@ class _Lines(_Chosen):
 
 
 def _run_tests(job: dict[str, Any], plugin: _Chosen) -> int:
+    import pytest
     from hypothesis import Phase, settings
 
     null = os.open(os.devnull, os.O_WRONLY)
@@ -189,6 +189,9 @@ class _Judges:
         self.kills: Counter[str] = Counter()
 
     def of(self, mutant: dict[str, Any]) -> list[str]:
+        """Return the tests of a mutant."""
+        from sources import place  # type: ignore[import-not-found]  # beside this file
+
         path = mutant["path"]
         first, last = place(Path(path).read_text(), mutant["node"])
         its = {(path, line) for line in range(first, last + 1)}
@@ -201,6 +204,8 @@ class _Judges:
 
 
 def _child(job: dict[str, Any], mutant: dict[str, Any], plugin: _Chosen) -> int:
+    from sources import mutated  # type: ignore[import-not-found]  # beside this file
+
     if "node" in mutant:
         tree = mutated(Path(mutant["path"]).read_text(), mutant["node"], mutant["variant"])
         sys.meta_path.insert(0, _Finder(mutant["module"], mutant["path"], tree))
