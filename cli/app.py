@@ -17,7 +17,7 @@ from .expand import expanded
 from .hardware import fpga_board, fpga_build, generate, selftest, simulate
 from .networks import exchange, train
 from .start import demo, doctor, networks, new, playground, run
-from .study import abstain, dbn, pulses, spirit, spoken_digits, ternary, vowels
+from .study import abstain, dbn, pulses, spirit, spoken_digits, ternary, tiling, vowels
 from .tools import benchmark, cache, mutate, prove, soak, vectors
 
 
@@ -103,7 +103,7 @@ _GROUPS: Mapping[str, tuple[str, type[Group], str, tuple[Callable[..., None], ..
         "Repeat published studies.",
         (
             spirit.spirit, abstain.abstain, pulses.pulses, vowels.vowels, spoken_digits.spoken_digits, ternary.ternary,
-            dbn.dbn,
+            dbn.dbn, tiling.tiling,
         ),
     ),
     "tools": (

@@ -46,6 +46,8 @@ class EngineTestbench:
         Simulate the popcounts that synthesis gets.
     cycle_limit : int, optional
         Of each test. Default: what the busiest of ``tb_engine`` needs, and some more.
+    public : bool
+        Whether the testbench can reach every signal: see :func:`oxnor.sim.runner.runner.build`.
     """
 
     module: str = "engine.tb_engine"
@@ -56,6 +58,7 @@ class EngineTestbench:
     seed: int = 1
     adder_tree: bool = False
     cycle_limit: int | None = None
+    public: bool = False
 
     def run(
         self, network: Network, config: EngineConfig, directory: Path, root: Path | None = None
@@ -80,7 +83,7 @@ class EngineTestbench:
         """
         sources, top = self.lay_out(network, config, directory)
         defines = {} if self.adder_tree else {"OXNOR_BEHAVIOURAL": 1}
-        build = runner.build(sources, top, simulator=self.simulator, defines=defines, root=root)
+        build = runner.build(sources, top, simulator=self.simulator, defines=defines, public=self.public, root=root)
         selection = runner.Selection(self.tests, self.pattern, self.seed)
         return build, runner.run(build, f"oxnor.sim.benches.{self.module}", directory, selection)
 

@@ -26,7 +26,7 @@ COMMANDS = (
 GROUPS = {
     "fpga": ("build", "generate", "emulate", "run", "load", "selftest", "check", "fuzz"),
     "device": ("show", "fit", "circuit", "faults"),
-    "study": ("spirit", "abstain", "pulses", "vowels", "spoken-digits", "ternary", "dbn"),
+    "study": ("spirit", "abstain", "pulses", "vowels", "spoken-digits", "ternary", "dbn", "tiling"),
     "tools": ("vectors", "benchmark", "prove", "mutate", "soak", "cache"),
 }
 PATHS = [(c,) for c in COMMANDS] + [(g, c) for g, members in GROUPS.items() for c in members]
