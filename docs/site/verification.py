@@ -18,6 +18,7 @@ import re
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -131,8 +132,42 @@ def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
     sums = [sum(u[k] for u in units) for k in keys]
     judged = sums[0] + sums[2] + sums[3]
     text = f"{sums[0]:,} of {judged:,} mutants killed, {_percent(sums[0], judged)}; {sums[1]} more proved equivalent"
-    left = [f"- `{s['unit']}` {s['mutant']}: {s.get('reason') or '**alive**'}" for s in record.get("survivors", [])]
-    return text, [*lines, "", *left] if left else lines
+    return text, [*lines, *_survivors(record.get("survivors", []))]
+
+
+#: What a mutant of a netlist changes, and cells that come of a choice.
+_MODES = {"inv": "inverted", "const0": "stuck at 0", "const1": "stuck at 1", "cnot0": "mixed", "cnot1": "mixed"}
+_CELLS = {"procmux": "choice", "ternary": "choice", "procdff": "register"}
+#: Lines of a unit's survivors; the record has all of them.
+_SURVIVORS_SHOWN = 4
+
+
+def _in_words(mutant: str) -> str:
+    """Return a mutant of a netlist by kind of cell, line and change, without names of the netlist; else as it is."""
+    fields = dict(f.split("=", 1) for f in mutant.split() if "=" in f)
+    if not {"cell", "mode"} <= set(fields):
+        return mutant
+    cell = re.search(r"\$([a-z]+)\$(?:.*?(\w+\.sv:\d+))?", fields["cell"])
+    kind, line = (cell[1], cell[2]) if cell else ("memory", None)
+    where = f" ({line})" if line else ""
+    return f"`{_CELLS.get(kind, kind)}`{where} {_MODES.get(fields['mode'], fields['mode'])}"
+
+
+def _survivors(found: list[dict[str, Any]]) -> list[str]:
+    """Return the lines of the survivors: a few a unit, like ones together."""
+    units: dict[str, Counter[str]] = {}
+    for s in found:
+        why = s.get("reason") or "alive"
+        units.setdefault(s["unit"], Counter())[f"{_in_words(s['mutant'])}: {why}"] += 1
+    lines = []
+    for unit, counts in units.items():
+        shown = counts.most_common(_SURVIVORS_SHOWN)
+        left = counts.total() - sum(n for _, n in shown)
+        lines += ["", "<details>", f"<summary><code>{unit}</code>: {counts.total()} survive</summary>", ""]
+        lines += [f"- {text}{f', {n} times' if n > 1 else ''}" for text, n in shown]
+        lines += [f"- and {left} more, in [the record](verification/mutations.json)"] * bool(left)
+        lines += ["", "</details>"]
+    return lines
 
 
 def _proofs(record: dict[str, Any]) -> tuple[str, list[str]]:

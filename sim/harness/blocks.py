@@ -12,6 +12,7 @@ from oxnor.hw.blocks.popcount import Popcount
 from oxnor.hw.layers.macro_tile import TileMacro
 from oxnor.hw.layers.tile import Tile
 from oxnor.hw.neurons.binarized import Neuron
+from oxnor.models.networks.layers.weight_code import ONE_SYNAPSE, WeightCode
 
 from .unit import UnitTestbench
 
@@ -49,15 +50,15 @@ def threshold(n_in: int, slices: int) -> UnitTestbench:
     return UnitTestbench("layers.tb_neuron", 1, Neuron(n_in, slices), job={"n_in": n_in, "slices": slices})
 
 
-def tile(rows: int, cols: int, used: int, used_last: int) -> UnitTestbench:
+def tile(rows: int, cols: int, used: int, used_last: int, code: WeightCode = ONE_SYNAPSE) -> UnitTestbench:
     """Return the testbench of a macro with its popcount, in which some columns are used."""
     stored = np.random.default_rng([rows, cols]).random((rows, cols)) < 0.5
     stored[-1] = ~stored[0]  # so that every column holds both
     return UnitTestbench(
         "layers.tb_tile",
         1,
-        Tile(TileMacro(rows, cols, "mem/tile.mem"), used, used_last),
-        job={"used": used, "used_last": used_last, "cycles": 1000},
+        Tile(TileMacro(rows, cols, "mem/tile.mem"), used, used_last, code=code),
+        job={"used": used, "used_last": used_last, "cycles": 1000, "digits": list(code.counts)},
         arrays={"stored": stored},
         memory={"tile": stored},
         parameters={"INIT_FILE": '"mem/tile.mem"'},

@@ -157,3 +157,8 @@ class LoadedEngine:
     def lay_out(self, directory: Path) -> tuple[Sequence[Path], str]:
         """Write all that a run needs into its working directory; return the Verilog and the top module."""
         return self.testbench.lay_out(self.network, self.config, directory)
+
+
+def loaded_engine(network: Network, **structure: object) -> LoadedEngine:
+    """Return the testbench of the engine of a network."""
+    return LoadedEngine(network, EngineConfig.for_network(network, **structure))

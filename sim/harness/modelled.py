@@ -106,7 +106,7 @@ def row_buffer(words: int, width: int) -> UnitTestbench:
     return replace(bench, parameters={"WORDS": words, "WIDTH": width})
 
 
-def error_mask(config: LayerConfig, cycles: int = 400) -> UnitTestbench:
+def error_mask(config: LayerConfig, cycles: int = 1500) -> UnitTestbench:
     """Return the testbench of the errors of a lane."""
     return model_bench(
         "ErrorMask", ErrorMask(config), cycles, width=config.across * config.cols, slices=config.slices,

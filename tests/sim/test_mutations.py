@@ -11,7 +11,7 @@ from helpers.cli import run as cli
 from oxnor.models.base.errors import InputError
 from oxnor.sim.harness.blocks import popcount
 from oxnor.sim.runner import toolchain
-from oxnor.sim.verify.mutations import reasons, run, sources, units
+from oxnor.sim.verify.mutations import reasons, run, scope, sources, units
 from oxnor.sim.verify.mutations.store import EQUIVALENT, SURVIVED, MutantRow, Mutations, UnitRow
 from oxnor.sim.verify.mutations.summary import fate, results, score, scores, survivors
 
@@ -141,3 +141,13 @@ def test_mutants_of_a_source():
         except (ValueError, IndexError, UnboundLocalError):
             results.add("raises")
     assert len(results) > 3
+
+
+def test_every_unit_is_mutated_or_left_out_for_a_reason():
+    """A new unit of gateware goes into the table, inside another of it, or on the list of those left out."""
+    every, done = scope.all_units(), scope.mutated()
+    assert {"layers.tile.Tile", "rram_macro"} <= done <= every
+    assert not sorted(every - done - set(scope.LEFT_OUT)), "neither mutated nor left out for a reason"
+    assert not sorted(set(scope.LEFT_OUT) & done), "left out, though mutated"
+    assert set(scope.LEFT_OUT) <= every
+    assert all(scope.LEFT_OUT.values())

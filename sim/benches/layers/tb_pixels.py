@@ -6,21 +6,49 @@ each output at full rate, from that of the first input.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
 import numpy as np
+from cocotb.triggers import RisingEdge
 
 from oxnor.models.base.bits import integers
 from oxnor.sim.benches.support import Scoreboard, Sink, Source, chance, limit, start
 
 
-async def _through(dut: Any, source_pauses: float, sink_pauses: float) -> tuple[Source, Sink]:
+def _scrambled(dut: Any, pauses: Callable[[], bool]) -> Callable[[], bool]:
+    """Return the same pauses, in which the payload is anything."""
+
+    def pause() -> bool:
+        found = pauses()
+        if found:
+            dut.i__payload.value = random.getrandbits(len(dut.i__payload))
+        return found
+
+    return pause
+
+
+async def _interrupted(dut: Any) -> None:
+    """Send anything for a while, and reset in the middle of it."""
+    for _ in range(random.randrange(5, 80)):
+        dut.i__valid.value, dut.o__ready.value = random.getrandbits(1), int(random.random() < 0.3)
+        dut.i__payload.value = random.getrandbits(len(dut.i__payload))
+        await RisingEdge(dut.clk)
+    dut.rst.value = 1
+    await RisingEdge(dut.clk)
+    dut.rst.value = dut.i__valid.value = dut.o__ready.value = 0
+
+
+async def _through(dut: Any, source_pauses: float, sink_pauses: float, resets: int = 0) -> tuple[Source, Sink]:
     inputs, expected = integers(np.load("inputs.npy")), integers(np.load("expected.npy"))
-    source, sink = Source(dut, "i", chance(source_pauses)), Sink(dut, "o", chance(sink_pauses))
+    source, sink = Source(dut, "i", _scrambled(dut, chance(source_pauses))), Sink(dut, "o", chance(sink_pauses))
     board = Scoreboard("output")
-    limit(60 * (len(inputs) + len(expected)) + 100)
+    limit(60 * (len(inputs) + len(expected)) + 100 * (1 + resets))
     await start(dut, i__valid=0, i__payload=0, o__ready=0)
+    for _ in range(resets):
+        await _interrupted(dut)
     cocotb.start_soon(source.send(inputs))
     await sink.receive(len(expected), lambda payload: board.check(payload, expected[board.compared]))
     board.finish(len(expected))
@@ -44,8 +72,8 @@ async def slow_consumer(dut: Any) -> None:
 
 @cocotb.test()
 async def slow_source(dut: Any) -> None:
-    """Pixels that come late are waited for."""
-    await _through(dut, 0.9, 0)
+    """Pixels that come late are waited for, after resets in the middle of images."""
+    await _through(dut, 0.9, 0, resets=12)
 
 
 @cocotb.test()

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import numpy as np
 
-from oxnor.models.faults.error_masks import BLOCK, FIELDS, PLANES, image_keys, masks
+from oxnor.models.faults.error_masks import BLOCK, FIELDS, PLANES, TAPS, image_keys, mix, spread
 
 from .base import Inputs, Model, Outputs
 
 _WORDS = "abcd"
 
 
-def _mask(key: list[int], rate: int, neuron: int, n_in: int) -> int:
-    """Return the errors of a neuron's inputs."""
-    words = masks(np.array(key, np.uint64)[:, None], rate, [neuron], n_in)[0, 0]
-    return sum(int(w) << BLOCK * k for k, w in enumerate(words))
+def _rotated(x: int, k: int) -> int:
+    return (x << k | x >> BLOCK - k) & (1 << BLOCK) - 1
 
 
-def _near(errs: Callable[[int], int], width: int) -> int:
-    """Return a rate at which one more or less decides whether an input errs: any rate below it leaves it right."""
-    bit, low, high = random.randrange(width), 0, (1 << PLANES) - 1
-    if not errs(high) >> bit & 1:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if errs(middle) >> bit & 1 else (middle, high)
-    return random.choice((low, high))
+def _planes(key: list[int], neuron: int, blocks: int) -> list[int]:
+    """Return the bit planes of the numbers of a neuron's inputs, lowest first."""
+    planes = [0] * PLANES
+    for n in range(blocks):
+        state = np.array(key, np.uint64) ^ spread("neuron", neuron) ^ spread("block", n)
+        w = mix(state[:, None])[:, 0].tolist()
+        for b, (i, k, m, r, s) in enumerate(TAPS):
+            planes[b] |= (w[i] ^ _rotated(w[k], r) ^ _rotated(w[m], s)) << n * BLOCK
+    return planes
 
 
 class ErrorKey(Model):
@@ -43,30 +40,30 @@ class ErrorKey(Model):
 
 
 class ErrorMask(Model):
-    """Errors of the columns of a lane, of the read that was sensed."""
+    """Errors of the columns of a lane: an input errs if its number and the rate have a carry."""
 
     def reset(self) -> None:  # noqa: D102
-        self.read: tuple[list[int], int, int] | None = None
+        self.planes = [0] * PLANES
 
     def draw(self) -> Inputs:  # noqa: D102
         s = self.settings
-        rate = _near(self._flip, s["width"]) if self.read else random.getrandbits(PLANES)
+        bit = random.randrange(s["width"])
+        number = sum((plane >> bit & 1) << b for b, plane in enumerate(self.planes))
+        # One more or less decides whether this input errs.
+        rate = max(0, min((1 << PLANES) - number - random.getrandbits(1), (1 << PLANES) - 1))
         return {
             "en": self.flag("en"), "rate": rate, "neuron": random.randrange(s["neurons"]),
-            "slice": random.randrange(s["slices"]), **{k: random.getrandbits(64) for k in _WORDS},
+            "slice": random.randrange(s["slices"]), **{k: random.getrandbits(BLOCK) for k in _WORDS},
         }  # fmt: skip
 
-    def _flip(self, rate: int) -> int:
-        if self.read is None:  # no error comes of a state that is 0
-            return 0
-        width = self.settings["width"]
-        key, neuron, at = self.read
-        mask = _mask(key, rate, neuron, width * self.settings["slices"])
-        return mask >> at * width & (1 << width) - 1
-
     def outputs(self, i: Inputs) -> Outputs:  # noqa: D102
-        return {"flip": self._flip(i["rate"])}
+        carry = 0
+        for b, plane in enumerate(self.planes):
+            carry = carry | plane if i["rate"] >> b & 1 else carry & plane
+        return {"flip": carry}
 
     def edge(self, i: Inputs) -> None:  # noqa: D102
         if i["en"]:
-            self.read = [i[k] for k in _WORDS], i["neuron"], i["slice"]
+            width = self.settings["width"]
+            planes = _planes([i[k] for k in _WORDS], i["neuron"], -(-width * self.settings["slices"] // BLOCK))
+            self.planes = [plane >> i["slice"] * width & (1 << width) - 1 for plane in planes]

@@ -53,7 +53,7 @@ class CoefficientRam(RowBuffer):
 
     def reset(self) -> None:  # noqa: D102
         self.rows: list[int] = getattr(self, "rows", [int(row, 16) for row in self.settings["rows"]])
-        self.q = getattr(self, "q", 0)
+        self.q = getattr(self, "q", None)
 
     def draw(self) -> Inputs:  # noqa: D102
         found = {"en": self.flag("en"), "row": random.randrange(len(self.rows))}

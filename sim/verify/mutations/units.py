@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from oxnor.models.base.errors import InputError, near_names
+from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim.harness.analog import converter
 from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.engine import loaded_engine
+from oxnor.sim.harness.layers import layer_bench
+from oxnor.sim.harness.learning import machine, synapses
 from oxnor.sim.harness.modelled import MODELLED
+from oxnor.sim.harness.networks import random_network
 from oxnor.sim.harness.pixels import pool_bench, window_bench
 
 from .source_run import SOURCES, SourceUnit
@@ -113,6 +118,33 @@ UNITS: dict[str, MutatedUnit] = {
         "pooling of 3 x 3 in steps of 2, of three levels",
         lambda: pool_bench(7, 8, 2, 3, Pool(3, 3, 2, 2), True, images=6),
     ),
+    "tile-of-digits": MutatedUnit(
+        "macro and popcounts of weights of three digits", lambda: tile(8, 15, 15, 9, WeightCode(3, 6))
+    ),
+    "layer": MutatedUnit(
+        "layer of 13 inputs and 6 neurons, two macros across, two neurons at once",
+        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(2, 2), images=100),
+    ),
+    "layer-pipelined": MutatedUnit(
+        "the same with registers between XNOR and popcount, four macros across",
+        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(4, 2), images=100, target="ecp5"),
+    ),
+    "layer-serial": MutatedUnit(
+        "layer of 5 inputs and 6 neurons, an input a read",
+        lambda: layer_bench(
+            random_network((8, 5, 6, 3)), 1, cols=6, fold=1, images=100, flows=("parallel", "serial", "parallel")
+        ),
+    ),
+    "scores": MutatedUnit(
+        "scores of 3 classes, two at once",
+        lambda: layer_bench(random_network((13, 6, 3), affine=True), 1, cols=2, fold=(2, 2), images=100),
+    ),
+    "engine": MutatedUnit(
+        "engine of 12 inputs, 4 neurons and 3 classes, on its ports",
+        lambda: loaded_engine(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8),
+    ),
+    "synapses": MutatedUnit("synapses of three values, 3 rows of 4", lambda: synapses(3, 4, 600)),
+    "rbm": MutatedUnit("RBM of 5 x 3 units beside its macro", lambda: machine(5, 3, 12)),
     "count-converter": MutatedUnit(
         "converter of a count, 4 bits", lambda: converter(4, 64, 50, 15),
         assumed="i <= (last ? 15 : 50)",
