@@ -243,7 +243,7 @@ def test_what_an_address_cannot_mean_is_named_and_left_out(opened):
     assert browser.run(said) is False
     for given, named in {
         "image=10000": "image=10000", "image=-1": "image=-1", "rate=2": "rate=2", "rate=": "rate=", "seed=1e3": "seed=1e3",
-        "cell=3t": "cell=3t", "vdd=9": "vdd=9", "flip=9:1,0:50175,0:50176": "flip=9:1, flip=0:50176",
+        "cell=3t": "cell=3t", "cell=toString": "cell=toString", "vdd=9": "vdd=9", "flip=9:1,0:50175,0:50176": "flip=9:1, flip=0:50176",
         "draw=%25%25": "draw=%%", "draw=AAAA": "draw=AAAA", "other=<b>": "other",
     }.items():  # fmt: skip
         browser.run(f"location.hash = '#trial=4&{given}'")
@@ -251,6 +251,11 @@ def test_what_an_address_cannot_mean_is_named_and_left_out(opened):
         assert browser.run(shown) == [0, "0", "4", "2t2r", int("50175" in given)]
         browser.run("location.hash = '#image=2&trial=3'")
         browser.wait("document.querySelector('#ignored').hidden && playground.state.image === 2")
+    # It is told until the reader goes on.
+    browser.run("location.hash = '#image=-1'")
+    browser.wait("!document.querySelector('#ignored').hidden")
+    browser.click("#next")
+    assert browser.run(said) is False
 
 
 def test_errors_follow_the_controls(opened):

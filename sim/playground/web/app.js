@@ -79,6 +79,8 @@ function linkedRate() {
 
 // The address
 
+// Whether the state is that of the address: what it left out is told until the reader does something.
+let restored = false;
 const WHOLE = /^\d{1,18}$/;
 
 // What cannot be meant is left out, and named.
@@ -96,7 +98,7 @@ function restore() {
   state.vdd = take("vdd", between(device.vdd[0], device.vdd.at(-1))) ?? device.vdd.at(-1);
   state.seed = take("seed", whole) ?? "0";
   state.trial = take("trial", whole) ?? "0";
-  const rate = take("rate", between(0, 1)), cell = take("cell", (text) => text in cellRates(device, 1, device.vdd[0]) ? text : null);
+  const rate = take("rate", between(0, 1)), cell = take("cell", (text) => WAYS.some(([way]) => way === text) ? text : null);
   state.cell = cell ?? "2t2r";
   state.linked = rate === null;
   if (!state.linked) state.rate = rate;
@@ -109,6 +111,7 @@ function restore() {
   if (!take("draw", (text) => restoreDrawing(text) || null)) showImage(image ?? 0, false);
   ignored.push(...given.keys());
   $("ignored").hidden = !ignored.length;
+  restored = true;
   $("ignored").textContent = `The address of this page has parts that it does not take, and leaves out: ${ignored.join(", ")}.`;
 }
 
@@ -158,6 +161,8 @@ function redraw() {
 function refresh() {
   if (runs.busy) return;  // it is done when the images are
   stopSteps();
+  if (!restored) $("ignored").hidden = true;
+  restored = false;
   const rates = linkedRate();
   const flips = allFlips(), faulty = flips.some((layer) => layer.size);
   if (!state.clean) {
@@ -184,7 +189,7 @@ function showControls(rates) {
   showVerdicts(rates);
   const idle = state.linked ? "" : ", not used";
   $("sigma").value = state.sigma;
-  $("sigma-out").textContent = `${spreadText(state.sigma)} (σ = ${state.sigma.toFixed(2)})${idle}`;
+  $("sigma-out").textContent = spreadText(state.sigma) + (idle || ` (σ = ${state.sigma.toFixed(2)})`);
   $("vdd").value = state.vdd;
   $("vdd-out").textContent = `${state.vdd.toFixed(2)} V${idle}`;
   $("by-hand").hidden = state.linked;

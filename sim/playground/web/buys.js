@@ -73,7 +73,7 @@ function showVerdicts(rates) {
 function showBuys(rates) {
   const most = toleratedRate(), limit = (cell) => spreadText(widestSpread(cell, most));
   $("stands").textContent = toleratesText();
-  const cell = (text, kind) => element("td", {class: kind}, text), head = (text) => element("th", {scope: "col"}, text);
+  const cell = (text, kind = "") => element("td", {class: kind}, text), head = (text) => element("th", {scope: "col"}, text);
   const rows = WAYS.map(([way, name]) => {
     const share = expectedShare(rates[way]), over = most === null ? "" : rates[way] > most ? "bad" : "good";
     return element("tr", {class: way === state.cell ? "chosen" : ""}, element("th", {scope: "row"}, name), cell(rateText(rates[way]) + {bad: " ✗", good: " ✓", "": ""}[over], over),

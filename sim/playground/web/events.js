@@ -38,7 +38,7 @@ function showTexts() {
   $("bits-title").textContent = data.kind === "spiking" ? "Spikes until the decision" : "What each layer says";
   $("vdd").min = device.vdd[0];
   $("vdd").max = device.vdd.at(-1);
-  $("spread-note").textContent = `How much R differs from device to device: two of three are within this factor of the median. Usual: about ${spreadText(device.usual)} for LRS, by the yields that SkyWater publishes for its ReRAM; HRS is wider as a rule.`;
+  $("spread-note").textContent = `How much R differs from device to device: two of three are within this factor of the median. Usual: about ${spreadText(device.usual)} for LRS, by the yields that SkyWater publishes for its RRAM; HRS is wider as a rule.`;
   const read = (k) => `${Math.round(device.energy[k])} fJ a bit at ${device.vdd[k]} V`;
   $("supply-note").textContent = `A lower supply saves energy (${read(device.vdd.length - 1)}, ${read(0)}), but the pair's amplifiers then differ more from each other and err more often.`;
   $("device-note").textContent = `The spread says how much R varies from device to device: σ of ln R, the same for both states, whose medians lie a factor of ${Math.exp(device.distance).toFixed(1)} apart (device ${device.name}: an assumed device, not a measured one). The supply sets the offset of the pair's sense amplifier, from circuit simulations in sky130 between ${device.vdd[0]} and ${device.vdd.at(-1)} V; the single device has an ideal amplifier here, which flatters it. The three rates follow in closed form. Move the bit error rate, and it no longer follows the other two.`;

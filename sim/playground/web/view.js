@@ -359,7 +359,7 @@ function showBits() {
 
 // Spikes until the decision: each layer's as dots, a row a neuron.
 function showRaster() {
-  const width = Math.max(340, Math.min(860, $("bits").clientWidth)), shown = [], last = Math.max(1, state.answer.tick);
+  const width = Math.max(340, Math.min(1240, $("bits").clientWidth)), shown = [], last = Math.max(1, state.answer.tick);
   data.layers.forEach((layer, k) => {
     const output = k === data.layers.length - 1, n = layer.n_out, row = n <= 16 ? 15 : 1.6, height = Math.ceil(n * row) + 22, dots = [];
     let count = 0;
