@@ -239,8 +239,18 @@ function showAnswer() {
 function fail(text) {
   $("notice").hidden = false;
   $("notice").textContent = text;
-  $("main").hidden = true;
+  $("main").hidden = $("keys").hidden = true;
   if ($("stills")) $("stills").hidden = false;
+}
+
+// Beside the picture of the engine, where there is one: accuracy by the stored sweep, which needs no engine.
+function showStills() {
+  data = JSON.parse($("data").textContent);
+  if (!data.sweep) return;
+  Object.assign(state, {sigma: data.device.sigma, vdd: data.device.vdd.at(-1)});
+  state.rates = linkedRate();
+  showCurve();
+  $("stills").append(element("figure", {}, $("accuracy"), element("figcaption", {}, `${toleratesText()} The points are the bit error rates of 2T2R, 1T1R + code and 1T1R at a spread of ${spreadText(state.sigma)}.`)));
 }
 
 async function unpack(text) {
@@ -253,6 +263,7 @@ async function unpack(text) {
 async function start() {
   if (typeof WebAssembly !== "object" || typeof DecompressionStream !== "function") {
     fail("This browser has no WebAssembly, in which the engine runs, or cannot unpack it. Below are still pictures instead; a browser of 2023 or later runs the page.");
+    showStills();
     return;
   }
   try {
