@@ -13,7 +13,7 @@ from helpers.browser import Browser
 
 #: Name, width, height, look, and what the page is asked to show.
 PICTURES = (
-    ("playground", 1280, 1560, {}, "#image=3&cell=1t1r&sigma=0.68"),
+    ("playground", 1280, 1670, {}, "#image=3&cell=1t1r&sigma=0.68"),
     ("playground-dark", 1280, 980, {"dark": True}, "#image=3&cell=1t1r&sigma=0.68"),
     ("playground-phone", 390, 1300, {"phone": True}, "#image=3&sigma=0.68"),
 )
