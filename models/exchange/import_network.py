@@ -224,12 +224,19 @@ def _info(built: Built, kind: str, report: dict[str, Any]) -> dict[str, Any]:
         str(k): f"{y['node']}: {', '.join(y['operators'])}; weights {y['weights']}; {y['checked']:,} popcounts checked"
         for k, y in enumerate(built.layers)
     }
+    rounded = report["rounded"]
+    if rounded is not None:
+        last = str(len(layers) - 1)
+        bound = f"an output is off by at most {max(rounded['bounds']):.4g}"
+        layers[last] = layers[last].replace("0 popcounts checked", bound)
     info: dict[str, Any] = {
         "origin": f"imported from {kind}",
         "imported": {"input": f"{built.coding}: {meaning(built.coding)}", "layers": layers},
     }
-    if report["rounded"] is not None:
-        info["imported"]["rounded"] = report["rounded"]
+    if rounded is not None:
+        info["imported"]["rounded"] = {
+            "bits": rounded["bits"], "unit": rounded["unit"], "bound": max(rounded["bounds"])
+        }  # fmt: skip
     return info if report["accuracy"] is None else info | {"accuracy_on_given_images": report["accuracy"]}
 
 

@@ -120,19 +120,22 @@ def bench_weights(shape: Sequence[int], images: NDArray) -> list[Row]:
     """Golden model of weights and activations of more values against binary ones of the same shape."""
     g = np.random.default_rng(0)
 
-    def network(weight_bits: int, levels: int) -> Network:
+    def network(weight_bits: int, levels: int, weight_max: int = 0) -> Network:
         layers: list[Any] = []
         for k, (n_in, n_out) in enumerate(pairwise(shape)):
             weights = g.random((n_out, n_in * weight_bits)) < 0.5
             planes = levels.bit_length() if k else 1
-            more: dict[str, Any] = {"planes": planes, "weight_bits": weight_bits}
-            most = n_in * weight_bits * (2**planes - 1)
+            more: dict[str, Any] = {"planes": planes, "weight_bits": weight_bits, "weight_max": weight_max}
+            most = n_in * (weight_max or weight_bits) * (2**planes - 1)
             cuts = np.sort(g.integers(most // 2 - 20, most // 2 + 20, (n_out, levels)), axis=1)
             is_last = k == len(shape) - 2
             layers.append(ScoreLayer(weights, **more) if is_last else DenseLayer(weights, cuts, **more))
         return Network("drawn", tuple(layers))
 
-    kinds = {"binary": (1, 1), "ternary weights": (2, 1), "ternary weights, 2-bit activations": (2, 3)}
+    kinds: dict[str, tuple[int, ...]] = {
+        "binary": (1, 1), "ternary weights": (2, 1), "ternary weights, 2-bit activations": (2, 3),
+        "weights of 4 bits": (4, 1, 14),
+    }  # fmt: skip
     bits = images.reshape(len(images), -1) > 127
     made = {name: network(*kind) for name, kind in kinds.items()}
     times = {name: best(lambda n=n: golden.scores(n, bits), 5) for name, n in made.items()}  # type: ignore[misc]
@@ -143,7 +146,9 @@ def bench_weights(shape: Sequence[int], images: NDArray) -> list[Row]:
             Row(f"golden model, {'-'.join(map(str, shape))}, {name}", times[name], "s", times["binary"], 1 / ratio,
                 f"<= {most:g} times the time", ratio <= most, f"baseline: binary; {ratio:.2f} times its time")
         )  # fmt: skip
-    return rows
+    seconds, what = times["weights of 4 bits"], f"golden model, {'-'.join(map(str, shape))}, weights of 4 bits"
+    note = f"baseline: binary; {seconds / times['binary']:.2f} times its time"
+    return [*rows, Row(what, seconds, "s", times["binary"], times["binary"] / seconds, "", None, note)]
 
 
 def _torch_scores(network: Network) -> Baseline:

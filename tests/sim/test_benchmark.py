@@ -47,6 +47,7 @@ def test_ternary_weights_against_binary():
     rows = benchmark.bench_weights((70, 40, 10), np.random.default_rng(0).integers(0, 256, (300, 70)))
     assert [row.what for row in rows] == [
         "golden model, 70-40-10, ternary weights", "golden model, 70-40-10, ternary weights, 2-bit activations",
+        "golden model, 70-40-10, weights of 4 bits",
     ]  # fmt: skip
     assert all(row.measured > 0 and row.baseline > 0 for row in rows)
 
