@@ -42,7 +42,7 @@ soak: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/oxnor tools soak -o build/soaks.json --json | $(KEEP) soaks
 	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/full_disk.py
 	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/damage.py 1000000 -o build/soaks.json --json | $(KEEP) files
-	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/kills.py 1000
+	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/kills.py 1000 -o build/soaks.json --json | $(KEEP) kills
 
 # Lines and signals of the emitted Verilog that tests reach.
 coverage: $(VENV)/.installed-$(EXTRAS)

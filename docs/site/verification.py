@@ -227,6 +227,8 @@ SECTIONS = {
         "damaged files", {"refused": "refused", "equal": "read as they were", "changed": "read as others"},
         slowest="slowest, s", peak="most memory, MiB",
     )),
+    "kills": ("Kills", _tried("kills", {"kills": "kills", "runs": "runs"})),
+    "disk": ("Full disk", _tried("writes", {"full": "full at", "writes": "writes"})),
 }  # fmt: skip
 INTRODUCTION = """# Verification
 

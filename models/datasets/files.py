@@ -22,6 +22,8 @@ from .names import KNOWN_NAMES
 
 #: Most elements of all images together, and most pictures in a folder.
 ELEMENTS_MAX, PICTURES_MAX = 1 << 31, 1 << 20
+#: Most pixels of a picture, which may say in a few bytes that it has many more.
+PIXELS_MAX = 1 << 24
 #: The other half of a set.
 _OTHER = {"test": "train", "train": "test"}
 #: Names of arrays and of columns, in order of preference; {} is the split.
@@ -276,6 +278,9 @@ def _pictures(folder: Path, progress: Progress | None) -> tuple[NDArray, Any, tu
     for done, (_, path) in enumerate(files, 1):
         try:
             with Image.open(path) as picture:
+                if math.prod(picture.size) > PIXELS_MAX:
+                    rule = f"must have at most {PIXELS_MAX} pixels, not {math.prod(picture.size)}"
+                    raise InputError(f"{path}: pictures {rule}")
                 arrays.append(_pixels(picture, path))
         except InputError:
             raise

@@ -211,9 +211,11 @@ def chosen_rates(story: Story, wanted: Sequence[float] = ()) -> list[float]:
     if wanted:
         return list(wanted)
     rates = np.array([r for r in there if r])
+    if not len(rates):
+        return there
     knee = story.curve.knee(story.limit).rate if story.curve.is_accuracy else None
     near = float(rates[np.argmin(np.abs(np.log(rates / (knee or rates[len(rates) // 2]))))])
-    return sorted({0.0, near, float(rates[-1])})[:_CONFUSIONS]
+    return sorted({*(r for r in there if not r), near, float(rates[-1])})[:_CONFUSIONS]
 
 
 def point_table(

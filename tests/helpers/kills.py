@@ -1,13 +1,15 @@
 """Kills commands at random moments, and looks at what they leave.
 
-    PYTHONPATH=tests python tests/helpers/kills.py 300       # kills in all; exit code 1 if anything is half or lost
-    PYTHONPATH=tests python tests/helpers/kills.py 300 7     # with another seed
+    PYTHONPATH=tests python tests/helpers/kills.py 1000 -o build/soaks.json   # kills in all; it goes on where it stopped
+    PYTHONPATH=tests python tests/helpers/kills.py 70 -s 7 train sweep        # with another seed, of these commands alone
 
-Every command runs in a process that is forked after all imports, so that kills hit its work. After each kill the output
+Exit code 1 if anything is half or lost. Every command runs in a process that is forked after it has run once in this
+one: all is imported and compiled then, and kills hit its work. After each kill the output
 must be what it was before or what the command writes, byte for byte; the user's own files must be as they were; and the
 next run must end well and leave no temporary file.
 """
 
+import argparse
 import ctypes
 import hashlib
 import importlib.util
@@ -19,9 +21,13 @@ import sqlite3
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
+import numba
 import numpy as np
+
+from oxnor.sim.verify.soak_record import Record
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -88,18 +94,21 @@ class Sweep(Case):
 
 
 def cases():
+    """Return the commands, each quick: a kill costs two runs."""
     both = lambda *c: (list(c), [*c, "--macro", "16x16"])  # noqa: E731
     build = ["fpga", "build", "small.npz", "--board", "icebreaker", "-o", "out/board"]
     train = ["train", "own", "--data", "set.npz", "--hidden", "8", "--epochs", "3", "--views", "0", "--teacher-epochs",
              "0", "-o", "out/own.npz", "--checkpoint", "out/state.pt"]  # fmt: skip
     faults = ["device", "faults", "small.npz", "--kind", "stuck", "--ber", "0.2", "-o", "out/map.npz"]
     sweep = ["sweep", "small.npz", "--data", "set.npz", "--ber", "0.01,0.1", "--trials", "8", "--jobs", "1", "-o", "out/s.sqlite"]
+    simulate = ["simulate", "small.npz", "--data", "set.npz", "--images", "3", "-o", "out/r.csv"]
     return [
         Case("generate", "out/engine", *both("generate", "small.npz", "-o", "out/engine"), state=tree),
         Case("fpga build", "out/board", build, [*build, "--seed", "2"], state=tree),
         Case("train", "out/own.npz", train, [*train, "--seed", "2"]),
         Sweep("sweep", "out/s.sqlite", sweep, [*sweep, "--plot", "out/s.svg"], state=trials),
         Case("import", "out/net.npz", ["import", "arrays.npz", "-o", "out/net.npz"], ["import", "arrays.npz", "-o", "out/net.npz", "--name", "b"]),
+        Case("simulate", "out/r.csv", simulate, [*simulate, "--ber", "0.1"]),
         Case("faults", "out/map.npz", faults, [*faults, "--seed", "5"]),
     ]  # fmt: skip
 
@@ -123,6 +132,24 @@ def start(arguments, log):
 
         traceback.print_exc()
     os._exit(9)
+
+
+def warm(arguments, log):
+    """Run a command in this process: what it imports and compiles is then there for all that are forked."""
+    from oxnor.cli.app import app
+
+    kept, code = [os.dup(k) for k in (1, 2)], None
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        for k in (1, 2):
+            os.dup2(file, k)
+        app(arguments)
+    except SystemExit as e:
+        code = e.code
+    finally:
+        for k, old in enumerate(kept, 1):
+            os.dup2(old, k)
+    assert not code, (arguments, log.read_text()[-3000:])
 
 
 def whole_run(arguments, log):
@@ -183,14 +210,19 @@ def clear(path):
         path.with_name(path.name + end).unlink(missing_ok=True)
 
 
-def attack_one(case, folder, g, count, wrong):
-    """Kill one command until `count` kills have hit it; return how many runs that took."""
+def attack_one(case, folder, seed, count, record):
+    """Kill one command until `count` kills have hit it, those of the record among them; return the record's row."""
     log, output, notes = folder / "log.txt", folder / case.output, [folder / "out/notes.txt"]
-    seconds, runs, hits, is_new = {}, 0, 0, True
+    row = record.find(case.name) or {"counts": {"kills": 0, "runs": 0}, "wrong": [], "seconds": 0.0}
+    seconds, runs, hits, is_new = {}, row["counts"]["runs"], row["counts"]["kills"], True
+    if hits >= count:
+        return row
+    warm(case.variants[0], log)
     for arguments in case.variants:
         seconds[True] = seconds[False] = whole_run(arguments, log)
         case.good.append(case.found(folder))
     while hits < count:
+        g, begin = np.random.default_rng([seed, zlib.crc32(case.name.encode()), runs]), time.monotonic()
         if case.name == "sweep" or g.random() < 0.1:
             clear(output)
             notes = notes[:1]
@@ -213,33 +245,37 @@ def attack_one(case, folder, g, count, wrong):
         if case.found(folder) not in case.good:
             problems.append("the next run writes something else")
         problems += [f"left behind: {path}" for path in leftovers(folder)]
-        wrong += [(case.name, runs, text) for text in problems if text]
-    lost = [text for name, _, text in wrong if name == case.name]
-    print(f"{case.name}: {hits} kills in {runs} runs of {seconds[False]:.1f} s; {len(lost)} wrong", *lost, flush=True)
-    return hits
+        row = record.put(case.name, {
+            "counts": {"kills": hits, "runs": runs}, "wrong": row["wrong"] + [[runs, text] for text in problems if text],
+            "seconds": round(row["seconds"] + time.monotonic() - begin, 1),
+        })  # fmt: skip
+    return row
 
 
-def attack(folder, count, seed=1, names=None):
-    """Kill every command `count` times; return (kills by command, what went wrong)."""
+def attack(folder, count, record, seed=1, names=None):
+    """Kill every command `count` times; return the record's rows."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    hits, wrong, here, build = {}, [], os.getcwd(), os.environ.get("OXNOR_BUILD")
+    rows, here, build = [], os.getcwd(), os.environ.get("OXNOR_BUILD")
     os.environ["OXNOR_BUILD"] = str(folder / "build")
     os.chdir(folder)
     try:
         network(folder)
-        for k, case in enumerate(cases()):
+        for case in cases():
             if names and case.name not in names:
                 continue
             shutil.rmtree(folder / "out", ignore_errors=True)
             (folder / "out").mkdir()
             (folder / "out/notes.txt").write_text("mine")
-            hits[case.name] = attack_one(case, folder, np.random.default_rng([seed, k]), count, wrong)
+            rows.append(attack_one(case, folder, seed, count, record))
+            counts, lost = rows[-1]["counts"], rows[-1]["wrong"]
+            said = f"{case.name}: {counts['kills']} kills in {counts['runs']} runs; {len(lost)} wrong"
+            print(said, *lost, sep="\n", file=sys.stderr, flush=True)
     finally:
         os.chdir(here)
         os.environ.pop("OXNOR_BUILD")
         if build is not None:
             os.environ["OXNOR_BUILD"] = build
-    return hits, wrong
+    return rows
 
 
 def imports():
@@ -256,14 +292,37 @@ def imports():
         import torch
 
         torch.set_num_threads(1)
+    numba.config.THREADING_LAYER = "workqueue"  # OpenMP's does not stand a fork
+
+
+def sources():
+    """Return a hash of all that runs, and of what kills and fills."""
+    h, root = hashlib.sha256(), Path(__file__).parents[2]
+    for place in ("models", "hw", "sim", "fpga", "cli"):
+        for path in sorted((root / place).rglob("*.py")):
+            h.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    for name in ("kills.py", "full_disk.py", "full_disk.c"):
+        h.update(Path(__file__).with_name(name).read_bytes())
+    return h.hexdigest()[:16]
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", type=int)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("-s", "--seed", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
     imports()
-    count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    record = Record(given.output and given.output.resolve(), "kills", seed=given.seed, sources=sources())
     with tempfile.TemporaryDirectory() as folder:
-        hits, wrong = attack(Path(folder), -(-count // 6), seed, sys.argv[3:])
-    print(f"{sum(hits.values())} kills, seed {seed}: {len(wrong)} left something half or lost", *wrong, sep="\n")
+        rows = attack(Path(folder), -(-given.count // (len(given.names) or len(cases()))), record, given.seed, given.names)
+    total, wrong = sum(row["counts"]["kills"] for row in rows), sum(len(row["wrong"]) for row in rows)
+    if given.json:
+        print(json.dumps({"tried": total, "seed": given.seed, "rows": rows}))
+    else:
+        print(f"{total} kills, seed {given.seed}: {wrong} left something half or lost")
     sys.exit(bool(wrong))
 
 

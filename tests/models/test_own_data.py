@@ -346,6 +346,14 @@ def test_modes_of_pictures(tmp_path, mode, grey, shape):
         assert not np.array_equal(found.images[0], found.images[1])
 
 
+def test_a_picture_of_a_few_bytes_does_not_take_much_memory(tmp_path):
+    Image.new("1", (8192, 2049)).save(tmp_path / "x.png")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "x.png").rename(tmp_path / "a/x.png")
+    with pytest.raises(InputError, match=r"x\.png: pictures must have at most 16777216 pixels, not 16785408$"):
+        read_dataset(tmp_path)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparent_pictures_are_refused(tmp_path, mode):
     place = pictures(tmp_path / "set", "test")

@@ -27,7 +27,7 @@ from oxnor.models.faults.fault_map import FaultMap
 from oxnor.sim.sweeps.evaluator import Evaluator, errors_of, work_for
 from oxnor.sim.sweeps.example import Example
 from oxnor.sim.sweeps.export import export
-from oxnor.sim.sweeps.page import Story, build_page
+from oxnor.sim.sweeps.page import Story, build_page, chosen_rates
 from oxnor.sim.sweeps.params import SweepParams, WorkerOptions, parse_rates
 from oxnor.sim.sweeps.run import sweep
 from oxnor.sim.sweeps.store import Results
@@ -523,6 +523,17 @@ def test_two_that_begin_at_once_share_the_new_file(tmp_path):
     for process in both:
         _, said = process.communicate(timeout=600)
         assert (process.returncode, said) == (0, "")
+
+
+@pytest.mark.parametrize(("rates", "shown"), [((0.0,), [0.0]), ((0.1,), [0.1]), ((), [])])
+def test_the_page_of_a_file_that_lacks_trials(rates, shown, tmp_path):
+    """Whoever takes trials out of a file gets a page of those that are left."""
+    with Results(tmp_path / "r.sqlite", header_of_a_sweep()) as results:
+        for key in (*(Key(ALL_LAYERS, rate, 0) for rate in rates), Key(0, 0.01, 0)):
+            results.add(Trial(key, 3, np.diag([4, 3, 3]), 0.1))
+    story = Story.read(tmp_path / "r.sqlite")
+    assert story.plots
+    assert chosen_rates(story) in (shown, [0.01])
 
 
 def test_a_page_of_somebody_elses_file_runs_no_script(tmp_path):
