@@ -40,7 +40,7 @@ mutate: $(VENV)/.installed-$(EXTRAS)
 # Hostile traffic, a full disk at every write, damaged files, kills.
 soak: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/oxnor tools soak -o build/soaks.json --json | $(KEEP) soaks
-	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/full_disk.py
+	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/full_disk.py -o build/soaks.json --json | $(KEEP) disk
 	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/damage.py 1000000 -o build/soaks.json --json | $(KEEP) files
 	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/kills.py 1000 -o build/soaks.json --json | $(KEEP) kills
 

@@ -1,12 +1,15 @@
 """Lets the disk be full at each write of a command, and looks at what it says and leaves.
 
-    PYTHONPATH=tests python tests/helpers/full_disk.py                  # every command; exit code 1 if anything is wrong
-    PYTHONPATH=tests python tests/helpers/full_disk.py 20 import sweep  # at most so many writes of each, these commands
+    PYTHONPATH=tests python tests/helpers/full_disk.py -o build/soaks.json   # every command; those that it has are done
+    PYTHONPATH=tests python tests/helpers/full_disk.py -n 20 import sweep    # at most so many writes of each, these commands
+
+Exit code 1 if anything is wrong.
 
 A command may end with exit code 2 and a sentence, or do without what it could not write. Its output must be what it was or
 what the command writes, nothing may be left behind, and with space again the next run must end well.
 """
 
+import argparse
 import json
 import mmap
 import os
@@ -15,11 +18,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 from helpers import kills
 from helpers.kills import Case, clear, leftovers, start, tree
+
+from oxnor.sim.verify.soak_record import Record
 
 
 def cases():
@@ -36,7 +42,8 @@ def cases():
         "new": ["new", "out/mine"],
     }
     output = lambda arguments: next(a for a in arguments if a.startswith("out/"))  # noqa: E731
-    return [*kills.cases(), *(Case(name, output(c), c, state=plain) for name, c in more.items())]
+    there = [case for case in kills.cases() if case.name not in more]
+    return [*there, *(Case(name, output(c), c, state=plain) for name, c in more.items())]
 
 
 class Disk:
@@ -57,10 +64,13 @@ def status(arguments, log):
 
 
 def fill(case, folder, disk, most):
-    """Return (how many writes were tried, what went wrong) of one command."""
+    """Return the record's row of one command: how many writes it has, at how many the disk was full, what went wrong."""
+    begin = time.monotonic()
     log, output, wrong = folder.parent / "log.txt", folder / case.output, []
     arguments = case.variants[0]
-    kills.whole_run(arguments, log)  # with whatever is built once
+    kills.warm(arguments, log)  # with whatever is built once
+    clear(output)
+    kills.whole_run(arguments, log)
     case.good.append(case.found(folder))
     clear(output)
     disk.full_after(-1)
@@ -87,8 +97,10 @@ def fill(case, folder, disk, most):
             problems.append(f"the next run fails: {log.read_text()[-300:]}")
         problems += [f"left behind: {path.name}" for path in leftovers(folder)]
         wrong += [f"{case.name}, write {k} of {total}: {p}" for p in problems]
-    print(f"{case.name}: full at {len(writes)} of {total} writes; {len(wrong)} wrong", *wrong, sep="\n", flush=True)
-    return len(writes), wrong
+    said = f"{case.name}: full at {len(writes)} of {total} writes; {len(wrong)} wrong"
+    print(said, *wrong, sep="\n", file=sys.stderr, flush=True)
+    counts = {"full": len(writes), "writes": total}
+    return {"counts": counts, "wrong": wrong, "seconds": round(time.monotonic() - begin, 1)}
 
 
 def main():
@@ -102,8 +114,13 @@ def main():
             count.write_bytes(np.array([0, -1], np.int64).tobytes())
             environment = {"LD_PRELOAD": str(library), "OXNOR_FULL": f"{folder}/", "OXNOR_FULL_COUNT": str(count)}
             sys.exit(subprocess.run([sys.executable, *sys.argv], env=os.environ | environment, check=False).returncode)
-    numbers = [a for a in sys.argv[1:] if a.isdigit()]
-    names = [a for a in sys.argv[1:] if not a.isdigit()]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("-n", "--most", type=int, default=10**6)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    record = Record(given.output and given.output.resolve(), "disk", most=given.most, sources=kills.sources())
     kills.imports()
     folder = Path(os.environ["OXNOR_FULL"])
     disk = Disk(os.environ["OXNOR_FULL_COUNT"])
@@ -112,15 +129,15 @@ def main():
     kills.network(folder)
     (folder / "out").mkdir()
     kills.whole_run(["sweep", "small.npz", "--data", "set.npz", "--ber", "0.1", "--trials", "2", "-o", "base.sqlite"], folder.parent / "log.txt")
-    done, wrong, tried = 0, [], {}
+    rows = []
     for case in cases():
-        if not names or case.name in names:
-            n, bad = fill(case, folder, disk, int(numbers[0]) if numbers else 10**6)
-            done, wrong, tried[case.name] = done + n, wrong + bad, n
+        if not given.names or case.name in given.names:
+            rows.append(record.find(case.name) or record.put(case.name, fill(case, folder, disk, given.most)))
             shutil.rmtree(folder / "out")
             (folder / "out").mkdir()
-    print(json.dumps({"writes": tried, "wrong": len(wrong)}))
-    sys.exit(bool(wrong) or not done)
+    tried, wrong = sum(row["counts"]["full"] for row in rows), sum(len(row["wrong"]) for row in rows)
+    print(json.dumps({"tried": tried, "rows": rows}) if given.json else f"{tried:,} writes: {wrong} wrong")
+    sys.exit(bool(wrong) or not tried)
 
 
 if __name__ == "__main__":
