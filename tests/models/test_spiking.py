@@ -15,7 +15,7 @@ from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.golden import spiking as spiking_golden
 from oxnor.models.golden.spiking_reference import ReferenceRun
-from oxnor.models.networks.encoders import Encoder, Events
+from oxnor.models.networks.encoders import Encoder, Events, encode
 from oxnor.models.networks.spiking import Decision, Neuron, SpikingLayer, SpikingNetwork, through_view
 from oxnor.models.trials.spiking import SpikingTrials
 
@@ -91,13 +91,84 @@ def test_kernels_equal_plain_python(data):
         same(readout, k, ReferenceRun(network, events))
 
 
+def test_images_are_their_events():
+    """Of 70 images, more than run at once; spikes and events are kept if they are wanted, and change nothing."""
+    g = np.random.default_rng(1)
+    layers = [g.integers(-4, 5, shape) for shape in ((4, 5), (3, 4), (2, 3))]
+    network = network_of(layers, Neuron(v_init=1), Decision(delta_s=4, terminate_max=5, window=120), Encoder())
+    images = g.integers(0, 256, (70, 5), dtype=np.uint8)
+    readout = spiking_golden.run(network, images, with_spikes=True, with_log=True)
+    for k, values in enumerate(images):
+        same(readout, k, ReferenceRun(network, encode(network.encoder, values, 120)))
+    assert set(readout.reasons.tolist()) == {0, 1, 2}
+    assert readout.undecided.tolist() == [reason == 0 for reason in readout.reasons]
+    assert readout.synaptic_events(network).tolist() == (readout.used * [4, 3, 2]).sum(axis=1).tolist()
+    alike = ("winners", "counts", "used", "reasons", "ticks")
+    for wanted in ((False, False), (True, False), (False, True)):
+        other = spiking_golden.run(network, images, with_spikes=wanted[0], with_log=wanted[1])
+        assert all((getattr(other, name) == getattr(readout, name)).all() for name in alike)
+        assert ((other.spikes is not None), (other.log is not None)) == wanted
+        for name in ("image", "event", "tick", "neuron", "negative") if wanted[0] else ():
+            assert (getattr(other.spikes, name) == getattr(readout.spikes, name)).all()
+        assert not wanted[1] or (other.log == readout.log).all()
+    responded = spiking_golden.respond(network, images, with_spikes=True)
+    assert (responded.counts == readout.counts).all()
+    assert len(responded.spikes.image) == len(readout.spikes.image)
+    assert spiking_golden.respond(network, images).spikes is None
+    assert (spiking_golden.inputs(network, images) == images).all()
+    none = spiking_golden.run(network, images[:0], with_spikes=True, with_log=True)
+    assert (len(none.winners), len(none.log), len(none.spikes.image)) == (0, 0, 0)
+    # Events ahead of the window's end, and none.
+    streams = [encode(network.encoder, values, 120) for values in images[:3]]
+    of_events = spiking_golden.run_events(
+        replace(network, encoder=EXTERNAL), [streams[0], Events.make([], []), *streams[1:]]
+    )
+    assert of_events.counts[[0, 2, 3]].tolist() == readout.counts[:3].tolist()
+    assert (of_events.used[1].tolist(), of_events.ticks[1]) == ([0, 0, 0], 120)
+
+
+@pytest.mark.parametrize(("tie", "expected"), [("lowest", [[1, 0], [2, 0]]), ("highest", [[2, 2], [2, 1]])])
+def test_ties_of_counts(tie, expected):
+    network = network_of([[[4], [0], [0]]], decision=Decision(window=9, tie=tie))
+    counts = np.array([[[1, 3, 3], [2, 2, 2]], [[-3, -2, -1], [5, 5, 0]]])
+    assert spiking_golden.winners(network, counts).tolist() == expected
+
+
+def test_streams_get_their_clock():
+    """An event at the start of each tick, unless there are some; what is no stream is refused."""
+    layers = tuple(SpikingLayer.from_weights(np.ones(s, int), clock=True) for s in ((3, 3), (2, 4)))
+    network = SpikingNetwork("clocked", layers, Decision(delta_s=0, window=3), EXTERNAL)
+    stream = Events.make([0, 0, 2, 5], [1, 0, 1, 0], [True, False, False, True])
+    (given,) = spiking_golden.inputs(network, [stream])
+    found = list(zip(given.ticks.tolist(), given.addresses.tolist(), given.negative.tolist(), strict=True))
+    assert found == [
+        (0, 2, False), (0, 1, True), (0, 0, False), (1, 2, False), (2, 2, False), (2, 1, False), (5, 0, True),
+    ]  # fmt: skip
+    assert spiking_golden.inputs(network, [given])[0] is given
+    plain = network_of([[[4], [0]]])
+    assert spiking_golden.inputs(plain, (stream,))[0] is stream
+    for wrong in (np.zeros((1, 1)), [stream, 3]):
+        with pytest.raises(InputError, match="images must be event streams for network 'test', which has no encoder"):
+            spiking_golden.inputs(plain, wrong)
+    run = spiking_golden.respond(network, [stream])
+    assert run.used[0].tolist() == ReferenceRun(network, given).used
+
+
+def test_energy_says_what_it_is_of():
+    text = "synaptic events x the 3.6 pJ published for the SPIRIT chip (130 nm){}: computed, not measured"
+    assert spiking_golden.energy_text([144, 10]) == text.format("")
+    assert spiking_golden.energy_text((144, 9)) == text.format(", whose shape is 144-10, not this one")
+
+
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.data())
 def test_invariant(data):
     """theta * count + V = v_init + sum(w * s), at every event; and |V| < theta where |w| <= theta."""
     theta = data.draw(st.integers(4, 9))
     neuron = Neuron(theta=theta, refractory=data.draw(st.sampled_from([0, 0, 3])))
-    weights = np.array(data.draw(st.lists(st.lists(st.integers(-4, 4), min_size=5, max_size=5), min_size=3, max_size=3)))
+    weights = np.array(
+        data.draw(st.lists(st.lists(st.integers(-4, 4), min_size=5, max_size=5), min_size=3, max_size=3))
+    )
     network = network_of([weights], neuron)
     events = data.draw(streams(5, 80))
     for k in range(len(events.ticks) + 1):
@@ -110,10 +181,21 @@ def test_invariant(data):
         assert neuron.refractory or (abs(v) < theta).all()
 
 
-@pytest.mark.parametrize(("compare", "sum_", "fires"), [
-    ("ge", 3, 0), ("ge", 4, 1), ("ge", 5, 1), ("ge", -3, 0), ("ge", -4, -1), ("ge", -5, -1),
-    ("gt", 4, 0), ("gt", 5, 1), ("gt", -4, 0), ("gt", -5, -1),
-])
+@pytest.mark.parametrize(
+    ("compare", "sum_", "fires"),
+    [
+        ("ge", 3, 0),
+        ("ge", 4, 1),
+        ("ge", 5, 1),
+        ("ge", -3, 0),
+        ("ge", -4, -1),
+        ("ge", -5, -1),
+        ("gt", 4, 0),
+        ("gt", 5, 1),
+        ("gt", -4, 0),
+        ("gt", -5, -1),
+    ],
+)
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
 def test_threshold_equality(compare, sum_, fires, reset):
     neuron = Neuron(weight_max=5, compare=compare, reset=reset)
@@ -194,7 +276,9 @@ def test_fault_map_knows_cells():
     assert faults.wrong(network) == 3
     drawn = FaultMap.draw(network, ber=0.5, seed=3)
     assert drawn.shapes == ((2, 16),)
-    assert FaultMap.draw(network, ber=0.5, seed=3).apply(network).digest == drawn.apply(network).digest != network.digest
+    assert (
+        FaultMap.draw(network, ber=0.5, seed=3).apply(network).digest == drawn.apply(network).digest != network.digest
+    )
 
 
 def test_trials_give_the_golden_models_classes():

@@ -12,6 +12,15 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"parts\[0\]: 0 -> -1$", "of one part, the first is the last"),
         (r"len\(parts\) == 1: 1 -> 0$", "one part, joined, is itself"),
     ),
+    "golden-spiking": (
+        (r"kernels\.py:\d+: break -> pass$", "a decay that has come to nothing takes nothing away any more"),
+        (r"k >= 0: 0 -> -1$", "the queue of the last layer is empty then"),
+        (r"min\(n, 64\): 64 -> \d+$", "how many images run at once changes none"),
+        (r"state\.until\[:\] = 0: 0 -> -1$", "no tick is before the first, at which all may fire"),
+        (r"v >= 0: 0 -> 1$", "nothing goes from a membrane of 0"),
+        (r"-\(1 << 31\) \+ 1: 1 -> [02]$", "less than all counts"),
+        (r"decision\[3\]: 3 -> 2$", "no event has the address of a clock where there is none"),
+    ),
     "fault-maps": (
         (r"g\.random\(.*\) < 0\.5 -> .* <= 0\.5$", "a drawn number is 0.5 once in 2**53"),
         (r"weights\[\.\.\., 0\]: 0 -> -1$", "the first and the last synapses of weights are equally many"),

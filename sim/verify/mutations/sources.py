@@ -130,7 +130,10 @@ def mutations(source: str) -> list[Mutation]:
         before, around = _first(node), node
         while isinstance(around, ast.Constant | ast.UnaryOp | ast.Slice | ast.Tuple):
             around = parents[id(around)]
-        if around is not node and isinstance(around, ast.expr):  # a number alone says little
+        # A number alone says little.
+        if around is not node and isinstance(
+            around, ast.expr | ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return
+        ):
             before = f"{_first(around)}: {before}"
         for v, other in enumerate(_variants(node)):
             found.append(Mutation(getattr(node, "lineno", 0), before, _first(other), k, v))
