@@ -298,7 +298,7 @@ def _range(x: Inputs, a: Attrs) -> Any:
     if delta == 0:
         raise InputError("a range must have a step that is not 0")
     check_elements([max(0, int((float(limit) - float(start)) / float(delta)) + 1)], "Range")
-    return np.arange(start, limit, delta)
+    return np.arange(start, limit, delta).astype(start.dtype)
 
 
 #: Operators supported only on constants: they compute weights, scales and shapes.
@@ -356,7 +356,8 @@ def run_shape(op: str, x: Inputs, a: Attrs, batch: int | None) -> NDArray:
         shape = x[1] if len(x) > 1 else a["shape"]
         return v.reshape(target_shape(v.shape, [int(n) for n in np.ravel(shape)], batch, bool(a.get("allowzero", 0))))
     if op == "Flatten":
-        axis = int(a.get("axis", 1)) % (v.ndim + 1) if int(a.get("axis", 1)) < 0 else int(a.get("axis", 1))
+        axis = int(a.get("axis", 1))
+        axis += v.ndim if axis < 0 else 0
         return v.reshape(int(np.prod(v.shape[:axis], dtype=np.int64)), -1)
     if op == "Squeeze":
         axes = axes_of(x, a)

@@ -1,0 +1,221 @@
+"""Operators of a source network, one by one: against the reference implementation of ONNX, and by hand where it has none."""
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+
+from onnx import helper, numpy_helper  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402
+
+from oxnor.models.base.errors import InputError  # noqa: E402
+from oxnor.models.exchange.folding import ops  # noqa: E402
+
+F = np.float32
+X = np.array([[-3.0, -0.75, -0.5, 0.0, 0.5, 1.0, 2.5, 7.0], [1.5, -1.5, 0.25, 3.5, -2.5, 4.5, -7.0, 9.0]], F)
+Y = np.array([[1.0, 2.0, -0.5, 4.0, 0.5, -3.0, 2.0, 8.0]], F)
+I = np.arange(24).reshape(2, 3, 4)  # noqa: E741
+B = X > 0
+#: Constants of a batch norm of 8 channels: gamma, beta, mean, variance.
+NORM = [
+    np.linspace(-2, 2, 8, dtype=F),
+    np.arange(8, dtype=F),
+    np.arange(8, dtype=F) / 4,
+    np.linspace(0.1, 3, 8, dtype=F),
+]
+SCALES = np.array([0.5, 1, 2, 0.25, 1, 1, 4, 0.1], F)
+
+
+def a(*numbers):
+    return np.array(numbers, np.int64)
+
+
+#: (operator, inputs, attributes, version of the operators).
+CASES = [
+    *[(op, [X, Y], {}, 17) for op in ("Add", "Sub", "Mul", "Div", "Min", "Max", "Greater", "GreaterOrEqual", "Less",
+                                      "LessOrEqual", "Equal", "PRelu")],
+    *[(op, [X], {}, 17) for op in ("Neg", "Abs", "Exp", "Relu", "LeakyRelu", "HardSigmoid", "Tanh", "Sigmoid",
+                                   "Softsign", "Sign", "Floor", "Ceil", "Round", "Identity", "ThresholdedRelu", "Min", "Max")],
+    *[(op, [abs(X) + 1], {}, 17) for op in ("Sqrt", "Reciprocal", "Log")],
+    *[(op, [B, ~B[::-1]], {}, 17) for op in ("And", "Or", "Xor")],
+    ("Not", [B], {}, 17), ("Where", [B, X, Y], {}, 17), ("Pow", [abs(X), Y], {}, 17), ("Equal", [X, X], {}, 17),
+    ("Sum", [X, Y, X], {}, 17), ("Sum", [X], {}, 17), ("Dropout", [X], {}, 17), ("Greater", [X, X], {}, 17),
+    ("GreaterOrEqual", [X, X], {}, 17), ("Less", [X, X], {}, 17), ("LessOrEqual", [X, X], {}, 17),
+    ("LeakyRelu", [X], {"alpha": 0.5}, 17), ("HardSigmoid", [X], {"alpha": 0.5, "beta": 0.25}, 17),
+    ("ThresholdedRelu", [X], {"alpha": 0.5}, 17), ("Clip", [X, F(-1), F(2)], {}, 17), ("Clip", [X], {}, 17),
+    ("Clip", [X, F(-1)], {}, 17), ("Clip", [X, None, F(2)], {}, 17), ("Clip", [X], {"min": -1.0, "max": 2.0}, 6),
+    ("BatchNormalization", [X, *NORM], {}, 15), ("BatchNormalization", [X, *NORM], {"epsilon": 0.5}, 15),
+    ("BatchNormalization", [np.stack([X, X[::-1]], 2), *NORM], {}, 15),
+    ("Cast", [X], {"to": 7}, 17), ("Cast", [X > 0], {"to": 1}, 17), ("Cast", [X], {"to": 9}, 17), ("Cast", [I], {"to": 11}, 17),
+    ("CastLike", [X, I], {}, 17),
+    ("QuantizeLinear", [X * 9, F(0.5)], {}, 19), ("QuantizeLinear", [X * 9, F(0.5), np.int8(-3)], {}, 19),
+    ("QuantizeLinear", [X * 90, SCALES, np.arange(8, dtype=np.uint8)], {}, 19),
+    ("QuantizeLinear", [X.T * 9, SCALES, np.arange(8, dtype=np.uint8)], {"axis": 0}, 19),
+    ("DequantizeLinear", [np.arange(16, dtype=np.uint8).reshape(2, 8), F(0.5), np.uint8(3)], {}, 19),
+    ("DequantizeLinear", [np.arange(16, dtype=np.uint8).reshape(2, 8), F(0.5)], {}, 19),
+    ("DequantizeLinear", [np.arange(16, dtype=np.int8).reshape(2, 8), SCALES, np.arange(8, dtype=np.int8)], {}, 19),
+    ("DequantizeLinear", [np.arange(16, dtype=np.int8).reshape(8, 2), SCALES, np.arange(8, dtype=np.int8)], {"axis": -2}, 19),
+    ("Gather", [I, a(2, 0)], {"axis": 1}, 17), ("Gather", [I, a(1)], {}, 17), ("Gather", [I, np.array(0)], {}, 17),
+    ("Slice", [I, a(1), a(3)], {}, 17), ("Slice", [I, a(0, 1), a(1, 3)], {}, 17), ("Slice", [I, a(1), a(4), a(2), a(2)], {}, 17),
+    ("Slice", [I, a(3, 1), a(0, 2), a(-1, 0), a(-2, 1)], {}, 17), ("Slice", [I, a(1), a(3), a(1)], {}, 17),
+    ("Slice", [I], {"starts": [1], "ends": [3], "axes": [2]}, 9), ("Slice", [I], {"starts": [0, 1], "ends": [1, 3]}, 9),
+    ("Concat", [I, I], {"axis": 1}, 17), ("Concat", [I, I], {"axis": 0}, 17),
+    ("ConstantOfShape", [a(2, 3)], {"value": np.array([7], np.int64)}, 17), ("ConstantOfShape", [a(4)], {}, 17),
+    ("Expand", [X[:1], a(3, 8)], {}, 17), ("Expand", [X, a(1)], {}, 17), ("Size", [I], {}, 17),
+    *[(f"Reduce{kind}", [I.astype(F)], {"axes": [0, 2]}, 11) for kind in ("Mean", "Sum", "Prod", "Max", "Min")],
+    ("ReduceMean", [I.astype(F)], {"axes": [1], "keepdims": 0}, 11), ("ReduceMax", [I.astype(F)], {}, 11),
+    ("ReduceSum", [I.astype(F), a(1)], {}, 13), ("ReduceSum", [I.astype(F), a(0, 1)], {"keepdims": 0}, 13),
+    ("Range", [a(1)[0], a(9)[0], a(3)[0]], {}, 17), ("Range", [F(3), F(0), F(-0.5)], {}, 17), ("Range", [a(1)[0], a(1)[0], a(3)[0]], {}, 17),
+    ("Reshape", [I, a(0, -1)], {}, 17), ("Reshape", [I, a(6, 4)], {}, 17), ("Reshape", [I, a(2, 0, 2, 2)], {}, 17),
+    ("Reshape", [I[:0], a(0, 5)], {"allowzero": 1}, 17), ("Flatten", [I], {}, 17), ("Flatten", [I], {"axis": 0}, 17),
+    ("Flatten", [I], {"axis": 2}, 17), ("Flatten", [I], {"axis": 3}, 17), ("Flatten", [I], {"axis": -1}, 17),
+    ("Squeeze", [I[:1, :, :1]], {}, 17), ("Squeeze", [I[:1, :, :1], a(2)], {}, 17), ("Squeeze", [I[:1, :, :1]], {"axes": [0]}, 11),
+    ("Unsqueeze", [I, a(0, 3)], {}, 17), ("Unsqueeze", [I], {"axes": [1]}, 11), ("Transpose", [I], {}, 17),
+    ("Transpose", [I], {"perm": [2, 0, 1]}, 17), ("Shape", [I], {}, 17), ("Shape", [I], {"start": 1}, 17),
+    ("Shape", [I], {"start": -2, "end": -1}, 17),
+]  # fmt: skip
+
+
+def of_onnx(op, inputs, attrs, version):
+    """Return what the reference implementation gives."""
+    names = ["" if v is None else f"x{k}" for k, v in enumerate(inputs)]
+    attrs = {k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attrs.items()}
+    node = helper.make_node(op, names, ["y"], **attrs)
+    given = {name: np.asarray(v) for name, v in zip(names, inputs, strict=True) if name}
+    types = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), None) for n, v in given.items()]
+    graph = helper.make_graph([node], "g", types, [helper.make_tensor_value_info("y", 1, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
+    return ReferenceEvaluator(model).run(None, given)[0]
+
+
+def of_ours(op, inputs, attrs):
+    inputs = [None if v is None else np.asarray(v) for v in inputs]
+    if op in ops.SHAPES:
+        return ops.run_shape(op, inputs, attrs, None)
+    return (ops.ELEMENTWISE | ops.CONSTANT_ONLY)[op](inputs, attrs)
+
+
+def test_operators_are_those_of_onnx():
+    for case in CASES:
+        found, expected = np.asarray(of_ours(*case[:3])), np.asarray(of_onnx(*case))
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype), case
+        np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=str(case))
+    tried = {case[0] for case in CASES}
+    own = {"StopGradient", "BipolarQuant", "Quant", "IntQuant", "MultiThreshold"}
+    assert tried == ({*ops.ELEMENTWISE} | {*ops.CONSTANT_ONLY} | ops.SHAPES) - own
+
+
+V = np.array([[-2.5, -1.5, -0.6, -0.5, 0.0, 0.4, 0.5, 1.5, 2.5, 9.0]], F)
+
+
+def quant(values, scale=1, zero=0, bits=4, **attrs):
+    return ops.ELEMENTWISE["Quant"]([values, F(scale), F(zero), F(bits)], attrs).ravel().tolist()
+
+
+#: Rounding modes, and what they make of V.
+ROUNDINGS = {
+    "ROUND": [-2, -2, -1, 0, 0, 0, 0, 2, 2, 7], "HALF_EVEN": [-2, -2, -1, 0, 0, 0, 0, 2, 2, 7],
+    "CEIL": [-2, -1, 0, 0, 0, 1, 1, 2, 3, 7], "FLOOR": [-3, -2, -1, -1, 0, 0, 0, 1, 2, 7],
+    "ROUND_TO_ZERO": [-2, -1, 0, 0, 0, 0, 0, 1, 2, 7], "down": [-2, -1, 0, 0, 0, 0, 0, 1, 2, 7],
+    "UP": [-3, -2, -1, -1, 0, 1, 1, 2, 3, 7], "HALF_UP": [-3, -2, -1, -1, 0, 0, 1, 2, 3, 7],
+    "HALF_DOWN": [-2, -1, -1, 0, 0, 0, 0, 1, 2, 7],
+}  # fmt: skip
+
+
+def test_quantisers_by_hand():
+    for mode, expected in ROUNDINGS.items():
+        assert quant(V, rounding_mode=mode.encode()) == expected, mode
+    assert quant(V) == ROUNDINGS["ROUND"]
+    with pytest.raises(InputError, match=r"rounding_mode must be one of ROUND, HALF_EVEN, .*, not 'odd'"):
+        quant(V, rounding_mode=b"odd")
+    ends = np.array([-99, 99], F)
+    ranges = [
+        ((4, 1, 0), [-8, 7]), ((4, 1, 1), [-7, 7]), ((4, 0, 0), [0, 15]), ((4, 0, 1), [0, 14]), ((2, 1, 0), [-2, 1]),
+        ((1, 0, 0), [0, 1]), ((1, 1, 0), [-1, 1]),
+    ]  # fmt: skip
+    for (bits, signed, narrow), expected in ranges:
+        assert quant(ends, bits=bits, signed=signed, narrow=narrow) == expected
+        low, high = ops.quant_range(bits, bool(signed), bool(narrow))
+        assert [low, high] == expected or (bits, signed) == (1, 1)
+    assert quant(np.array([-1, 0, 1], F), bits=1) == [-1, 1, 1]  # one signed bit is bipolar
+    assert quant(np.array([1.0, 3.2, 99], F), scale=0.5, zero=2, bits=4, signed=0) == [1, 3, 6.5]
+    half = F(0.5)
+    assert ops.ELEMENTWISE["BipolarQuant"]([np.array([-1, 0, 2], F), half], {}).tolist() == [-0.5, 0.5, 0.5]
+    assert ops.ELEMENTWISE["StopGradient"]([V], {}) is V
+    assert ops.ELEMENTWISE["Div"]([a(-7, 7, 6), a(2, -2, 3)], {}).tolist() == [-3, -3, 2]
+    assert ops.ELEMENTWISE["Cast"]([V], {"to": b"FLOAT"}).dtype == F
+    wide = V.astype(np.float64)
+    assert ops.ELEMENTWISE["Cast"]([wide], {}) is wide
+    assert ops.ELEMENTWISE["Cast"]([wide], {"to": 7}).dtype == np.int64
+    assert ops.ELEMENTWISE["CastLike"]([wide, V], {}) is wide
+
+
+def test_thresholds_by_hand():
+    """How many each value reaches, with the channels where the layout has them."""
+    multi = ops.ELEMENTWISE["MultiThreshold"]
+    x, t = np.array([[0, 1, 2], [2, 3, -1]], F), np.array([[0, 2], [1, 3], [-1, 2]], F)
+    assert multi([x, t], {}).tolist() == [[1, 1, 2], [2, 2, 1]]
+    assert multi([x, t[:1]], {"out_scale": 2.0, "out_bias": -1.0}).tolist() == [[1, 1, 3], [3, 3, -1]]
+    maps = np.stack([x, x + 1], axis=1)  # (2, 2, 3)
+    assert multi([maps, t], {}).tolist() == multi([maps, t], {"data_layout": b"NWC"}).tolist()
+    by_channel = multi([maps.transpose(0, 2, 1), t], {"data_layout": b"NCW"})
+    assert (
+        by_channel.transpose(0, 2, 1).tolist()
+        == multi([maps, t], {}).tolist()
+        == [[[1, 1, 2], [1, 1, 2]], [[2, 2, 1], [2, 2, 1]]]
+    )
+    with pytest.raises(InputError, match="thresholds must have 2 dimensions, not 1"):
+        multi([x, t[0]], {})
+    with pytest.raises(InputError, match="thresholds must have 1 or 3 rows, not 2"):
+        multi([x, t[:2]], {})
+    with pytest.raises(InputError, match="data_layout must fit 2 dimensions, not 'NHWC'"):
+        multi([x, t], {"data_layout": b"NHWC"})
+
+
+@pytest.mark.parametrize(("op", "inputs", "attrs", "message"), [
+    ("Cast", [V], {"to": 16}, "a cast to bfloat16 is not supported"),
+    ("Cast", [V], {"to": b"STRING"}, "a cast to string is not supported"),
+    ("BatchNormalization", [X, *NORM[:3], -NORM[3]], {}, "variance must be at least 0"),
+    ("BatchNormalization", [X, *[v[:3] for v in NORM]], {}, "parameters must have 8 values, not 3"),
+    ("BatchNormalization", [X[0], *NORM], {}, "parameters must have 1 values, not 8"),
+    ("Slice", [I, a(0), a(1), a(0), a(0)], {}, "a slice must have a step that is not 0"),
+    ("Range", [a(0), a(1), a(0)], {}, "a range must have a step that is not 0"),
+])  # fmt: skip
+def test_operators_refuse(op, inputs, attrs, message):
+    with pytest.raises(InputError) as e:
+        of_ours(op, inputs, attrs)
+    assert str(e.value) == message
+
+
+def test_shapes_with_another_batch():
+    """A batch of 1 that was fixed at export is the number of images; elsewhere a 1 is a 1."""
+    x = np.zeros((5, 12))
+    assert ops.run_shape("Reshape", [x, a(1, 3, 4)], {}, 1).shape == (5, 3, 4)
+    assert ops.run_shape("Reshape", [x, a(5, 12)], {}, 1).shape == (5, 12)
+    assert ops.run_shape("Reshape", [np.zeros((1, 12)), a(1, 3, 4)], {}, 1).shape == (1, 3, 4)
+    assert ops.run_shape("Reshape", [x, a(1, 60)], {}, None).shape == (1, 60)
+    assert ops.run_shape("Reshape", [x], {"shape": [60]}, 1).shape == (60,)
+    assert ops.target_shape([5, 12], [1], 1) == [1]
+    assert ops.target_shape([5, 12], [0, 0, 0], None) == [5, 12, 0]
+    assert ops.target_shape([5, 12], [0, 3], None, True) == [0, 3]
+    assert ops.axes_of([x], {}) is None
+    assert ops.axes_of([x, None], {"axes": [1]}) == [1]
+    for attrs, expected in (({"value_int": 3}, 3), ({"value_floats": [1.0, 2.0]}, [1, 2]), ({"value": a(4)}, [4])):
+        assert ops.constant_value(attrs).tolist() == expected
+    assert (ops.constant_value({"value_float": 1}).dtype, ops.constant_value({"value_ints": [1]}).dtype) == (
+        F,
+        np.int64,
+    )
+    with pytest.raises(InputError, match="a Constant must have a value of numbers"):
+        ops.constant_value({"value_string": b"x"})
+
+
+def test_channels_of_parameters():
+    value = np.arange(8)
+    assert ops.channels(value, X).shape == (1, 8)
+    assert ops.channels(value, X[:, :, None]).shape == (1, 8, 1)
+    assert ops.channels(value, X[:, None], -1).shape == (1, 1, 8)
+    assert ops.channels(np.array([3]), X).shape == ()
+    parts = ops.batch_norm_parts([X[:, None], *NORM], {"axis": -1, "epsilon": 0.0})
+    np.testing.assert_allclose([v.ravel() for v in parts], [NORM[2], NORM[0] / np.sqrt(NORM[3]), NORM[1]], rtol=1e-6)
+    assert {v.shape for v in parts} == {(1, 1, 8)}
