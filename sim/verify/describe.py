@@ -29,8 +29,11 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
             "n_in": layer.n_in,
             "n_out": layer.n_out,
             "positive": float((layer.weight_values > 0).mean()),
-            **({"weight_bits": layer.weight_bits, "zero": float((layer.weight_values == 0).mean())}
-               if layer.weight_bits > 1 else {}),
+            **(
+                {"weight_bits": layer.weight_bits, "zero": float((layer.weight_values == 0).mean())}
+                if layer.weight_bits > 1
+                else {}
+            ),
             **({"presentations": layer.presentations} if isinstance(layer, DenseLayer) and layer.presentations else {}),
             "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items() if name != "lowest"},
         }

@@ -210,4 +210,3 @@ def there(case: Case, run: RunOptions, address: str, progress: Progress | None) 
                 progress(sum(s.images.stop - s.images.start for s in shards), case.images)
     # Of several builds, the one that took longest.
     return max(built, key=lambda b: b.seconds), tuple(sorted(shards, key=lambda s: s.images.start))
-

@@ -41,10 +41,14 @@ class Record:
             return {}
         try:
             found = json.loads(self.path.read_text(encoding="utf-8"))
-            good = isinstance(found, dict) and set(found) <= set(NAMES) and all(
-                isinstance(row[NAMES[kind]], str) and isinstance(row["counts"], dict)
-                for kind, rows in found.items()
-                for row in rows
+            good = (
+                isinstance(found, dict)
+                and set(found) <= set(NAMES)
+                and all(
+                    isinstance(row[NAMES[kind]], str) and isinstance(row["counts"], dict)
+                    for kind, rows in found.items()
+                    for row in rows
+                )
             )
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             good = False

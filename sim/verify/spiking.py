@@ -206,7 +206,6 @@ class SpikingCase:
             **streamed.figures(),
         )
 
-
     def _times(
         self, streamed: Streamed, schedule: SpikingSchedule | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -220,6 +220,12 @@ def test_refractory_integrates_and_drains_one_theta_an_event():
     assert held.spikes.tick.tolist() == [0, 3]
 
 
+def test_nothing_leaks_before_the_first_tick():
+    network = network_of([[[1], [0]]], Neuron(leak=1, v_init=3))
+    readout = spiking_golden.run_events(network, [Events.make([0], [0]), Events.make([1], [0])])
+    assert readout.counts.tolist() == [[1, 0], [0, 0]]
+
+
 def test_membrane_saturates():
     neuron = Neuron(theta=7, v_bits=4, refractory=100)
     run = ReferenceRun(network_of([[[4], [-4]]], neuron), Events.make([0] * 9, [0] * 9))

@@ -17,6 +17,11 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"k >= 0: 0 -> -1$", "the queue of the last layer is empty then"),
         (r"min\(n, 64\): 64 -> \d+$", "how many images run at once changes none"),
         (r"state\.until\[:\] = 0: 0 -> -1$", "no tick is before the first, at which all may fire"),
+        (
+            r"np\.empty\(\(0, 4\), np\.int32\): (0 -> 1|4 -> 3)$",
+            "room for nothing: where it is not replaced, no row is written",
+        ),
+        (r"n \+ 1: 1 -> 2$", "one start more, which nobody reads"),
         (r"v >= 0: 0 -> 1$", "nothing goes from a membrane of 0"),
         (r"-\(1 << 31\) \+ 1: 1 -> [02]$", "less than all counts"),
         (r"decision\[3\]: 3 -> 2$", "no event has the address of a clock where there is none"),

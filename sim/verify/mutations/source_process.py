@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 _POLL_S = 0.01
+#: Exit code of a child that has failed by itself.
+_BROKEN = 9
 _OUTCOMES = {0: "survived", 1: "failed", 2: "failed"}
 #: Limit of a mutant: seconds, and so many times those of its tests while their lines are written down.
 _LEAST_LIMIT_S, _LIMIT = 30, 4
@@ -182,7 +184,8 @@ def _load(job: dict[str, Any], found: dict[str, Any]) -> None:
 class _Judges:
     """Which tests execute a statement, in the order in which they run."""
 
-    def __init__(self, found: dict[str, Any]):
+    def __init__(self, found: dict[str, Any], texts: dict[str, str]):
+        self.texts = texts
         self.seconds: dict[str, float] = found["seconds"]
         self.lines = {test: {(path, line) for path, line in lines} for test, lines in found["lines"].items()}
         self.loaded = self.lines.pop("", set())
@@ -193,7 +196,7 @@ class _Judges:
         from sources import place  # type: ignore[import-not-found]  # beside this file
 
         path = mutant["path"]
-        first, last = place(Path(path).read_text(), mutant["node"])
+        first, last = place(self.texts[path], mutant["node"])
         its = {(path, line) for line in range(first, last + 1)}
         everywhere = its & self.loaded
         tests = [
@@ -207,7 +210,7 @@ def _child(job: dict[str, Any], mutant: dict[str, Any], plugin: _Chosen) -> int:
     from sources import mutated  # type: ignore[import-not-found]  # beside this file
 
     if "node" in mutant:
-        tree = mutated(Path(mutant["path"]).read_text(), mutant["node"], mutant["variant"])
+        tree = mutated(job["texts"][mutant["path"]], mutant["node"], mutant["variant"])
         sys.meta_path.insert(0, _Finder(mutant["module"], mutant["path"], tree))
     if isinstance(plugin, _Lines):
         plugin.start()
@@ -227,12 +230,14 @@ def _part(job: dict[str, Any], mutant: dict[str, Any], plugin: _Chosen, limit: f
     process = os.fork()
     if process == 0:
         os.setsid()
-        code = 9
+        code = _BROKEN
         try:
             code = _child(job, mutant, plugin)
         finally:
             os._exit(code)
     ended = _wait(process, limit)
+    if ended == _BROKEN:
+        raise RuntimeError(f"The tests of {mutant} did not start")
     outcome = "hung" if ended is None else _OUTCOMES.get(ended, "died")
     failed = Path(job["failed"]).read_text().replace("\n", " ")
     return outcome, failed, time.monotonic() - started
@@ -254,6 +259,8 @@ def main(path: str) -> None:
     """Run a job, one line in its outcomes for each mutant; number 0 is the sources as they are."""
     job = json.loads(Path(path).read_text())
     os.chdir(job["root"])
+    # As they are now: they may be edited meanwhile.
+    job["texts"] = {m["path"]: Path(m["path"]).read_text() for m in job["sources"]}
 
     def tell(number: int, outcome: str, test: str, seconds: float) -> None:
         with Path(job["outcomes"]).open("a") as file:
@@ -263,7 +270,7 @@ def main(path: str) -> None:
     if outcome == "survived":
         found = json.loads(Path(job["lines"]).read_text())
         _load(job, found)
-        judges = _Judges(found)
+        judges = _Judges(found, job["texts"])
         outcome, test, seconds = _part(job, {}, _Chosen([*judges.lines]), job["first_s"])
     tell(0, outcome, test, seconds)
     if outcome != "survived":

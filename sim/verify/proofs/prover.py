@@ -53,9 +53,7 @@ class Proof:
     log: str
 
 
-def prove(
-    directory: Path, sources: Sequence[str], top: str, *, depth: int, defines: Sequence[str] = ()
-) -> Proof:
+def prove(directory: Path, sources: Sequence[str], top: str, *, depth: int, defines: Sequence[str] = ()) -> Proof:
     """Prove the assertions of a module by k-induction.
 
     Parameters
