@@ -413,29 +413,34 @@ def test_a_run_of_images_is_not_disturbed(opened):
     """What is touched while images run waits; images that were stopped leave no point."""
     browser = opened(fragment="#image=0&rate=0&seed=0&trial=0")
     assert "about 1\u00a0% wrong bits: with 590 of 59,008 wrong, its accuracy falls by one point, from 93.7 to 92.7" in text(browser, "#stands")
-    choose(browser, "#count", "1000", "change")
+    choose(browser, "#count", "100", "change")
     touched = """(document.querySelector('#run').click(), location.hash = '#image=5&rate=0.3',
       document.querySelector('#rate').value = 100, document.querySelector('#rate').dispatchEvent(new Event('input')),
       document.querySelector('.errors').inert)"""
     assert browser.run(touched)
     browser.wait("document.querySelector('#stop').hidden")
-    assert "1,000 of them have the class of the reference model" in text(browser, "#progress")
+    assert "100 of them have the class of the reference model" in text(browser, "#progress")
     assert not browser.run("document.querySelector('.errors').inert")
     points = "document.querySelectorAll('#accuracy path').length"
     assert browser.run(points) == 1
     # While images run, the map shows the wrong bits of their rate.
-    choose(browser, "#count", "100", "change")
     browser.run("""(globalThis.seen = [], new MutationObserver(() => seen.push(document.querySelector('#wrong').textContent))
       .observe(document.querySelector('#wrong'), {childList: true}), document.querySelector('#sweep').click())""")
     browser.wait("document.querySelector('#stop').hidden")
     network, rates = zoo.load("mnist-tfc"), (1e-4, 1e-3, 3e-3, 1e-2, 2e-2, 3e-2, 5e-2, 0.1, 0.2)
     counts = [0, *(FaultMap.draw(network, ber=rate).count for rate in (*rates, 0.3))]
     assert browser.run("seen") == [f"{count:,} of 59,008 wrong" for count in counts]
-    points_now = browser.run(points)
-    assert points_now == 10
+    assert browser.run(points) == 10
+    # Where no sweep comes with a network, runs at ten rates say what it tolerates.
+    says = "(playground.data.sweep = null, playground.refresh(), document.querySelector('#stands').textContent)"
+    browser.run("globalThis.sweep = playground.data.sweep")
+    assert re.match(r"It tolerates about [0-9.]+\u00a0% wrong bits: .* \(the first 100 of 10,000 test images\)", browser.run(says))
+    browser.run("playground.runs.points.length = 0")
+    assert browser.run(says) == "No sweep comes with this network: run it below at 10 rates."
+    browser.run("(playground.data.sweep = sweep, playground.refresh())")
     browser.run("document.querySelector('#run').click(); document.querySelector('#stop').click()")
     browser.wait("document.querySelector('#stop').hidden")
-    assert browser.run(points) == points_now
+    assert browser.run(points) == 0
 
 
 def test_pictures_of_a_view_have_its_size(opened):

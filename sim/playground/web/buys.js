@@ -33,6 +33,7 @@ function expectedShare(rate) {
 
 function toleratesText() {
   const rate = toleratedRate(), known = knownCurve();
+  if (!known && !blobs.labels) return "These images have no labels, so the page cannot count how many are answered right.";
   if (rate === null) return known ? "It loses less than one point of accuracy at every rate that was measured." : "No sweep comes with this network: run it below at 10 rates.";
   const bits = bitCount(), clean = (100 * known.clean).toFixed(1), {count} = data.images, images = known.images.toLocaleString("en");
   const which = known.images < count ? `the first ${images} of ${count.toLocaleString("en")} test images` : `${images} test images`;

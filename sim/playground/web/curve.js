@@ -47,7 +47,7 @@ const drawOf = (rate) => rate || state.extra.size ? [state.seed, state.trial, ..
 function showCountNote() {
   const chosen = Number($("count").value), {count} = data.images, near = knownCurve()?.clean ?? 0.9, sure = (n) => `± ${(100 * standardError(near, n)).toPrecision(2)} %`;
   const all = chosen < count ? `; all ${count.toLocaleString("en")} would give ${sure(count)} and take ${Number((count / chosen).toPrecision(2))} times as long` : "";
-  $("count-note").textContent = blobs.labels ? `${chosen.toLocaleString("en")} images give the accuracy to ${sure(chosen)}${all}.` : "These images have no labels: nothing says which answer is right.";
+  $("count-note").textContent = blobs.labels ? `${chosen.toLocaleString("en")} images give the accuracy to ${sure(chosen)}${all}.` : "";
 }
 
 function forgetPoints() {
