@@ -183,7 +183,13 @@ def test_a_drawn_digit_is_answered(opened):
     assert 30 < np.count_nonzero(pixels) < 200
     scores = golden.scores(network, (pixels[None] > 0))
     assert browser.run("playground.state.clean.scores") == scores[0].tolist()
-    assert "draw=" in browser.run("location.hash")
+    state = browser.run("location.hash")
+    assert "draw=" in state
+    # Where the address is opened, the drawing is on the pad again, as it is taken.
+    opened(fragment=state, fresh=True)
+    assert browser.run("playground.state.clean.scores") == scores[0].tolist()
+    light = "[...document.querySelector('#pad').getContext('2d').getImageData(100, 20, 80, 180).data].filter((v, i) => i % 4 === 0 && v > 128).length"
+    assert browser.run(light) > 2000
 
 
 def test_a_digit_is_drawn_with_keys(opened):

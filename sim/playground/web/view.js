@@ -175,7 +175,12 @@ function restoreDrawing(text) {
   if (bytes.length !== (data.images.bits ? Math.ceil(count / 8) : count)) return false;
   state.drawn = true;
   state.pixels = data.images.bits ? Uint8Array.from({length: count}, (_, i) => 255 * (bytes[i >>> 3] >>> (i & 7) & 1)) : bytes;
-  strokes.getContext("2d").clearRect(0, 0, 280, 280);
+  // On the pad too, where it can be drawn on.
+  const context = strokes.getContext("2d"), small = element("canvas", {width: w, height: h}), image = new ImageData(w, h);
+  for (let i = 0; i < w * h; i++) image.data.set([255, 255, 255, c === 1 ? state.pixels[i] : 0], 4 * i);
+  small.getContext("2d").putImageData(image, 0, 0);
+  context.clearRect(0, 0, 280, 280);
+  context.drawImage(small, 0, 0, 280, 280);
   imageChanged(false);
   return true;
 }
