@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -159,6 +160,6 @@ class LoadedEngine:
         return self.testbench.lay_out(self.network, self.config, directory)
 
 
-def loaded_engine(network: Network, **structure: object) -> LoadedEngine:
+def loaded_engine(network: Network, **structure: Any) -> LoadedEngine:
     """Return the testbench of the engine of a network."""
     return LoadedEngine(network, EngineConfig.for_network(network, **structure))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.hw.learning.learning_array import LearningArray
 from oxnor.hw.learning.synapses import SynapseArray
@@ -23,7 +24,7 @@ def synapses(
     g = np.random.default_rng([rows, lanes])
     table = thresholds(law, entries)
     wished = np.exp2(g.uniform(-entries, 2.2, (updates, lanes)))
-    arrays = {
+    arrays: dict[str, NDArray] = {
         "thresholds": table, "start": g.integers(-1, 2, (rows, lanes)), "rows": g.integers(0, rows, updates),
         "directions": g.integers(-1, 2, (updates, lanes)), "sizes": sizes(wished, entries),
     }  # fmt: skip

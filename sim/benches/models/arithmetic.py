@@ -194,7 +194,7 @@ class PulseCounter(Model):
         count = int(self.left > 0 and self.flag("count"))
         side = self.flag("side")  # to one side for a while
         either = random.getrandbits(2) if random.random() < 0.3 else 1 + side
-        taken = int(not count and asks and (self.left == 0 or random.random() < 0.1))
+        taken = int(bool(not count and asks and (self.left == 0 or random.random() < 0.1)))
         return {"count": count, "plus": either & 1, "minus": either >> 1, "taken": taken}
 
     def outputs(self, i: Inputs) -> Outputs:  # noqa: D102

@@ -39,7 +39,7 @@ LEFT_OUT: dict[str, str] = {
 }  # fmt: skip
 
 
-def _every(cls: type) -> Iterator[type]:
+def _every(cls: type[Unit]) -> Iterator[type[Unit]]:
     for sub in cls.__subclasses__():
         yield sub
         yield from _every(sub)

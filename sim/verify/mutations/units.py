@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from oxnor.hw.blocks.unit import Unit
 from oxnor.models.base.errors import InputError, near_names
 from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
@@ -25,6 +26,8 @@ from .source_run import SOURCES, SourceUnit
 class Testbench(Protocol):
     """What is needed of a testbench: as :class:`~oxnor.sim.harness.unit.UnitTestbench` has it."""
 
+    @property
+    def unit(self) -> Unit | str: ...  # noqa: D102
     @property
     def module(self) -> str: ...  # noqa: D102
     @property
