@@ -89,12 +89,13 @@ def trainable(bits: int, width: int, cycles: int = 3000) -> UnitTestbench:
     return model_bench("TrainableConverter", TrainableConverter(bits, width), cycles, bits=bits, width=width)
 
 
-def coefficients(rows: int, width: int, writes: bool) -> UnitTestbench:
+def coefficients(rows: int, width: int, writes: bool, cycles: int = 3000) -> UnitTestbench:
     """Return the testbench of a memory of coefficients."""
     stored = np.random.default_rng([rows, width]).random((rows, width)) < 0.5
+    stored[-1] = ~stored[0]  # so that every bit is both
     words = [f"{int(row @ (1 << np.arange(width, dtype=object))):x}" for row in stored]
     bench = model_bench(
-        "CoefficientRam", f"coefficient_{'ram' if writes else 'rom'}", width=width, rows=words, writes=writes
+        "CoefficientRam", f"coefficient_{'ram' if writes else 'rom'}", cycles, width=width, rows=words, writes=writes
     )
     parameters = {"ROWS": rows, "WIDTH": width, "INIT_FILE": '"mem/rows.mem"'}
     return replace(bench, memory={"rows": stored}, parameters=parameters)
@@ -131,8 +132,8 @@ MODELLED: dict[str, Callable[[], UnitTestbench]] = {
     "link-payload": lambda: model_bench("PayloadBuffer", PayloadBuffer(6), words=6),
     "crc32": lambda: model_bench("Crc32", Crc32()),
     "row-buffer": lambda: row_buffer(5, 3),
-    "coefficient-rom": lambda: coefficients(5, 7, writes=False),
-    "coefficient-ram": lambda: coefficients(5, 38, writes=True),
+    "coefficient-rom": lambda: coefficients(13, 5, writes=False),
+    "coefficient-ram": lambda: coefficients(3, 32, writes=True, cycles=800),
     "presenter": lambda: model_bench("Presenter", Presenter(3, 2), width=3, slices=2),
     "column-count": lambda: model_bench("ColumnCount", ColumnCount(5, 3), lanes=5, columns=3),
     "neuron-of-planes": lambda: integrating(Neuron(9, 3, planes=2, levels=2, has_zeros=True)),

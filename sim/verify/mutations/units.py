@@ -75,8 +75,8 @@ _OBSERVED = {
 #: What the inputs of units beside their models keep to.
 _ASSUMED = {
     "admission": "(!entered | go) & (!delivered | inside_ != 0)",
-    "coefficient-ram": "row < 5",
-    "coefficient-rom": "row < 5",
+    "coefficient-ram": "row < 3",
+    "coefficient-rom": "row < 13",
     "error-mask": "neuron < 5",
     "gather-memory": "(!take | offered) & !(take & read) & pixel < 5",
     "isaac-column": "count <= (flipped ? 3 * ones : 15) & ones <= 5 & shift < 7",
