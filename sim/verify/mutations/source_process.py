@@ -86,8 +86,8 @@ class _Chosen:
         self.failed = ""
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        if self.order is not None:
-            items[:] = sorted((t for t in items if t.nodeid in self.order), key=lambda t: self.order[t.nodeid])
+        if (order := self.order) is not None:
+            items[:] = sorted((t for t in items if t.nodeid in order), key=lambda t: order[t.nodeid])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and not self.failed:
@@ -207,7 +207,7 @@ class _Judges:
 
 
 def _child(job: dict[str, Any], mutant: dict[str, Any], plugin: _Chosen) -> int:
-    from sources import mutated  # type: ignore[import-not-found]  # beside this file
+    from sources import mutated  # beside this file
 
     if "node" in mutant:
         tree = mutated(job["texts"][mutant["path"]], mutant["node"], mutant["variant"])
@@ -216,7 +216,7 @@ def _child(job: dict[str, Any], mutant: dict[str, Any], plugin: _Chosen) -> int:
         plugin.start()
     code = _run_tests(job, plugin)
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     if isinstance(plugin, _Lines):
         _write_lines(job, code, plugin)
     Path(job["failed"]).write_text(plugin.failed)
