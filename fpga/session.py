@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oxnor.hw.interface.link_protocol import Identity
+from oxnor.hw.interface.link_protocol import PAYLOAD_CHECKED, Identity
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
 from oxnor.hw.placement.arrange import placed
@@ -59,7 +59,8 @@ def classify(
     LinkError
         If the board does not answer as it should.
     """
-    size = max(1, min(batch or len(bits), identity.payload_max // identity.image_bytes))
+    room = min(identity.payload_max, PAYLOAD_CHECKED)
+    size = max(1, min(batch or len(bits), room // identity.image_bytes))
     for _ in range(TRIES):
         host.set_read_errors(read_errors, identity)
         retries = host.retries

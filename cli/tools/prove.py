@@ -24,10 +24,10 @@ def prove(
 
     Example: [bold]oxnor tools prove fifo argmax[/]
     """
-    from oxnor.sim.verify.proofs.units import PROOFS, prove_all
+    from oxnor.sim.verify.proofs.units import NAMES, prove_all
 
     with progress() as tell:
-        rows = prove_all(units or list(PROOFS), lambda done, total, name: tell("proofs", done, total, name))
+        rows = prove_all(units or NAMES, lambda done, total, name: tell("proofs", done, total, name))
     good = sum(row.proved and row.breach_found for row in rows)
     if as_json:
         print_json({"proved": good, "of": len(rows), "proofs": [vars(row) for row in rows]})

@@ -44,6 +44,9 @@ RUN_TIMEOUT_BITS = 24
 WORD = 16
 #: Longest payload, in bytes: whole words, of which two bytes say how many bytes they are.
 PAYLOAD_MAX = 65534
+#: Longest payload of a request of which three flipped bits never stay unnoticed: CRC-32 has words of four ones from the
+#: next bit on (``sim/verify/proofs/link_frames.py``). Hosts send no longer ones, unless a single image is.
+PAYLOAD_CHECKED = 11_446
 
 
 class Command(IntEnum):

@@ -3,15 +3,19 @@
 Slow: a fresh machine first compiles the tools. Every day the invariant is asserted in each spiking simulation.
 """
 
+import itertools
 import shutil
 import sys
 from pathlib import Path
+from unittest import mock
 
+import numpy as np
 import pytest
 
+from oxnor.hw.interface import link_protocol
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.spiking import Neuron
-from oxnor.sim.verify.proofs import units
+from oxnor.sim.verify.proofs import link_frames, units
 from oxnor.sim.verify.proofs.neurons import prove_neuron
 
 _WHERE = str(Path(sys.executable).parent)
@@ -46,7 +50,7 @@ def test_no_invariant_to_prove(tmp_path):
 
 @pytest.mark.slow
 @needs_tools
-@pytest.mark.parametrize("name", units.PROOFS)
+@pytest.mark.parametrize("name", units.NAMES)
 def test_unit_is_proved_and_a_broken_one_is_not(name, tmp_path):
     (row,) = units.prove_all([name])
     assert row.proved
@@ -63,6 +67,29 @@ def test_each_break_changes_the_unit(tmp_path):
         properties = (Path(units.__file__).parent / f"{proof.properties}.sv").read_text()
         assert f"module {proof.properties}_proof" in properties
         assert emitted.top in properties or f"UNIT={emitted.top}" in proof.defines
+
+
+def test_flipped_bits_of_a_frame():
+    """The bounds are those that are known of this polynomial; plain counting agrees with another one."""
+    assert [link_frames.shortest_undetected(flips, 100_000) for flips in (1, 2, 3)] == [None, None, 91_640]
+    assert link_frames.CHECKED_BITS == 8 * (91_640 // 8 - 1)
+    polynomial = 0xA6000000  # x**8 + x**6 + x**5 + x**2 + 1 times x**24
+    for flips in (2, 3):
+        r = link_frames.remainders(40, polynomial)
+        lengths = [c[-1] + 1 for c in itertools.combinations(range(40), flips) if not np.bitwise_xor.reduce(r[list(c)])]
+        assert link_frames.shortest_undetected(flips, 40, polynomial) == min(lengths, default=None)
+
+
+def test_flips_on_the_wire():
+    frame = link_protocol.request(link_protocol.Command.READ, link_protocol.END, bytes([link_protocol.ESC, 0]))
+    one, two = (link_frames.outcomes(frame, flips) for flips in (1, 2))
+    assert (sum(one.values()), sum(two.values())) == (8 * len(frame), 4 * len(frame) * (8 * len(frame) - 1))
+    assert not [answer for _, answer in two if "another" in answer]
+    assert {what for what, _ in one} == {"END", "ESC", "after ESC", "length", "other"}
+    assert {answer for what, answer in one if what == "ESC"} == {"TOO_LONG", "TOO_SHORT"}
+    with mock.patch.object(link_protocol, "with_crc", lambda data: data + bytes(4)):  # a board that checks nothing
+        blind = link_protocol.request(link_protocol.Command.READ, 1, bytes([2, 0]))
+        assert [answer for _, answer in link_frames.outcomes(blind, 1) if "another" in answer]
 
 
 def test_unknown_unit():
