@@ -8,7 +8,8 @@ from oxnor.hw.blocks.uart import DIVISOR_MIN
 from oxnor.hw.link.board import LINES
 from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.errors import InputError
-from oxnor.sim.runner.synthesis import run_tool
+from oxnor.sim.runner.process import failure
+from oxnor.sim.runner.synthesis import ToolError, run_tool
 
 from .boards.board import Board
 from .boards.families import FAMILIES, route_of
@@ -51,6 +52,8 @@ def pll_text(board: Board, freq_mhz: float, directory: Path) -> tuple[str, float
     text = (directory / "pll.v").read_text()
     label, is_last = route.pll_achieved
     lines = [line for line in ((directory / "pll.log").read_text() + text).splitlines() if label in line]
+    if not lines or PLL not in text:  # no tool of a PLL looks whether it could write
+        raise failure(ToolError, f"{program} has written no PLL", directory / "pll.log")
     return text, float(lines[-1 if is_last else 0].split(label)[1].split()[0])
 
 

@@ -38,7 +38,8 @@ def images_at_start(state: Mapping[str, Any], images: NDArray[np.uint8], path: P
         If they are other images, or fewer than it has had.
     """
     first = int(state.get("images", len(images)))
-    if state.get("used", first) > len(images) or state.get("data", "") not in ("", digest(images[:first])):
+    known = 0 < first <= state.get("used", first) <= len(images)
+    if not known or state.get("data", "") not in ("", digest(images[:first])):
         raise InputError(f"{path}: images must be those of this training, not of another")
     return first
 

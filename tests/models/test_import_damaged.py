@@ -84,6 +84,7 @@ SPOILT = {
     "short": (lambda m: tensor(m, dims=[3]), "tensor 'c0': must have 12 bytes of data, not 4"),
     "type": (lambda m: tensor(m, data_type=17), "tensor 'c0': elements must be bool, int8 to int64, uint8 to uint64, float16 to float64 or bfloat16, not float8e4m3fn"),
     "two inputs": (lambda m: _with(m, lambda g: g.input.append(helper.make_tensor_value_info("y", 1, [1]))), "the graph must have one input, not 2 ('x', 'y')"),
+    "attribute": (lambda m: _with(m, lambda g: next(n for n in g.node if n.attribute).attribute[0].__setattr__("type", 9)), "1 node cannot be imported\n  - BatchNormalization 'n_BatchNormalization_3': attribute 'epsilon' must be a number, a text, a tensor or a list of numbers"),
     "no output": (lambda m: _with(m, lambda g: g.ClearField("output")), "the graph must have an output"),
     "unknown tensor": (lambda m: _with(m, lambda g: g.node[0].input.__setitem__(0, "nobody")), "BipolarQuant 'n_BipolarQuant_0': input 'nobody' must be given or made by a node, and is not"),
     "cycle": (lambda m: _with(m, lambda g: g.node[0].input.__setitem__(0, g.output[0].name)), None),

@@ -131,7 +131,9 @@ def test_checkpoint_of_another_training(digits, tmp_path):
         with pytest.raises(InputError) as caught:
             train(plain, *digits, checkpoint=path, resume=True)
         assert str(caught.value).endswith("must be a checkpoint of oxnor train, and lacks a part of one, or has one of another kind")
-    torch.save({"data": held["data"]}, path)
+    torch.save(held | {"images": 1 << 31, "used": 1 << 31, "data": ""}, path)  # of which an order would be drawn
+    with pytest.raises(InputError, match="images must be those of this training"):
+        train(plain, *digits, checkpoint=path, resume=True)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=re.escape(f"{path}: must be a checkpoint of oxnor train")):
         train(plain, *digits, checkpoint=path, resume=True)

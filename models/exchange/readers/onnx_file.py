@@ -246,6 +246,10 @@ def _checked(node: Node, opset: int) -> Node:
     return refused(node, f"must have {least}{f' to {most}' if most > least else ''} inputs, not {len(node.inputs)}")
 
 
+#: Operators whose attributes are graphs; they are refused by name.
+_WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
+
+
 def _node(proto: Any, k: int, budget: _Budget) -> Node:
     name = proto.name or (proto.output[0] if proto.output else f"node {k}")
     attrs: dict[str, Any] = {}
@@ -266,7 +270,9 @@ def _node(proto: Any, k: int, budget: _Budget) -> Node:
             attrs[key] = list(a.floats)
         elif a.type == 7:
             attrs[key] = [int(v) for v in a.ints]
-        # Graphs, texts and sparse tensors belong to operators that are refused by name.
+        elif proto.op_type not in _WITH_GRAPHS and not proto.domain.startswith("ai.onnx.ml"):
+            # Those belong to operators that are refused by name. Left out, an attribute would have its default.
+            why = why or f"attribute {key[:80]!r} must be a number, a text, a tensor or a list of numbers"
     inputs, outputs = (tuple(_text(v) for v in names) for names in (proto.input, proto.output))
     node = Node(_text(name)[:200], _text(proto.op_type)[:80], inputs, outputs, attrs, _text(proto.domain))
     if node.op == "BatchNormalization":
