@@ -49,10 +49,11 @@ def pll_text(board: Board, freq_mhz: float, directory: Path) -> tuple[str, float
     values = {"input": f"{board.oscillator_mhz:g}", "output": f"{freq_mhz:g}", "module": PLL, "part": board.chip.part}
     program, *arguments = (word.format(**values) for word in route.pll)
     run_tool(find_tool(program), arguments, directory, "pll.log")
-    text = (directory / "pll.v").read_text()
+    text, log = ((directory / name).read_text() for name in ("pll.v", "pll.log"))
     label, is_last = route.pll_achieved
-    lines = [line for line in ((directory / "pll.log").read_text() + text).splitlines() if label in line]
-    if not lines or PLL not in text:  # no tool of a PLL looks whether it could write
+    lines = [line for line in (log + text).splitlines() if label in line]
+    if not lines or PLL not in text:
+        (directory / "pll.log").write_text(log + " ")  # these tools do not say that the disk is full: this does
         raise failure(ToolError, f"{program} has written no PLL", directory / "pll.log")
     return text, float(lines[-1 if is_last else 0].split(label)[1].split()[0])
 

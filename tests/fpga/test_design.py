@@ -2,15 +2,18 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+from oxnor.fpga import top
 from oxnor.fpga.boards.table import BOARDS, board
 from oxnor.fpga.design import write_design
 from oxnor.fpga.options import BuildOptions
 from oxnor.fpga.search import find_engine
 from oxnor.fpga.top import divisor, pin_file
 from oxnor.models.base.errors import InputError
+from oxnor.sim.runner.synthesis import ToolError
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -55,3 +58,14 @@ def test_models_of_plls_are_shipped():
     text = files("oxnor.fpga").joinpath("rtl", "pll_models.v").read_text()
     for name in ("SB_PLL40_PAD", "EHXPLLL", "rPLL"):
         assert f"module {name} #(" in text
+
+
+def test_a_pll_that_its_tool_has_not_written(tmp_path, monkeypatch):
+    """As on a full disk, of which these tools say nothing."""
+    monkeypatch.setattr(top, "run_tool", lambda tool, arguments, folder, log: [(folder / n).touch() for n in ("pll.v", log)])
+    with pytest.raises(ToolError, match="icepll has written no PLL"):
+        top.pll_text(board("icebreaker"), 24.0, tmp_path)
+    real = Path.write_text
+    monkeypatch.setattr(Path, "write_text", lambda path, text: real(Path("/dev/full"), text))
+    with pytest.raises(OSError, match="No space left"):
+        top.pll_text(board("icebreaker"), 24.0, tmp_path)
