@@ -116,6 +116,8 @@ def test_images_are_their_events():
     assert len(responded.spikes.image) == len(readout.spikes.image)
     assert spiking_golden.respond(network, images).spikes is None
     assert (spiking_golden.inputs(network, images) == images).all()
+    plain = spiking_golden.run(network, images[:1])
+    assert (plain.spikes, plain.log) == (None, None)
     none = spiking_golden.run(network, images[:0], with_spikes=True, with_log=True)
     assert (len(none.winners), len(none.log), len(none.spikes.image)) == (0, 0, 0)
     # Events ahead of the window's end, and none.
@@ -127,10 +129,12 @@ def test_images_are_their_events():
     assert (of_events.used[1].tolist(), of_events.ticks[1]) == ([0, 0, 0], 120)
 
 
-@pytest.mark.parametrize(("tie", "expected"), [("lowest", [[1, 0], [2, 0]]), ("highest", [[2, 2], [2, 1]])])
+@pytest.mark.parametrize(
+    ("tie", "expected"), [("lowest", [[1, 0], [2, 0], [1, 0]]), ("highest", [[2, 2], [2, 1], [1, 2]])]
+)
 def test_ties_of_counts(tie, expected):
     network = network_of([[[4], [0], [0]]], decision=Decision(window=9, tie=tie))
-    counts = np.array([[[1, 3, 3], [2, 2, 2]], [[-3, -2, -1], [5, 5, 0]]])
+    counts = np.array([[[1, 3, 3], [2, 2, 2]], [[-3, -2, -1], [5, 5, 0]], [[0, 5, 0], [4, 0, 4]]])
     assert spiking_golden.winners(network, counts).tolist() == expected
 
 
