@@ -284,7 +284,7 @@ def _pictures(folder: Path, progress: Progress | None) -> tuple[NDArray, Any, tu
                 arrays.append(_pixels(picture, path))
         except InputError:
             raise
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError):
             raise InputError(f"{path}: cannot be read as a picture") from None
         if arrays[-1].shape != arrays[0].shape:
             first, this = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -20,16 +19,32 @@ SIMULATORS = ("verilator", "icarus")
 POLL_S = 0.1
 
 
+#: What the system says of a full disk.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 def tail(log: Path, lines: int = 15) -> str:
     """Return the last lines of a log, indented."""
     text = log.read_text(errors="replace").rstrip() if log.is_file() else "(no log)"
     return "\n".join("    " + line[:300] for line in text.split("\n")[-lines:])
 
 
+def _is_full(folder: Path) -> bool:
+    """Return whether nothing can be written: not every tool says so."""
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(4096))
+    except OSError as e:
+        return e.errno in _FULL
+    finally:
+        probe.unlink(missing_ok=True)
+    return False
+
+
 def failure(kind: type[Exception], what: str, log: Path, lines: int = 15) -> Exception:
     """Return the error for a tool that has failed: of `kind`, with the end of its log, or that the disk is full."""
     text = tail(log, lines)
-    if any(os.strerror(e) in text for e in (errno.ENOSPC, errno.EDQUOT)) or shutil.disk_usage(log.parent).free < 4096:
+    if any(os.strerror(e) in text for e in _FULL) or _is_full(log.parent):
         return InputError(f"{log.parent}: cannot be written: the disk is full; {what}")
     return kind(f"{what}; see {log}, which ends\n{text}")
 

@@ -65,7 +65,7 @@ def test_a_pll_that_its_tool_has_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(top, "run_tool", lambda tool, arguments, folder, log: [(folder / n).touch() for n in ("pll.v", log)])
     with pytest.raises(ToolError, match="icepll has written no PLL"):
         top.pll_text(board("icebreaker"), 24.0, tmp_path)
-    real = Path.write_text
-    monkeypatch.setattr(Path, "write_text", lambda path, text: real(Path("/dev/full"), text))
-    with pytest.raises(OSError, match="No space left"):
+    real = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda path, data: real(Path("/dev/full"), data))
+    with pytest.raises(InputError, match="cannot be written: the disk is full; icepll has written no PLL"):
         top.pll_text(board("icebreaker"), 24.0, tmp_path)
