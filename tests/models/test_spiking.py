@@ -120,7 +120,8 @@ def test_images_are_their_events():
     assert (plain.spikes, plain.log) == (None, None)
     none = spiking_golden.run(network, images[:0], with_spikes=True, with_log=True)
     assert (len(none.winners), len(none.log), len(none.spikes.image)) == (0, 0, 0)
-    # Events ahead of the window's end, and none.
+    outside = spiking_golden.run_events(network_of([[[4], [0]]]), [Events.make([0, 0, 1], [-1, 1, 0])])
+    assert outside.used.tolist() == [[1]]
     streams = [encode(network.encoder, values, 120) for values in images[:3]]
     of_events = spiking_golden.run_events(
         replace(network, encoder=EXTERNAL), [streams[0], Events.make([], []), *streams[1:]]
@@ -140,7 +141,7 @@ def test_ties_of_counts(tie, expected):
 
 def test_streams_get_their_clock():
     """An event at the start of each tick, unless there are some; what is no stream is refused."""
-    layers = tuple(SpikingLayer.from_weights(np.ones(s, int), clock=True) for s in ((3, 3), (2, 4)))
+    layers = tuple(SpikingLayer.from_weights(np.full(s, 4), clock=True) for s in ((3, 3), (2, 4)))
     network = SpikingNetwork("clocked", layers, Decision(delta_s=0, window=3), EXTERNAL)
     stream = Events.make([0, 0, 2, 5], [1, 0, 1, 0], [True, False, False, True])
     (given,) = spiking_golden.inputs(network, [stream])

@@ -23,7 +23,8 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         (r"n \+ 1: 1 -> 2$|np\.zeros\(\(n \+ 1, 2\), np\.int64\): 2 -> 3$", "one start more, which nobody reads"),
         (r"v >= 0(: 0 -> 1| -> v > 0)$", "nothing goes from a membrane of 0"),
-        (r"-\(1 << 31\) \+ 1: 1 -> [02]$", "less than all counts"),
+        (r"-\(1 << 31\) \+ 1: 1 -> [02]$|1 << 31: 31 -> 30$", "less than all counts"),
+        (r"out\[j\] > 0(: 0 -> -1| -> out\[j\] >= 0)$", "of a neuron that has fired it is 1 or -1"),
         (
             r"kernels\.py:\d+: continue -> pass$",
             "where nothing has fired nothing is handed on, and no count has changed",
