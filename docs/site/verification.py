@@ -211,7 +211,8 @@ def _tried(what: str, counts: dict[str, str], **more: str) -> Callable[[dict[str
         for row in rows:
             figures = [f"{row['counts'].get(key, 0):,}" for key in counts] + [f"{row[key]:,}" for key in more]
             lines.append(f"| `{row[name]}` | {' | '.join(figures)} | {len(row['wrong'])} |")
-        sums = [f"{sum(row['counts'].get(key, 0) for row in rows):,} {head}" for key, head in counts.items()]
+        others = {key: head for key, head in counts.items() if head != what}
+        sums = [f"{sum(row['counts'].get(key, 0) for row in rows):,} {head}" for key, head in others.items()]
         wrong, seed = sum(len(row["wrong"]) for row in rows), record.get("seed")
         said = f"{record['tried']:,} {what}: {', '.join(sums)}, {wrong} wrong"
         return said + (f", seed {seed}" if seed is not None else ""), lines
@@ -228,7 +229,7 @@ SECTIONS = {
         slowest="slowest, s", peak="most memory, MiB",
     )),
     "kills": ("Kills", _tried("kills", {"kills": "kills", "runs": "runs"})),
-    "disk": ("Full disk", _tried("writes", {"full": "full at", "writes": "writes"})),
+    "disk": ("Full disk", _tried("full disks", {"full": "full disks", "writes": "writes"})),
 }  # fmt: skip
 INTRODUCTION = """# Verification
 
