@@ -193,18 +193,30 @@ function showControls(rates) {
   $("vdd").value = state.vdd;
   $("vdd-out").textContent = `${state.vdd.toFixed(2)} V${idle}`;
   $("by-hand").hidden = state.linked;
+  $("by-spread").hidden = !state.linked;
+  showSupplyNote();
   for (const name of ["sigma", "vdd"]) $(name).setAttribute("aria-valuetext", $(`${name}-out`).textContent);
   $("rate").value = toSlider(state.rate);
   $("rate").setAttribute("aria-valuetext", rateText(state.rate));
   $("rate-out").textContent = rateText(state.rate);
   $("seed").value = state.seed;
   $("trial").value = state.trial;
+  $("again").disabled = !state.rate;
+  $("again").title = state.rate ? "" : "The bit error rate is 0: no bits are drawn as wrong";
   $("image").value = state.drawn ? "" : state.image;
   showWrong();
   const images = state.drawn ? 1000 : state.image + 1, extra = state.extra.size ? ", but for the bits that you flipped" : "";
   const options = state.rate ? ` --ber ${state.rate} --seed ${state.seed} --trial ${state.trial}` : "";
   $("command").replaceChildren(`Which bits are wrong is drawn at random: the trial is the number of the draw, the seed that of a series of draws. The same two give the same wrong bits in a simulation${extra}: `, element("code", {}, `oxnor simulate ${data.name} --images ${images}${options}`));
   showDensities();
+}
+
+// What the supply does, and how much, at the spread of now.
+function showSupplyNote() {
+  const {vdd, energy} = data.device, last = vdd.length - 1;
+  const read = (k) => `${Math.round(energy[k])} fJ a bit at ${vdd[k]} V`, wrong = (k) => rateText(Number(cellRates(data.device, state.sigma, vdd[k])["2t2r"].toPrecision(3)));
+  const ideal = state.cell === "2t2r" ? "" : " It does not act on the chosen cell: the amplifier of 1T1R is taken as ideal here.";
+  $("supply-note").textContent = `A lower supply saves energy (${read(last)}, ${read(0)}), but the pair's amplifiers then differ more from each other: at this spread 2T2R reads ${wrong(last)} of the bits wrong at ${vdd[last]} V, ${wrong(0)} at ${vdd[0]} V.${ideal}`;
 }
 
 // How many bits are wrong: of the state, and of each rate while images run.
@@ -230,6 +242,7 @@ function showAnswer() {
     rows.push(element("div", {class: k === answer.class ? "top" : ""}, element("b", {class: k === label ? "right" : ""}, className(k)), element("div", {class: "track"}, bar), element("span", {}, String(score))));
   });
   $("scores").replaceChildren(...rows);
+  $("scores").hidden = $("facts").hidden = blank;
   $("scores").setAttribute("aria-label", "Scores: " + answer.scores.map((s, k) => `${className(k)}: ${s}`).join(", "));
   const golden = !state.drawn && blobs.golden[state.image] === clean.class ? " Without errors, the reference model in numpy gives the same class." : "";
   const bars = data.kind === "spiking" ? `Bars: spikes of each output, counted with their signs. Decided at tick ${answer.tick}, after ` : "Bars: the scores of the classes; the highest wins. It took ";

@@ -7,16 +7,19 @@ const listed = (names) => names.length < 2 ? names.join("") : `${names.slice(0, 
 
 // Accuracy against rate: of the sweep that comes with the network, or of runs here at enough rates; null if there is none.
 function knownCurve() {
-  if (data.sweep) return {...data.sweep, clean: Math.max(...data.sweep.mean)};
+  return data.sweep ?? runsCurve();
+}
+
+function runsCurve() {
   const points = runs.points.filter((p) => p.rate > 0).sort((a, b) => a.rate - b.rate);
   if (points.length < 6) return null;
-  const all = runs.points.map((p) => p.share);
-  return {rates: points.map((p) => p.rate), mean: points.map((p) => p.share), clean: Math.max(...all), images: points[0].count, trials: 1};
+  const clean = runs.points.find((p) => p.rate === 0)?.share ?? Math.max(...points.map((p) => p.share));
+  return {rates: points.map((p) => p.rate), mean: points.map((p) => p.share), clean, images: points[0].count, trials: 1};
 }
 
 // The rate at which the network loses one point of accuracy; null if that is not known.
-function toleratedRate() {
-  const known = knownCurve(), k = known ? known.mean.findIndex((mean) => mean < known.clean - 0.01) : -1;
+function toleratedRate(known = knownCurve()) {
+  const k = known ? known.mean.findIndex((mean) => mean < known.clean - 0.01) : -1;
   if (k < 1) return null;
   const {rates, mean, clean} = known, part = (mean[k - 1] - clean + 0.01) / (mean[k - 1] - mean[k]);
   return Number((rates[k - 1] * (rates[k] / rates[k - 1]) ** part).toPrecision(2));
@@ -68,7 +71,8 @@ function showVerdicts(rates) {
     $(`rate-${cell}`).textContent = rateText(rates[cell]) + (most === null ? "" : over ? " ✗" : " ✓");
     $(`rate-${cell}`).className = most === null ? "" : over ? "bad" : "good";
   }
-  $("verdicts").textContent = most === null ? "" : `✓ at most, ✗ more than the ${percent(most)} that this network tolerates (section 4). The rates are those of an assumed device, not of a measured one.`;
+  const byHand = state.linked ? "" : `These are the rates of the spread, not the ${rateText(state.rate)} set by hand that section 2 runs now. `;
+  $("verdicts").textContent = byHand + (most === null ? "" : `✓ at most, ✗ more than the ${percent(most)} that this network tolerates (section 4). The rates are those of an assumed device, not of a measured one.`);
 }
 
 function showBuys(rates) {
@@ -80,10 +84,10 @@ function showBuys(rates) {
     return element("tr", {class: way === state.cell ? "chosen" : ""}, element("th", {scope: "row"}, name), cell(rateText(rates[way]) + {bad: " ✗", good: " ✓", "": ""}[over], over),
       cell(share === null ? "–" : `${(100 * share).toFixed(1)}\u00a0%`), cell(most === null ? "–" : limit(way)));
   });
-  $("ways").replaceChildren(element("caption", {}, `At a spread of ${spreadText(state.sigma)} and ${state.vdd.toFixed(2)} V${data.sweep ? "; images right by the stored sweep" : ""}`), element("tr", {}, element("td"), head("bits read wrong"), head("images right"), head("tolerates a spread up to")), ...rows);
+  $("ways").replaceChildren(element("caption", {}, `At a spread of ${spreadText(state.sigma)} and ${state.vdd.toFixed(2)} V${data.sweep ? "; images right by the stored sweep" : ""}${state.linked ? "" : "; not the rate set by hand"}`), element("tr", {}, element("td"), head("bits read wrong"), head("images right"), head("tolerates a spread up to")), ...rows);
   $("buys").textContent = buysText(rates, most, limit);
   const times = rates["1t1r"] / rates["2t2r"], said = `(${rateText(rates["2t2r"])} against ${rateText(rates["1t1r"])})`;
-  $("assumed").textContent = `2T2R reads a bit wrong ${times >= 1 ? `${Number(times.toPrecision(2)).toLocaleString("en")} times less` : "more"} often than 1T1R ${said}: rates of an assumed device, ${data.device.name}, in closed form.`;
+  $("assumed").textContent = `2T2R reads a bit wrong ${times >= 1 ? `${Number(times.toPrecision(2)).toLocaleString("en")} times less` : "more"} often than 1T1R ${said}: rates of an assumed device (${data.device.name} in oxnor), by a formula for normally distributed ln R.`;
   const sigma = differingSpread(most);
   $("differ").hidden = sigma === null;
   if (sigma !== null) $("differ").textContent = `Set the spread to ${spreadText(sigma)}, where only 1T1R fails`;
@@ -112,7 +116,7 @@ function showSpreads(rates, most) {
   for (const factor of [1.5, 2, 3, 4]) parts.push(`<line x1="${x(Math.log(factor))}" x2="${x(Math.log(factor))}" y1="${bottom}" y2="${bottom + 5}" stroke="var(--line)"/><text x="${x(Math.log(factor))}" y="${bottom + 18}" text-anchor="middle">× ${factor}</text>`);
   if (most !== null) {
     parts.push(`<rect x="${left}" y="${top}" width="${right - left}" height="${y(most) - top}" fill="var(--orange-fill)" opacity=".6"/><line x1="${left}" x2="${right}" y1="${y(most)}" y2="${y(most)}" stroke="var(--orange)" stroke-width="2" stroke-dasharray="7 4"/>`
-      + `<text x="${left + 5}" y="${top + 13}" style="fill:var(--ink)">more than the network tolerates</text>`);
+      + `<text x="${right}" y="11" text-anchor="end" style="fill:var(--ink)">shaded: more than the network tolerates</text>`);
   }
   parts.push(`<line x1="${x(state.sigma)}" x2="${x(state.sigma)}" y1="${top}" y2="${bottom}" stroke="var(--purple)" stroke-width="1.5" stroke-dasharray="3 4"/>`);
   for (const [cell, name] of [...WAYS].reverse()) {

@@ -45,9 +45,9 @@ const drawOf = (rate) => rate || state.extra.size ? [state.seed, state.trial, ..
 
 // How sure the chosen number of images makes the accuracy.
 function showCountNote() {
-  const chosen = Number($("count").value), {count} = data.images, near = knownCurve()?.clean ?? 0.9, sure = (n) => `± ${(100 * standardError(near, n)).toPrecision(2)} %`;
-  const all = chosen < count ? `; all ${count.toLocaleString("en")} would give ${sure(count)} and take ${Number((count / chosen).toPrecision(2))} times as long` : "";
-  $("count-note").textContent = blobs.labels ? `${chosen.toLocaleString("en")} images give the accuracy to ${sure(chosen)}${all}.` : "";
+  const chosen = Number($("count").value), {count} = data.images, near = knownCurve()?.clean ?? 0.9, sure = (share, n) => `± ${(100 * standardError(share, n)).toPrecision(2)}`;
+  const all = chosen < count ? `; all ${count.toLocaleString("en")} would give ${sure(near, count)} and ${sure(0.5, count)}, and take ${Number((count / chosen).toPrecision(2))} times as long` : "";
+  $("count-note").textContent = blobs.labels ? `${chosen.toLocaleString("en")} images give the accuracy to ${sure(near, chosen)} percentage points where it is ${(100 * near).toFixed(1)}\u00a0%, to ${sure(0.5, chosen)} at worst, where it is 50\u00a0%${all}.` : "";
 }
 
 function forgetPoints() {
@@ -78,9 +78,13 @@ async function runRates(rates) {
       runs.points.push({rate, share: result.right / result.done, count: result.done, draw: drawOf(rate)});
     }
     const same = rate === 0 && !state.extra.size ? ` ${result.golden.toLocaleString("en")} of them have the class of the reference model.` : "";
-    if (result.done) $("progress").textContent = `${result.done.toLocaleString("en")} images at ${rateText(rate)}: ${(100 * result.right / result.done).toFixed(2)} % right (± ${(100 * standardError(result.right / result.done, result.done)).toFixed(2)} %); ${Math.round(result.perSecond).toLocaleString("en")} images a second in this browser.${same}`;
+    if (result.done) $("progress").textContent = `${result.done.toLocaleString("en")} images at ${rateText(rate)}: ${(100 * result.right / result.done).toFixed(2)} % right (± ${(100 * standardError(result.right / result.done, result.done)).toFixed(2)} percentage points); ${Math.round(result.perSecond).toLocaleString("en")} images a second in this browser.${same}`;
     showCurve();
     if (runs.stop) break;
+  }
+  if (rates.length > 1 && !runs.stop) {
+    const most = toleratedRate(runsCurve());
+    $("progress").textContent += most === null ? " At none of the rates it lost a point of accuracy." : ` By these runs, one draw each, it tolerates about ${percent(most)} wrong bits.`;
   }
   lock(false);
   refresh();

@@ -8,7 +8,7 @@ function listen() {
   listenToErrors();
   listenToWeights();
   $("step").onclick = () => step();
-  $("restart").onclick = () => { startSteps(); showWeights(); };
+  $("restart").onclick = restart;
   $("play").onclick = play;
   $("finish").onclick = finish;
   $("step-layer").onchange = (event) => { steps.layer = Number(event.target.value); chooseLanes(); startSteps(); selectLayer(steps.layer); showFirstClocks(); };
@@ -32,16 +32,14 @@ function showTexts() {
   document.body.dataset.kind = data.kind;
   $("title").textContent = `${canDraw() && digits ? "Draw a digit." : canDraw() ? "Draw, or choose a picture." : "Choose a picture."} Break the memory. Watch the chip.`;
   $("lead").textContent = `${data.name} (${data.label}) keeps ${size} weights in RRAM, a memory of resistances, and computes where they are read. Some are read wrong: how many may be? What answers below is the chip's own Verilog, run clock by clock in your browser.`;
-  $("code-name").textContent = `${device.code}: ${device.code_bits} check bits for every ${device.code_bits} bits, so also two devices a bit, and a decoder that corrects one wrong bit of the eight`;
+  $("code-name").textContent = `${device.code}, an error-correcting code: ${device.code_bits} check bits for every ${device.code_bits} bits, so also two devices a bit, and a decoder that corrects one wrong bit of the eight`;
   $("lane-name").textContent = data.kind === "spiking" ? "neuron" : "lane";
   $("macro-title").textContent = data.kind === "spiking" ? "The cells, and the wrong ones" : "The weights, and the wrong ones";
   $("bits-title").textContent = data.kind === "spiking" ? "Spikes until the decision" : "What each layer says";
   $("vdd").min = device.vdd[0];
   $("vdd").max = device.vdd.at(-1);
-  $("spread-note").textContent = `How much R differs from device to device: two of three are within this factor of the median. Usual: about ${spreadText(device.usual)} for LRS, by the yields that SkyWater publishes for its RRAM; HRS is wider as a rule.`;
-  const read = (k) => `${Math.round(device.energy[k])} fJ a bit at ${device.vdd[k]} V`;
-  $("supply-note").textContent = `A lower supply saves energy (${read(device.vdd.length - 1)}, ${read(0)}), but the pair's amplifiers then differ more from each other and err more often.`;
-  $("device-note").textContent = `The spread says how much R varies from device to device: σ of ln R, the same for both states, whose medians lie a factor of ${Math.exp(device.distance).toFixed(1)} apart (device ${device.name}: an assumed device, not a measured one). The supply sets the offset of the pair's sense amplifier, from circuit simulations in sky130 between ${device.vdd[0]} and ${device.vdd.at(-1)} V; the single device has an ideal amplifier here, which flatters it. The three rates follow in closed form. Move the bit error rate, and it no longer follows the other two.`;
+  $("spread-note").textContent = `How much R differs from device to device: two of three are within this factor of the median. Usual: about ${spreadText(device.usual)} for LRS, by the yields that SkyWater, a chip maker, publishes for its RRAM; HRS is wider as a rule.`;
+  $("device-note").textContent = `The spread says how much R varies from device to device: σ of ln R, the same for both states, whose medians lie a factor of ${Math.exp(device.distance).toFixed(1)} apart (device ${device.name}: an assumed device, not a measured one). The supply sets the offset of the pair's sense amplifier, from circuit simulations in sky130 between ${device.vdd[0]} and ${device.vdd.at(-1)} V; the single device has an ideal amplifier here, which flatters it. The three rates follow from formulas, without simulation. Move the bit error rate, and it no longer follows the other two.`;
   $("any").hidden = data.images.count < 2;
   $("clear").hidden = !canDraw();
   $("pad").style.cursor = canDraw() ? "crosshair" : "default";
@@ -143,6 +141,7 @@ function follow() {
 }
 
 function drawOthers() {
+  if (!state.rate) return;
   state.trial = String(BigInt(state.trial) + 1n);
   refresh();
 }

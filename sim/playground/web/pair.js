@@ -3,8 +3,8 @@ function showPair() {
   const svg = $("pair"), at = state.cursor, {cell} = state, spiking = data.kind === "spiking";
   $("flip").disabled = at === null;
   $("lines-note").textContent = {
-    "2t2r": "BL and BLb: the two bit lines of a column, the wires on which its devices are read. LRS, HRS: low and high resistance.",
-    "1t1r": "BL: the bit line, the wire on which the device is read. LRS, HRS: low and high resistance; the reference is between them.",
+    "2t2r": "BL and BLb: the two bit lines of a column, the wires on which its devices are read. LRS, HRS: low and high resistance, as programmed.",
+    "1t1r": "BL: the bit line, the wire on which the device is read. LRS, HRS: low and high resistance, as programmed; the reference is between them.",
     code: "Four bits and their four check bits, a device each. The decoder corrects one wrong bit of the eight.",
   }[cell];
   const kept = {"2t2r": "pair of devices", "1t1r": "device", code: "code word"}[cell];
@@ -61,9 +61,9 @@ function device(x, low, name, side) {
 
 function keptPicture(cell, {weight, held, input, data: word, place}) {
   const wrong = weight !== held, spiking = data.kind === "spiking", value = spiking ? ["off", "on"][held] : held ? "+1" : "−1";
-  const out = (x, y, what, text) => svgText(x, y, `${what} <tspan font-size="17" font-weight="700">${text}</tspan>`, wrong ? 'style="fill:var(--orange)"' : "");
+  const out = (x, y, what, text) => svgText(x, y, `${what} <tspan font-size="17" font-weight="700">${text}</tspan>`, wrong ? 'style="fill:var(--orange)"' : "") + (wrong ? svgText(158, y - 17, "read wrong:", 'style="fill:var(--orange)"') : "");
   const reads = (y) => out(158, y, spiking ? "reads" : "weight", value);
-  const after = input === null ? "" : svgText(158, 126, `XNOR with input ${input}: <tspan font-weight="700">${Number(held === input)}</tspan>`, 'style="fill:var(--purple)"');
+  const after = input === null ? "" : svgText(158, 126, `XNOR, input ${input}: <tspan font-weight="700">${Number(held === input)}</tspan>`, 'style="fill:var(--purple)"');
   if (cell === "code") return codePicture(word, place, wrong) + reads(108) + after;
   const single = cell === "1t1r", crossed = !single && input === 0, [a, b] = crossed ? [120, 60] : [60, 120];
   const wires = `<path d="M60 72 L${a} 90 M120 72 L${b} 90" stroke="var(--${single ? "line" : "purple"})" stroke-width="2.5" fill="none"/>`;

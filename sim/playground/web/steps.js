@@ -39,6 +39,14 @@ function tick() {
   if (data.kind === "spiking") addEvent(now);
 }
 
+// At clock 0, which takes the image.
+function restart() {
+  startSteps();
+  tick();
+  showSteps();
+  showWeights();
+}
+
 // One clock further; in a spiking layer to its next event.
 function step() {
   if (!steps.ready) startSteps();
@@ -72,7 +80,7 @@ function play() {
   clearInterval(running);
   steps.timer = 0;
   if (!running) {
-    if (steps.over) startSteps();
+    if (steps.over) restart();
     steps.timer = setInterval(() => { step(); if (steps.over) play(); }, data.kind === "spiking" ? 300 : 150);
   }
   showPlaying();
@@ -149,6 +157,7 @@ const signed = (value) => value < 0 ? `−${-value}` : String(value);
 function showSteps() {
   const now = steps.history.at(-1), cycles = state.answer.cycles.toLocaleString("en");
   $("clock").textContent = `clock ${now ? (steps.over ? state.answer.cycles : now.cycle).toLocaleString("en") : 0} of ${cycles}`;
+  $("step").disabled = $("finish").disabled = steps.over;
   if (data.kind === "spiking") showEvent();
   else showRead();
   if (steps.over) {
