@@ -48,6 +48,7 @@ soak: $(VENV)/.installed-$(EXTRAS)
 coverage: $(VENV)/.installed-$(EXTRAS)
 	rm -rf build/coverage
 	PYTHONPATH=tests $(BIN)/python -m pytest -n $(JOBS) -p helpers.rtl_coverage -m "cosim and not slow" tests/sim || true
+	PYTHONPATH=tests $(BIN)/python -m pytest -n $(JOBS) -p helpers.rtl_coverage -m "cosim and slow" tests/sim/test_cosim_units.py
 	PYTHONPATH=tests $(BIN)/python tests/helpers/rtl_coverage.py build/coverage --json | $(KEEP) coverage
 
 # docs/verification.md, from the records beside it.
