@@ -44,10 +44,12 @@ soak: $(VENV)/.installed-$(EXTRAS)
 	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/damage.py 1000000 -o build/soaks.json --json | $(KEEP) files
 	PYTHONPATH=tests $(BIN)/python -W ignore tests/helpers/kills.py 1000 -o build/soaks.json --json | $(KEEP) kills
 
-# Lines and signals of the emitted Verilog that tests reach.
+# Lines and signals of the emitted Verilog that tests reach, all in Verilator: two tests are of what differs elsewhere.
 coverage: $(VENV)/.installed-$(EXTRAS)
 	rm -rf build/coverage
-	PYTHONPATH=tests $(BIN)/python -m pytest -n $(JOBS) -p helpers.rtl_coverage -m "cosim and not slow" tests/sim || true
+	PYTHONPATH=tests $(BIN)/python -m pytest -n $(JOBS) -p helpers.rtl_coverage -m "cosim and not slow" tests/sim \
+	    --deselect "tests/sim/test_cosim_runner.py::test_builds_once_and_counts[icarus]" \
+	    --deselect tests/sim/test_tiling.py::test_rtl_counts_the_same
 	PYTHONPATH=tests $(BIN)/python -m pytest -n $(JOBS) -p helpers.rtl_coverage -m "cosim and slow" tests/sim/test_cosim_units.py
 	PYTHONPATH=tests $(BIN)/python tests/helpers/rtl_coverage.py build/coverage --json | $(KEEP) coverage
 

@@ -11,7 +11,6 @@ it is of: where they have changed since, the page says that it is stale.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import json
 import platform
 import re
@@ -26,6 +25,8 @@ from typing import Any
 
 from oxnor.models.base.replace import whole_file
 from oxnor.sim.runner import runner
+from oxnor.sim.verify import soak_record
+from oxnor.sim.verify.soak_record import sources_hash
 
 ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "docs/verification"
@@ -37,21 +38,10 @@ SOURCES = {
     "proofs": ("hw", "sim/verify/proofs"),
     "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
     "soaks": ("hw", "sim/harness", "sim/verify"),
-    "files": ("models", "hw/interface", "fpga/boards", "sim/sweeps", "sim/runner", "sim/studies", "api",
-              "tests/helpers"),
-    **dict.fromkeys(("kills", "disk"), ("models", "hw", "fpga", "sim", "cli", "tests/helpers")),
+    **soak_record.SOURCES,
 }  # fmt: skip
 MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage",
          **dict.fromkeys(("soaks", "files", "kills", "disk"), "soak")}  # fmt: skip
-
-
-def sources_hash(kind: str) -> str:
-    """Return the hash of the sources that a kind of record depends on."""
-    h = hashlib.sha256()
-    for folder in SOURCES[kind]:
-        for path in sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".py", ".sv", ".svh", ".cpp", ".in")):
-            h.update(f"{path.relative_to(ROOT).as_posix()} ".encode() + path.read_bytes())
-    return h.hexdigest()[:16]
 
 
 def keep(kind: str, content: dict[str, Any]) -> None:
@@ -63,7 +53,7 @@ def keep(kind: str, content: dict[str, Any]) -> None:
             "oxnor": version("oxnor"), "Python": platform.python_version(),
             "Verilator": str(runner.find_tool("verilator")).split()[-1],
         },
-        "sources": sources_hash(kind),
+        "sources": sources_hash(ROOT, SOURCES[kind]),
     }  # fmt: skip
     with whole_file(RECORDS / f"{kind}.json") as temporary:
         temporary.write_text(json.dumps(head | content, indent=1) + "\n")
@@ -89,7 +79,7 @@ def read(kind: str) -> dict[str, Any] | None:
 
 def state(kind: str, record: dict[str, Any] | None) -> str:
     """Return whether a record is there, and of the sources as they are."""
-    if record and record.get("sources") == sources_hash(kind):
+    if record and record.get("sources") == sources_hash(ROOT, SOURCES[kind]):
         return "current"
     return f"**{'stale' if record else 'missing'}**: `make {MAKES[kind]}`"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,22 @@ from oxnor.models.base.replace import whole_file
 
 #: What a row of each kind of soak is of.
 NAMES = {"soaks": "engine", "files": "format", "kills": "command", "disk": "command"}
+_SUFFIXES = (".py", ".sv", ".svh", ".c", ".cpp", ".in")
+#: Folders of the repository whose sources decide what comes of those that the tests' helpers do.
+SOURCES = {
+    "files": ("models", "hw/interface", "fpga/boards", "sim/sweeps", "sim/runner", "sim/studies", "api",
+              "tests/helpers"),
+    **dict.fromkeys(("kills", "disk"), ("models", "hw", "fpga", "sim", "cli", "tests/helpers")),
+}  # fmt: skip
+
+
+def sources_hash(root: Path, folders: Sequence[str]) -> str:
+    """Return the hash of the sources in some folders of a checkout."""
+    h = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(p for p in (root / folder).rglob("*") if p.suffix in _SUFFIXES):
+            h.update(f"{path.relative_to(root).as_posix()} ".encode() + path.read_bytes())
+    return h.hexdigest()[:16]
 
 
 class Record:

@@ -38,7 +38,7 @@ from helpers.formats import make_files
 
 from oxnor.cli.console import progress
 from oxnor.models.base.errors import InputError
-from oxnor.sim.verify.soak_record import Record
+from oxnor.sim.verify.soak_record import SOURCES, Record, sources_hash
 
 ROOT = Path(__file__).parents[2]
 
@@ -260,17 +260,6 @@ def run(folder, record, count, names, tell, key=0):
             tell("files", done + sum(sum(r["counts"].values()) for r in record.rows if r["format"] in todo), count, name)
 
 
-def sources():
-    """Return a hash of all that reads, and of what damages."""
-    h = hashlib.sha256()
-    for place in ("models", "hw/interface", "sim/sweeps", "sim/runner", "sim/studies", "api", "fpga/boards"):
-        for path in sorted((ROOT / place).rglob("*.py")):
-            h.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
-    for name in ("damage", "damages", "formats", "import_fuzz"):
-        h.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return h.hexdigest()[:16]
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("count", type=int)
@@ -281,7 +270,7 @@ def main():
     given = parser.parse_args()
     logging.disable(logging.WARNING)  # of every damaged entry of a cache
     numba.config.THREADING_LAYER = "workqueue"  # OpenMP's does not stand a fork
-    record = Record(given.output, "files", seed=given.seed, sources=sources())
+    record = Record(given.output, "files", seed=given.seed, sources=sources_hash(ROOT, SOURCES["files"]))
     with tempfile.TemporaryDirectory() as folder, progress() as tell:
         run(Path(folder), record, given.count, given.format, tell, given.seed)
     rows = [row for row in record.rows if not given.format or row["format"] in given.format]

@@ -120,7 +120,7 @@ def main():
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    record = Record(given.output and given.output.resolve(), "disk", most=given.most, sources=kills.sources())
+    record = Record(given.output and given.output.resolve(), "disk", most=given.most, sources=kills.sources("disk"))
     kills.imports()
     folder = Path(os.environ["OXNOR_FULL"])
     disk = Disk(os.environ["OXNOR_FULL_COUNT"])

@@ -27,7 +27,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from oxnor.sim.verify.soak_record import Record
+from oxnor.sim.verify.soak_record import SOURCES, Record, sources_hash
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -295,15 +295,9 @@ def imports():
     numba.config.THREADING_LAYER = "workqueue"  # OpenMP's does not stand a fork
 
 
-def sources():
-    """Return a hash of all that runs, and of what kills and fills."""
-    h, root = hashlib.sha256(), Path(__file__).parents[2]
-    for place in ("models", "hw", "sim", "fpga", "cli"):
-        for path in sorted((root / place).rglob("*.py")):
-            h.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    for name in ("kills.py", "full_disk.py", "full_disk.c"):
-        h.update(Path(__file__).with_name(name).read_bytes())
-    return h.hexdigest()[:16]
+def sources(kind):
+    """Return the hash of all that runs, and of what kills and fills."""
+    return sources_hash(Path(__file__).parents[2], SOURCES[kind])
 
 
 def main():
@@ -315,7 +309,7 @@ def main():
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     imports()
-    record = Record(given.output and given.output.resolve(), "kills", seed=given.seed, sources=sources())
+    record = Record(given.output and given.output.resolve(), "kills", seed=given.seed, sources=sources("kills"))
     with tempfile.TemporaryDirectory() as folder:
         rows = attack(Path(folder), -(-given.count // (len(given.names) or len(cases()))), record, given.seed, given.names)
     total, wrong = sum(row["counts"]["kills"] for row in rows), sum(len(row["wrong"]) for row in rows)

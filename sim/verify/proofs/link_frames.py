@@ -31,8 +31,8 @@ from oxnor.hw.interface.link_protocol import (
 
 NAME = "link-frames"
 CLAIM = (
-    "two flipped bits of the longest request are noticed, and three where its payload is at most 11,446 bytes;"
-    " on the wire, any two bits of END, ESC, length and the rest"
+    "two flipped bits of the longest request are noticed, and three where its payload is at most"
+    f" {PAYLOAD_CHECKED:,} bytes; on the wire, any two bits of END, ESC, length and the rest"
 )
 #: The longest request that a board can accept, and that a host sends, in bits, before it is escaped.
 FRAME_BITS, CHECKED_BITS = (8 * (HEADER_BYTES + payload + CRC_BYTES) for payload in (PAYLOAD_MAX, PAYLOAD_CHECKED))
