@@ -323,11 +323,13 @@ class Layers:
         if not whole:
             raise InputError(f"it must take the feature map of {t.stage.label} as it is, in its order")
         step, middle = self._append(t, levels, t.elements)
-        lowest, step, middle = (of_channels(t, index, v) for v in (levels.lowest, step, middle))
+        # Of an input that falls with the grey level, level 0 has the higher value.
+        zero = np.where(step < 0, levels.lowest + levels.step * levels.top, levels.lowest)
+        zero, step, middle = (of_channels(t, index, v) for v in (zero, step, middle))
         own = float(node.attrs.get(PAD_VALUE, 0.0))
         if t.padding and t.padding[1] != own and pads_itself(node, window, pads_of(node, t)):
             raise InputError(f"it pads with {own:g} what is padded with {t.padding[1]:g}: pad with one value")
-        pad = pad_value(t.padding[1] if t.padding else own, lowest, np.abs(step), levels) if window.is_padded else -1
+        pad = pad_value(t.padding[1] if t.padding else own, zero, step, levels) if window.is_padded else -1
         window = replace(window, pad=pad)
         unit = 2 if pad == 0 else 1
         rows = unit * window.n_in * factors.code.top * levels.top + 1

@@ -352,15 +352,18 @@ def by_group(values: NDArray, kernels: NDArray, groups: int) -> NDArray:
     return np.broadcast_to(rows[:, None, None], kernels.shape)
 
 
-def pad_value(value: float, lowest: NDArray, step: NDArray, levels: Levels) -> int:
-    """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, the middle of two levels."""
-    ends = {-1: lowest, 1: lowest + step * levels.top}
+def pad_value(value: float, zero: NDArray, step: NDArray, levels: Levels) -> int:
+    """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, the middle of two levels.
+
+    `zero` and `step` are the values of level 0 and the steps up from there, below 0 where values fall.
+    """
+    ends = {-1: zero, 1: zero + step * levels.top}
     if levels.planes == 1:
-        ends[0] = lowest + step / 2
+        ends[0] = zero + step / 2
     for pad, level in ends.items():
         if (np.abs(level - value) <= levels.uneven + 1e-9 * np.abs(step)).all():
             return pad
-    low, high = float(ends[-1].min()), float(ends[1].max())
+    low, high = (float(f([ends[-1], ends[1]])) for f in (np.min, np.max))
     raise InputError(
         f"it pads with {value:g}, which must be the lowest or highest of its inputs' levels, {low:g} and {high:g}"
         + (", or their middle" if levels.planes == 1 else "")

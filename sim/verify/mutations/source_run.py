@@ -82,7 +82,7 @@ SOURCES: dict[str, SourceUnit] = {
     ),
     "folding": SourceUnit(
         "the importer's folding", ("models/exchange/folding/*.py",),
-        ("tests/models/test_import_[cnort]*.py", "tests/models/test_import_refused.py"),
+        ("tests/models/test_folding_*.py", "tests/models/test_import_[cmnort]*.py"),
     ),
 }  # fmt: skip
 

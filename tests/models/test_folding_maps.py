@@ -1,0 +1,137 @@
+"""Small graphs of convolutions, folded, against the reference evaluator of ONNX."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+
+from helpers.folded import (
+    LAST,
+    PER,
+    F,
+    axes,
+    bent,
+    bits,
+    check,
+    conv,
+    flat,
+    im2col,
+    last,
+    multi,
+    normed,
+    pad,
+    pool,
+    quant,
+    sign,
+    signs,
+    to_float,
+    to_last,
+)
+from helpers.onnx_networks import QONNX, Maker
+
+# Feature maps: two channels of 4 x 4 bits, (channels, height, width) unless they are channels last.
+
+
+#: Of the bits x, (N, 2, 4, 4): a function to the scores.
+MAPS = {
+    "convolution": lambda m, g, x: flat(m, g, bent(m, conv(m, g, x, 2, 3), 3), 27),
+    "batch norm": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3)), 27),
+    "bias": lambda m, g, x: flat(m, g, sign(m, conv(m, g, x, 2, 3, bias=True)), 27),
+    "kernel of 3 x 1": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (3, 1), kernel_shape=[3, 1])), 24),
+    "kernel of 1 x 1": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (1, 1))), 48),
+    "kernel of all": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (4, 4))), 3),
+    "strides": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, strides=[2, 1])), 18),
+    "dilations": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, dilations=[1, 3])), 9),
+    "groups": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 4, group=2), 4), 36),
+    "groups behind a layer": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 4), 4), m.c(F([1, -1, -1, 1]).reshape(4, 1, 1))]), 4, 6, group=2), 6), 24),
+    "pads": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, pads=[1, 0, 0, 1])), 48),
+    "pads and strides": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, pads=[1, 1, 1, 1], strides=[2, 3])), 18),
+    "SAME_UPPER": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, auto_pad="SAME_UPPER")), 48),
+    "SAME_LOWER": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, auto_pad="SAME_LOWER")), 48),
+    "VALID": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, auto_pad="VALID")), 27),
+    "pads of 0 and 1": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, to_float(m, m.n("Greater", [x, m.c(F(0))])), 2, 3, pads=[1, 0, 0, 1])), 48),
+    "pads of the highest": lambda m, g, x: flat(m, g, normed(m, conv(m, g, pad(m, x, [0, 0, 1, 0, 0, 0, 0, 1], 1), 2, 3)), 48),
+    "pads of the lowest": lambda m, g, x: flat(m, g, normed(m, conv(m, g, pad(m, x, [0, 0, 0, 1, 0, 0, 1, 0], -1), 2, 3)), 48),
+    "pads of the middle": lambda m, g, x: flat(m, g, normed(m, conv(m, g, pad(m, x, [0, 0, 0, 1, 0, 0, 0, 0]), 2, 3)), 36),
+    "pads of some axes": lambda m, g, x: flat(m, g, normed(m, conv(m, g, pad(m, x, [1, 0, 0, 1], 1, (2, -1)), 2, 3)), 48),
+    "pads twice": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, pad(m, pad(m, x, [0, 0, 1, 0, 0, 0, 0, 0], -1), [0, 0, 0, 1, 0, 0, 0, 1], -1), 2, 3)), 60),
+    "pads, and zeros": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, pad(m, x, [0, 0, 1, 0, 0, 0, 0, 0], 0), 2, 3, pads=[0, 1, 0, 0])), 48),
+    "pads that become others": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, m.n("Neg", [pad(m, x, [0, 0, 1, 0, 0, 0, 0, 0], -1)]), 2, 3)), 36),
+    "pads of an input that falls": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, pad(m, m.n("Neg", [x]), [0, 0, 1, 0, 0, 0, 0, 1], 1), 2, 3)), 48),
+    "pads of nothing": lambda m, g, x: flat(m, g, normed(m, conv(m, g, pad(m, x, [0] * 8, 5), 2, 3)), 27),
+    "pads before a Transpose": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n(
+        "Conv", [to_last(m, pad(m, x, [0, 0, 1, 0, 0, 0, 0, 1], 1)), m.c(signs(g, 3, 2, 2, 2))], LAST))]), 48),
+    "pads behind a layer": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, pad(m, normed(m, conv(m, g, x, 2, 3)), [0, 0, 1, 0, 0, 0, 0, 1], -1), 3, 2), 2), 18),
+    "zeros behind a layer": lambda m, g, x: flat(m, g, normed(m, conv(m, g, normed(m, conv(m, g, x, 2, 3)), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
+    "two layers": lambda m, g, x: flat(m, g, normed(m, conv(m, g, bent(m, conv(m, g, x, 2, 3), 3), 3, 2), 2), 8),
+    "pooling before a batch norm": lambda m, g, x: flat(m, g, normed(m, pool(m, conv(m, g, x, 2, 3))), 12),
+    "pooling after a batch norm": lambda m, g, x: flat(m, g, pool(m, normed(m, conv(m, g, x, 2, 3))), 12),
+    "pooling between parts": lambda m, g, x: flat(m, g, sign(m, m.n("Add", [pool(m, m.n(
+        "Mul", [conv(m, g, x, 2, 3), m.c(F([1, -1, 2]).reshape(3, 1, 1))])), m.c(F(0.5))])), 12),
+    "pooling in steps": lambda m, g, x: flat(m, g, pool(m, bent(m, conv(m, g, x, 2, 3), 3), 2, 1, strides=[1, 2]), 12),
+    "pooling of truth": lambda m, g, x: flat(m, g, to_float(m, m.n("Not", [m.n("Greater", [pool(m, conv(m, g, x, 2, 3)), m.c(F(1))])])), 12),
+    "pooling of levels": lambda m, g, x: flat(m, g, pool(m, quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0)), 12),
+    "pooling with ceil_mode": lambda m, g, x: flat(m, g, pool(m, normed(m, conv(m, g, x, 2, 3, (1, 1))), strides=[2, 2], ceil_mode=1), 12),
+    "poolings one after the other": lambda m, g, x: flat(m, g, normed(m, pool(m, pool(m, conv(m, g, x, 2, 3, (1, 1)), 2, 1), 1, 2, strides=[2, 1])), 18),
+    "poolings around a batch norm": lambda m, g, x: flat(m, g, pool(m, sign(m, m.n("Sub", [pool(m, conv(m, g, x, 2, 3, (1, 1))), m.c(F([0.5, -0.5, 1.5]).reshape(3, 1, 1))]))), 12),
+    "GlobalMaxPool": lambda m, g, x: flat(m, g, m.n("GlobalMaxPool", [normed(m, conv(m, g, x, 2, 6), 6)]), 6),
+    "GlobalMaxPool of sums": lambda m, g, x: flat(m, g, normed(m, m.n("GlobalMaxPool", [conv(m, g, x, 2, 6)]), 6), 6),
+    "GlobalAveragePool": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [normed(m, conv(m, g, x, 2, 3, (3, 3)))]), 3),
+    "GlobalAveragePool of levels": lambda m, g, x: flat(
+        m, g, m.n("GlobalAveragePool", [quant(m, conv(m, g, x, 2, 3, (3, 3)), 4, 0, 2, signed=0, narrow=0)]), 3),
+    "AveragePool": lambda m, g, x: flat(m, g, pool(m, normed(m, conv(m, g, x, 2, 3, (3, 3))), 2, 2, "AveragePool"), 3),
+    "AveragePool of one pixel": lambda m, g, x: flat(m, g, normed(m, m.n("GlobalAveragePool", [conv(m, g, x, 2, 3, (4, 4))])), 3),
+    "ReduceMean": lambda m, g, x: flat(m, g, m.n("ReduceMean", [normed(m, conv(m, g, x, 2, 3, (3, 3)))], axes=[2, 3]), 3),
+    "ReduceMean, no dimensions": lambda m, g, x: last(m, g, m.n(
+        "ReduceMean", [normed(m, conv(m, g, x, 2, 3, (3, 3)))], axes=[-1, -2], keepdims=0), 3),
+    "mean with its channels last": lambda m, g, x: last(m, g, m.n("ReduceMean", [to_last(m, normed(
+        m, conv(m, g, x, 2, 3, (3, 3))))], axes=[1, 2], keepdims=0), 3),
+    "Transpose": lambda m, g, x: flat(m, g, to_last(m, normed(m, conv(m, g, x, 2, 3))), 27),
+    "sums that are flattened": lambda m, g, x: last(m, g, sign(m, m.n("Add", [m.n(
+        "Flatten", [conv(m, g, x, 2, 3, (3, 3))]), m.c(np.repeat(F([0.5, 2.5, -1.5]), 4))])), 12),
+    "signs that are flattened, last": lambda m, g, x: last(m, g, sign(m, m.n("Sub", [m.n(
+        "Flatten", [to_last(m, conv(m, g, x, 2, 3, (3, 3)))]), m.c(np.tile(F([0.5, 2.5, -1.5]), 4))])), 12),
+    "flattened and back": lambda m, g, x: flat(m, g, normed(m, m.n("Reshape", [m.n(
+        "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 3, 3))])), 27),
+    "channels last": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, m.n(
+        "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 2, 2))], LAST, pads=[1, 0, 0, 1]), 3, True)]), 48),
+    "channels last, pooled": lambda m, g, x: last(m, g, m.n("Flatten", [pool(m, normed(m, m.n(
+        "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 2, 2))], LAST), domain=LAST), domain=LAST)]), 12),
+    "channels last, MaxPoolNHWC": lambda m, g, x: last(m, g, m.n("Flatten", [pool(m, bent(m, m.n(
+        "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 2, 2))], LAST), 3, True), op="MaxPoolNHWC", domain=QONNX)]), 12),
+    "channels last, mean": lambda m, g, x: last(m, g, m.n("Flatten", [m.n("GlobalAveragePool", [bent(m, m.n(
+        "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 3, 3))], LAST), 3, True)], LAST)]), 3),
+    "Im2Col": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3), 3, True)]), 27),
+    "Im2Col in steps": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
+        m, im2col(m, g, to_last(m, x), 2, 3, stride=[2, 1], dilations=[1, 2]), 3, True)]), 12),
+    "Im2Col, pads": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
+        m, im2col(m, g, to_last(m, x), 2, 3, pad_amount=[1, 0, 0, 1]), 3, True)]), 48),
+    "Im2Col, pads of 1": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
+        m, im2col(m, g, to_last(m, x), 2, 3, pad_amount=[1, 0, 1, 1], pad_value=1), 3, True)]), 60),
+    "products of pixels": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, last(
+        m, g, to_last(m, normed(m, conv(m, g, x, 2, 4), 4)), 4, 3), 3, True)]), 27),
+    "thresholds a channel": lambda m, g, x: flat(m, g, multi(m, conv(m, g, x, 2, 3), F([[0.5], [2.5], [-1]]), out_scale=2.0, out_bias=-1.0), 27),
+    "2 thresholds for all": lambda m, g, x: flat(m, g, multi(m, conv(m, g, x, 2, 3), [[-2, 0.5]], out_scale=1.0, out_bias=-1.0), 27),
+    "levels by a convolution": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), 3, 2, pads=[0, 1, 0, 0]), 2), 12),
+    "classes of a map of one pixel": lambda m, g, x: m.n("Flatten", [conv(m, g, normed(m, conv(m, g, x, 2, 3, (4, 4))), 3, 5, (1, 1))]),
+    "classes of all pixels": lambda m, g, x: m.n("Flatten", [m.n("Add", [conv(
+        m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, (3, 3)), m.c(PER.reshape(5, 1, 1))])]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_maps(name):
+    m, g = Maker(QONNX, 18 if "axes" in name else 17), np.random.default_rng(len(name))
+    model = m.model(["N", 2, 4, 4], MAPS[name](m, g, "x"))
+    model.opset_import.add(domain=LAST, version=1)
+    images = bits(32, 200)
+    order = np.arange(32).reshape(2, 4, 4).transpose(1, 2, 0).ravel()
+    check(model, "bipolar", images, 2 * images - 1.0, order)
