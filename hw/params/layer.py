@@ -425,6 +425,8 @@ class LayerConfig:
         reads_max : int, optional
             Word lines that a vector may take, if the folding is left open. Default: the target's.
         """
+        if getattr(layer, "shortcut", 0):
+            raise InputError(f"layer {layer.n_in} to {layer.n_out}: there is no hardware for a shortcut")
         is_serial = options.dataflow == "serial"
         size = rows, cols = macro_size(layer, target, options)
         reads_max = reads_max or target.reads_max

@@ -103,8 +103,9 @@ class _Maker:
 
     def product(self, k: int, layer: Layer, here: str) -> str:
         """Add a convolution or a matrix product."""
-        signs = layer.weight_values.astype(np.float32)
-        kind = "BIPOLAR" if layer.weight_bits == 1 else f"INT{layer.weight_code.top.bit_length() + 1}"
+        signs = layer.factors.astype(np.float32)
+        largest = layer.weight_code.top + layer.counted - layer.full
+        kind = "BIPOLAR" if largest == 1 else f"INT{largest.bit_length() + 1}"
         if not isinstance(layer, ConvLayer):
             if self.map:
                 here = self.node("Transpose", [here], f"pixels{k}", perm=[0, 2, 3, 1])
@@ -192,14 +193,14 @@ class _Maker:
 
 def _most(layer: Layer) -> int:
     """Return the largest popcount of a layer."""
-    return layer.full * (2**layer.planes - 1)
+    return layer.counted * (2**layer.planes - 1)
 
 
 def _offset(layer: Layer) -> NDArray[np.int64]:
     """Return 2 * popcount less the sum of bits, or less twice the sum of levels, of each neuron."""
     top = 2**layer.planes - 1
-    signs = layer.weight_values.sum(axis=1, dtype=np.int64)
-    return np.full(layer.n_out, layer.full) if top == 1 else top * (layer.full - signs)
+    signs = layer.factors.sum(axis=1, dtype=np.int64)
+    return np.full(layer.n_out, layer.counted) if top == 1 else top * (layer.counted - signs)
 
 
 def export_qonnx(network: Network, path: str | Path) -> dict[str, Any]:

@@ -94,6 +94,18 @@ def _differ(window, w, weight, differ):
 
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
+def _pass_by(x, pixel, channels, first, shortcut, n_out, differ):
+    """Add, for each neuron from `first`, twice what its own channel's element at a pixel lacks to count fully."""
+    each = channels // n_out  # synapses that see an element
+    for b in range(x.shape[0]):
+        twice = np.int32(shortcut) << (b + 1)
+        for j in range(differ.shape[0]):
+            at = pixel * channels + (first + j) * each
+            bit = (x[b, at >> 6] >> np.uint64(at & 63)) & np.uint64(1)
+            differ[j] += twice * np.int32(np.uint64(1) - bit)
+
+
+@numba.njit(nogil=True, cache=True, boundscheck=False)
 def _compare(differ, limits, first, fires):
     """Set the bits of the neurons from `first` that reach each level, in `fires` (levels, words)."""
     for level in range(limits.shape[0]):
@@ -110,7 +122,7 @@ def _compare(differ, limits, first, fires):
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
 def _conv_image(x, w, sources, shape, limits, fires):
-    channels, groups, pad, n_out, _ = shape
+    channels, groups, pad, n_out, _, shortcut, centre = shape
     n = channels // groups
     m = n_out // groups
     window = np.empty(w.shape[1], np.uint64)
@@ -127,6 +139,8 @@ def _conv_image(x, w, sources, shape, limits, fires):
                 for b in range(x.shape[0]):
                     _gather(x[b], sources[p], g * n, n, channels, value if pad == 0 else pad > 0, window)
                     _differ(window, w[g], b + (0 if pads else 1), differ)
+            if shortcut:
+                _pass_by(x, sources[p, centre], channels, g * m, shortcut, n_out, differ)
             _compare(differ, limits, g * m, fires[p])
 
 
@@ -146,7 +160,7 @@ def _conv_levels_image(x, masks, size, sources, shape, limits, fires):
 
     `masks` (groups, synapses, neurons) has all bits of an int32 1 where the weight is.
     """
-    channels, groups, pad, n_out, _ = shape
+    channels, groups, pad, n_out, _, shortcut, centre = shape
     n = channels // groups
     m = n_out // groups
     top = np.int32((1 << x.shape[0]) - 1)
@@ -171,13 +185,15 @@ def _conv_levels_image(x, masks, size, sources, shape, limits, fires):
                         sums[j] += level & masks[g, k * n + c, j]
             for j in range(m):
                 differ[j] = 2 * (most - least[g, j] + total - 2 * sums[j])
+            if shortcut:
+                _pass_by(x, sources[p, centre], channels, g * m, shortcut, n_out, differ)
             _compare(differ, limits, g * m, fires[p])
 
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
 def _conv_values_image(x, values, size, sources, shape, limits, fires):
     """As :func:`_conv_levels_image`, of weights that are integers; `values` is (groups, elements, neurons)."""
-    channels, groups, pad, n_out, full = shape
+    channels, groups, pad, n_out, full, shortcut, centre = shape
     n = channels // groups
     m = n_out // groups
     top = np.int32((1 << x.shape[0]) - 1)
@@ -193,6 +209,8 @@ def _conv_values_image(x, values, size, sources, shape, limits, fires):
                         v = 2 * levels[sources[p, k] * channels + g * n + c] - top
                     for j in range(m):
                         sums[j] -= v * values[g, k * n + c, j]
+            if shortcut:
+                _pass_by(x, sources[p, centre], channels, g * m, shortcut, n_out, sums)
             _compare(sums, limits, g * m, fires[p])
 
 
@@ -269,7 +287,8 @@ def conv_serial(x, w, masks, size, sources, shape, limits, width, pool, lowest, 
         Elements of a feature map.
     sources : ndarray of int64, shape (pixels, kernel positions)
     shape : tuple of int
-        (channels, groups, pad, n_out, sum of the largest weights of a neuron if they are integers, else 0).
+        (channels, groups, pad, n_out, sum of the largest weights of a neuron if they are integers, else 0, how often
+        the element of a neuron's own channel counts beside its weights, kernel position where that lies).
     limits : ndarray of int32, shape (levels, n_out)
         Twice the most disagreements, planes weighted, with which a neuron reaches each level.
     width : int

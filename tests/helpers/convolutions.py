@@ -29,6 +29,7 @@ class Conv:
     pool: tuple[int, ...] | None = None  # height, width, and the steps if they are others
     has_lowest: bool = False
     window: dict = field(default_factory=dict)
+    shortcut: int = 0
 
 
 def _thresholds(g, counts, levels):
@@ -62,7 +63,8 @@ def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1,
         lowest = g.random(conv.channels) < 0.5 if conv.has_lowest else np.zeros(conv.channels, bool)
         weights = g.random((conv.channels, window.n_in * bits)) < 0.5
         zeros = np.zeros((conv.channels, conv.levels), int)
-        blank = ConvLayer(weights, zeros, window, pool, lowest, planes=planes, weight_bits=bits, weight_max=largest)
+        reads = {"planes": planes, "weight_bits": bits, "weight_max": largest, "shortcut": conv.shortcut}
+        blank = ConvLayer(weights, zeros, window, pool, lowest, **reads)
         counts = blank.popcounts(x, "numba")
         thresholds = _thresholds(g, _pooled(counts, window, pool, lowest) if pool else counts, conv.levels)
         layers.append(dataclasses.replace(blank, thresholds=thresholds))

@@ -42,13 +42,17 @@ def layers(draw, **options):
         pool = Pool(*size, draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     g = np.random.default_rng(draw(st.integers(0, 2**32)))
     n_out = draw(st.sampled_from((1, 5, 64, 70))) * window.groups
+    shortcut = 0
+    if window.pad and window.kernel_y % 2 == window.kernel_x % 2 == 1 and (window.sources[:, window.centre] >= 0).all():
+        shortcut = draw(st.sampled_from((0, 1, 7, 256)))
+        n_out = window.channels if shortcut else n_out
     n_levels = draw(st.sampled_from((1, 1, 3)))
-    most = window.n_in * (2**planes - 1) * (2 if window.pad == 0 else 1)
+    most = (window.n_in + shortcut) * (2**planes - 1) * (2 if window.pad == 0 else 1)
     spread = g.normal(most / 2, np.sqrt(window.n_in) * 2**planes / 2, (n_out, n_levels))
     return ConvLayer(
         g.random((n_out, window.n_in)) < 0.5,
         np.clip(np.sort(spread.astype(int), axis=1), 0, most + 1),
-        window, pool, g.random(n_out) < 0.5, planes=planes,
+        window, pool, g.random(n_out) < 0.5, planes=planes, shortcut=shortcut,
     )  # fmt: skip
 
 
@@ -160,6 +164,12 @@ def test_windows_wrong(changes, rule):
         ({"thresholds": np.tile([3, 2, 4], (5, 1))}, r"thresholds must not fall from level to level \(neuron 0\)"),
         ({"pool": Pool(7, 2, 2, 2)}, "pool: windows must be at most as large as the feature map, 6x6, not 7x2"),
         ({"lowest": np.zeros(4, bool)}, "lowest must be 5 times 0 or 1, one a channel"),
+        ({"shortcut": 257}, r"shortcut must be an integer in \[0, 256\], not 257"),
+        ({"shortcut": True}, r"shortcut must be an integer in \[0, 256\], not True"),
+        ({"shortcut": 1}, "shortcut must be around as many channels as come, 4, not 5"),
+        ({"shortcut": 1, "window": Window(8, 8, 5, 2, 3)}, "shortcut must be around a kernel of odd sides, not 2x3"),
+        ({"shortcut": 1, "window": Window(8, 8, 5, 3, 3, top=2)}, "shortcut must be around windows with a pixel at their"),
+        ({"shortcut": 1, "window": Window(8, 8, 5, 3, 3, top=1, pad=0)}, "shortcut must be around windows with a pixel"),
     ],
 )
 def test_layers_wrong(changes, rule):

@@ -32,6 +32,10 @@ NETWORKS = {
     "dense, odd": ((1, 1, 70), (), 2, {"largest": 3}),
     "convolution of 4 bits": ((8, 9, 2), (Conv(4, levels=3, pool=(2, 2), has_lowest=True), Conv(4, window={"groups": 2})), 4,
                               {"largest": 14, "levels": 3}),
+    "shortcut": ((6, 7, 3), (Conv(4, levels=3), Conv(4, levels=3, pool=(2, 2), shortcut=5)), 1, {"levels": 3}),
+    "shortcut, ternary": ((7, 6, 4), (Conv(4, levels=3, shortcut=3, window=PADDED | {"pad": 1, "groups": 2}),), 2, {"planes": 8}),
+    "shortcut of 4 bits": ((7, 8, 2), (Conv(4, levels=3), Conv(4, (3, 1), shortcut=17, window={"groups": 2, "step_x": 2})),
+                           4, {"largest": 14}),
     "padded with zeros, of 2 bits": ((6, 6, 3), (Conv(6, window=PADDED | {"pad": 0}),), 3, {"largest": 4}),
 }  # fmt: skip
 
@@ -60,8 +64,13 @@ def plain_scores(network, x):
                 return layer.scales * count + layer.offsets
             x = (count[..., None] >= layer.thresholds.reshape(layer.n_out, -1)).sum(-1)
             continue
-        sums = np.einsum("nhwgi,goi->nhwgo", _vectors(layer, v), weights.reshape(layer.window.groups, -1, layer.inputs))
+        seen = _vectors(layer, v)
+        sums = np.einsum("nhwgi,goi->nhwgo", seen, weights.reshape(layer.window.groups, -1, layer.inputs))
         count = (sums.reshape(*sums.shape[:3], -1) + top * layer.full) * layer.unit // 2
+        if layer.shortcut:
+            kernel = layer.window.kernel_y * layer.window.kernel_x
+            centres = seen.reshape(*seen.shape[:4], kernel, -1)[..., kernel // 2, :].reshape(count.shape)
+            count += layer.shortcut * (centres + top) // 2
         x = (count[..., None] >= layer.thresholds.reshape(layer.n_out, -1)).sum(-1)
         if pool := layer.pool:
             seen = np.lib.stride_tricks.sliding_window_view(x, (pool.height, pool.width), (1, 2))
@@ -102,6 +111,7 @@ def test_scores_are_plain_sums(name, tmp_path):
     network.save(tmp_path / "n.npz")
     again = Network.load(tmp_path / "n.npz")
     assert again.digest == network.digest
+    assert [getattr(y, "shortcut", 0) for y in again.layers] == [getattr(y, "shortcut", 0) for y in network.layers]
     assert {(y.weight_bits, y.weight_max) for y in again.layers} == {(NETWORKS[name][2], NETWORKS[name][3].get("largest", 0))}
     reads = ReadErrors(9000, 4)
     read, plain = (golden.scores(network, bits, backend, reads) for backend in ("numba", "numpy"))

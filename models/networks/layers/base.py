@@ -144,6 +144,16 @@ class Layer:
         return self.weight_code.decode(self.weights.reshape(self.n_out, self.inputs, self.weight_bits))
 
     @property
+    def factors(self) -> NDArray[np.int16]:
+        """What neurons multiply their inputs with, shape (n_out, inputs): the weights, and a shortcut."""
+        return self.weight_values
+
+    @property
+    def counted(self) -> int:
+        """The largest count of a vector of bits: what all synapses count, and a shortcut."""
+        return self.full
+
+    @property
     def n_out(self) -> int:
         """Number of neurons."""
         return int(self.weights.shape[0])

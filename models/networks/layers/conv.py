@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -18,8 +18,20 @@ from oxnor.models.kernels import packed as kernels
 from oxnor.models.kernels import windows
 
 from .base import Reads, weighted
-from .fields import BITS, LEVELS, PLANES, SIZE_MAX, WEIGHT_BITS, ArrayField, LayerFields, Sizes, per_level, per_neuron
-from .hidden import HiddenLayer, pack_planes
+from .fields import (
+    BITS,
+    LEVELS,
+    PLANES,
+    SHORTCUT,
+    SIZE_MAX,
+    WEIGHT_BITS,
+    ArrayField,
+    LayerFields,
+    Sizes,
+    per_level,
+    per_neuron,
+)  # fmt: skip
+from .hidden import HiddenLayer, pack_planes, unpack_planes
 from .window import Pool, Window
 
 #: From how many planes sums of integers are faster than popcounts of planes.
@@ -46,6 +58,22 @@ def _synapses(sizes: Sizes) -> int:
     return sizes["weight_bits"] * sizes["kernel_y"] * sizes["kernel_x"] * sizes["channels"] // sizes["groups"]
 
 
+def check_shortcut(window: Window, n_out: int, shortcut: Any, where: str) -> None:
+    """Raise InputError unless a convolution of `n_out` channels can have such a shortcut."""
+    low, high, _ = SHORTCUT["shortcut"]
+    if isinstance(shortcut, bool) or not isinstance(shortcut, int) or not low <= shortcut <= high:
+        raise InputError(f"{where}: shortcut must be an integer in [{low}, {high}], not {shortcut!r}")
+    if not shortcut:
+        return
+    if window.channels != n_out:
+        raise InputError(f"{where}: shortcut must be around as many channels as come, {window.channels}, not {n_out}")
+    if not window.kernel_y % 2 == window.kernel_x % 2 == 1:
+        sides = f"{window.kernel_y}x{window.kernel_x}"
+        raise InputError(f"{where}: shortcut must be around a kernel of odd sides, not {sides}")
+    if window.pad == 0 or (window.sources[:, window.centre] < 0).any():
+        raise InputError(f"{where}: shortcut must be around windows with a pixel at their centre, padded with -1 or 1")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvLayer(HiddenLayer):
     """A convolution with thresholds, and a pooling of what they give.
@@ -69,6 +97,10 @@ class ConvLayer(HiddenLayer):
     lowest : ndarray of bool, shape (n_out,), optional
         Channels of which the pooling takes the smallest value (of bits AND) in place of the largest (OR): what a
         batch norm with a negative factor after the pooling needs. Default: none.
+    shortcut : int
+        How often the value of a neuron's own channel under the centre of the window counts beside its synapses, as
+        so many weights of +1 would: a residual addition, exact. Range [0, 256]; 0: there is none. It needs as many
+        channels as come, a kernel of odd sides whose centre is never padding, and padding of -1 or +1.
 
     Raises
     ------
@@ -84,17 +116,20 @@ class ConvLayer(HiddenLayer):
             "lowest": ArrayField("|u1", per_neuron),
         },
         {"n_out": (1, SIZE_MAX), **_SIZES},
-        PLANES | LEVELS | WEIGHT_BITS | _WINDOW | _POOL,
+        PLANES | LEVELS | WEIGHT_BITS | _WINDOW | _POOL | SHORTCUT,
         version=2,
     )
+    read_with: ClassVar[dict[str, int]] = {**HiddenLayer.read_with, "shortcut": 0}
     gives_scores: ClassVar[bool] = False
 
     window: Window
     pool: Pool | None = None
     lowest: NDArray[np.bool_] = None  # type: ignore[assignment]  # an array once made
+    shortcut: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         where = f"{self.kind} layer"
+        check_shortcut(self.window, self.n_out, self.shortcut, where)
         self.check(where)
         if self.n_in != (columns := self._of_synapses.n_in):
             raise InputError(f"{where}: weights must have {columns} columns for its window, not {self.n_in}")
@@ -117,6 +152,17 @@ class ConvLayer(HiddenLayer):
         if self.weight_bits == 1:
             return self.window  # which keeps where its windows lie
         return dataclasses.replace(self.window, channels=self.window.channels * self.weight_bits)
+
+    @property
+    def factors(self) -> NDArray[np.int16]:  # noqa: D102
+        factors, own = self.weight_values, np.arange(self.n_out)
+        channels = self.window.channels // self.window.groups
+        factors[own, self.window.centre * channels + own % channels] += self.shortcut
+        return factors
+
+    @property
+    def counted(self) -> int:  # noqa: D102
+        return self.full + self.shortcut
 
     @property
     def unit(self) -> int:
@@ -147,7 +193,7 @@ class ConvLayer(HiddenLayer):
     @property
     def sizes(self) -> dict[str, int]:  # noqa: D102
         sizes = {"n_out": self.n_out, **dataclasses.asdict(self.window), "planes": self.planes}
-        sizes |= {"levels": self.levels, "weight_bits": self.weight_bits, "weight_max": self.weight_max}
+        sizes |= {"levels": self.levels} | {name: getattr(self, name) for name in self.read_with}
         return self.fields.without_defaults(sizes | dict(zip(_POOL, self._pool_sizes, strict=True)))
 
     @classmethod
@@ -168,6 +214,7 @@ class ConvLayer(HiddenLayer):
             "d": _short(w.spread_y, w.spread_x),
             "p": _short(*edges[:2], 0) if edges[:2] == edges[2:] else ".".join(map(str, edges)),
             "g": _short(w.groups, w.groups),
+            "r": _short(self.shortcut, self.shortcut, 0),
         }
         text = f"C{self.n_out}" + "".join(letter + size for letter, size in parts.items() if size)
         if pool is None:
@@ -206,7 +253,8 @@ class ConvLayer(HiddenLayer):
         masks = np.ascontiguousarray(summed.transpose(0, 2, 1).astype(np.int32))
         height, width, _ = self.shape_out
         out = np.empty((len(x), self.planes_out, -(-height * width * self.n_out // 64)), np.uint64)
-        shape = (window.channels, groups, window.pad, self.n_out, self.full if self.weight_max else 0)
+        full = self.full if self.weight_max else 0
+        shape = window.channels, groups, window.pad, self.n_out, full, self.shortcut, window.centre
         x = x if self.weight_max else self.to_synapses(x)
         x = x.reshape(len(x), self.planes, x.shape[-1])
         kernel(
@@ -217,7 +265,7 @@ class ConvLayer(HiddenLayer):
 
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return counts, shape (n, pixels, n_out), of windows that are read one by one; twice as many for pad 0."""
-        window, x = self._of_synapses, self.to_synapses(x)
+        own, window, x = self._own_counts(x), self._of_synapses, self.to_synapses(x)
         w, groups = pack_words(self.weights), window.groups
         more: Any = (self.weight_code.counts,) if self.weight_max else ()
         each = self.n_out // groups
@@ -237,12 +285,19 @@ class ConvLayer(HiddenLayer):
 
         # A zero is the mean of -1 and +1: what a padded synapse reads, right or wrong, cancels.
         counts = read(0) + read(1) if window.pad == 0 else read(window.pad > 0)
-        return counts.reshape(len(x), window.pixels, self.n_out)
+        return counts.reshape(len(x), window.pixels, self.n_out) + own
+
+    def _own_counts(self, x: NDArray[np.uint64]) -> NDArray[np.int32] | int:
+        """Return what the shortcut counts, shape (n, pixels, n_out)."""
+        if not self.shortcut:
+            return 0
+        values = unpack_planes(x, (self.window.height * self.window.width, self.n_out), self.planes)
+        return self.shortcut * values[:, self.window.sources[:, self.window.centre]].astype(np.int32)
 
     def _popcounts_numpy(self, x: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return counts, shape (n, pixels, n_out), by products of numbers: independent of the kernels."""
         window = self.window
-        weights = self.weight_values.astype(np.float64).reshape(window.groups, -1, self.inputs)
+        weights = self.factors.astype(np.float64).reshape(window.groups, -1, self.inputs)
         planes = unpack_words(x.reshape(len(x), self.planes, x.shape[-1]), int(np.prod(self.shape_in)))
         counts = np.zeros((len(x), window.pixels, self.n_out))
         for k in range(self.planes):
@@ -253,12 +308,16 @@ class ConvLayer(HiddenLayer):
                 seen = padded[i][window.sources]  # (pixels, kernel positions, groups, channels); -1 is the last
                 vectors = np.moveaxis(seen, 2, 0).reshape(window.groups, window.pixels, self.inputs)
                 sums = np.moveaxis(vectors @ weights.transpose(0, 2, 1), 0, 1).reshape(window.pixels, self.n_out)
-                counts[i] += (self.full + sums) * 2**k
+                counts[i] += (self.counted + sums) * 2**k
         return (counts * self.unit / 2).astype(np.int64)
 
     def popcounts_torch(self, x: Any, signs: Any) -> Any:
         """As :meth:`popcounts` of each window, in PyTorch: shape (n, pixels, n_out)."""
         torch, window, top = import_torch(), self.window, (1 << self.planes) - 1
+        own: Any = 0
+        if self.shortcut:
+            centres = torch.from_numpy(window.sources[:, window.centre].copy()).to(x.device)
+            own = self.shortcut * x.reshape(len(x), -1, self.n_out)[:, centres]
         x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top)
         image = (2 * x - top).reshape(-1, window.height, window.width, self._of_synapses.channels).permute(0, 3, 1, 2)
         edges = (window.left, window.right, window.top, window.bottom)
@@ -269,7 +328,8 @@ class ConvLayer(HiddenLayer):
         padded, kernels_ = (v.clone(memory_format=torch.contiguous_format) for v in (padded, kernels_))
         steps, spreads = (window.step_y, window.step_x), (window.spread_y, window.spread_x)
         sums = torch.nn.functional.conv2d(padded, kernels_, stride=steps, dilation=spreads, groups=window.groups)
-        return ((sums + top * self.full) * self.unit / 2).permute(0, 2, 3, 1).reshape(len(x), window.pixels, self.n_out)
+        counts = ((sums + top * self.full) * self.unit / 2).permute(0, 2, 3, 1)
+        return counts.reshape(len(x), window.pixels, self.n_out) + own
 
     def outputs_torch(self, counts: Any) -> Any:  # noqa: D102
         torch, size = import_torch(), self.window.out_size

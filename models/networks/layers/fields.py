@@ -30,8 +30,10 @@ LEVELS = {"levels": (1, 255, 1)}
 WEIGHT_BITS = {"weight_bits": (1, 9, 1), "weight_max": (0, 256, 0)}
 #: Presentations of an input as random bits.
 PRESENTATIONS = {"presentations": (0, 256, 0)}
+#: What the value of a neuron's own channel counts beside its synapses.
+SHORTCUT = {"shortcut": (0, 256, 0)}
 #: Versions of the file in which a size came that is not in the first one with optional sizes.
-_LATER = {"weight_bits": 3, "presentations": 4, "weight_max": 5}
+_LATER = {"weight_bits": 3, "presentations": 4, "weight_max": 5, "shortcut": 6}
 
 
 class ArraySource(Protocol):

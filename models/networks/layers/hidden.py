@@ -35,7 +35,7 @@ class HiddenLayer(Layer):
     @property
     def most(self) -> int:
         """Largest popcount."""
-        return self.full * ((1 << self.planes) - 1)
+        return self.counted * ((1 << self.planes) - 1)
 
     @property
     def planes_out(self) -> int:  # noqa: D102

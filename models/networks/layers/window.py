@@ -146,6 +146,11 @@ class Window:
         return self.kernel_y * self.kernel_x * self.channels // self.groups
 
     @property
+    def centre(self) -> int:
+        """Kernel position in the middle, the next one after it where a side is even."""
+        return self.kernel_y // 2 * self.kernel_x + self.kernel_x // 2
+
+    @property
     def out_height(self) -> int:
         """Rows of output pixels."""
         return (self.height + self.top + self.bottom - self.reach_y) // self.step_y + 1
