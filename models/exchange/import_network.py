@@ -95,7 +95,7 @@ def import_network(
     InputError
         If the file cannot be used, naming it and every node that is not supported.
     """
-    path = Path(path)
+    path, said = Path(path), Unsaid(**unsaid)
     tell = tell or (lambda *_: None)
     if path.is_dir() and not is_pynq_folder(path):
         raise InputError(
@@ -110,7 +110,7 @@ def import_network(
         raise InputError(f"{path}: must have at most {FILE_MAX:,} bytes, not {path.stat().st_size:,}")
     tell(f"reading {path.name}", 0, 0)
     try:
-        source = read(path, Unsaid(**unsaid), coding)
+        source = read(path, said, coding)
         if isinstance(source, NirGraph):
             imported = _from_nir(source, name or _name_of(path), spiking, coding, check)
         elif spiking:
@@ -216,7 +216,7 @@ def _rounded(built: Built, graph: Graph) -> dict[str, Any] | None:
     """Return how the last layer was rounded, if it was."""
     if built.rounded is None:
         return None
-    return {"bits": graph.last_layer_bits, "unit": built.rounded.unit, "bounds": built.rounded.bound.tolist()}
+    return {"bits": graph.last_layer_bits, "unit": built.rounded.unit, "bounds": built.rounded.far.tolist()}
 
 
 def _info(built: Built, kind: str, report: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -80,14 +81,102 @@ def test_a_score_out_of_its_bound_is_found():
     assert checking.compare(damaged, graph, images, checking.own_source(built, graph))["differ"] > 0
 
 
-def test_what_is_no_score_of_its_sum():
-    for op, reason in (("Relu", "must be affine in its sums"), ("Sign", "the output must be scores, not one bit a class")):
-        with pytest.raises(InputError, match=reason):
-            build(network(np.random.default_rng(5), after=(op,)))
-    zero = network(np.random.default_rng(5), classes=1)
-    zero.constants["gamma"][:] = 0
-    with pytest.raises(InputError, match="must depend on its inputs"):
-        build(zero)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("is_rounded", [False, True])
+def test_outputs_that_are_no_numbers_are_out_of_bounds(is_rounded, value):
+    """Also where the class of the image stays the same, or is not proved."""
+    graph = network(np.random.default_rng(5), norm=False, bits=2)
+    graph.constants["w"][:] = graph.constants["w"] if is_rounded else np.sign(graph.constants["w"])
+    built, images = build(graph), checking.random_images(10, 50)
+    y = checking.own_source(built, graph)(checking.source_inputs(built, graph, images))
+    for k, row in enumerate(y):
+        row[row.argmax() if k % 2 else row.argmin()] = value
+    assert checking.compare(built, graph, images, lambda _: y)["differ"] == 50
+
+
+@pytest.mark.parametrize("change", [
+    {}, {"w": {0: 3e38}}, {"w": dict.fromkeys(range(0, 24, 4), 0), "bias": {0: 8e4 / 3}}, {"bias": {0: -1e13}}, {"bias": {2: 1e12}},
+], ids=str)  # fmt: skip
+def test_the_bound_holds_in_exact_arithmetic(change):
+    """Of all 64 inputs, in fractions: the error of every output, and the class where it is proved; also of values far apart."""
+    graph = network(np.random.default_rng(2), n=6, norm=False, bits=6)
+    for name, values in change.items():
+        for k, v in values.items():
+            graph.constants[name].flat[k] = v
+    built = build(graph)
+    images = np.array(list(itertools.product((0, 255), repeat=6)), np.uint8)
+    scores, rounded = golden.layer_outputs(built.network, images)[-1], built.rounded
+    weights, bias = ([[Fraction(float(v)) for v in row] for row in np.atleast_2d(graph.constants[k].T)] for k in ("w", "bias"))
+    lowest, unit = Fraction(rounded.lowest), Fraction(rounded.unit)
+    same = rounded.proved(rounded.outputs(scores))
+    for image, given, is_proved in zip(images, scores, same, strict=True):
+        y = [b + sum(v if x else -v for v, x in zip(row, image, strict=True)) for row, b in zip(weights, bias[0], strict=True)]
+        assert all(abs(v - lowest - unit * (int(p) - rounded.half)) <= Fraction(far) for v, p, far in zip(y, given, rounded.far, strict=True))
+        assert not is_proved or y.index(max(y)) == given.argmax()
+    assert same.any()
+    assert checking.compare(built, graph, images, checking.own_source(built, graph))["differ"] == 0
+
+
+def test_the_threshold_of_one_output_is_a_popcount():
+    """However large its bias: no wider than one more than the largest."""
+    graph = network(np.random.default_rng(5), classes=1, norm=False)
+    for bias, limit in ((-1e9, 10 * 254 + 1), (1e9, 0)):
+        graph.constants["bias"][:] = bias
+        built = build(graph)
+        assert built.network.layers[-1].offsets.tolist() == [2 * limit - 1, 0]
+        assert "(class" not in built.notes[0]
+        assert golden.predict(built.network, np.zeros((1, 10), np.uint8)).tolist() == [bias > 0]
+
+
+def stepped(w, op):
+    """Return a network of the weights (n, m), whose outputs an operator takes."""
+    graph = network(np.random.default_rng(5), n=len(w), classes=w.shape[1], norm=False, bits=2, after=(op,))
+    graph.constants.update(w=w.astype(F), bias=np.zeros(w.shape[1], F))
+    return graph
+
+
+def scaled(name, factor, **options):
+    """Return a network with one of its constants multiplied."""
+    graph = network(np.random.default_rng(5), **options)
+    graph.constants[name] *= F(factor)
+    return graph
+
+
+AFFINE, DEPEND, SCORES = "must be affine in its sums", "must depend on its inputs", "the output must be scores, not one bit a class"
+
+
+@pytest.mark.parametrize(("graph", "reason"), [
+    (network(np.random.default_rng(5), after=("Relu",)), AFFINE),
+    (network(np.random.default_rng(5), after=("Sign",)), SCORES),
+    (network(np.random.default_rng(5), classes=1, after=("Sign",)), SCORES),
+    (scaled("gamma", 0, classes=1), DEPEND),
+    (scaled("gamma", 0), DEPEND),
+    (scaled("bias", 1e30, norm=False), DEPEND),
+    (scaled("w", 1e-14, norm=False), "the biases of the last layer must be smaller beside its weights"),
+    # A sum of 128 at most: whole where 257 even steps look.
+    (stepped(np.array([[100.25, 27.75], [27.75, 100.25]]), "Floor"), AFFINE),
+    (network(np.random.default_rng(5), n=8193, classes=1), "weights of a class must be at most 65,536 bits, not 65,544"),
+], ids=["relu", "sign", "one sign", "one constant", "constant", "large bias", "small weights", "floor", "wide"])  # fmt: skip
+def test_what_is_no_score_of_its_sum(graph, reason):
+    with pytest.raises(InputError, match=reason):
+        build(graph)
+
+
+def test_one_class_that_is_no_score_of_its_sum():
+    """Beside a large class too: Relu cuts off what is 1e-9 of the largest output."""
+    graph = network(np.random.default_rng(5), norm=False, after=("Relu",))
+    graph.constants["w"] *= F(1e-3)
+    graph.constants["bias"][:] = [1e9, 1, 1, 0]
+    with pytest.raises(InputError, match=AFFINE):
+        build(graph)
+
+
+def test_convolutions_are_not_rounded():
+    g = np.random.default_rng(5)
+    nodes = (Node("s", "BipolarQuant", ("x", "one"), ("h",)), Node("c", "Conv", ("h", "w"), ("y",)))
+    graph = Graph(nodes, {"one": F(1), "w": g.normal(0, 1, (3, 1, 4, 4)).astype(F)}, "x", (None, 1, 4, 4), ("y",), "bipolar", last_layer_bits=8)
+    with pytest.raises(InputError, match=r"; `last_layer_bits` rounds dense layers only$"):
+        build(graph)
 
 
 def test_integers_stay_as_they_are():
@@ -115,7 +204,7 @@ def test_files(tmp_path):
         assert f"an output is off by at most {max(rounded['bounds']):.4g}" in kept["layers"]["1"]
         assert result.report["outputs"][0]["proved"] > 500
         assert result.ok
-    for options, reason in (({}, "`last_layer_bits` round"), ({"last_layer_bits": 9}, "must be an integer in")):
+    for options, reason in (({}, "`last_layer_bits` round"), ({"last_layer_bits": 9}, r"^last_layer_bits must be an integer in \[2, 8\], not 9$")):
         for k in ("npz", "pt"):
             with pytest.raises(InputError, match=reason):
                 import_network(tmp_path / f"n.{k}", **options)

@@ -199,20 +199,23 @@ def _rounded(
     """Return what :func:`_last` does of a last layer of float weights."""
     stage, order = final.stage, final.elements
     assert stage.floats is not None
-    if stage.size > 1 and _is_bits(final):
-        raise InputError(NO_SCORES)
-    rounded = round_scores(outputs, stage.floats.at(order), bits)
+    try:
+        rounded = round_scores(outputs, stage.floats.at(order), bits)
+    except InputError:
+        if _is_bits(final):
+            raise InputError(NO_SCORES) from None
+        raise
     reads = stage.reads | {"weight_bits": rounded.code.bits, "weight_max": rounded.code.largest}
-    worst = int(rounded.bound.argmax())
+    worst = int(rounded.far.argmax())
+    where = f" (class {worst})" if stage.size > 1 else ""
     notes.append(
-        f"{stage.label}: float weights rounded to {bits} bits; an output is off by at most {rounded.bound[worst]:.4g}"
-        f" (class {worst}), of which a score of 1 is {rounded.unit:.4g}"
+        f"{stage.label}: float weights rounded to {bits} bits; an output is off by at most {rounded.far[worst]:.4g}"
+        f"{where}, and changes by {rounded.unit:.4g} with each 1 of its score"
     )
     if stage.size > 1:
         ones = np.ones(stage.size, np.int64)
         return ScoreLayer(rounded.synapses, ones, rounded.offsets, **reads), 0, rounded
-    limit = int(np.clip(np.floor(-rounded.base / rounded.unit) + 1, 0, 1 << 51))
-    return ScoreLayer(np.repeat(rounded.synapses, 2, axis=0), *_decision(limit), **reads), 0, rounded
+    return ScoreLayer(np.repeat(rounded.synapses, 2, axis=0), *_decision(rounded.limit), **reads), 0, rounded
 
 
 def _hidden(stage: Stage, levels: Levels) -> HiddenLayer:
@@ -249,7 +252,8 @@ def _input_rule(layers: Layers) -> tuple[InputRule, str]:
 
 
 def _is_bits(t: Table) -> bool:
-    if t.stage.rows <= 2:
+    value = t.columns(t.value)
+    if t.stage.rows <= 2 or (value == value[:1]).all():
         return False
     try:
         to_bits(t)

@@ -137,8 +137,8 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     neurons = np.arange(p.shape[1])
     _check_outputs(y, p)
     y, low, high = (np.asarray(v, np.float64) for v in (y, low[p, neurons], high[p, neurons]))
-    wide = 1e-6 * np.abs(y)  # a product of the source may add in any order
-    wrong = ((y < low - wide) | (y > high + wide)).any(axis=1)
+    wide = 1e-6 * np.maximum(np.abs(low), np.abs(high))  # a product of the source may add in any order
+    wrong = ~((y >= low - wide) & (y <= high + wide)).all(axis=1)  # also where y is no number
     predicted = golden.argmax(x[-1])
     if built.pair:
         wrong_class = rounded_class = np.zeros(len(y), bool)
@@ -178,7 +178,7 @@ def _compare_rounded(
     integers = scores[:, 1:] // 2 if built.pair else scores
     _check_outputs(y, integers)
     y, near = np.asarray(y, np.float64), rounded.outputs(integers)
-    wrong = (np.abs(y - near) > rounded.bound + rounded.slack + 1e-6 * np.abs(y)).any(axis=1)
+    wrong = ~(np.abs(y - near) <= rounded.far).all(axis=1)  # also where y is no number
     other_class = (y[:, 0] > 0 if built.pair else y.argmax(axis=1)) != golden.argmax(scores)
     proved = rounded.proved(near)
     wrong |= proved & other_class

@@ -64,7 +64,7 @@ class Layers:
     masks : list of ndarray or None
         Where rounding decides a level, by popcount and neuron.
     last : Node or None
-        The last product, if it can be a dense layer.
+        The last product.
     last_layer_bits : int
         Round its weights to so many bits if they are no integers; 0: refuse them.
     """
@@ -139,6 +139,10 @@ class Layers:
             return integers(weights, origin)
         except InputError as e:
             if node is not self.last or not weights.any():
+                raise
+            if node.op not in ("MatMul", "Gemm"):
+                if self.last_layer_bits:
+                    raise InputError(f"{e}; `last_layer_bits` rounds dense layers only") from None
                 raise
             if self.last_layer_bits:
                 return Floats()
@@ -316,7 +320,7 @@ class Layers:
         if factors is None or levels is None:
             raise InputError("; ".join(found))
         if isinstance(factors, Floats):
-            raise InputError("a last layer of float weights must be dense to be rounded, and is a convolution")
+            raise InputError("`last_layer_bits` rounds dense layers only, and this is a convolution")
         window = t.unfolded[1] if t.unfolded else conv_window(node, kernel, groups, index.shape, pads_of(node, t))
         elements = index.reshape(-1)
         whole = np.array_equal(np.sort(elements) if t.stage.weights is None else elements, np.arange(t.stage.elements))

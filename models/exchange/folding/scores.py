@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.layers.base import OFFSET_MAX
+from oxnor.models.networks.layers.fields import SIZE_MAX
 from oxnor.models.networks.layers.weight_code import WeightCode
 
 from .table import FloatSums
@@ -199,36 +200,49 @@ def _rounded_pairs(y: Outputs, integers: NDArray) -> tuple[int, str]:
 
 @dataclass(frozen=True, eq=False)
 class RoundedScores:
-    """Scores of a last layer of float weights, rounded to integers times one unit: y = base + unit * (p + offset).
+    """Scores of a last layer of float weights, rounded to integers times one unit: y = lowest + unit * (score - half).
 
     Parameters
     ----------
     synapses : ndarray of bool, shape (m, n * code.bits)
     code : WeightCode
     offsets : ndarray of int64, shape (m,)
-    base, unit : float
-        What scores of 0 and 1 are in the source's outputs.
+    lowest, unit : float
+        What a score of `half` is in the source's outputs, and by how much they differ where scores differ by 1.
+    half : int
+        The popcount where all inputs are in the middle of their levels.
     bound : ndarray of float64, shape (m,)
         By how much an output may differ from the source's, had that been computed exactly: reached by some inputs.
     slack : ndarray of float64, shape (m,)
-        By how much more, as the source rounds its sums.
+        By how much more, as the source rounds its sums, and float64 these numbers.
     """
 
     synapses: NDArray[np.bool_]
     code: WeightCode
     offsets: NDArray[np.int64]
-    base: float
+    lowest: float
     unit: float
+    half: int
     bound: NDArray[np.float64]
     slack: NDArray[np.float64]
 
+    @property
+    def far(self) -> NDArray[np.float64]:
+        """By how much an output may differ from the source's as this computes it, shape (m,)."""
+        return self.bound + self.slack
+
     def outputs(self, scores: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return scores, or p of a single output, in the units of the source's outputs."""
-        return np.asarray(self.base + self.unit * scores, np.float64)
+        return np.asarray(self.lowest + self.unit * (scores - self.half), np.float64)
+
+    @property
+    def limit(self) -> int:
+        """From which p on a single output is above 0: up to 1 more than the largest p."""
+        return int(np.clip(np.floor(self.half - self.lowest / self.unit) + 1, 0, 2 * self.half + 1))
 
     def proved(self, y: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return of which :meth:`outputs`, shape (images, m), no error within the bounds changes the class."""
-        far = self.bound + self.slack
+        far = self.far
         if y.shape[1] == 1:
             return np.asarray(np.abs(y[:, 0]) > far[0])
         rows, best = np.arange(len(y)), y.argmax(axis=1)
@@ -253,7 +267,7 @@ def round_scores(y: Outputs, floats: FloatSums, bits: int) -> RoundedScores:
     Raises
     ------
     InputError
-        If the outputs are not affine in the sums, or do not depend on them.
+        If the outputs are not affine in the sums, or do not depend on them, or have too many bits of weights.
     """
     wide, reach = y.wide, floats.reach
     if wide.dtype == bool or not np.isfinite(wide).all():
@@ -261,7 +275,9 @@ def round_scores(y: Outputs, floats: FloatSums, bits: int) -> RoundedScores:
     at_middle = wide[len(wide) // 2]
     factor = np.divide((wide[-1] - wide[0]) / 2, reach, out=np.zeros_like(reach), where=reach > 0)
     line = at_middle + factor * (floats.values() - floats.middle)
-    if np.abs(wide - line).max() > 1e-9 * max(np.abs(wide).max(), 1e-300):
+    miss, largest = np.abs(wide - line).max(axis=0), np.abs(wide).max(axis=0)
+    slack = np.maximum(np.abs(y.high - wide), np.abs(wide - y.low)).max(axis=0)
+    if (miss > np.maximum(1e-9 * largest, 1e-6 * slack)).any():  # float64 rounds too, where float32 does so more
         raise InputError(
             "the outputs of the last layer must be affine in its sums, with one scale and offset a class, to be rounded"
         )
@@ -269,6 +285,8 @@ def round_scores(y: Outputs, floats: FloatSums, bits: int) -> RoundedScores:
     if not steps.any():
         raise InputError("the outputs of the last layer must depend on its inputs")
     code = WeightCode.narrow(bits)
+    if (columns := steps.shape[1] * code.bits) > SIZE_MAX:
+        raise InputError(f"weights of a class must be at most {SIZE_MAX:,} bits, not {columns:,}: round to fewer bits")
     step = np.abs(steps).max() / (code.top // 2)
     values = np.rint(steps / step).astype(np.int16)
     unit, lowest = step / 2, at_middle.min()
@@ -276,11 +294,10 @@ def round_scores(y: Outputs, floats: FloatSums, bits: int) -> RoundedScores:
     if offsets.max() >= OFFSET_MAX:
         raise InputError("the biases of the last layer must be smaller beside its weights")
     bound = np.abs(steps - step * values).sum(axis=1) * floats.top / 2 + np.abs(at_middle - lowest - unit * offsets)
-    slack = np.maximum(np.abs(y.high - wide), np.abs(wide - y.low)).max(axis=0)
-    largest = values.shape[1] * code.top * floats.top
+    slack = slack + miss + 2.0**-50 * (largest + np.abs(lowest) + unit * offsets)
     return RoundedScores(
-        code.encode(2 * values).reshape(len(values), -1), code, offsets.astype(np.int64),
-        float(lowest - unit * largest / 2), float(unit), bound, slack.astype(np.float64),
+        code.encode(2 * values).reshape(len(values), -1), code, offsets.astype(np.int64), float(lowest), float(unit),
+        values.shape[1] * code.top * floats.top // 2, bound, slack,
     )  # fmt: skip
 
 

@@ -20,7 +20,9 @@ SUMS = 257
 
 @dataclass(frozen=True, eq=False)
 class FloatSums:
-    """Sums of a last layer of float weights, at even steps from the least that can be to the largest.
+    """Sums of a last layer of float weights, from the least that can be to the largest.
+
+    Their steps are uneven: between even ones an operator that rounds could hide.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ class FloatSums:
 
     def values(self) -> NDArray[np.float64]:
         """Return the sums, shape (SUMS, m)."""
-        return self.middle + self.reach * np.linspace(-1, 1, SUMS)[:, None]
+        return self.middle + self.reach * np.sin(np.linspace(-1, 1, SUMS) * np.pi / 2)[:, None]
 
 
 @dataclass

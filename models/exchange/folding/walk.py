@@ -65,7 +65,7 @@ class Walk:
     def __init__(self, graph: Graph, levels: NDArray | None, guess: bool = False, constant_inputs: bool = True):
         self.graph = graph
         self.layers = Layers(
-            guess, constant_inputs, {}, [], last=_last_dense(graph), last_layer_bits=graph.last_layer_bits
+            guess, constant_inputs, {}, [], last=_last_product(graph), last_layer_bits=graph.last_layer_bits
         )
         self.values: dict[str, Any] = dict(graph.constants)
         self.values |= {name: Unknown("", Stage(f"input {name!r}", 0, 0)) for name in graph.other_inputs}
@@ -257,10 +257,10 @@ class Walk:
         return [np.asarray(v) for v in results]
 
 
-def _last_dense(graph: Graph) -> Node | None:
-    """Return the last product of a graph, or None if it is none of a dense layer."""
+def _last_product(graph: Graph) -> Node | None:
+    """Return the last product of a graph, or None if it is refused."""
     node = next((v for v in reversed(graph.nodes) if v.op in ops.PRODUCTS or is_convolution(v)), None)
-    return node if node is not None and node.op in ("MatMul", "Gemm") and node.domain != REFUSED else None
+    return node if node is not None and node.domain != REFUSED else None
 
 
 def _refusal(node: Node) -> str:

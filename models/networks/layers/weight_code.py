@@ -81,11 +81,12 @@ class WeightCode:
 
     def encode(self, values: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return the bits of weights, shape (..., bits): the ones first, or the last digit only where it must be."""
-        ones = (values.astype(np.int64) + self.top) >> 1
+        ones = (values.astype(np.int16) + self.top) >> 1
         if not self.largest:
             return np.asarray(np.arange(self.bits) < ones[..., None])
         needs_last = ones >> self.bits - 1
-        digits = ones - needs_last * self.counts[-1] >> np.arange(self.bits - 1).reshape(-1, *[1] * ones.ndim) & 1
+        places = np.arange(self.bits - 1, dtype=np.int16).reshape(-1, *[1] * ones.ndim)
+        digits = ones - needs_last * self.counts[-1] >> places & 1
         return np.moveaxis(np.concatenate([digits, needs_last[None]]), 0, -1) != 0
 
     def decode(self, bits: NDArray[np.bool_]) -> NDArray[np.int16]:
