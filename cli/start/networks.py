@@ -150,6 +150,7 @@ def _layer_rows(description: dict[str, Any]) -> tuple[tuple[str, ...], list[tupl
     rows = []
     for k, (y, e) in enumerate(zip(description["layers"], description["engine"]["layers"], strict=True)):
         ranges = ", ".join(f"{name} {low} to {high}" for name, (low, high) in y["ranges"].items())
+        ranges += f", shortcut {y['shortcut']}" if "shortcut" in y else ""
         bits = y.get("weight_bits", 1)
         inputs = f"{y['n_in'] // bits}{f' x {bits}' * (bits > 1)}"
         size = f"{e['rows']}x{e.get('pairs', e['cols'])}"

@@ -162,6 +162,8 @@ def readme(
     windows = ""
     if config.has_windows:
         windows = "Inputs and reads of a convolution are those of one window; `oxnor.json` has where its windows lie.\n"
+    if any(layer.shortcut for layer in config.layers):
+        windows += "With a `shortcut` a neuron counts its own channel under the window's centre so often.\n"
     top, width = sidecar["top"], config.stream_width
     beats_of = counted(config.beats, "beat")
     verilate = f"verilator --binary --timing -CFLAGS -fcoroutines -Wno-fatal --top bench -f {top}.f examples/bench.sv"

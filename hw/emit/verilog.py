@@ -286,7 +286,8 @@ def describe(config: EngineConfig) -> Description:
     of_weights: tuple[str, ...] = ("weight_bits",) if any(y.weight_bits > 1 for y in config.layers) else ()
     of_weights += ("weight_max",) if any(y.weight_max for y in config.layers) else ()
     of_weights += ("pair_states", "pairs") if any(y.pair_states == 3 for y in config.layers) else ()
-    of_weights += ("presentations",) if any(y.presentations for y in config.layers) else ()
+    for number in ("presentations", "shortcut"):
+        of_weights += (number,) if any(getattr(y, number) for y in config.layers) else ()
     names = ("kind", "macro_kind", "dataflow", *sizes, *of_windows, *of_latency, *of_weights)
     layers = [
         {n: getattr(y, n) for n in names}

@@ -91,7 +91,7 @@ class Dense(Unit):
             if c.presentations:
                 neuron = SummingNeuron(c.full, c.slices, c.presentations, c.levels)
             else:
-                neuron = Neuron(c.full, c.slices, c.planes, c.levels, c.has_zeros)
+                neuron = Neuron(c.full, c.slices, c.planes, c.levels, c.has_zeros, c.shortcut)
             place(m, platform, f"neuron{v}", neuron)
             own = array.coefficients.word_select(v, array.coefficient_width)
             m.d.comb += [
@@ -103,6 +103,8 @@ class Dense(Unit):
             ]
             if c.has_zeros:
                 m.d.comb += neuron.zeros.eq(array.zeros)
+            if c.shortcut:
+                m.d.comb += neuron.own.eq(array.own[v])
             if c.doubles:
                 m.d.comb += neuron.double.eq(array.double)
             fires.append(self._output(neuron.fire, own[-1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
@@ -16,6 +16,7 @@ from oxnor.hw.macros.program_bus import fan_out, word_of
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.streams import VectorStream
 from oxnor.hw.params.widths import bits_for
+from oxnor.models.networks.layers.window import Window
 
 from .gather import GatherMemory
 from .macro_tile import TileMacro
@@ -62,6 +63,9 @@ class SynapseArray(Unit):
         It belongs to the first, the last pass over the vector.
     zeros : ``Out(bits_for(full))``
         What the inputs of the vector that are zeros would count; not there if there are none.
+    own : ``Out(neurons)``
+        What comes of the neurons' own channels under the centre of the window, a bit of the plane whose first slice it
+        is; not there without a shortcut.
     partials : ``Out(ArrayLayout(bits_for(full), neurons))``
         Partial counts, a lane a neuron.
     coefficients : ``Out(neurons * coefficient_width)``
@@ -92,6 +96,8 @@ class SynapseArray(Unit):
             members["coefficients"] = Out(config.neurons * coefficient_width)
         if config.has_zeros:
             members["zeros"] = Out(bits_for(config.full))
+        if config.shortcut:
+            members["own"] = Out(config.neurons)
         flags = ("valid", "first_slice", "last_slice", "first_pass", "last_pass", *(["double"] * config.doubles))
         super().__init__(members | {k: Out(1) for k in flags} | options.members)
 
@@ -159,6 +165,8 @@ class SynapseArray(Unit):
             "last_pass": pass_ == c.passes - 1,
             "short": slice_ == c.slices - 1,  # of a plane: the columns that hold no synapse are masked
         } | ({"double": (slice_ == 0) & (plane != 0)} if c.doubles else {})
+        if c.window and c.shortcut:
+            flags["own"] = self._own(c.window, x, part, turn if c.channel_groups > c.parts_at_once else pass_)
         delayed = {name: self._delay(m, name, value, c.count_latency) for name, value in flags.items()}
         short = delayed.pop("short")
         for name, stages in delayed.items():
@@ -254,6 +262,13 @@ class SynapseArray(Unit):
             m.d.sync += turn.eq(Mux(ends, 0, turn + 1))
         with m.If(is_last & ends):
             m.d.sync += x.eq(Cat(rotated[c.parts_at_once :], rotated[: c.parts_at_once]))
+
+    def _own(self, w: Window, x: Signal, part: int, turn: Signal) -> Value:
+        """Return a bit of each neuron's own channel, while a plane's first slice is in the low bits of its group."""
+        c, each = self.config, w.channels // w.groups
+        centres = Cat(x[k * part + w.centre * each :][:each] for k in range(c.parts_at_once))
+        own = Cat(centres, C(0, c.passes_each * c.groups - len(centres)))
+        return Array(own.word_select(k, c.groups) for k in range(c.passes_each))[turn]
 
     def _zeros(self, m: Module, accepts: Value, steps: Value, width: int) -> Value:
         """Return which columns count, of the row whose outputs the macros show; give the number of zeros."""

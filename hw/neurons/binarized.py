@@ -28,6 +28,8 @@ class Neuron(Unit):
         Thresholds.
     has_zeros : bool
         Whether inputs may be zeros, which count half: partial counts double, and ``zeros`` of them count once.
+    shortcut : int
+        How often the bit ``own`` counts in each plane, beside the synapses; 0: there is none. Not with zeros.
 
     Members
     -------
@@ -40,9 +42,11 @@ class Neuron(Unit):
     partial : ``In(bits_for(n_in))``
         Partial count. The sum over a plane must be in [0, n_in].
     threshold : ``In(levels * bits_for(most + 1))``
-        Each in [0, most + 1], where most = n_in * (2**planes - 1), twice as much with zeros.
+        Each in [0, most + 1], where most = (n_in + shortcut) * (2**planes - 1), twice as much with zeros.
     zeros : ``In(bits_for(n_in))``
         Inputs of the vector that are zeros, valid with the first partial count. Only if there may be any.
+    own : ``In(1)``
+        Bit of the plane, valid with its first partial count. Only with a shortcut.
     total : ``Out(bits_for(most))``
         Sum of the partial counts up to the present one.
     fire : ``Out(levels)``
@@ -53,7 +57,9 @@ class Neuron(Unit):
     oxnor.models.golden.binarized.popcount_threshold : bit-true model.
     """
 
-    def __init__(self, n_in: int, slices: int, planes: int = 1, levels: int = 1, has_zeros: bool = False):
+    def __init__(
+        self, n_in: int, slices: int, planes: int = 1, levels: int = 1, has_zeros: bool = False, shortcut: int = 0
+    ):
         if n_in < 1 or not 1 <= slices <= n_in:
             raise ValueError(f"Slices must be in [1, n_in = {n_in}], not {slices}")
         self.n_in = n_in
@@ -61,8 +67,9 @@ class Neuron(Unit):
         self.planes = planes
         self.levels = levels
         self.has_zeros = has_zeros
+        self.shortcut = shortcut
         self.has_clock = slices > 1 or planes > 1
-        most = n_in * ((1 << planes) - 1) << has_zeros
+        most = (n_in + shortcut) * ((1 << planes) - 1) << has_zeros
         members = {
             "en": In(1),
             "first": In(1),
@@ -75,22 +82,27 @@ class Neuron(Unit):
             members["double"] = In(1)
         if has_zeros:
             members["zeros"] = In(bits_for(n_in))
+        if shortcut:
+            members["own"] = In(1)
         super().__init__(members)
 
     @property
     def module_name(self) -> str:  # noqa: D102
         planes, levels = (f"_{name}{n}" if n > 1 else "" for name, n in (("p", self.planes), ("l", self.levels)))
-        return f"oxnor_neuron_{self.n_in}{'_s' if self.slices > 1 else ''}{planes}{levels}{'_z' * self.has_zeros}"
+        zeros, shortcut = "_z" * self.has_zeros, f"_r{self.shortcut}" if self.shortcut else ""
+        return f"oxnor_neuron_{self.n_in}{'_s' if self.slices > 1 else ''}{planes}{levels}{zeros}{shortcut}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        start: ValueLike = self.zeros if self.has_zeros else 0
+        start: ValueLike = self.zeros if self.has_zeros else Mux(self.own, self.shortcut, 0) if self.shortcut else 0
         partial = self.partial << 1 if self.has_zeros else self.partial
         if not self.has_clock:
-            m.d.comb += self.total.eq(partial + start if self.has_zeros else partial)
+            m.d.comb += self.total.eq(partial + start if self.has_zeros or self.shortcut else partial)
         else:
             integrated = Signal(len(self.total), reset_less=True)
-            before = integrated if self.planes == 1 else Mux(self.double, integrated << 1, integrated)
+            # Of each plane its own bit: it doubles with what the planes before count.
+            doubled = (integrated << 1) + start if self.shortcut else integrated << 1
+            before = integrated if self.planes == 1 else Mux(self.double, doubled, integrated)
             m.d.comb += self.total.eq(partial + Mux(self.first, start, before))
             with m.If(self.en):
                 m.d.sync += integrated.eq(self.total)

@@ -248,7 +248,7 @@ class EngineConfig:
                     del layer[option]
             if not layer["converter_bits"]:
                 del layer["converter_bits"]
-            for number in ("presentations", "weight_max"):
+            for number in ("presentations", "weight_max", "shortcut"):
                 if not layer[number]:
                     del layer[number]
             if layer["pair_states"] == 2:

@@ -77,6 +77,8 @@ def explain(network: Network, config: EngineConfig, options: EngineOptions) -> E
     fixed = [k for k, y in enumerate(of_layers) if y.folding]
     if fixed:
         sentences.append(f"the folding of {counted(len(fixed), 'layer')} was given: {', '.join(map(str, fixed))}")
+    if past := [str(k) for k, y in enumerate(config.layers) if y.shortcut]:
+        sentences.append(f"neurons of layer {' and '.join(past)} add what passes by a shortcut, which takes no read")
     if config.beats > layers[slowest]["reads"]:
         sentences.append(f"an image takes {counted(config.beats, 'beat')} of the stream, longer than any layer")
     waits = interval - max(config.beats, layers[slowest]["reads"])

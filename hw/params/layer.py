@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.count_converter import CountConverter
-from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.conv import ConvLayer, check_shortcut
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
@@ -97,6 +97,8 @@ class LayerConfig:
         Above 0: each element of 8 bits is read so often as a random bit, in place of its planes.
     weight_max : int
         The largest weight if its synapses count 1, 2, 4 and so on; 0: each counts once.
+    shortcut : int
+        How often what comes of a neuron's own channel, under the centre of its window, counts beside its synapses.
 
     Raises
     ------
@@ -130,6 +132,7 @@ class LayerConfig:
     pair_states: int = 2
     presentations: int = 0
     weight_max: int = 0
+    shortcut: int = 0
 
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
@@ -192,7 +195,10 @@ class LayerConfig:
             what = "whose synapses count 1, 2, 4 and so on" if self.weight_max else f"of {self.weight_bits} synapses"
             raise InputError(f"{where}: `pair_states` must be 2 for weights {what}")
         if not self.window:
+            if self.shortcut:
+                raise InputError(f"{where}: `shortcut` must be 0 but around a convolution, not {self.shortcut}")
             return
+        check_shortcut(self.window, self.n_out, self.shortcut, where)
         if not can_group(self.groups, self.n_out, self.window.groups):
             each = self.n_out // self.window.groups
             raise InputError(
@@ -311,7 +317,7 @@ class LayerConfig:
     def most(self) -> int:
         """Largest count of a neuron."""
         top = self.presentations or (1 << self.planes) - 1
-        return self.full * top * (2 if self.has_zeros else 1)
+        return (self.full + self.shortcut) * top * (2 if self.has_zeros else 1)
 
     @property
     def neuron_bits(self) -> int:
@@ -425,8 +431,6 @@ class LayerConfig:
         reads_max : int, optional
             Word lines that a vector may take, if the folding is left open. Default: the target's.
         """
-        if getattr(layer, "shortcut", 0):
-            raise InputError(f"layer {layer.n_in} to {layer.n_out}: there is no hardware for a shortcut")
         is_serial = options.dataflow == "serial"
         size = rows, cols = macro_size(layer, target, options)
         reads_max = reads_max or target.reads_max
@@ -462,4 +466,5 @@ class LayerConfig:
             pair_states=pair_states(layer, options),
             presentations=layer.presentations if isinstance(layer, DenseLayer) else 0,
             weight_max=layer.weight_max,
+            shortcut=layer.shortcut if isinstance(layer, ConvLayer) else 0,
         )

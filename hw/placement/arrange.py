@@ -125,7 +125,8 @@ def coefficient_rows(network: Network, index: int, config: LayerConfig) -> NDArr
 
 #: What a layer and its structure have in common beside sizes, and what it is where a layer has none.
 _STRUCTURE = {
-    "planes": 1, "levels": 1, "weight_bits": 1, "weight_max": 0, "presentations": 0, "window": None, "pool": None,
+    "planes": 1, "levels": 1, "weight_bits": 1, "weight_max": 0, "presentations": 0, "shortcut": 0, "window": None,
+    "pool": None,
 }  # fmt: skip
 
 
@@ -139,7 +140,8 @@ def check_shape(network: Network, config: EngineConfig) -> None:
         sizes = [getattr(layer, name, default) for name, default in _STRUCTURE.items()]
         if sizes != [getattr(y, name) for name in _STRUCTURE]:
             raise InputError(
-                f"network {network.name!r}: layer {k} must have the windows, pooling and bit planes of this engine's"
+                f"network {network.name!r}: layer {k} must have the windows, shortcut, pooling and bit planes of this"
+                " engine's"
             )
         if getattr(layer, "lowest", np.False_).any() and not y.has_lowest:
             raise InputError(f"network {network.name!r}: layer {k} must pool largest values in this engine")

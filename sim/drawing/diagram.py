@@ -128,8 +128,9 @@ def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConf
         diagram.text(middle, y + 87, _count(layer.neurons, "score unit"), size=12)
         diagram.text(middle, y + 103, f"argmax over {_count(layer.n_out, 'class', 'classes')}", size=11)
     else:
+        shortcut = f" + {layer.shortcut} u" if layer.shortcut else ""
         diagram.text(middle, y + 87, _count(layer.neurons, "integrate-and-fire neuron"), size=12)
-        diagram.text(middle, y + 103, f"{layer.n_out * layer.levels:,} thresholds, p ≥ T", size=11)
+        diagram.text(middle, y + 103, f"{layer.n_out * layer.levels:,} thresholds, p{shortcut} ≥ T", size=11)
     if config.has_windows:
         _pooling(diagram, x, y + 116, layer)
         y += _POOL

@@ -47,12 +47,13 @@ def layer_bench(
     inputs = np.random.default_rng(7).random((images, behind.n_in)) < 0.5
     job = {
         "reads": layer.reads,
-        "latency": schedule(config).layer_latencies[index],
+        # That of a convolution in an engine counts from its pixels.
+        "latency": layer.reads + layer.count_latency + 1 if layer.window else schedule(config).layer_latencies[index],
         "score_width": layer.score_width,
         "index_width": bits_for(layer.n_out - 1),
         "takes": config.stream_into(index).bits,
         "gives": config.stream_into(index + 1).bits if index + 1 < len(config.layers) else layer.n_out,
     }
     unit = UNITS[layer.kind](config, index)
-    arrays = {"inputs": inputs, "expected": golden.layer_outputs(behind, inputs)[0]}
+    arrays = {"inputs": inputs, "expected": golden.layer_outputs(behind, inputs)[0].reshape(images, -1)}
     return UnitTestbench("layers.tb_layer", TESTS, unit, job=job, arrays=arrays, texts=image_texts(network, config))

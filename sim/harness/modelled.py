@@ -70,10 +70,10 @@ def if_neuron(neuron: SpikingNeuron, cycles: int = 6000) -> UnitTestbench:
 
 def integrating(unit: Neuron | SummingNeuron) -> UnitTestbench:
     """Return the testbench of a neuron that integrates planes or presentations."""
-    settings = {"n_in": unit.n_in, "levels": unit.levels, "planes": 1, "has_zeros": False}
+    settings = {"n_in": unit.n_in, "levels": unit.levels, "planes": 1, "has_zeros": False, "shortcut": 0}
     if isinstance(unit, Neuron):
-        most = unit.n_in * ((1 << unit.planes) - 1) << unit.has_zeros
-        settings |= {"planes": unit.planes, "has_zeros": unit.has_zeros}
+        most = (unit.n_in + unit.shortcut) * ((1 << unit.planes) - 1) << unit.has_zeros
+        settings |= {name: getattr(unit, name) for name in ("planes", "has_zeros", "shortcut")}
     else:
         most = unit.n_in * unit.presentations
     return model_bench("Integrate", unit, most=most, **settings)
@@ -137,6 +137,7 @@ MODELLED: dict[str, Callable[[], UnitTestbench]] = {
     "presenter": lambda: model_bench("Presenter", Presenter(3, 2), width=3, slices=2),
     "column-count": lambda: model_bench("ColumnCount", ColumnCount(5, 3), lanes=5, columns=3),
     "neuron-of-planes": lambda: integrating(Neuron(9, 3, planes=2, levels=2, has_zeros=True)),
+    "neuron-with-shortcut": lambda: integrating(Neuron(9, 3, planes=2, levels=2, shortcut=5)),
     "summing-neuron": lambda: integrating(SummingNeuron(9, 3, 4, levels=2)),
     "spiking-neuron": lambda: if_neuron(SpikingNeuron()),
     "spiking-neuron-with-all": lambda: if_neuron(

@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.window import Window
 
 
 def random_network(shape: tuple[int, ...], seed: int = 0, *, affine: bool = False, name: str = "random") -> Network:
@@ -19,3 +23,14 @@ def random_network(shape: tuple[int, ...], seed: int = 0, *, affine: bool = Fals
     if affine:
         extra = {"scales": g.integers(-9, 10, shape[-1]), "offsets": g.integers(-99, 100, shape[-1])}
     return Network.from_arrays(weights, [*thresholds, None], name=name, **extra)
+
+
+def shortcut_network(planes: int = 2, shortcut: int = 5) -> Network:
+    """Return a convolution with a shortcut, 3 x 3 of 4 channels, over images of one window, and scores."""
+    g = np.random.default_rng([planes, shortcut])
+    window, table = Window(3, 3, 4, 3, 3), (np.arange(256) % (1 << planes)).astype(np.uint8)
+    middle = (18 + shortcut / 2) * ((1 << planes) - 1)
+    thresholds = (middle + (1 << planes) * g.uniform(-2, 2, 4)).astype(np.int64)
+    conv = ConvLayer(g.random((4, 36)) < 0.5, thresholds, window, planes=planes, shortcut=shortcut)
+    rule = InputRule.planes(table) if planes > 1 else InputRule.of(128)
+    return Network("shortcut", (conv, ScoreLayer(g.random((3, 4)) < 0.5)), rule)

@@ -9,7 +9,6 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.macro_kinds import DEFAULT_MACRO
 from oxnor.hw.params.spiking import SpikingConfig
 from oxnor.models.networks.binarized import Network
-from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.spiking import SpikingNetwork
 from oxnor.models.technology import engines
 
@@ -34,7 +33,7 @@ def describe(network: Network, config: EngineConfig) -> dict[str, Any]:
                 if layer.weight_bits > 1
                 else {}
             ),
-            **({"presentations": layer.presentations} if isinstance(layer, DenseLayer) and layer.presentations else {}),
+            **{name: n for name in ("presentations", "shortcut") if (n := getattr(layer, name, 0))},
             "ranges": {name: [int(a.min()), int(a.max())] for name, a in layer.to_arrays().items() if name != "lowest"},
         }
         for layer in network.layers

@@ -224,6 +224,10 @@ def test_info_explains_the_folding(network_file, tmp_path):
     assert {p.name for p in (run("info", conv, "--pictures", tmp_path / "c"), tmp_path / "c")[1].iterdir()} == {
         f"{name}.{kind}" for name in ("engine", "window-0", "window-1") for kind in ("svg", "png")
     }
+    random_conv_network((5, 5, 4), [Conv(4, shortcut=7)]).save(conv)
+    result = run("info", conv, "--explain")
+    assert "shortcut 7" in result.stdout
+    assert "Neurons of layer 0 add what passes by a shortcut, which takes no read." in result.stderr
     assert run("info", "mnist-spirit", "--explain").exit_code == 2
 
 

@@ -1,6 +1,7 @@
 """Structure, schedule and memory images of an engine."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from helpers.engines import SENSED, STRUCTURES, sensed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oxnor.hw.emit.verilog import describe
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
 from oxnor.hw.params.layer_sizes import default_folding
@@ -213,6 +215,25 @@ def test_groups_of_channels_are_read_whole():
         "layer 9 to 24: groups (V) must divide the 4 neurons of each of the 6 groups of channels, or be those of one or"
         " of several groups, not 3"
     )
+
+
+def test_a_shortcut_takes_no_cycle():
+    """It is a part of the structure, which takes no image of a network without; what cannot have one says so."""
+    past, plain = (random_conv_network((4, 4, 6), (Conv(6, window={"groups": 2}, shortcut=k),)) for k in (5, 0))
+    config, other = (EngineConfig.for_network(network) for network in (past, plain))
+    assert (config.layers[0].most, other.layers[0].most) == (27 + 5, 27)
+    assert schedule(config) == schedule(other)
+    assert config.digest != other.digest
+    assert [[y.get("shortcut") for y in describe(c)["layers"]] for c in (config, other)] == [[5, 0, 0], [None] * 3]
+    for network, engine in ((past, other), (plain, config)):
+        with pytest.raises(InputError, match="layer 0 must have the windows, shortcut, pooling and bit planes of this engine"):
+            image_texts(network, engine)
+    with pytest.raises(InputError, match="`dataflow` must be parallel for convolutions"):
+        EngineConfig.for_network(past, dataflow="serial")
+    with pytest.raises(InputError, match="layer 9 to 3: `shortcut` must be 0 but around a convolution, not 5"):
+        LayerConfig("dense", 9, 3, 16, 9, 1, 1, shortcut=5)
+    with pytest.raises(InputError, match="layer 27 to 5: shortcut must be around as many channels as come, 6, not 5"):
+        replace(config.layers[0], n_out=5)
 
 
 def test_images_are_for_one_structure(random_network):

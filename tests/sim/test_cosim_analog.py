@@ -87,6 +87,7 @@ def test_converted_counts_are_those_of_single_bits(columns):
 NETWORKS = {
     "dense": lambda: random_conv_network((1, 1, 75), []),
     "windows": lambda: random_conv_network((6, 6, 2), [Conv(4, pool=(2, 2))]),
+    "shortcut": lambda: random_conv_network((5, 5, 4), [Conv(4, shortcut=6)]),
 }
 
 
@@ -96,6 +97,7 @@ NETWORKS = {
         ("dense", {"macro_size": (64, 20), "converter_bits": 3}),  # slices, and a last one of 15 columns
         pytest.param("dense", {"macro_size": (64, 20), "converter_bits": [2, 0], "target": "asic"}, marks=pytest.mark.slow),
         pytest.param("windows", {"macro_size": (64, 8), "converter_bits": 2}, marks=pytest.mark.slow),
+        pytest.param("shortcut", {"macro_size": (64, 8), "converter_bits": 2}, marks=pytest.mark.slow),
         pytest.param("dense", {"macro_size": (64, 20), "converter_bits": 3, "target": "ecp5"}, marks=pytest.mark.slow),
     ],
 )

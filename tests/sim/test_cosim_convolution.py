@@ -31,6 +31,7 @@ def test_structure_in_a_job():
     assert config_of(json.loads(json.dumps({"config": asdict(config)}))) == config
 
 
+EDGES = {"top": 1, "left": 1, "bottom": 1, "right": 1}
 WINDOWS = {
     "3x3": Window(6, 5, 4, 3, 3),
     "padded with 1": Window(4, 5, 3, 3, 3, top=1, left=1, bottom=1, right=1, pad=1),
@@ -135,6 +136,14 @@ ENGINES = {
         ),
         {},
     ),
+    "shortcuts, admitted at intervals": (
+        random_conv_network(
+            (4, 4, 8),
+            (Conv(8, levels=3, window=EDGES, shortcut=9), Conv(8, pool=(2, 2), has_lowest=True, shortcut=31)),
+            dense=(),
+        ),
+        {"target": "ecp5"},
+    ),
     "admitted at intervals": (
         random_conv_network((4, 4, 8), (Conv(5, (2, 2)), Conv(3, (3, 2))), dense=()), {"target": "ecp5"}
     ),
@@ -167,6 +176,26 @@ BULK = {
             (6, 6, 3), (Conv(6, (2, 2), window={"groups": 3}), Conv(6, window={"groups": 6}, levels=3)), planes=8
         ),
         {"macro_size": (64, 3), "folding": [(1, 1), (3, 1), None, None]},
+    ),
+    "shortcuts: eight planes, levels, pools, groups of channels, in slices, a pass of fewer neurons": (
+        random_conv_network(
+            (8, 7, 4),
+            (
+                Conv(4, levels=3, window=EDGES | {"pad": 1}, shortcut=9),
+                Conv(4, levels=7, window=EDGES | {"groups": 2}, pool=(2, 2), has_lowest=True, shortcut=3),
+                Conv(4, (1, 3), window={"left": 1, "right": 1, "groups": 4}, shortcut=1),
+                Conv(4, (1, 1), window={"groups": 4}, shortcut=256),
+            ),
+            planes=8,
+        ),
+        {"macro_size": (64, 8), "folding": [(2, 3), (3, 1), (1, 2), (1, 1), None, None]},
+    ),
+    "shortcuts, pipelined, more macros than a cycle reaches, reads of three cycles": (
+        random_conv_network(
+            (5, 6, 16),
+            (Conv(16, levels=3, window=EDGES, shortcut=9), Conv(16, window={"groups": 2}, pool=(3, 1), shortcut=40)),
+        ),
+        {"target": "ecp5", "macro_size": (64, 15), "folding": [(5, 16), (3, 16), None, None], "sense_latency": 3},
     ),
     "two convolutions, eight planes": (
         random_conv_network((8, 7, 3), (Conv(5), Conv(6, pool=(2, 2))), planes=8), {}

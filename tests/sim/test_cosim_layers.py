@@ -4,6 +4,7 @@ import pytest
 
 from oxnor.models.base.files import build_root
 from oxnor.sim.harness.layers import TESTS, layer_bench
+from oxnor.sim.harness.networks import shortcut_network
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -69,6 +70,40 @@ def test_pipelined(case, random_network, tmp_path):
     shape, index, cols, fold = case
     bench = layer_bench(random_network(shape), index, cols=cols, fold=fold, target="ecp5")
     bench.run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+#: A convolution of one window with a shortcut: (planes, shortcut, macro's columns, (H, V), target).
+SHORTCUTS = {
+    "two planes, two slices, two at once": (2, 5, 9, (2, 2), "sim"),
+    "three planes, a pass of one": (3, 1, 36, (1, 3), "sim"),
+    "one plane, all at once, pipelined": (1, 256, 8, (3, 4), "ecp5"),
+    "eight planes, one at once": (8, 12, 36, (1, 1), "asic"),
+}
+
+
+def shortcut_bench(planes, shortcut, cols, fold, target):
+    return layer_bench(shortcut_network(planes, shortcut), 0, cols=cols, fold=fold, target=target)
+
+
+@needs_icarus
+@pytest.mark.parametrize("case", SHORTCUTS.values(), ids=SHORTCUTS)
+def test_shortcut(case, tmp_path):
+    shortcut_bench(*case).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@needs_icarus
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("bits_1 = x[17:16]", "bits_1 = x[21:20]"), ("bits_1 = x[17:16]", "bits_1 = x[53:52]"),
+        ("bits_1 = x[19:18]", "bits_1 = x[17:16]"), ("own <= own_2", "own <= own_1"), ("own ? 3'h5", "own ? 3'h4"),
+    ],
+    ids=["another pixel", "another plane", "another channel", "a read too early", "counts less"],
+)  # fmt: skip
+def test_bench_finds_a_broken_shortcut(old, new, tmp_path):
+    bench = shortcut_bench(*SHORTCUTS["two planes, two slices, two at once"]).broken(old, new)
+    with pytest.raises(SimulationError, match=r"output vector number \d+ is"):
+        bench.run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 #: (shape, layer, macro's columns, V of all layers, affine, target, dataflows), by where inputs come from and go to.

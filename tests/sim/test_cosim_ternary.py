@@ -1,4 +1,4 @@
-"""Weights of several synapses in RTL: errors, devices, programming and self-test, other targets, and what is refused."""
+"""Weights of several synapses, and shortcuts, in RTL: errors, devices, programming and self-test, other targets, and what is refused."""
 
 import numpy as np
 import pytest
@@ -16,13 +16,17 @@ from oxnor.sim.verify.self_test import self_test
 from oxnor.sim.verify.simulate import simulate
 
 pytestmark = pytest.mark.cosim
-ZEROS = {"top": 1, "left": 1, "bottom": 1, "right": 1, "pad": 0}
+EDGES = {"top": 1, "left": 1, "bottom": 1, "right": 1}
+ZEROS = EDGES | {"pad": 0}
+SHORTCUTS = Conv(4, levels=3, window=EDGES, shortcut=5), Conv(4, pool=(2, 2), has_lowest=True, shortcut=17)
 NETWORKS = {
     "dense": lambda: random_conv_network((1, 1, 30), [], bits=2),
     "windows": lambda: random_conv_network((6, 6, 2), [Conv(4, pool=(2, 2), window=ZEROS)], bits=2),
     "levels": lambda: random_conv_network((6, 6, 1), [Conv(4, levels=3)], bits=3, planes=8),
     "digits": lambda: random_conv_network((1, 1, 20), [], bits=4, largest=14, levels=3, planes=8),
     "digits in windows": lambda: random_conv_network((6, 6, 2), [Conv(4, pool=(2, 2), window=ZEROS)], bits=3, largest=6),
+    "shortcuts": lambda: random_conv_network((5, 6, 4), SHORTCUTS),
+    "shortcuts of digits": lambda: random_conv_network((5, 6, 4), SHORTCUTS, bits=3, largest=6),
 }
 DEVICE = DeviceOptions(DeviceModel.load("weak-3.3e-2"))
 #: What is asked of the engine and of the run, and whether the RTL must then differ.
@@ -61,7 +65,7 @@ def test_everything_that_an_engine_does(name, asked):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dense", "windows", "digits"])
+@pytest.mark.parametrize("name", ["dense", "windows", "digits", "shortcuts"])
 def test_programming_and_self_test(name):
     network = NETWORKS[name]()
     result = self_test(network, EngineConfig.for_network(network, programming=True))

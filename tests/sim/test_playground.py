@@ -27,6 +27,7 @@ from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.technology.supply import shipped_curve
 from oxnor.sim.demo import page as demo_page
+from oxnor.sim.harness.networks import shortcut_network
 from oxnor.sim.playground.data import PageData
 from oxnor.sim.playground.module import Module
 from oxnor.sim.playground.page import build_page
@@ -583,6 +584,7 @@ def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path, monkeypat
         (large, {}, "network 'large': a page holds up to 8,000,000 synapses, and it has 8,113,500: simulate it"),
         (events, {}, "must take images for a page, not events"),
         (random_bits, {}, "layer 0: a page shows no layers of random bits"),
+        (shortcut_network(), {}, "layer 0: a page shows no convolution with a shortcut around it"),
         (small, {"dataflow": "serial"}, "layer 0: a page shows input-parallel layers, not input-serial ones"),
         (small, {"converter_bits": 4}, unfit),
     ):

@@ -126,6 +126,8 @@ class Integrate(Model):
             found["double"] = random.getrandbits(1)
         if s["has_zeros"]:
             found["zeros"] = random.randint(0, s["n_in"])
+        if s["shortcut"]:
+            found["own"] = random.getrandbits(1)
         total = self._total(found)
         if total > s["most"]:  # no vector has so much
             found["first"], found["partial"] = 1, min(partial, s["n_in"] - found.get("zeros", 0))
@@ -140,7 +142,8 @@ class Integrate(Model):
     def _total(self, i: Inputs) -> int:
         zeros = self.settings["has_zeros"]
         before = i.get("zeros", 0) if i["first"] else (self.integrated or 0) << i.get("double", 0)
-        return (i["partial"] << zeros) + before
+        begins = i["first"] or i.get("double", 0)
+        return (i["partial"] << zeros) + before + self.settings["shortcut"] * (i.get("own", 0) if begins else 0)
 
     def outputs(self, i: Inputs) -> Outputs:  # noqa: D102
         total, width = self._total(i), (self.settings["most"] + 1).bit_length()

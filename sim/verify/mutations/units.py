@@ -17,7 +17,7 @@ from oxnor.sim.harness.engine import loaded_engine
 from oxnor.sim.harness.layers import layer_bench
 from oxnor.sim.harness.learning import machine, synapses
 from oxnor.sim.harness.modelled import MODELLED
-from oxnor.sim.harness.networks import random_network
+from oxnor.sim.harness.networks import random_network, shortcut_network
 from oxnor.sim.harness.pixels import pool_bench, window_bench
 
 from .source_run import SOURCES, SourceUnit
@@ -83,6 +83,7 @@ _ASSUMED = {
     "link-payload": "i_address < 6 & store_address < 6 & (advance + back + rewind + store + i_write <= 1)"
     " & (!advance | index < 6) & (!back | index > 0) & count <= 6",
     "neuron-of-planes": "partial <= 9 & zeros <= 9",
+    "neuron-with-shortcut": "partial <= 9",
     "presenter": "slice < 2",
     "pulse-counter": "!(count & taken) & (!taken | request) & (!(count & request) | 0)",
     "row-buffer": "write_address < 5 & read_address < 5 & !(read & write & read_address == write_address)",
@@ -131,6 +132,10 @@ UNITS: dict[str, MutatedUnit] = {
     "layer-pipelined": MutatedUnit(
         "the same with registers between XNOR and popcount, four macros across",
         lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(4, 2), images=100, target="ecp5"),
+    ),
+    "layer-with-shortcut": MutatedUnit(
+        "convolution of two bit planes and a shortcut, two slices, two neurons at once",
+        lambda: layer_bench(shortcut_network(), 0, cols=9, fold=(2, 2), images=100),
     ),
     "layer-serial": MutatedUnit(
         "layer of 5 inputs and 6 neurons, an input a read",

@@ -115,6 +115,10 @@ PROOFS: dict[str, UnitProof] = {
         "partial counts over slices and bit planes add up, and each threshold is compared as it should be",
         lambda: Neuron(6, 2, 2, 2), "neuron", (">= threshold[4:0]", "> threshold[4:0]"),
     ),
+    "neuron-with-shortcut": UnitProof(
+        "a bit of each plane counts so often as its shortcut says, beside the partial counts",
+        lambda: Neuron(6, 2, 2, 2, shortcut=3), "neuron", ("own ? 2'h3", "own ? 2'h2"), defines=("SHORTCUT=3",),
+    ),
     "neuron-of-zeros": UnitProof(
         "inputs that are zeros count half", lambda: Neuron(6, 1, has_zeros=True), "neuron_zeros",
         (">= threshold;", "> threshold;"), 1,
