@@ -81,14 +81,15 @@ def tiling(
 
     Example: [bold]oxnor study tiling --available-macros 1024 --rtl[/]
     """
+    from oxnor.models.technology.figure import FIGURE_MAX
     from oxnor.models.technology.technology import load
     from oxnor.sim.studies import tiling as task
 
     batches = numbers("batch", chip.batch, int, "whole numbers with commas")
     endurance = task.ENDURANCE
     if chip.endurance is not None:
-        if not chip.endurance >= 1:
-            raise InputError(f"must be 1 or more, not {chip.endurance:g}", parameter="endurance")
+        if not 1 <= chip.endurance <= FIGURE_MAX:
+            raise InputError(f"must be in [1, {FIGURE_MAX:g}], not {chip.endurance:g}", parameter="endurance")
         endurance = replace(endurance, low=chip.endurance, tag="chosen", source="--endurance")
     technology = load() if chip.technology is None else load(chip.technology)
     result = task.study(
@@ -96,8 +97,6 @@ def tiling(
         endurance=endurance, rram=chip.rram,
     )  # fmt: skip
     if rtl:
-        if images < 1:
-            raise InputError(f"must be 1 or more, not {images}", parameter="images")
         result = replace(result, rtl=task.in_rtl(images=images))
     if as_json:
         print_json(result.to_json())
@@ -109,7 +108,7 @@ def tiling(
 
 
 def _layers(source: Source, sizes: str | None) -> tuple[LayerShape, ...]:
-    from oxnor.hw.cost.tiling import LayerShape
+    from oxnor.hw.cost.tiling import SIZE_MAX, LayerShape
     from oxnor.sim.studies import tiling as task
 
     is_given = source.network is not None or source.design is not None
@@ -125,29 +124,32 @@ def _layers(source: Source, sizes: str | None) -> tuple[LayerShape, ...]:
     n = task.ALEXNET if sizes is None else numbers("sizes", sizes, int, "whole numbers with commas")
     if len(n) < 2:
         raise InputError(f"must be 2 numbers or more, not {len(n)}", parameter="sizes")
+    if wrong := [k for k in n if not 1 <= k <= SIZE_MAX]:
+        raise InputError(f"must be numbers in [1, {SIZE_MAX}], not {wrong[0]}", parameter="sizes")
     return tuple(LayerShape(a, b) for a, b in pairwise(n))
 
 
 def _show(result: TilingResult) -> None:
     p = result.passes
-    what = f"{p.moved:,} weights move to the chip for each batch" if p.writes else "all weights stay in place"
+    what = f"{p.moved:,} bits of weights move to the chip for each batch" if p.writes else "all weights stay in place"
+    directions = "neurons x inputs"
     print_table(
-        ("layer", "weights", "macros needed", "used", "passes", "rows sensed an image", "device writes a batch",
-         "weights moved a batch", "partial sums kept, bits an image"),
+        ("layer", "bits of weights", "macros needed", f"used, {directions}", f"passes, {directions}",
+         "rows sensed an image", "device writes a batch", "bits moved a batch", "partial sums kept, bits an image"),
         [
             (f"{y.layer.n_in} to {y.layer.n_out}", f"{y.weights:,}", f"{y.needed:,}", f"{y.down} x {y.across}",
              f"{y.passes_down} x {y.passes_across}", f"{y.row_reads:,}", f"{y.operations if p.writes else 0:,}",
              f"{y.weights if p.writes else 0:,}", f"{y.partial_bits:,}")
             for y in p.layers
         ],
-        title=f"{p.available:,} macros of the {p.needed:,} that hold all weights: {what}",
+        title=f"Macros of the chip: {p.available:,}; macros that hold all weights: {p.needed:,}; {what}",
     )  # fmt: skip
     rows = []
     for e in result.energies:
         images = p.images_of(result.endurance.low, e.batch)
-        name = f"{e.batch:,}" if e.batch else f"in place, on {p.needed:,} macros"
+        name = f"{e.batch:,}" if e.batch else f"in place, macros: {p.needed:,}"
         rows.append((name, *(_joules(v) for v in (e.sensing, e.periphery, e.programming, e.moving, e.total)),
-                     f"{images:,.0f}" if e.batch and images else "-"))  # fmt: skip
+                     f"{images:,.0f}" if images else "-"))  # fmt: skip
     print_table(
         ("batch", "sensing", "periphery", "writing", "moving weights", "an image", "images until worn"), rows,
         title=f"Energy of an image, without digital logic, activations and partial sums: {what}",
@@ -179,6 +181,10 @@ def _show_rtl(rtl: PassesInRtl) -> None:
 
 
 def _joules(energy: Range) -> str:
-    """Return an energy in uJ."""
-    low, high = 1e6 * energy.low, 1e6 * energy.high
-    return f"{low:,.3g} uJ" if high - low <= 1e-3 * high else f"{low:,.3g} to {high:,.3g} uJ"
+    """Return an energy in the largest unit of which it has one or more, at its high end."""
+    units = {"mJ": 1e3, "uJ": 1e6, "nJ": 1e9, "pJ": 1e12}
+    unit = next((name for name, n in units.items() if n * energy.high >= 1), "pJ")
+    low, high = units[unit] * energy.low, units[unit] * energy.high
+    if not high:
+        return "0"
+    return f"{low:,.3g} {unit}" if high - low <= 1e-3 * high else f"{low:,.3g} to {high:,.3g} {unit}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oxnor.hw.params.widths import bits_for
 from oxnor.models.base.errors import InputError
@@ -16,7 +16,7 @@ DEVICES = 2
 
 @dataclass(frozen=True)
 class LayerShape:
-    """A layer of binary weights.
+    """A layer of binary synapses.
 
     Parameters
     ----------
@@ -24,11 +24,14 @@ class LayerShape:
         Synapses of a neuron, and neurons.
     vectors : int
         Vectors of bits that an image is to it: bit planes, windows of a convolution.
+    counted : int
+        The largest popcount of a vector, where a weight has several synapses that count as digits. 0: `n_in`.
     """
 
     n_in: int
     n_out: int
     vectors: int = 1
+    counted: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_in", "n_out", "vectors"):
@@ -40,8 +43,8 @@ class LayerShape:
 class LayerPasses:
     """A layer on a rectangle of macros, `down` for its neurons and `across` for its inputs, pass by pass.
 
-    In each pass all macros of the rectangle are written, and then every image is read against them. Popcounts of passes
-    over the same neurons are added outside of the macros.
+    In each pass all macros of the rectangle are written, as many rows of each as the neurons of the pass take, and then
+    every image is read against them. Popcounts of passes over the same neurons are added outside of the macros.
 
     Parameters
     ----------
@@ -74,6 +77,21 @@ class LayerPasses:
         return self.passes_down * self.passes_across
 
     @property
+    def neurons(self) -> int:
+        """Neurons of a pass; the last may have some fewer."""
+        return -(-self.layer.n_out // self.passes_down)
+
+    @property
+    def rows_used(self) -> int:
+        """Rows of each macro in a pass: those of a neuron or, in some macros, of none."""
+        return -(-self.neurons // self.down)
+
+    @property
+    def in_place(self) -> LayerPasses:
+        """The layer on as many macros as hold all weights."""
+        return replace(self, down=-(-self.layer.n_out // self.rows), across=-(-self.layer.n_in // self.cols))
+
+    @property
     def macros(self) -> int:
         """Macros that work in a pass."""
         return self.down * self.across
@@ -81,30 +99,29 @@ class LayerPasses:
     @property
     def needed(self) -> int:
         """Macros that hold all weights at once."""
-        return -(-self.layer.n_out // self.rows) * -(-self.layer.n_in // self.cols)
+        return self.in_place.macros
 
     @property
     def weights(self) -> int:
-        """Weights, all of which come to the chip for a batch if they are rewritten."""
+        """Bits of weights, all of which come to the chip for a batch if they are rewritten."""
         return self.layer.n_in * self.layer.n_out
 
     @property
     def row_reads(self) -> int:
         """Rows that all macros sense for an image."""
-        return self.passes * self.macros * self.rows * self.layer.vectors
+        return self.passes * self.macros * self.rows_used * self.layer.vectors
 
     @property
     def operations(self) -> int:
-        """SET and RESET of single devices for a batch: one of each device of each macro, in each pass."""
-        return self.passes * self.macros * self.rows * self.cols * DEVICES
+        """SET and RESET of single devices for a batch: one of each device of each row in use, in each pass."""
+        return self.passes * self.macros * self.rows_used * self.cols * DEVICES
 
     @property
     def partial_bits(self) -> int:
         """Bits of the popcounts that are kept between passes, for an image."""
         if self.passes_across == 1:
             return 0
-        neurons = min(self.layer.n_out, self.down * self.rows)
-        return neurons * bits_for(self.layer.n_in) * self.layer.vectors
+        return self.neurons * bits_for(self.layer.counted or self.layer.n_in) * self.layer.vectors
 
 
 def plan(layer: LayerShape, rows: int, cols: int, available: int) -> LayerPasses:
@@ -168,7 +185,7 @@ class NetworkPasses:
 
     @property
     def moved(self) -> int:
-        """Weights that come to the chip for a batch."""
+        """Bits of weights that come to the chip for a batch."""
         return 0 if self.is_resident else sum(y.weights for y in self.layers)
 
     @property
@@ -176,9 +193,14 @@ class NetworkPasses:
         """Rows that are sensed for an image."""
         return sum(y.row_reads for y in self.layers)
 
+    @property
+    def in_place(self) -> NetworkPasses:
+        """The layers on as many macros as hold all weights."""
+        return NetworkPasses(tuple(y.in_place for y in self.layers), self.needed)
+
     def images_of(self, endurance: float, batch: int) -> float | None:
-        """Return how many images devices last that can be written so often; None if they are not written."""
-        return endurance * batch / self.writes if self.writes else None
+        """Return how many images devices last that can be written so often; None if they are not: a batch of 0."""
+        return endurance * batch / self.writes if self.writes and batch else None
 
 
 def network_passes(layers: Sequence[LayerShape], rows: int, cols: int, available: int) -> NetworkPasses:

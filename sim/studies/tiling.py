@@ -34,6 +34,8 @@ ALEXNET = (9216, 4096, 4096, 1000)
 ENDURANCE = Figure(
     1e9, "writes", "published", "billions of cycles where programmed at low voltage (IEDM 2018, arXiv 1902.02528)"
 )
+#: Most images of a batch, and through the RTL.
+BATCH_MAX, IMAGES_MAX = 10**9, 100_000
 #: The layer in RTL: neurons, inputs, macros and the size of each. Nine passes, as 9,216 x 4,096 on 1,024 of 64 x 64.
 RTL_LAYER, RTL_MACROS, RTL_MACRO = LayerShape(72, 32), 4, (8, 8)
 
@@ -137,13 +139,14 @@ class TilingResult:
         """Return it as a JSON-able dict."""
         p = self.passes
         counts = (
-            "needed", "macros", "passes_down", "passes_across", "passes", "row_reads", "operations", "weights",
-            "partial_bits",
+            "needed", "macros", "passes_down", "passes_across", "passes", "rows_used", "row_reads", "operations",
+            "weights", "partial_bits",
         )  # fmt: skip
         layers = [asdict(y) | {name: getattr(y, name) for name in counts} for y in p.layers]
         return {
             "available": p.available, "needed": p.needed, "weights_stay": p.is_resident, "layers": layers,
             "writes": p.writes, "operations": p.operations, "weights_moved": p.moved, "row_reads": p.row_reads,
+            "row_reads_in_place": p.in_place.row_reads,
             "energies": [e.to_json() | {"images": p.images_of(self.endurance.low, e.batch)} for e in self.energies],
             "endurance": self.endurance.to_json(), "figures": {k: f.to_json() for k, f in self.figures.items()},
             "rtl": None if self.rtl is None else self.rtl.to_json(),
@@ -152,7 +155,7 @@ class TilingResult:
 
 def shapes_of(network: Network) -> tuple[LayerShape, ...]:
     """Return the layers of a network."""
-    return tuple(LayerShape(y.n_in, y.n_out, y.vectors) for y in network.layers)
+    return tuple(LayerShape(y.n_in, y.n_out, y.vectors, y.full) for y in network.layers)
 
 
 def study(
@@ -187,8 +190,9 @@ def study(
     InputError
         If a number is out of its range.
     """
-    if not batches or min(batches) < 1:
-        raise InputError(f"must be numbers above 0, not {min(batches, default='none')}", parameter="batch")
+    if not batches or not all(1 <= n <= BATCH_MAX for n in batches):
+        wrong = next((n for n in batches if not 1 <= n <= BATCH_MAX), "none")
+        raise InputError(f"must be numbers in [1, {BATCH_MAX}], not {wrong}", parameter="batch")
     passes = network_passes(layers, *macro, available)
     column, estimates = technology.macro(rram).at(macro[0]), technology.estimates
     figures = {
@@ -200,9 +204,9 @@ def study(
 
     def energy(batch: int) -> Energy:
         share = 0 if batch == 0 else 1 / batch
+        reads = passes.row_reads if batch else passes.in_place.row_reads
         return Energy(
-            batch, column.read.range(passes.row_reads * macro[1] * 1e-15),
-            column.periphery.range(passes.row_reads * 1e-12),
+            batch, column.read.range(reads * macro[1] * 1e-15), column.periphery.range(reads * 1e-12),
             estimates.program.range(passes.operations * share * 1e-12),
             estimates.reload.range(passes.moved * share * 1e-12),
         )  # fmt: skip
@@ -228,7 +232,7 @@ def in_rtl(
     layer, available, macro
         As of :func:`study`.
     images : int
-        Random ones.
+        Random ones; range [1, IMAGES_MAX].
     seed : int
     simulator : str
         "verilator" or "icarus".
@@ -240,6 +244,8 @@ def in_rtl(
     oxnor.sim.runner.runner.SimulationError
         If the testbench fails.
     """
+    if not 1 <= images <= IMAGES_MAX:
+        raise InputError(f"must be in [1, {IMAGES_MAX}], not {images}", parameter="images")
     found = plan(layer, *macro, available)
     numbers = np.random.default_rng(seed)
     weights = numbers.random((layer.n_out, layer.n_in)) < 0.5
@@ -249,7 +255,7 @@ def in_rtl(
     config = EngineConfig.for_network(
         network, macro_size=macro, folding=[(found.across, found.down)], stream_width=8, programming=True
     )
-    limit = 4000 + found.passes * (400 * found.macros * macro[0] * (macro[1] // 32 + 2) + 400 * images)
+    limit = 4000 + found.passes * (400 * found.macros * found.rows_used * (macro[1] // 32 + 2) + 400 * images)
     testbench = EngineTestbench(
         "engine.tb_passes", 1, simulator=simulator, cycle_limit=limit, public=simulator == "verilator"
     )
@@ -268,7 +274,7 @@ def in_rtl(
 
 def _tiles(p: LayerPasses, weights: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return what macros hold, (passes down, passes across, neurons, inputs); 0 where there is no weight."""
-    neurons, inputs = p.down * p.rows, p.across * p.cols
+    neurons, inputs = p.neurons, p.across * p.cols
     padded = np.zeros((p.passes_down * neurons, p.passes_across * inputs), bool)
     padded[: p.layer.n_out, : p.layer.n_in] = weights
     return np.ascontiguousarray(padded.reshape(p.passes_down, neurons, p.passes_across, inputs).swapaxes(1, 2))
