@@ -193,7 +193,7 @@ def _show(report: dict[str, Any]) -> None:
         [
             (str(k), y["node"], ", ".join(y["operators"]), str(y["n_in"]), str(y["n_out"]),
              str(y["always_0"] + y["always_1"]), str(y["dead"]), y["weights"],
-             *(f"{y['checked']:,}", str(y["differ"]), str(y["rounding"]))[:compared])
+             *(_checked(y) if compared else ()))
             for k, y in enumerate(report["layers"])
         ],
         left=3,
@@ -222,6 +222,12 @@ def _show(report: dict[str, Any]) -> None:
         rows.append(("agreement", f"{100 * report['agreement']:.2f} % of the given images have the source's class"))
     if rows:
         print_table(("", ""), rows, left=2)
+
+
+def _checked(layer: dict[str, Any]) -> tuple[str, ...]:
+    """Return what its popcounts have shown; of rounded weights the outputs are compared alone."""
+    counts = tuple(f"{layer[name]:,}" for name in ("checked", "differ", "rounding"))
+    return counts if layer["checked"] else ("-",) * len(counts)
 
 
 def _show_spiking(report: dict[str, Any], title: str) -> None:

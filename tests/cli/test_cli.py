@@ -432,6 +432,8 @@ def test_import_of_a_float_last_layer(tmp_path, monkeypatch):
     text = " ".join(shown.stdout.split())
     assert "values out of bound by rounding other class class proved" in text
     assert "MatMul 'w1': float weights rounded to 8 bits; an output is off by at most " in text
+    assert " - - - " in text  # no popcount of that layer is checked
+    assert run("import", "a.npz", "-o", "b.npz", "--last-layer-bits", "9").stderr == "oxnor: --last-layer-bits must be an integer in [2, 8], not 9\n"
 
 
 def test_import_that_differs_writes_nothing(tmp_path, monkeypatch):
