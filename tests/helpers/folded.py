@@ -10,6 +10,7 @@ from onnx.reference.op_run import OpRun
 
 from oxnor.models import golden
 from oxnor.models.exchange.folding.build import build
+from oxnor.models.exchange.folding.execute import execute, prepared
 from oxnor.models.exchange.readers.onnx_file import from_model
 from oxnor.models.exchange.readers.reference import _operators
 
@@ -82,6 +83,8 @@ def check(model, coding, images, values, order=None, **ends):
     x = values.astype(F).reshape(len(images), *shape[1:])
     run, step = ReferenceEvaluator(model, new_ops=OPERATORS).run, shape[0]
     y = np.concatenate([run(None, {graph.input: x[k : k + step]})[0].reshape(step, -1) for k in range(0, len(x), step)])
+    # The package's own run of the source, which an import compares with.
+    np.testing.assert_allclose(execute(prepared(graph), x).reshape(len(x), -1), y, rtol=1e-5, atol=1e-5)
     flat = images.reshape(len(images), -1)
     flat = flat if order is None else flat[:, order]
     scores = golden.layer_outputs(built.network, flat)[-1]

@@ -9,7 +9,10 @@ from onnx import helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 from oxnor.models.base.errors import InputError  # noqa: E402
-from oxnor.models.exchange.folding import ops  # noqa: E402
+from oxnor.models.exchange.folding import ops, results  # noqa: E402
+from oxnor.models.exchange.folding.execute import _run  # noqa: E402
+from oxnor.models.exchange.folding.graph import Node  # noqa: E402
+from oxnor.models.networks.layers.window import Window  # noqa: E402
 
 F = np.float32
 X = np.array([[-3.0, -0.75, -0.5, 0.0, 0.5, 1.0, 2.5, 7.0], [1.5, -1.5, 0.25, 3.5, -2.5, 4.5, -7.0, 9.0]], F)
@@ -24,6 +27,10 @@ NORM = [
     np.linspace(0.1, 3, 8, dtype=F),
 ]
 SCALES = np.array([0.5, 1, 2, 0.25, 1, 1, 4, 0.1], F)
+#: Maps of 3 channels, kernels, and values of which some are equal.
+R = np.random.default_rng(3)
+M, K = R.normal(size=(2, 3, 4, 5)).astype(F), R.normal(size=(6, 3, 2, 2)).astype(F)
+T = np.array([[1, 3, 3, 0], [2, 3, 1, 2]], F)
 
 
 def a(*numbers):
@@ -72,7 +79,22 @@ CASES = [
     ("Squeeze", [I[:1, :, :1]], {}, 17), ("Squeeze", [I[:1, :, :1], a(2)], {}, 17), ("Squeeze", [I[:1, :, :1]], {"axes": [0]}, 11),
     ("Unsqueeze", [I, a(0, 3)], {}, 17), ("Unsqueeze", [I], {"axes": [1]}, 11), ("Transpose", [I], {}, 17),
     ("Transpose", [I], {"perm": [2, 0, 1]}, 17), ("Shape", [I], {}, 17), ("Shape", [I], {"start": 1}, 17),
-    ("Shape", [I], {"start": -2, "end": -1}, 17),
+    ("Shape", [I], {"start": -2, "end": -1}, 17), ("Sum", [X, Y, X, Y], {}, 17), ("Slice", [I, a(1), a(3), None, a(1)], {}, 17),
+    ("Constant", [], {"value": I}, 17), ("Constant", [], {"value_ints": [1, 2]}, 17),
+    ("MatMul", [X, Y.T], {}, 17), ("MatMul", [M, R.normal(size=(5, 2)).astype(F)], {}, 17), ("MatMul", [M, M.swapaxes(2, 3)], {}, 17),
+    ("Gemm", [X, Y.T], {}, 17), ("Gemm", [X, Y], {"transB": 1}, 17), ("Gemm", [X.T, Y.T], {"transA": 1}, 17),
+    ("Gemm", [X, Y.T, F(3)], {"alpha": 0.5}, 17), ("Gemm", [X, Y, X[:, :1]], {"transB": 1, "beta": 0.25, "alpha": 2.0}, 17),
+    ("Conv", [M, K], {}, 17), ("Conv", [M, K, R.normal(size=6).astype(F)], {"pads": [1, 0, 0, 1], "strides": [2, 1]}, 17),
+    ("Conv", [M, K[:, :1]], {"group": 3, "dilations": [1, 2], "kernel_shape": [2, 2]}, 17), ("Conv", [M[:, :, 0], K[:, :, 0]], {}, 17),
+    ("Conv", [M, K], {"auto_pad": "SAME_UPPER"}, 17), ("Conv", [M[:, :, 0], K[:, :, 0]], {"pads": [1, 1], "strides": [2]}, 17),
+    ("MaxPool", [M], {"kernel_shape": [2, 3]}, 17), ("MaxPool", [M], {"kernel_shape": [1, 2], "strides": [2, 2]}, 17),
+    ("MaxPool", [M[:, :, 0]], {"kernel_shape": [2], "strides": [2]}, 17), ("GlobalMaxPool", [M], {}, 17),
+    ("AveragePool", [M], {"kernel_shape": [2, 3], "strides": [1, 2]}, 17), ("GlobalAveragePool", [M], {}, 17),
+    ("Pad", [M, a(0, 0, 1, 0, 0, 1, 2, 3)], {}, 17), ("Pad", [M, a(0, 0, 1, 0, 0, 1, 2, 3), F(5)], {}, 17),
+    ("Pad", [X, a(1, 2), F(-1), a(-1)], {}, 18), ("Pad", [M, a(1, 2, 3, 0), None, a(3, 0)], {}, 18), ("Pad", [X, a(1, 0, 0, 2), None], {}, 13),
+    *[(op, [X], attrs, 17) for op in ("Softmax", "LogSoftmax") for attrs in ({}, {"axis": 0})],
+    *[("ArgMax", [T], attrs, 17) for attrs in ({}, {"axis": 1}, {"axis": -1, "keepdims": 0}, {"axis": 0, "keepdims": 0})],
+    ("TopK", [X, a(2)], {}, 17), ("TopK", [X, a(1)], {"axis": 0}, 17), ("TopK", [X, a(8)], {"axis": 1}, 17),
 ]  # fmt: skip
 
 
@@ -80,29 +102,29 @@ def of_onnx(op, inputs, attrs, version):
     """Return what the reference implementation gives."""
     names = ["" if v is None else f"x{k}" for k, v in enumerate(inputs)]
     attrs = {k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attrs.items()}
-    node = helper.make_node(op, names, ["y"], **attrs)
+    outputs = ["y", "i"][: 1 + (op == "TopK")]
     given = {name: np.asarray(v) for name, v in zip(names, inputs, strict=True) if name}
+    node = helper.make_node(op, names, outputs, **attrs)
     types = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), None) for n, v in given.items()]
-    graph = helper.make_graph([node], "g", types, [helper.make_tensor_value_info("y", 1, None)])
+    graph = helper.make_graph([node], "g", types, [helper.make_tensor_value_info(name, 1, None) for name in outputs])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
-    return ReferenceEvaluator(model).run(None, given)[0]
+    return ReferenceEvaluator(model).run(None, given)
 
 
 def of_ours(op, inputs, attrs):
-    inputs = [None if v is None else np.asarray(v) for v in inputs]
-    if op in ops.SHAPES:
-        return ops.run_shape(op, inputs, attrs, None)
-    return (ops.ELEMENTWISE | ops.CONSTANT_ONLY)[op](inputs, attrs)
+    return _run(Node("n", op, (), (), attrs), [None if v is None else np.asarray(v) for v in inputs], None)
 
 
 def test_operators_are_those_of_onnx():
     for case in CASES:
-        found, expected = np.asarray(of_ours(*case[:3])), np.asarray(of_onnx(*case))
-        assert (found.shape, found.dtype) == (expected.shape, expected.dtype), case
-        np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=str(case))
+        for found, expected in zip(of_ours(*case[:3]), of_onnx(*case), strict=True):
+            found, expected = np.asarray(found), np.asarray(expected)
+            assert (found.shape, found.dtype) == (expected.shape, expected.dtype), case
+            np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6, err_msg=str(case))
     tried = {case[0] for case in CASES}
-    own = {"StopGradient", "BipolarQuant", "Quant", "IntQuant", "MultiThreshold"}
-    assert tried == ({*ops.ELEMENTWISE} | {*ops.CONSTANT_ONLY} | ops.SHAPES) - own
+    own = {"StopGradient", "BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul", "MaxPoolNHWC", "Im2Col"}
+    every = {*ops.ELEMENTWISE, *ops.CONSTANT_ONLY, *ops.SHAPES, *ops.PRODUCTS, *ops.MAPS, *ops.HEADS, "Constant"}
+    assert tried == every - own
 
 
 V = np.array([[-2.5, -1.5, -0.6, -0.5, 0.0, 0.4, 0.5, 1.5, 2.5, 9.0]], F)
@@ -180,6 +202,14 @@ def test_thresholds_by_hand():
     ("BatchNormalization", [X[0], *NORM], {}, "parameters must have 1 values, not 8"),
     ("Slice", [I, a(0), a(1), a(0), a(0)], {}, "a slice must have a step that is not 0"),
     ("Range", [a(0), a(1), a(0)], {}, "a range must have a step that is not 0"),
+    ("TopK", [X, a(9)], {}, "TopK: k must be in [1, 8], not 9"), ("TopK", [X, a(0)], {}, "TopK: k must be in [1, 8], not 0"),
+    ("Conv", [M, K], {"group": 2}, "it must have 3 input channels a group, not 3 in 2"),
+    ("Conv", [M, K[:4, :1]], {"group": 3}, "it must have 1 input channels a group, not 3 in 3"),
+    ("Conv", [M, K[:, :, :, :0]], {}, "weights of a convolution must have 3 or 4 dimensions, each 1 or more, not (6, 3, 2, 0)"),
+    ("Conv", [M, K[0, 0]], {}, "weights of a convolution must have 3 or 4 dimensions, each 1 or more, not (2, 2)"),
+    ("ConstantOfShape", [a(1 << 13, (1 << 12) + 1)], {}, "ConstantOfShape: a tensor must have at most 33,554,432 elements, not 33,562,624"),
+    ("Range", [a(0)[0], a((1 << 25) + 5)[0], a(1)[0]], {}, "Range: a tensor must have at most 33,554,432 elements, not 33,554,438"),
+    ("Expand", [X[:1], a(1 << 23, 8)], {}, "Expand: a tensor must have at most 33,554,432 elements, not 67,108,864"),
 ])  # fmt: skip
 def test_operators_refuse(op, inputs, attrs, message):
     with pytest.raises(InputError) as e:
@@ -219,3 +249,31 @@ def test_channels_of_parameters():
     parts = ops.batch_norm_parts([X[:, None], *NORM], {"axis": -1, "epsilon": 0.0})
     np.testing.assert_allclose([v.ravel() for v in parts], [NORM[2], NORM[0] / np.sqrt(NORM[3]), NORM[1]], rtol=1e-6)
     assert {v.shape for v in parts} == {(1, 1, 8)}
+
+
+def test_products_and_windows_by_hand(monkeypatch):
+    """Of operators that ONNX does not have; and of images a few at a time."""
+    bits, w = (X > 0).astype(F), (Y.T > 0).astype(F)
+    (y,) = of_ours("XnorPopcountMatMul", [bits, w], {})
+    np.testing.assert_array_equal(y, (bits[:, None] == w.T).sum(axis=2))
+    x = M.transpose(0, 2, 3, 1)
+    (y,) = of_ours("Im2Col", [x], {"kernel_size": [2, 3], "stride": [1, 2], "pad_amount": [0, 1, 0, 1], "pad_value": 4})
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)), constant_values=4)
+    windows = [[padded[:, r : r + 2, c : c + 3].reshape(2, -1) for c in (0, 2, 4)] for r in range(3)]
+    np.testing.assert_array_equal(y, np.array(windows).transpose(2, 0, 1, 3))
+    (y,) = of_ours("Im2Col", [x], {"kernel_size": [2, 2], "dilations": [3, 1]})
+    np.testing.assert_array_equal(y[:, 0, 1], np.concatenate([x[:, r, c] for r in (0, 3) for c in (1, 2)], axis=1))
+    (y,) = of_ours("MaxPoolNHWC", [x], {"kernel_shape": [4, 2]})
+    np.testing.assert_array_equal(y[:, 0, 2], x[:, :, 2:4].max(axis=(1, 2)))
+    window = Window(4, 5, 3, 2, 2)
+    whole = of_ours("Conv", [M, K], {})[0]
+    for gathered, steps in ((0, [1, 1]), (12 * 12 * 2 - 1, [1, 1]), (12 * 12 * 2, [2])):
+        monkeypatch.setattr(results, "_GATHERED", gathered)
+        assert [len(part) for part in results._chunks(x, window)] == steps
+        np.testing.assert_allclose(of_ours("Conv", [M, K], {})[0], whole, rtol=1e-6)
+    monkeypatch.setattr(results, "_GATHERED", 12 * 4 * 3 * 2)
+    assert [len(part) for part in results._chunks(x, Window(4, 5, 3, 2, 2, groups=3))] == [2]
+    (y,) = of_ours("Pad", [X], {"paddings": [0, 1, 0, 0], "value": 3.0})
+    assert y.shape == (2, 9)
+    assert (y[:, 0] == 3).all()
+    assert [v.tolist() for v in of_ours("TopK", [T], {"k": 2})] == [[[3, 3], [3, 2]], [[1, 2], [1, 0]]]
