@@ -1,13 +1,24 @@
 """What is known, and what is said, of nodes behind one that is refused."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
+
+from helpers.folded import axes, conv, flat, last, norm, normed, pad, pool, quant, sign, weights
+from helpers.onnx_networks import Maker
+
+from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding import unknown
+from oxnor.models.exchange.folding.build import build
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.layers import Layers, too_large
 from oxnor.models.exchange.folding.table import Stage, Table
 from oxnor.models.exchange.folding.unknown import Unknown
+from oxnor.models.exchange.readers.onnx_file import from_model
 
 F = np.float32
 
@@ -115,3 +126,174 @@ def test_what_is_wrong_with_operands():
     for bits, said in ((0, False), (1, True), (8, True), (9, False)):
         assert bool(trouble("MatMul", [Unknown("", Stage("A", 0, 70), bits <= 1, bits), large])) == said
     assert trouble("MatMul", [Unknown("", Stage("A", 0, 70), False, 2), large]) == too_large(70 * 127 * 3 + 1, 2000)
+
+
+# Refusals of small graphs: of bits x, (N, 7) or (N, 2, 4, 4)
+
+
+def hidden(m, g, x="x", n=7, k=5):
+    return m.n("MatMul", [x, weights(m, g, n, k)])
+
+
+def turned(m, x, *perm):
+    return m.n("Transpose", [x], perm=list(perm))
+
+
+FEW = "activations of 1 to 8 bits in even steps are supported: train with such a quantiser"
+DENSE = {
+    "sums": (lambda m, g: last(m, g, hidden(m, g), 5), f"takes activations of 8 levels from MatMul '0': {FEW}"),
+    "a quantiser of 9 bits": (lambda m, g: last(m, g, quant(m, m.n("Mul", [hidden(m, g), m.c(F(77.7))]), 1, 0, 9, signed=1, narrow=0), 5),
+                              f"takes 6 levels of Quant '0', 9 bits: {FEW}"),
+    "levels that come back": (lambda m, g: last(m, g, m.n("Clip", [m.n("Abs", [hidden(m, g)]), m.c(F(1)), m.c(F(3))]), 5), f"takes activations of 2 levels from MatMul '0': {FEW}"),
+    "many levels": (lambda m, g: last(m, g, m.n("Sqrt", [m.n("Relu", [m.n("MatMul", [sign(m, m.n("Add", [hidden(m, g, k=19), m.c(F(0.5))])), weights(m, g, 19, 5)])])]), 5),
+                    "takes sums of MatMul '1' that no sign has made bits: put a sign (BipolarQuant) between them"),
+    "another step a neuron": (lambda m, g: last(m, g, m.n("Mul", [sign(m, hidden(m, g)), m.c(F([1, np.pi, 1, 1, 1]))]), 5), "its activations must have one step between their two values, not one a channel"),
+    "two layers joined": (lambda m, g: m.n("Add", [last(m, g, sign(m, hidden(m, g)), 5), m.n("MatMul", ["x", weights(m, g, 7, 4)])]), "input 'x' is taken by MatMul '2' too: only chains of layers are supported"),
+    "a layer and the next": (lambda m, g: (lambda h: m.n("Add", [h, last(m, g, h, 5, 5)]))(sign(m, hidden(m, g))), "it joins MatMul '1' and MatMul '0': only chains of layers are supported"),
+    "activations in another order": (lambda m, g: (lambda h: last(m, g, m.n("Mul", [m.n("Reshape", [h, m.c(axes(-1, 2, 3))]), m.n("Transpose", [m.n("Reshape", [h, m.c(axes(-1, 3, 2))])], perm=[0, 2, 1])]), 3))(sign(m, hidden(m, g, k=6))),
+                                     "it joins activations in another order"),
+    "activations by activations": (lambda m, g: m.n("MatMul", [sign(m, hidden(m, g)), turned(m, sign(m, hidden(m, g)), 1, 0)]), "it multiplies activations by activations"),
+    "by themselves": (lambda m, g: (lambda h: m.n("MatMul", [h, turned(m, h, 1, 0)]))(sign(m, hidden(m, g))), "it multiplies activations by activations"),
+    "picked": (lambda m, g: last(m, g, m.n("Gather", [sign(m, hidden(m, g)), m.c(axes(1, 0))], axis=1), 2), "it picks or joins activations: only chains of layers are supported"),
+    "joined": (lambda m, g: (lambda h: last(m, g, m.n("Concat", [h, h], axis=1), 10))(sign(m, hidden(m, g))), "it picks or joins activations: only chains of layers are supported"),
+    "a wrong size": (lambda m, g: last(m, g, sign(m, hidden(m, g)), 6), "activations of shape (5,) by weights of shape (6, 4) are no dense layer"),
+    "rows of weights": (lambda m, g: last(m, g, m.n("Reshape", [sign(m, hidden(m, g, k=6)), m.c(axes(-1, 2, 3))]), 3), "activations of shape (2, 3) by weights of shape (3, 4) are no dense layer"),
+    "images last": (lambda m, g: m.n("MatMul", [turned(m, sign(m, hidden(m, g)), 1, 0), m.c(np.ones((5, 2), F))]), "activations of shape (8,) by weights of shape (5, 2) are no dense layer"),
+    "a constant of more": (lambda m, g: last(m, g, sign(m, m.n("Add", [m.n("Unsqueeze", [hidden(m, g), m.c(axes(2))]), m.c(np.ones(3, F))])), 3), "a constant must not have more elements than the activations"),
+    "a constant of the images": (lambda m, g: last(m, g, sign(m, m.n("Add", [hidden(m, g), m.c(np.ones((8, 5), F))])), 5), "a constant must be the same for all images"),
+    "a constant of the images, turned": (lambda m, g: m.n("MatMul", [weights(m, g, 4, 5), sign(m, m.n("Add", [turned(m, hidden(m, g), 1, 0), m.c(np.ones(8, F))]))]), "a constant must be the same for all images"),
+    "training": (lambda m, g: last(m, g, sign(m, norm(m, hidden(m, g), training_mode=1)), 5), "it is in training mode: export the network in evaluation mode (model.eval())"),
+    "dropout in training": (lambda m, g: last(m, g, sign(m, m.n("Dropout", [hidden(m, g), m.c(F(0.5)), m.c(np.array(True))])), 5), "it is in training mode: export the network in evaluation mode (model.eval())"),
+    "batch norm of turned images": (lambda m, g: last(m, g, sign(m, norm(m, turned(m, hidden(m, g), 1, 0))), 5), "the images must be the first dimension"),
+    "softmax over images": (lambda m, g: m.n("Softmax", [hidden(m, g)], axis=0), "it must be taken over the classes of the last layer"),
+    "argmax over images": (lambda m, g: m.n("ArgMax", [hidden(m, g)]), "it must be taken over the classes of the last layer"),
+    "softmax over some": (lambda m, g: m.n("Softmax", [m.n("Reshape", [hidden(m, g, k=6), m.c(axes(-1, 2, 3))])], axis=-1), "it must be taken over the classes of the last layer"),
+    "the last index": (lambda m, g: m.n("ArgMax", [hidden(m, g)], axis=1, select_last_index=1), "select_last_index must be 0: the lowest index wins a tie"),
+    "the smallest": (lambda m, g: m.n("TopK", [hidden(m, g), m.c(axes(1))], axis=1, largest=0), "largest must be 1"),
+    "something behind a class": (lambda m, g: m.n("Add", [m.n("ArgMax", [hidden(m, g)], axis=1), m.c(np.array(1))]), "nothing may follow ArgMax, which ends the network"),
+    "a layer behind a class": (lambda m, g: last(m, g, m.n("Softmax", [sign(m, hidden(m, g))], axis=1), 5), "nothing may follow Softmax, which ends the network"),
+    "logarithms": (lambda m, g: last(m, g, sign(m, m.n("Log", [hidden(m, g)])), 5), "its result must be finite, and 20 of 40 values are not (0 / 0, the root of a negative number, or too large)"),
+    "a wrong reshape": (lambda m, g: last(m, g, m.n("Reshape", [sign(m, hidden(m, g)), m.c(axes(-1, 10))]), 10), "it must keep the images apart"),
+    "no XNOR": (lambda m, g: m.n("XnorPopcountMatMul", ["x", weights(m, g, 7, 4)], m.domain), "its operands must be 0 and 1"),
+    "width of 0": (lambda m, g: last(m, g, quant(m, hidden(m, g), 1, 0, 0, signed=0, narrow=0), 5), "bit width must be in [1, 64], not 0"),
+    "width of 65": (lambda m, g: last(m, g, quant(m, hidden(m, g), 1, 0, 65, signed=0, narrow=0), 5), "bit width must be in [1, 64], not 65"),
+    "weights on the left of more": (lambda m, g: m.n("MatMul", [m.c(np.ones((2, 4, 7), F)), turned(m, "x", 1, 0)]), "weights on the left must be a matrix"),
+    "weights on the left of a cube": (lambda m, g: m.n("MatMul", [weights(m, g, 4, 1), m.n("Unsqueeze", ["x", m.c(axes(1))])]), "weights on the left must be a matrix"),
+    "no convolution of rows": (lambda m, g: m.n("Conv", [sign(m, hidden(m, g)), m.c(np.ones((2, 1, 1), F))]), "its input must be feature maps, with 3 or 4 dimensions, not 2"),
+    "weights that are images": (lambda m, g: m.n("Conv", [m.c(np.ones((1, 1, 7), F)), m.n("Unsqueeze", ["x", m.c(axes(1))])]), "its weights must not depend on the images"),
+    "another domain": (lambda m, g: m.n("Relu", ["x"], m.domain), "the operator is not known in domain 'qonnx.custom_op.general'"),
+}  # fmt: skip
+
+
+def said(model, coding="bipolar", **fields):
+    """Return what is said of a model, with the nodes of each operator counted."""
+    with pytest.raises(InputError) as caught:
+        build(replace(from_model(model), **fields), coding)
+    names = {}
+    for n in model.graph.node:
+        names[n.name] = sum(k.split("_")[1] == n.op_type for k in names)
+    return re.sub(r"'(n_\w+)'", lambda found: f"'{names[found[1]]}'", str(caught.value))
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_dense_layers_refused(name):
+    make, reason = DENSE[name]
+    m = Maker(opset=17)
+    text = said(m.model(["N", 7], make(m, np.random.default_rng(1))))
+    assert reason in [line.split("': ", 1)[-1] for line in text.split("\n  - ")]
+
+
+def convolved(m, g, x="x", kernel=(2, 2)):
+    return conv(m, g, x, 2, 3, kernel)
+
+
+ORDER = "it must take the feature map of Conv '0' as it is, in its order"
+MAPS = {
+    "pooling of the input": (lambda m, g: pool(m, "x"), "a pooling must follow a convolution: in front of the first it is not supported"),
+    "pooling of a padded map": (lambda m, g: pool(m, pad(m, normed(m, convolved(m, g)), [0, 0, 1, 0, 0, 0, 0, 0], -1)), "a pooling of a padded feature map is not supported"),
+    "pooling of what rises and falls": (lambda m, g: pool(m, m.n("Abs", [convolved(m, g)])), "what it pools must rise or fall with the popcount of a channel, and does both"),
+    "pooling of turned pixels": (lambda m, g: pool(m, turned(m, normed(m, convolved(m, g)), 0, 1, 3, 2)), ORDER),
+    "pooling of turned images": (lambda m, g: pool(m, turned(m, normed(m, convolved(m, g)), 1, 0, 2, 3)), "the images must be the first dimension"),
+    "poolings of both ends": (lambda m, g: pool(m, normed(m, pool(m, convolved(m, g))), 1, 1), "a second pooling must take the same of the first: the largest or the smallest"),
+    "a pooling of other dilations": (lambda m, g: pool(m, normed(m, convolved(m, g)), dilations=[1, 2]), "its dilations must be 1, not [1, 2]"),
+    "mean of the input": (lambda m, g: m.n("GlobalAveragePool", ["x"]), "a mean over pixels must follow a convolution"),
+    "mean of a mean": (lambda m, g: m.n("GlobalAveragePool", [m.n("GlobalAveragePool", [normed(m, convolved(m, g))])]), "a mean over pixels must follow a convolution"),
+    "mean of a padded map": (lambda m, g: m.n("GlobalAveragePool", [pad(m, normed(m, convolved(m, g)), [0, 0, 1, 0, 0, 0, 0, 0], -1)]), "a mean over pixels must follow a convolution"),
+    "mean of turned pixels": (lambda m, g: m.n("GlobalAveragePool", [turned(m, normed(m, convolved(m, g)), 0, 1, 3, 2)]), ORDER),
+    "mean of a part": (lambda m, g: pool(m, normed(m, convolved(m, g)), op="AveragePool"), "a mean must be over all pixels of a feature map: use MaxPool between convolutions"),
+    "mean over channels": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))], axes=[1, 3]), "it must be a mean over height and width"),
+    "mean over all": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))]), "it must be a mean over height and width"),
+    "a sign of a mean": (lambda m, g: sign(m, m.n("GlobalAveragePool", [convolved(m, g)])), "a mean over pixels must be followed by a product"),
+    "a convolution of a mean": (lambda m, g: conv(m, g, m.n("GlobalAveragePool", [normed(m, convolved(m, g))]), 3, 4, (1, 1)), "means over pixels must be flattened in front of a product"),
+    "means in another order": (lambda m, g: last(m, g, m.n("Flatten", [turned(m, m.n("Reshape", [m.n("GlobalAveragePool", [normed(m, conv(m, g, "x", 2, 4), 4)]), m.c(axes(-1, 2, 2))]), 0, 2, 1)]), 4),
+                               "the means of all channels must come in their order"),
+    "means and other weights": (lambda m, g: flat(m, g, m.n("GlobalAveragePool", [normed(m, convolved(m, g))]), 4), "the means of all channels must come in their order"),
+    "pads that reflect": (lambda m, g: m.n("Pad", ["x", m.c(axes(0, 0, 1, 0, 0, 0, 0, 0))], mode="reflect"), "its mode must be constant, not 'reflect'"),
+    "pads below 0": (lambda m, g: pad(m, "x", [0, 0, -1, 0, 0, 0, 0, 1]), "its pads must be 8 integers of 0 or more, not [0, 0, -1, 0, 0, 0, 0, 1]"),
+    "pads of too few": (lambda m, g: pad(m, "x", [0, 0, 1, 0]), "its pads must be 8 integers of 0 or more, not [0, 0, 1, 0]"),
+    "pads of too many": (lambda m, g: pad(m, "x", [0, 0, 65537, 0, 0, 0, 0, 0]), "its pads must be 8 integers of 0 or more, not [0, 0, 65537, 0, 0, 0, 0, 0]"),
+    "pads of images": (lambda m, g: pad(m, "x", [1, 0, 1, 0, 0, 0, 0, 0]), "it must pad the height and width of feature maps"),
+    "pads of a row": (lambda m, g: pad(m, m.n("Flatten", ["x"]), [0, 1, 0, 0]), "it must pad the height and width of feature maps"),
+    "pads of turned images": (lambda m, g: pad(m, turned(m, "x", 1, 0, 2, 3), [0, 0, 1, 0, 0, 0, 0, 0]), "it must pad the height and width of feature maps"),
+    "pads that depend on the images": (lambda m, g: m.n("Pad", ["x", m.n("Cast", ["x"], to=7)]), "its pads must be constants"),
+    "pads of channels": (lambda m, g: conv(m, g, pad(m, "x", [0, 1, 0, 0, 0, 0, 0, 0], 1), 2, 3), "padding must add no channels"),
+    "pads of two values": (lambda m, g: pad(m, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), [0, 0, 1, 0, 0, 0, 0, 0], -1), "it pads with -1 what is padded with 1: pad with one value"),
+    "pads and zeros": (lambda m, g: conv(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), 2, 3, pads=[0, 1, 0, 0]), "it pads with 0 what is padded with 1: pad with one value"),
+    "pads of another value": (lambda m, g: conv(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 3), 2, 3), "it pads with 3, which must be the lowest or highest of its inputs' levels, -1 and 1, or their middle"),
+    "zeros among levels": (lambda m, g: conv(m, g, quant(m, convolved(m, g), 2, 0, 2, signed=1, narrow=0), 3, 2, pads=[1, 0, 0, 0]), "it pads with 0, which must be the lowest or highest of its inputs' levels, -4 and 2"),
+    "pads and a flattening": (lambda m, g: flat(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0]), 40), "padding must be followed by a convolution"),
+    "pads of several values behind": (lambda m, g: conv(m, g, m.n("Mul", [pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), m.c(F([1, 2]).reshape(2, 1, 1))]), 2, 3), "padding must have one value for all channels: pad after this, with one value"),
+    "what is padded and what is not": (lambda m, g: conv(m, g, m.n("Add", ["x", pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1)]), 2, 3), "it joins what is padded with what is not"),
+    "thresholds a pixel": (lambda m, g: sign(m, m.n("Add", [convolved(m, g), m.c(np.arange(27, dtype=F).reshape(1, 3, 3, 3))])), "a constant must have at most one value a channel of a feature map"),
+    "thresholds a flattened pixel": (lambda m, g: flat(m, g, sign(m, m.n("Add", [m.n("Flatten", [convolved(m, g)]), m.c(np.arange(27, dtype=F))])), 27), "each channel must have the same thresholds at all pixels, and has others"),
+    "a product of a padded map": (lambda m, g: m.n("MatMul", [pad(m, turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), [0, 1, 0, 0, 0, 0, 0, 0], -1), weights(m, g, 3, 2)]), "convolution: top must be in [0, 0], not 1"),
+    "some pixels": (lambda m, g: flat(m, g, m.n("Slice", [normed(m, convolved(m, g)), m.c(axes(0)), m.c(axes(2)), m.c(axes(3))]), 18), "it picks or joins activations: only chains of layers are supported"),
+    "Im2Col of Im2Col": (lambda m, g: windows(m, windows(m, turned(m, "x", 0, 2, 3, 1))), "it must not follow another Im2Col"),
+    "Im2Col and a sign": (lambda m, g: sign(m, windows(m, turned(m, "x", 0, 2, 3, 1))), "Im2Col must be followed by a matrix product"),
+    "Im2Col and a flattening": (lambda m, g: flat(m, g, windows(m, turned(m, "x", 0, 2, 3, 1)), 72), "Im2Col must be followed by a matrix product"),
+    "Im2Col and a convolution": (lambda m, g: conv(m, g, windows(m, turned(m, "x", 0, 2, 3, 1)), 8, 2, (1, 1)), "it must not follow Im2Col"),
+    "Im2Col and a pooling": (lambda m, g: pool(m, windows(m, turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), 3)), "a pooling of a padded feature map is not supported"),
+    "Im2Col of groups": (lambda m, g: windows(m, turned(m, "x", 0, 2, 3, 1), depthwise=1), "depthwise must be 0: groups of channels are not supported here"),
+    "Im2Col by other weights": (lambda m, g: m.n("MatMul", [windows(m, turned(m, "x", 0, 2, 3, 1)), weights(m, g, 9, 3)]), "windows of 2x2x2 by weights of shape (9, 3) are no convolution"),
+    "Im2Col in a Gemm": (lambda m, g: m.n("Gemm", [windows(m, turned(m, "x", 0, 2, 3, 1)), weights(m, g, 8, 3)]), "windows of 2x2x2 by weights of shape (8, 3) are no convolution"),
+    "pixels by other weights": (lambda m, g: m.n("MatMul", [turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), weights(m, g, 2, 3)]), "windows of 1x1x3 by weights of shape (2, 3) are no convolution"),
+    "kernels of another size": (lambda m, g: conv(m, g, "x", 2, 3, kernel_shape=[2, 3]), "its kernel_shape must be that of its weights, [2, 2], not [2, 3]"),
+    "another padding": (lambda m, g: conv(m, g, "x", 2, 3, auto_pad="SAME"), "its auto_pad must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, not 'SAME'"),
+    "turned pixels": (lambda m, g: conv(m, g, turned(m, normed(m, convolved(m, g)), 0, 1, 3, 2), 3, 2), ORDER),
+    "turned images": (lambda m, g: conv(m, g, turned(m, "x", 1, 0, 2, 3), 2, 2), "the images must be the first dimension"),
+    "pixels of two steps": (lambda m, g: conv(m, g, m.n("Mul", [normed(m, convolved(m, g)), m.c(F([1, np.pi, 1]).reshape(3, 1, 1))]), 3, 2), "its activations must have one step between their two values, not one a channel"),
+    "float weights": (lambda m, g: m.n("Conv", ["x", m.c(g.normal(size=(3, 2, 4, 4)).astype(F))]),
+                      "weights must be whole numbers, at most 128, times one unit a neuron, and have 96 values: export them through their quantiser (Quant), or train with weights of 1 to 8 bits"),
+    "weights of no channels": (lambda m, g: m.n("Conv", ["x", m.c(np.ones((3, 0, 2, 2), F))]), "weights of a convolution must have 3 or 4 dimensions, each 1 or more, not (3, 0, 2, 2)"),
+    "one score a pixel": (lambda m, g: convolved(m, g), "the output must have one score a class, and Conv '0' gives one a class and pixel"),
+    "scores of a pooling": (lambda m, g: m.n("GlobalMaxPool", [convolved(m, g)]), "the output must have one score a class, and Conv '0' gives one a class and pixel"),
+    "scores of zeros": (lambda m, g: conv(m, g, normed(m, convolved(m, g, kernel=(4, 4))), 3, 4, (3, 3), pads=[1, 1, 1, 1]),
+                        "the output must have one score a class, and Conv '1' gives one a class and pixel"),
+}  # fmt: skip
+
+
+def windows(m, x, channels=2, **attrs):
+    return m.n("Im2Col", [x], m.domain, kernel_size=[2, 2], **attrs)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_maps_refused(name):
+    make, reason = MAPS[name]
+    m = Maker(opset=17)
+    text = said(m.model(["N", 2, 4, 4], make(m, np.random.default_rng(1))))
+    assert reason in [line.split("': ", 1)[-1] for line in text.split("\n  - ")]
+
+
+def test_a_convolution_of_float_weights_is_not_rounded():
+    """Nor one that is written as a product of pixels; a layer that is not the last is not either."""
+    m, g = Maker(opset=17), np.random.default_rng(1)
+    floats = m.c(g.normal(size=(3, 4)).astype(F))
+    y = m.n("MatMul", [turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), floats])
+    text = said(m.model(["N", 2, 4, 4], y), last_layer_bits=4)
+    assert "MatMul '0': weights must be whole numbers" in text
+    assert "last_layer_bits" not in text
+    m = Maker(opset=17)
+    z = sign(m, m.n("MatMul", ["x", m.c(g.normal(size=(7, 5)).astype(F))]))
+    text = said(m.model(["N", 7], last(m, g, z, 5)), last_layer_bits=4)
+    assert "MatMul '0': weights must be whole numbers" in text
+    assert "last_layer_bits" not in text

@@ -19,6 +19,7 @@ from .table import Table
 SAME = frozenset({"Identity", "Dropout", "Cast", "CastLike", "StopGradient"})
 #: Operators with parameters for each channel.
 _BY_CHANNEL = frozenset({"BatchNormalization", "MultiThreshold"})
+_ALONG_AXIS = _BY_CHANNEL | {"QuantizeLinear", "DequantizeLinear"}
 #: Operators under which no two outputs change places: not needed at the end.
 _MONOTONE = frozenset({"Sigmoid", "Tanh", "Softsign", "HardSigmoid", "Exp"})
 
@@ -46,6 +47,10 @@ def elementwise(node: Node, x: list[Any]) -> Table:
             if t.is_shared
             else "a constant must not have more elements than the activations"
         )
+    back = t.value.ndim - t.axis  # a constant has its dimensions from the last on
+    constants = [np.shape(v) for v in x if not isinstance(v, Table)] if node.op not in _ALONG_AXIS else []
+    if any(len(shape) >= back and shape[-back] > 1 for shape in constants):
+        raise InputError("a constant must be the same for all images")
     low, high = value, value
     if not all(v.exact for v in tables):
         low, high = apply("low"), apply("high")
@@ -72,8 +77,8 @@ def elementwise(node: Node, x: list[Any]) -> Table:
         index = t.index.reshape(_row_shape(value, axis))
     y = Table(value, low, high, wide, index, axis, t.stage, "", t.quantiser, "", before, t.by_channel)
     y.is_mean = t.is_mean
-    if t.padding:
-        y.padding = t.padding[0], _padding_after(f, node, x, value.dtype)
+    if any(v.padding for v in tables):
+        y.padding = _padding_after(f, node, x)
     return y
 
 
@@ -82,8 +87,8 @@ def _is_for_all(node: Node, v: NDArray) -> bool:
     return node.op == "MultiThreshold" and v.ndim == 2 and len(v) == 1
 
 
-def _padding_after(f: Any, node: Node, x: list[Any], dtype: np.dtype) -> float:
-    """Return what an operator makes of the value of the padding."""
+def _padding_after(f: Any, node: Node, x: list[Any]) -> tuple[Any, float]:
+    """Return the padding with what an operator makes of its value."""
     tables = [v for v in x if isinstance(v, Table)]
     if any(v.padding != tables[0].padding for v in tables):
         raise InputError("it joins what is padded with what is not")
@@ -91,7 +96,7 @@ def _padding_after(f: Any, node: Node, x: list[Any], dtype: np.dtype) -> float:
     value = np.unique(f(pads, node.attrs))
     if len(value) != 1:
         raise InputError("padding must have one value for all channels: pad after this, with one value")
-    return float(value[0])
+    return tables[0].padding[0], float(value[0])
 
 
 def _common(node: Node, x: list[Any], tables: list[Table]) -> Table:

@@ -319,8 +319,7 @@ class Layers:
         factors, levels = self._factors(node, t, weights, origin, found)
         if factors is None or levels is None:
             raise InputError("; ".join(found))
-        if isinstance(factors, Floats):
-            raise InputError("`last_layer_bits` rounds dense layers only, and this is a convolution")
+        assert isinstance(factors, Factors)  # only a dense layer is rounded
         window = t.unfolded[1] if t.unfolded else conv_window(node, kernel, groups, index.shape, pads_of(node, t))
         elements = index.reshape(-1)
         whole = np.array_equal(np.sort(elements) if t.stage.weights is None else elements, np.arange(t.stage.elements))
