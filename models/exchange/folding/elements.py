@@ -127,11 +127,9 @@ def _row_shape(value: NDArray, axis: int) -> tuple[int, ...]:
     return tuple(1 if k == axis else n for k, n in enumerate(value.shape))
 
 
-def head(node: Node, t: Table, opset: int) -> list[Any]:
+def head(node: Node, t: Table) -> list[Any]:
     """Return the outputs of an operator that ends the network with a class, which `t` still decides."""
     axis = int(node.attrs.get("axis", 0 if node.op == "ArgMax" else -1)) % t.index.ndim
-    if node.op in ("Softmax", "LogSoftmax") and opset < 13 and "axis" not in node.attrs:
-        axis = t.index.ndim - 1
     if axis == t.axis or t.shape[axis] != t.stage.elements:
         raise InputError("it must be taken over the classes of the last layer")
     if node.op == "ArgMax" and node.attrs.get("select_last_index", 0):

@@ -41,7 +41,7 @@ def prepared(graph: Graph) -> Graph:
             values |= dict(zip(node.outputs, results, strict=False))
         else:
             rest.append(node)
-    return Graph(tuple(rest), values, graph.input, graph.input_shape, graph.outputs, graph.input_kind, graph.opset)
+    return Graph(tuple(rest), values, graph.input, graph.input_shape, graph.outputs, graph.input_kind)
 
 
 def execute(graph: Graph, x: NDArray) -> NDArray:

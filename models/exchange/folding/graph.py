@@ -87,8 +87,6 @@ class Graph:
         ``oxnor.models.exchange.folding.inputs.CODINGS``.
     outputs : tuple of str
         Results; the first is the network's.
-    opset : int
-        Version of the ONNX operators.
     notes : tuple of str
         What was assumed while reading.
     exact_scores : bool
@@ -109,7 +107,6 @@ class Graph:
     input_shape: tuple[int | None, ...]
     outputs: tuple[str, ...]
     input_kind: str = ""
-    opset: int = 17
     notes: tuple[str, ...] = ()
     exact_scores: bool = False
     assumed: str = ""

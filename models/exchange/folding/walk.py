@@ -190,7 +190,7 @@ class Walk:
                 return [t] * len(node.outputs)
             raise InputError(f"nothing may follow {t.head}, which ends the network")
         if node.op in ops.HEADS:
-            return head(node, t, self.graph.opset)
+            return head(node, t)
         if node.op in ops.SHAPES:
             return [reshaped(node, x, t, self.graph.input_shape[0])]
         if node.op in ops.MAPS:

@@ -134,7 +134,7 @@ def _graph(model: dict[str, Any], weights: KerasWeights) -> Graph:
     problems = (f"the model must have one input, not {len(builder.inputs)} ({names})",) if others else ()
     nodes = needed_nodes(builder.nodes, [output], {*builder.constants, *builder.inputs})
     return Graph(
-        nodes, builder.constants, first, builder.shape, (output,), opset=13, problems=problems,
+        nodes, builder.constants, first, builder.shape, (output,), problems=problems,
         other_inputs=tuple(others),
     )  # fmt: skip
 

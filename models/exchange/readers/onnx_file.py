@@ -108,7 +108,7 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
     others = tuple(_text(v.name) for v in inputs[1:])
     return Graph(
         needed_nodes(nodes, outputs[:1], {*constants, *unread, name, *others}), constants, name, shape, outputs[:1],
-        kind, opset, notes, metadata.get("oxnor.scores") == "exact", problems=tuple(problems), other_inputs=others,
+        kind, notes, metadata.get("oxnor.scores") == "exact", problems=tuple(problems), other_inputs=others,
     )  # fmt: skip
 
 
