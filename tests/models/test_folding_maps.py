@@ -26,10 +26,16 @@ from helpers.folded import (
     signs,
     to_float,
     to_last,
+    where,
 )
 from helpers.onnx_networks import QONNX, Maker
 
 # Feature maps: two channels of 4 x 4 bits, (channels, height, width) unless they are channels last.
+
+
+def rows(m, g, x, n_in, n_out, biased=False):
+    """A convolution of one dimension."""
+    return m.n("Conv", [x, m.c(signs(g, n_out, n_in, 2)), *([m.c(np.linspace(-1.5, 1.5, n_out, dtype=F))] if biased else [])])
 
 
 #: Of the bits x, (N, 2, 4, 4): a function to the scores.
@@ -62,6 +68,16 @@ MAPS = {
         m, g, pad(m, x, [0, 0, 1, 0, 0, 0, 0, 0], 0), 2, 3, pads=[0, 1, 0, 0])), 48),
     "pads that become others": lambda m, g, x: flat(m, g, normed(m, conv(
         m, g, m.n("Neg", [pad(m, x, [0, 0, 1, 0, 0, 0, 0, 0], -1)]), 2, 3)), 36),
+    "pads, and SAME": lambda m, g, x: flat(m, g, normed(m, conv(
+        m, g, pad(m, x, [0, 0, 0, 0, 0, 0, 1, 1], 0), 2, 3, (4, 4), strides=[3, 2], auto_pad="SAME_UPPER")), 18),
+    "rows": lambda m, g, x: flat(m, g, m.n("MaxPool", [where(m, m.n("Greater", [rows(
+        m, g, sign(m, rows(m, g, m.n("Reshape", [x, m.c(axes(-1, 2, 16))]), 2, 3, True)), 3, 2), m.c(F(1))]))], kernel_shape=[2]), 26),
+    "rows, padded": lambda m, g, x: flat(m, g, normed(m, rows(m, g, pad(
+        m, normed(m, rows(m, g, m.n("Reshape", [x, m.c(axes(-1, 2, 16))]), 2, 3), 3), [0, 0, 1, 0, 0, 1], -1), 3, 2, True), 2), 32),
+    "pooling of what was flattened": lambda m, g, x: flat(m, g, pool(m, sign(m, m.n("Reshape", [m.n("Add", [m.n(
+        "Flatten", [conv(m, g, x, 2, 3)]), m.c(np.repeat(F([0.5, 2.5, -1.5]), 9))]), m.c(axes(-1, 3, 3, 3))]))), 12),
+    "mean of what was flattened": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [sign(m, m.n("Reshape", [m.n("Add", [m.n(
+        "Flatten", [conv(m, g, x, 2, 3, (3, 3))]), m.c(np.repeat(F([0.5, 2.5, -1.5]), 4))]), m.c(axes(-1, 3, 2, 2))]))]), 3),
     "pads of an input that falls": lambda m, g, x: flat(m, g, normed(m, conv(
         m, g, pad(m, m.n("Neg", [x]), [0, 0, 1, 0, 0, 0, 0, 1], 1), 2, 3)), 48),
     "pads of nothing": lambda m, g, x: flat(m, g, normed(m, conv(m, g, pad(m, x, [0] * 8, 5), 2, 3)), 27),

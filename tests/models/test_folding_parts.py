@@ -180,6 +180,9 @@ def test_weights_of_one_unit(monkeypatch):
 
 
 def test_words_of_scales():
+    few, many = (products.integers(np.array([[1.0, *range(-n, 0)]]).T, "") for n in (7, 8))
+    assert few.scaling(few.unit) == "-7, -6, -5, -4, -3, -2, -1, +1, scale 1"[:-9]
+    assert many.scaling(many.unit) == "-8 to +1"
     assert [products.scaling(np.array(v)) for v in ([1, 1], [0.5, 0.5], [0.5, 2])] == ["", "scale 0.5", "scales 0.5 to 2"]
 
 
@@ -250,8 +253,8 @@ def test_bounds_through_operators():
     loose = table(x, low=x - F(0.25), high=x + F(0.5))
     for op, c, low, high in (("Mul", F(2), x * 2 - 0.5, x * 2 + 1), ("Mul", F(-2), x * -2 - 1, x * -2 + 0.5), ("Neg", None, -x - 0.5, -x + 0.25)):
         y = elements.elementwise(node(op, ("x", "c")), [loose] if c is None else [loose, c])
-        assert (y.low <= low).all()
-        assert (y.high >= high).all()
+        assert (y.low[:, 0] <= low[:, 0]).all()
+        assert (y.high - y.low > high - low + F(1e-7)).any() == (op == "Mul")
         np.testing.assert_allclose(y.low, low, atol=1e-6)
         np.testing.assert_allclose(y.high, high, atol=1e-6)
     # Bounds that a sign closes again are none.
@@ -380,5 +383,22 @@ def test_graph_of_no_images_is_one_of_constants():
     assert [n.op for n in ready.nodes] == ["Add"]
     assert ready.constants["w"].tolist() == [1, 2]
     assert execute(ready, np.ones((3, 2), F)).tolist() == [[2, 3]] * 3
-    with pytest.raises(InputError, match="Add 'a': cannot be run on 3 images"):
+    with pytest.raises(InputError, match=r"^Add 'a': cannot be run on 3 images \(operands could not be broadcast"):
         execute(ready, np.ones((3, 5), F))
+    long = Graph((Node("m", "MatMul", ("x", "w"), ("y",)),), {"w": np.ones((3, 2))}, "x", (None, 2), ("y",))
+    with pytest.raises(InputError) as caught:
+        execute(long, np.ones((3, 5), F))
+    head, text = str(caught.value)[:-1].split("(", 1)
+    assert (head, len(text)) == ("MatMul 'm': cannot be run on 3 images ", 120)
+
+
+def test_batch_norm_in_float64():
+    x, parameters = np.array([[1.0, 2]]), [F([1, 3]), F([0, 1]), F([0, 1]), F([1, 4])]
+    expected = (x - [0, 1]) * [1, 3] / np.sqrt([1 + 1e-5, 4 + 1e-5]) + [0, 1]
+    np.testing.assert_allclose(ops.ELEMENTWISE["BatchNormalization"]([x, *parameters], {}), expected, rtol=1e-15)
+
+
+def test_random_images_are_the_same_everywhere():
+    from oxnor.models.exchange.folding.check import random_images
+
+    assert random_images(6, 2).tolist() == [[249, 174, 16, 159, 246, 235], [0, 0, 255, 255, 255, 0]]

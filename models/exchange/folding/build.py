@@ -140,8 +140,9 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
         raise InputError(f"the output must come from the last product, {product}, not from {stage.label}")
     if stage.window is not None and (stage.window.pixels > 1 or stage.window.is_padded or stage.pool):
         raise InputError(f"the output must have one score a class, and {stage.label} gives one a class and pixel")
-    if len(order) != stage.size or len(np.unique(order)) != stage.size:
-        raise InputError(f"the output must have all {stage.size} neurons of {stage.label}, each once")
+    assert np.array_equal(np.sort(order), np.arange(stage.size))
+    if final.padding or final.unfolded:
+        raise InputError("the output must be scores, and is padded or has their windows")
     last, sensitive, rounded = _last(final, graph, notes)
     pair = stage.size == 1
     if pair:

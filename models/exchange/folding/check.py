@@ -97,18 +97,10 @@ def own_source(built: Built, graph: Graph) -> Source:
         axis = built.output.axis
         if any(part.ndim <= axis for part in parts) or sum(part.shape[axis] for part in parts) != len(x):
             raise InputError("the source must give the same outputs for any number of images")
-        rows = [_by_image(built, part) for part in parts]
-        if len({row.shape[1] for row in rows}) > 1:
-            raise InputError("the source must give the same outputs for any number of images")
-        return np.concatenate(rows)
+        y = np.moveaxis(np.concatenate(parts, axis), axis, 0)
+        return y.reshape(len(y), -1)
 
     return run
-
-
-def _by_image(built: Built, y: NDArray) -> NDArray:
-    """Return outputs as (n, classes)."""
-    y = np.moveaxis(y, built.output.axis, 0) if y.ndim > built.output.axis else y
-    return y.reshape(len(y), -1)
 
 
 def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict[str, Any]:

@@ -181,8 +181,7 @@ class Layers:
         stage, elements, found = t.stage, t.elements, list[str]()
         if t.padding:
             found.append("padding must be followed by a convolution")
-        if len(np.unique(elements)) != stage.elements or len(elements) != stage.elements:
-            found.append(f"it must take all {stage.elements} elements of {stage.label}, each once")
+        assert np.array_equal(np.sort(elements), np.arange(stage.elements))
         n, m = weights.shape
         rows = SUMS if isinstance(factors, Floats) else n * factors.code.top * levels.top + 1
         found += _trouble(node, levels, weights, rows)

@@ -275,9 +275,8 @@ def of_neurons(
         return levels, np.arange(stage.size)
     order = np.argsort(elements)
     pixels = stage.elements // stage.size if stage.weights is not None else 1
-    if pixels > 1:
-        reach, falls = levels.reach[:, order].reshape(len(levels.reach), pixels, -1), levels.falling[order]
-        if (reach != reach[:, :1]).any() or (falls.reshape(pixels, -1) != falls[: stage.size]).any():
-            raise InputError("each channel must have the same thresholds at all pixels, and has others")
-        order = order[: stage.size]
+    reach, falls = levels.reach[:, order].reshape(len(levels.reach), pixels, -1), levels.falling[order]
+    order = order[: stage.size]
+    if (reach != reach[:, :1]).any() or (falls.reshape(pixels, -1) != levels.falling[order]).any():
+        raise InputError("each channel must have the same thresholds at all pixels, and has others")
     return levels.at(order), order

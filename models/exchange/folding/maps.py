@@ -164,10 +164,9 @@ def map_table(node: Node, t: Table, ndim: int) -> Table:
     """Return a table of (rows, channels) as what a node gives: a feature map of its stage."""
     height, width = t.stage.map_size
     index = np.arange(height * width * t.stage.size).reshape(1, height, width, -1)
-    shape = (1, 1, 1, t.stage.size)
     return t.mapped(
-        lambda v: from_map(node, t.columns(v).reshape(-1, *shape[1:]), ndim), index=from_map(node, index, ndim), axis=0,
-        by_channel=False,
+        lambda v: from_map(node, t.columns(v).reshape(-1, 1, 1, t.stage.size), ndim),
+        index=from_map(node, index, ndim), axis=0, by_channel=False,
     )  # fmt: skip
 
 
@@ -279,7 +278,7 @@ def padded(node: Node, x: Sequence[Any], t: Table) -> Table:
         raise InputError("its pads must be constants")
     axes = [int(a) % ndim for a in np.ravel(axes)]
     flat = [int(v) for v in np.ravel(values)]
-    if len(flat) != 2 * len(axes) or min(flat, default=0) < 0 or max(flat, default=0) > _SIZE_MAX:
+    if len(flat) != 2 * len(axes) or not all(0 <= v <= _SIZE_MAX for v in flat):
         raise InputError(f"its pads must be {2 * len(axes)} integers of 0 or more, not {flat[:9]}")
     ends = [(0, 0)] * ndim
     for a, begin, end in zip(axes, flat, flat[len(axes) :], strict=False):

@@ -6,6 +6,7 @@ The same functions run the source network on images and, row by row, on the tabl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,6 @@ from .graph import DTYPES, check_elements, element_type
 
 Inputs = Sequence[Any]
 Attrs = Mapping[str, Any]
-
-
-def _sum(x: Inputs, a: Attrs) -> Any:
-    total = x[0]
-    for other in x[1:]:
-        total = total + other
-    return total
 
 
 def _divide(x: Inputs, a: Attrs) -> Any:
@@ -145,24 +139,25 @@ def _where(x: Inputs, a: Attrs) -> Any:
     return np.where(x[0], x[1], x[2])
 
 
+def _along_axis(scale: NDArray, zero: NDArray, ndim: int, a: Attrs) -> tuple[NDArray, NDArray]:
+    """Return scales and zero points of one axis, shaped for a tensor of `ndim` dimensions."""
+    if scale.ndim != 1:
+        return scale, zero
+    axis = int(a.get("axis", 1)) % ndim
+    shape = [-1 if k == axis else 1 for k in range(ndim)]
+    return scale.reshape(shape), zero.reshape(shape)
+
+
 def _quantize_linear(x: Inputs, a: Attrs) -> Any:
     zero = np.asarray(x[2] if len(x) > 2 and x[2] is not None else np.uint8(0))
-    scale = np.asarray(x[1], x[0].dtype)
-    if scale.ndim == 1 and scale.size > 1:
-        axis = int(a.get("axis", 1)) % x[0].ndim
-        shape = [-1 if k == axis else 1 for k in range(x[0].ndim)]
-        scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.size > 1 else zero
+    scale, zero = _along_axis(np.asarray(x[1], x[0].dtype), zero, np.ndim(x[0]), a)
     info = np.iinfo(zero.dtype)
     return np.clip(np.rint(x[0] / scale) + zero.astype(x[0].dtype), info.min, info.max).astype(zero.dtype)
 
 
 def _dequantize_linear(x: Inputs, a: Attrs) -> Any:
-    scale = np.asarray(x[1])
     zero = np.asarray(x[2] if len(x) > 2 and x[2] is not None else 0)
-    if scale.ndim == 1 and scale.size > 1:
-        axis = int(a.get("axis", 1)) % np.ndim(x[0])
-        shape = [-1 if k == axis else 1 for k in range(np.ndim(x[0]))]
-        scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.size > 1 else zero
+    scale, zero = _along_axis(np.asarray(x[1]), zero, np.ndim(x[0]), a)
     return (np.asarray(x[0]).astype(np.int64) - zero.astype(np.int64)).astype(scale.dtype) * scale
 
 
@@ -183,51 +178,59 @@ def _thresholded_relu(x: Inputs, a: Attrs) -> Any:
     return np.where(x[0] > x[0].dtype.type(a.get("alpha", 1.0)), x[0], x[0].dtype.type(0))
 
 
+def _of_one(function: Callable[[Any], Any]) -> Callable[[Inputs, Attrs], Any]:
+    return lambda x, a: function(x[0])
+
+
+#: Of one operand, of which nothing is given besides.
+_UNARY: dict[str, Callable[[Any], Any]] = {
+    "Sqrt": np.sqrt,
+    "Reciprocal": lambda v: 1 / v,
+    "Neg": lambda v: -v,
+    "Abs": np.abs,
+    "Exp": np.exp,
+    "Log": np.log,
+    "Relu": lambda v: np.maximum(v, v.dtype.type(0)),
+    "Tanh": np.tanh,
+    "Sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "Softsign": lambda v: v / (1 + np.abs(v)),
+    "Sign": np.sign,
+    "Floor": np.floor,
+    "Ceil": np.ceil,
+    "Round": np.rint,
+    "Not": lambda v: ~np.asarray(v, bool),
+    "Identity": lambda v: v,
+    "Dropout": lambda v: v,
+    "StopGradient": lambda v: v,
+}
 #: Operators that act on each element, and keep the order of images and neurons.
 ELEMENTWISE: dict[str, Callable[[Inputs, Attrs], Any]] = {
+    **{name: _of_one(function) for name, function in _UNARY.items()},
     "Add": lambda x, a: x[0] + x[1],
     "Sub": lambda x, a: x[0] - x[1],
     "Mul": lambda x, a: x[0] * x[1],
     "Div": _divide,
-    "Sum": _sum,
+    "Sum": lambda x, a: reduce(np.add, x),
     "Pow": lambda x, a: np.power(x[0], np.asarray(x[1], x[0].dtype)),
-    "Sqrt": lambda x, a: np.sqrt(x[0]),
-    "Reciprocal": lambda x, a: 1 / x[0],
-    "Neg": lambda x, a: -x[0],
-    "Abs": lambda x, a: np.abs(x[0]),
-    "Exp": lambda x, a: np.exp(x[0]),
-    "Log": lambda x, a: np.log(x[0]),
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
-    "Min": lambda x, a: np.minimum(x[0], x[1]) if len(x) > 1 else x[0],
-    "Max": lambda x, a: np.maximum(x[0], x[1]) if len(x) > 1 else x[0],
-    "Relu": lambda x, a: np.maximum(x[0], x[0].dtype.type(0)),
+    "Min": lambda x, a: reduce(np.minimum, x),
+    "Max": lambda x, a: reduce(np.maximum, x),
     "LeakyRelu": _leaky,
     "PRelu": _prelu,
     "ThresholdedRelu": _thresholded_relu,
     "HardSigmoid": _hard_sigmoid,
-    "Tanh": lambda x, a: np.tanh(x[0]),
-    "Sigmoid": lambda x, a: 1 / (1 + np.exp(-x[0])),
-    "Softsign": lambda x, a: x[0] / (1 + np.abs(x[0])),
-    "Sign": lambda x, a: np.sign(x[0]),
-    "Floor": lambda x, a: np.floor(x[0]),
-    "Ceil": lambda x, a: np.ceil(x[0]),
-    "Round": lambda x, a: np.rint(x[0]),
     "Greater": lambda x, a: x[0] > x[1],
     "GreaterOrEqual": lambda x, a: x[0] >= x[1],
     "Less": lambda x, a: x[0] < x[1],
     "LessOrEqual": lambda x, a: x[0] <= x[1],
     "Equal": lambda x, a: x[0] == x[1],
-    "Not": lambda x, a: ~np.asarray(x[0], bool),
     "And": lambda x, a: np.logical_and(x[0], x[1]),
     "Or": lambda x, a: np.logical_or(x[0], x[1]),
     "Xor": lambda x, a: np.logical_xor(x[0], x[1]),
     "Where": _where,
     "Cast": _cast,
     "CastLike": lambda x, a: x[0] if x[0].dtype == np.float64 else x[0].astype(np.asarray(x[1]).dtype),
-    "Identity": lambda x, a: x[0],
-    "Dropout": lambda x, a: x[0],
-    "StopGradient": lambda x, a: x[0],
     "BipolarQuant": lambda x, a: np.where(x[0] >= 0, np.asarray(x[1], x[0].dtype), -np.asarray(x[1], x[0].dtype)),
     "Quant": _quant,
     "IntQuant": _quant,
@@ -275,7 +278,7 @@ def _slice(x: Inputs, a: Attrs) -> Any:
 def _constant_of_shape(x: Inputs, a: Attrs) -> Any:
     check_elements([int(n) for n in np.ravel(x[0])], "ConstantOfShape")
     value = np.asarray(a.get("value", np.zeros(1, np.float32))).ravel()
-    return np.full([int(n) for n in np.ravel(x[0])], value[0], value.dtype)
+    return np.full([int(n) for n in np.ravel(x[0])], value.item(), value.dtype)
 
 
 def _expand(x: Inputs, a: Attrs) -> Any:
@@ -284,13 +287,13 @@ def _expand(x: Inputs, a: Attrs) -> Any:
     return np.broadcast_to(x[0], shape)
 
 
-def _reduce(function: Callable[..., Any]) -> Callable[[Inputs, Attrs], Any]:
-    def reduce(x: Inputs, a: Attrs) -> Any:
+def _reduction(function: Callable[..., Any]) -> Callable[[Inputs, Attrs], Any]:
+    def over(x: Inputs, a: Attrs) -> Any:
         axes = x[1] if len(x) > 1 and x[1] is not None else a.get("axes")
         axis = None if axes is None else tuple(int(n) for n in np.ravel(axes))
         return function(x[0], axis=axis, keepdims=bool(a.get("keepdims", 1)))
 
-    return reduce
+    return over
 
 
 def _range(x: Inputs, a: Attrs) -> Any:
@@ -308,11 +311,11 @@ CONSTANT_ONLY: dict[str, Callable[[Inputs, Attrs], Any]] = {
     "Concat": lambda x, a: np.concatenate([np.asarray(v) for v in x], axis=int(a.get("axis", 0))),
     "ConstantOfShape": _constant_of_shape,
     "Expand": _expand,
-    "ReduceMean": _reduce(np.mean),
-    "ReduceSum": _reduce(np.sum),
-    "ReduceProd": _reduce(np.prod),
-    "ReduceMax": _reduce(np.max),
-    "ReduceMin": _reduce(np.min),
+    "ReduceMean": _reduction(np.mean),
+    "ReduceSum": _reduction(np.sum),
+    "ReduceProd": _reduction(np.prod),
+    "ReduceMax": _reduction(np.max),
+    "ReduceMin": _reduction(np.min),
     "Size": lambda x, a: np.int64(np.size(x[0])),
     "Range": _range,
 }
