@@ -32,6 +32,7 @@ from helpers.onnx_networks import QONNX, Maker
 ACTIVATIONS = {
     "BipolarQuant": sign,
     "BipolarQuant of -0.5": lambda m, z: m.n("BipolarQuant", [z, m.c(F(-0.5))], m.domain),
+    "BipolarQuant of 0.25": lambda m, z: m.n("BipolarQuant", [z, m.c(F(0.25))], m.domain),
     "Add": lambda m, z: sign(m, m.n("Add", [z, m.c(PER)])),
     "Add, constant first": lambda m, z: sign(m, m.n("Add", [m.c(PER), z])),
     "Sub": lambda m, z: sign(m, m.n("Sub", [z, m.c(PER)])),
@@ -226,6 +227,8 @@ SHAPES = {
         m.n("Unsqueeze", [sign(m, x), m.c(axes(1))]), weights(m, g, 1, 7, 4)])])),
     "Shape": ((2, 3), lambda m, g, x: last(m, g, m.n("Reshape", [sign(m, x), m.n("Concat", [
         m.n("Shape", [x], start=0, end=1), m.c(axes(-1))], axis=0)]), 6)),
+    "divided by the number of features": ((7,), lambda m, g, x: last(m, g, sign(m, m.n("Div", [x, m.n("Cast", [m.n("Gather", [
+        m.n("Shape", [x]), m.c(np.array(1))])], to=1)])), 7)),
     "bits in another order": ((6,), lambda m, g, x: last(m, g, m.n("Flatten", [m.n("Transpose", [
         m.n("Reshape", [sign(m, last(m, g, sign(m, x), 6, 6)), m.c(axes(-1, 2, 3))])], perm=[0, 2, 1])]), 6)),
     "classes in another order": ((7,), lambda m, g, x: m.n("Flatten", [m.n("Transpose", [

@@ -125,6 +125,10 @@ MAPS = {
     "channels last, mean": lambda m, g, x: last(m, g, m.n("Flatten", [m.n("GlobalAveragePool", [bent(m, m.n(
         "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 3, 3))], LAST), 3, True)], LAST)]), 3),
     "Im2Col": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3), 3, True)]), 27),
+    "Im2Col of 3 x 2": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3, (3, 2)), 3, True)]), 18),
+    "small steps": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F(0.25))]), 3, 2), 2), 8),
+    "mean of two pixels": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [normed(m, conv(m, g, x, 2, 3, (4, 3)))]), 3),
+    "product of one pixel": lambda m, g, x: m.n("Flatten", [last(m, g, to_last(m, normed(m, conv(m, g, x, 2, 3, (4, 4)))), 3)]),
     "Im2Col in steps": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
         m, im2col(m, g, to_last(m, x), 2, 3, stride=[2, 1], dilations=[1, 2]), 3, True)]), 12),
     "Im2Col, pads": lambda m, g, x: last(m, g, m.n("Flatten", [bent(

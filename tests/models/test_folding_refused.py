@@ -175,6 +175,12 @@ DENSE = {
     "logarithms": (lambda m, g: last(m, g, sign(m, m.n("Log", [hidden(m, g)])), 5), "its result must be finite, and 20 of 40 values are not (0 / 0, the root of a negative number, or too large)"),
     "a wrong reshape": (lambda m, g: last(m, g, m.n("Reshape", [sign(m, hidden(m, g)), m.c(axes(-1, 10))]), 10), "it must keep the images apart"),
     "an output of another layer": (lambda m, g: (lambda y: m.n("Reshape", [y, m.n("Shape", [last(m, g, sign(m, y), 7, 7)])]))(last(m, g, "x", 7, 7)), "the output must come from the last product, MatMul '1', not from MatMul '0'"),
+    "weights of 9 bits": (lambda m, g: m.n("MatMul", ["x", quant(m, m.c((200 * g.normal(size=(7, 4))).astype(F)), 1, 0, 9, signed=1, narrow=0)]),
+                          "weights of Quant '0', 9 bits must be whole numbers, at most 128, times one unit a neuron, and have 26 values: train with weights of 1 to 8 bits, or let `last_layer_bits` round them, as this is the last layer"),
+    "an input of uneven steps": (lambda m, g: last(m, g, m.n("Exp", [m.n("Mul", ["x", m.c(np.linspace(1, 2, 7, dtype=F))])]), 7),
+                                 "takes levels of the input in uneven steps, or more than 256 (256 levels of 256), and the engine takes bits, or integers of 1 to 8 bits: quantise the input in even steps"),
+    "a constant that is too large": (lambda m, g: m.n("Add", ["x", m.n("Add", [m.c(np.ones((1 << 13, 1), F)), m.c(np.ones((1, (1 << 12) + 1), F))])]), "a tensor must have at most 33,554,432 elements"),
+    "a sign of two unknown scores": (lambda m, g: sign(m, m.n("MatMul", ["x", m.c(g.normal(size=(7, 2)).astype(F))])), "the output must be scores, not one bit a class: leave the last sign out"),
     "no XNOR": (lambda m, g: m.n("XnorPopcountMatMul", ["x", weights(m, g, 7, 4)], m.domain), "its operands must be 0 and 1"),
     "width of 0": (lambda m, g: last(m, g, quant(m, hidden(m, g), 1, 0, 0, signed=0, narrow=0), 5), "bit width must be in [1, 64], not 0"),
     "width of 65": (lambda m, g: last(m, g, quant(m, hidden(m, g), 1, 0, 65, signed=0, narrow=0), 5), "bit width must be in [1, 64], not 65"),
@@ -200,7 +206,7 @@ def said(model, coding="bipolar", **fields):
 def test_dense_layers_refused(name):
     make, reason = DENSE[name]
     m = Maker(opset=17)
-    text = said(m.model(["N", 7], make(m, np.random.default_rng(1))))
+    text = said(m.model(["N", 7], make(m, np.random.default_rng(1))), "unit" if "input of" in name else "bipolar")
     assert reason in [line.split("': ", 1)[-1] for line in text.split("\n  - ")]
 
 
@@ -304,3 +310,14 @@ def test_a_convolution_of_float_weights_is_not_rounded():
     text = said(m.model(["N", 7], last(m, g, z, 5)), last_layer_bits=4)
     assert "MatMul '0': weights must be whole numbers" in text
     assert "last_layer_bits" not in text
+
+
+def test_long_reasons_of_numpy_are_cut():
+    m = Maker(opset=17)
+    y = m.n("Add", ["x", m.n("MatMul", [m.c(np.ones((3, 5))), m.c(np.ones((4, 6)))])])
+    text = said(m.model(["N", 7], y)).split("its inputs or attributes do not fit (")[1]
+    assert len(text) == 121
+    # One unknown output is a decision, of which a sign may be the last.
+    m = Maker(opset=17)
+    text = said(m.model(["N", 7], sign(m, m.n("MatMul", ["x", m.c(np.sqrt(np.arange(1, 8, dtype=F))[:, None])]))))
+    assert "leave the last sign out" not in text

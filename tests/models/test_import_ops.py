@@ -85,7 +85,7 @@ CASES = [
     ("MatMul", [X, Y.T], {}, 17), ("MatMul", [M, R.normal(size=(5, 2)).astype(F)], {}, 17), ("MatMul", [M, M.swapaxes(2, 3)], {}, 17),
     ("Gemm", [X, Y.T], {}, 17), ("Gemm", [X, Y], {"transB": 1}, 17), ("Gemm", [X.T, Y.T], {"transA": 1}, 17),
     ("Gemm", [X, Y.T, F(3)], {"alpha": 0.5}, 17), ("Gemm", [X, Y, X[:, :1]], {"transB": 1, "beta": 0.25, "alpha": 2.0}, 17),
-    ("Conv", [M, K], {}, 17), ("Conv", [M, K, R.normal(size=6).astype(F)], {"pads": [1, 0, 0, 1], "strides": [2, 1]}, 17),
+    ("Conv", [M, K], {}, 17), ("Conv", [M, K, None], {}, 17), ("Conv", [M, K, R.normal(size=6).astype(F)], {"pads": [1, 0, 0, 1], "strides": [2, 1]}, 17),
     ("Conv", [M, K[:, :1]], {"group": 3, "dilations": [1, 2], "kernel_shape": [2, 2]}, 17), ("Conv", [M[:, :, 0], K[:, :, 0]], {}, 17),
     ("Conv", [M, K], {"auto_pad": "SAME_UPPER"}, 17), ("Conv", [M[:, :, 0], K[:, :, 0]], {"pads": [1, 1], "strides": [2]}, 17),
     ("MaxPool", [M], {"kernel_shape": [2, 3]}, 17), ("MaxPool", [M], {"kernel_shape": [1, 2], "strides": [2, 2]}, 17),
@@ -171,6 +171,10 @@ def test_quantisers_by_hand():
     assert ops.ELEMENTWISE["Cast"]([wide], {}) is wide
     assert ops.ELEMENTWISE["Cast"]([wide], {"to": 7}).dtype == np.int64
     assert ops.ELEMENTWISE["CastLike"]([wide, V], {}) is wide
+    assert ops.ELEMENTWISE["CastLike"]([V, wide], {}).dtype == ops.ELEMENTWISE["Cast"]([V], {"to": b"DOUBLE"}).dtype == np.float64
+    fine = ops.ELEMENTWISE["Quant"]([np.array([0.34]), np.array(0.1), np.array(0.3), F(4)], {})
+    assert fine.dtype == np.float64
+    assert fine.item() == (np.rint(0.34 / 0.1 + 0.3) - 0.3) * 0.1
 
 
 def test_thresholds_by_hand():

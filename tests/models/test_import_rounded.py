@@ -67,7 +67,7 @@ def test_networks(options):
     found = checking.compare(built, graph, images, checking.own_source(built, graph))
     assert (found["differ"], found["rounding"]) == (0, 0)
     assert found["other_class"] <= 400 - found["proved"] < 200
-    assert built.layers[-1]["weights"] == "float, rounded to -127 to +127"
+    assert (built.layers[-1]["weights"], built.layers[-1]["rounding"]) == ("float, rounded to -127 to +127", 0)
 
 
 def test_a_score_out_of_its_bound_is_found():

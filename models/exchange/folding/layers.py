@@ -308,7 +308,7 @@ class Layers:
             raise InputError("means over pixels must be flattened in front of a product")
         index = map_index(node, t)
         found = [*wrong]
-        if not isinstance(groups, int) or groups < 1 or index.shape[-1] != depth * groups or n_out % groups:
+        if not isinstance(groups, int) or index.shape[-1] != depth * groups or n_out % groups:
             found.append(
                 f"its group must divide {n_out} output channels, and {index.shape[-1]} input channels into {depth}"
                 f" each, not be {groups}"
@@ -414,8 +414,8 @@ def _operands(node: Node, x: list[Any]) -> tuple[Table, NDArray, bool]:
     if not isinstance(left, Table):
         raise InputError("one operand must depend on the images")
     weights = np.asarray(right)
-    while weights.ndim > 2 and weights.shape[0] == 1:
-        weights = weights[0]
+    if weights.ndim > 2 and set(weights.shape[:-2]) == {1}:
+        weights = weights.reshape(weights.shape[-2:])
     return left, weights, swapped
 
 

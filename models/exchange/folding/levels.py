@@ -215,8 +215,6 @@ def _codes(value: NDArray[np.float64]) -> tuple[NDArray[np.uint8], float, float]
         distinct = np.unique(value)
     range_ = distinct[-1]
     distinct = distinct[np.concatenate([[True], np.diff(distinct) > 1e-6 * range_])]
-    if len(distinct) > LEVELS_MAX or not range_:
-        return None
     smallest = np.diff(distinct).min()
     for parts in range(1, 17):
         last = int(np.rint(range_ * parts / smallest))

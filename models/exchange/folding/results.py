@@ -74,7 +74,7 @@ def _conv(node: Node, x: Inputs) -> NDArray:
     images, weights = to_map(node, np.asarray(x[0])), kernels_of(np.asarray(x[1]))
     groups = int(node.attrs.get("group", 1))
     n_out, *kernel, depth = weights.shape
-    if groups < 1 or images.shape[-1] != depth * groups or n_out % groups:
+    if images.shape[-1] != depth * groups or n_out % groups:
         raise InputError(f"it must have {depth} input channels a group, not {images.shape[-1]} in {groups}")
     window = conv_window(node, kernel, groups, images.shape[1:])
     w = np.ascontiguousarray(weights.reshape(groups, n_out // groups, -1).transpose(0, 2, 1))
