@@ -170,13 +170,14 @@ def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False, with
     net, n, e = kernels.packed(network), len(values), network.encoder
     encoder = kernels.EncoderArrays(ENCODER_TYPES[e.kind], e.rate_bits, network.decision.window, e.lane_seeds())
     none = np.empty((0, 4), np.int32)
+    starts = np.zeros((n + 1, 2), np.int64)
     records = kernels.Records(
         np.zeros((n, network.n_out), np.int32),
         np.zeros((n, len(network.layers)), np.int32),
         none,
         none,
-        np.zeros((n, 2), np.int64),
-        np.zeros((n + 1, 2), np.int64),
+        np.zeros_like(starts[1:]),
+        starts,
         np.zeros(n, np.int8),
         np.zeros(n, np.int32),
     )
@@ -185,10 +186,10 @@ def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False, with
     if with_spikes or with_log:
         # The first run has counted; the second one has the room.
         made = records.made.copy()
-        starts = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(made, axis=0)]) * (with_spikes, with_log)
+        starts[1:] = np.cumsum(made, axis=0) * (with_spikes, with_log)
         raw, kept = (np.empty((int(size), 4), np.int32) for size in starts[-1])
         records.counts[:], records.used[:], records.made[:] = 0, 0, 0
-        kernels.run_images(net, encoder, values, records._replace(spikes=raw, log=kept, starts=starts))
+        kernels.run_images(net, encoder, values, records._replace(spikes=raw, log=kept))
         spikes = _spikes(raw, np.repeat(np.arange(n, dtype=np.int32), made[:, 0])) if with_spikes else None
         log = kept if with_log else None
     counts = records.counts

@@ -158,7 +158,7 @@ def _input_event(net, address, negative, tick, state, record):
     sizes, offsets, params, weights, decision = net
     v, until, fired, last, queue, head, tail = state
     counts, used, spikes, log, made = record
-    layers = len(sizes) - 1
+    layers = len(params)
     queue[0, 0] = -address - 1 if negative else address
     head[0], tail[0] = 0, 1
     k = 0
@@ -185,7 +185,7 @@ def _input_event(net, address, negative, tick, state, record):
         )
         last[k] = tick
         # The clock goes on to the next layer, behind the spikes.
-        clock = decision[3] and k < layers - 1 and (-code - 1 if minus else code) == sizes[k]
+        clock = k < layers - 1 and (-code - 1 if minus else code) == sizes[k]
         some += clock
         if made[1] < len(log):
             log[made[1], 0], log[made[1], 1] = k, tick
@@ -222,14 +222,14 @@ def _input_event(net, address, negative, tick, state, record):
 def _reset(net, state):
     state.until[:] = 0
     state.last[:] = 0
-    for k in range(len(net.sizes) - 1):
+    for k in range(len(net.params)):
         start = net.offsets[k, 1]
         state.v[start : start + net.sizes[k + 1]] = net.params[k, _INIT]
 
 
 @numba.njit(cache=True)
 def _state(net):
-    layers, neurons = len(net.sizes) - 1, net.sizes[1:].sum()
+    layers, neurons = len(net.params), net.sizes[1:].sum()
     return State(
         np.zeros(neurons, np.int64), np.zeros(neurons, np.int64), np.zeros(neurons, np.int8),
         np.zeros(layers, np.int64), np.zeros((layers, net.sizes[1:].max() + 1), np.int32),

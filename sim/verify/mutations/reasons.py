@@ -21,7 +21,6 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
             r"np\.empty\(\(0, 4\), np\.int32\): (0 -> 1|4 -> 3)$",
             "room for nothing: where it is not replaced, no row is written",
         ),
-        (r"n \+ 1: 1 -> 2$|np\.zeros\(\(n \+ 1, 2\), np\.int64\): 2 -> 3$", "one start more, which nobody reads"),
         (r"v >= 0(: 0 -> 1| -> v > 0)$", "nothing goes from a membrane of 0"),
         (r"-\(1 << 31\) \+ 1: 1 -> [02]$|1 << 31: 31 -> 30$", "less than all counts"),
         (r"out\[j\] > 0(: 0 -> -1| -> out\[j\] >= 0)$", "of a neuron that has fired it is 1 or -1"),
@@ -29,8 +28,6 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
             r"kernels\.py:\d+: continue -> pass$",
             "where nothing has fired nothing is handed on, and no count has changed",
         ),
-        (r"len\(net\.sizes\) - 1: 1 -> 0$", "room for one layer more"),
-        (r"decision\[3\]: 3 -> 2$", "no event has the address of a clock where there is none"),
     ),
     "fault-maps": (
         (r"g\.random\(.*\) < (0\.5|ones) -> .* <= ", "a drawn number is the very bound once in 2**53"),
