@@ -233,6 +233,7 @@ SHAPES = {
         m.n("Reshape", [sign(m, last(m, g, sign(m, x), 6, 6)), m.c(axes(-1, 2, 3))])], perm=[0, 2, 1])]), 6)),
     "classes in another order": ((7,), lambda m, g, x: m.n("Flatten", [m.n("Transpose", [
         m.n("Reshape", [last(m, g, sign(m, x), 7, 6), m.c(axes(-1, 2, 3))])], perm=[0, 2, 1])])),
+    "one hidden neuron": ((7,), lambda m, g, x: last(m, g, sign(m, last(m, g, sign(m, x), 7, 1)), 1)),
     "a batch of 1": ((1, 7), lambda m, g, x: last(m, g, m.n("Reshape", [sign(m, x), m.c(axes(1, 7))]), 7)),
 }  # fmt: skip
 

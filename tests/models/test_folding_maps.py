@@ -30,6 +30,8 @@ from helpers.folded import (
 )
 from helpers.onnx_networks import QONNX, Maker
 
+from oxnor.models.networks.layers.conv import ConvLayer
+
 # Feature maps: two channels of 4 x 4 bits, (channels, height, width) unless they are channels last.
 
 
@@ -126,7 +128,7 @@ MAPS = {
         "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 3, 3))], LAST), 3, True)], LAST)]), 3),
     "Im2Col": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3), 3, True)]), 27),
     "Im2Col of 3 x 2": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3, (3, 2)), 3, True)]), 18),
-    "small steps": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F(0.25))]), 3, 2), 2), 8),
+    "small steps": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F(0.25))]), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
     "mean of two pixels": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [normed(m, conv(m, g, x, 2, 3, (4, 3)))]), 3),
     "product of one pixel": lambda m, g, x: m.n("Flatten", [last(m, g, to_last(m, normed(m, conv(m, g, x, 2, 3, (4, 4)))), 3)]),
     "Im2Col in steps": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
@@ -154,4 +156,6 @@ def test_maps(name):
     model.opset_import.add(domain=LAST, version=1)
     images = bits(32, 200)
     order = np.arange(32).reshape(2, 4, 4).transpose(1, 2, 0).ravel()
-    check(model, "bipolar", images, 2 * images - 1.0, order)
+    built, *_ = check(model, "bipolar", images, 2 * images - 1.0, order)
+    windows = [layer.window for layer in built.network.layers if isinstance(layer, ConvLayer)]
+    assert all(window.is_padded or window.pad == -1 for window in windows)

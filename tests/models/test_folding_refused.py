@@ -228,6 +228,8 @@ MAPS = {
     "mean of a padded map": (lambda m, g: m.n("GlobalAveragePool", [pad(m, normed(m, convolved(m, g)), [0, 0, 1, 0, 0, 0, 0, 0], -1)]), "a mean over pixels must follow a convolution"),
     "mean of turned pixels": (lambda m, g: m.n("GlobalAveragePool", [turned(m, normed(m, convolved(m, g)), 0, 1, 3, 2)]), ORDER),
     "mean of a part": (lambda m, g: pool(m, normed(m, convolved(m, g)), op="AveragePool"), "a mean must be over all pixels of a feature map: use MaxPool between convolutions"),
+    "a mean and its map": (lambda m, g: (lambda h: m.n("Add", [h, m.n("GlobalAveragePool", [h])]))(normed(m, convolved(m, g))), "a mean over pixels must be followed by a product"),
+    "windows and their map": (lambda m, g: (lambda h: m.n("Add", [h, windows(m, h)]))(turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1)), "Im2Col must be followed by a matrix product"),
     "mean over channels": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))], axes=[1, 3]), "it must be a mean over height and width"),
     "mean over all": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))]), "it must be a mean over height and width"),
     "a sign of a mean": (lambda m, g: sign(m, m.n("GlobalAveragePool", [convolved(m, g)])), "a mean over pixels must be followed by a product"),

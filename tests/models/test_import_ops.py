@@ -72,7 +72,7 @@ CASES = [
     *[(f"Reduce{kind}", [I.astype(F)], {"axes": [0, 2]}, 11) for kind in ("Mean", "Sum", "Prod", "Max", "Min")],
     ("ReduceMean", [I.astype(F)], {"axes": [1], "keepdims": 0}, 11), ("ReduceMax", [I.astype(F)], {}, 11),
     ("ReduceSum", [I.astype(F), a(1)], {}, 13), ("ReduceSum", [I.astype(F), a(0, 1)], {"keepdims": 0}, 13),
-    ("Range", [a(1)[0], a(9)[0], a(3)[0]], {}, 17), ("Range", [F(3), F(0), F(-0.5)], {}, 17), ("Range", [a(1)[0], a(1)[0], a(3)[0]], {}, 17),
+    ("Range", [a(1)[0], a(9)[0], a(3)[0]], {}, 17), ("Range", [F(3), F(0), F(-0.5)], {}, 17), ("Range", [a(0)[0], a(1 << 25)[0], a(1 << 15)[0]], {}, 17), ("Range", [a(1)[0], a(1)[0], a(3)[0]], {}, 17),
     ("Reshape", [I, a(0, -1)], {}, 17), ("Reshape", [I, a(6, 4)], {}, 17), ("Reshape", [I, a(2, 0, 2, 2)], {}, 17),
     ("Reshape", [I[:0], a(0, 5)], {"allowzero": 1}, 17), ("Flatten", [I], {}, 17), ("Flatten", [I], {"axis": 0}, 17),
     ("Flatten", [I], {"axis": 2}, 17), ("Flatten", [I], {"axis": 3}, 17), ("Flatten", [I], {"axis": -1}, 17),
@@ -95,7 +95,7 @@ CASES = [
     ("Pad", [X, a(1, 2), F(-1), a(-1)], {}, 18), ("Pad", [M, a(1, 2, 3, 0), None, a(3, 0)], {}, 18), ("Pad", [X, a(1, 0, 0, 2), None], {}, 13),
     *[(op, [X], attrs, 17) for op in ("Softmax", "LogSoftmax") for attrs in ({}, {"axis": 0})],
     *[("ArgMax", [T], attrs, 17) for attrs in ({}, {"axis": 1}, {"axis": -1, "keepdims": 0}, {"axis": 0, "keepdims": 0})],
-    ("TopK", [X, a(2)], {}, 17), ("TopK", [X, a(1)], {"axis": 0}, 17), ("TopK", [X, a(8)], {"axis": 1}, 17),
+    ("TopK", [X, a(2)], {}, 17), ("TopK", [X, a(1)], {"axis": 0}, 17), ("TopK", [X, a(8)], {"axis": 1, "largest": 1}, 17), ("ReduceMax", [I.astype(F)], {"keepdims": 1, "axes": [0]}, 11), ("ArgMax", [T], {"keepdims": 1}, 17),
 ]  # fmt: skip
 
 
@@ -195,6 +195,7 @@ def test_thresholds_by_hand():
         multi([x, t[0]], {})
     with pytest.raises(InputError, match="thresholds must have 1 or 3 rows, not 2"):
         multi([x, t[:2]], {})
+    assert multi([x, t[:1]], {"data_layout": b"NHWC"}).tolist() == [[1, 1, 2], [2, 2, 0]]
     with pytest.raises(InputError, match="data_layout must fit 2 dimensions, not 'NHWC'"):
         multi([x, t], {"data_layout": b"NHWC"})
 
@@ -231,6 +232,8 @@ def test_shapes_with_another_batch():
     assert ops.run_shape("Reshape", [x, a(1, 60)], {}, None).shape == (1, 60)
     assert ops.run_shape("Reshape", [x], {"shape": [60]}, 1).shape == (60,)
     assert ops.target_shape([5, 12], [1], 1) == [1]
+    assert ops.target_shape([5, 1], [1, 5], 1) == [5, 5]
+    assert ops.target_shape([1, 5], [1, 5], 1) == ops.target_shape([], [1, 5], 1) == [1, 5]
     assert ops.target_shape([5, 12], [0, 0, 0], None) == [5, 12, 0]
     assert ops.target_shape([5, 12], [0, 3], None, True) == [0, 3]
     assert ops.axes_of([x], {}) is None

@@ -115,7 +115,7 @@ def _common(node: Node, x: list[Any], tables: list[Table]) -> Table:
                 or not np.array_equal(other.index, t.index)):  # fmt: skip
             raise InputError("it joins activations in another order")
     if node.attrs.get("training_mode", 0) or (
-        node.op == "Dropout" and len(x) > 2 and x[2] is not None and np.any(x[2])
+        node.op == "Dropout" and np.any(ops.optional(x, 2, False))
     ):
         raise InputError("it is in training mode: export the network in evaluation mode (model.eval())")
     if node.op in _BY_CHANNEL and t.axis != 0:
@@ -134,7 +134,7 @@ def head(node: Node, t: Table) -> list[Any]:
         raise InputError("it must be taken over the classes of the last layer")
     if node.op == "ArgMax" and node.attrs.get("select_last_index", 0):
         raise InputError("select_last_index must be 0: the lowest index wins a tie")
-    if node.op == "TopK" and not node.attrs.get("largest", 1):
+    if node.op == "TopK" and node.attrs.get("largest") == 0:
         raise InputError("largest must be 1")
     t = t.before or t
     y = replace(t, head=node.op, before=None)

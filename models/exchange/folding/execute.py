@@ -63,6 +63,6 @@ def execute(graph: Graph, x: NDArray) -> NDArray:
             raise InputError(f"{node.label}: cannot be run on {len(x)} images ({why})") from None
         values |= dict(zip(node.outputs, results, strict=False))
         for name in node.inputs:
-            if last[name] == k and name not in graph.constants and name not in graph.outputs:
+            if last[name] == k and name not in graph.outputs:
                 values.pop(name, None)
     return np.asarray(values[graph.outputs[0]])

@@ -29,6 +29,7 @@ from .maps import (
     pads_of,
     summed,
 )
+from .ops import optional
 from .products import Factors, Floats, column_sums, integers, popcount_table
 from .results import kernels_of
 from .shapes import mapped, transposed
@@ -293,8 +294,8 @@ class Layers:
         if t.unfolded:
             raise InputError("it must not follow Im2Col")
         y = self._windows(node, t, kernels_of(np.asarray(x[1])), wrong)
-        if len(x) > 2 and x[2] is not None:
-            bias = np.asarray(x[2]).reshape(-1)
+        if (bias := optional(x, 2)) is not None:
+            bias = np.asarray(bias).reshape(-1)
             shape = [1] * y.index.ndim
             shape[channel_axis(node, y.index.ndim)] = -1
             y = elementwise(_part(node, "Add"), [y, bias.reshape(shape)])
@@ -424,8 +425,8 @@ def _scaled(node: Node, x: list[Any], y: Table) -> Table:
     a = node.attrs
     if a.get("alpha", 1.0) != 1.0:
         y = elementwise(_part(node, "Mul"), [y, np.float32(a["alpha"])])
-    if len(x) > 2 and x[2] is not None:
-        bias = np.asarray(x[2])
+    if (bias := optional(x, 2)) is not None:
+        bias = np.asarray(bias)
         if a.get("beta", 1.0) != 1.0:
             bias = bias * np.float32(a["beta"])
         y = elementwise(_part(node, "Add"), [y, bias])

@@ -110,7 +110,7 @@ def to_bits(table: Table) -> Levels:
     if value.dtype.kind == "f" and np.isinf(value[[0, -1]]).any():
         raise InputError("a value must be finite")
     start, end = first.astype(np.float64), last.astype(np.float64)
-    falling = switches & (end < start)
+    falling = end < start
     zero, one = np.minimum(start, end), np.maximum(start, end)
     constant = ~switches
     if constant.any():
@@ -244,10 +244,7 @@ def check_thresholds(stage: Stage, table: Table, levels: Levels) -> None:
         for threshold in thresholds:
             level += p >= threshold
         part = value[k : k + _CHUNK]
-        if len(levels.reach) == 1:
-            wrong = (level > 0) != (part == (levels.lowest + levels.step).astype(value.dtype))
-        else:
-            wrong = level != np.rint((part - levels.lowest) / levels.step)
+        wrong = level != np.rint((part - levels.lowest) / levels.step)
         differ += int(np.count_nonzero(wrong))
     if differ:
         raise InputError(f"{differ:,} of {value.size:,} popcounts must give the source's level, and do not")

@@ -13,6 +13,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .graph import Node
 from .levels import Levels
+from .ops import optional
 from .table import Table
 
 #: The domain of operators whose tensors have their channels last.
@@ -272,8 +273,8 @@ def padded(node: Node, x: Sequence[Any], t: Table) -> Table:
     if mode != "constant":
         raise InputError(f"its mode must be constant, not {mode!r:.40}")
     ndim = t.index.ndim
-    values = x[1] if len(x) > 1 and x[1] is not None else node.attrs.get("pads", node.attrs.get("paddings"))
-    axes = x[3] if len(x) > 3 and x[3] is not None else range(ndim)
+    values = optional(x, 1, node.attrs.get("pads", node.attrs.get("paddings")))
+    axes = optional(x, 3, range(ndim))
     if values is None or isinstance(values, Table) or isinstance(axes, Table):
         raise InputError("its pads must be constants")
     axes = [int(a) % ndim for a in np.ravel(axes)]
@@ -283,7 +284,7 @@ def padded(node: Node, x: Sequence[Any], t: Table) -> Table:
     ends = [(0, 0)] * ndim
     for a, begin, end in zip(axes, flat, flat[len(axes) :], strict=False):
         ends[a] = begin, end
-    value = x[2] if len(x) > 2 and x[2] is not None else node.attrs.get("value", 0.0)
+    value = optional(x, 2, node.attrs.get("value", 0.0))
     if not any(map(any, ends)):
         return t
     if ndim not in (3, 4) or t.axis != 0 or any(ends[0]):

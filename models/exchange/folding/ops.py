@@ -20,6 +20,11 @@ Inputs = Sequence[Any]
 Attrs = Mapping[str, Any]
 
 
+def optional(x: Inputs, k: int, default: Any = None) -> Any:
+    """Return input `k` of a node, or `default` if it is left out."""
+    return x[k] if len(x) > k and x[k] is not None else default
+
+
 def _divide(x: Inputs, a: Attrs) -> Any:
     if np.asarray(x[0]).dtype.kind in "iu":
         return (np.fix(np.asarray(x[0], np.float64) / x[1])).astype(x[0].dtype)  # towards zero, as C does
@@ -27,8 +32,8 @@ def _divide(x: Inputs, a: Attrs) -> Any:
 
 
 def _clip(x: Inputs, a: Attrs) -> Any:
-    low = x[1] if len(x) > 1 and x[1] is not None else a.get("min")
-    high = x[2] if len(x) > 2 and x[2] is not None else a.get("max")
+    low = optional(x, 1, a.get("min"))
+    high = optional(x, 2, a.get("max"))
     y = x[0]
     if low is not None:
         y = np.maximum(y, np.asarray(low, y.dtype))
@@ -149,14 +154,14 @@ def _along_axis(scale: NDArray, zero: NDArray, ndim: int, a: Attrs) -> tuple[NDA
 
 
 def _quantize_linear(x: Inputs, a: Attrs) -> Any:
-    zero = np.asarray(x[2] if len(x) > 2 and x[2] is not None else np.uint8(0))
+    zero = np.asarray(optional(x, 2, np.uint8(0)))
     scale, zero = _along_axis(np.asarray(x[1], x[0].dtype), zero, np.ndim(x[0]), a)
     info = np.iinfo(zero.dtype)
     return np.clip(np.rint(x[0] / scale) + zero.astype(x[0].dtype), info.min, info.max).astype(zero.dtype)
 
 
 def _dequantize_linear(x: Inputs, a: Attrs) -> Any:
-    zero = np.asarray(x[2] if len(x) > 2 and x[2] is not None else 0)
+    zero = np.asarray(optional(x, 2, 0))
     scale, zero = _along_axis(np.asarray(x[1]), zero, np.ndim(x[0]), a)
     return (np.asarray(x[0]).astype(np.int64) - zero.astype(np.int64)).astype(scale.dtype) * scale
 
@@ -262,11 +267,11 @@ def _gather(x: Inputs, a: Attrs) -> Any:
 
 def _slice(x: Inputs, a: Attrs) -> Any:
     data = np.asarray(x[0])
-    starts = list(np.ravel(x[1] if len(x) > 1 else a["starts"]))
-    ends = list(np.ravel(x[2] if len(x) > 2 else a["ends"]))
-    axes = x[3] if len(x) > 3 and x[3] is not None else a.get("axes")
+    starts = list(np.ravel(optional(x, 1, a.get("starts"))))
+    ends = list(np.ravel(optional(x, 2, a.get("ends"))))
+    axes = optional(x, 3, a.get("axes"))
     axes = list(range(len(starts))) if axes is None else list(np.ravel(axes))
-    steps = list(np.ravel(x[4])) if len(x) > 4 and x[4] is not None else [1] * len(starts)
+    steps = list(np.ravel(optional(x, 4, [1] * len(starts))))
     index: list[Any] = [slice(None)] * data.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         if int(step) == 0:
@@ -289,9 +294,9 @@ def _expand(x: Inputs, a: Attrs) -> Any:
 
 def _reduction(function: Callable[..., Any]) -> Callable[[Inputs, Attrs], Any]:
     def over(x: Inputs, a: Attrs) -> Any:
-        axes = x[1] if len(x) > 1 and x[1] is not None else a.get("axes")
+        axes = optional(x, 1, a.get("axes"))
         axis = None if axes is None else tuple(int(n) for n in np.ravel(axes))
-        return function(x[0], axis=axis, keepdims=bool(a.get("keepdims", 1)))
+        return function(x[0], axis=axis, keepdims=a.get("keepdims") != 0)
 
     return over
 
@@ -308,7 +313,7 @@ def _range(x: Inputs, a: Attrs) -> Any:
 CONSTANT_ONLY: dict[str, Callable[[Inputs, Attrs], Any]] = {
     "Gather": _gather,
     "Slice": _slice,
-    "Concat": lambda x, a: np.concatenate([np.asarray(v) for v in x], axis=int(a.get("axis", 0))),
+    "Concat": lambda x, a: np.concatenate([np.asarray(v) for v in x], axis=int(a["axis"])),
     "ConstantOfShape": _constant_of_shape,
     "Expand": _expand,
     "ReduceMean": _reduction(np.mean),
@@ -332,7 +337,7 @@ def constant_value(attrs: Attrs) -> NDArray:
 
 def axes_of(x: Inputs, a: Attrs) -> list[int] | None:
     """Return the axes of a Squeeze, Unsqueeze or reduction: an input in new opsets, an attribute in old ones."""
-    axes = x[1] if len(x) > 1 and x[1] is not None else a.get("axes")
+    axes = optional(x, 1, a.get("axes"))
     return None if axes is None else [int(n) for n in np.ravel(axes)]
 
 
@@ -356,7 +361,7 @@ def run_shape(op: str, x: Inputs, a: Attrs, batch: int | None) -> NDArray:
     """
     v = np.asarray(x[0])
     if op == "Reshape":
-        shape = x[1] if len(x) > 1 else a["shape"]
+        shape = optional(x, 1, a.get("shape"))
         return v.reshape(target_shape(v.shape, [int(n) for n in np.ravel(shape)], batch, bool(a.get("allowzero", 0))))
     if op == "Flatten":
         axis = int(a.get("axis", 1))

@@ -117,9 +117,10 @@ def column_sums(weights: NDArray, middle: NDArray) -> NDArray:
 
 def scaling(alpha: NDArray) -> str:
     """Return a description of the magnitudes of the weights; empty if they are all 1."""
-    if (alpha == alpha[0]).all():
-        return "" if alpha[0] == 1 else f"scale {alpha[0]:g}"
-    return f"scales {alpha.min():g} to {alpha.max():g}"
+    low, high = alpha.min(), alpha.max()
+    if low == high:
+        return "" if low == 1 else f"scale {low:g}"
+    return f"scales {low:g} to {high:g}"
 
 
 def popcount_table(stage: Stage, start: NDArray, alpha: NDArray, inexact: NDArray, dtype: Any) -> Table:

@@ -12,7 +12,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .graph import Node
 from .maps import PAD_VALUE, conv_window, from_map, pair, pool_of, to_map
-from .ops import Attrs, Inputs
+from .ops import Attrs, Inputs, optional
 
 #: Most elements of the windows that are gathered at once.
 _GATHERED = 1 << 23
@@ -33,8 +33,8 @@ def run_product(node: Node, x: Inputs) -> NDArray:
     y = np.matmul(left, right)
     if a.get("alpha", 1.0) != 1.0:
         y = y * y.dtype.type(a["alpha"])
-    if len(x) > 2 and x[2] is not None:
-        bias = np.asarray(x[2])
+    if (bias := optional(x, 2)) is not None:
+        bias = np.asarray(bias)
         y = y + (bias if a.get("beta", 1.0) == 1.0 else bias * y.dtype.type(a["beta"]))
     return y
 
@@ -84,8 +84,8 @@ def _conv(node: Node, x: Inputs) -> NDArray:
         sums = [seen[..., g, :].reshape(len(seen), -1) @ w[g] for g in range(groups)]
         parts.append(np.concatenate(sums, axis=-1))
     y = np.concatenate(parts).reshape(len(images), *window.out_size, n_out)
-    if len(x) > 2 and x[2] is not None:
-        y = y + np.asarray(x[2])
+    if (bias := optional(x, 2)) is not None:
+        y = y + np.asarray(bias)
     return from_map(node, y, np.ndim(x[0]))
 
 
@@ -121,13 +121,13 @@ def _parts(images: NDArray, pool: Pool) -> Iterator[NDArray]:
 
 def _pad(x: Inputs, a: Attrs) -> NDArray:
     v = np.asarray(x[0])
-    values = x[1] if len(x) > 1 and x[1] is not None else a.get("pads", a.get("paddings"))
-    axes: Sequence[int] = range(v.ndim) if len(x) < 4 or x[3] is None else [int(k) for k in np.ravel(x[3])]
+    values = optional(x, 1, a.get("pads", a.get("paddings")))
+    axes: Sequence[int] = [int(k) for k in np.ravel(optional(x, 3, range(v.ndim)))]
     flat = [int(n) for n in np.ravel(values)]
     ends = [(0, 0)] * v.ndim
     for k, begin, end in zip(axes, flat, flat[len(axes) :], strict=False):
         ends[k] = begin, end
-    value = x[2] if len(x) > 2 and x[2] is not None else a.get("value", 0.0)
+    value = optional(x, 2, a.get("value", 0.0))
     return np.pad(v, ends, constant_values=np.ravel(value)[0])
 
 
@@ -142,8 +142,8 @@ def run_head(op: str, x: Inputs, a: Attrs) -> list[NDArray]:
     axis = int(a.get("axis", -1 if op == "TopK" else 0))
     if op == "ArgMax":
         y = np.argmax(v, axis=axis)
-        return [np.expand_dims(y, axis) if a.get("keepdims", 1) else y]
-    k = int(np.ravel(x[1] if len(x) > 1 else a["k"])[0])
+        return [np.expand_dims(y, axis) if a.get("keepdims") != 0 else y]
+    k = int(np.ravel(optional(x, 1, a.get("k")))[0])
     if not 1 <= k <= v.shape[axis]:
         raise InputError(f"TopK: k must be in [1, {v.shape[axis]}], not {k}")
     order = np.argsort(-v, axis=axis, kind="stable")

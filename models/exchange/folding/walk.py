@@ -214,7 +214,7 @@ class Walk:
             raise InputError("it must be a mean over height and width")
         domain = CHANNELS_LAST if axes == [1, 2] else ""
         y = averaged(Node(node.name, "GlobalAveragePool", node.inputs, node.outputs, {}, domain), t)
-        if node.attrs.get("keepdims", 1):
+        if node.attrs.get("keepdims") != 0:
             return y
         return reshaped(Node(node.name, "Flatten", node.inputs, node.outputs, {"axis": 1}), [y], y, None)
 
