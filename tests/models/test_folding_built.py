@@ -207,6 +207,12 @@ def test_images_in_both_orders():
     np.testing.assert_array_equal(checking.source_inputs(built, graph, ours.reshape(3, 32)), images)
     np.testing.assert_array_equal(checking.source_inputs(built, graph, ours > 99), 255 * (images > 99))
     assert built.source_shape == (2, 4, 4)
+    # What may be either is as the network takes it.
+    cube = Maker(QONNX, 17)
+    graph_of_cube = from_model(cube.model(["N", 3, 3, 3], flat(cube, np.random.default_rng(5), normed(cube, conv(cube, np.random.default_rng(5), where(
+        cube, cube.n("Greater", ["x", cube.c(F(99))])), 3, 3)), 12)))
+    given = images.reshape(-1)[:81].reshape(3, 3, 3, 3)
+    np.testing.assert_array_equal(checking.as_images(build(graph_of_cube, "byte"), given), given.reshape(3, 27))
     for wrong, message in (
         (images[:, :1], r"images: shape must be \(n, 4, 4, 2\), not \(3, 1, 4, 4\)"), (images[:0], r"shape must be \(n, 4, 4, 2\), not \(0, 2, 4, 4\)"),
         (images.ravel(), r"shape must be \(n, 4, 4, 2\), not \(96,\)"), (images.astype(complex), "images must be uint8, bool or float, not complex128"),
