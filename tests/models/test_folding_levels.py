@@ -347,7 +347,7 @@ def test_classes_that_no_error_changes():
 
     def proved(y, bound, slack):
         y = np.array(y, float)
-        made = scores.RoundedScores(np.ones((1, 1), bool), WeightCode.narrow(2), np.zeros(1, int), 1.0, 0.5, np.array(bound), np.array(slack))
+        made = scores.RoundedScores(np.ones((1, 1), bool), WeightCode.narrow(2), np.zeros(1, int), 1.0, 0.5, 0, np.array(bound), np.array(slack))
         np.testing.assert_array_equal(made.outputs(np.array([0, 4])), [1, 3])
         return made.proved(y).tolist()
 

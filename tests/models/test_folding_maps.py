@@ -127,6 +127,10 @@ MAPS = {
     "channels last, mean": lambda m, g, x: last(m, g, m.n("Flatten", [m.n("GlobalAveragePool", [bent(m, m.n(
         "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 3, 3))], LAST), 3, True)], LAST)]), 3),
     "Im2Col": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3), 3, True)]), 27),
+    "counts of equal bits": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Sub", [m.n("XnorPopcountMatMul", [m.n(
+        "Im2Col", [to_last(m, to_float(m, m.n("Greater", [x, m.c(F(0))])))], QONNX, kernel_size=[2, 2]),
+        m.c((g.random((8, 3)) < 0.5).astype(F))], QONNX), m.c(F([3.5, 4.5, 2.5]))]))]), 27),
+    "a mean, and signs of two of its map": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [bent(m, conv(m, g, x, 2, 3, (3, 3)), 3)]), 3),
     "Im2Col of 3 x 2": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3, (3, 2)), 3, True)]), 18),
     "small steps": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F(0.25))]), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
     "mean of two pixels": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [normed(m, conv(m, g, x, 2, 3, (4, 3)))]), 3),

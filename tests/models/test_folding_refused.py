@@ -163,6 +163,7 @@ DENSE = {
     "a constant of the images": (lambda m, g: last(m, g, sign(m, m.n("Add", [hidden(m, g), m.c(np.ones((8, 5), F))])), 5), "a constant must be the same for all images"),
     "a constant of the images, turned": (lambda m, g: m.n("MatMul", [weights(m, g, 4, 5), sign(m, m.n("Add", [turned(m, hidden(m, g), 1, 0), m.c(np.ones(8, F))]))]), "a constant must be the same for all images"),
     "training": (lambda m, g: last(m, g, sign(m, norm(m, hidden(m, g), training_mode=1)), 5), "it is in training mode: export the network in evaluation mode (model.eval())"),
+    "dropout with a share": (lambda m, g: last(m, g, m.n("Dropout", [hidden(m, g), m.c(F(0.5))]), 5), f"takes activations of 8 levels from MatMul '0': {FEW}"),
     "dropout in training": (lambda m, g: last(m, g, sign(m, m.n("Dropout", [hidden(m, g), m.c(F(0.5)), m.c(np.array(True))])), 5), "it is in training mode: export the network in evaluation mode (model.eval())"),
     "batch norm of turned images": (lambda m, g: last(m, g, sign(m, norm(m, turned(m, hidden(m, g), 1, 0))), 5), "the images must be the first dimension"),
     "softmax over images": (lambda m, g: m.n("Softmax", [hidden(m, g)], axis=0), "it must be taken over the classes of the last layer"),

@@ -196,6 +196,8 @@ def test_thresholds_by_hand():
     with pytest.raises(InputError, match="thresholds must have 1 or 3 rows, not 2"):
         multi([x, t[:2]], {})
     assert multi([x, t[:1]], {"data_layout": b"NHWC"}).tolist() == [[1, 1, 2], [2, 2, 0]]
+    with pytest.raises(InputError, match="data_layout must fit 3 dimensions, not 'NHWC'"):
+        multi([x[:, None], t], {"data_layout": b"NHWC"})
     with pytest.raises(InputError, match="data_layout must fit 2 dimensions, not 'NHWC'"):
         multi([x, t], {"data_layout": b"NHWC"})
 
