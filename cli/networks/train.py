@@ -46,6 +46,7 @@ def _scores(step: Step) -> str:
 DEFAULTS: dict[str, Any] = {
     "epochs": 100, "seed": 1, "lr": 0.01, "batch": 256, "views": 16, "teacher_epochs": 6, "patience": 0, "ber": 0,
     "margin": 0, "input_threshold": 128, "input_bits": 0, "input_planes": 0, "presentations": 0,
+    "activations": 1,
 }  # fmt: skip
 
 
@@ -65,8 +66,8 @@ class Training:
         typer.Option(
             metavar="C64-P-F512",
             help="A network with convolutions. C64: 3x3, 64 channels; C64k5s2p1g4: kernel 5x5, stride 2, one pixel of"
-            " padding with -1, 4 groups of channels. P: pooling of 2x2, P3 of 3x3, P3s2 with stride 2. F512: dense"
-            " layer. The output layer is added.",
+            " padding with -1, 4 groups of channels; C64r16: residual, 16 times the value of its own channel is added."
+            " P: pooling of 2x2, P3 of 3x3, P3s2 with stride 2. F512: dense layer. The output layer is added.",
         ),
     ] = None
     epochs: Annotated[int | None, _option("epochs", "Passes over the training images.")] = None
@@ -108,6 +109,10 @@ class Training:
         typer.Option(
             "--weights", metavar="KIND", help="binary; ternary: -1, 0 and +1; or 3 to 8 bits.", show_default="binary"
         ),
+    ] = None
+    activations: Annotated[
+        int | None,
+        _option("activations", "Bits of what a hidden neuron gives, 1 to 4: above 1 as many bit planes."),
     ] = None
     bfloat16: Annotated[
         bool | None,

@@ -19,8 +19,8 @@ from .deform import MNIST_SHAPE, Deformation, deform, generator
 from .teacher import Teacher
 
 _VIEW_KEY = 3
-#: Views are kept in memory up to this many bytes; others are made again.
-_KEPT_BYTES = 1 << 30
+#: Views are kept up to this many bytes, in memory or on a GPU; others are made again.
+_KEPT_BYTES, _KEPT_BYTES_GPU = 1 << 30, 1 << 33
 #: Index of the view that is not deformed.
 PLAIN = -1
 
@@ -79,7 +79,8 @@ class Views:
         The view is what :func:`stored` keeps, or on a GPU a tensor of uint8 (n, elements).
         """
         if index not in self._views:
-            while self._views and sum(kept.nbytes for kept, _ in self._views.values()) > _KEPT_BYTES:
+            most = _KEPT_BYTES if self._device == "cpu" else _KEPT_BYTES_GPU
+            while self._views and sum(kept.nbytes for kept, _ in self._views.values()) > most:
                 del self._views[next(iter(self._views))]
             self._views[index] = self._cached(index)
         return self._views[index]

@@ -158,7 +158,7 @@ def train(
     statistics = images[begun[: STATISTICS_WINDOWED if params.layers else STATISTICS_IMAGES]]
     plain = as_input(stored(statistics, rule), stages[0].planes, student.inputs)
     step_on: Callable[..., Any] = partial(_step, params, run)
-    if device != "cpu" and not params.ber:  # errors are drawn by the processor
+    if device != "cpu":
         step_on = GraphedStep(step_on)
     while run.epoch < params.epochs:
         if params.patience and run.epoch - run.best_epoch >= params.patience:
@@ -189,7 +189,8 @@ def _begin(
 ) -> Run:
     """Return the state before the first step."""
     torch = import_torch()
-    student = Student(stages, params.seed, params.steepness, device, WEIGHTS[params.weights])
+    bits = WEIGHTS[params.weights]
+    student = Student(stages, params.seed, params.steepness, device, bits, params.ber, params.seed)
     is_graphed = device != "cpu"
     rate = torch.tensor(params.lr, device=device) if is_graphed else params.lr  # a graph reads it anew each time
     optimizer = torch.optim.Adam(student.parameters, lr=rate, fused=True, capturable=is_graphed)
@@ -243,7 +244,7 @@ def _step(params: TrainParams, run: Run, kept: Any, labels: Any, taught: Any) ->
     """Train on one batch and return its loss, a tensor of float64: to read it would be to wait for a GPU."""
     torch, student = import_torch(), run.student
     binary = student.binary_weights(torch.bfloat16 if params.bfloat16 else torch.float32)
-    used = student.with_errors(binary, params.ber, params.seed) if params.ber else binary
+    used = student.with_errors(binary) if params.ber else binary
     x = as_input(kept, student.stages[0].planes, student.inputs)
     scores = student.scores(x, used, binary if params.ber else None)
     loss = _loss(params, scores, student.log_scale.exp(), labels, taught)

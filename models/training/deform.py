@@ -13,13 +13,13 @@ from oxnor.models.base.torch_loading import import_torch
 MNIST_SHAPE = (28, 28)
 
 
-def generator(*key: int) -> Any:
+def generator(*key: int, device: str = "cpu") -> Any:
     """Return a torch generator keyed by integers in [0, 2**31): each can be made again on its own."""
     torch = import_torch()
     import numpy as np
 
     state = np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) >> 1)
+    return torch.Generator(device).manual_seed(int(state) >> 1)
 
 
 @dataclass(frozen=True)

@@ -66,19 +66,26 @@ class BatchNorm:
             return (np.asarray(z, dtype=np.float32) - self.mean) * self.scale + self.beta
 
 
-def fires(norm: BatchNorm, most: int, unit: int = 1) -> NDArray[np.bool_]:
-    """Return the truth table of each neuron, shape (most + 1, n_out): row p is sign(norm(z)), sign(0) = +1.
+def cuts(bits: int) -> range:
+    """Return where an activation of so many bits steps from one of its values to the next: 0 of one bit."""
+    half = 1 << bits - 1
+    return range(1 - half, half)
+
+
+def fires(norm: BatchNorm, most: int, unit: int = 1, cut: int = 0) -> NDArray[np.bool_]:
+    """Return the truth table of each neuron, shape (most + 1, n_out): row p is whether norm(z) reaches the cut.
 
     The pre-activation z is (2p - most) / unit.
     """
     z = ((2 * np.arange(most + 1) - most) / unit).astype(np.float32)
-    return norm(z[:, None]) >= 0
+    return norm(z[:, None]) >= cut
 
 
 def fold(
-    weights: NDArray[np.bool_], norm: BatchNorm, top: int = 1, code: WeightCode = ONE_SYNAPSE
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Return weights and thresholds that give the bits of sign(norm(z)) for every popcount.
+    weights: NDArray[np.bool_], norm: BatchNorm, top: int = 1, code: WeightCode = ONE_SYNAPSE, bits: int = 1,
+    shortcut: int = 0,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:  # fmt: skip
+    """Return weights and thresholds that give the values of norm(z) between its cuts for every popcount.
 
     A neuron with negative gamma has its weights negated, so that its popcount becomes most - p, where most is the sum
     of the largest weights times top; gamma = 0 gives a constant: threshold 0 (always) or most + 1 (never). The rule is
@@ -95,28 +102,38 @@ def fold(
         Largest value of an input element: 2**planes - 1 of bit planes.
     code : WeightCode
         The synapses of a weight.
+    bits : int
+        Of an output: its value is how many of the :func:`cuts` norm(z) reaches.
+    shortcut : int
+        How often an element counts beside the synapses.
 
     Returns
     -------
     weights : ndarray of bool, shape (n_out, n_in)
-    thresholds : ndarray of int64, shape (n_out,), range [0, most + 1]
+    thresholds : ndarray of int64, shape (n_out,), or with more bits (n_out, 2**bits - 1); range [0, most + 1]
 
     Raises
     ------
     InputError
         If the shapes do not agree, the scale is not finite, or the result differs from the float32
-        batch norm at any popcount.
+        batch norm at any popcount; or if a neuron with a shortcut, which cannot be negated, has a negative scale.
     """
     weights = np.asarray(weights, dtype=bool)
     if weights.ndim != 2 or len(weights) != len(norm.gamma):
         raise InputError(f"batch norm: weights must have shape ({len(norm.gamma)}, n_in), not {weights.shape}")
     if not np.isfinite(norm.scale).all():
         raise InputError("batch norm: gamma / sqrt(variance + eps) must be finite in float32")
-    most = weights.shape[1] // code.bits * code.top * top
-    table = fires(norm, most, 2 - code.top % 2)
+    most = (weights.shape[1] // code.bits * code.top + shortcut) * top
     negative = norm.scale < 0
-    thresholds = most + 1 - np.count_nonzero(table, axis=0)
-    check_fold(table, negative, thresholds)
+    if shortcut and negative.any():
+        neuron = np.flatnonzero(negative)[0]
+        raise InputError(f"batch norm: gamma of neuron {neuron} must be at least 0 where there is a shortcut")
+    columns = []
+    for cut in cuts(bits):
+        table = fires(norm, most, 2 - code.top % 2, cut)
+        columns.append(most + 1 - np.count_nonzero(table, axis=0))
+        check_fold(table, negative, columns[-1])
+    thresholds = np.stack(columns, axis=1) if bits > 1 else columns[0]
     inverted = weights.copy()
     inverted[negative] = code.negated(weights[negative])
     return inverted, thresholds.astype(np.int64)

@@ -88,6 +88,9 @@ class TrainParams:
         "binary", or "ternary": a weight is -1, 0 or +1, and 0 where its size is below 0.7 of the mean of its layer's
         (Li et al., "Ternary weight networks", arXiv 1605.04711). "3" to "8": integers of so many bits, without the
         lowest one, in steps that reach twice that mean.
+    activations : int
+        Bits of what a hidden neuron gives: above 1 as many bit planes, from 2**activations - 1 thresholds. Range
+        [1, 4].
     threads : int
         Of torch. The order of float sums, and so the weights, depend on it. Range [1, 1024].
     """
@@ -118,6 +121,7 @@ class TrainParams:
     input_planes: int = 0
     weights: str = "binary"
     presentations: int = 0
+    activations: int = 1
 
     def __post_init__(self) -> None:
         if self.layers:
@@ -132,7 +136,7 @@ class TrainParams:
             "views": (0, 1000), "distill": (0, 1), "temperature": (1e-3, 100), "ber": (0, 0.499), "margin": (0, 65536),
             "validation": (1, 30_000), "input_threshold": (1, 255), "input_bits": (0, 255),
             "input_planes": (0, 8), "patience": (0, 100_000), "threads": (1, 1024),
-            "presentations": (0, 256),
+            "presentations": (0, 256), "activations": (1, 4),
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -163,12 +167,13 @@ class TrainParams:
         planes = 8 if self.presentations else max(1, self.input_planes)
         if not self.layers:
             n_in = math.prod(shape) * rule.bits // planes
-            made = dense_stages((n_in, *self.hidden, classes), planes)
+            made = dense_stages((n_in, *self.hidden, classes), planes, self.activations)
         elif len(shape) not in (2, 3):
             raise InputError("must not be given for features that are no pictures", parameter="layers")
         else:
             height, width, channels = (*shape, 1)[:3]
-            made = stages(parse(self.layers), (height, width, channels * rule.bits // planes), classes, planes)
+            shape = height, width, channels * rule.bits // planes
+            made = stages(parse(self.layers), shape, classes, planes, self.activations)
         if self.presentations:
             made[0] = replace(made[0], presentations=self.presentations)
         synapses = sum(stage.n_in * stage.n_out for stage in made) * WEIGHTS[self.weights]

@@ -85,8 +85,16 @@ PRESETS |= {
         teacher=TeacherParams(20, (64, 128, 256), 3, lr=2e-3, deformation=DEFORMATIONS["cifar10"]),
     ),
 }
+#: The same shape for devices that err, and with activations of two bits and residual additions.
+PRESETS |= {
+    "cifar10-cnv-robust": replace(PRESETS["cifar10-cnv"], epochs=150, views=40, ber=0.06),
+    "cifar10-residual": replace(
+        PRESETS["cifar10-cnv"], layers="C64-C64r16-P-C128-C128r16-P-C256-C256r16-F512-F512", epochs=90, views=40,
+        activations=2,
+    ),
+}
 #: What networks are trained on that are not trained on MNIST.
-PRESET_SETS = {"fashion-cnn": "fashion-mnist", "cifar10-cnv": "cifar10"}
+PRESET_SETS = {"fashion-cnn": "fashion-mnist"} | {name: "cifar10" for name in PRESETS if name.startswith("cifar10")}
 
 #: The same for spiking networks.
 SPIKING_PRESETS: dict[str, SpikingTrainParams] = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
-from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.conv import ConvLayer, check_shortcut
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.presentations import limits
 from oxnor.models.networks.layers.weight_code import WeightCode
@@ -23,7 +23,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 from .fold import BatchNorm, fold
 
 _PART = re.compile(
-    r"C(?P<C>\d{1,12})(?:k(?P<k>\d{1,12}))?(?:s(?P<s>\d{1,12}))?(?:p(?P<p>\d{1,12}))?(?:g(?P<g>\d{1,12}))?"
+    r"C(?P<C>\d{1,12})(?:k(?P<k>\d{1,12}))?(?:s(?P<s>\d{1,12}))?(?:p(?P<p>\d{1,12}))?(?:g(?P<g>\d{1,12}))?(?:r(?P<r>\d{1,12}))?"
     r"|P(?P<P>\d{0,12})(?:s(?P<steps>\d{1,12}))?|F(?P<F>\d{1,12})",
     re.ASCII,
 )
@@ -50,6 +50,8 @@ class Part:
         Of a convolution. Padded pixels are -1.
     stride : int
         Of a convolution or a pooling.
+    shortcut : int
+        How often the value of its own channel under the centre of a window is added to a sum; 0: never.
     """
 
     kind: str
@@ -58,13 +60,15 @@ class Part:
     stride: int = 1
     padding: int = 0
     groups: int = 1
+    shortcut: int = 0
 
 
 def parse(text: str) -> tuple[Part, ...]:
     """Return the parts of a description such as ``C64-C64-P-F512``.
 
     ``C64`` is a convolution of 64 channels, 3 x 3, stride 1, not padded; ``C64k5s2p1g4`` has kernels of 5 x 5, stride
-    2, one padded pixel at each edge, and four groups of channels. ``P`` pools windows of 2 x 2 and ``P3`` of 3 x 3,
+    2, one padded pixel at each edge, and four groups of channels. ``C64r16`` adds 16 times the value of its own channel
+    under the centre of a window to the sum of a neuron. ``P`` pools windows of 2 x 2 and ``P3`` of 3 x 3,
     side by side; ``P3s2`` has stride 2. ``F512`` is a dense layer of 512 neurons. The output layer is not written.
 
     Raises
@@ -103,7 +107,7 @@ def _part(sizes: Mapping[str, int], kind: str) -> Part:
     if kind == "P":
         size = sizes.get("P", _POOL)
         return Part("P", size, stride=sizes.get("steps", size))
-    rest = (sizes.get(name, default) for name, default in (("k", _KERNEL), ("s", 1), ("p", 0), ("g", 1)))
+    rest = (sizes.get(name, default) for name, default in (("k", _KERNEL), ("s", 1), ("p", 0), ("g", 1), ("r", 0)))
     return Part(kind, sizes[kind], *rest)
 
 
@@ -118,12 +122,15 @@ class DenseStage:
         Bit planes of an input element u, which the sums take as 2u - (2**planes - 1).
     presentations : int
         Above 0: an element is that many random bits instead, whose signs the sums add up.
+    bits : int
+        Of what a neuron gives.
     """
 
     n_in: int
     n_out: int
     planes: int = 1
     presentations: int = 0
+    bits: int = 1
 
     def sums(self, x: Any, signs: Any) -> Any:
         """Return the pre-activations, float32 (n, n_out), of inputs (n, n_in) and weights (n_out, n_in)."""
@@ -137,7 +144,7 @@ class DenseStage:
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> DenseLayer:
         """Return the layer that it folds into."""
         code = WeightCode.narrow(synapses.shape[1] // self.n_in)
-        folded = _fold(synapses, norm, self.planes, code, self.presentations)
+        folded = _fold(synapses, norm, self.presentations or (1 << self.planes) - 1, code, self.bits)
         more: dict[str, Any] = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
         return DenseLayer(*folded, presentations=self.presentations, **more)
 
@@ -153,14 +160,18 @@ class ConvStage:
     pool : Pool or None
         Of the sums, before batch norm: the largest. A network pools bits, after the threshold, which gives the same,
         as AND where the factor of the batch norm is negative.
-    planes : int
+    planes, bits : int
         As in :class:`DenseStage`.
+    shortcut : int
+        As in :class:`Part`.
     """
 
     window: Window
     n_out: int
     pool: Pool | None = None
     planes: int = 1
+    bits: int = 1
+    shortcut: int = 0
 
     @property
     def n_in(self) -> int:
@@ -176,6 +187,7 @@ class ConvStage:
         """Return the pre-activations, (n, n_out, height, width), of inputs in the order (y, x, channel)."""
         functional, w = import_torch().nn.functional, self.window
         image = x.to(signs.dtype).reshape(-1, w.height, w.width, w.channels)
+        own = self._centres(image).permute(0, 3, 1, 2) if self.shortcut else None
         if w.is_padded:
             edges = (0, 0, w.left, w.right, w.top, w.bottom)
             image = functional.pad(image, edges, value=float(w.pad * ((1 << self.planes) - 1)))
@@ -186,25 +198,35 @@ class ConvStage:
         else:
             kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels // w.groups).permute(0, 3, 1, 2)
             z = functional.conv2d(image.permute(0, 3, 1, 2), kernel, stride=(w.step_y, w.step_x), groups=w.groups)
+        if own is not None:
+            z = z + self.shortcut * own
         if self.pool:
             z = functional.max_pool2d(z, (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x))
         return z
 
+    def _centres(self, image: Any) -> Any:
+        """Return the pixels of (n, height, width, channels) under the centres of the windows."""
+        w = self.window
+        y, x = w.kernel_y // 2 - w.top, w.kernel_x // 2 - w.left
+        rows, columns = ((count - 1) * step + 1 for count, step in zip(w.out_size, (w.step_y, w.step_x), strict=True))
+        return image[:, y : y + rows : w.step_y, x : x + columns : w.step_x]
+
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
         """Return the layer that it folds into."""
         code = WeightCode.narrow(synapses.shape[1] // self.n_in)
+        shortcut = self.shortcut * (2 - code.top % 2)  # sums are half of what synapses of an even number count
+        folded = _fold(synapses, norm, (1 << self.planes) - 1, code, self.bits, shortcut)
         more: dict[str, Any] = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
-        return ConvLayer(*_fold(synapses, norm, self.planes, code), self.window, self.pool, norm.scale < 0, **more)
+        return ConvLayer(*folded, self.window, self.pool, norm.scale < 0, shortcut=shortcut, **more)
 
 
 def _fold(
-    weights: NDArray[np.bool_], norm: BatchNorm, planes: int, code: WeightCode, presentations: int = 0
+    weights: NDArray[np.bool_], norm: BatchNorm, top: int, code: WeightCode, bits: int, shortcut: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Fold some neurons at a time: the table of all popcounts of many planes is large."""
-    top = presentations or (1 << planes) - 1
     step = max(1, _TABLE_MAX // (weights.shape[1] // code.bits * code.top * top + 1))
     parts = [slice(k, k + step) for k in range(0, len(weights), step)]
-    folded = [fold(weights[part], norm.some(part), top, code) for part in parts]
+    folded = [fold(weights[part], norm.some(part), top, code, bits, shortcut) for part in parts]
     return np.concatenate([w for w, _ in folded]), np.concatenate([t for _, t in folded])
 
 
@@ -213,13 +235,15 @@ def flat(values: Any) -> Any:
     return values.permute(0, 2, 3, 1).reshape(len(values), -1) if values.ndim == 4 else values
 
 
-def dense_stages(sizes: Sequence[int], planes: int = 1) -> list[DenseStage]:
-    """Return the layers of a dense network, from its inputs to its classes."""
-    planes_in = [planes] + [1] * (len(sizes) - 2)
-    return [DenseStage(a, b, p) for a, b, p in zip(sizes[:-1], sizes[1:], planes_in, strict=True)]
+def dense_stages(sizes: Sequence[int], planes: int = 1, bits: int = 1) -> list[DenseStage]:
+    """Return the layers of a dense network, from its inputs to its classes; between them are values of `bits`."""
+    planes_in = [planes] + [bits] * (len(sizes) - 2)
+    return [DenseStage(a, b, p, bits=bits) for a, b, p in zip(sizes[:-1], sizes[1:], planes_in, strict=True)]
 
 
-def stages(parts: Sequence[Part], shape: tuple[int, int, int], classes: int, planes: int = 1) -> list[Any]:
+def stages(
+    parts: Sequence[Part], shape: tuple[int, int, int], classes: int, planes: int = 1, bits: int = 1
+) -> list[Any]:
     """Return the layers of a description, and the output layer.
 
     Parameters
@@ -228,13 +252,13 @@ def stages(parts: Sequence[Part], shape: tuple[int, int, int], classes: int, pla
     shape : (int, int, int)
         Height, width and elements a pixel of the images.
     classes : int
-    planes : int
-        Bit planes of an element.
+    planes, bits : int
+        Bit planes of an element of the images, and of what a neuron gives.
 
     Raises
     ------
     InputError
-        If a window does not fit the feature map.
+        If a window does not fit the feature map, or a shortcut its convolution.
     """
     made: list[Any] = []
     images = shape
@@ -249,12 +273,13 @@ def stages(parts: Sequence[Part], shape: tuple[int, int, int], classes: int, pla
                 pool = Pool(following.size, following.size, following.stride, following.stride)
             try:
                 window = Window(height, width, channels, **kernel, **edges, groups=part.groups)
-                made.append(ConvStage(window, part.size, pool, planes))
-                shape, planes = (*made[-1].size_out, part.size), 1
+                check_shortcut(window, part.size, part.shortcut)
+                made.append(ConvStage(window, part.size, pool, planes, bits, part.shortcut))
+                shape, planes = (*made[-1].size_out, part.size), bits
             except InputError as e:
                 where = f"must fit images of {'x'.join(map(str, images))}: part {k + 1}, C{part.size}"
                 raise InputError(f"{where}: {e}", parameter="layers") from None
         elif part.kind == "F":
-            made.append(DenseStage(math.prod(shape), part.size, planes))
-            shape, planes = (1, 1, part.size), 1
+            made.append(DenseStage(math.prod(shape), part.size, planes, bits=bits))
+            shape, planes = (1, 1, part.size), bits
     return [*made, DenseStage(math.prod(shape), classes, planes)]

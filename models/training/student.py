@@ -17,7 +17,7 @@ from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.weight_code import WeightCode
 
 from .deform import generator
-from .fold import BatchNorm
+from .fold import BatchNorm, cuts
 from .stages import ConvStage, DenseStage, flat
 
 _START_KEY, _FLIP_KEY, _RATE_KEY = 2, 5, 6
@@ -42,11 +42,13 @@ class Student:
         Where torch keeps the weights.
     weight_bits : int
         Bits of a weight, and its synapses: 1, or above that integers without the lowest one, so that 2 is ternary.
+    ber, errors_key : float and int
+        Bit error rate of each synapse in training, at most, and the key of what is drawn.
     """
 
     def __init__(
         self, stages: Sequence[DenseStage | ConvStage], seed: int, steepness: float, device: str = "cpu",
-        weight_bits: int = 1,
+        weight_bits: int = 1, ber: float = 0.0, errors_key: int = 1,
     ):  # fmt: skip
         torch = import_torch()
         self.stages, self.steepness, self.device, self.weight_bits = stages, steepness, device, weight_bits
@@ -63,6 +65,14 @@ class Student:
         scale = -0.5 * math.log(stages[-1].n_in) - math.log(typical)
         self.log_scale = torch.tensor(scale, requires_grad=True, device=device)
         self.steps = 0
+        self.ber, self._errors_key = ber, errors_key
+        shapes = [w.shape if weight_bits == 1 else (weight_bits, *w.shape) for w in self.weights]
+        self._drawn = [torch.empty(shape if ber else 0, device=device) for shape in shapes]
+        self._rate = torch.zeros((), device=device)
+        if ber and weight_bits > 1:
+            held = self.code.encode(2 * np.arange(-self._largest, self._largest + 1))
+            self._held = torch.from_numpy(held.T.copy()).to(device)
+            self._counts = torch.tensor(self.code.counts, device=device).reshape(-1, 1, 1)
         self._share: Any = 0.0 if device == "cpu" else torch.zeros((), device=device)
         self.averages = [self._discrete(w.detach()) for w in self.weights]
         self.averages += [t.detach().clone() for t in (*self.gammas, *self.betas)]
@@ -117,7 +127,7 @@ class Student:
             return np.asarray(held >= 0)
         return self.code.encode(2 * held.astype(np.int64)).reshape(len(held), -1)
 
-    def with_errors(self, binary: list[Any], ber: float, seed: int) -> list[Any]:
+    def with_errors(self, binary: list[Any]) -> list[Any]:
         """Return `binary` as new leaves, each synapse inverted with a probability drawn from [0, `ber`] for this step.
 
         The gradient of a leaf goes to its weight as it is, straight through the inversion. A network that is trained at
@@ -125,20 +135,13 @@ class Student:
         the same).
         """
         torch = import_torch()
-        ber = ber * float(torch.rand(1, generator=generator(seed, _RATE_KEY, self.steps)))
         leaves = []
-        for i, signs in enumerate(binary):
-            g = generator(seed, _FLIP_KEY, i, self.steps)
+        for signs, drawn in zip(binary, self._drawn, strict=True):
             if self.weight_bits == 1:
-                drawn = torch.rand(signs.shape, generator=g).to(self.device)
-                leaves.append(torch.where(drawn < ber, -signs.detach(), signs.detach()).requires_grad_())
+                leaves.append(torch.where(drawn < self._rate, -signs.detach(), signs.detach()).requires_grad_())
                 continue
-            largest = self._largest
-            table = torch.from_numpy(self.code.encode(2 * np.arange(-largest, largest + 1)).T.copy()).to(self.device)
-            held = table[:, signs.detach().long() + largest]
-            drawn = torch.rand(held.shape, generator=g).to(self.device)
-            counts = torch.tensor(self.code.counts, device=self.device).reshape(-1, *[1] * signs.ndim)
-            leaves.append((((held ^ (drawn < ber)) * counts).sum(0) - largest).to(signs.dtype).requires_grad_())
+            held = self._held[:, signs.detach().long() + self._largest] ^ (drawn < self._rate)
+            leaves.append(((held * self._counts).sum(0) - self._largest).to(signs.dtype).requires_grad_())
         return leaves
 
     def scores(self, x: Any, binary: list[Any], clean: list[Any] | None = None) -> Any:
@@ -149,7 +152,7 @@ class Student:
         step. The gradient is that of the batch norm without this.
         """
         torch = import_torch()
-        sign = _sign_function(_triangle_slope if self.has_windows else _tanh_slope)
+        value = _value_function(_triangle_slope if self.has_windows else _tanh_slope)
         sound = x
         for k, (gamma, beta) in enumerate(zip(self.gammas, self.betas, strict=True)):
             z = self.stages[k].sums(x, binary[k])
@@ -160,17 +163,22 @@ class Student:
                     over = tuple(d for d in range(z.ndim) if d != 1)
                     variance, mean = torch.var_mean(reference, dim=over, correction=0, keepdim=True)
                     scale = gamma.view(mean.shape) / torch.sqrt(variance + BATCH_NORM_EPS)
-                    sound = flat(_hard_sign((reference - mean) * scale + beta.view(mean.shape)))
+                    sound = flat(_value((reference - mean) * scale + beta.view(mean.shape), self.stages[k].bits))
                     moved = (z - mean) * scale + beta.view(mean.shape) - y
                 y = y + moved
-            x = flat(sign(y, self.steepness))
+            x = flat(value(y, self.steepness, self.stages[k].bits))
         return self.stages[-1].sums(x, binary[-1])
 
     def begin_step(self, decay: float) -> None:
-        """Decide the share that the weights of the next step have of the running averages.
+        """Decide the share that the weights of the next step have of the running averages, and draw its errors.
 
         The first steps count more, so that the start is forgotten.
         """
+        if self.ber:
+            torch, key = import_torch(), self._errors_key
+            self._rate.fill_(self.ber * float(torch.rand(1, generator=generator(key, _RATE_KEY, self.steps))))
+            for i, drawn in enumerate(self._drawn):
+                drawn.uniform_(generator=generator(key, _FLIP_KEY, i, self.steps, device=self.device))
         share = 1 - min(decay, (self.steps + 1) / (self.steps + 11))
         self._share = share if self.device == "cpu" else self._share.fill_(share)
 
@@ -185,10 +193,13 @@ class Student:
             average.lerp_(value, self._share)
 
     def clip(self) -> None:
-        """Bring the float weights back into [-1, 1]."""
+        """Bring the float weights back into [-1, 1], and the factors of sums with a shortcut to at least 0."""
         torch = import_torch()
         torch._foreach_clamp_min_([w.data for w in self.weights], -1.0)
         torch._foreach_clamp_max_([w.data for w in self.weights], 1.0)
+        for stage, gamma in zip(self.stages, self.gammas, strict=False):
+            if isinstance(stage, ConvStage) and stage.shortcut:  # which no threshold can negate
+                gamma.data.clamp_min_(0.0)
 
     def fold(self, x: Any, name: str, input_rule: InputRule | int = 128) -> Network:
         """Return the averages as an integer network, the batch norm's statistics taken over inputs x (n, n_in)."""
@@ -209,7 +220,7 @@ class Student:
                 norm = BatchNorm(factor, offset, centre, spread, BATCH_NORM_EPS)
                 layers.append(stage.layer(self._synapses(w), norm))
                 scale = torch.from_numpy(norm.scale).to(self.device)
-                x = _hard_sign((z - mean) * scale + beta)  # as norm(z), rounded at each step
+                x = _value((z - mean) * scale + beta, stage.bits)  # as norm(z), rounded at each step
                 x = x.reshape(shape[0], -1)
             last = self.stages[-1]
             held = self._synapses(self._settled(signs[-1]))
@@ -223,6 +234,14 @@ def _hard_sign(x: Any) -> Any:
     return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
 
+def _value(x: Any, bits: int) -> Any:
+    """Return the odd integers of so many bits that stand for x: one step of two at each of the cuts."""
+    if bits == 1:
+        return _hard_sign(x)
+    value = sum((x >= cut).to(x.dtype) for cut in cuts(bits))
+    return value.mul_(2).sub_((1 << bits) - 1)
+
+
 def _tanh_slope(x: Any, steepness: float) -> Any:
     t = import_torch().tanh(x * steepness)
     return 1 - t * t
@@ -234,20 +253,21 @@ def _triangle_slope(x: Any, steepness: float) -> Any:
 
 
 @functools.cache
-def _sign_function(slope: Callable[[Any, float], Any]) -> Any:
-    """Return the sign, sign(0) = +1, with a stand-in gradient; made when first used, so that torch is imported late."""
+def _value_function(slope: Callable[[Any, float], Any]) -> Any:
+    """Return :func:`_value` with a stand-in gradient; made when first used, so that torch is imported late."""
     torch = import_torch()
 
-    class Sign(torch.autograd.Function):  # type: ignore[name-defined]
+    class Value(torch.autograd.Function):  # type: ignore[name-defined]
         @staticmethod
-        def forward(ctx: Any, x: Any, steepness: float) -> Any:
+        def forward(ctx: Any, x: Any, steepness: float, bits: int) -> Any:
             ctx.save_for_backward(x)
-            ctx.steepness = steepness
-            return _hard_sign(x)
+            ctx.steepness, ctx.bits = steepness, bits
+            return _value(x, bits)
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> Any:
             (x,) = ctx.saved_tensors
-            return slope(x, ctx.steepness).mul_(gradient), None
+            slopes = [slope(x - cut if cut else x, ctx.steepness) for cut in cuts(ctx.bits)]
+            return functools.reduce(lambda a, b: a.add_(b), slopes).mul_(gradient), None, None
 
-    return Sign.apply
+    return Value.apply

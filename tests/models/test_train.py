@@ -171,15 +171,15 @@ def test_errors_are_drawn_anew_at_each_step_and_the_gradient_goes_straight_throu
     torch = torch_or_skip()
     from oxnor.models.training.student import Student
 
-    student = Student(dense_stages((300, 200, 10)), 1, 2.0)
+    student = Student(dense_stages((300, 200, 10)), 1, 2.0, ber=0.2)
     binary = student.binary_weights(torch.float32)
     shares = []
     for _ in range(30):
-        used = student.with_errors(binary, 0.2, 1)
+        student.begin_step(0.9)
+        used = student.with_errors(binary)
         flipped = [u.detach() != b.detach() for u, b in zip(used, binary, strict=True)]
         shares.append(float(flipped[0].float().mean()))
         assert abs(float(flipped[1].float().mean()) - shares[-1]) < 0.05
-        student.begin_step(0.9)
         student.average(binary)
         student.steps += 1
     # Rates are uniform in [0, 0.2].
@@ -196,14 +196,14 @@ def test_errors_of_ternary_weights_are_those_of_their_synapses():
     torch = torch_or_skip()
     from oxnor.models.training.student import Student
 
-    student = Student(dense_stages((300, 200, 10)), 1, 2.0, weight_bits=2)
+    student = Student(dense_stages((300, 200, 10)), 1, 2.0, weight_bits=2, ber=0.2)
     binary = student.binary_weights(torch.float32)
     assert set(binary[0].unique().tolist()) == {-1, 0, 1}
     moved = []
     for _ in range(20):
-        used = student.with_errors(binary, 0.2, 1)[0].detach() - binary[0].detach()
-        moved.append([float((used.abs() == k).float().mean()) for k in (1, 2)])
         student.begin_step(0.9)
+        used = student.with_errors(binary)[0].detach() - binary[0].detach()
+        moved.append([float((used.abs() == k).float().mean()) for k in (1, 2)])
         student.average(binary)
         student.steps += 1
     one, two = np.mean(moved, axis=0)
