@@ -83,7 +83,7 @@ def parse(text: str) -> tuple[Part, ...]:
     for k, item in enumerate(texts):
         match = _PART.fullmatch(item)
         if match is None:
-            rule = "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them"
+            rule = "must have parts such as C64, C64k5s1p2, C64r16, P, P3, P3s2 and F512 with hyphens between them"
             raise InputError(f"{rule}, not {item!r}", parameter="layers")
         part = _part({name: int(value) for name, value in match.groupdict().items() if value}, item[0])
         before = parts[-1].kind if parts else "F"
@@ -273,7 +273,7 @@ def stages(
                 pool = Pool(following.size, following.size, following.stride, following.stride)
             try:
                 window = Window(height, width, channels, **kernel, **edges, groups=part.groups)
-                check_shortcut(window, part.size, part.shortcut)
+                check_shortcut(window, part.size, part.shortcut, "convolution")
                 made.append(ConvStage(window, part.size, pool, planes, bits, part.shortcut))
                 shape, planes = (*made[-1].size_out, part.size), bits
             except InputError as e:

@@ -50,11 +50,14 @@ def test_description():
     conv, last = stages(parse("C8k5s2p2-P3"), (28, 30, 3), 7, planes=8)
     assert (conv.n_in, conv.window.out_size, conv.size_out, conv.planes) == (75, (14, 15), (4, 5), 8)
     assert (last.n_in, last.n_out, last.planes) == (4 * 5 * 8, 7, 1)
+    first, second, last = stages(parse("C8-C8p1r16"), (8, 8, 1), 7, planes=8, bits=2)
+    assert [(s.planes, s.bits) for s in (first, second, last)] == [(8, 2), (2, 2), (2, 1)]
+    assert (first.shortcut, second.shortcut) == (0, 16)
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("C64-X", "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them, not 'X'"),
-    ("", "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them, not ''"),
+    ("C64-X", "must have parts such as C64, C64k5s1p2, C64r16, P, P3, P3s2 and F512 with hyphens between them, not 'X'"),
+    ("", "must have parts such as C64, C64k5s1p2, C64r16, P, P3, P3s2 and F512 with hyphens between them, not ''"),
     ("P-C8", "must have a pooling only after a convolution: part 1, P"),
     ("C8-P-P", "must have a pooling only after a convolution: part 3, P"),
     ("C8-F9-C8", "must have no convolution after a dense layer: part 3, C8"),
@@ -62,7 +65,7 @@ def test_description():
     ("C8k0", "must have sizes in [1, 65536], not C8k0"),
     ("C8p3", "must pad fewer pixels than a kernel has: part 1, C8p3"),
     ("C8-C8g3", "must have channels in groups of one size: part 2, C8g3"),
-    ("C\uff18", "must have parts such as C64, C64k5s1p2, P, P3, P3s2 and F512 with hyphens between them, not 'C\uff18'"),
+    ("C\uff18", "must have parts such as C64, C64k5s1p2, C64r16, P, P3, P3s2 and F512 with hyphens between them, not 'C\uff18'"),
     ("F70000", "must have sizes in [1, 65536], not F70000"),
     ("-".join(["C8"] * 65), "must have at most 64 parts, not 65"),
 ])
@@ -79,6 +82,8 @@ def test_windows_that_do_not_fit():
         stages(parse("C4-P3"), (4, 4, 1), 10)
     with pytest.raises(InputError, match="layers must fit images of 8x8x1: part 2, C4: convolution: groups must divide the 3"):
         stages(parse("C3-C4g2"), (8, 8, 1), 10)
+    with pytest.raises(InputError, match="part 2, C4: convolution: shortcut must be around as many channels as come, 3, not 4"):
+        stages(parse("C3-C4r2"), (8, 8, 1), 10)
     for fields, given in (("layers", {"layers": "C65536-C65536"}), ("hidden", {"hidden": (65536, 65536)})):
         with pytest.raises(InputError, match=f"^{fields} must have at most 268,435,456 synapses in all, not [0-9,]+$"):
             TrainParams(**given).stages((8, 8), TrainParams().rule(np.zeros((2, 64), np.uint8)), 10)
@@ -102,6 +107,8 @@ def evaluated(student, x, planes):
             x = nn.functional.pad(x, (w.left, w.right, w.top, w.bottom), value=-float(2**stage.planes - 1))
             kernel = signs.reshape(-1, w.kernel_y, w.kernel_x, w.channels // w.groups).permute(0, 3, 1, 2).contiguous()
             z = nn.functional.conv2d(x.contiguous(), kernel, stride=w.step_y, groups=w.groups)
+            y, k_y = x[:, :, w.kernel_y // 2 :, w.kernel_x // 2 :], w.step_y  # the pixels under the windows' centres
+            z = z + stage.shortcut * y[:, :, ::k_y, ::k_y][:, :, : z.shape[2], : z.shape[3]] if stage.shortcut else z
             z = nn.functional.max_pool2d(z, stage.pool.height, stage.pool.step_y) if stage.pool else z
         if k == n - 1:
             return z
@@ -112,33 +119,43 @@ def evaluated(student, x, planes):
             norm.bias.copy_(beta)
         norm(z)  # the statistics, of these images
         norm.running_var *= 1 - 1 / (z.numel() / len(gamma))  # PyTorch keeps the unbiased one
-        x = torch.where(norm.eval()(z) >= 0, 1.0, -1.0)
+        y = norm.eval()(z).detach()
+        x = torch.where(y >= 0, 1.0, -1.0)
+        if stage.bits > 1:  # odd integers, a step of 2 from one to the next for each unit of y
+            top = 2**stage.bits - 1
+            x = (2 * torch.floor(y) + 1).clamp(-top, top)
     return None
 
 
-@pytest.mark.parametrize(("layers", "shape", "planes"), [
-    ("C8-P-C6k5s2p2g2-P3s2-F12", (28, 28, 1), 1),
-    ("C6-C5k2p1-P", (13, 12, 3), 8),
-    ("F9", (5, 6, 1), 8),
+@pytest.mark.parametrize(("layers", "shape", "planes", "activations"), [
+    ("C8-P-C6k5s2p2g2-P3s2-F12", (28, 28, 1), 1, 1),
+    ("C6-C5k2p1-P", (13, 12, 3), 8, 1),
+    ("F9", (5, 6, 1), 8, 1),
+    ("C6-P-C6k5s2p1r7-C6p1g3r2-P-F9", (25, 24, 1), 8, 2),
+    ("C6k1s2-F9", (9, 8, 1), 1, 3),
 ])
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_the_network_is_what_torch_computes(layers, shape, planes, bits):
+def test_the_network_is_what_torch_computes(layers, shape, planes, activations, bits):
     """Random weights, and batch norms with negative factors: every score of every image."""
     g = torch.Generator().manual_seed(1)
-    student = Student(stages(parse(layers), shape, 10, planes), 3, 2.0, weight_bits=bits)
+    student = Student(stages(parse(layers), shape, 10, planes, activations), 3, 2.0, weight_bits=bits)
     for t in student.averages:
         t.copy_(torch.randn(t.shape, generator=g).clamp(-1.4, 1.4) * (5 if bits == 4 else 1))
+    for k, stage in enumerate(student.stages):
+        if getattr(stage, "shortcut", 0):
+            student.averages[len(student.stages) + k].abs_()  # as training keeps them
     images = torch.randint(0, 256 if planes > 1 else 2, (60, *shape), generator=g)
     elements = images.reshape(60, -1)
     rule = TrainParams(input_planes=8 if planes > 1 else 0).rule(np.zeros((1, 1), np.uint8))
     network = student.fold(2 * elements.float() - (2**planes - 1), "random", rule)
-    assert any(layer.lowest.any() for layer in network.layers if isinstance(layer, ConvLayer)) or layers == "F9"
+    assert any(layer.lowest.any() for layer in network.layers if isinstance(layer, ConvLayer)) or "P" not in layers
     expected = evaluated(student, images.permute(0, 3, 1, 2), planes)
     pixels = (elements if planes > 1 else elements * 255).numpy().astype(np.uint8)
     counts = golden.scores(network, pixels)
     n_in = student.weights[-1].shape[1]
     full = n_in * max(1, 2**bits - 2)
-    np.testing.assert_array_equal((2 * counts - full) // (1 + (bits > 1)), expected.numpy())
+    most = full * (2**activations - 1)
+    np.testing.assert_array_equal((2 * counts - most) // (1 + (bits > 1)), expected.numpy())
     assert [layer.full for layer in network.layers][-1] == full
     if bits == 2:  # a zero is kept as one state: both devices in HRS
         pairs = [layer.weights.reshape(-1, 2) for layer in network.layers]

@@ -58,19 +58,20 @@ def _synapses(sizes: Sizes) -> int:
     return sizes["weight_bits"] * sizes["kernel_y"] * sizes["kernel_x"] * sizes["channels"] // sizes["groups"]
 
 
-def check_shortcut(window: Window, n_out: int, shortcut: Any) -> None:
+def check_shortcut(window: Window, n_out: int, shortcut: Any, where: str) -> None:
     """Raise InputError unless a convolution of `n_out` channels can have such a shortcut."""
     low, high, _ = SHORTCUT["shortcut"]
     if isinstance(shortcut, bool) or not isinstance(shortcut, int) or not low <= shortcut <= high:
-        raise InputError(f"shortcut must be an integer in [{low}, {high}], not {shortcut!r}")
+        raise InputError(f"{where}: shortcut must be an integer in [{low}, {high}], not {shortcut!r}")
     if not shortcut:
         return
     if window.channels != n_out:
-        raise InputError(f"shortcut must be around as many channels as come, {window.channels}, not {n_out}")
+        raise InputError(f"{where}: shortcut must be around as many channels as come, {window.channels}, not {n_out}")
     if not window.kernel_y % 2 == window.kernel_x % 2 == 1:
-        raise InputError(f"shortcut must be around a kernel of odd sides, not {window.kernel_y}x{window.kernel_x}")
+        sides = f"{window.kernel_y}x{window.kernel_x}"
+        raise InputError(f"{where}: shortcut must be around a kernel of odd sides, not {sides}")
     if window.pad == 0 or (window.sources[:, window.centre] < 0).any():
-        raise InputError("shortcut must be around windows with a pixel at their centre, padded with -1 or 1")
+        raise InputError(f"{where}: shortcut must be around windows with a pixel at their centre, padded with -1 or 1")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,10 +130,7 @@ class ConvLayer(HiddenLayer):
     def __post_init__(self) -> None:
         where = f"{self.kind} layer"
         self.check(where)
-        try:
-            check_shortcut(self.window, self.n_out, self.shortcut)
-        except InputError as e:
-            raise InputError(f"{where}: {e}") from None
+        check_shortcut(self.window, self.n_out, self.shortcut, where)
         if self.n_in != (columns := self._of_synapses.n_in):
             raise InputError(f"{where}: weights must have {columns} columns for its window, not {self.n_in}")
         if self.n_out % self.window.groups:
