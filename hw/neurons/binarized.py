@@ -100,9 +100,11 @@ class Neuron(Unit):
             m.d.comb += self.total.eq(partial + start if self.has_zeros or self.shortcut else partial)
         else:
             integrated = Signal(len(self.total), reset_less=True)
-            # Of each plane its own bit: it doubles with what the planes before count.
-            doubled = (integrated << 1) + start if self.shortcut else integrated << 1
-            before = integrated if self.planes == 1 else Mux(self.double, doubled, integrated)
+            before = integrated if self.planes == 1 else Mux(self.double, integrated << 1, integrated)
+            if self.shortcut and self.planes > 1:
+                # Of each plane its own bit, which doubles with what the planes before count. Beside the partial count,
+                # where synthesis adds three numbers at once.
+                partial, start = partial + Mux(self.own & (self.first | self.double), self.shortcut, 0), 0
             m.d.comb += self.total.eq(partial + Mux(self.first, start, before))
             with m.If(self.en):
                 m.d.sync += integrated.eq(self.total)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.models import golden, load
 from oxnor.models.analog import array, cell, ranges
@@ -278,6 +279,9 @@ def test_ideal_arrays_give_the_scores_of_every_type_of_layer(digits):
     for name in ("mnist-mlp", "mnist-cnn-small", "fashion-cnn"):  # the last with bit planes and levels
         network, images = load(name), digits[0][:20]
         assert (AnalogNetwork(network, ArrayOptions(rows=50)).scores(images) == golden.scores(network, images)).all()
+    network = random_conv_network((5, 6, 4), [Conv(4, levels=3, shortcut=6), Conv(4, shortcut=3)])
+    bits = np.random.default_rng(0).random((50, network.n_in)) < 0.5
+    assert (AnalogNetwork(network, ArrayOptions(rows=50)).scores(bits) == golden.scores(network, bits)).all()
 
 
 def test_a_converter_needs_more_bits_for_more_rows(digits):

@@ -117,7 +117,8 @@ PROOFS: dict[str, UnitProof] = {
     ),
     "neuron-with-shortcut": UnitProof(
         "a bit of each plane counts so often as its shortcut says, beside the partial counts",
-        lambda: Neuron(6, 2, 2, 2, shortcut=3), "neuron", ("own ? 2'h3", "own ? 2'h2"), defines=("SHORTCUT=3",),
+        lambda: Neuron(6, 2, 2, 2, shortcut=3), "neuron", ("own & (first | double)", "own & first"),
+        defines=("SHORTCUT=3",),
     ),
     "neuron-of-zeros": UnitProof(
         "inputs that are zeros count half", lambda: Neuron(6, 1, has_zeros=True), "neuron_zeros",
