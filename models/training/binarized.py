@@ -253,6 +253,6 @@ def _step(params: TrainParams, run: Run, kept: Any, labels: Any, taught: Any) ->
     for weight, signs in zip(student.weights, used, strict=True):
         weight.grad = signs.grad.float()
     run.optimizer.step()
-    student.average(binary)
     student.clip()
+    student.average(binary)
     return loss.detach().double()

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.base import SYNAPSES_MAX
 from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.fields import SHORTCUT
+from oxnor.models.networks.layers.weight_code import WeightCode
 
 from .deform import Deformation
-from .stages import dense_stages, parse, stages
+from .stages import ConvStage, dense_stages, parse, stages
 from .teacher import TeacherParams
 
 #: Kinds of weights, and how many bits each has, as many as synapses.
@@ -174,6 +176,11 @@ class TrainParams:
             height, width, channels = (*shape, 1)[:3]
             shape = height, width, channels * rule.bits // planes
             made = stages(parse(self.layers), shape, classes, planes, self.activations)
+            code, largest = WeightCode.narrow(WEIGHTS[self.weights]), SHORTCUT["shortcut"][1]
+            for stage in made:
+                if isinstance(stage, ConvStage) and stage.folded_shortcut(code) > largest:
+                    limit = f"must have shortcuts of at most {largest // 2} with weights of several bits"
+                    raise InputError(f"{limit}, not {stage.shortcut}", parameter="layers")
         if self.presentations:
             made[0] = replace(made[0], presentations=self.presentations)
         synapses = sum(stage.n_in * stage.n_out for stage in made) * WEIGHTS[self.weights]

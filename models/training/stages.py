@@ -211,10 +211,14 @@ class ConvStage:
         rows, columns = ((count - 1) * step + 1 for count, step in zip(w.out_size, (w.step_y, w.step_x), strict=True))
         return image[:, y : y + rows : w.step_y, x : x + columns : w.step_x]
 
+    def folded_shortcut(self, code: WeightCode) -> int:
+        """Return the shortcut of the layer: sums are half of what synapses of an even number count."""
+        return self.shortcut * (2 - code.top % 2)
+
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
         """Return the layer that it folds into."""
         code = WeightCode.narrow(synapses.shape[1] // self.n_in)
-        shortcut = self.shortcut * (2 - code.top % 2)  # sums are half of what synapses of an even number count
+        shortcut = self.folded_shortcut(code)
         folded = _fold(synapses, norm, (1 << self.planes) - 1, code, self.bits, shortcut)
         more: dict[str, Any] = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
         return ConvLayer(*folded, self.window, self.pool, norm.scale < 0, shortcut=shortcut, **more)

@@ -87,6 +87,11 @@ def test_windows_that_do_not_fit():
     for fields, given in (("layers", {"layers": "C65536-C65536"}), ("hidden", {"hidden": (65536, 65536)})):
         with pytest.raises(InputError, match=f"^{fields} must have at most 268,435,456 synapses in all, not [0-9,]+$"):
             TrainParams(**given).stages((8, 8), TrainParams().rule(np.zeros((2, 64), np.uint8)), 10)
+    rule = TrainParams().rule(np.zeros((2, 64), np.uint8))
+    with pytest.raises(InputError, match=r"^layers must have shortcuts of at most 128 with weights of several bits, not 129$"):
+        TrainParams(layers="C4-C4r129", weights="ternary").stages((8, 8), rule, 10)
+    assert TrainParams(layers="C4-C4r128", weights="4").stages((8, 8), rule, 10)[1].shortcut == 128
+    assert TrainParams(layers="C4-C4r256").stages((8, 8), rule, 10)[1].shortcut == 256
     with pytest.raises(InputError, match=r"^layers must not be given for features that are no pictures$"):
         TrainParams(layers="C4").stages((17,), TrainParams().rule(np.zeros((2, 17), np.uint8)), 3)
 
@@ -168,6 +173,12 @@ def test_learns(trained, digits):
     images, labels = load_mnist()
     assert np.mean(golden.predict(trained, images[5000:]) == labels[5000:]) > 0.7
     assert trained.info["training"]["validation_accuracy"] > 0.7
+
+
+def test_factors_of_shortcuts_are_not_negative(digits):
+    """Steps so large that factors fall below 0, of averages that are the last step's."""
+    params = dataclasses.replace(SMALL, layers="C4s4-C4r9-F8", lr=0.5, average=0.0, activations=2, epochs=1, views=0)
+    assert train(params, digits[0][:600], digits[1][:600]).layers[1].shortcut == 9
 
 
 def test_resumed_within_an_epoch_is_uninterrupted(trained, digits, tmp_path, monkeypatch):
