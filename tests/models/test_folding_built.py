@@ -111,11 +111,28 @@ def test_bits_that_hang_on_rounding():
     popcounts = (images[:, None] == built.network.layers[0].weights).sum(axis=2)
     np.testing.assert_array_equal(met, built.masks[0][popcounts, np.arange(5)].any(axis=1))
     assert 0 < met.sum() < 128
+    assert checking._rounding(built, images[met]).all()
     found = checking.compare(built, graph, images, lambda x: source(x) + F(2))
     assert (found["differ"], found["rounding"]) == (128 - met.sum(), met.sum())
     assert checking.compare(built, graph, images, source)["rounding"] == 0
     # In batches of 64, of any number.
     np.testing.assert_array_equal(checking._rounding(built, images[:70]), met[:70])
+
+
+def test_pairs_that_hang_on_rounding_are_said():
+    built = build(dense(more=lambda m, y: m.n("Mul", [y, m.c(F([0.1, 0.2, 0.3, 0.7]))])), "bipolar")
+    count = built.layers[-1]["rounding"]
+    assert count > 0
+    (note,) = built.notes
+    assert note.startswith(f"the order of {count:,} pairs of outputs hangs on how the source rounds its sums, for example class ")
+
+
+def test_levels_of_a_layer_are_counted():
+    """A neuron that reaches two of four levels is not constant, one that reaches one is."""
+    graph = dense(act=lambda m, z: quant(m, m.n("Add", [z, m.c(F([0, 4, 9, -9, -4]))]), 2, 0, 2, signed=0, narrow=0))
+    built = build(graph, "bipolar")
+    assert built.network.layers[0].thresholds.shape == (5, 3)
+    assert built.layers[0]["constant"] == 1
 
 
 def test_notes():
@@ -292,6 +309,28 @@ def test_differences_that_are_found():
     assert 0 < changed.sum() < 128
     with pytest.raises(InputError, match=r"the source must give 4 outputs an image, not shape \(3,\)"):
         checking.compare(built, graph, images, lambda x: source(x)[:, :3])
+
+
+def test_classes_that_rounding_decides_are_shown():
+    """With the source's outputs and the scores, of up to three images; they differ nowhere else."""
+    graph = dense(more=lambda m, y: m.n("Mul", [y, m.c(F([0.1, 0.2, 0.3, 0.7]))]))
+    built = build(graph, "bipolar")
+    images, source = bits(7), checking.own_source(built, graph)
+    scores = golden.layer_outputs(built.network, images)[-1]
+    y = source(checking.source_inputs(built, graph, images))
+    # Off by a rounding where two are as good as equal: the source's class is then the other.
+    near = np.sort(y, axis=1)
+    tied = np.flatnonzero(near[:, -1] - near[:, -2] < 1e-6)
+    assert len(tied) > 3
+    turned = y.copy()
+    for k in tied:
+        other = next(c for c in np.flatnonzero(y[k] > near[k, -1] - 1e-6) if c != scores[k].argmax())
+        turned[k, other] = np.nextafter(turned[k].max(), F(99))
+    found = checking.compare(built, graph, images, lambda _: turned)
+    assert (found["differ"], found["rounding"]) == (0, len(tied))
+    assert found["examples"] == [
+        {"image": k, "source": [float(f"{v:.9g}") for v in turned[k]], "scores": scores[k].tolist()} for k in tied[:3].tolist()
+    ]
 
 
 def test_types_through_casts():

@@ -140,7 +140,7 @@ MAPS = {
     "Im2Col, pads": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
         m, im2col(m, g, to_last(m, x), 2, 3, pad_amount=[1, 0, 0, 1]), 3, True)]), 48),
     "Im2Col, pads of 1": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
-        m, im2col(m, g, to_last(m, x), 2, 3, pad_amount=[1, 0, 1, 1], pad_value=1), 3, True)]), 60),
+        m, im2col(m, g, to_last(m, x), 2, 3, pad_amount=[1, 0, 0, 1], pad_value=1), 3, True)]), 48),
     "products of pixels": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, last(
         m, g, to_last(m, normed(m, conv(m, g, x, 2, 4), 4)), 4, 3), 3, True)]), 27),
     "thresholds a channel": lambda m, g, x: flat(m, g, multi(m, conv(m, g, x, 2, 3), F([[0.5], [2.5], [-1]]), out_scale=2.0, out_bias=-1.0), 27),
