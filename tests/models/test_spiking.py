@@ -434,3 +434,11 @@ def test_equals_the_formal_network_without_early_stop():
     formal = values @ network.layers[0].matrix.astype(int)
     # 512 ticks are 32 spikes of a white pixel: its rate is known to within one spike.
     assert np.mean(readout.winners == formal.argmax(1)) > 0.97
+
+
+def test_every_neuron_of_a_wider_layer_starts_anew():
+    """Of two images and two streams: membranes begin at their first value, in a layer that is wider than its input."""
+    wide = [[[1], [1], [1], [1]], [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]]
+    network = network_of(wide, Neuron(v_init=3, theta=4))
+    streams = [Events.make([0], [0])] * 2
+    assert spiking_golden.run_events(network, streams).used.tolist() == [[1, 4]] * 2

@@ -24,10 +24,22 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"v >= 0(: 0 -> 1| -> v > 0)$", "nothing goes from a membrane of 0"),
         (r"-\(1 << 31\) \+ 1: 1 -> [02]$|1 << 31: 31 -> 30$", "less than all counts"),
         (r"out\[j\] > 0(: 0 -> -1| -> out\[j\] >= 0)$", "of a neuron that has fired it is 1 or -1"),
+        (r"counts\[k\] > first -> counts\[k\] >= first$", "of two equal counts either may be the first"),
         (
             r"kernels\.py:\d+: continue -> pass$",
             "where nothing has fired nothing is handed on, and no count has changed",
         ),
+    ),
+    "folding": (
+        (r"outputs\[0\]: 0 -> -1$", "of one output, the first is the last"),
+        (r"(_CHUNK = 512: 512|1 << 2[23]: \d+) -> \d+$", "how many rows or images are computed at once changes none"),
+        (r"ops\.py:\d+: x\[0\] >= 0 -> x\[0\] > 0$", "nothing times a slope is nothing"),
+        (r"columns\[:, 0\]: 0 -> -?1$", "all pixels of a channel have the same values by then"),
+        (r"y\[:, :, 0\]: 0 -> -1$", "a row of pixels has a height of 1"),
+        (r"right\.ndim != 2: 2 -> \d$", "both ways give the product"),
+        (r"scores\.py:\d+: steps\[0\]: 0 -> -1$", "all steps have one sign"),
+        (r"levels\[0\]: 0 -> -?1$", "what never changes is the same in every row"),
+        (r"any\(\(part\.ndim <= axis for part in parts\)\) -> all", "all parts have as many dimensions"),
     ),
     "fault-maps": (
         (r"g\.random\(.*\) < (0\.5|ones) -> .* <= ", "a drawn number is the very bound once in 2**53"),
