@@ -93,6 +93,16 @@ def test_pytorch_is_the_plain_reference(layer):
     assert np.array_equal(got, outputs(layer, layer.evaluate(pack_planes(values, layer.planes), "numpy")))
 
 
+def test_counts_in_torch_are_exact_beside_a_shortcut():
+    """The synapses alone count less than 2**24, up to which float32 has all integers; with the shortcut it is more."""
+    torch = pytest.importorskip("torch")
+    of_digits = {"planes": 8, "weight_bits": 9, "weight_max": 256, "shortcut": 255}
+    layer = ConvLayer(np.ones((257, 257 * 9), bool), np.zeros(257, int), Window(1, 1, 257, 1, 1), **of_digits)
+    assert layer.full * 255 < 1 << 24
+    counts = layer.popcounts_torch(torch.full((1, 257), 255.0), torch.ones(257, 257 * 9))
+    assert (counts.numpy().astype(int) == 255 * (257 * 256 + 255)).all()
+
+
 @settings(max_examples=25, deadline=None)
 @given(layers(group_counts=(1,)), st.integers(0, 2**32 - 1))
 def test_errors_of_single_reads(layer, seed):

@@ -276,7 +276,7 @@ class Layer:
             return x, signs
         torch = import_torch()
         factors = torch.tensor(self.weight_code.counts * self.inputs, dtype=signs.dtype, device=signs.device)
-        dtype = torch.float64 if self.full * top >= 1 << 24 else signs.dtype
+        dtype = torch.float64 if self.counted * top >= 1 << 24 else signs.dtype
         return x.to(dtype), (signs * factors).to(dtype)
 
 
