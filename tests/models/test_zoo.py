@@ -78,7 +78,7 @@ def test_card(name):
     assert info["command"] == f"oxnor train {name}"
     assert info["licence"] == "MIT"
     assert info["data"].startswith(presets.DATA[presets.PRESET_SETS.get(name, "mnist")])
-    assert 0.85 < info["validation_accuracy"] < 1
+    assert 0.8 < info["validation_accuracy"] < 1
     params = json.loads(json.dumps(presets._plain(presets.asdict(presets.PRESETS[name]))))
     # A parameter that is newer than the network has its default there.
     assert with_defaults(info["training"]["params"]) == params, "the preset is not the one that trained the shipped network"
