@@ -213,7 +213,7 @@ class ConvStage:
 
     def folded_shortcut(self, code: WeightCode) -> int:
         """Return the shortcut of the layer: sums are half of what synapses of an even number count."""
-        return self.shortcut * (2 - code.top % 2)
+        return self.shortcut * code.step
 
     def layer(self, synapses: NDArray[np.bool_], norm: BatchNorm) -> ConvLayer:
         """Return the layer that it folds into."""

@@ -19,6 +19,7 @@ from oxnor.models.networks.layers.window import Pool
 from oxnor.models.training import state as states
 from oxnor.models.training.binarized import train
 from oxnor.models.training.deform import Deformation, deform, generator
+from oxnor.models.training.fold import BatchNorm
 from oxnor.models.training.params import TrainParams
 from oxnor.models.training.presets import TrainingData, preset, train_network
 from oxnor.models.training.stages import Part, parse, stages
@@ -179,6 +180,14 @@ def test_factors_of_shortcuts_are_not_negative(digits):
     """Steps so large that factors fall below 0, of averages that are the last step's."""
     params = dataclasses.replace(SMALL, layers="C4s4-C4r9-F8", lr=0.5, average=0.0, activations=2, epochs=1, views=0)
     assert train(params, digits[0][:600], digits[1][:600]).layers[1].shortcut == 9
+
+
+def test_shortcuts_are_shown_as_they_are_written():
+    """Of weights with a 0, which count in steps of two, the layer's shortcut is twice that number."""
+    stage = stages(parse("C8p1r9"), (8, 8, 8), 7)[0]
+    norm = BatchNorm(*np.ones((2, 8), np.float32), *np.ones((2, 8), np.float32), 1e-5)
+    layers = [stage.layer(np.ones((8, 72 * bits), bool), norm) for bits in (1, 2)]
+    assert [(y.label, y.shortcut) for y in layers] == [("C8p1r9", 9), ("C8p1r9", 18)]
 
 
 def test_resumed_within_an_epoch_is_uninterrupted(trained, digits, tmp_path, monkeypatch):

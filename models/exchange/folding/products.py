@@ -48,7 +48,7 @@ class Factors:
 
     def scaling(self, slope: NDArray[np.float64]) -> str:
         """Return the weights in words; empty if they are -1 and +1 times a slope of 1."""
-        step, found = 2 - self.code.top % 2, np.unique(self.values)
+        step, found = self.code.step, np.unique(self.values)
         values = "" if self.code.top == 1 else ", ".join(f"{v // step:+d}" if v else "0" for v in found)
         if len(found) > _VALUES_SHOWN:
             values = f"{found[0] // step:+d} to {found[-1] // step:+d}"

@@ -30,7 +30,7 @@ from .fields import (
     Sizes,
     per_level,
     per_neuron,
-)  # fmt: skip
+)
 from .hidden import HiddenLayer, pack_planes, unpack_planes
 from .window import Pool, Window
 
@@ -70,7 +70,7 @@ def check_shortcut(window: Window, n_out: int, shortcut: Any, where: str) -> Non
     if not window.kernel_y % 2 == window.kernel_x % 2 == 1:
         sides = f"{window.kernel_y}x{window.kernel_x}"
         raise InputError(f"{where}: shortcut must be around a kernel of odd sides, not {sides}")
-    if window.pad == 0 or (window.sources[:, window.centre] < 0).any():
+    if window.pad == 0 or (window.centres < 0).any():
         raise InputError(f"{where}: shortcut must be around windows with a pixel at their centre, padded with -1 or 1")
 
 
@@ -214,7 +214,7 @@ class ConvLayer(HiddenLayer):
             "d": _short(w.spread_y, w.spread_x),
             "p": _short(*edges[:2], 0) if edges[:2] == edges[2:] else ".".join(map(str, edges)),
             "g": _short(w.groups, w.groups),
-            "r": _short(self.shortcut, self.shortcut, 0),
+            "r": f"{self.shortcut / self.weight_code.step:g}" if self.shortcut else "",  # in weights, as it is trained
         }
         text = f"C{self.n_out}" + "".join(letter + size for letter, size in parts.items() if size)
         if pool is None:
@@ -292,7 +292,7 @@ class ConvLayer(HiddenLayer):
         if not self.shortcut:
             return 0
         values = unpack_planes(x, (self.window.height * self.window.width, self.n_out), self.planes)
-        return self.shortcut * values[:, self.window.sources[:, self.window.centre]].astype(np.int32)
+        return self.shortcut * values[:, self.window.centres].astype(np.int32)
 
     def _popcounts_numpy(self, x: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return counts, shape (n, pixels, n_out), by products of numbers: independent of the kernels."""
@@ -316,7 +316,7 @@ class ConvLayer(HiddenLayer):
         torch, window, top = import_torch(), self.window, (1 << self.planes) - 1
         own: Any = 0
         if self.shortcut:
-            centres = torch.from_numpy(window.sources[:, window.centre].copy()).to(x.device)
+            centres = torch.from_numpy(window.centres.copy()).to(x.device)
             own = self.shortcut * x.reshape(len(x), -1, self.n_out)[:, centres]
         x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top)
         image = (2 * x - top).reshape(-1, window.height, window.width, self._of_synapses.channels).permute(0, 3, 1, 2)

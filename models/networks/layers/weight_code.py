@@ -75,6 +75,11 @@ class WeightCode:
         return (*(1 << k for k in range(self.bits - 1)), self.largest + 1 - (1 << self.bits - 1))
 
     @property
+    def step(self) -> int:
+        """What a weight of 1 counts, by which weights differ: 2 where one of them is 0."""
+        return 2 - self.top % 2
+
+    @property
     def fits_pairs(self) -> bool:
         """Whether two synapses each can be one pair of three states."""
         return self.bits % 2 == 0 and not self.largest

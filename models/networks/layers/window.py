@@ -189,6 +189,11 @@ class Window:
         sources.setflags(write=False)
         return sources
 
+    @property
+    def centres(self) -> NDArray[np.int64]:
+        """Input pixel under the centre of each window, shape (pixels,), -1 where it is padding."""
+        return self.sources[:, self.centre]
+
 
 def _check_positive(owner: object, names: Iterable[str], what: str) -> None:
     for name in names:
