@@ -29,6 +29,10 @@ _READS_MAX = 1 << 32
 _IMAGES_MIN = 50
 #: Images for the reference evaluator, which may take them one by one.
 _REFERENCE_IMAGES = 16
+_HALVES = (
+    "the source computes in float16 and was judged in float32: a sum near a threshold, or above 2,048, may round to"
+    " another bit there"
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def comparisons(
     """
     network, source = built.network, own_source(built, graph)
     outputs: list[dict[str, Any]] = []
-    notes: list[str] = []
+    notes = [_HALVES] if graph.has_halves else []
 
     def add(on: str, by: str, images: NDArray, source: Source) -> None:
         outputs.append({"on": on, "by": by} | compare(built, graph, images, source))

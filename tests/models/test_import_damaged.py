@@ -57,7 +57,9 @@ def test_narrow_weights(kind, tmp_path):
             t.raw_data = bits.tobytes()
     (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
     (tmp_path / "m.onnx").write_bytes(onnx_networks.network(seed=1, weights="constant").SerializeToString())
-    assert import_network(tmp_path / "n.onnx").network.digest == import_network(tmp_path / "m.onnx").network.digest
+    narrow, plain = import_network(tmp_path / "n.onnx"), import_network(tmp_path / "m.onnx")
+    assert narrow.network.digest == plain.network.digest
+    assert [len([v for v in i.report["notes"] if v.startswith("the source computes in float16")]) for i in (narrow, plain)] == [kind.startswith("float16"), 0]
 
 
 def tensor(model, **changes):

@@ -194,7 +194,7 @@ def test_files(tmp_path):
     w0, w1, bias = np.where(g.random((12, 20)) < 0.5, F(1), F(-1)), g.normal(0, 1, (3, 12)).astype(F), g.normal(0, 3, 3).astype(F)
     np.savez(tmp_path / "n.npz", w0=w0, t0=np.full(12, 10), w1=w1, offsets=bias)
     torch.save({name: torch.tensor(v) for name, v in {"0.weight": w0, "1.weight": w1, "1.bias": bias}.items()}, tmp_path / "n.pt")
-    results = [import_network(tmp_path / f"n.{k}", last_layer_bits=6, coding="bipolar" if k == "pt" else None) for k in ("npz", "pt")]
+    results = [import_network(tmp_path / f"n.{k}", last_layer_bits=np.int64(6), coding="bipolar" if k == "pt" else None) for k in ("npz", "pt")]
     assert results[0].network.digest == results[1].network.digest
     for result in results:
         rounded = result.report["rounded"]

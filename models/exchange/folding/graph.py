@@ -114,6 +114,15 @@ class Graph:
     other_inputs: tuple[str, ...] = ()
     last_layer_bits: int = 0
 
+    @property
+    def has_halves(self) -> bool:
+        """Whether any node computes with float16, which this package takes for float32."""
+        halves = {name for name, v in self.constants.items() if v.dtype == np.float16}
+        return any(
+            node.attrs.get("to") == 10 if node.op == "Cast" else not halves.isdisjoint(node.inputs)
+            for node in self.nodes
+        )
+
 
 class Unsupported(InputError):
     """A network that is refused, with all reasons.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
@@ -39,8 +40,11 @@ class Unsaid:
 
     def __post_init__(self) -> None:
         bits = self.last_layer_bits
-        if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 2 <= bits <= 8):
+        if bits is None:
+            return
+        if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 2 <= bits <= 8:
             raise InputError(f"must be an integer in [2, 8], not {bits!r}", parameter="last_layer_bits")
+        object.__setattr__(self, "last_layer_bits", int(bits))
 
     def check_taken(self, names: Collection[str], kind: str) -> None:
         """Raise InputError if anything is said that files of this kind say themselves, or cannot use."""
