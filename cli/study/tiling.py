@@ -67,7 +67,9 @@ def tiling(
     rtl: Annotated[
         bool, typer.Option("--rtl", help="Also run a small layer in nine passes through the RTL, and count there.")
     ] = False,
-    images: Annotated[int, typer.Option("--images", metavar="N", help="Random images of --rtl.")] = 100,
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="N", help="Random images of --rtl.", show_default="100")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count what layers larger than a chip's macros cost, in passes over weights that are written again and again.
@@ -85,6 +87,8 @@ def tiling(
     from oxnor.models.technology.technology import load
     from oxnor.sim.studies import tiling as task
 
+    if images is not None and not rtl:
+        raise InputError("must come with --rtl", parameter="images")
     batches = numbers("batch", chip.batch, int, "whole numbers with commas")
     endurance = task.ENDURANCE
     if chip.endurance is not None:
@@ -97,7 +101,7 @@ def tiling(
         endurance=endurance, rram=chip.rram,
     )  # fmt: skip
     if rtl:
-        result = replace(result, rtl=task.in_rtl(images=images))
+        result = replace(result, rtl=task.in_rtl() if images is None else task.in_rtl(images=images))
     if as_json:
         print_json(result.to_json())
     else:

@@ -114,8 +114,10 @@ class SweepParams:
     def __post_init__(self) -> None:
         if self.kind not in TRIAL_ERRORS:
             raise InputError(f"must be one of {', '.join(TRIAL_ERRORS)}, not {self.kind!r}", parameter="kind")
-        if (self.kind == "device") != (self.device is not None):
-            raise InputError("kind device and a device must come together")
+        if self.kind == "device" and self.device is None:
+            raise InputError("must be given for kind device", parameter="device")
+        if self.kind != "device" and self.device is not None:
+            raise InputError(f"must be 'device' where a device is given, not {self.kind!r}", parameter="kind")
         self._check_values()
         check_beside(self.kind, self.also)
         if self.stop is not None and self.precision:

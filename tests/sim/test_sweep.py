@@ -417,7 +417,7 @@ def test_parquet_has_the_same_rows(tmp_path, network, inputs):
         (("--kind", "odd"), "--kind must be one of static, asymmetric, stuck, cluster, sign, step, read, device, not 'odd'"),
         (("--kind", "cluster", "--cluster", "x"), "--cluster must be one of row, column, amplifier, not 'x'"),
         (("--kind", "stuck", "--device", "weak-3.3e-2"), "--device and --kind must not be given together: the device says what is wrong"),
-        (("--kind", "device"), "kind device and a device must come together"),
+        (("--kind", "device"), "--device must be given for kind device"),
         (("--device", "unformed-1e-3", "--ber", "1e-5"), "target error rate must be above 0.001, which unformed devices cause, not 1e-05"),
         (("--layer", "7"), "--layer must be in [0, 3], not 7"),
         (("--layer", "x"), "--layer must be a layer's number, 'each' or 'all', not 'x'"),

@@ -139,6 +139,7 @@ def test_command():
         (("--endurance", "0"), "--endurance must be in [1, 1e+12], not 0"),
         (("--endurance", "inf"), "--endurance must be in [1, 1e+12], not inf"),
         (("--batch", "1,10000000000"), "--batch must be numbers in [1, 1000000000], not 10000000000"),
+        (("--images", "5"), "--images must come with --rtl"),
         (("--rtl", "--images", "99999999999"), "--images must be in [1, 100000], not 99999999999"),
         (("mnist-spirit",), "network 'mnist-spirit' must be binarized, and is spiking"),
     ):
