@@ -71,11 +71,12 @@ PRESETS |= {
         deformation=Deformation() * 0.5, bfloat16=True,
     ),
     "mnist-cnn": TrainParams(
-        layers="C32k5-P-C64k5-P-F256", epochs=20, batch=256, lr=1e-2, average=0.99, views=6,
+        layers="C32k5-P-C64k5-P-F512", epochs=80, batch=256, lr=1e-2, average=0.99, views=40,
         deformation=Deformation() * 0.5, bfloat16=True,
+        teacher=TeacherParams(15, (32, 64, 128), 2, lr=2e-3, deformation=Deformation() * 0.5),
     ),
     "fashion-cnn": TrainParams(
-        layers="C64-P-C128-P-C128-F256", input_planes=8, epochs=100, batch=128, lr=3e-3, average=0.995, views=15,
+        layers="C64-C64-P-C128-C128-P-F512", input_planes=8, epochs=100, batch=128, lr=3e-3, average=0.995, views=15,
         deformation=DEFORMATIONS["fashion-mnist"], bfloat16=True,
         teacher=TeacherParams(15, (64, 128, 256), 2, lr=2e-3, deformation=DEFORMATIONS["fashion-mnist"]),
     ),
