@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.hw.layers.table import UNITS
 from oxnor.hw.params.engine import EngineConfig
@@ -20,6 +21,24 @@ from .unit import UnitTestbench
 
 #: Tests in ``tb_layer``.
 TESTS = 3
+
+
+def _telling(network: Network, n: int) -> NDArray[np.bool_]:
+    """Return images for the first layer of a network, shape (n, n_in): those that a mistake shows in, and random ones.
+
+    A third at most are a neuron's weights or their opposite, which gives the most and the least counts. A third are
+    pairs that differ in one bit, by which as many outputs change as in any of many pairs.
+    """
+    g = np.random.default_rng(7)
+    images = g.random((20 * n, network.n_in)) < 0.5
+    others = images ^ (np.arange(network.n_in) == g.integers(network.n_in, size=(len(images), 1)))
+    outputs = [golden.layer_outputs(network, x)[0].reshape(len(x), -1) for x in (images, others)]
+    close = np.argsort(-np.count_nonzero(outputs[0] != outputs[1], axis=1), kind="stable")[: n // 6]
+    weights = network.layers[0].weights
+    ends = images[:0]
+    if weights.shape[1:] == (network.n_in,):
+        ends = g.permutation(np.concatenate([weights, ~weights]))[: n // 3]
+    return np.asarray(g.permutation(np.concatenate([ends, images[close], others[close], images])[:n]))
 
 
 def layer_bench(
@@ -44,7 +63,7 @@ def layer_bench(
     layer = config.layers[index]
     # Random bits at the layer itself: of what the layers before it give, some bits may never change.
     behind = replace(network, layers=network.layers[index:])
-    inputs = np.random.default_rng(7).random((images, behind.n_in)) < 0.5
+    inputs = _telling(behind, images)
     job = {
         "reads": layer.reads,
         # That of a convolution in an engine counts from its pixels.

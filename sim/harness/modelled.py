@@ -58,7 +58,7 @@ def image_buffer(pixels: int, bits: int, width: int) -> UnitTestbench:
     """Return the testbench of a buffer of images."""
     lanes = pixels_of_word(bits, width)
     return model_bench(
-        "ImageBuffer", ImageBuffer(pixels, bits, width), pixels=pixels, bits=bits, width=width, lanes=lanes,
+        "ImageBuffer", ImageBuffer(pixels, bits, width), 9000, pixels=pixels, bits=bits, width=width, lanes=lanes,
         words=-(-pixels // lanes), beats=-(-pixels * bits // width),
     )  # fmt: skip
 
@@ -107,7 +107,7 @@ def row_buffer(words: int, width: int) -> UnitTestbench:
     return replace(bench, parameters={"WORDS": words, "WIDTH": width})
 
 
-def error_mask(config: LayerConfig, cycles: int = 1500) -> UnitTestbench:
+def error_mask(config: LayerConfig, cycles: int = 4000) -> UnitTestbench:
     """Return the testbench of the errors of a lane."""
     return model_bench(
         "ErrorMask", ErrorMask(config), cycles, width=config.across * config.cols, slices=config.slices,

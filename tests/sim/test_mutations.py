@@ -1,6 +1,7 @@
 """Mutation testing: a tiny unit from end to end, what its file keeps, and what is refused."""
 
 import json
+import re
 import sqlite3
 from dataclasses import replace
 
@@ -11,7 +12,8 @@ from helpers.cli import run as cli
 from oxnor.models.base.errors import InputError
 from oxnor.sim.harness.blocks import popcount
 from oxnor.sim.runner import toolchain
-from oxnor.sim.verify.mutations import reasons, run, scope, sources, units
+from oxnor.sim.verify.mutations import equivalence, reasons, run, scope, sources, units
+from oxnor.sim.verify.mutations.netlist import mutate
 from oxnor.sim.verify.mutations.store import EQUIVALENT, SURVIVED, MutantRow, Mutations, UnitRow
 from oxnor.sim.verify.mutations.summary import fate, results, score, scores, survivors
 
@@ -151,3 +153,39 @@ def test_every_unit_is_mutated_or_left_out_for_a_reason():
     assert not sorted(set(scope.LEFT_OUT) & done), "left out, though mutated"
     assert set(scope.LEFT_OUT) <= every
     assert all(scope.LEFT_OUT.values())
+
+
+UNIT = """module unit (input clk, input rst, input load, input [1:0] d, output reg [1:0] q, output hit);
+  reg [2:0] count;
+  always @(posedge clk) begin
+    if (rst) q <= 0; else if (load) q <= d;
+    count <= rst | hit ? 0 : count + 1;
+  end
+  assign hit = count == 4;
+endmodule
+"""
+
+
+def test_proofs(monkeypatch, tmp_path):
+    """What a reset leaves says nothing before a load; a count that never comes is none, by outputs or inside the unit."""
+    (tmp_path / "unit.v").write_text(UNIT)
+    netlist = mutate([tmp_path / "unit.v"], "unit", tmp_path, parameters={}, sample=1000, seed=1)
+    ports, use = equivalence.ports_of(netlist), equivalence.Use({"q": "loaded"}, "", {"loaded": "load | loaded"})
+
+    def verdict(mutant, use=use):
+        (number,) = [k for k, text in enumerate(netlist.mutants, 1) if re.fullmatch(mutant, text)]
+        return equivalence.prove_equivalent(netlist, number, ports, tmp_path, use, seconds=5)
+
+    of_reset, unreached, reached = (
+        rf"mode={mode} cell=\${cell}\S+ port={port}"
+        for mode, cell, port in (
+            ("const1", "procmux", "B portbit=0"), ("const0", "eq", "A portbit=1"), ("const0", "eq", "A portbit=2")
+        )
+    )  # fmt: skip
+    assert verdict(of_reset) == EQUIVALENT
+    assert verdict(of_reset, equivalence.Use()).startswith("different")
+    plain = equivalence._prove
+    monkeypatch.setattr(
+        equivalence, "_prove", lambda abc, d, name, *more: "unknown" if name.startswith("miter") else plain(abc, d, name, *more)
+    )
+    assert (verdict(unreached), verdict(reached)) == (EQUIVALENT, "unknown")

@@ -75,5 +75,5 @@ async def slow_consumer(dut: Any) -> None:
 
 @cocotb.test()
 async def pauses_on_both_sides(dut: Any) -> None:
-    """Random pauses on both sides."""
-    await _through(dut, 0.7, 0.7)
+    """Random pauses on both sides: the layer stops with gaps of every length between what is in it."""
+    await _through(dut, 0.6, 0.9)

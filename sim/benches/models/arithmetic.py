@@ -166,7 +166,7 @@ class SampledNeuron(Model):
         total = random.choice((random.randint(-600, 600), random.randrange(-half, half), half - 1, -half))
         # Where one address more or less decides: near the number that is drawn.
         number = self.state & (1 << TABLE_BITS) - 1
-        near = int(np.searchsorted(sigmoid_table(), number)) - (1 << TABLE_BITS - 1)
+        near = int(np.searchsorted(sigmoid_table(), number, side="right")) - (1 << TABLE_BITS - 1)
         steps = WEIGHT_STEPS // TABLE_STEPS
         total = random.choice((total, near * steps + random.randint(-steps, 2 * steps)))
         return {

@@ -180,11 +180,14 @@ class ImageBuffer(Model):
         self.images: list[list[list[int]]] = []  # words of pixels that have not been read
         self.shown: list[int] = []
         self.first = False
+        self.waits = 0
 
     def draw(self) -> Inputs:  # noqa: D102
+        # Now and then, at any pixel, nobody takes for as long as two images may come.
+        self.waits = 30 if random.random() < 0.02 else max(0, self.waits - 1)
         ends = random.random() < (0.9 if len(self.frame) == self.settings["beats"] - 1 else 0.05)
-        data = random.getrandbits(self.settings["width"])
-        return {"tvalid": self.flag("i"), "tlast": int(ends), "tdata": data, "o__ready": self.flag("o")}
+        data, takes = random.getrandbits(self.settings["width"]), self.flag("o") if not self.waits else 0
+        return {"tvalid": self.flag("i"), "tlast": int(ends), "tdata": data, "o__ready": takes}
 
     def outputs(self, i: Inputs) -> Outputs:  # noqa: D102
         ready = len(self.images) < 2

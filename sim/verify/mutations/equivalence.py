@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .netlist import CHOICE, Netlist, run_script, yosys
+from .store import EQUIVALENT
 
 #: Outputs that say something only while another one is 1, by what their names end with.
 WHILE_VALID = {
@@ -35,7 +37,26 @@ def _observed(outputs: Sequence[str], observed: Mapping[str, str]) -> dict[str, 
     return gates
 
 
-def miter(ports: Sequence[Mapping[str, Any]], top: str, observed: Mapping[str, str], assumed: str) -> str:
+@dataclass(frozen=True)
+class Use:
+    """How a unit is used, in Verilog expressions of its ports.
+
+    Parameters
+    ----------
+    observed : mapping of str to str
+        Outputs that say something only while an expression is not 0; streams know theirs.
+    assumed : str
+        What the inputs keep to; "" if nothing.
+    remembered : mapping of str to str
+        Bits that these expressions may name, and what each becomes at a clock edge. A reset makes them 0.
+    """
+
+    observed: Mapping[str, str] = field(default_factory=dict)
+    assumed: str = ""
+    remembered: Mapping[str, str] = field(default_factory=dict)
+
+
+def miter(ports: Sequence[Mapping[str, Any]], top: str, use: Use, *, inside: bool = False) -> str:
     """Return Verilog with the unit twice, mutant CHOSEN in one of them, whose output ``bad`` says that they differ.
 
     Parameters
@@ -43,35 +64,63 @@ def miter(ports: Sequence[Mapping[str, Any]], top: str, observed: Mapping[str, s
     ports : sequence of mapping
         Name, direction and width of each.
     top : str
-    observed : mapping of str to str
-        Outputs that say something only where an expression of the unit's outputs holds: ``SAME.name``.
-    assumed : str
-        What the inputs keep to, as an expression of ports; in it ``name`` is an input or an output of the unit.
+    use : Use
+    inside : bool
+        Whether a difference is one of anything that has a name, as :func:`_inside` finds it, and not of outputs alone.
     """
     inputs = [p for p in ports if p["direction"] == "input"]
     outputs = [p for p in ports if p["direction"] == "output"]
-    gates = _observed([p["name"] for p in outputs], observed)
+    named = {p["name"] for p in inputs}
     declared = "".join(f"  input [{p['width'] - 1}:0] {p['name']},\n" for p in inputs)
     wires = "".join(f"  wire [{p['width'] - 1}:0] {p['name']}, other_{p['name']};\n" for p in outputs)
-    copies = ""
-    for name, prefix, value in (("plain", "", "0"), ("mutated", "other_", "`CHOSEN")):
-        joins = [f".{p['name']}({prefix * (p in outputs)}{p['name']})" for p in ports]
-        copies += f"  {top} {name} ({', '.join(joins)}, .{CHOICE}({value}));\n"
-    names = [p["name"] for p in outputs]
-    differs = " | ".join(f"(({gates.get(n, '1')}) != 0 & ({n} != other_{n}))" for n in names)
-    history, named = "  wire keeps = holds;\n", {p["name"] for p in inputs}
+    wires += "".join(f"  reg {name} = 0;\n" for name in use.remembered)
+    joins = ", ".join(f".{p['name']}({p['name']})" for p in ports)
+    copies = f"  {top} plain ({joins}, .{CHOICE}(0));\n"
+    if inside:
+        shared = ", ".join(f".{name}({name})" for name in sorted(named))
+        copies += f"  wire differs;\n  inside other ({shared}, .trigger(differs));\n"
+        differs = "differs"
+    else:
+        others = ", ".join(f".{p['name']}({'other_' * (p in outputs)}{p['name']})" for p in ports)
+        copies += f"  {top} mutated ({others}, .{CHOICE}(`CHOSEN));\n"
+        gates = _observed([p["name"] for p in outputs], use.observed)
+        names = [p["name"] for p in outputs]
+        differs = " | ".join(f"(({gates.get(n, '1')}) != 0 & ({n} != other_{n}))" for n in names)
+    history, seen = "  wire keeps = holds;\n", "keeps"
     if "clk" in named:
         # A run begins with a reset, where there is one.
-        first = "rst" if "rst" in named else "holds"
+        first, reset, seen = ("rst", "!rst & ", "keeps & begun") if "rst" in named else ("holds", "", "keeps")
+        edges = "".join(f"    {name} <= {reset}({value});\n" for name, value in use.remembered.items())
         history = (
             f"  reg kept = 1, begun = 0;\n  wire keeps = kept & (begun ? holds : {first});\n"
-            "  always @(posedge clk) begin\n    kept <= keeps;\n    begun <= 1;\n  end\n"
+            f"  always @(posedge clk) begin\n    kept <= keeps;\n    begun <= 1;\n{edges}  end\n"
         )
-    seen = "keeps & begun" if "rst" in named else "keeps"
     return (
-        f"module miter (\n{declared}  output bad\n);\n{wires}{copies}  wire holds = {assumed or '1'};\n"
+        f"module miter (\n{declared}  output bad\n);\n{wires}{copies}  wire holds = {use.assumed or '1'};\n"
         f"{history}  assign bad = {seen} & ({differs});\nendmodule\n"
     )
+
+
+def _inside(netlist: Netlist, number: int, ports: Sequence[Mapping[str, Any]], forgets: Sequence[str]) -> list[str]:
+    """Return lines of Yosys that make the module ``inside``: both units go on from the state of the one as it is.
+
+    Its output says whether anything that has a name in both differs. If nothing ever does, the units are the same.
+    """
+    declared = ", ".join(f"{p['direction']} [{p['width'] - 1}:0] {p['name']}" for p in ports)
+    joins = ", ".join(f".{p['name']}({p['name']})" for p in ports)
+    lines: list[str] = []
+    for name, value in (("gold", 0), ("gate", number)):
+        lines += [
+            "design -reset", f"read_rtlil {netlist.rtlil.resolve()}", *forgets, "read_verilog <<TEXT",
+            f"module {name} ({declared}); {netlist.top} unit ({joins}, .{CHOICE}({value})); endmodule", "TEXT",
+            f"hierarchy -top {name}", "proc", "flatten", "opt", "memory_map", "opt", "async2sync", "dffunmap",
+            "opt -nodffe -nosdff", "opt_clean", f"design -stash {name}",
+        ]  # fmt: skip
+    return [
+        *lines, "design -reset", "design -copy-from gold gold", "design -copy-from gate gate",
+        "equiv_make gold gate equiv", "hierarchy -top equiv", "opt_clean", "equiv_miter -trigger inside",
+        "equiv_remove -gold inside", "delete gold gate equiv",
+    ]  # fmt: skip
 
 
 def _is_nothing(aiger: Path) -> bool:
@@ -92,10 +141,11 @@ def find_abc() -> Path | None:
 
 
 def prove_equivalent(
-    netlist: Netlist, number: int, ports: Sequence[Mapping[str, Any]], directory: Path, *,
-    observed: Mapping[str, str] | None = None, assumed: str = "", seconds: int = 60,
-) -> str:  # fmt: skip
+    netlist: Netlist, number: int, ports: Sequence[Mapping[str, Any]], directory: Path, use: Use, *, seconds: int = 60
+) -> str:
     """Return "equivalent", "different in cycle N", or "unknown" of mutant `number` of a netlist.
+
+    Where outputs alone are too hard for the prover, the mutant is equivalent if nothing inside the unit ever differs.
 
     Parameters
     ----------
@@ -106,25 +156,35 @@ def prove_equivalent(
         Of the unit.
     directory : Path
         Where files go.
-    observed, assumed
-        See :func:`miter`.
+    use : Use
     seconds : int
         Limit of each proof.
     """
     abc = find_abc()
     if abc is None:
         return "unknown"
-    name = f"miter{number}"
-    (directory / f"{name}.v").write_text(miter(ports, netlist.top, observed or {}, assumed))
     # What a reset sets needs no other start, which mutants of registers have lost.
     forgets = ["setattr -unset init w:*"] if any(p["name"] == "rst" for p in ports) else []
+    name, lines = f"miter{number}", [f"read_rtlil {netlist.rtlil.resolve()}", *forgets]
+    (directory / f"{name}.v").write_text(miter(ports, netlist.top, use))
+    found = _prove(abc, directory, name, [*lines, f"read_verilog -DCHOSEN={number} {name}.v"], seconds)
+    if found == "unknown":
+        name = f"inside{number}"
+        (directory / f"{name}.v").write_text(miter(ports, netlist.top, use, inside=True))
+        lines = [*_inside(netlist, number, ports, forgets), *lines, f"read_verilog {name}.v"]
+        if _prove(abc, directory, name, lines, seconds) == EQUIVALENT:
+            return EQUIVALENT
+    return found
+
+
+def _prove(abc: Path, directory: Path, name: str, lines: Sequence[str], seconds: int) -> str:
+    """Return the verdict on the module ``miter`` that lines of Yosys make."""
     run_script(
         yosys(), directory, name,
         [
-            f"read_rtlil {netlist.rtlil.resolve()}", *forgets, f"read_verilog -DCHOSEN={number} {name}.v",
-            "hierarchy -check -top miter", "proc", "flatten", "opt", "memory_map", "opt", "async2sync", "dffunmap",
-            "opt -nodffe -nosdff", "setundef -undriven -zero", "setundef -zero", "techmap", "opt -nodffe -nosdff",
-            "zinit -all", "aigmap", "opt_clean", f"write_aiger {name}.aig",
+            *lines, "hierarchy -check -top miter", "proc", "flatten", "opt", "memory_map", "opt", "async2sync",
+            "dffunmap", "opt -nodffe -nosdff", "setundef -undriven -zero", "setundef -zero", "techmap",
+            "opt -nodffe -nosdff", "zinit -all", "aigmap", "opt_clean", f"write_aiger {name}.aig",
         ],
     )  # fmt: skip
     script = f"&read {name}.aig; &scorr; &put; write_aiger {name}.left.aig; print_stats; pdr -T {seconds}"
@@ -133,7 +193,7 @@ def prove_equivalent(
     if match := _DIFFERS.search(done.stdout):
         return f"different in cycle {match[1]}"
     if _PROVED.search(done.stdout) or _is_nothing(directory / f"{name}.left.aig"):
-        return "equivalent"
+        return EQUIVALENT
     return "unknown"
 
 

@@ -47,18 +47,6 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"values [-+] 2: 2 -> [13]$", "the code of a value between two is that of the lower"),
         (r"parts\[0\]: 0 -> -1$", "of one part, the first is the last"),
     ),
-    "gather-memory": (
-        (
-            r"cell=\$procmux\$42 port=B",
-            "which of the two places a vector takes first shows only to who reads before one is taken",
-        ),
-    ),
-    "link-payload": (
-        (
-            r"cell=\$flatten\\buffer\.\$procmux\$63 port=B",
-            "a word that was read is lost with the next write: what simulations show instead is nobody's",
-        ),
-    ),
 }
 
 

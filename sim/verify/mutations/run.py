@@ -45,7 +45,9 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
         seed,
         yosys().name,
     ]
-    h = hashlib.sha256(json.dumps([described, dict(unit.observed), unit.assumed]).encode())
+    use = unit.use
+    kept = [dict(use.remembered)] if use.remembered else []
+    h = hashlib.sha256(json.dumps([described, dict(use.observed), use.assumed, *kept]).encode())
     model = MODELS.get(json.loads((directory / "job.json").read_text()).get("model", ""))
     for name in (
         f"{_BENCHES}.{bench.module}",
@@ -142,8 +144,7 @@ def _prove(
     for k, number in enumerate(waiting):
         if progress:
             progress(f"{name}: proofs", k, len(waiting))
-        verdict = prove_equivalent(netlist, number, ports, directory, observed=unit.observed, assumed=unit.assumed)
-        store.add_verdict(name, number, verdict)
+        store.add_verdict(name, number, prove_equivalent(netlist, number, ports, directory, unit.use))
 
 
 def try_all(

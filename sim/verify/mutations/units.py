@@ -20,6 +20,7 @@ from oxnor.sim.harness.modelled import MODELLED
 from oxnor.sim.harness.networks import random_network, shortcut_network
 from oxnor.sim.harness.pixels import pool_bench, window_bench
 
+from .equivalence import Use
 from .source_run import SOURCES, SourceUnit
 
 
@@ -47,67 +48,75 @@ class MutatedUnit:
         What it is, in a few words.
     testbench : callable
         Returns its testbench.
-    observed : mapping of str to str
-        Outputs that say something only while an expression of the unit's ports is not 0; streams know theirs.
-    assumed : str
-        What the inputs keep to, as an expression of the unit's ports; "" if nothing.
+    use : Use
+        What its inputs keep to, and what its outputs say when.
     simulator : str
         "icarus" or "verilator".
     """
 
     what: str
     testbench: Callable[[], Testbench]
-    observed: Mapping[str, str] = field(default_factory=dict)
-    assumed: str = ""
+    use: Use = field(default_factory=Use)
     simulator: str = "icarus"
 
 
 _PADDED = Window(4, 5, 2, 3, 3, top=1, left=1, bottom=1, right=1, pad=1)
 _DILATED = Window(6, 5, 1, 2, 2, step_y=2, spread_x=2, top=1, right=1, pad=0)
-_FIRES = {"negative": "fire"}
-_WEIGHTS = "$signed(weight) <= $signed(4'd4) & $signed(weight) >= -$signed(4'd4)"
-#: Outputs that say something only now and then.
-_OBSERVED = {
-    "axi-lite": {"value_written": "written"}, "image-buffer": {"first": "o__valid"},
-    "spiking-neuron": _FIRES, "spiking-neuron-with-all": _FIRES, "spi-peripheral": {"data": "valid"},
-    "uart-receiver": {"data": "valid"},
-}  # fmt: skip
-#: What the inputs of units beside their models keep to.
-_ASSUMED = {
-    "admission": "(!entered | go) & (!delivered | inside_ != 0)",
-    "coefficient-ram": "row < 3",
-    "coefficient-rom": "row < 13",
-    "error-mask": "neuron < 5",
-    "gather-memory": "(!take | offered) & !(take & read) & pixel < 5",
-    "isaac-column": "count <= (flipped ? 3 * ones : 15) & ones <= 5 & shift < 7",
-    "link-payload": "i_address < 6 & store_address < 6 & (advance + back + rewind + store + i_write <= 1)"
-    " & (!advance | index < 6) & (!back | index > 0) & count <= 6",
-    "neuron-of-planes": "partial <= 9 & zeros <= 9",
-    "neuron-with-shortcut": "partial <= 9",
-    "presenter": "slice < 2",
-    "pulse-counter": "!(count & taken) & (!taken | request) & (!(count & request) | 0)",
-    "row-buffer": "write_address < 5 & read_address < 5 & !(read & write & read_address == write_address)",
-    "spiking-neuron": _WEIGHTS,
-    "spiking-neuron-with-all": _WEIGHTS,
-    "summing-neuron": "partial <= 9",
-    "trainable-converter": "rate < 5 & index < 9",
+_SPIKING = Use(
+    {"negative": "fire"}, "$signed(weight) <= $signed(4'd4) & $signed(weight) >= -$signed(4'd4)"
+)  # fmt: skip
+#: How units beside their models are used.
+_USES = {
+    "admission": Use(assumed="(!entered | go) & (!delivered | inside_ != 0)"),
+    "axi-lite": Use({"value_written": "written"}),
+    "coefficient-ram": Use(assumed="row < 3"),
+    "coefficient-rom": Use(assumed="row < 13"),
+    "error-mask": Use(assumed="neuron < 5"),
+    "gather-memory": Use(
+        assumed="(!take | offered) & !(take & read) & (!read | taken) & pixel < 5", remembered={"taken": "take | taken"}
+    ),
+    "image-buffer": Use({"first": "o__valid"}),
+    "isaac-column": Use(assumed="count <= (flipped ? 3 * ones : 15) & ones <= 5 & shift < 7"),
+    # A word that was read is lost as another is written.
+    "link-payload": Use(
+        {"word": "shown"},
+        "i_address < 6 & store_address < 6 & (advance + back + rewind + store + i_write <= 1)"
+        " & (!advance | index < 6) & (!back | index > 0) & count <= 6",
+        {"shown": "advance | (shown & !store & !i_write)"},
+    ),
+    "neuron-of-planes": Use(assumed="partial <= 9 & zeros <= 9"),
+    "neuron-with-shortcut": Use(assumed="partial <= 9"),
+    "presenter": Use(assumed="slice < 2"),
+    "pulse-counter": Use(assumed="!(count & taken) & (!taken | request) & (!(count & request) | 0)"),
+    "row-buffer": Use(
+        assumed="write_address < 5 & read_address < 5 & !(read & write & read_address == write_address)"
+    ),
+    "spi-peripheral": Use({"data": "valid"}),
+    "spiking-neuron": _SPIKING,
+    "spiking-neuron-with-all": _SPIKING,
+    "summing-neuron": Use(assumed="partial <= 9"),
+    "trainable-converter": Use(assumed="rate < 5 & index < 9"),
+    "uart-receiver": Use({"data": "valid"}),
 }  # fmt: skip
 
 #: The units by name.
 UNITS: dict[str, MutatedUnit] = {
     **{
         name: MutatedUnit(
-            f"{name.replace('-', ' ')}, beside its model", make, _OBSERVED.get(name, {}), _ASSUMED.get(name, ""),
+            f"{name.replace('-', ' ')}, beside its model", make, _USES.get(name, Use()),
             "verilator" if name.startswith("error-") else "icarus",
         )
         for name, make in MODELLED.items()
     },
     "popcount": MutatedUnit("adder tree of 16 bits", lambda: popcount(16, {})),
     "neuron": MutatedUnit("neuron of 9 inputs in 3 slices", lambda: threshold(9, 3)),
-    "argmax": MutatedUnit("argmax of 10 scores, 3 a cycle, with margin", lambda: argmax(10, 3, 8)),
+    "argmax": MutatedUnit(
+        "argmax of 10 scores, 3 a cycle, with margin", lambda: argmax(10, 3, 8),
+        Use(assumed="!en | first | began", remembered={"began": "(en & first) | began"}),
+    ),
     "rram-macro": MutatedUnit(
         "macro of 7 rows and 5 columns", lambda: macro(7, 5),
-        assumed="row < 7 & prog_row < 7 & prog_col < 5 & prog_op < 3",
+        Use(assumed="row < 7 & prog_row < 7 & prog_col < 5 & prog_op < 3"),
     ),
     "tile": MutatedUnit("macro and popcount, 16 and 5 columns used", lambda: tile(8, 16, 16, 5)),
     "window": MutatedUnit("window of 3 x 3, padded", lambda: window_bench(_PADDED, images=6)),
@@ -127,7 +136,7 @@ UNITS: dict[str, MutatedUnit] = {
     ),
     "layer": MutatedUnit(
         "layer of 13 inputs and 6 neurons, two macros across, two neurons at once",
-        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(2, 2), images=100),
+        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(2, 2), images=300),
     ),
     "layer-pipelined": MutatedUnit(
         "the same with registers between XNOR and popcount, four macros across",
@@ -135,7 +144,7 @@ UNITS: dict[str, MutatedUnit] = {
     ),
     "layer-with-shortcut": MutatedUnit(
         "convolution of two bit planes and a shortcut, two slices, two neurons at once",
-        lambda: layer_bench(shortcut_network(), 0, cols=9, fold=(2, 2), images=100),
+        lambda: layer_bench(shortcut_network(), 0, cols=9, fold=(2, 2), images=300),
     ),
     "layer-serial": MutatedUnit(
         "layer of 5 inputs and 6 neurons, an input a read",
@@ -145,7 +154,7 @@ UNITS: dict[str, MutatedUnit] = {
     ),
     "scores": MutatedUnit(
         "scores of 3 classes, two at once",
-        lambda: layer_bench(random_network((13, 6, 3), affine=True), 1, cols=2, fold=(2, 2), images=100),
+        lambda: layer_bench(random_network((13, 6, 3), affine=True), 1, cols=2, fold=(2, 2), images=300),
     ),
     "engine": MutatedUnit(
         "engine of 12 inputs, 4 neurons and 3 classes, on its ports",
@@ -155,7 +164,7 @@ UNITS: dict[str, MutatedUnit] = {
     "rbm": MutatedUnit("RBM of 5 x 3 units beside its macro", lambda: machine(5, 3, 12)),
     "count-converter": MutatedUnit(
         "converter of a count, 4 bits", lambda: converter(4, 64, 50, 15),
-        assumed="i <= (last ? 15 : 50)",
+        Use(assumed="i <= (last ? 15 : 50)"),
     ),
 }  # fmt: skip
 
