@@ -30,8 +30,9 @@ class Case:
 FOLDED = {"macro_size": (8, 16), "folding": [(2, 4), (1, 2)], "stream_width": 8}
 CASES = {
     "37-13-5 on 8x16, 8-bit stream": Case((37, 13, 5), structure=FOLDED),
-    "37-13-5 on 8x16, 16-bit stream, class alone": Case(
-        (37, 13, 5), structure={**FOLDED, "stream_width": 16, "with_scores": False}
+    # With gated clocks counters are in parts.
+    "37-13-5 on 8x16, 16-bit stream, class alone, ASIC": Case(
+        (37, 13, 5), structure={**FOLDED, "target": "asic", "stream_width": 16, "with_scores": False}
     ),
     "37-13-5, one beat, affine": Case((37, 13, 5), affine=True),
     "single layer, one neuron": Case((9, 1), structure={"stream_width": 8}),

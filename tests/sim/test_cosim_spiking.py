@@ -265,3 +265,23 @@ def test_registers_hold_the_decision():
     result = simulate(network, random_streams(6, 3, 1), run=RunOptions(simulator="icarus"))
     assert (result.registers["DELTA_S"], result.registers["TERMINATE_MAX"]) == (3, 9)
     assert (result.registers["N_IN"], result.registers["N_OUT"], result.registers["VERSION"]) == (6, 4, 0x10001)
+
+
+def test_a_decision_is_written(monkeypatch):
+    """What the registers say decides, not what the engine was made with."""
+    network = drawn((6, 4), [Neuron()], Decision(delta_s=3, terminate_max=9, window=70, count_bits=16))
+    made_with = SpikingConfig.for_network(replace(network, decision=replace(network.decision, delta_s=0, terminate_max=0)))
+    registers = module.SpikingCase.registers
+
+    def written(case, sidecar):
+        _, offsets = registers(case, sidecar)
+        decision = case.network.decision
+        values = {"DELTA_S": decision.delta_s, "TERMINATE_MAX": decision.terminate_max}
+        return [(offsets[name], v) for name, value in values.items() for v in (0xFFFF_FFFF, value)], offsets
+
+    streams, run = random_streams(6, 12, 1), RunOptions(simulator="icarus")
+    assert not simulate(network, streams, engine=made_with, run=run).ok
+    monkeypatch.setattr(module.SpikingCase, "registers", written)
+    result = simulate(network, streams, engine=made_with, run=run)
+    assert result.ok, result.difference
+    assert (result.registers["DELTA_S"], result.registers["TERMINATE_MAX"]) == (3, 9)

@@ -348,7 +348,7 @@ async def registers_while_streaming(dut: Any) -> None:
     results = cocotb.start_soon(driver.expect(order))
     while not results.done():
         assert await driver.read("N_IN") == driver.job["identity"]["N_IN"]
-        answer = await driver.lite.write(driver.offsets["MAGIC"], b"\0\0\0\0")
+        answer = await driver.lite.write(driver.offsets["MAGIC"], random.randbytes(4))
         assert answer.resp == AxiResp.SLVERR
     await results
     driver.board.finish(len(order))
@@ -362,9 +362,12 @@ async def _many_accesses(driver: EngineDriver, late: float, early: float) -> Non
     for channel in (write.w_channel, read.r_channel):
         channel.set_pause_generator(pauses(early))
     names = [random.choice(("CONTROL", "MAGIC")) for _ in range(20)]
-    # Data that came to another address would clear the counters.
-    data = {name: int(name == "MAGIC").to_bytes(4, "little") for name in names}
-    writes = [driver.lite.init_write(driver.offsets[name], data[name]) for name in names]
+    # Data that came to another address would clear the counters; other bits of CONTROL do nothing.
+    data = [random.getrandbits(30) << 2 | (name == "MAGIC") for name in names]
+    writes = [
+        driver.lite.init_write(driver.offsets[name], value.to_bytes(4, "little"))
+        for name, value in zip(names, data, strict=True)
+    ]
     registers = [random.choice(list(driver.job["identity"])) for _ in range(20)]
     reads = [driver.lite.init_read(driver.offsets[name], 4) for name in registers]
     for name, event in zip(names, writes, strict=True):
@@ -395,7 +398,7 @@ async def unsure_below_the_least_margin(dut: Any) -> None:
     images = list(range(len(margins)))
     address = driver.offsets["MIN_MARGIN"]
     unsure = 0
-    for least in (int(np.median(margins)), int(margins.max()), int(margins.max()) + 1, 1 << 31):
+    for least in (int(np.median(margins)), int(margins.max()), int(margins.max()) + 1, (1 << 32) - 1):
         assert (await driver.lite.write(address, least.to_bytes(4, "little"))).resp == AxiResp.OKAY
         assert await driver.read("MIN_MARGIN") == least
         driver.min_margin = least

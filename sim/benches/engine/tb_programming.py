@@ -216,10 +216,17 @@ async def busy_controller(dut: Any) -> None:
     assert known(dut.s_axis_tready) == 1
     assert np.array_equal(await host.read_row(0, 0, 1), stored)
     wrong = [(len(driver.config.layers), 0, 0), (0, c.macros + 1, 0), (0, 0, c.rows), (0, c.macros, c.passes)]
+    wrong += [(0xFFFF, 0, 0), (0, 0xFFFFFF, 0), (0, 0, 0xFFFF)]
     for layer, macro, row in wrong:
         for name, value in {"PROG_LAYER": layer, "PROG_MACRO": macro, "PROG_ROW": row, "PROG_COMMAND": 4 + 8}.items():
             await host.set(name, value)
         assert await host.get("PROG_STATUS") == DONE | NO_ROW
+        held = [await host.get(name) for name in ("PROG_LAYER", "PROG_MACRO", "PROG_ROW")]
+        assert held == [layer, macro, row]
+    for name, most in {"PROG_WORD": 0xFFFF, "PROG_RETRIES": 0xFF}.items():
+        for value in (most, 0):
+            await host.set(name, value)
+            assert await host.get(name) == value
     await driver.stream([0, 1, 2])
 
 

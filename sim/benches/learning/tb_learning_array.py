@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import cocotb
@@ -56,7 +57,8 @@ class Driver:
         d = self.dut
         d.load.value, d.seed.value = 1, self.job["seed"]
         await self.edge()
-        d.load.value = 0
+        # What stands there afterwards is nobody's.
+        d.load.value, d.seed.value = 0, ~self.job["seed"] & 0xFFFFFFFF
         for (i, k), weight in np.ndenumerate(self.model.weights):
             await self.write(i, k, int(weight))
 
@@ -123,9 +125,9 @@ class Driver:
         return known(self.dut.values) >> 32 * NAMES.index(name) & 0xFFFFFFFF
 
     async def prepare(self, row: int, bits: NDArray[np.bool_]) -> None:
-        """Write a row's address and data, as the host of an engine does."""
+        """Write a row's address and data, as the host of an engine does; bits beyond the row are nobody's."""
         await self.idle()
-        data = int(bits @ (1 << np.arange(len(bits))))
+        data = int(bits @ (1 << np.arange(len(bits)))) | random.getrandbits(32 - len(bits)) << len(bits)
         for name, value in {"PROG_ROW": row, "PROG_WORD": 0, "PROG_DATA": data}.items():
             await self.set(name, value)
 
@@ -153,6 +155,9 @@ async def learns(dut: Any) -> None:
     batch, rows = driver.job["batch"], range(driver.job["visible"] + 1)
     limit(3000 * len(order) + 10_000)
     await driver.load()
+    for value in (0xFFFFFFFF, 0):
+        for name in ("PROG_LAYER", "PROG_MACRO", "PROG_ROW", "PROG_WORD", "PROG_RETRIES"):
+            await driver.set(name, value)
     for row in rows:
         status = await driver.command(row, driver.bits[row], "CLEAR", "FORM", "PROGRAM", "VERIFY")
         assert not status & _FAILING
