@@ -4,8 +4,8 @@
     python docs/site/verification.py tests FILE.xml...   keep the results of pytest's --junitxml, by test file
     python docs/site/verification.py KIND < result.json  keep what a command gives with --json
 
-KIND is mutations, proofs, coverage, soaks, files, kills or disk. A record has the date and a hash of the sources that
-it is of: where they have changed since, the page says that it is stale.
+KIND is mutations, proofs, coverage, python, soaks, files, kills or disk. A record has the date and a hash of the
+sources that it is of: where they have changed since, the page says that it is stale.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ SOURCES = {
     "mutations": ("hw", "sim/benches", "sim/harness", "sim/verify/mutations"),
     "proofs": ("hw", "sim/verify/proofs"),
     "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
+    "python": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
     "soaks": ("hw", "sim/harness", "sim/verify"),
     **soak_record.SOURCES,
 }  # fmt: skip
-MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage",
+MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage", "python": "coverage",
          **dict.fromkeys(("soaks", "files", "kills", "disk"), "soak")}  # fmt: skip
 
 
@@ -168,13 +169,59 @@ def _proofs(record: dict[str, Any]) -> tuple[str, list[str]]:
     return f"{record['proved']} of {record['of']} units proved, each broken one found", lines
 
 
+def _details(summary: str, lines: list[str]) -> list[str]:
+    """Return lines that show when one clicks on their summary; none if there are none."""
+    return ["", "<details>", f"<summary>{summary}</summary>", "", *lines, "", "</details>"] if lines else []
+
+
+def _shortened(text: str, of: str) -> str:
+    """Return the first of a unit's holes, and how many more are in the record."""
+    parts = text.split("; ")
+    more = f"; {len(parts) - _HOLES_SHOWN} more in [the record](verification/{of}.json)"
+    return "; ".join(parts[:_HOLES_SHOWN]) + more * (len(parts) > _HOLES_SHOWN)
+
+
+#: Signals of a unit that the page names; the record has all of them.
+_HOLES_SHOWN = 12
+
+
 def _coverage(record: dict[str, Any]) -> tuple[str, list[str]]:
     lines = ["| unit | lines | toggles | lines that no test reaches |", "|---" * 4 + "|"]
     for u in record["units"]:
-        holes = ", ".join("`{}`".format(h.replace("|", "\\|")) for h in u["line holes"])
+        holes = ", ".join("`{}`".format(h.replace("|", "\\|")) for h in u.get("line holes", []))
         lines.append(f"| {u['unit']} | {u['line'][0]} of {u['line'][1]} | {_percent(*u['toggle'])} | {holes} |")
+    left_out = record.get("left out", {})
+    rules = ["Left out, as no simulation can reach it; a rule that names what one reaches is an error:", ""]
+    rules += ["| what and why | lines and toggles |", "|---|---|"]
+    rules += [f"| {reason} | {count:,} |" for reason, count in sorted(left_out.items(), key=lambda item: -item[1])]
+    units = [u for u in record["units"] if u.get("toggle holes")]
+    holes = [f"- `{u['unit']}`: {_shortened(u['toggle holes'], 'coverage')}" for u in units]
+    if left_out:
+        lines = [*rules, "", *lines]
     shares = f"lines {_percent(*record['line'])}, toggles {_percent(*record['toggle'])}"
-    return f"{shares} in {record['runs']} simulations", lines
+    return f"{shares} in {record['runs']} simulations", [*lines, *_details("Signals that do not change", holes)]
+
+
+#: Files that the page names as those with most branches that no test takes.
+_FILES_SHOWN = 20
+
+
+def _python(record: dict[str, Any]) -> tuple[str, list[str]]:
+    lines = ["| package | lines | branches |", "|---" * 3 + "|"]
+    lines += [f"| `{n}` | {_percent(*p['line'])} | {_percent(*p['branch'])} |" for n, p in record["packages"].items()]
+    files = []
+    for name, text in sorted(record["files"].items()):
+        figures, _, holes = text.partition(" ")
+        taken, of = map(int, figures.split("/"))
+        files.append((name, taken, of, holes))
+    worst = sorted(files, key=lambda file: file[1] - file[2])[:_FILES_SHOWN]
+    lines += ["", "Most branches that no test takes:", "", "| file | branches |", "|---|---|"]
+    lines += [f"| `{name}` | {taken} of {of} |" for name, taken, of, _ in worst]
+    for top in sorted({name.split("/")[0] for name, *_ in files}):
+        found = [f"- `{name}`: {holes}" for name, *_, holes in files if name.startswith(f"{top}/")]
+        lines += _details(f"Branches of <code>{top}</code> that no test takes, from line to line", found)
+    shares = f"lines {_percent(*record['line'])}, branches {_percent(*record['branch'])}"
+    return f"{shares}; {record['left out']:,} lines that numba compiles, or of types alone, are left out", lines
 
 
 def _soaks(record: dict[str, Any]) -> tuple[str, list[str]]:
@@ -213,7 +260,8 @@ def _tried(what: str, counts: dict[str, str], **more: str) -> Callable[[dict[str
 #: What the page shows of each record: a heading, and a function to its result in a sentence and its table.
 SECTIONS = {
     "tests": ("Testpoints", _tests), "mutations": ("Mutants", _mutations), "proofs": ("Proofs", _proofs),
-    "coverage": ("Coverage of the RTL", _coverage), "soaks": ("Hostile traffic", _soaks),
+    "coverage": ("Coverage of the RTL", _coverage), "python": ("Coverage of Python", _python),
+    "soaks": ("Hostile traffic", _soaks),
     "files": ("Damaged files", _tried(
         "damaged files", {"refused": "refused", "equal": "read as they were", "changed": "read as others"},
         slowest="slowest, s", peak="most memory, MiB",

@@ -1,0 +1,84 @@
+"""What the coverage of RTL and Python leaves out, and what it says of the rest."""
+
+import json
+from collections import Counter
+
+import pytest
+from helpers.covered import constants, python, rtl, rules
+
+UNIT = """module oxnor_unit(input wire clk, input wire [3:0] a, output reg [3:0] count, output wire [3:0] tied);
+  wire [7:0] word, row;
+  reg [3:0] kept;
+  coefficient_rom #(.ROWS(1), .WIDTH(8)) one (.clk(clk), .en(1'b1), .row(1'b0), .q(word));
+  coefficient_rom #(.ROWS(2), .WIDTH(8)) two (.clk(clk), .en(1'b1), .row(a[0]), .q(row));
+  initial count = 4'd0;
+  always @(posedge clk) count <= {1'b0, count[2:0]} & 4'd7;
+  assign tied = {word[0], row[0], 1'b1, a[1]};
+endmodule
+"""
+
+
+def test_yosys_says_what_is_constant(tmp_path):
+    build = {"top": "oxnor_unit", "sources": ["oxnor_unit.sv", "coefficient_rom.sv"], "defines": {}, "parameters": {}}
+    (tmp_path / "build.json").write_text(json.dumps(build))
+    (tmp_path / "oxnor_unit.sv").write_text(UNIT)
+    (tmp_path / "coefficient_rom.sv").write_text("replaced")
+    found = {s: tuple(masks) for s, masks in constants.constants(tmp_path)["oxnor_unit"].items()}
+    # A word that nothing writes is constant, whatever it is; what two rows give is not.
+    wanted = {"tied": (0b1010, 0b0101), "word": (255, 0), "row": (0, 255), "a": (0, 15), "clk": (0, 1)}
+    assert {s: found[s] for s in wanted} == wanted
+    assert found["count"][0] & 8  # held at 0 by its own next value
+    assert constants.constants(tmp_path) == json.loads((tmp_path / "constants.json").read_text())
+
+
+def test_a_source_that_yosys_cannot_read_proves_nothing(tmp_path, capsys):
+    (tmp_path / "build.json").write_text('{"top": "oxnor_unit", "sources": ["oxnor_unit.sv"], "defines": {}, "parameters": {}}')
+    (tmp_path / "oxnor_unit.sv").write_text("module oxnor_unit(; endmodule")
+    assert constants.constants(tmp_path) is None
+    assert "syntax error" in capsys.readouterr().err
+
+
+def changes(**hits):
+    return {f"{name}[{bit}]:{way}": n for name, bits in hits.items() for bit, both in enumerate(bits) for way, n in zip(("0->1", "1->0"), both, strict=True)}
+
+
+def test_what_is_left_out_must_not_change(monkeypatch):
+    rule = rules.Rule("unit", "count", rules.LONG, 2)
+    monkeypatch.setattr(rules, "SIGNALS", (rule,))
+    counts = changes(count=[(1, 1), (1, 0), (0, 0), (0, 0)], one=[(1, 0), (3, 2)])
+    used, wrong = Counter(), []
+    assert rtl.toggles("unit", counts, {"one": 1}, used, wrong) == ([5, 6], ["count[1] never falls"])
+    assert used == {rule: 4, rules.CONSTANT: 2}
+    assert not wrong
+    rtl.toggles("unit", counts | changes(count=[(1, 1), (1, 1), (1, 1), (0, 0)]), {"one": 3}, used, wrong)
+    assert [w.partition(",")[0] for w in wrong] == ["unit: count[2] changes", "unit: one[1] changes"]
+    assert rtl.toggles("other", counts, {}, Counter(), [])[1] == ["count[3:2]", "count[1] never falls", "one[0] never falls"]
+
+
+def test_lines_that_are_left_out_must_not_be_reached(monkeypatch):
+    monkeypatch.setattr(rules, "LINES", (rules.Rule("unit", "else.*", "why"),))
+    wrong = []
+    assert rtl.lines_of("unit", {"a <= b;": 0, "c <= d;": 4, "else x": 0}, Counter(), wrong) == ([1, 2], ["a <= b;"])
+    assert not wrong
+    rtl.lines_of("unit", {"else x": 1}, Counter(), wrong)
+    assert len(wrong) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("  reg [3:0] mem[0:7];\n  reg [3:0] kept;\n", {"mem"}), ("  integer r, c;\n  reg a;\n", {"r", "c"})],
+)
+def test_memories_and_variables_of_loops_are_no_signals(text, names):
+    assert rtl.no_signals(text) == names
+
+
+def test_branches_of_python_are_short():
+    def file(branches, taken, missing, lines=5):
+        counts = {"covered_lines": lines, "num_statements": 9, "covered_branches": taken, "num_branches": branches, "excluded_lines": 1}
+        return {"summary": counts, "missing_branches": missing}
+
+    files = {"models/golden/a.py": file(4, 1, [[12, 15], [12, 17], [33, -1]]), "models/golden/b.py": file(2, 2, []), "api/c.py": file(2, 0, [[1, 2], [1, 3]], 0)}
+    found = python.summary({"files": files})
+    assert found["files"] == {"models/golden/a.py": "1/4 12>15,17 33>exit", "api/c.py": "0/2 all"}
+    assert (found["branch"], found["left out"]) == ([3, 8], 3)
+    assert found["packages"]["models/golden"] == {"line": [10, 18], "branch": [3, 6], "left out": 2}

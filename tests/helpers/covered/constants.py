@@ -1,0 +1,123 @@
+"""Bits of signals that Yosys proves constant in the builds whose coverage is taken: these cannot change.
+
+    PYTHONPATH=tests python tests/helpers/covered/constants.py build/coverage/builds/*
+
+What a memory gives is anything, whatever file it is loaded with, and so is what models of devices do. So a bit is constant
+by the Verilog alone: tied ports, bits above a value's range, parts that the parameters of a build leave out. Constant too,
+of whatever value, is the word of a memory that has one and that nothing writes.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from oxnor.sim.runner import synthesis
+
+#: Models of devices, which are simulated only.
+MODELS = ("rram_cells", "rram_macro_devices", "rram_macro_ternary_devices")
+#: What no synthesis tool takes: a source with it is a testbench.
+_TESTBENCH = re.compile(r"\$(fopen|finish|fatal|display)\b")
+
+
+#: What Yosys reads in their place: memories that nothing writes.
+READ_ONLY = {
+    "coefficient_word.sv": """module coefficient_word #(parameter WIDTH = 16, parameter INIT_FILE = "") (output wire [WIDTH-1:0] q);
+  (* anyconst *) reg [WIDTH-1:0] word;
+  assign q = word;
+endmodule
+""",
+    "coefficient_rom.sv": """module coefficient_rom #(parameter ROWS = 1, parameter WIDTH = 16, parameter INIT_FILE = "",
+    localparam ROW_BITS = ROWS > 1 ? $clog2(ROWS) : 1) (
+    input wire clk, input wire en, input wire [ROW_BITS-1:0] row, output wire [WIDTH-1:0] q);
+  (* anyconst *) reg [WIDTH-1:0] word;
+  (* anyseq *) reg [WIDTH-1:0] any;
+  generate if (ROWS == 1) assign q = word; else assign q = any; endgenerate
+endmodule
+""",
+}
+
+
+def is_testbench(text):
+    """Return whether a source is of a testbench, not of a circuit."""
+    return bool(_TESTBENCH.search(text))
+
+
+def script(kept, texts):
+    """Return the lines of a script for Yosys, of a build's circuits; none if it has none."""
+    circuits = [n for n in texts if n.endswith(".sv") and not is_testbench(texts[n]) and Path(n).stem not in MODELS]
+    if not circuits:
+        return []
+    top, read = kept["top"], " ".join(["read_verilog -sv -nomem2reg", *(f"-D{n}={v}" for n, v in kept["defines"].items())])
+    is_there = any(re.search(rf"\bmodule {top}\b", texts[n]) for n in circuits)  # else it is a testbench
+    return [
+        f"{read} {' '.join(f'given/{n}' for n in circuits)}",
+        *(f"{read} -lib given/{m}.sv" for m in MODELS if f"{m}.sv" in texts),
+        *(f"chparam -set {n} {v} {top}" for n, v in kept["parameters"].items() if is_there),
+        f"hierarchy -check {f'-top {top}' if is_there else '-auto-top'}",
+        "proc",
+        # From here on what memories give, and all that nothing drives, may be anything.
+        "delete t:$mem* t:$memrd* t:$memwr* t:$meminit*",
+        "setundef -undriven -anyseq",
+        "setattr -set keep 1 w:*",
+        *("flatten", "opt -full", "wreduce", "opt -full", "write_json netlist.json"),
+    ]
+
+
+def constants(folder):
+    """Return {module: {signal: [constant, free]}} of a build, as masks of bits; None if Yosys cannot say.
+
+    A bit is constant if it is in each instance of the module, even if not always the same. What was found is kept in
+    the folder, as ``constants.json``.
+    """
+    done = folder / "constants.json"
+    if done.exists():
+        return json.loads(done.read_text())
+    kept = json.loads((folder / "build.json").read_text())
+    texts = {n: (folder / n).read_text() for n in kept["sources"]}
+    given = folder / "given"
+    given.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        text = READ_ONLY.get(name, text)
+        (given / name).write_text(re.sub(r"\$readmemh\([^;]*\);", "begin end", text))
+    lines, found = script(kept, texts), {}
+    (folder / "constants.ys").write_text("\n".join(lines) + "\n")
+    try:
+        if lines:
+            synthesis.run_tool(synthesis.find_yosys(), ["constants.ys"], folder, "constants.log", timeout_s=600)
+            found = of_netlist(json.loads((folder / "netlist.json").read_text()))
+            (folder / "netlist.json").unlink()
+    except synthesis.ToolError as error:
+        found = None
+        print(error, file=sys.stderr)
+    done.write_text(json.dumps(found))
+    return found
+
+
+def of_netlist(netlist):
+    """Return the same of a flattened netlist as Yosys writes it."""
+    top, module = next((n, m) for n, m in netlist["modules"].items() if int(m["attributes"].get("top", "0"), 2))
+    scopes = {"": module["attributes"].get("hdlname", top)}
+    for name, cell in module["cells"].items():
+        if cell["type"] == "$scopeinfo":
+            a = cell["attributes"]
+            scopes[a.get("hdlname", name).replace(" ", ".")] = a.get("module_hdlname", a.get("module", name))
+    constant_bits = {"0", "1"}
+    for cell in module["cells"].values():
+        if cell["type"] == "$anyconst":
+            constant_bits.update(cell["connections"]["Y"])
+    found = {}
+    for name, net in module["netnames"].items():
+        scope, _, signal = net["attributes"].get("hdlname", name).replace(" ", ".").rpartition(".")
+        if scope in scopes:
+            bits = [(k, bit in constant_bits) for k, bit in enumerate(net["bits"], net.get("offset", 0))]
+            masks = [sum(1 << k for k, constant in bits if constant), sum(1 << k for k, constant in bits if not constant)]
+            signals = found.setdefault(scopes[scope], {})
+            constant, free = signals.get(signal, masks)
+            signals[signal] = [(constant | masks[0]) & ~(free | masks[1]), free | masks[1]]
+    return found
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        constants(Path(name))
