@@ -18,7 +18,7 @@ from oxnor.hw.params.schedule import schedule
 from oxnor.hw.params.targets import TARGETS
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
-from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.windowed import Windowed
 
 from .boards.board import Chip
 from .engines import LUTS_PER_BIT, LUTS_PER_MACRO, USABLE, Folding, SearchResult, engine_for, fixed_luts
@@ -72,13 +72,13 @@ def choices(
     """
     found: dict[tuple[int, int], Choice] = {}
     vectors = layer.vectors // layer.planes
-    shortest = gather_cycles(layer.window) if isinstance(layer, ConvLayer) else 1
+    shortest = gather_cycles(layer.window) if isinstance(layer, Windowed) else 1
     target = TARGETS[chip.target]
     assert target.cols is not None
     words = -(-layer.n_in // target.cols)
     across_of = {1} | {-(-words // s) for s in range(1, words + 1)}
     groups_of = {-(-layer.n_out // passes) for passes in range(1, layer.n_out + 1)}
-    if isinstance(layer, ConvLayer):
+    if isinstance(layer, Windowed):
         groups_of = {v for v in groups_of if can_group(v, layer.n_out, layer.window.groups)}
     for across in across_of:
         for groups in groups_of:

@@ -10,7 +10,7 @@ from oxnor.hw.macros.fault_injector import block_count
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.options import EngineOptions, LayerOptions
 from oxnor.models.networks.binarized import Network
-from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.windowed import Windowed
 
 from .boards.board import Chip
 from .boards.families import by_family
@@ -79,7 +79,7 @@ class SearchResult:
 
 def has_windows(network: Network) -> bool:
     """Return whether a network has convolutions."""
-    return any(isinstance(layer, ConvLayer) for layer in network.layers)
+    return any(isinstance(layer, Windowed) for layer in network.layers)
 
 
 def engine_for(

@@ -17,6 +17,7 @@ from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.windowed import Windowed
 
 from .boards.board import Chip
 from .boards.families import by_family
@@ -66,7 +67,7 @@ def block_rams(chip: Chip, words: int, width: int) -> int:
 
 def pixel_of(layer: Layer, before: Layer | None) -> int:
     """Return the bits of a pixel that a dense layer can read one by one; 0 if it takes vectors, or windows."""
-    if not isinstance(before, ConvLayer) or isinstance(layer, ConvLayer) or layer.planes * layer.weight_bits > 1:
+    if not isinstance(before, ConvLayer) or isinstance(layer, Windowed) or layer.planes * layer.weight_bits > 1:
         return 0
     height, width, channels = before.shape_out
     return channels if height * width > 1 else 0

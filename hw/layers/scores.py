@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, ShapeLike, Signal, signed
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Module, Mux, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -19,8 +21,19 @@ from .options import NO_OPTIONS, OptionalPorts
 from .parallel_array import SynapseArray
 
 
+class _Windows(NamedTuple):
+    """Whether a window is the first, the last of its image, and whether a pass over it has been counted."""
+
+    first: Signal
+    last: Value
+    counted: Value
+
+
 class Scores(Unit):
     """Output layer of either dataflow: score = scale * popcount + offset, class = argmax.
+
+    Where the layer is a convolution, a popcount is the sum of those of all windows of an image: each lane keeps a word
+    for each pass, and the class comes with the last window.
 
     Latency from input transfer to output transfer is ``read_cycles + count_latency + 2`` cycles, the initiation
     interval is ``read_cycles`` cycles. While an output waits the layer stands still and nothing is lost. Inputs are
@@ -101,11 +114,13 @@ class Scores(Unit):
         ]
         if self.with_margin:
             m.d.comb += self.o.payload.margin.eq(argmax.margin)
-        scores = [self._score(m, platform, array, en, v) for v in range(c.neurons)]
+        windows = self._windows(m, array, en) if c.windows_summed > 1 else None
+        scores = [self._score(m, platform, array, en, v, windows) for v in range(c.neurons)]
         m.d.comb += [argmax.scores[v].eq(score) for v, score in enumerate(scores)]
+        counted = array.valid & array.last_slice
         with m.If(en):
             m.d.sync += [
-                valid.eq(array.valid & array.last_slice),
+                valid.eq(counted if windows is None else counted & windows.last),
                 argmax.first.eq(array.first_pass),
                 argmax.last.eq(array.last_pass),
                 self.o.valid.eq(valid & argmax.last),
@@ -118,7 +133,20 @@ class Scores(Unit):
             m.d.comb += self.o.payload.scores.eq(kept)
         return m
 
-    def _score(self, m: Module, platform: object, array: SynapseArray, en: Signal, v: int) -> Signal:
+    def _windows(self, m: Module, array: SynapseArray, en: Signal) -> _Windows:
+        """Return where a window lies among those of its image."""
+        left = Signal(range(self.config.windows_summed), init=self.config.windows_summed - 1, name="windows_left")
+        windows = _Windows(Signal(init=1, name="first_window"), left == 0, array.valid & array.last_slice)
+        with m.If(en & windows.counted & array.last_pass):
+            m.d.sync += [
+                windows.first.eq(windows.last),
+                left.eq(Mux(windows.last, self.config.windows_summed - 1, left - 1)),
+            ]
+        return windows
+
+    def _score(
+        self, m: Module, platform: object, array: SynapseArray, en: Signal, v: int, windows: _Windows | None
+    ) -> Signal:
         """Return the registered score of lane `v`."""
         c = self.config
         neuron = Neuron(c.full, c.slices, c.planes)
@@ -127,7 +155,16 @@ class Scores(Unit):
         m.d.comb += [neuron.en.eq(counted), neuron.first.eq(array.first_slice), neuron.partial.eq(array.partials[v])]
         if c.planes > 1:
             m.d.comb += neuron.double.eq(array.double)
-        total = neuron.total
+        total: Value = neuron.total
+        if windows is not None:
+            # A word for each pass, the one that comes next in the low bits.
+            width = bits_for(c.most)
+            sums = Signal(c.passes * width, name=f"sums{v}", reset_less=True)
+            summed = Signal(width, name=f"summed{v}")
+            m.d.comb += summed.eq(neuron.total + Mux(windows.first, 0, sums[:width]))
+            with m.If(en & windows.counted):
+                m.d.sync += sums.eq(Cat(sums[width:], summed))
+            total = summed
         if c.is_affine:
             word = array.coefficients.word_select(v, c.scale_width + c.offset_width)
             total = word[: c.scale_width].as_signed() * total + word[c.scale_width :].as_signed()

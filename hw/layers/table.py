@@ -11,11 +11,15 @@ from .dense import Dense
 from .options import OptionalPorts
 from .scores import Scores
 
+
+def _scores(e: EngineConfig, k: int) -> Unit:
+    return Scores(e.layers[k], k, e.stream_into(k), e.with_scores, OptionalPorts.of(e), with_margin=e.margin)
+
+
 #: By the ``kind`` of a layer: (engine, index of the layer) to its gateware.
 UNITS: dict[str, Callable[[EngineConfig, int], Unit]] = {
     "dense": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_from(k)), OptionalPorts.of(e)),
     "conv": lambda e, k: Dense(e.layers[k], k, (e.stream_into(k), e.stream_from(k)), OptionalPorts.of(e)),
-    "scores": lambda e, k: Scores(
-        e.layers[k], k, e.stream_into(k), e.with_scores, OptionalPorts.of(e), with_margin=e.margin
-    ),
+    "scores": _scores,
+    "conv-scores": _scores,
 }

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.count_converter import CountConverter
-from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.windowed import Windowed
 
 from .folding import balance
 from .layer import LayerConfig
@@ -279,7 +279,7 @@ class EngineConfig:
         if any(o.pair_states == 3 for o in of_layers) and not any(y.weight_code.fits_pairs for y in network.layers):
             raise InputError(f"must be 2: no layer of {network.name!r} has ternary weights", parameter="pair_states")
         limits: Sequence[int | None] = [None] * count
-        if any(isinstance(layer, ConvLayer) for layer in network.layers):
+        if any(isinstance(layer, Windowed) for layer in network.layers):
             limits = balance(network.layers, target, of_layers).reads
         layers: list[LayerConfig] = []
         for layer, of_layer, limit in zip(network.layers, of_layers, limits, strict=True):

@@ -79,6 +79,8 @@ def explain(network: Network, config: EngineConfig, options: EngineOptions) -> E
         sentences.append(f"the folding of {counted(len(fixed), 'layer')} was given: {', '.join(map(str, fixed))}")
     if past := [str(k) for k, y in enumerate(config.layers) if y.shortcut]:
         sentences.append(f"neurons of layer {' and '.join(past)} add what passes by a shortcut, which takes no read")
+    if (windows := config.layers[-1].windows_summed) > 1:
+        sentences.append(f"layer {count - 1} adds up the scores of {windows:,} windows")
     if config.beats > layers[slowest]["reads"]:
         sentences.append(f"an image takes {counted(config.beats, 'beat')} of the stream, longer than any layer")
     waits = interval - max(config.beats, layers[slowest]["reads"])

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.windowed import Windowed
 
 from .layer_sizes import default_folding, macro_size
 from .macro_kinds import MACRO_TYPES
@@ -41,7 +41,7 @@ class _Load:
     @property
     def shortest(self) -> int:
         """Shortest interval that any number of macros gives."""
-        gather = gather_cycles(self.layer.window) if isinstance(self.layer, ConvLayer) else 1
+        gather = gather_cycles(self.layer.window) if isinstance(self.layer, Windowed) else 1
         return max(self.cycles, self.vectors * gather)
 
     @property

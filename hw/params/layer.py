@@ -11,8 +11,10 @@ from oxnor.models.networks.layers.conv import ConvLayer, check_shortcut
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.table import LAYER_TYPES
 from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
+from oxnor.models.networks.layers.windowed import Windowed
 
 from .layer_sizes import can_group, default_folding, macro_size, pair_states
 from .macro_kinds import (
@@ -317,7 +319,12 @@ class LayerConfig:
     def most(self) -> int:
         """Largest count of a neuron."""
         top = self.presentations or (1 << self.planes) - 1
-        return (self.full + self.shortcut) * top * (2 if self.has_zeros else 1)
+        return (self.full + self.shortcut) * top * (2 if self.has_zeros else 1) * self.windows_summed
+
+    @property
+    def windows_summed(self) -> int:
+        """Windows of an image whose counts are added up: all in an output layer, which gives its scores once."""
+        return self.vectors if LAYER_TYPES[self.kind].gives_scores else 1
 
     @property
     def neuron_bits(self) -> int:
@@ -332,7 +339,7 @@ class LayerConfig:
     @property
     def pixels_out(self) -> int:
         """Pixels to an image that leave; 1 where a vector leaves."""
-        if not self.window:
+        if not self.window or self.windows_summed > 1:
             return 1
         size = self.window.out_size
         return math.prod(self.pool.over(*size) if self.pool else size)
@@ -452,11 +459,11 @@ class LayerConfig:
             dataflow=options.dataflow,
             planes=layer.planes,
             levels=layer.levels if isinstance(layer, HiddenLayer) else 1,
-            window=layer.window if isinstance(layer, ConvLayer) else None,
+            window=layer.window if isinstance(layer, Windowed) else None,
             pool=layer.pool if isinstance(layer, ConvLayer) else None,
             has_lowest=isinstance(layer, ConvLayer) and bool(layer.lowest.any()),
             in_memory=before is not None
-            and not isinstance(layer, ConvLayer)
+            and not isinstance(layer, Windowed)
             and layer.planes == layer.weight_bits == 1
             and before.pixels_out > 1
             and before.n_out == folding[0] * cols,

@@ -55,6 +55,13 @@ class LayerKind:
 _THRESHOLDS = Coefficient(
     lambda config: bits_for(config.most + 1), lambda layer: layer.thresholds, lambda config: config.levels
 )
+_SCORES = LayerKind(
+    2,
+    (
+        Coefficient(lambda config: config.scale_width, lambda layer: layer.scales),
+        Coefficient(lambda config: config.offset_width, lambda layer: layer.offsets),
+    ),
+)
 #: By the ``kind`` of a layer, a key of ``oxnor.models.networks.layers.table.LAYER_TYPES``.
 LAYER_KINDS = {
     "dense": LayerKind(1, (_THRESHOLDS,)),
@@ -62,11 +69,6 @@ LAYER_KINDS = {
         1,
         (_THRESHOLDS, Coefficient(lambda config: int(config.has_lowest), lambda layer: layer.lowest.astype(np.int64))),
     ),
-    "scores": LayerKind(
-        2,
-        (
-            Coefficient(lambda config: config.scale_width, lambda layer: layer.scales),
-            Coefficient(lambda config: config.offset_width, lambda layer: layer.offsets),
-        ),
-    ),
+    "scores": _SCORES,
+    "conv-scores": _SCORES,
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.windowed import Windowed
 
 from .macro_kinds import check_macro_size
 from .options import LayerOptions
@@ -60,7 +60,7 @@ def default_folding(
         return -(-layer.n_out // cols), groups
     # First the neurons in sequence, then slices of each.
     groups = -(-layer.n_out // reads_max)
-    if isinstance(layer, ConvLayer) and layer.window.groups > 1:
+    if isinstance(layer, Windowed) and layer.window.groups > 1:
         groups = next(v for v in range(groups, layer.n_out + 1) if can_group(v, layer.n_out, layer.window.groups))
     passes = -(-layer.n_out // groups)
     slices = min(reads_max // passes, -(-layer.n_in // cols))

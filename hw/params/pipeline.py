@@ -85,7 +85,8 @@ def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[lis
             units.append(window_unit(layer.window))
         elif pixels := config.gathers(k):
             units.append([_GATHERS, pixels])
-        units.append([_READS, layer.read_cycles, layer.count_latency + LAYER_KINDS[layer.kind].output_stages - 1])
+        stages = layer.count_latency + LAYER_KINDS[layer.kind].output_stages - 1
+        units.append([_READS, layer.read_cycles, stages, layer.windows_summed])
         if layer.window and (pool := layer.pool):
             units.append(pool_unit(layer.window.out_size, pool))
         leaves.append(len(units) - 1)
@@ -363,11 +364,14 @@ def _advance_window(s, r, comes, out_ready):
 
 @numba.njit(cache=True)
 def _advance_reads(s, r, offered, out_ready):
-    """Array and neurons: offers, busy, read, and the reads on their way that end a vector."""
+    """Array and neurons: offers, busy, read, the reads on their way that end an output, and vectors of one so far."""
     if r[0] and not out_ready:
         return
     reads, stages = s[1], s[2]
     ends = r[1] != 0 and r[2] == reads - 1
+    if ends:
+        r[4] = (r[4] + 1) % s[3]
+        ends = r[4] == 0
     r[0] = (r[3] >> (stages - 1)) & 1 if stages else int(ends)
     r[3] = ((r[3] << 1) | int(ends)) & ((1 << stages) - 1)
     if r[1] == 0 or r[2] == reads - 1:

@@ -14,8 +14,10 @@ from oxnor.models.exchange.readers.onnx_file import import_onnx
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.base import Layer
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.windowed import Windowed
 
 _DOMAIN = "qonnx.custom_op.general"
 _OPSET = 13
@@ -28,7 +30,8 @@ def to_model(network: Network) -> Any:
 
     The input is grey, float32 0 to 255, shape (N, n_in), or (N, channels, height, width) in front of a convolution. It
     becomes bits at one threshold or one an input, or integers by a table that does not fall. Each layer is a MatMul or
-    Conv with weights of -1 and +1 (annotated BIPOLAR), a MaxPool if it pools, and a Sub of its threshold and a
+    Conv with weights of -1 and +1 (annotated BIPOLAR), a MaxPool if it pools, a ReduceSum over all pixels if it is a
+    convolution that gives scores, and a Sub of its threshold and a
     BipolarQuant, or a MultiThreshold for several bit planes. The last gives scale * p + offset, in float64 where
     float32 would round.
 
@@ -59,7 +62,7 @@ class _Maker:
         self.constant("one", np.ones((), np.float32))
         first = network.layers[0]
         #: Shape of the feature map that comes, (height, width, channels), until it is flattened.
-        self.map = first.shape_in if isinstance(first, ConvLayer) else None
+        self.map = first.shape_in if isinstance(first, Windowed) else None
         self.shape = [self.map[2], *self.map[:2]] if self.map else [first.inputs]
 
     def constant(self, name: str, array: Any) -> str:
@@ -106,7 +109,7 @@ class _Maker:
         signs = layer.factors.astype(np.float32)
         largest = layer.weight_code.top + layer.counted - layer.full
         kind = "BIPOLAR" if largest == 1 else f"INT{largest.bit_length() + 1}"
-        if not isinstance(layer, ConvLayer):
+        if not isinstance(layer, Windowed):
             if self.map:
                 here = self.node("Transpose", [here], f"pixels{k}", perm=[0, 2, 3, 1])
                 here = self.node("Flatten", [here], f"vector{k}", axis=1)
@@ -128,6 +131,10 @@ class _Maker:
             "Conv", [here, weights], f"sums{k}", kernel_shape=[w.kernel_y, w.kernel_x], pads=pads, group=w.groups,
             strides=[w.step_y, w.step_x], dilations=[w.spread_y, w.spread_x],
         )  # fmt: skip
+        if isinstance(layer, ConvScoreLayer):
+            axes = self.constant(f"axes{k}", np.array([2, 3], np.int64))
+            return self.node("ReduceSum", [here, axes], f"summed{k}", keepdims=0)
+        assert isinstance(layer, ConvLayer)
         if layer.pool:
             here = self.pooled(k, layer, here)
         self.map = layer.shape_out
@@ -193,14 +200,19 @@ class _Maker:
 
 def _most(layer: Layer) -> int:
     """Return the largest popcount of a layer."""
-    return layer.counted * (2**layer.planes - 1)
+    return layer.counted * (2**layer.planes - 1) * _summed(layer)
+
+
+def _summed(layer: Layer) -> int:
+    """Return how many windows a popcount is of."""
+    return layer.window.pixels if isinstance(layer, ConvScoreLayer) else 1
 
 
 def _offset(layer: Layer) -> NDArray[np.int64]:
     """Return 2 * popcount less the sum of bits, or less twice the sum of levels, of each neuron."""
     top = 2**layer.planes - 1
     signs = layer.factors.sum(axis=1, dtype=np.int64)
-    return np.full(layer.n_out, layer.counted) if top == 1 else top * (layer.counted - signs)
+    return _summed(layer) * (np.full(layer.n_out, layer.counted) if top == 1 else top * (layer.counted - signs))
 
 
 def export_qonnx(network: Network, path: str | Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from .input_rule import InputRule
 
 FORMAT = "oxnor-network"
 #: Versions that are read. A file is written in the lowest that holds the network: see docs/network-file.md.
-FORMAT_VERSIONS = (1, 2, 3, 4, 5, 6)
+FORMAT_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
 #: Fields of the header; in version 2 any other is refused.
 _FIELDS = ("format", "version", "name", "layers", "info", "input_threshold", "input_rule", "data_set", "classes")
 
@@ -41,7 +41,7 @@ class Network(Chain):
     ----------
     name : str
         Short name, of letters, digits, ``-``, ``_`` and ``.``.
-    layers : tuple of DenseLayer, ConvLayer and ScoreLayer
+    layers : tuple of DenseLayer, ConvLayer, ScoreLayer and ConvScoreLayer
         In order; each takes what the one before gives. Only the last gives scores.
     input_rule : InputRule
         How images become bits. An int or an array of ints stands for thresholds: a pixel becomes 1 iff it is at least

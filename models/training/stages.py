@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.networks.layers.conv import ConvLayer, check_shortcut
+from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.presentations import limits
+from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 
@@ -24,7 +26,7 @@ from .fold import BatchNorm, fold
 
 _PART = re.compile(
     r"C(?P<C>\d{1,12})(?:k(?P<k>\d{1,12}))?(?:s(?P<s>\d{1,12}))?(?:p(?P<p>\d{1,12}))?(?:g(?P<g>\d{1,12}))?(?:r(?P<r>\d{1,12}))?"
-    r"|P(?P<P>\d{0,12})(?:s(?P<steps>\d{1,12}))?|F(?P<F>\d{1,12})",
+    r"|P(?P<P>\d{0,12})(?:s(?P<steps>\d{1,12}))?|F(?P<F>\d{1,12})|A",
     re.ASCII,
 )
 _KERNEL, _POOL = 3, 2
@@ -38,12 +40,12 @@ _TABLE_MAX = 1 << 24
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a description: a convolution, a pooling or a dense layer.
+    """A part of a description: a convolution, a pooling, a dense layer, or a mean over all pixels.
 
     Parameters
     ----------
     kind : str
-        "C", "P" or "F".
+        "C", "P", "F" or "A".
     size : int
         Channels, neurons, or the side of the windows of a pooling.
     kernel, padding, groups : int
@@ -69,7 +71,8 @@ def parse(text: str) -> tuple[Part, ...]:
     ``C64`` is a convolution of 64 channels, 3 x 3, stride 1, not padded; ``C64k5s2p1g4`` has kernels of 5 x 5, stride
     2, one padded pixel at each edge, and four groups of channels. ``C64r16`` adds 16 times the value of its own channel
     under the centre of a window to the sum of a neuron. ``P`` pools windows of 2 x 2 and ``P3`` of 3 x 3,
-    side by side; ``P3s2`` has stride 2. ``F512`` is a dense layer of 512 neurons. The output layer is not written.
+    side by side; ``P3s2`` has stride 2. ``F512`` is a dense layer of 512 neurons. The output layer is not written: it
+    is dense, or after an ``A`` at the end a convolution of 1 x 1 whose scores are the means over all pixels.
 
     Raises
     ------
@@ -89,6 +92,9 @@ def parse(text: str) -> tuple[Part, ...]:
         before = parts[-1].kind if parts else "F"
         if part.kind == "P" and before != "C":
             raise InputError(f"must have a pooling only after a convolution: part {k + 1}, {item}", parameter="layers")
+        if before == "A" or (part.kind == "A" and before == "F"):
+            rule = "must have A only at its end, after a convolution"
+            raise InputError(f"{rule}: part {k + 1}, {item}", parameter="layers")
         if part.kind == "C" and before == "F" and parts:
             raise InputError(f"must have no convolution after a dense layer: part {k + 1}, {item}", parameter="layers")
         sizes = part.size, part.kernel, part.stride, part.groups
@@ -104,6 +110,8 @@ def parse(text: str) -> tuple[Part, ...]:
 
 def _part(sizes: Mapping[str, int], kind: str) -> Part:
     """Return a part from the numbers in its description."""
+    if kind == "A":
+        return Part("A", 1)
     if kind == "P":
         size = sizes.get("P", _POOL)
         return Part("P", size, stride=sizes.get("steps", size))
@@ -145,8 +153,11 @@ class DenseStage:
         """Return the layer that it folds into."""
         code = WeightCode.narrow(synapses.shape[1] // self.n_in)
         folded = _fold(synapses, norm, self.presentations or (1 << self.planes) - 1, code, self.bits)
-        more: dict[str, Any] = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
-        return DenseLayer(*folded, presentations=self.presentations, **more)
+        return DenseLayer(*folded, presentations=self.presentations, **_reads(self, synapses))
+
+    def output(self, synapses: NDArray[np.bool_]) -> ScoreLayer:
+        """Return the output layer that it is."""
+        return ScoreLayer(synapses, **_reads(self, synapses))
 
 
 @dataclass(frozen=True)
@@ -220,8 +231,44 @@ class ConvStage:
         code = WeightCode.narrow(synapses.shape[1] // self.n_in)
         shortcut = self.folded_shortcut(code)
         folded = _fold(synapses, norm, (1 << self.planes) - 1, code, self.bits, shortcut)
-        more: dict[str, Any] = {"planes": self.planes, "weight_bits": code.bits, "weight_max": code.largest}
-        return ConvLayer(*folded, self.window, self.pool, norm.scale < 0, shortcut=shortcut, **more)
+        return ConvLayer(*folded, self.window, self.pool, norm.scale < 0, shortcut=shortcut, **_reads(self, synapses))
+
+
+@dataclass(frozen=True)
+class ConvOutputStage:
+    """An output layer in training whose scores are means over all windows.
+
+    Parameters
+    ----------
+    conv : ConvStage
+        What gives a score a class and window.
+    """
+
+    conv: ConvStage
+
+    @property
+    def n_in(self) -> int:
+        """Weights of a class."""
+        return self.conv.n_in
+
+    @property
+    def n_out(self) -> int:
+        """Classes."""
+        return self.conv.n_out
+
+    def sums(self, x: Any, signs: Any) -> Any:
+        """Return the scores, float32 (n, n_out), of inputs in the order (y, x, channel)."""
+        return self.conv.sums(x, signs).float().mean(dim=(2, 3))
+
+    def output(self, synapses: NDArray[np.bool_]) -> ConvScoreLayer:
+        """Return the output layer that it is."""
+        return ConvScoreLayer(synapses, window=self.conv.window, **_reads(self.conv, synapses))
+
+
+def _reads(stage: DenseStage | ConvStage, synapses: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return how a layer reads its inputs and weights."""
+    code = WeightCode.narrow(synapses.shape[1] // stage.n_in)
+    return {"planes": stage.planes, "weight_bits": code.bits, "weight_max": code.largest}
 
 
 def _fold(
@@ -283,6 +330,8 @@ def stages(
             except InputError as e:
                 where = f"must fit images of {'x'.join(map(str, images))}: part {k + 1}, C{part.size}"
                 raise InputError(f"{where}: {e}", parameter="layers") from None
+        elif part.kind == "A":
+            return [*made, ConvOutputStage(ConvStage(Window(*shape, 1, 1), classes, planes=planes))]
         elif part.kind == "F":
             made.append(DenseStage(math.prod(shape), part.size, planes, bits=bits))
             shape, planes = (1, 1, part.size), bits

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from oxnor.models.base.torch_loading import BATCH_NORM_EPS, import_torch
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
-from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.weight_code import WeightCode
 
 from .deform import generator
 from .fold import BatchNorm, cuts
-from .stages import ConvStage, DenseStage, flat
+from .stages import ConvStage, flat
 
 _START_KEY, _FLIP_KEY, _RATE_KEY = 2, 5, 6
 #: Images whose sums before a pooling are kept at once when statistics are taken.
@@ -32,7 +31,7 @@ class Student:
 
     Parameters
     ----------
-    stages : sequence of DenseStage and ConvStage
+    stages : sequence of DenseStage, ConvStage and ConvOutputStage
         The layers; the last gives the scores.
     seed : int
         Keys the first weights.
@@ -47,7 +46,7 @@ class Student:
     """
 
     def __init__(
-        self, stages: Sequence[DenseStage | ConvStage], seed: int, steepness: float, device: str = "cpu",
+        self, stages: Sequence[Any], seed: int, steepness: float, device: str = "cpu",
         weight_bits: int = 1, ber: float = 0.0, errors_key: int = 1,
     ):  # fmt: skip
         torch = import_torch()
@@ -222,10 +221,7 @@ class Student:
                 scale = torch.from_numpy(norm.scale).to(self.device)
                 x = _value((z - mean) * scale + beta, stage.bits)  # as norm(z), rounded at each step
                 x = x.reshape(shape[0], -1)
-            last = self.stages[-1]
-            held = self._synapses(self._settled(signs[-1]))
-            more: dict[str, Any] = {"weight_bits": self.code.bits, "weight_max": self.code.largest}
-            layers.append(ScoreLayer(held, planes=last.planes, **more))
+            layers.append(self.stages[-1].output(self._synapses(self._settled(signs[-1]))))
         return Network(name, tuple(layers), InputRule.of(input_rule))
 
 

@@ -125,7 +125,8 @@ def _layer(diagram: Diagram, at: tuple[float, float], k: int, config: EngineConf
     diagram.text(middle, top + 28, f"0 … {width:,} in {bits_for(width)} bits, × {layer.neurons}", size=10)
     diagram.rect(x + 22, y + 70, _LAYER - 44, 42, fill="orange-fill", line="orange")
     if k == len(config.layers) - 1:
-        diagram.text(middle, y + 87, _count(layer.neurons, "score unit"), size=12)
+        summed = f" over {layer.windows_summed:,} windows" if layer.windows_summed > 1 else ""
+        diagram.text(middle, y + 87, _count(layer.neurons, "score unit") + summed, size=12)
         diagram.text(middle, y + 103, f"argmax over {_count(layer.n_out, 'class', 'classes')}", size=11)
     else:
         shortcut = f" + {layer.shortcut} u" if layer.shortcut else ""

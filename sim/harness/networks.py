@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Window
 
@@ -34,3 +36,17 @@ def shortcut_network(planes: int = 2, shortcut: int = 5) -> Network:
     conv = ConvLayer(g.random((4, 36)) < 0.5, thresholds, window, planes=planes, shortcut=shortcut)
     rule = InputRule.planes(table) if planes > 1 else InputRule.of(128)
     return Network("shortcut", (conv, ScoreLayer(g.random((3, 4)) < 0.5)), rule)
+
+
+def with_conv_scores(network: Network, classes: int = 5, kernel: tuple[int, int] = (1, 1), **window: int) -> Network:
+    """Return a network of convolutions with another one of random weights, which gives scores, as its last layer.
+
+    `window` are fields of its window.
+    """
+    g = np.random.default_rng(classes)
+    last, (height, width, channels) = network.layers[-1], network.layers[-2].shape_out
+    over = Window(height, width, channels, *kernel, **window)
+    more: dict[str, Any] = {name: getattr(last, name) for name in ("planes", "weight_bits", "weight_max")}
+    more |= {"scales": g.integers(-9, 10, classes), "offsets": g.integers(-99, 100, classes)}
+    weights = g.random((classes, over.n_in * last.weight_bits)) < 0.5
+    return replace(network, layers=(*network.layers[:-1], ConvScoreLayer(weights, window=over, **more)))

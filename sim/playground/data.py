@@ -65,6 +65,8 @@ def _check_layer(k: int, layer: LayerConfig) -> None:
         raise InputError(f"layer {k}: a page shows no weights of which one synapse counts more than another")
     if layer.shortcut:
         raise InputError(f"layer {k}: a page shows no convolution with a shortcut around it")
+    if layer.windows_summed > 1:
+        raise InputError(f"layer {k}: a page shows no convolution that gives scores")
     if layer.macro_kind != DEFAULT_MACRO or layer.converter_bits or layer.pair_states != 2:
         raise InputError(
             f"layer {k}: a page shows macros of kind {DEFAULT_MACRO}, without converters, whose pairs have two states:"

@@ -29,9 +29,9 @@ from oxnor.models.datasets import mnist as datasets
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.base import Layer
-from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
+from oxnor.models.networks.layers.windowed import Windowed
 from oxnor.models.trials.binarized import Trials
 from oxnor.sim.runner import toolchain
 
@@ -314,7 +314,7 @@ def bulk_parts(network: Network, root: Path, quick: bool) -> dict[str, Callable[
     }
     if not quick:
         parts[f"{network.name} in several simulators"] = lambda: [bench_jobs(network, root)]
-    if any(isinstance(y, ConvLayer) for y in network.layers):
+    if any(isinstance(y, Windowed) for y in network.layers):
         images = CONVOLVED // 10 if quick else CONVOLVED
         parts[f"{network.name} in PyTorch"] = lambda: [bench_convolution(network, images)]
     return parts

@@ -20,7 +20,7 @@ from oxnor.models.datasets.options import DataOptions
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.networks.binarized import Network
-from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.windowed import Windowed
 from oxnor.sim.harness.loop import build_loop
 from oxnor.sim.runner.workers import cores
 from oxnor.sim.verify import shards
@@ -104,7 +104,7 @@ def bench_jobs(network: Network, root: Path, cycles: int = CYCLES) -> Row:
     alone, shared = fastest[1], fastest[cores()]
     ratio, enough = alone.sim_s / shared.sim_s, 0.85 * cores()
     # What is short is mostly the start, which does not get shorter.
-    is_long = any(isinstance(y, ConvLayer) for y in network.layers)
+    is_long = any(isinstance(y, Windowed) for y in network.layers)
     return Row(
         f"{network.name} in RTL, {len(images):,} images, {cores()} simulators", shared.sim_s, "s", alone.sim_s, ratio,
         f">= {enough:.3g}x" if is_long else "", ratio >= enough if is_long else None,

@@ -18,6 +18,7 @@ from oxnor.models import zoo
 from oxnor.models.datasets.names import KNOWN_NAMES
 from oxnor.models.faults.fault_map import FaultMap
 from oxnor.models.networks.binarized import Network
+from oxnor.sim.harness.networks import with_conv_scores
 
 COMMANDS = (
     "demo", "playground", "doctor", "networks", "info", "new", "run", "import", "export", "train", "generate", "simulate", "selftest",
@@ -228,6 +229,10 @@ def test_info_explains_the_folding(network_file, tmp_path):
     result = run("info", conv, "--explain")
     assert "shortcut 7" in result.stdout
     assert "Neurons of layer 0 add what passes by a shortcut, which takes no read." in result.stderr
+    with_conv_scores(random_conv_network((5, 5, 4), [Conv(4)], dense=())).save(conv)
+    result = run("info", conv, "--explain", "--pictures", tmp_path / "d")
+    assert "5x5x4-C4-C5k1-A" in result.stdout
+    assert "Layer 1 adds up the scores of 9 windows." in result.stderr
     assert run("info", "mnist-spirit", "--explain").exit_code == 2
 
 

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from oxnor.models.base.bits import pack_words, unpack_words
 from oxnor.models.base.errors import InputError
 from oxnor.models.faults.read_errors import ReadErrors
+from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import pack_planes
+from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 
 
@@ -101,6 +104,59 @@ def test_counts_in_torch_are_exact_beside_a_shortcut():
     assert layer.full * 255 < 1 << 24
     counts = layer.popcounts_torch(torch.full((1, 257), 255.0), torch.ones(257, 257 * 9))
     assert (counts.numpy().astype(int) == 255 * (257 * 256 + 255)).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(windows(), st.sampled_from((1, 2, 8)), st.sampled_from((1, 2, 6)), st.integers(0, 2**32 - 1))
+def test_scores_are_sums_over_windows(window, planes, top, seed):
+    """All backends add up what a convolution of the same weights counts in each window."""
+    torch = pytest.importorskip("torch")
+    g, code, window = np.random.default_rng(seed), WeightCode.of(top), replace(window, pad=window.pad or -1)
+    weights = g.random((3 * window.groups, window.n_in * code.bits)) < 0.5
+    scales, offsets = g.integers(-9, 10, len(weights)), g.integers(-99, 100, len(weights))
+    more = {"planes": planes, "weight_bits": code.bits, "weight_max": code.largest}
+    layer = ConvScoreLayer(weights, scales, offsets, window=window, **more)
+    conv = ConvLayer(weights, np.zeros(len(weights), int), window, **more)
+    values = inputs(layer)
+    x = pack_planes(values, planes)
+    expected = conv.popcounts(x, "numba").sum(axis=1) * scales + offsets
+    assert layer.evaluate(x, "numba").tolist() == layer.evaluate(x, "numpy").tolist() == expected.tolist()
+    other = replace(layer, weights=~weights)
+    assert np.array_equal(layer.evaluate_packed(x, pack_words(other.weights)), other.evaluate(x, "numpy"))
+    signs = torch.from_numpy(np.where(weights, 1.0, -1.0).astype(np.float32))
+    counts = layer.popcounts_torch(torch.from_numpy(values).float(), signs)
+    assert np.array_equal(layer.from_popcounts(counts.numpy().astype(np.int64)), expected)
+    if not code.largest:
+        reads = ReadErrors(9000, seed).layer(0)
+        read = conv.popcounts(x, "numba", reads).sum(axis=1) * scales + offsets
+        assert np.array_equal(layer.evaluate(x, "numba", reads), read)
+
+
+def test_scores_of_a_convolution_in_a_file(tmp_path):
+    g = np.random.default_rng(5)
+    first = ConvLayer(g.random((4, 9)) < 0.5, np.full(4, 5), Window(6, 5, 1, 3, 3))
+    last = ConvScoreLayer(g.random((3, 24)) < 0.5, offsets=np.arange(3), window=Window(4, 3, 4, 3, 2, top=1, pad=1))
+    network = Network("n", (first, last))
+    assert (network.label, network.n_weights, network.n_reads) == ("6x5x1-C4-C3k3x2p1.0.0.0-A", 108, 12 * 36 + 6 * 72)
+    network.save(tmp_path / "n.npz")
+    again = Network.load(tmp_path / "n.npz")
+    assert (again.digest, again.layers[1].window) == (network.digest, last.window)
+    with np.load(tmp_path / "n.npz") as file:
+        assert '"version": 7' in file["header"].tobytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"window": Window(8, 8, 5, 3, 3)}, "conv-scores layer: weights must have 45 columns for its window, not 36"),
+        ({"window": Window(8, 8, 4, 3, 3, top=1, pad=0)}, "conv-scores layer: pad must be -1 or 1, not 0"),
+        ({"planes": 8, "window": Window(700, 700, 4, 3, 3)}, "the sum over all windows must be below 2,147,483,648, not up to 4,472,"),
+    ],
+)
+def test_scores_of_a_convolution_wrong(changes, rule):
+    layer = ConvScoreLayer(np.zeros((5, 36), bool), window=Window(8, 8, 4, 3, 3))
+    with pytest.raises(InputError, match=rule):
+        replace(layer, **changes)
 
 
 @settings(max_examples=25, deadline=None)

@@ -147,6 +147,12 @@ MAPS = {
     "2 thresholds for all": lambda m, g, x: flat(m, g, multi(m, conv(m, g, x, 2, 3), [[-2, 0.5]], out_scale=1.0, out_bias=-1.0), 27),
     "levels by a convolution": lambda m, g, x: flat(m, g, normed(m, conv(
         m, g, quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), 3, 2, pads=[0, 1, 0, 0]), 2), 12),
+    "classes of windows, meant": lambda m, g, x: m.n("Flatten", [m.n("GlobalAveragePool", [m.n("Mul", [conv(
+        m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, bias=True), m.c(F(0.37))])])]),
+    "classes of windows, summed": lambda m, g, x: m.n("Add", [m.n("ReduceSum", [conv(
+        m, g, quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), 3, 5), m.c(axes(2, 3))], keepdims=0), m.c(PER)]),
+    "classes of windows, other scales": lambda m, g, x: m.n("ReduceMean", [m.n("Mul", [conv(
+        m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, pads=[0, 0, 0, 0]), m.c(np.abs(PER).reshape(5, 1, 1) + F(0.5))])], axes=[2, 3], keepdims=0),
     "classes of a map of one pixel": lambda m, g, x: m.n("Flatten", [conv(m, g, normed(m, conv(m, g, x, 2, 3, (4, 4))), 3, 5, (1, 1))]),
     "classes of all pixels": lambda m, g, x: m.n("Flatten", [m.n("Add", [conv(
         m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, (3, 3)), m.c(PER.reshape(5, 1, 1))])]),
@@ -163,3 +169,4 @@ def test_maps(name):
     built, *_ = check(model, "bipolar", images, 2 * images - 1.0, order)
     windows = [layer.window for layer in built.network.layers if isinstance(layer, ConvLayer)]
     assert all(window.is_padded or window.pad == -1 for window in windows)
+    assert (built.network.layers[-1].kind == "conv-scores") == name.startswith("classes of windows")

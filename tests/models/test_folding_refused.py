@@ -16,6 +16,7 @@ from oxnor.models.exchange.folding import unknown
 from oxnor.models.exchange.folding.build import build
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.layers import Layers, too_large
+from oxnor.models.exchange.folding.refusals import NO_SCORES
 from oxnor.models.exchange.folding.table import Stage, Table
 from oxnor.models.exchange.folding.unknown import Unknown
 from oxnor.models.exchange.readers.onnx_file import from_model
@@ -235,7 +236,11 @@ MAPS = {
     "windows and their map": (lambda m, g: (lambda h: m.n("Add", [h, windows(m, h)]))(turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1)), "Im2Col must be followed by a matrix product"),
     "mean over channels": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))], axes=[1, 3]), "it must be a mean over height and width"),
     "mean over all": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))]), "it must be a mean over height and width"),
-    "a sign of a mean": (lambda m, g: sign(m, m.n("GlobalAveragePool", [convolved(m, g)])), "a mean over pixels must be followed by a product"),
+    "a sign of a mean": (lambda m, g: sign(m, m.n("GlobalAveragePool", [convolved(m, g)])), NO_SCORES),
+    "a mean of signs": (lambda m, g: m.n("GlobalAveragePool", [normed(m, convolved(m, g))]), "a mean over pixels at the end must be of sums, with one scale and offset a channel"),
+    "a mean of pooled sums": (lambda m, g: m.n("GlobalAveragePool", [pool(m, convolved(m, g))]), "a convolution whose outputs are summed over all pixels at the end must not pool"),
+    "a mean of windows over zeros": (lambda m, g: m.n("GlobalAveragePool", [conv(m, g, "x", 2, 3, pads=[1, 0, 0, 0])]),
+                                     "a convolution whose outputs are summed over all pixels at the end must not pad with zeros"),
     "a convolution of a mean": (lambda m, g: conv(m, g, m.n("GlobalAveragePool", [normed(m, convolved(m, g))]), 3, 4, (1, 1)), "means over pixels must be flattened in front of a product"),
     "means in another order": (lambda m, g: last(m, g, m.n("Flatten", [turned(m, m.n("Reshape", [m.n("GlobalAveragePool", [normed(m, conv(m, g, "x", 2, 4), 4)]), m.c(axes(-1, 2, 2))]), 0, 2, 1)]), 4),
                                "the means of all channels must come in their order"),

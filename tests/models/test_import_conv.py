@@ -23,7 +23,10 @@ from oxnor.models.exchange.import_network import from_graph, import_network
 from oxnor.models.exchange.qonnx import to_model
 from oxnor.models.exchange.readers.onnx_file import from_model
 from oxnor.models.exchange.readers.reference import evaluator
+from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
+from oxnor.models.networks.layers.window import Window
 
 F = np.float32
 
@@ -116,6 +119,17 @@ def test_exported_network_comes_back(name):
     np.testing.assert_array_equal(golden.scores(again, images), golden.scores(network, images))
     scores = evaluator(model, "scores", "pixels")(images.transpose(0, 3, 1, 2).astype(F))
     np.testing.assert_array_equal(scores, golden.scores(network, images))
+
+
+@pytest.mark.parametrize(("planes", "window"), [(1, {"top": 1, "right": 1, "pad": 1, "groups": 2}), (2, {"step_y": 2, "left": 2})])
+def test_exported_scores_of_a_convolution_come_back(planes, window):
+    first = random_conv_network((7, 6, 3), [Conv(4, levels=2**planes - 1)], dense=(), seed=4).layers[0]
+    g, over = np.random.default_rng(6), Window(5, 4, 4, 3, 3, **window)
+    last = ConvScoreLayer(g.random((6, over.n_in)) < 0.5, g.integers(1, 9, 6), g.integers(-99, 99, 6), window=over, planes=planes)
+    network = Network("end", (first, last))
+    again = imported(to_model(network))
+    assert (again.network.digest, again.ok) == (network.digest, True)
+
 
 
 # Keras and Larq

@@ -105,10 +105,10 @@ def test_arrays_wrong(weights, thresholds, extra, message):
     [
         ({}, ["header"], "is not an oxnor-network file: it has no array 'header'"),
         ({"header": {"format": "x"}}, [], "header.format must be 'oxnor-network': this is some other file"),
-        ({"header": {"version": 7}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6, not 7: the file is from another release"),
-        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6, not True: the file is from another release"),
+        ({"header": {"version": 8}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6 or 7, not 8: the file is from another release"),
+        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6 or 7, not True: the file is from another release"),
         ({"header": {"layers": 3}}, [], "header.layers must be of type list, not 3"),
-        ({"header": {"layers": [{"kind": "recurrent"}]}}, [], "header.layers[0].kind must be one of dense, conv, scores, not 'recurrent'"),
+        ({"header": {"layers": [{"kind": "recurrent"}]}}, [], "header.layers[0].kind must be one of dense, conv, scores, conv-scores, not 'recurrent'"),
         ({"header": {"layers": [{"kind": "dense", "n_out": 1 << 40, "n_in": 3}]}}, [],
          "header.layers[0].n_out must be an integer in [1, 65536], not 1099511627776"),
         ({}, ["layer0.weights"], "array 'layer0.weights' is missing"),
@@ -194,7 +194,7 @@ def test_nothing_is_left_when_saving_fails(tmp_path, random_network, monkeypatch
 
 
 def test_format_constants():
-    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3, 4, 5, 6))
+    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3, 4, 5, 6, 7))
 
 
 def test_threshold_for_each_input(tmp_path, random_network):
@@ -332,7 +332,7 @@ def test_a_new_kind_of_layer_is_an_entry(tmp_path, random_network, monkeypatch):
     assert header_of(path)["version"] == 2
     with pytest.raises(InputError) as e:
         Network.load(path)
-    assert str(e.value) == f"{path}: header.layers[0].kind must be one of dense, conv, scores, not 'strided'"
+    assert str(e.value) == f"{path}: header.layers[0].kind must be one of dense, conv, scores, conv-scores, not 'strided'"
     monkeypatch.setattr(network_module, "LAYER_TYPES", {**network_module.LAYER_TYPES, "strided": Strided})
     loaded = Network.load(path)
     assert loaded.layers[0].sizes == {"n_out": 4, "n_in": 9, "stride": 2}

@@ -15,6 +15,7 @@ from oxnor.models.datasets.known import load_dataset
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.hidden import pack_planes
 from oxnor.models.networks.layers.window import Pool
 from oxnor.models.training import state as states
 from oxnor.models.training.binarized import train
@@ -58,6 +59,9 @@ def test_description():
 
 @pytest.mark.parametrize(("text", "message"), [
     ("C64-X", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2 and F512 with hyphens between them, not 'X'"),
+    ("A", "must have A only at its end, after a convolution: part 1, A"),
+    ("C4-F3-A", "must have A only at its end, after a convolution: part 3, A"),
+    ("C4-A-F3", "must have A only at its end, after a convolution: part 3, F3"),
     ("", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2 and F512 with hyphens between them, not ''"),
     ("P-C8", "must have a pooling only after a convolution: part 1, P"),
     ("C8-P-P", "must have a pooling only after a convolution: part 3, P"),
@@ -180,6 +184,19 @@ def test_factors_of_shortcuts_are_not_negative(digits):
     """Steps so large that factors fall below 0, of averages that are the last step's."""
     params = dataclasses.replace(SMALL, layers="C4s4-C4r9-F8", lr=0.5, average=0.0, activations=2, epochs=1, views=0)
     assert train(params, digits[0][:600], digits[1][:600]).layers[1].shortcut == 9
+
+
+def test_scores_of_a_convolution_are_trained(digits):
+    """The scores of the layer are sums over all pixels, those in training their means."""
+    params = dataclasses.replace(SMALL, layers="C4s4-C6-A", epochs=1, views=0, weights="ternary", activations=2)
+    network = train(params, digits[0][:600], digits[1][:600])
+    assert network.label == "28x28x1-C4s4-C6-C10k1-A"
+    assert (network.layers[-1].kind, network.layers[-1].weight_bits, network.layers[-1].planes) == ("conv-scores", 2, 2)
+    stage = stages(parse("C4s4-A"), (28, 28, 1), 10)[-1]
+    signs = np.random.default_rng(0).random((10, 4)) < 0.5
+    layer, x = stage.output(signs), np.random.default_rng(1).integers(0, 2, (5, 7 * 7 * 4))
+    sums = stage.sums(torch.from_numpy(2.0 * x - 1), torch.from_numpy(np.where(signs, 1.0, -1.0))).numpy() * 49
+    assert np.array_equal(2 * layer.evaluate(pack_planes(x, 1), "numba") - 4 * 49, np.rint(sums))
 
 
 def test_shortcuts_are_shown_as_they_are_written():

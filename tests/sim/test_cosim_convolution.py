@@ -13,6 +13,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim import simulate
 from oxnor.sim.benches.engine.tb_programming import config_of
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
+from oxnor.sim.harness.networks import with_conv_scores
 from oxnor.sim.harness.pixels import gather_bench, pool_bench, window_bench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
@@ -147,6 +148,10 @@ ENGINES = {
     "admitted at intervals": (
         random_conv_network((4, 4, 8), (Conv(5, (2, 2)), Conv(3, (3, 2))), dense=()), {"target": "ecp5"}
     ),
+    "scores of a convolution, in two passes": (
+        with_conv_scores(random_conv_network((5, 4, 2), (Conv(3, (2, 2), levels=3),), dense=()), **EDGES, kernel=(3, 3)),
+        {"folding": [None, (1, 3)], "fault_injector": True},
+    ),
 }
 
 
@@ -224,6 +229,17 @@ BULK = {
     ),
     "admitted at intervals, pipelined": (
         random_conv_network((8, 7, 3), (Conv(5), Conv(6, pool=(2, 2))), planes=8), {"target": "ecp5"}
+    ),
+    "scores of a convolution, groups of channels, padded with 1, in slices and passes": (
+        with_conv_scores(
+            random_conv_network((7, 8, 3), (Conv(6, levels=3, pool=(2, 2)),), dense=(), planes=8),
+            6, (3, 2), groups=2, top=1, left=1, pad=1, step_y=2,
+        ),
+        {"macro_size": (64, 8), "folding": [(1, 4), (1, 1)]},
+    ),
+    "scores of a convolution of digits, admitted at intervals, in reads of two cycles": (
+        with_conv_scores(random_conv_network((6, 5, 2), (Conv(4),), dense=(), bits=3, largest=6), 7),
+        {"target": "ecp5", "folding": [None, (1, 4)], "sense_latency": 2},
     ),
     "block RAMs of iCE40, a vector in a memory": (
         random_conv_network((8, 7, 3), (Conv(5), Conv(6, pool=(2, 1))), planes=8),

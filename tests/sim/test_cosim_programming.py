@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.faults.march import MacroFaults, PairFault, SelfTestReport
 from oxnor.sim.harness import engine as engine_bench
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
+from oxnor.sim.harness.networks import with_conv_scores
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 from oxnor.sim.verify.self_test import self_test
@@ -58,6 +60,12 @@ def test_folded_engine(random_network, tmp_path):
     # It is still the engine that it was.
     again, done = EngineTestbench(simulator="verilator").run(network, config, tmp_path / "engine")
     assert (again.directory, done.tests) == (build.directory, TESTS)
+
+
+@pytest.mark.slow
+def test_windows_of_the_last_layer(tmp_path):
+    network = with_conv_scores(random_conv_network((4, 4, 5), (Conv(3, (2, 2)),), dense=()), 4, (2, 2), top=1)
+    run(network, config_of(network, {"folding": [None, (1, 3)]}), tmp_path)
 
 
 @pytest.mark.slow

@@ -3,9 +3,12 @@
 
 import pytest
 from helpers.breaks import break_verilog
+from helpers.convolutions import Conv, random_conv_network
+from helpers.simulators import QUICK
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
+from oxnor.sim.harness.networks import with_conv_scores
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -43,6 +46,14 @@ def test_on_icarus(case, random_network, tmp_path):
     _, run = EngineTestbench("engine.tb_read_errors", INJECTOR_TESTS).run(
         network, config_of(network, structure), tmp_path, root=tmp_path
     )
+    assert run.tests == INJECTOR_TESTS
+
+
+def test_windows_of_the_last_layer(tmp_path):
+    """Each window is a read of its own, and its errors are summed."""
+    network = with_conv_scores(random_conv_network((4, 4, 2), (Conv(3, (2, 2)),), dense=()), 4, (2, 2), top=1)
+    config = config_of(network, {"folding": [None, (1, 3)]})
+    _, run = EngineTestbench("engine.tb_read_errors", INJECTOR_TESTS, simulator=QUICK).run(network, config, tmp_path)
     assert run.tests == INJECTOR_TESTS
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers.browser import Browser
+from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.schedule import schedule
@@ -27,7 +28,7 @@ from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.technology.supply import shipped_curve
 from oxnor.sim.demo import page as demo_page
-from oxnor.sim.harness.networks import shortcut_network
+from oxnor.sim.harness.networks import shortcut_network, with_conv_scores
 from oxnor.sim.playground.data import PageData
 from oxnor.sim.playground.module import Module
 from oxnor.sim.playground.page import build_page
@@ -585,6 +586,7 @@ def test_what_does_not_fit_a_page_is_refused(random_network, tmp_path, monkeypat
         (events, {}, "must take images for a page, not events"),
         (random_bits, {}, "layer 0: a page shows no layers of random bits"),
         (shortcut_network(), {}, "layer 0: a page shows no convolution with a shortcut around it"),
+        (with_conv_scores(random_conv_network((4, 4, 1), (Conv(2),), dense=())), {}, "layer 1: a page shows no convolution that gives scores"),
         (small, {"dataflow": "serial"}, "layer 0: a page shows input-parallel layers, not input-serial ones"),
         (small, {"converter_bits": 4}, unfit),
     ):

@@ -12,6 +12,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
 from oxnor.models.networks.layers.conv import ConvLayer
+from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
@@ -138,7 +139,9 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     if stage is not layers.stages[-1]:
         product = layers.stages[-1].label
         raise InputError(f"the output must come from the last product, {product}, not from {stage.label}")
-    if stage.window is not None and (stage.window.pixels > 1 or stage.window.is_padded or stage.pool):
+    if final.is_mean:
+        raise InputError("a mean over pixels at the end must be of sums, with one scale and offset a channel")
+    if (w := stage.window) is not None and not stage.summed and (w.pixels > 1 or w.is_padded or stage.pool):
         raise InputError(f"the output must have one score a class, and {stage.label} gives one a class and pixel")
     assert np.array_equal(np.sort(order), np.arange(stage.size))
     if final.padding or final.unfolded:
@@ -176,7 +179,7 @@ def _last(final: Table, graph: Graph, notes: list[str]) -> tuple[ScoreLayer, int
     if stage.size == 1:
         limit, falls = decision_threshold(wide[:, 0], _decides(final))
         weights = np.repeat(stage.code.negated(weights) if falls else weights, 2, axis=0)
-        return ScoreLayer(weights, *_decision(limit), **stage.reads), 0, None
+        return score_layer(stage, weights, *_decision(limit)), 0, None
     if _is_bits(final):
         raise InputError(NO_SCORES)
     scores = fit_scores(outputs, graph.exact_scores)
@@ -186,7 +189,20 @@ def _last(final: Table, graph: Graph, notes: list[str]) -> tuple[ScoreLayer, int
             f"the order of {scores.sensitive:,} pairs of outputs hangs on how the source rounds its sums, for example"
             f" {scores.example}"
         )
-    return ScoreLayer(weights, scores.scales, scores.offsets, **stage.reads), scores.sensitive, None
+    return score_layer(stage, weights, scores.scales, scores.offsets), scores.sensitive, None
+
+
+def score_layer(
+    stage: Stage,
+    weights: NDArray[np.bool_],
+    scales: Any = None,
+    offsets: Any = None,
+) -> ScoreLayer:
+    """Return the output layer of a stage with other weights."""
+    if stage.summed:
+        assert stage.window is not None
+        return ConvScoreLayer(weights, scales, offsets, window=stage.window, **stage.reads)
+    return ScoreLayer(weights, scales, offsets, **stage.reads)
 
 
 def _decision(limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -14,9 +14,8 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import type_name
 from oxnor.models.base.rng import stream
 from oxnor.models.networks.layers.hidden import pack_planes
-from oxnor.models.networks.layers.scores import ScoreLayer
 
-from .build import Built
+from .build import Built, score_layer
 from .execute import execute, prepared
 from .graph import Graph
 from .inputs import levels
@@ -123,7 +122,7 @@ def compare(built: Built, graph: Graph, images: NDArray, source: Source) -> dict
     taken = x[-2].reshape(len(images), -1) if len(x) > 1 else golden.elements(built.network, images)
     stage = built.output.stage
     assert stage.weights is not None
-    layer = ScoreLayer(stage.weights[built.order], **stage.reads)
+    layer = score_layer(stage, stage.weights[built.order])
     p = layer.popcounts(pack_planes(taken, stage.planes), "numba")
     low, high = (built.output.columns(v) for v in (built.output.low, built.output.high))
     neurons = np.arange(p.shape[1])

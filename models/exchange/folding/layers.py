@@ -353,6 +353,10 @@ class Layers:
         self.stages.append(new)
         return map_table(node, popcount_table(new, start, alpha, inexact, weights.dtype), t.index.ndim)
 
+    def is_end(self, t: Table) -> bool:
+        """Whether a table is of the last product's outputs."""
+        return self.last is not None and t.stage is self.stages[-1] and t.stage.label == self.last.label
+
     def _arrange_input(self, t: Table, elements: NDArray[np.int64]) -> None:
         """Put the input in the order (y, x, channel) in which a convolution takes it."""
         self.input_order = elements

@@ -219,6 +219,20 @@ def averaged(node: Node, t: Table) -> Table:
     InputError
         If it is no mean over a whole feature map.
     """
+    t, pixels = of_all_pixels(node, t)
+    shape = (1, 1, 1, t.stage.size)
+
+    def change(array: NDArray) -> NDArray:
+        columns = t.columns(array).reshape(-1, *shape[1:])
+        columns = columns.astype(np.float32) if columns.dtype.kind != "f" else columns
+        return from_map(node, columns / columns.dtype.type(pixels), t.index.ndim)
+
+    index = from_map(node, np.arange(t.stage.size).reshape(shape), t.index.ndim)
+    return t.mapped(change, index=index, axis=0, by_channel=False, is_mean=pixels > 1)
+
+
+def of_all_pixels(node: Node, t: Table) -> tuple[Table, int]:
+    """Return the table of a feature map with one column a channel, and its pixels, of all of which a mean is."""
     stage = t.stage
     if stage.weights is None or stage.window is None or t.padding or t.unfolded or t.is_mean:
         raise InputError("a mean over pixels must follow a convolution")
@@ -228,16 +242,7 @@ def averaged(node: Node, t: Table) -> Table:
     pool = pool_of(node, stage.map_size)
     if (pool.height, pool.width) != (height, width):
         raise InputError("a mean must be over all pixels of a feature map: use MaxPool between convolutions")
-    t = channel_values(t)
-    shape, pixels = (1, 1, 1, stage.size), height * width
-
-    def change(array: NDArray) -> NDArray:
-        columns = t.columns(array).reshape(-1, *shape[1:])
-        columns = columns.astype(np.float32) if columns.dtype.kind != "f" else columns
-        return from_map(node, columns / columns.dtype.type(pixels), t.index.ndim)
-
-    index = from_map(node, np.arange(stage.size).reshape(shape), t.index.ndim)
-    return t.mapped(change, index=index, axis=0, by_channel=False, is_mean=pixels > 1)
+    return channel_values(t), height * width
 
 
 def summed(t: Table, weights: NDArray) -> tuple[Table, NDArray]:

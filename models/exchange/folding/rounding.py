@@ -58,6 +58,15 @@ def float_sums(weights: NDArray, size: NDArray) -> NDArray[np.float64]:
     return np.asarray((n / 8 + 8) * ULP * (size @ np.abs(weights.astype(np.float64))))
 
 
+def pixel_sums(each: NDArray[np.float64], pixels: int, is_mean: bool, apart: float) -> float:
+    """Return by how much a float32 sum of values over pixels, or their mean, can miss; `apart` is how far each can."""
+    most = pixels * float(np.abs(each).max())
+    if not is_mean and apart == 0 and most < 1 << 24 and (each == np.rint(each)).all():
+        return 0.0
+    far = pixels * apart + (pixels / 8 + 10) * ULP * most
+    return far / pixels if is_mean else far
+
+
 def inexact_sums(alpha: NDArray, middle: NDArray, levels: Levels, n: int) -> NDArray:
     """Return by how much a float32 sum in any order can miss each column's sum, shape (m,); 0 where it cannot.
 

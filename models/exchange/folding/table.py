@@ -84,6 +84,8 @@ class Stage:
         Channels of which the pooling takes the smallest popcount, not the largest.
     floats : FloatSums or None
         Of a last layer whose weights are to be rounded; its `weights` are then their signs, and its rows sums.
+    summed : bool
+        What comes out are sums over all windows: of a last convolution.
     """
 
     label: str
@@ -99,6 +101,7 @@ class Stage:
     pool: Pool | None = None
     takes_least: NDArray[np.bool_] | None = None
     floats: FloatSums | None = None
+    summed: bool = False
 
     @property
     def reads(self) -> dict[str, Any]:
@@ -108,7 +111,7 @@ class Stage:
     @property
     def map_size(self) -> tuple[int, int]:
         """Height and width of what comes out."""
-        if self.window is None:
+        if self.window is None or self.summed:
             return 1, 1
         return self.pool.over(*self.window.out_size) if self.pool else self.window.out_size
 

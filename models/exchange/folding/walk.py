@@ -18,6 +18,7 @@ from oxnor.models.base.files import in_type_names
 
 from . import ops
 from .elements import SAME, elementwise, head
+from .ends import summed_up
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import InputLevels, Layers
 from .maps import CHANNELS_LAST, averaged, padded, pooled, unfolded
@@ -193,10 +194,12 @@ class Walk:
             return head(node, t)
         if node.op in ops.SHAPES:
             return [reshaped(node, x, t, self.graph.input_shape[0])]
+        if node.op in ("AveragePool", "GlobalAveragePool") and self.layers.is_end(t):
+            return [summed_up(node, t, is_mean=True)]
         if node.op in ops.MAPS:
             y = _MAPS.get(node.op, lambda node, x, t: pooled(node, t))(node, x, t)
             return [y, *[Unknown()] * (len(node.outputs) - 1)]
-        if node.op == "ReduceMean" and t.index.ndim == 4:
+        if t.index.ndim == 4 and (node.op == "ReduceMean" or (node.op == "ReduceSum" and self.layers.is_end(t))):
             return [self._mean(node, x, t)]
         if node.op in ops.CONSTANT_ONLY:
             raise InputError("it picks or joins activations: only chains of layers are supported")
@@ -208,12 +211,14 @@ class Walk:
         return [y, *[Unknown()] * (len(node.outputs) - 1)]
 
     def _mean(self, node: Node, x: list[Any], t: Table) -> Table:
-        """Return the table of a mean over height and width, as PyTorch exports one."""
+        """Return the table of a mean over height and width, as PyTorch exports one, or of a sum at the end."""
         axes = sorted(k % t.index.ndim for k in ops.axes_of(x, node.attrs) or range(t.index.ndim))
         if axes not in ([2, 3], [1, 2]):
             raise InputError("it must be a mean over height and width")
         domain = CHANNELS_LAST if axes == [1, 2] else ""
-        y = averaged(Node(node.name, "GlobalAveragePool", node.inputs, node.outputs, {}, domain), t)
+        part = Node(node.name, "GlobalAveragePool", node.inputs, node.outputs, {}, domain)
+        is_mean = node.op == "ReduceMean"
+        y = summed_up(part, t, is_mean) if self.layers.is_end(t) else averaged(part, t)
         if node.attrs.get("keepdims") != 0:
             return y
         return reshaped(Node(node.name, "Flatten", node.inputs, node.outputs, {"axis": 1}), [y], y, None)

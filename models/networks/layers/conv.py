@@ -17,7 +17,8 @@ from oxnor.models.base.torch_loading import import_torch
 from oxnor.models.kernels import packed as kernels
 from oxnor.models.kernels import windows
 
-from .base import Reads, weighted
+from . import windowed
+from .base import Reads
 from .fields import (
     BITS,
     LEVELS,
@@ -33,29 +34,13 @@ from .fields import (
 )
 from .hidden import HiddenLayer, pack_planes, unpack_planes
 from .window import Pool, Window
+from .windowed import Windowed
 
 #: From how many planes sums of integers are faster than popcounts of planes.
 _PLANES_SUMMED = 4
-_EDGE = ("top", "left", "bottom", "right")
-#: The fields of the window, and of the pool, in a network file.
-_SIZES = dict.fromkeys(("height", "width", "channels", "kernel_y", "kernel_x"), (1, SIZE_MAX))
-_WINDOW = {
-    **dict.fromkeys(("step_y", "step_x", "spread_y", "spread_x"), (1, SIZE_MAX, 1)),
-    **dict.fromkeys(_EDGE, (0, SIZE_MAX, 0)),
-    "pad": (-1, 1, -1),
-    "groups": (1, SIZE_MAX, 1),
-}
+#: The fields of the pool in a network file.
 _POOL = {f"pool_{f.name}": (0, SIZE_MAX, 0) for f in dataclasses.fields(Pool)}
 _NO_POOL = (0, 0, 0, 0)
-
-
-def _short(y: int, x: int, default: int = 1) -> str:
-    """Return a size of rows and columns as short as it can be; the default is left out."""
-    return "" if y == x == default else str(y) if y == x else f"{y}x{x}"
-
-
-def _synapses(sizes: Sizes) -> int:
-    return sizes["weight_bits"] * sizes["kernel_y"] * sizes["kernel_x"] * sizes["channels"] // sizes["groups"]
 
 
 def check_shortcut(window: Window, n_out: int, shortcut: Any, where: str) -> None:
@@ -75,7 +60,7 @@ def check_shortcut(window: Window, n_out: int, shortcut: Any, where: str) -> Non
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ConvLayer(HiddenLayer):
+class ConvLayer(Windowed, HiddenLayer):
     """A convolution with thresholds, and a pooling of what they give.
 
     A window is an input vector: an output pixel is what a :class:`DenseLayer` of the same weights and thresholds gives
@@ -111,12 +96,12 @@ class ConvLayer(HiddenLayer):
     kind: ClassVar[str] = "conv"
     fields: ClassVar[LayerFields] = LayerFields(
         {
-            "weights": ArrayField(BITS, lambda s: (s["n_out"], _synapses(s))),
+            "weights": ArrayField(BITS, lambda s: (s["n_out"], windowed.synapses(s))),
             "thresholds": ArrayField("<i4", per_level),
             "lowest": ArrayField("|u1", per_neuron),
         },
-        {"n_out": (1, SIZE_MAX), **_SIZES},
-        PLANES | LEVELS | WEIGHT_BITS | _WINDOW | _POOL | SHORTCUT,
+        {"n_out": (1, SIZE_MAX), **windowed.SIZES},
+        PLANES | LEVELS | WEIGHT_BITS | windowed.OPTIONAL | _POOL | SHORTCUT,
         version=2,
     )
     read_with: ClassVar[dict[str, int]] = {**HiddenLayer.read_with, "shortcut": 0}
@@ -131,13 +116,7 @@ class ConvLayer(HiddenLayer):
         where = f"{self.kind} layer"
         self.check(where)
         check_shortcut(self.window, self.n_out, self.shortcut, where)
-        if self.n_in != (columns := self._of_synapses.n_in):
-            raise InputError(f"{where}: weights must have {columns} columns for its window, not {self.n_in}")
-        if self.n_out % self.window.groups:
-            groups = self.window.groups
-            raise InputError(f"{where}: groups must divide the {self.n_out} output channels, not be {groups}")
-        if self.window.pad == 0 and self.planes > 1:
-            raise InputError(f"{where}: pad must be -1 or 1 where elements have several planes, not 0")
+        self.check_window(where)
         lowest = np.zeros(self.n_out, bool) if self.lowest is None else np.asarray(self.lowest)
         if lowest.dtype not in (np.bool_, np.uint8) or lowest.shape != (self.n_out,) or (lowest > 1).any():
             raise InputError(f"{where}: lowest must be {self.n_out} times 0 or 1, one a channel")
@@ -145,13 +124,6 @@ class ConvLayer(HiddenLayer):
         lowest.setflags(write=False)
         object.__setattr__(self, "lowest", lowest)
         self.shape_out  # noqa: B018  # raises where no window of the pool fits
-
-    @cached_property
-    def _of_synapses(self) -> Window:
-        """The windows over a feature map in which each element is there once for each synapse of its weight."""
-        if self.weight_bits == 1:
-            return self.window  # which keeps where its windows lie
-        return dataclasses.replace(self.window, channels=self.window.channels * self.weight_bits)
 
     @property
     def factors(self) -> NDArray[np.int16]:  # noqa: D102
@@ -165,26 +137,13 @@ class ConvLayer(HiddenLayer):
         return self.full + self.shortcut
 
     @property
-    def unit(self) -> int:
-        """What a synapse counts: 2 where zeros are padded, which count 1."""
-        return 2 if self.window.pad == 0 else 1
-
-    @property
     def most(self) -> int:  # noqa: D102
         return self.unit * super().most
-
-    @property
-    def shape_in(self) -> tuple[int, int, int]:  # noqa: D102
-        return self.window.height, self.window.width, self.window.channels
 
     @property
     def shape_out(self) -> tuple[int, int, int]:  # noqa: D102
         size = self.window.out_size
         return *(self.pool.over(*size) if self.pool else size), self.n_out
-
-    @property
-    def vectors(self) -> int:  # noqa: D102
-        return self.window.pixels * self.planes
 
     @property
     def _pool_sizes(self) -> tuple[int, ...]:
@@ -198,36 +157,27 @@ class ConvLayer(HiddenLayer):
 
     @classmethod
     def from_fields(cls, sizes: Sizes, arrays: Mapping[str, NDArray]) -> Self:  # noqa: D102
-        window = Window(**{f.name: sizes[f.name] for f in dataclasses.fields(Window)})
         pool = [sizes[name] for name in _POOL]
         held = Pool(*pool) if any(pool) else None
         values: dict[str, Any] = {**arrays, **{name: sizes[name] for name in cls.read_with}}
-        return cls(window=window, pool=held, **values)
+        return cls(window=windowed.window_of(sizes), pool=held, **values)
 
     @property
     def label(self) -> str:  # noqa: D102
-        w, pool = self.window, self.pool
-        edges = (w.top, w.left, w.bottom, w.right)
-        parts = {
-            "k": _short(w.kernel_y, w.kernel_x, 3),
-            "s": _short(w.step_y, w.step_x),
-            "d": _short(w.spread_y, w.spread_x),
-            "p": _short(*edges[:2], 0) if edges[:2] == edges[2:] else ".".join(map(str, edges)),
-            "g": _short(w.groups, w.groups),
-            "r": f"{self.shortcut / self.weight_code.step:g}" if self.shortcut else "",  # in weights, as it is trained
-        }
-        text = f"C{self.n_out}" + "".join(letter + size for letter, size in parts.items() if size)
+        pool = self.pool
+        shortcut = f"{self.shortcut / self.weight_code.step:g}" if self.shortcut else ""  # in weights, as it is trained
+        text = self.window_label({"r": shortcut})
         if pool is None:
             return text
-        steps = "" if pool.is_tiled else f"s{_short(pool.step_y, pool.step_x, 0)}"
-        return f"{text}-P{_short(pool.height, pool.width, 2)}{steps}"
+        steps = "" if pool.is_tiled else f"s{windowed.short(pool.step_y, pool.step_x, 0)}"
+        return f"{text}-P{windowed.short(pool.height, pool.width, 2)}{steps}"
 
     def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed outputs of packed inputs."""
         if reads is not kernels:
             return self._from_pixels(self.reached(self.popcounts(x, backend, reads)))
         if backend == "numpy":
-            return self._from_pixels(self.reached(self._popcounts_numpy(x)))
+            return self._from_pixels(self.reached(self.window_counts_numpy(x)))
         return self._run(windows.conv, x, pack_words(self.weights))
 
     def evaluate_packed(self, x: NDArray[np.uint64], w: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: D102
@@ -265,27 +215,7 @@ class ConvLayer(HiddenLayer):
 
     def popcounts(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.int32]:
         """Return counts, shape (n, pixels, n_out), of windows that are read one by one; twice as many for pad 0."""
-        own, window, x = self._own_counts(x), self._of_synapses, self.to_synapses(x)
-        w, groups = pack_words(self.weights), window.groups
-        more: Any = (self.weight_code.counts,) if self.weight_max else ()
-        each = self.n_out // groups
-
-        def read(pads: int) -> NDArray[np.int32]:
-            gathered = np.empty((groups, len(x), window.pixels, self.planes, w.shape[1]), np.uint64)
-            pixels = x.reshape(len(x), self.planes, x.shape[-1])
-            windows.gather(pixels, window.sources, window.channels, groups, pads, gathered)
-            counts = []
-            for k, vectors in enumerate(gathered.reshape(groups, -1, w.shape[1])):
-                own = slice(k * each, (k + 1) * each)
-                if reads is kernels:
-                    counts.append(reads.popcounts(vectors, w[own], self.n_in, backend, *more))
-                else:  # errors are drawn by the number of the neuron
-                    counts.append(reads.popcounts(vectors, w, self.n_in, backend, *more)[:, own])
-            return weighted(np.concatenate(counts, axis=1), self.planes)
-
-        # A zero is the mean of -1 and +1: what a padded synapse reads, right or wrong, cancels.
-        counts = read(0) + read(1) if window.pad == 0 else read(window.pad > 0)
-        return counts.reshape(len(x), window.pixels, self.n_out) + own
+        return self.window_counts(x, backend, reads) + self._own_counts(x)
 
     def _own_counts(self, x: NDArray[np.uint64]) -> NDArray[np.int32] | int:
         """Return what the shortcut counts, shape (n, pixels, n_out)."""
@@ -294,42 +224,13 @@ class ConvLayer(HiddenLayer):
         values = unpack_planes(x, (self.window.height * self.window.width, self.n_out), self.planes)
         return self.shortcut * values[:, self.window.centres].astype(np.int32)
 
-    def _popcounts_numpy(self, x: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return counts, shape (n, pixels, n_out), by products of numbers: independent of the kernels."""
-        window = self.window
-        weights = self.factors.astype(np.float64).reshape(window.groups, -1, self.inputs)
-        planes = unpack_words(x.reshape(len(x), self.planes, x.shape[-1]), int(np.prod(self.shape_in)))
-        counts = np.zeros((len(x), window.pixels, self.n_out))
-        for k in range(self.planes):
-            shape = (len(x), window.height * window.width, window.groups, window.channels // window.groups)
-            pixels = np.where(planes[:, k], 1.0, -1.0).reshape(shape)
-            padded = np.concatenate([pixels, np.full_like(pixels[:, :1], window.pad)], axis=1)
-            for i in range(len(x)):
-                seen = padded[i][window.sources]  # (pixels, kernel positions, groups, channels); -1 is the last
-                vectors = np.moveaxis(seen, 2, 0).reshape(window.groups, window.pixels, self.inputs)
-                sums = np.moveaxis(vectors @ weights.transpose(0, 2, 1), 0, 1).reshape(window.pixels, self.n_out)
-                counts[i] += (self.counted + sums) * 2**k
-        return (counts * self.unit / 2).astype(np.int64)
-
     def popcounts_torch(self, x: Any, signs: Any) -> Any:
-        """As :meth:`popcounts` of each window, in PyTorch: shape (n, pixels, n_out)."""
-        torch, window, top = import_torch(), self.window, (1 << self.planes) - 1
-        own: Any = 0
-        if self.shortcut:
-            centres = torch.from_numpy(window.centres.copy()).to(x.device)
-            own = self.shortcut * x.reshape(len(x), -1, self.n_out)[:, centres]
-        x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top)
-        image = (2 * x - top).reshape(-1, window.height, window.width, self._of_synapses.channels).permute(0, 3, 1, 2)
-        edges = (window.left, window.right, window.top, window.bottom)
-        padded = torch.nn.functional.pad(image, edges, value=float(window.pad * top))
-        shape = (self.n_out, window.kernel_y, window.kernel_x, -1)
-        kernels_ = signs.reshape(shape).permute(0, 3, 1, 2)
-        # Copies: of views of one channel, whose strides are ambiguous, oneDNN gave wrong sums (PyTorch 2.13, CPU).
-        padded, kernels_ = (v.clone(memory_format=torch.contiguous_format) for v in (padded, kernels_))
-        steps, spreads = (window.step_y, window.step_x), (window.spread_y, window.spread_x)
-        sums = torch.nn.functional.conv2d(padded, kernels_, stride=steps, dilation=spreads, groups=window.groups)
-        counts = ((sums + top * self.full) * self.unit / 2).permute(0, 2, 3, 1)
-        return counts.reshape(len(x), window.pixels, self.n_out) + own
+        """As :meth:`popcounts`, in PyTorch: shape (n, pixels, n_out)."""
+        counts = self.window_counts_torch(x, signs)
+        if not self.shortcut:
+            return counts
+        centres = import_torch().from_numpy(self.window.centres.copy()).to(x.device)
+        return counts + self.shortcut * x.reshape(len(x), -1, self.n_out)[:, centres]
 
     def outputs_torch(self, counts: Any) -> Any:  # noqa: D102
         torch, size = import_torch(), self.window.out_size

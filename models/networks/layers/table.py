@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .conv import ConvLayer
+from .conv_scores import ConvScoreLayer
 from .dense import DenseLayer
 from .hidden import HiddenLayer
 from .scores import ScoreLayer
 
 #: Every layer type by its name in a network file.
 LAYER_TYPES: Mapping[str, type[HiddenLayer] | type[ScoreLayer]] = {
-    c.kind: c for c in (DenseLayer, ConvLayer, ScoreLayer)
+    c.kind: c for c in (DenseLayer, ConvLayer, ScoreLayer, ConvScoreLayer)
 }
