@@ -90,8 +90,8 @@ def argmax(scores: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def margins(scores: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the largest score less the second largest, which is equal in a tie, along the last axis of two or more."""
-    second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
-    return best - second
+    ordered = np.sort(scores, axis=-1)
+    return ordered[..., -1] - ordered[..., -2]
 
 
 def _packed_outputs(

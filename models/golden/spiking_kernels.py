@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from oxnor.models.networks.encoders import encoder_start, encoder_tick
 from oxnor.models.networks.spiking import SpikingNetwork
 
+#: Less than every count.
+_LEAST = np.iinfo(np.int32).min
 #: Why an image ended.
 WINDOW, DELTA, MAXIMUM = range(3)
 # Columns of the integer parameters of a layer.
@@ -100,10 +102,10 @@ class EventArrays(NamedTuple):
 @numba.njit(cache=True)
 def _decay(v, leak, factor, steps):
     for _ in range(steps):
-        lost = v * factor >> leak if v >= 0 else -(-v * factor >> leak)
-        if lost == 0:
-            break
-        v -= lost
+        lost = abs(v) * factor >> leak
+        if not lost:
+            return v
+        v -= np.sign(v) * lost
     return v
 
 
@@ -139,12 +141,9 @@ def _layer_event(p, weights, negative, tick, steps, v, until, fired):
 
 @numba.njit(cache=True)
 def _stops(counts, delta_s, terminate_max):
-    first, second = counts[0], np.int32(-(1 << 31) + 1)
-    for k in range(1, len(counts)):
-        if counts[k] > first:
-            first, second = counts[k], first
-        elif counts[k] > second:
-            second = counts[k]
+    first, second = counts[0], _LEAST
+    for count in counts[1:]:
+        first, second = max(first, count), max(second, min(first, count))
     if delta_s and np.int64(first) - np.int64(second) >= delta_s:
         return DELTA
     if terminate_max and first >= terminate_max:
@@ -162,8 +161,10 @@ def _input_event(net, address, negative, tick, state, record):
     queue[0, 0] = -address - 1 if negative else address
     head[0], tail[0] = 0, 1
     k = 0
-    while k >= 0:
+    while True:
         if head[k] == tail[k]:
+            if k == 0:
+                return 0
             k -= 1
             continue
         code = queue[k, head[k]]
@@ -197,7 +198,7 @@ def _input_event(net, address, negative, tick, state, record):
             new = 0
             for j in range(n):
                 if out[j]:
-                    queue[k + 1, new] = j if out[j] > 0 else -j - 1
+                    queue[k + 1, new] = j if out[j] == 1 else -j - 1
                     new += 1
             if clock:
                 queue[k + 1, new] = n
@@ -210,18 +211,16 @@ def _input_event(net, address, negative, tick, state, record):
                 counts[j] = min(max(counts[j] + out[j], -decision[2]), decision[2])
                 if made[0] < len(spikes):
                     spikes[made[0], 0], spikes[made[0], 1] = used[k], tick
-                    spikes[made[0], 2] = j if out[j] > 0 else -j - 1
+                    spikes[made[0], 2] = j if out[j] == 1 else -j - 1
                 made[0] += 1
         why = _stops(counts, decision[0], decision[1])
         if why:
             return why
-    return 0
 
 
 @numba.njit(cache=True)
 def _reset(net, state):
-    state.until[:] = 0
-    state.last[:] = 0
+    state.until[:] = state.last[:] = 0
     for k in range(len(net.params)):
         start = net.offsets[k, 1]
         state.v[start : start + net.sizes[k + 1]] = net.params[k, _INIT]

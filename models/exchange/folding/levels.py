@@ -191,7 +191,7 @@ def _many_levels(table: Table) -> Levels:
     n = value.shape[1]
     return Levels(
         reach.astype(np.int64), np.broadcast_to(lowest, n).copy(), np.full(n, step), falling, _sensitive(table),
-        int(np.count_nonzero((levels == levels[0]).all(axis=0))), uneven, levels if is_input else None,
+        int(np.count_nonzero(np.ptp(levels, axis=0) == 0)), uneven, levels if is_input else None,
     )  # fmt: skip
 
 

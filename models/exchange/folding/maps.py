@@ -47,7 +47,7 @@ def to_map(node: Node, array: NDArray) -> NDArray:
 def from_map(node: Node, array: NDArray, ndim: int) -> NDArray:
     """Undo :func:`to_map` for a tensor of `ndim` dimensions."""
     y = array if has_channels_last(node) else array.transpose(0, 3, 1, 2)
-    return y if ndim == 4 else y[:, 0] if has_channels_last(node) else y[:, :, 0]
+    return y if ndim == 4 else y.squeeze(1 if has_channels_last(node) else 2)
 
 
 def pair(node: Node, key: str, default: int | None, *, flat: bool = False) -> tuple[int, int]:
@@ -195,8 +195,7 @@ def pooled(node: Node, t: Table) -> Table:
     pool = pool_of(node, stage.map_size)
     if stage.pool is not None:
         assert stage.takes_least is not None
-        moves = (steps != 0).any(axis=0)
-        if (stage.takes_least != falls)[moves].any():
+        if (stage.takes_least != falls)[steps.any(axis=0)].any():
             raise InputError("a second pooling must take the same of the first: the largest or the smallest")
         first = stage.pool
         if (pool.height > 1 and first.step_y > first.height) or (pool.width > 1 and first.step_x > first.width):
@@ -258,7 +257,7 @@ def summed(t: Table, weights: NDArray) -> tuple[Table, NDArray]:
 def channel_values(t: Table) -> Table:
     """Return a table of a feature map with one column a channel, as (rows, channels), or raise InputError."""
     stage = t.stage
-    if t.is_shared or t.by_channel or stage.map_size == (1, 1):
+    if t.is_shared or t.by_channel:
         return t
     order = np.argsort(t.elements)
 

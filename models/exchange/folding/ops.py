@@ -157,7 +157,7 @@ def _quantize_linear(x: Inputs, a: Attrs) -> Any:
     zero = np.asarray(optional(x, 2, np.uint8(0)))
     scale, zero = _along_axis(np.asarray(x[1], x[0].dtype), zero, np.ndim(x[0]), a)
     info = np.iinfo(zero.dtype)
-    return np.clip(np.rint(x[0] / scale) + zero.astype(x[0].dtype), info.min, info.max).astype(zero.dtype)
+    return np.clip(np.rint(x[0] / scale) + zero, info.min, info.max).astype(zero.dtype)
 
 
 def _dequantize_linear(x: Inputs, a: Attrs) -> Any:

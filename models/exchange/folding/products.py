@@ -92,7 +92,7 @@ def integers(weights: NDArray, origin: str) -> Factors:
 
 def _too_many_values(weights: NDArray, origin: str) -> str:
     """Return why weights are refused."""
-    levels = np.unique(weights[:, : 1 + (1 << 20) // len(weights)])
+    levels = np.unique(weights)
     few = f"whole numbers, at most {WEIGHT_MAX // 2}, times one unit a neuron"
     if origin:
         return f"weights of {origin} must be {few}, and have {len(levels):,} values: train with weights of 1 to 8 bits"

@@ -95,8 +95,8 @@ def fit_scores(y: Outputs, keep: bool) -> Scores:
     if keep and affine and np.all(np.rint(slope) == slope) and np.all(np.rint(start) == start):
         return Scores(slope.astype(np.int64), start.astype(np.int64), none, 0)
     steps = np.diff(wide[:, 0])
-    if (wide == wide[:, :1]).all() and ((steps > 0).all() or (steps < 0).all()):
-        falls = bool(steps[0] < 0)
+    rises, falls = bool((steps > 0).all()), bool((steps < 0).all())
+    if (wide == wide[:, :1]).all() and (rises or falls):
         same = np.repeat(np.arange(n + 1)[:: -1 if falls else 1, None], classes, axis=1)
         return Scores(np.ones(classes, np.int64), np.zeros(classes, np.int64), none | falls, *_rounded_pairs(y, same))
     if not affine:

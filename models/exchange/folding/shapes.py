@@ -70,8 +70,7 @@ def reshaped(node: Node, x: list[Any], t: Table, batch: int | None) -> Any:
     if op == "Transpose" and not t.by_channel:
         y = mapped(t, lambda v: np.transpose(v, a.get("perm")), index, axis)
         if t.padding:
-            perm = [int(k) % t.index.ndim for k in a.get("perm", range(t.index.ndim)[::-1])]
-            y.padding = ([t.padding[0][k] for k in perm], t.padding[1])
+            y.padding = ([t.padding[0][k] for k in _order(a, t.index.ndim)], t.padding[1])
         return y
     if not t.is_shared and not t.by_channel:
         return mapped(t, change, index, axis)
@@ -83,21 +82,25 @@ def _arranged(t: Table) -> Table:
     height, width = t.stage.map_size
     size = height, width, t.stage.size
     whole = np.arange(height * width * t.stage.size).reshape(size)
-    channels_first = (0, 3, 1, 2)
     if t.axis or t.index.ndim != 4:
         return t
-    if t.index.shape[1:] == size and np.array_equal(t.index[0], whole):
+    if np.array_equal(t.index, whole[None]):
         return t.mapped(lambda v: v.reshape(-1, 1, 1, t.stage.size), by_channel=False)
-    if t.index.shape[1:] == (size[2], *size[:2]) and np.array_equal(t.index, whole[None].transpose(channels_first)):
+    if np.array_equal(t.index, whole[None].transpose(0, 3, 1, 2)):
         return t.mapped(lambda v: v.reshape(-1, t.stage.size, 1, 1), by_channel=False)
     return t
+
+
+def _order(a: Any, nd: int) -> list[int]:
+    """Return the dimensions of a Transpose node's output, by those of its input."""
+    return [int(k) % nd for k in a.get("perm", range(nd)[::-1])]
 
 
 def _axis_after(op: str, x: list[Any], a: Any, t: Table) -> int:
     """Return the axis of the rows after the operator."""
     nd, axis = t.index.ndim, t.axis
     if op == "Transpose":
-        perm = [int(k) % nd for k in a.get("perm", range(nd)[::-1])]
+        perm = _order(a, nd)
         if sorted(perm) != list(range(nd)):
             raise InputError(f"perm must order {nd} dimensions, not {perm}")
         return perm.index(axis)

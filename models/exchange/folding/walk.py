@@ -226,8 +226,9 @@ class Walk:
     @staticmethod
     def _bits_of(node: Node, x: list[Any]) -> float:
         """Return the bit width of a quantiser; 0 if the node is none."""
-        if node.op in ("Quant", "IntQuant") and len(x) > 3 and isinstance(x[3], np.ndarray) and x[3].size:
-            width = float(np.ravel(x[3])[0])
+        given = ops.optional(x, 3)
+        if node.op in ("Quant", "IntQuant") and isinstance(given, np.ndarray) and given.size:
+            width = float(given.max())
             if not 1 <= width <= 64:
                 raise InputError(f"bit width must be in [1, 64], not {width:g}")
             return width

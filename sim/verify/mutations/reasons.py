@@ -13,18 +13,11 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"len\(parts\) == 1: 1 -> 0$", "one part, joined, is itself"),
     ),
     "golden-spiking": (
-        (r"kernels\.py:\d+: break -> pass$", "a decay that has come to nothing takes nothing away any more"),
-        (r"k >= 0: 0 -> -1$", "the queue of the last layer is empty then"),
         (r"min\(n, 64\): 64 -> \d+$", "how many images run at once changes none"),
-        (r"state\.until\[:\] = 0: 0 -> -1$", "no tick is before the first, at which all may fire"),
         (
             r"np\.empty\(\(0, 4\), np\.int32\): (0 -> 1|4 -> 3)$",
             "room for nothing: where it is not replaced, no row is written",
         ),
-        (r"v >= 0(: 0 -> 1| -> v > 0)$", "nothing goes from a membrane of 0"),
-        (r"-\(1 << 31\) \+ 1: 1 -> [02]$|1 << 31: 31 -> 30$", "less than all counts"),
-        (r"out\[j\] > 0(: 0 -> -1| -> out\[j\] >= 0)$", "of a neuron that has fired it is 1 or -1"),
-        (r"counts\[k\] > first -> counts\[k\] >= first$", "of two equal counts either may be the first"),
         (
             r"kernels\.py:\d+: continue -> pass$",
             "where nothing has fired nothing is handed on, and no count has changed",
@@ -35,10 +28,7 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"(_CHUNK = 512: 512|1 << 2[23]: \d+) -> \d+$", "how many rows or images are computed at once changes none"),
         (r"ops\.py:\d+: x\[0\] >= 0 -> x\[0\] > 0$", "nothing times a slope is nothing"),
         (r"columns\[:, 0\]: 0 -> -?1$", "all pixels of a channel have the same values by then"),
-        (r"y\[:, :, 0\]: 0 -> -1$", "a row of pixels has a height of 1"),
         (r"right\.ndim != 2: 2 -> \d$", "both ways give the product"),
-        (r"scores\.py:\d+: steps\[0\]: 0 -> -1$", "all steps have one sign"),
-        (r"levels\[0\]: 0 -> -?1$", "what never changes is the same in every row"),
         (r"any\(\(part\.ndim <= axis for part in parts\)\) -> all", "all parts have as many dimensions"),
     ),
     "fault-maps": (

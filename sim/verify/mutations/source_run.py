@@ -23,7 +23,7 @@ from .sources import mutations
 from .store import SURVIVED, Mutations, UnitRow
 
 _ROOT = Path(__file__).resolve().parents[3]
-_FIRST_S, _ALL_S = 900, 12 * 3600
+_FIRST_S, _ALL_S = 3600, 12 * 3600
 
 
 @dataclass(frozen=True)
