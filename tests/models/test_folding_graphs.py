@@ -100,6 +100,7 @@ ACTIVATIONS = {
     "Quant, 2 narrow bits": lambda m, z: quant(m, z, 2, 0, 2, signed=1, narrow=1),
     "Quant, 3 bits and a zero point": lambda m, z: quant(m, z, 1.5, 2, 3, signed=0, narrow=0),
     "Quant, 3 bits, falling": lambda m, z: quant(m, m.n("Neg", [z]), 1.5, 2, 3, signed=0, narrow=1),
+    "Quant, 64 bits": lambda m, z: quant(m, z, 2, 0, 64, signed=0, narrow=0),
     "Quant after a batch norm": lambda m, z: quant(m, norm(m, z), 0.75, 1, 3, signed=0, narrow=0),
     "one threshold": lambda m, z: multi(m, z, [[0.5]], out_scale=2.0, out_bias=-1.0),
     "one threshold a neuron": lambda m, z: multi(m, z, PER[:, None], out_scale=2.0, out_bias=-1.0),

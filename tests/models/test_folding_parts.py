@@ -204,6 +204,12 @@ def test_sums_that_are_exact(alpha, lowest, step, top, n, exact):
     assert found.tolist() == pytest.approx([far + n * 0.001 * alpha * 2 / step])
 
 
+@pytest.mark.parametrize(("lowest", "exact"), [([2.0, 4.0], True), ([2.0, 3.0], False), ([3.0, 2.0], False)])
+def test_sums_are_exact_for_longer_where_all_levels_are_even(lowest, exact):
+    levels = Levels(np.zeros((1, 2), int), np.array(lowest), np.full(2, 2.0), np.zeros(2, bool), 0, 0)
+    assert (rounding.inexact_sums(np.ones(1), np.array(lowest), levels, 1 << 22) == 0).tolist() == [exact]
+
+
 def test_sums_of_weights_that_are_not_quite_whole():
     """Each may be another number than its integer times the unit, and so may their sum be."""
     from oxnor.models.exchange.folding.layers import _sums

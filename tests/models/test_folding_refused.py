@@ -12,11 +12,12 @@ from helpers.folded import axes, conv, flat, last, norm, normed, pad, pool, quan
 from helpers.onnx_networks import Maker
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.exchange.folding import unknown
+from oxnor.models.exchange.folding import layers, unknown
 from oxnor.models.exchange.folding.build import build
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.layers import Layers, too_large
 from oxnor.models.exchange.folding.refusals import NO_SCORES
+from oxnor.models.exchange.folding.levels import to_levels
 from oxnor.models.exchange.folding.table import Stage, Table
 from oxnor.models.exchange.folding.unknown import Unknown
 from oxnor.models.exchange.readers.onnx_file import from_model
@@ -332,3 +333,15 @@ def test_long_reasons_of_numpy_are_cut():
     m = Maker(opset=17)
     text = said(m.model(["N", 7], sign(m, m.n("MatMul", ["x", m.c(np.sqrt(np.arange(1, 8, dtype=F))[:, None])]))))
     assert "leave the last sign out" not in text
+
+
+def test_thresholds_are_compared_with_the_source(monkeypatch):
+    """Should they ever be others than the source's, the import ends."""
+
+    def wrong(t):
+        found = to_levels(t)
+        return found if t.stage.weights is None else replace(found, reach=found.reach + 1)
+
+    monkeypatch.setattr(layers, "to_levels", wrong)
+    m, g = Maker(), np.random.default_rng(0)
+    assert re.search(r"of \d+ popcounts must give the source's level, and do not", said(m.model(["N", 7], last(m, g, sign(m, hidden(m, g)), 5))))

@@ -223,7 +223,6 @@ def averaged(node: Node, t: Table) -> Table:
 
     def change(array: NDArray) -> NDArray:
         columns = t.columns(array).reshape(-1, *shape[1:])
-        columns = columns.astype(np.float32) if columns.dtype.kind != "f" else columns
         return from_map(node, columns / columns.dtype.type(pixels), t.index.ndim)
 
     index = from_map(node, np.arange(t.stage.size).reshape(shape), t.index.ndim)
