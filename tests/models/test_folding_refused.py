@@ -16,8 +16,8 @@ from oxnor.models.exchange.folding import layers, unknown
 from oxnor.models.exchange.folding.build import build
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.layers import Layers, too_large
-from oxnor.models.exchange.folding.refusals import NO_SCORES
 from oxnor.models.exchange.folding.levels import to_levels
+from oxnor.models.exchange.folding.refusals import NO_SCORES
 from oxnor.models.exchange.folding.table import Stage, Table
 from oxnor.models.exchange.folding.unknown import Unknown
 from oxnor.models.exchange.readers.onnx_file import from_model
