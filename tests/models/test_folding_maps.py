@@ -35,6 +35,13 @@ from oxnor.models.networks.layers.conv import ConvLayer
 # Feature maps: two channels of 4 x 4 bits, (channels, height, width) unless they are channels last.
 
 
+def past(m, g, x, scales=(1, 1), shortcut=4):
+    """A convolution of two channels, to whose sums the pixels under the centres of the windows are added."""
+    w = signs(g, 2, 2, 3, 3)
+    w[[0, 1], [0, 1], 1, 1] += shortcut
+    return m.n("Conv", [x, m.c(w * F(scales).reshape(2, 1, 1, 1))])
+
+
 def rows(m, g, x, n_in, n_out, biased=False):
     """A convolution of one dimension."""
     return m.n("Conv", [x, m.c(signs(g, n_out, n_in, 2)), *([m.c(np.linspace(-1.5, 1.5, n_out, dtype=F))] if biased else [])])
@@ -147,6 +154,9 @@ MAPS = {
     "2 thresholds for all": lambda m, g, x: flat(m, g, multi(m, conv(m, g, x, 2, 3), [[-2, 0.5]], out_scale=1.0, out_bias=-1.0), 27),
     "levels by a convolution": lambda m, g, x: flat(m, g, normed(m, conv(
         m, g, quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), 3, 2, pads=[0, 1, 0, 0]), 2), 12),
+    "a shortcut": lambda m, g, x: flat(m, g, sign(m, m.n("Add", [past(m, g, x), m.c(F(0.5))])), 8),
+    "a shortcut of sums that fall": lambda m, g, x: flat(m, g, sign(m, m.n("Sub", [m.c(F(0.5)), past(m, g, x)])), 8),
+    "a shortcut of other scales": lambda m, g, x: flat(m, g, sign(m, past(m, g, x, (0.5, 2))), 8),
     "classes of windows, meant": lambda m, g, x: m.n("Flatten", [m.n("GlobalAveragePool", [m.n("Mul", [conv(
         m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, bias=True), m.c(F(0.37))])])]),
     "classes of windows, summed": lambda m, g, x: m.n("Add", [m.n("ReduceSum", [conv(
@@ -169,4 +179,6 @@ def test_maps(name):
     built, *_ = check(model, "bipolar", images, 2 * images - 1.0, order)
     windows = [layer.window for layer in built.network.layers if isinstance(layer, ConvLayer)]
     assert all(window.is_padded or window.pad == -1 for window in windows)
+    shortcuts = [y.shortcut for y in built.network.layers if isinstance(y, ConvLayer) and y.shortcut]
+    assert shortcuts == [4] * (name in ("a shortcut", "a shortcut of other scales"))
     assert (built.network.layers[-1].kind == "conv-scores") == name.startswith("classes of windows")

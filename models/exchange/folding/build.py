@@ -21,7 +21,7 @@ from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
 from .layers import InputLevels, Layers
 from .levels import Levels, to_bits
-from .refusals import NO_SCORES
+from .refusals import NO_SCORES, FallingShortcut
 from .scores import Outputs, RoundedScores, decision_threshold, fit_scores, round_scores
 from .table import Stage, Table
 from .walk import Walk
@@ -96,11 +96,15 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
     tried = (wanted,) if wanted else GREY
     for constant_inputs in (False, True):
         for guess in tried:
-            walk = Walk(graph, levels(guess), not wanted, constant_inputs)
-            try:
-                return _assemble(graph, walk.layers, walk.run(), guess, not wanted, name)
-            except InputLevels:
-                continue
+            plain: set[str] = set()
+            while True:
+                walk = Walk(graph, levels(guess), not wanted, constant_inputs, plain)
+                try:
+                    return _assemble(graph, walk.layers, walk.run(), guess, not wanted, name)
+                except FallingShortcut as e:
+                    plain.add(e.label)
+                except InputLevels:
+                    break
     listed = "; ".join(f"{k}: {CODINGS[k]}" for k in tried)
     walk = Walk(graph, None)
     walk.others.append(
@@ -244,7 +248,7 @@ def _hidden(stage: Stage, levels: Levels) -> HiddenLayer:
         return DenseLayer(weights, thresholds, **stage.reads)
     least = stage.takes_least
     lowest = np.zeros(stage.size, bool) if least is None else least ^ levels.falling
-    return ConvLayer(weights, thresholds, stage.window, stage.pool, lowest, **stage.reads)
+    return ConvLayer(weights, thresholds, stage.window, stage.pool, lowest, shortcut=stage.shortcut, **stage.reads)
 
 
 def _input_rule(layers: Layers) -> tuple[InputRule, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +31,8 @@ from .maps import (
     summed,
 )
 from .ops import optional
-from .products import Factors, Floats, column_sums, integers, popcount_table
+from .products import Factors, Floats, column_sums, integers, past_shortcut, popcount_table
+from .refusals import FallingShortcut
 from .results import kernels_of
 from .shapes import mapped, transposed
 from .table import SUMS, FloatSums, Stage, Table
@@ -68,6 +70,8 @@ class Layers:
         The last product.
     last_layer_bits : int
         Round its weights to so many bits if they are no integers; 0: refuse them.
+    plain : set of str
+        Convolutions whose weights are taken as they are, without a shortcut.
     """
 
     guess: bool
@@ -80,6 +84,7 @@ class Layers:
     masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
     last: Node | None = None
     last_layer_bits: int = 0
+    plain: AbstractSet[str] = frozenset()
 
     def product(self, node: Node, x: list[Any], wrong: list[str]) -> Table:
         """Return the table of a matrix product, a new layer.
@@ -231,6 +236,8 @@ class Layers:
         stage, shared = t.stage, t.is_shared or t.by_channel
         neurons, columns = of_neurons(stage, levels, elements, shared)
         self.outputs.append(neurons)
+        if stage.shortcut and neurons.falling.any():
+            raise FallingShortcut(stage.label)
         if stage.weights is None:
             self.records.append({})
             self.masks.append(None)
@@ -334,8 +341,10 @@ class Layers:
             raise InputError(f"it pads with {own:g} what is padded with {t.padding[1]:g}: pad with one value")
         pad = pad_value(t.padding[1] if t.padding else own, zero, step, levels) if window.is_padded else -1
         window = replace(window, pad=pad)
+        if node is not self.last and node.label not in self.plain and (step > 0).all():
+            factors = past_shortcut(window, weights, factors)
         unit = 2 if pad == 0 else 1
-        rows = unit * window.n_in * factors.code.top * levels.top + 1
+        rows = unit * (window.n_in * factors.code.top + factors.shortcut) * levels.top + 1
         if found := _trouble(node, levels, weights, rows):
             raise InputError("; ".join(found))
         if t.stage.weights is None:
@@ -348,7 +357,8 @@ class Layers:
             start, alpha, inexact = _sums(weights, factors, levels, middles, window.n_in)
         synapses = factors.synapses(is_negated).swapaxes(0, 1).reshape(n_out, -1)
         words = factors.scaling(alpha)
-        new = Stage(node.label, rows, n_out, synapses, factors.code, words, planes=levels.planes, window=window)
+        more: dict[str, Any] = {"planes": levels.planes, "window": window, "shortcut": factors.shortcut}
+        new = Stage(node.label, rows, n_out, synapses, factors.code, words, **more)
         new.ops.append(node.op)
         self.stages.append(new)
         return map_table(node, popcount_table(new, start, alpha, inexact, weights.dtype), t.index.ndim)
@@ -396,7 +406,7 @@ def _sums(
         start = column_sums(weights, middle)
     else:
         start = (weights * middle).sum(axis=0)
-    inexact = rounding.inexact_sums(alpha, middle, levels, n * factors.code.top)
+    inexact = rounding.inexact_sums(alpha, middle, levels, n * factors.code.top + factors.shortcut)
     if factors.miss.any():
         highest = levels.lowest + levels.top * levels.step
         inexact = inexact + n * factors.miss * np.maximum(np.abs(levels.lowest), np.abs(highest)).max()

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.networks.layers.conv import check_shortcut
+from oxnor.models.networks.layers.fields import SHORTCUT
 from oxnor.models.networks.layers.weight_code import WEIGHT_MAX, WeightCode
+from oxnor.models.networks.layers.window import Window
 
 from .table import Stage, Table
 
@@ -19,6 +22,8 @@ _WIDE_MAX = 1 << 22
 _ROUNDED = 2.0**-22
 #: Most values of weights that are listed.
 _VALUES_SHOWN = 8
+#: Largest shortcut of a layer.
+SHORTCUT_MAX = SHORTCUT["shortcut"][1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +40,15 @@ class Factors:
         The synapses of a weight.
     miss : ndarray of float64, shape (m,)
         By how much a weight may be another number than its integer times the unit.
+    shortcut : int
+        How often each neuron's own channel under the centre of the window counts beside the values.
     """
 
     unit: NDArray[np.float64]
     values: NDArray[np.int16]
     code: WeightCode
     miss: NDArray[np.float64]
+    shortcut: int = 0
 
     def synapses(self, is_negated: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the bits of the weights, shape (n, m, bits)."""
@@ -52,7 +60,8 @@ class Factors:
         values = "" if self.code.top == 1 else ", ".join(f"{v // step:+d}" if v else "0" for v in found)
         if len(found) > _VALUES_SHOWN:
             values = f"{found[0] // step:+d} to {found[-1] // step:+d}"
-        return ", ".join(part for part in (values, scaling(slope * step)) if part)
+        past = f"shortcut {self.shortcut // step}" if self.shortcut else ""
+        return ", ".join(part for part in (values or "-1, +1" * bool(past), past, scaling(slope * step)) if part)
 
 
 def integers(weights: NDArray, origin: str) -> Factors:
@@ -88,6 +97,38 @@ def integers(weights: NDArray, origin: str) -> Factors:
     if (values % 2 != 1).any():
         unit, values = unit / 2, 2 * values
     return Factors(unit, values, WeightCode.of(int(np.abs(values).max())), miss)
+
+
+def past_shortcut(window: Window, weights: NDArray, plain: Factors) -> Factors:
+    """Return weights of a convolution, shape (n, m), as smaller ones and a shortcut, if these take fewer synapses.
+
+    An export writes a shortcut into the weights of each neuron's own channel in the centre of its kernel. `plain` is
+    returned where there is none.
+    """
+    n, m = weights.shape
+    try:
+        check_shortcut(window, m, 1, "")
+    except InputError:
+        return plain
+    channels = window.channels // window.groups
+    own = window.centre * channels + np.arange(m) % channels
+    others = np.arange(n)[:, None] != own
+    if n < 2 or not (weights[own, np.arange(m)] > 0).any():
+        return plain
+    try:
+        found = integers(weights.T[others.T].reshape(m, n - 1).T, "")
+    except InputError:
+        return plain
+    given = weights.astype(np.float64)
+    centre = np.rint(given[own, np.arange(m)] / found.unit)
+    shortcut, top = int(centre.max()) - found.code.top, found.code.top
+    values = np.rint(given / found.unit)
+    values[own, np.arange(m)] -= shortcut
+    off = np.abs(given - (values + np.where(others, 0, shortcut)) * found.unit)
+    fits = 0 < shortcut <= SHORTCUT_MAX and (np.abs(values) <= top).all() and (values % 2 == top % 2).all()
+    if not fits or (off > _ROUNDED * np.abs(given)).any() or found.code.bits >= plain.code.bits:
+        return plain
+    return Factors(found.unit, values.astype(np.int16), found.code, off.max(axis=0), shortcut)
 
 
 def _too_many_values(weights: NDArray, origin: str) -> str:

@@ -80,3 +80,11 @@ def _not_finite(node: Node, v: NDArray) -> int:
     if v.dtype.kind != "f":
         return 0
     return int(np.count_nonzero(np.isnan(v) if node.op in _BOUNDS else ~np.isfinite(v)))
+
+
+class FallingShortcut(InputError):
+    """A neuron that fires where its sum is small has a shortcut, which no threshold can negate: take plain weights."""
+
+    def __init__(self, label: str):
+        self.label = label
+        super().__init__(f"{label} must not have neurons that fire where their sums are small, beside a shortcut")

@@ -86,6 +86,8 @@ class Stage:
         Of a last layer whose weights are to be rounded; its `weights` are then their signs, and its rows sums.
     summed : bool
         What comes out are sums over all windows: of a last convolution.
+    shortcut : int
+        How often a neuron's own channel under the centre of the window counts beside its weights.
     """
 
     label: str
@@ -102,6 +104,7 @@ class Stage:
     takes_least: NDArray[np.bool_] | None = None
     floats: FloatSums | None = None
     summed: bool = False
+    shortcut: int = 0
 
     @property
     def reads(self) -> dict[str, Any]:

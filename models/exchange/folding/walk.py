@@ -8,6 +8,7 @@ That is the fold and its proof in one; no rule for batch norm, scales, signs or 
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from .ends import summed_up
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import InputLevels, Layers
 from .maps import CHANNELS_LAST, averaged, padded, pooled, unfolded
-from .refusals import NO_SCORES, REFUSED, WHY, not_finite
+from .refusals import NO_SCORES, REFUSED, WHY, FallingShortcut, not_finite
 from .results import run_head, run_map, run_product
 from .shapes import reshaped
 from .table import Stage, Table
@@ -61,12 +62,18 @@ class Walk:
         Raise :class:`InputLevels` where the levels give a constant input, so that others can be tried.
     constant_inputs : bool
         Do so only where they give no other.
+    plain : set of str
+        Convolutions whose weights are taken as they are, without a shortcut.
     """
 
-    def __init__(self, graph: Graph, levels: NDArray | None, guess: bool = False, constant_inputs: bool = True):
+    def __init__(
+        self, graph: Graph, levels: NDArray | None, guess: bool = False, constant_inputs: bool = True,
+        plain: AbstractSet[str] = frozenset(),
+    ):  # fmt: skip
         self.graph = graph
         self.layers = Layers(
-            guess, constant_inputs, {}, [], last=_last_product(graph), last_layer_bits=graph.last_layer_bits
+            guess, constant_inputs, {}, [], last=_last_product(graph), last_layer_bits=graph.last_layer_bits,
+            plain=plain,
         )
         self.values: dict[str, Any] = dict(graph.constants)
         self.values |= {name: Unknown("", Stage(f"input {name!r}", 0, 0)) for name in graph.other_inputs}
@@ -108,7 +115,7 @@ class Walk:
             try:
                 with np.errstate(all="ignore"):
                     results = self._node(node)
-            except InputLevels:
+            except (InputLevels, FallingShortcut):
                 raise
             except InputError as e:
                 results = self._refuse(node, [str(e)])
