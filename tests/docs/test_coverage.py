@@ -43,7 +43,7 @@ def changes(**hits):
 
 
 def test_what_is_left_out_must_not_change(monkeypatch):
-    rule = rules.Rule("unit", "count", rules.LONG, 2)
+    rule = rules.Rule("unit", "count", rules.LONG, rules.above(2))
     monkeypatch.setattr(rules, "SIGNALS", (rule,))
     counts = changes(count=[(1, 1), (1, 0), (0, 0), (0, 0)], one=[(1, 0), (3, 2)])
     used, wrong = Counter(), []

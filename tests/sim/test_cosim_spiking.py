@@ -71,7 +71,7 @@ CORNERS = {
                     Neuron(theta=20, leak=3, fraction=2, v_bits=9)],
         Decision(delta_s=0, window=60), (4, 16),
     ),
-    "counts saturate": ((4, 2), [Neuron(theta=1, weight_max=1)], Decision(delta_s=0, window=99, count_bits=3), None),
+    "counts saturate, late": ((4, 2), [Neuron(theta=1, weight_max=1, refractory=255)], Decision(delta_s=0, window=32_768, count_bits=3), None),
 }  # fmt: skip
 
 
@@ -82,6 +82,8 @@ def test_corner(name, tmp_path):
     network = drawn(shape, neurons, decision, clock=clock)
     config = SpikingConfig.for_network(network, macro_size=macro)
     streams = [with_clock(s, network) for s in random_streams(shape[0] + clock, 40, len(name))]
+    if name.endswith("late"):  # all bits of ticks
+        streams = [replace(s, ticks=s.ticks * 250) for s in streams]
     result = simulate(network, streams, engine=config, run=RunOptions(simulator="icarus", pauses=name != "SPIRIT", build_dir=tmp_path))
     assert result.ok, result.difference
     assert result.spikes > 50

@@ -57,8 +57,7 @@ class Driver:
         d = self.dut
         d.load.value, d.seed.value = 1, self.job["seed"]
         await self.edge()
-        # What stands there afterwards is nobody's.
-        d.load.value, d.seed.value = 0, ~self.job["seed"] & 0xFFFFFFFF
+        d.load.value = 0
         for (i, k), weight in np.ndenumerate(self.model.weights):
             await self.write(i, k, int(weight))
 
@@ -125,8 +124,12 @@ class Driver:
         return known(self.dut.values) >> 32 * NAMES.index(name) & 0xFFFFFFFF
 
     async def prepare(self, row: int, bits: NDArray[np.bool_]) -> None:
-        """Write a row's address and data, as the host of an engine does; bits beyond the row are nobody's."""
+        """Write a row's address and data, as the host of an engine does.
+
+        Bits beyond the row are nobody's, nor is a seed that is not loaded.
+        """
         await self.idle()
+        self.dut.seed.value = random.getrandbits(32)
         data = int(bits @ (1 << np.arange(len(bits)))) | random.getrandbits(32 - len(bits)) << len(bits)
         for name, value in {"PROG_ROW": row, "PROG_WORD": 0, "PROG_DATA": data}.items():
             await self.set(name, value)

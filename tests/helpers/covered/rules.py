@@ -15,36 +15,52 @@ class Rule:
     unit, what : str
         Regular expressions of the whole names of units, and of signals or texts of lines without their numbers.
     reason : str
-    first : int
-        The lowest of the bits.
+    bits : range
+        Which bits.
     """
 
     unit: str
     what: str
     reason: str
-    first: int = 0
+    bits: range = range(4096)
 
-    def holds(self, unit, what):
-        """Return whether it is of this signal or line."""
-        return bool(re.fullmatch(self.unit, unit) and re.fullmatch(self.what, what))
+    def holds(self, unit, what, bit=0):
+        """Return whether it is of this bit of a signal, or line."""
+        return bit in self.bits and bool(re.fullmatch(self.unit, unit) and re.fullmatch(self.what, what))
+
+
+def above(first):
+    """Return all bits from `first` on."""
+    return range(first, 4096)
 
 
 LONG = "high bits of counters: one that changes needs 2^k events"
-SETTING = "read once from a memory file and kept: it rises at most"
-WIDE = "registers and addresses wider than the engines that are simulated"
+SETTING = "of a device model, read from its file and kept: it rises at most"
+WIDE = "addresses of the programming bus beyond the largest engine that is simulated"
+SPARE = "bit 15 of a log-resistance of 15 bits"
+DEVICES = r"rram_macro(_ternary)?_devices"
+BUS = r"programming(_sequence)?|learning_array|pulse_writer|engine|layer(_array)?|tile"
 SIGNALS = (
-    Rule(r"engine|spiking_engine", "cycles", LONG, 19),
-    Rule(r"engine|spiking_engine", "latched", LONG),
-    Rule("engine", "cycles_1", LONG, 8), Rule("engine", "cycles_2", LONG),
-    Rule("engine", "(dropped|unsure|stalls|frames|results)", LONG, 13),
-    Rule("engine", "(dropped|stalls|frames|results)_2", LONG),
-    Rule("spiking_engine", "(dropped|frames|results|stalls)", LONG, 11),
-    Rule("spiking_engine", "inside_", LONG, 4),
-    Rule("spike_serializer|spiking_engine_events", "number|sum_1", LONG, 13),
-    Rule("programming", "pulses|signal_3", LONG, 12),
-    Rule("layer_array", "image", LONG, 11),
-    Rule(r"spiking_engine(_encoder)?", r"(seeds|identity)(_\d+)*(_q)?", SETTING),
-    Rule(r"rram_macro(_ternary)?_devices", "noise_sigma|form_fails|age|statistics", SETTING),
+    Rule("engine|spiking_engine", "latched", LONG),
+    Rule("engine", "cycles_2|(dropped|stalls|frames|results)_2", LONG),
+    Rule("engine", "cycles", LONG, above(24)),
+    Rule("engine", "cycles_1", LONG, above(10)),
+    Rule("engine", "dropped|unsure|stalls|frames|results", LONG, above(16)),
+    Rule("spiking_engine", "cycles", LONG, above(24)),
+    Rule("spiking_engine", "dropped|frames|results|stalls|inside_", LONG, above(14)),
+    Rule("spike_serializer|spiking_engine_events", "number|sum_1", LONG, above(16)),
+    Rule("spiking_engine_encoder", "signal_2|sum_17", LONG, above(16)),
+    Rule("programming", "pulses|signal_3", LONG, above(16)),
+    Rule("layer_array", "image", LONG, above(14)),
+    Rule(DEVICES, "operations", LONG, above(8)),
+    Rule(DEVICES, "noise_sigma|form_fails|column|turn", SETTING),
+    Rule(DEVICES, "r", SPARE, range(15, 256, 16)),
+    Rule(BUS, r".*(bus|program)__word", WIDE, above(4)),
+    Rule(BUS, r".*(bus|program|sequence)_+column|column", WIDE, above(8)),
+    Rule("programming", r"macro\d", WIDE, range(5, 24)),
+    Rule("programming", r"macro\d", WIDE, above(27)),
+    Rule("programming", r"row\d", WIDE, range(8, 16)),
+    Rule("programming", r"row\d", WIDE, above(24)),
 )
 LINES = (
     Rule(r"coefficient_\w+|rram_macro_ternary", r"else (for|mem).*", "a memory without a file: in no engine there is one"),
@@ -53,7 +69,7 @@ LINES = (
 
 def of_signal(unit, signal, bit):
     """Return the rule that leaves a bit of a signal out; None if there is none."""
-    return next((r for r in SIGNALS if bit >= r.first and r.holds(unit, signal)), None)
+    return next((r for r in SIGNALS if r.holds(unit, signal, bit)), None)
 
 
 def of_line(unit, text):
