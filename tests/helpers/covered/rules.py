@@ -53,7 +53,7 @@ SIGNALS = (
     Rule("programming", "pulses|signal_3", LONG, above(16)),
     Rule("layer_array", "image", LONG, above(14)),
     Rule(DEVICES, "operations", LONG, above(8)),
-    Rule(DEVICES, "noise_sigma|form_fails|column|turn", SETTING),
+    Rule(DEVICES, "noise_sigma|form_fails|column|turn|age|threshold", SETTING),
     Rule(DEVICES, "r", SPARE, range(15, 256, 16)),
     Rule(BUS, r".*(bus|program)__word", WIDE, above(4)),
     Rule(BUS, r".*(bus|program|sequence)_+column|column", WIDE, above(8)),
