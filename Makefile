@@ -16,13 +16,17 @@ KEEP := $(BIN)/python docs/site/verification.py
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow lint tree types docs bench prove mutate soak coverage verification constraints boards pictures playground clean
+.PHONY: demo test test-slow checks lint tree types docs bench prove mutate soak coverage verification constraints boards pictures playground clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
 
-test: lint types docs
+test: checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" --junitxml build/tests.xml
+
+# Side by side: types take as long as all else.
+checks: $(VENV)/.installed-$(EXTRAS),docs
+	$(MAKE) --no-print-directory -j$(JOBS) --output-sync types docs lint
 
 test-slow: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/python -m pytest -n $(JOBS) -m slow --junitxml build/tests-slow.xml
@@ -85,17 +89,22 @@ types: tree $(VENV)/.installed-$(EXTRAS)
 	cd build/tree && MYPYPATH=. $(CURDIR)/$(BIN)/python -m mypy --config-file $(CURDIR)/pyproject.toml \
 	    --cache-dir $(CURDIR)/build/mypy -p oxnor
 
+# Bytecode is written as Python imports, not for every file one after the other.
+PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile
+
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	$(PIP_INSTALL) -e .
 	touch $@
 
-$(VENV)/.installed-%: $(VENV)/.installed
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[$*]"
-	touch $@
+# All at once. With more than $(EXTRAS), these are there too.
+$(VENV)/.installed-%: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e ".[$*]"
+	touch $(VENV)/.installed $(VENV)/.installed-$(EXTRAS) $@
 
 # The documentation as a site in build/site, with the Python API; warnings are errors.
-docs: tree $(VENV)/.installed-docs
+docs: tree $(VENV)/.installed-$(EXTRAS),docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f docs/site/mkdocs.yml
 
 # The pictures of the documents, from the networks and sources as they are.
