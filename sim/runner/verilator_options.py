@@ -12,6 +12,9 @@ from oxnor.models.base.errors import InputError
 CXX_FLAGS = "-O2"
 #: Cycles that a stream player may be granted at once, and what Verilator takes for a loop that never settles.
 GRANT_CYCLES, CONVERGE_LIMIT = 16_384, 65_536
+#: Statements up to which a design is one file of C++: several begin with two headers to be precompiled, which take as
+#: long as 13,000 lines of a design. Functions keep Verilator's own limit.
+SPLIT, SPLIT_FUNCTIONS = 60_000, 20_000
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _PORT = re.compile(
@@ -70,6 +73,7 @@ def verilator_arguments(public: bool, waves: str | None) -> list[str]:
     """Return the arguments beside those that cocotb gives; see :func:`oxnor.sim.runner.runner.build`."""
     arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", "-O3", "-CFLAGS", CXX_FLAGS]
     arguments += ["--x-assign", "fast", "--x-initial", "fast", "--converge-limit", str(CONVERGE_LIMIT)]
+    arguments += ["--output-split", str(SPLIT), "--output-split-cfuncs", str(SPLIT_FUNCTIONS)]
     if not public:
         arguments.append("--no-public-flat-rw")
     if waves == "fst":
