@@ -55,6 +55,15 @@ class Synapses:
         self.thresholds = thresholds
         self._state = seeds(self.values.shape[1])
 
+    @property
+    def numbers(self) -> NDArray[np.uint32]:
+        """Number of each lane that the next update compares with a threshold."""
+        return np.asarray(self._state >> 16)
+
+    def rest(self) -> None:
+        """Let an update pass that moves nothing."""
+        self._state = step(self._state)
+
     def update(self, row: int, directions: NDArray[np.integer], sizes: NDArray[np.integer]) -> NDArray[np.int8]:
         """Update a row and return it.
 
@@ -68,8 +77,7 @@ class Synapses:
         """
         entries = len(self.thresholds)
         whole, part = np.divmod(sizes, 1 << entries - 1)
-        numbers = self._state >> 16
-        moves = whole + (numbers < self.thresholds[octave(part, entries)])
-        self._state = step(self._state)
+        moves = whole + (self.numbers < self.thresholds[octave(part, entries)])
+        self.rest()
         self.values[row] = np.clip(self.values[row] + np.sign(directions) * moves, -1, 1)
         return self.values[row]

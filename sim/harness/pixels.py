@@ -16,22 +16,34 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .unit import UnitTestbench
 
+#: Cycles from pixel to pixel where they come late: more than most outputs take.
+LATE = 13
 
-def output_cycles(unit: Sequence[int], pixels: int, outputs: int) -> NDArray[np.int64]:
-    """Return the cycles of a unit's outputs at full rate, from that of its first input; see `pipeline`."""
+
+def output_cycles(
+    unit: Sequence[int], pixels: int, outputs: int, offers: Sequence[int] | NDArray[np.int64] = ()
+) -> NDArray[np.int64]:
+    """Return the cycles of a unit's outputs, from that of its first input; see `pipeline`.
+
+    A pixel comes in its cycle of `offers` or as soon as it is taken then, else at full rate; outputs leave at once.
+    """
     sizes = np.zeros((2, 20), np.int64)
     sizes[0, :5] = [pipeline._IMAGES, 1, 1, pixels, pixels]
     sizes[1, : len(unit)] = unit
     state = np.zeros_like(sizes)
     valid, ready = np.zeros(2, bool), np.zeros(2, bool)
     first: int | None = None
+    come = 0
     when: list[int] = []
     t = 0
     while len(when) < outputs:
         pipeline._offer(sizes, state, valid)
+        if first is not None and come < len(offers) and t < first + offers[come]:
+            valid[0] = False
+            valid[1] &= unit[0] != pipeline._POOLS  # which offers what comes
         pipeline._accept(sizes, state, valid, ready)
-        if valid[0] and ready[0] and first is None:
-            first = t
+        if valid[0] and ready[0]:
+            first, come = t if first is None else first, come + 1
         if valid[1]:
             when.append(t)
         pipeline._advance(sizes, state, valid, ready, False)
@@ -42,9 +54,12 @@ def output_cycles(unit: Sequence[int], pixels: int, outputs: int) -> NDArray[np.
 
 def stream_bench(unit: Unit, inputs: NDArray, expected: NDArray, timing: Sequence[int], pixels: int) -> UnitTestbench:
     """Return the testbench of a unit between pixels (n, bits) and what it must give."""
-    cycles = output_cycles(timing, pixels, len(expected))
-    arrays = {"inputs": inputs, "expected": expected, "cycles": cycles}
-    return UnitTestbench("layers.tb_pixels", 4, unit, arrays=arrays)
+    # Every other image comes pixel by pixel, the others at once after what was before has left.
+    image, pixel = np.divmod(np.arange(len(inputs)), pixels)
+    offers = LATE * pixels * image + np.where(image % 2, 1, LATE) * pixel
+    cycles = [output_cycles(timing, pixels, len(expected), late) for late in ((), offers)]
+    arrays = {"inputs": inputs, "expected": expected, "offers": offers, "cycles": np.array(cycles)}
+    return UnitTestbench("layers.tb_pixels", 5, unit, arrays=arrays)
 
 
 def window_bench(window: Window, planes: int = 1, seed: int = 0, images: int = 2) -> UnitTestbench:
