@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.exchange.folding import elements, graph, inputs, ops, products, rounding, shapes
+from oxnor.models.exchange.folding import check, elements, graph, inputs, ops, products, rounding, shapes
 from oxnor.models.exchange.folding.execute import execute, prepared
 from oxnor.models.exchange.folding.graph import Graph, Node, Unsupported
 from oxnor.models.exchange.folding.layers import too_large
@@ -425,3 +425,11 @@ def test_random_images_are_the_same_everywhere():
     from oxnor.models.exchange.folding.check import random_images
 
     assert random_images(6, 2).tolist() == [[249, 174, 16, 159, 246, 235], [0, 0, 255, 255, 255, 0]]
+
+
+def test_images_of_a_check_are_of_all_levels_and_of_two():
+    images = check.random_images(64, 41)
+    assert images.shape == (41, 64)
+    assert set(images[20:].reshape(-1).tolist()) == {0, 255}
+    assert 0.4 < (images[20:] > 0).mean() < 0.6
+    assert len(np.unique(images[:20])) > 200

@@ -33,7 +33,7 @@ def random_images(n_in: int, count: int) -> NDArray[np.uint8]:
     """Return grey images, shape (count, n_in): one half of all levels, the other of black and white."""
     g = stream("import", seed=0, layer=0, trial=0)
     grey = g.integers(0, 256, size=(count, n_in), dtype=np.uint8)
-    grey[count // 2 :] = np.where(grey[count // 2 :] >= 128, 255, 0)
+    grey[count // 2 :] = (grey[count // 2 :] >> 7) * 255
     return grey
 
 

@@ -453,19 +453,17 @@ def _part(node: Node, op: str) -> Node:
 
 def _uneven_input(t: Table, e: NoLevels) -> str:
     """Return why the levels of the input are none, or not one table for all elements."""
-    value = t.columns(t.value)
-    if (value != value[:, :1]).any():
-        one = t.changed(value=value[:, :1], low=value[:, :1], high=value[:, :1], wide=None, axis=0,
-                        index=np.zeros((1, 1), np.int64))  # fmt: skip
-        try:
-            to_levels(one)
-        except NoLevels:
-            pass
-        else:
-            return (
-                "takes inputs of which each channel has its own scale, and these cannot be folded into one integer:"
-                " give the network inputs of one scale for all channels"
-            )
+    value = t.columns(t.value)[:, :1]
+    one = t.changed(value=value, low=value, high=value, wide=None, axis=0, index=np.zeros((1, 1), np.int64))
+    try:
+        to_levels(one)
+    except NoLevels:
+        pass
+    else:
+        return (
+            "takes inputs of which each channel has its own scale, and these cannot be folded into one integer:"
+            " give the network inputs of one scale for all channels"
+        )
     what = f"{t.quantiser}, " if t.quantiser else ""
     return (
         f"takes levels of the input in uneven steps, or more than {LEVELS_MAX} ({what}{e.levels} levels of"

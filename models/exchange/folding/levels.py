@@ -186,7 +186,7 @@ def _many_levels(table: Table) -> Levels:
         raise NoLevels(2, int(np.flatnonzero(falling & (down < 0).any(axis=0))[0]))
     if is_input:
         falling = np.zeros_like(falling)
-    planes = max(1, int(levels.max()).bit_length())
+    planes = int(levels.max()).bit_length()
     reach = np.stack([np.count_nonzero(levels < k, axis=0) for k in range(1, 1 << planes)])
     n = value.shape[1]
     return Levels(

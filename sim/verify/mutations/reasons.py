@@ -29,6 +29,8 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"ops\.py:\d+: x\[0\] >= 0 -> x\[0\] > 0$", "nothing times a slope is nothing"),
         (r"columns\[:, 0\]: 0 -> -?1$", "all pixels of a channel have the same values by then"),
         (r"right\.ndim != 2: 2 -> \d$", "both ways give the product"),
+        (r"values\.pop\(name, None\) -> pass$", "what nothing reads any more only takes room"),
+        (r"layers\.py:\d+: np\.zeros\(\(1, 1\), np\.int64\): 1 -> 2$", "the index of a table that is only looked at"),
         (r"any\(\(part\.ndim <= axis for part in parts\)\) -> all", "all parts have as many dimensions"),
     ),
     "fault-maps": (
