@@ -53,6 +53,10 @@ async def updates(dut: Any) -> None:
     calls = np.load("calls.npy").tolist()
     limit(20 * len(rows) + max((at for at, *_ in calls), default=0) + 100)
     await start(dut, update=0, **dict.fromkeys(FIELDS, 0))
+    for row in range(len(first)):
+        dut.row.value = row
+        await RisingEdge(dut.clk)
+        assert known(dut.held) == 0, f"row {row} after the reset"
     for row, held in enumerate(integers(ternary_synapses(first))):
         dut.load.value, dut.row.value, dut.values.value = 1, row, held
         await RisingEdge(dut.clk)

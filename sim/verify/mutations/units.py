@@ -160,7 +160,9 @@ UNITS: dict[str, MutatedUnit] = {
         "engine of 12 inputs, 4 neurons and 3 classes, on its ports",
         lambda: loaded_engine(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8),
     ),
-    "synapses": MutatedUnit("synapses of three values, 3 rows of 4", lambda: synapses(3, 4, 600, cycles=1 << 16)),
+    "synapses": MutatedUnit(
+        "synapses of three values, 3 rows of 4", lambda: synapses(3, 4, 600, cycles=1 << 16), Use(assumed="row < 3")
+    ),
     "rbm": MutatedUnit("RBM of 5 x 3 units beside its macro", lambda: machine(5, 3, 12)),
     "count-converter": MutatedUnit(
         "converter of a count, 4 bits", lambda: converter(4, 64, 50, 15),
