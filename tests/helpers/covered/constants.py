@@ -60,7 +60,7 @@ def script(kept, texts):
         "delete t:$mem* t:$memrd* t:$memwr* t:$meminit*",
         "setundef -undriven -anyseq",
         "setattr -set keep 1 w:*",
-        *("flatten", "opt -full", "wreduce", "opt -full", "write_json netlist.json"),
+        *("flatten", "opt", "write_json netlist.json"),
     ]
 
 
