@@ -5,7 +5,8 @@
     python docs/site/verification.py KIND < result.json  keep what a command gives with --json
 
 KIND is mutations, proofs, coverage, python, soaks, files, kills or disk. A record has the date and a hash of the
-sources that it is of: where they have changed since, the page says that it is stale.
+sources that it is of: where they have changed since, the page says that it is stale. Of mutants each unit has them, and
+those that did not run stay as they were.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any
 from oxnor.models.base.replace import whole_file
 from oxnor.sim.runner import runner
 from oxnor.sim.verify import soak_record
+from oxnor.sim.verify.mutations import source_run
+from oxnor.sim.verify.mutations.units import UNITS
 from oxnor.sim.verify.soak_record import sources_hash
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +38,7 @@ PAGE = ROOT / "docs/verification.md"
 SOURCES = {
     "tests": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
     "mutations": ("hw", "sim/benches", "sim/harness", "sim/verify/mutations"),
+    "python-mutations": ("models", "hw/params", "tests/models", "tests/hw", "sim/verify/mutations"),
     "proofs": ("hw", "sim/verify/proofs"),
     "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
     "python": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
@@ -48,6 +52,8 @@ MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": 
 def keep(kind: str, content: dict[str, Any]) -> None:
     """Write a record: what was found, when, with which versions, of which sources."""
     RECORDS.mkdir(exist_ok=True)
+    if kind == "mutations":
+        content = _with_others(content)
     head = {
         "date": time.strftime("%Y-%m-%d"),
         "versions": {
@@ -58,6 +64,24 @@ def keep(kind: str, content: dict[str, Any]) -> None:
     }  # fmt: skip
     with whole_file(RECORDS / f"{kind}.json") as temporary:
         temporary.write_text(json.dumps(head | content, indent=1) + "\n")
+
+
+def _mutation_sources(unit: str) -> str:
+    """Return the hash of the sources that decide what comes of the mutants of a unit."""
+    return sources_hash(ROOT, SOURCES["python-mutations" if unit in source_run.SOURCES else "mutations"])
+
+
+def _with_others(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what came of mutants, with the units of the record that did not run, in the order of the units."""
+    others = read("mutations") or {"units": {}, "survivors": []}
+    ran = {name: u | {"sources": _mutation_sources(name)} for name, u in content["units"].items()}
+    found = others["units"] | ran
+    order = [name for name in (*UNITS, *source_run.SOURCES) if name in found]
+    left = [s for s in others["survivors"] if s["unit"] not in ran] + content["survivors"]
+    return content | {
+        "units": {name: found[name] for name in order},
+        "survivors": sorted((s for s in left if s["unit"] in order), key=lambda s: (order.index(s["unit"]), s["number"])),
+    }
 
 
 def of_junit(paths: list[Path]) -> dict[str, Any]:
@@ -80,9 +104,19 @@ def read(kind: str) -> dict[str, Any] | None:
 
 def state(kind: str, record: dict[str, Any] | None) -> str:
     """Return whether a record is there, and of the sources as they are."""
+    make = f"`make {MAKES[kind]}`"
+    if record and kind == "mutations":
+        stale = sum(_is_stale(name, u) for name, u in record["units"].items())
+        missing = len({*UNITS, *source_run.SOURCES} - {*record["units"]})
+        counts = [f"**{n} units {what}**" for n, what in ((stale, "stale"), (missing, "missing")) if n]
+        return f"{', '.join(counts)}: {make}" if counts else "current"
     if record and record.get("sources") == sources_hash(ROOT, SOURCES[kind]):
         return "current"
-    return f"**{'stale' if record else 'missing'}**: `make {MAKES[kind]}`"
+    return f"**{'stale' if record else 'missing'}**: {make}"
+
+
+def _is_stale(name: str, unit: dict[str, Any]) -> bool:
+    return bool(unit.get("sources") != _mutation_sources(name))
 
 
 def _percent(hit: int, of: int) -> str:
@@ -112,13 +146,13 @@ def _tests(record: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
-    lines = ["| unit | mutants | killed | proved equivalent | listed with a reason | alive | score |", "|---" * 7 + "|"]
+    lines = ["| unit | mutants | killed | proved equivalent | listed with a reason | alive | score | date |", "|---" * 8 + "|"]
     keys = ("killed", "equivalent", "reasons", "alive")
     units = [{"unit": name, **u} for name, u in record["units"].items()]
     for u in units:
         of = f"{u['mutants']} of {u['of']}" if u["of"] > u["mutants"] else f"{u['mutants']}"
         interval = f" ({100 * u['low']:.1f} to {100 * u['high']:.1f})" if u["of"] > u["mutants"] else ""
-        cells = [f"`{u['unit']}`", of, *(str(u[k]) for k in keys), f"{100 * u['score']:.1f} %{interval}"]
+        cells = [f"`{u['unit']}`", of, *(str(u[k]) for k in keys), f"{100 * u['score']:.1f} %{interval}", u["made"]]
         lines.append(f"| {' | '.join(cells)} |")
     sums = [sum(u[k] for u in units) for k in keys]
     judged = sums[0] + sums[2] + sums[3]

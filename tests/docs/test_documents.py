@@ -170,7 +170,7 @@ def test_drawn_pictures_are_those_of_the_sources(tmp_path):
 
 
 def without_states(page):
-    return re.sub(r"\| (current|\*\*(stale|missing)\*\*: `make \w+`) \|", "| |", page)
+    return re.sub(r"\| (current|\*\*.*\*\*: `make \w+`) \|\n", "| |\n", page)
 
 
 def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
@@ -188,6 +188,28 @@ def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
     assert "| `set.npy` | 1,200 | 0 | 7 | 0.1 | 99 | 1 |" in verification.page()
     monkeypatch.setitem(verification.SOURCES, "proofs", ("hw",))
     assert "**stale**: `make prove`" in verification.page()
+
+
+def test_units_whose_mutants_did_not_run_stay_as_they_were(tmp_path, monkeypatch):
+    verification = from_file("verification")
+    monkeypatch.setattr(verification, "RECORDS", tmp_path)
+    names = [*verification.UNITS, *verification.source_run.SOURCES]
+    unit = {"mutants": 2, "of": 2, "killed": 1, "equivalent": 0, "reasons": 0, "alive": 1, "score": 0.5, "made": "2026-01-02"}
+
+    def run(*ran, killed=1):
+        units = {name: unit | {"killed": killed, "alive": 2 - killed} for name in ran}
+        left = [{"unit": name, "number": 3, "mutant": "cut", "reason": ""} for name in ran] if killed < 2 else []
+        verification.keep("mutations", {"units": units, "survivors": left})
+        return verification.page()
+
+    assert f"| **{len(names) - 3} units missing**: `make mutate` |" in run("folding", "fifo", "argmax")
+    shown = run("argmax", killed=2)
+    kept = verification.read("mutations")
+    assert list(kept["units"]) == ["fifo", "argmax", "folding"]
+    assert [s["unit"] for s in kept["survivors"]] == ["fifo", "folding"]
+    assert "| `argmax` | 2 | 2 | 0 | 0 | 0 | 50.0 % | 2026-01-02 |" in shown
+    monkeypatch.setitem(verification.SOURCES, "mutations", ("hw",))
+    assert f"| **2 units stale**, **{len(names) - 3} units missing**: `make mutate` |" in verification.page()
 
 
 def test_results_of_tests_are_counted_by_testpoint(tmp_path, monkeypatch):
