@@ -132,6 +132,8 @@ class _Maker:
             strides=[w.step_y, w.step_x], dilations=[w.spread_y, w.spread_x],
         )  # fmt: skip
         if isinstance(layer, ConvScoreLayer):
+            if _most(layer) >= _EXACT:  # before the sum, which is as wide as what it takes
+                here = self.node("Cast", [here], f"wide{k}", to=self.onnx.TensorProto.DOUBLE)
             axes = self.constant(f"axes{k}", np.array([2, 3], np.int64))
             return self.node("ReduceSum", [here, axes], f"summed{k}", keepdims=0)
         assert isinstance(layer, ConvLayer)

@@ -163,6 +163,14 @@ MAPS = {
         m, g, quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), 3, 5), m.c(axes(2, 3))], keepdims=0), m.c(PER)]),
     "classes of windows, other scales": lambda m, g, x: m.n("ReduceMean", [m.n("Mul", [conv(
         m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, pads=[0, 0, 0, 0]), m.c(np.abs(PER).reshape(5, 1, 1) + F(0.5))])], axes=[2, 3], keepdims=0),
+    "classes of windows, meant in one dimension": lambda m, g, x: m.n("ReduceMean", [m.n("Reshape", [conv(
+        m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5), m.c(axes(0, 5, -1))])], axes=[-1], keepdims=0),
+    "classes of windows of rows": lambda m, g, x: m.n("ReduceMean", [rows(m, g, normed(m, rows(
+        m, g, m.n("Reshape", [x, m.c(axes(-1, 2, 16))]), 2, 3)), 3, 5)], axes=[2], keepdims=0),
+    "classes of windows, one that pads": lambda m, g, x: m.n("Flatten", [conv(m, g, pad(
+        m, normed(m, conv(m, g, x, 2, 3, (4, 4))), [0, 0, 0, 0, 0, 0, 1, 1], -1), 3, 5)]),
+    "classes of windows, one that leaves pixels out": lambda m, g, x: m.n("Flatten", [m.n("GlobalAveragePool", [conv(
+        m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, strides=[2, 2])])]),
     "classes of a map of one pixel": lambda m, g, x: m.n("Flatten", [conv(m, g, normed(m, conv(m, g, x, 2, 3, (4, 4))), 3, 5, (1, 1))]),
     "classes of all pixels": lambda m, g, x: m.n("Flatten", [m.n("Add", [conv(
         m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, (3, 3)), m.c(PER.reshape(5, 1, 1))])]),

@@ -235,8 +235,8 @@ MAPS = {
     "mean of a part": (lambda m, g: pool(m, normed(m, convolved(m, g)), op="AveragePool"), "a mean must be over all pixels of a feature map: use MaxPool between convolutions"),
     "a mean and its map": (lambda m, g: (lambda h: m.n("Add", [h, m.n("GlobalAveragePool", [h])]))(normed(m, convolved(m, g))), "a mean over pixels must be followed by a product"),
     "windows and their map": (lambda m, g: (lambda h: m.n("Add", [h, windows(m, h)]))(turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1)), "Im2Col must be followed by a matrix product"),
-    "mean over channels": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))], axes=[1, 3]), "it must be a mean over height and width"),
-    "mean over all": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))]), "it must be a mean over height and width"),
+    "mean over channels": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))], axes=[1, 3]), "it must be taken over height and width"),
+    "mean over all": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))]), "it must be taken over height and width"),
     "a sign of a mean": (lambda m, g: sign(m, m.n("GlobalAveragePool", [convolved(m, g)])), NO_SCORES),
     "a mean of signs": (lambda m, g: m.n("GlobalAveragePool", [normed(m, convolved(m, g))]), "a mean over pixels at the end must be of sums, with one scale and offset a channel"),
     "a mean of pooled sums": (lambda m, g: m.n("GlobalAveragePool", [pool(m, convolved(m, g))]), "a convolution whose outputs are summed over all pixels at the end must not pool"),
@@ -293,7 +293,7 @@ MAPS = {
     "one score for each of two pixels": (lambda m, g: convolved(m, g, kernel=(4, 3)), "the output must have one score a class, and Conv '0' gives one a class and pixel"),
     "scores of a pooling": (lambda m, g: m.n("GlobalMaxPool", [convolved(m, g)]), "the output must have one score a class, and Conv '0' gives one a class and pixel"),
     "scores of zeros": (lambda m, g: conv(m, g, normed(m, convolved(m, g, kernel=(4, 4))), 3, 4, (3, 3), pads=[1, 1, 1, 1]),
-                        "the output must have one score a class, and Conv '1' gives one a class and pixel"),
+                        "Conv '1' gives the scores, and must not pad with zeros"),
 }  # fmt: skip
 
 

@@ -134,6 +134,16 @@ def test_exported_scores_of_a_convolution_come_back(planes, window):
     assert (again.network.digest, again.ok) == (network.digest, True)
 
 
+def test_exported_sums_over_windows_are_exact():
+    """Sums of more than 24 bits are of float64."""
+    last = ConvScoreLayer(np.ones((2, 7), bool), window=Window(26, 26, 1, 1, 1), planes=8, weight_bits=7, weight_max=101)
+    network = Network("wide", (last,), InputRule.planes())
+    x = np.full((1, 26, 26, 1), 255, np.uint8)
+    x[0, 0, 0] = 254
+    scores = evaluator(to_model(network), "scores", "pixels")(x.reshape(1, 1, 26, 26).astype(np.float32))
+    assert np.array_equal(scores, golden.scores(network, x))
+
+
 
 # Keras and Larq
 

@@ -145,8 +145,13 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
         raise InputError(f"the output must come from the last product, {product}, not from {stage.label}")
     if final.is_mean:
         raise InputError("a mean over pixels at the end must be of sums, with one scale and offset a channel")
-    if (w := stage.window) is not None and not stage.summed and (w.pixels > 1 or w.is_padded or stage.pool):
-        raise InputError(f"the output must have one score a class, and {stage.label} gives one a class and pixel")
+    if (w := stage.window) is not None and not stage.summed:
+        if w.pixels > 1 or stage.pool:
+            raise InputError(f"the output must have one score a class, and {stage.label} gives one a class and pixel")
+        if w.pad == 0:
+            raise InputError(f"{stage.label} gives the scores, and must not pad with zeros")
+        # One window: a dense layer unless it leaves elements out, or sees others.
+        stage.summed = w.is_padded or w.n_in < w.height * w.width * w.channels
     assert np.array_equal(np.sort(order), np.arange(stage.size))
     if final.padding or final.unfolded:
         raise InputError("the output must be scores, and is padded or has their windows")

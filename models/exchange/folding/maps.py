@@ -234,9 +234,11 @@ def of_all_pixels(node: Node, t: Table) -> tuple[Table, int]:
     stage = t.stage
     if stage.weights is None or stage.window is None or t.padding or t.unfolded or t.is_mean:
         raise InputError("a mean over pixels must follow a convolution")
-    index = map_index(node, t)
-    _check_whole(t, index)
     height, width = stage.map_size
+    index = map_index(node, t)
+    if index.size == stage.elements:  # also where height and width are one dimension
+        index = index.reshape(height, width, -1)
+    _check_whole(t, index)
     pool = pool_of(node, stage.map_size)
     if (pool.height, pool.width) != (height, width):
         raise InputError("a mean must be over all pixels of a feature map: use MaxPool between convolutions")

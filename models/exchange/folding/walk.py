@@ -206,7 +206,7 @@ class Walk:
         if node.op in ops.MAPS:
             y = _MAPS.get(node.op, lambda node, x, t: pooled(node, t))(node, x, t)
             return [y, *[Unknown()] * (len(node.outputs) - 1)]
-        if t.index.ndim == 4 and (node.op == "ReduceMean" or (node.op == "ReduceSum" and self.layers.is_end(t))):
+        if t.index.ndim in (3, 4) and (node.op == "ReduceMean" or (node.op == "ReduceSum" and self.layers.is_end(t))):
             return [self._mean(node, x, t)]
         if node.op in ops.CONSTANT_ONLY:
             raise InputError("it picks or joins activations: only chains of layers are supported")
@@ -220,9 +220,10 @@ class Walk:
     def _mean(self, node: Node, x: list[Any], t: Table) -> Table:
         """Return the table of a mean over height and width, as PyTorch exports one, or of a sum at the end."""
         axes = sorted(k % t.index.ndim for k in ops.axes_of(x, node.attrs) or range(t.index.ndim))
-        if axes not in ([2, 3], [1, 2]):
-            raise InputError("it must be a mean over height and width")
-        domain = CHANNELS_LAST if axes == [1, 2] else ""
+        first, last = ([2, 3], [1, 2]) if t.index.ndim == 4 else ([2], [1])
+        if axes not in (first, last):
+            raise InputError("it must be taken over height and width")
+        domain = CHANNELS_LAST if axes == last else ""
         part = Node(node.name, "GlobalAveragePool", node.inputs, node.outputs, {}, domain)
         is_mean = node.op == "ReduceMean"
         y = summed_up(part, t, is_mean) if self.layers.is_end(t) else averaged(part, t)
