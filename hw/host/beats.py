@@ -48,4 +48,5 @@ def unpack_results(raw: NDArray[np.uint8], layout: dict[str, int]) -> Results:
 
 
 def _unsigned(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return signed_integers(np.pad(data, ((0, 0), (0, 1))))
+    """Return bytes as integers; of eight bytes the last bit is their sign."""
+    return signed_integers(np.pad(data, ((0, 0), (0, 1)))[:, :8])

@@ -298,7 +298,7 @@ class EngineConfig:
     def with_margin(self) -> EngineConfig:
         """Return the same engine with margins in its results."""
         # A result without scores is as short as can be: a board takes two bytes.
-        width = whole_bytes(self.score_width + 1) if self.with_scores else 8
+        width = min(whole_bytes(self.score_width + 1), 64) if self.with_scores else 8
         return replace(self, margin_bits=width - 1)
 
 

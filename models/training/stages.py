@@ -86,7 +86,7 @@ def parse(text: str) -> tuple[Part, ...]:
     for k, item in enumerate(texts):
         match = _PART.fullmatch(item)
         if match is None:
-            rule = "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2 and F512 with hyphens between them"
+            rule = "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them"
             raise InputError(f"{rule}, not {item!r}", parameter="layers")
         part = _part({name: int(value) for name, value in match.groupdict().items() if value}, item[0])
         before = parts[-1].kind if parts else "F"

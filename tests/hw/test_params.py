@@ -21,6 +21,9 @@ from oxnor.hw.placement.arrange import arrange, gather, macro_bits, synapse_at
 from oxnor.hw.placement.memory_files import image_texts
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
+from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
+from oxnor.models.networks.layers.window import Window
 
 
 @st.composite
@@ -234,6 +237,12 @@ def test_a_shortcut_takes_no_cycle():
         LayerConfig("dense", 9, 3, 16, 9, 1, 1, shortcut=5)
     with pytest.raises(InputError, match="layer 27 to 5: shortcut must be around as many channels as come, 6, not 5"):
         replace(config.layers[0], n_out=5)
+
+
+def test_margins_of_wide_scores_fit_64_bits():
+    last = ConvScoreLayer(np.ones((2, 12), bool), np.full(2, 2**31 - 1), window=Window(99, 99, 12, 1, 1), planes=8)
+    config = EngineConfig.for_network(Network("wide", (last,), InputRule.planes()), margin=True)
+    assert (config.score_width, config.margin_bits) == (64, 63)
 
 
 def test_images_are_for_one_structure(random_network):

@@ -150,7 +150,7 @@ def test_scores_of_a_convolution_in_a_file(tmp_path):
     [
         ({"window": Window(8, 8, 5, 3, 3)}, "conv-scores layer: weights must have 45 columns for its window, not 36"),
         ({"window": Window(8, 8, 4, 3, 3, top=1, pad=0)}, "conv-scores layer: pad must be -1 or 1, not 0"),
-        ({"planes": 8, "window": Window(700, 700, 4, 3, 3)}, "the sum over all windows must be below 2,147,483,648, not up to 4,472,"),
+        ({"planes": 8, "window": Window(700, 700, 4, 3, 3)}, "the sum over all windows must be below 1,073,741,824, not up to 4,472,"),
     ],
 )
 def test_scores_of_a_convolution_wrong(changes, rule):

@@ -58,11 +58,11 @@ def test_description():
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("C64-X", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2 and F512 with hyphens between them, not 'X'"),
+    ("C64-X", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them, not 'X'"),
     ("A", "must have A only at its end, after a convolution: part 1, A"),
     ("C4-F3-A", "must have A only at its end, after a convolution: part 3, A"),
     ("C4-A-F3", "must have A only at its end, after a convolution: part 3, F3"),
-    ("", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2 and F512 with hyphens between them, not ''"),
+    ("", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them, not ''"),
     ("P-C8", "must have a pooling only after a convolution: part 1, P"),
     ("C8-P-P", "must have a pooling only after a convolution: part 3, P"),
     ("C8-F9-C8", "must have no convolution after a dense layer: part 3, C8"),
@@ -70,7 +70,7 @@ def test_description():
     ("C8k0", "must have sizes in [1, 65536], not C8k0"),
     ("C8p3", "must pad fewer pixels than a kernel has: part 1, C8p3"),
     ("C8-C8g3", "must have channels in groups of one size: part 2, C8g3"),
-    ("C\uff18", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2 and F512 with hyphens between them, not 'C\uff18'"),
+    ("C\uff18", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them, not 'C\uff18'"),
     ("F70000", "must have sizes in [1, 65536], not F70000"),
     ("-".join(["C8"] * 65), "must have at most 64 parts, not 65"),
 ])

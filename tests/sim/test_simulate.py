@@ -221,6 +221,9 @@ def test_beats_and_results():
     result = unpack_results(np.array([[3, 0xFE, 0xFF, 1], [4, 0x7E, 2, 0]], np.uint8), layout)
     assert (result.margins.tolist(), result.unsure.tolist()) == ([126, 126], [True, False])
     assert result.scores.tolist() == [[-1, 1], [2, 0]]
+    raw = np.array([[3, *[0xFF] * 8], [4, 5, *[0] * 7]], np.uint8)
+    result = unpack_results(raw, {"class_width": 8, "margin_bits": 63, "score_width": 0, "scores": 0})
+    assert (result.margins.tolist(), result.unsure.tolist()) == ([2**63 - 1, 5], [True, False])
 
 
 @pytest.mark.cosim

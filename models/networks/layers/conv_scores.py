@@ -21,8 +21,8 @@ from .scores import ScoreLayer
 from .window import Window
 from .windowed import Windowed
 
-#: Sums over all windows are below this.
-_SUM_MAX = 1 << 31
+#: Sums over all windows are below this: a score times 2 fits int64.
+_SUM_MAX = 1 << 30
 #: Images whose feature maps are unpacked at once.
 _IMAGES = 256
 
@@ -48,7 +48,7 @@ class ConvScoreLayer(Windowed, ScoreLayer):
     Raises
     ------
     InputError
-        If a shape, dtype or range is wrong, or a sum can reach 2**31.
+        If a shape, dtype or range is wrong, or a sum can reach 2**30.
     """
 
     kind: ClassVar[str] = "conv-scores"

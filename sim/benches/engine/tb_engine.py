@@ -398,7 +398,8 @@ async def unsure_below_the_least_margin(dut: Any) -> None:
     images = list(range(len(margins)))
     address = driver.offsets["MIN_MARGIN"]
     unsure = 0
-    for least in (int(np.median(margins)), int(margins.max()), int(margins.max()) + 1, (1 << 32) - 1):
+    highest = (1 << 32) - 1
+    for least in (min(int(v), highest) for v in (np.median(margins), margins.max(), margins.max() + 1, highest)):
         assert (await driver.lite.write(address, least.to_bytes(4, "little"))).resp == AxiResp.OKAY
         assert await driver.read("MIN_MARGIN") == least
         driver.min_margin = least
