@@ -78,10 +78,8 @@ def _with_others(content: dict[str, Any]) -> dict[str, Any]:
     found = others["units"] | ran
     order = [name for name in (*UNITS, *source_run.SOURCES) if name in found]
     left = [s for s in others["survivors"] if s["unit"] not in ran] + content["survivors"]
-    return content | {
-        "units": {name: found[name] for name in order},
-        "survivors": sorted((s for s in left if s["unit"] in order), key=lambda s: (order.index(s["unit"]), s["number"])),
-    }
+    left = sorted((s for s in left if s["unit"] in order), key=lambda s: (order.index(s["unit"]), s["number"]))
+    return content | {"units": {name: found[name] for name in order}, "survivors": left}
 
 
 def of_junit(paths: list[Path]) -> dict[str, Any]:
@@ -146,7 +144,8 @@ def _tests(record: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
-    lines = ["| unit | mutants | killed | proved equivalent | listed with a reason | alive | score | date |", "|---" * 8 + "|"]
+    titles = ("unit", "mutants", "killed", "proved equivalent", "listed with a reason", "alive", "score", "date")
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     keys = ("killed", "equivalent", "reasons", "alive")
     units = [{"unit": name, **u} for name, u in record["units"].items()]
     for u in units:
