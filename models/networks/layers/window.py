@@ -129,6 +129,9 @@ class Window:
                 f"convolution: the windows of an image must have at most {POSITIONS_MAX} positions,"
                 f" not {self.pixels * self.kernel_y * self.kernel_x}"
             )
+        # Else an engine would give results of no image: such windows wait for no pixel.
+        if not all(inside.any() for _, inside in self._under):
+            raise InputError("convolution: a window must see a pixel, but all lie in the padding")
 
     @property
     def reach_y(self) -> int:
@@ -175,15 +178,21 @@ class Window:
         """Whether any window reaches over an edge."""
         return bool(self.top or self.left or self.bottom or self.right)
 
+    @property
+    def _under(self) -> tuple[tuple[NDArray[np.intp], NDArray[np.bool_]], ...]:
+        """Rows, then columns, of the input under each window and kernel position, and whether they are in it."""
+        y = np.arange(self.out_height)[:, None] * self.step_y + np.arange(self.kernel_y) * self.spread_y - self.top
+        x = np.arange(self.out_width)[:, None] * self.step_x + np.arange(self.kernel_x) * self.spread_x - self.left
+        return (y, (y >= 0) & (y < self.height)), (x, (x >= 0) & (x < self.width))
+
     @cached_property
     def sources(self) -> NDArray[np.int64]:
         """Input pixel (``y * width + x``) of each kernel position of each window, -1 where it is padding.
 
         Shape (pixels, kernel_y * kernel_x).
         """
-        y = np.arange(self.out_height)[:, None] * self.step_y + np.arange(self.kernel_y) * self.spread_y - self.top
-        x = np.arange(self.out_width)[:, None] * self.step_x + np.arange(self.kernel_x) * self.spread_x - self.left
-        inside = ((y >= 0) & (y < self.height))[:, None, :, None] & ((x >= 0) & (x < self.width))[None, :, None, :]
+        (y, in_y), (x, in_x) = self._under
+        inside = in_y[:, None, :, None] & in_x[None, :, None, :]
         at = y[:, None, :, None] * self.width + x[None, :, None, :]
         sources = np.where(inside, at, -1).reshape(self.pixels, -1).astype(np.int64)
         sources.setflags(write=False)
