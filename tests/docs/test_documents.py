@@ -164,8 +164,9 @@ def test_every_picture_is_shown():
     assert {p.name for p in (ROOT / "docs/pictures").iterdir()} == shown
 
 
-def test_drawn_pictures_are_those_of_the_sources(tmp_path):
-    for path in [*from_file("one_neuron").draw(tmp_path), *from_file("window").draw(tmp_path)]:
+@pytest.mark.parametrize("what", ["one_neuron", pytest.param("window", marks=pytest.mark.slow)])  # with a waveform
+def test_drawn_pictures_are_those_of_the_sources(what, tmp_path):
+    for path in from_file(what).draw(tmp_path):
         assert path.read_bytes() == (ROOT / "docs/pictures" / path.name).read_bytes(), "make pictures"
 
 

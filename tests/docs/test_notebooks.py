@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs/notebooks").glob("*.ipynb"))
-#: Run by `make test-slow`: they build a board.
-LONG = ("digits",)
+#: Run by `make test-slow`: they build a board, or several engines. What they import is checked each day.
+LONG = ("digits", "learning", "own-model", "spiking")
 PUBLIC = ("oxnor", "oxnor.models", "oxnor.hw", "oxnor.sim", "oxnor.fpga")
 of_notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
