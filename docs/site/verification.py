@@ -20,6 +20,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,20 @@ def keep(kind: str, content: dict[str, Any]) -> None:
             "oxnor": version("oxnor"), "Python": platform.python_version(),
             "Verilator": str(runner.find_tool("verilator")).split()[-1],
         },
-        "sources": sources_hash(ROOT, SOURCES[kind]),
+        "sources": _hash_of(SOURCES[kind]),
     }  # fmt: skip
     with whole_file(RECORDS / f"{kind}.json") as temporary:
         temporary.write_text(json.dumps(head | content, indent=1) + "\n")
 
 
+@cache
+def _hash_of(folders: tuple[str, ...]) -> str:
+    return sources_hash(ROOT, folders)
+
+
 def _mutation_sources(unit: str) -> str:
     """Return the hash of the sources that decide what comes of the mutants of a unit."""
-    return sources_hash(ROOT, SOURCES["python-mutations" if unit in source_run.SOURCES else "mutations"])
+    return _hash_of(SOURCES["python-mutations" if unit in source_run.SOURCES else "mutations"])
 
 
 def _with_others(content: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def state(kind: str, record: dict[str, Any] | None) -> str:
         missing = len({*UNITS, *source_run.SOURCES} - {*record["units"]})
         counts = [f"**{n} units {what}**" for n, what in ((stale, "stale"), (missing, "missing")) if n]
         return f"{', '.join(counts)}: {make}" if counts else "current"
-    if record and record.get("sources") == sources_hash(ROOT, SOURCES[kind]):
+    if record and record.get("sources") == _hash_of(SOURCES[kind]):
         return "current"
     return f"**{'stale' if record else 'missing'}**: {make}"
 
