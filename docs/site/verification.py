@@ -5,8 +5,8 @@
     python docs/site/verification.py KIND < result.json  keep what a command gives with --json
 
 KIND is mutations, proofs, coverage, python, soaks, files, kills or disk. A record has the date and a hash of the
-sources that it is of: where they have changed since, the page says that it is stale. Of mutants each unit has them, and
-those that did not run stay as they were.
+sources that it is of: where they have changed since, the page says that it is stale. The mutants of a unit have a
+digest of the unit, its testbench and its stimuli instead, and those that did not run stay as they were.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from typing import Any
 from oxnor.models.base.replace import whole_file
 from oxnor.sim.runner import runner
 from oxnor.sim.verify import soak_record
-from oxnor.sim.verify.mutations import source_run
+from oxnor.sim.verify.mutations.run import digest_now
+from oxnor.sim.verify.mutations.source_run import SOURCES as MUTATED_SOURCES
 from oxnor.sim.verify.mutations.units import UNITS
 from oxnor.sim.verify.soak_record import sources_hash
 
 ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "docs/verification"
 PAGE = ROOT / "docs/verification.md"
+#: What has mutants, in the order of the page.
+MUTATED = (*UNITS, *MUTATED_SOURCES)
 #: Folders whose sources decide what a record says.
 SOURCES = {
     "tests": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
-    "mutations": ("hw", "sim/benches", "sim/harness", "sim/verify/mutations"),
-    "python-mutations": ("models", "hw/params", "tests/models", "tests/hw", "sim/verify/mutations"),
     "proofs": ("hw", "sim/verify/proofs"),
     "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
     "python": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
-    "soaks": ("hw", "sim/harness", "sim/verify"),
     **soak_record.SOURCES,
 }  # fmt: skip
 MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage", "python": "coverage",
@@ -55,14 +55,15 @@ def keep(kind: str, content: dict[str, Any]) -> None:
     RECORDS.mkdir(exist_ok=True)
     if kind == "mutations":
         content = _with_others(content)
-    head = {
+    head: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
         "versions": {
             "oxnor": version("oxnor"), "Python": platform.python_version(),
             "Verilator": str(runner.find_tool("verilator")).split()[-1],
         },
-        "sources": _hash_of(SOURCES[kind]),
     }  # fmt: skip
+    if kind in SOURCES:
+        head["sources"] = _hash_of(SOURCES[kind])
     with whole_file(RECORDS / f"{kind}.json") as temporary:
         temporary.write_text(json.dumps(head | content, indent=1) + "\n")
 
@@ -72,17 +73,12 @@ def _hash_of(folders: tuple[str, ...]) -> str:
     return sources_hash(ROOT, folders)
 
 
-def _mutation_sources(unit: str) -> str:
-    """Return the hash of the sources that decide what comes of the mutants of a unit."""
-    return _hash_of(SOURCES["python-mutations" if unit in source_run.SOURCES else "mutations"])
-
-
 def _with_others(content: dict[str, Any]) -> dict[str, Any]:
     """Return what came of mutants, with the units of the record that did not run, in the order of the units."""
     others = read("mutations") or {"units": {}, "survivors": []}
-    ran = {name: u | {"sources": _mutation_sources(name)} for name, u in content["units"].items()}
+    ran = content["units"]
     found = others["units"] | ran
-    order = [name for name in (*UNITS, *source_run.SOURCES) if name in found]
+    order = [name for name in MUTATED if name in found]
     left = [s for s in others["survivors"] if s["unit"] not in ran] + content["survivors"]
     left = sorted((s for s in left if s["unit"] in order), key=lambda s: (order.index(s["unit"]), s["number"]))
     return content | {"units": {name: found[name] for name in order}, "survivors": left}
@@ -110,17 +106,13 @@ def state(kind: str, record: dict[str, Any] | None) -> str:
     """Return whether a record is there, and of the sources as they are."""
     make = f"`make {MAKES[kind]}`"
     if record and kind == "mutations":
-        stale = sum(_is_stale(name, u) for name, u in record["units"].items())
-        missing = len({*UNITS, *source_run.SOURCES} - {*record["units"]})
+        stale = sum(u["digest"] != digest_now(name) for name, u in record["units"].items() if name in MUTATED)
+        missing = len({*MUTATED} - {*record["units"]})
         counts = [f"**{n} units {what}**" for n, what in ((stale, "stale"), (missing, "missing")) if n]
         return f"{', '.join(counts)}: {make}" if counts else "current"
     if record and record.get("sources") == _hash_of(SOURCES[kind]):
         return "current"
     return f"**{'stale' if record else 'missing'}**: {make}"
-
-
-def _is_stale(name: str, unit: dict[str, Any]) -> bool:
-    return bool(unit.get("sources") != _mutation_sources(name))
 
 
 def _percent(hit: int, of: int) -> str:
@@ -311,7 +303,8 @@ SECTIONS = {
 INTRODUCTION = """# Verification
 
 What was run, with what result, of which sources. `make verification` writes this page from the records in
-`docs/verification/`. A record whose sources have changed since is stale until its command has run again. The
+`docs/verification/`. A record whose sources have changed since is stale until its command has run again; the mutants of
+a unit are, when its Verilog, its testbench or its stimuli have changed. The
 [test plan](testplan.md) says how each is done.
 """
 

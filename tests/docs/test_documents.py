@@ -194,8 +194,9 @@ def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
 def test_units_whose_mutants_did_not_run_stay_as_they_were(tmp_path, monkeypatch):
     verification = from_file("verification")
     monkeypatch.setattr(verification, "RECORDS", tmp_path)
-    names = [*verification.UNITS, *verification.source_run.SOURCES]
-    unit = {"mutants": 2, "of": 2, "killed": 1, "equivalent": 0, "reasons": 0, "alive": 1, "score": 0.5, "made": "2026-01-02"}
+    names = verification.MUTATED
+    monkeypatch.setattr(verification, "digest_now", lambda name: "as it was")
+    unit = {"digest": "as it was", "mutants": 2, "of": 2, "killed": 1, "equivalent": 0, "reasons": 0, "alive": 1, "score": 0.5, "made": "2026-01-02"}
 
     def run(*ran, killed=1):
         units = {name: unit | {"killed": killed, "alive": 2 - killed} for name in ran}
@@ -209,7 +210,7 @@ def test_units_whose_mutants_did_not_run_stay_as_they_were(tmp_path, monkeypatch
     assert list(kept["units"]) == ["fifo", "argmax", "folding"]
     assert [s["unit"] for s in kept["survivors"]] == ["fifo", "folding"]
     assert "| `argmax` | 2 | 2 | 0 | 0 | 0 | 50.0 % | 2026-01-02 |" in shown
-    monkeypatch.setitem(verification.SOURCES, "mutations", ("hw",))
+    monkeypatch.setattr(verification, "digest_now", {"fifo": "as it was", "argmax": "other"}.get)
     assert f"| **2 units stale**, **{len(names) - 3} units missing**: `make mutate` |" in verification.page()
 
 

@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,12 +19,12 @@ from oxnor.sim.verify.mutations.equivalence import ports_of, prove_equivalent
 from oxnor.sim.verify.mutations.netlist import Netlist, mutate, yosys
 
 from .outcomes import Outcomes, Progress
-from .source_run import SOURCES, try_source
+from .source_run import SOURCES, source_digest, try_source
 from .store import SURVIVED, Mutations, UnitRow
 from .units import UNITS, MutatedUnit, known
 
-#: Mutants that are drawn of a unit with more.
-SAMPLE = 200
+#: Mutants that are drawn of a unit with more, and the seed of the draw.
+SAMPLE, SEED = 200, 1
 #: Limits of a run, in seconds: of the unit as it is, and of all.
 _FIRST_S, _ALL_S = 300, 6 * 3600
 _BENCHES = "oxnor.sim.benches"
@@ -62,8 +63,18 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
     return h.hexdigest()[:24]
 
 
+@cache
+def digest_now(name: str) -> str:
+    """Return the digest that a run of all mutants would give a unit or sources now, by name."""
+    if name in SOURCES:
+        return source_digest(SOURCES[name], SAMPLE, SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        sources, _ = UNITS[name].testbench().lay_out(Path(folder))
+        return digest(UNITS[name], Path(folder), sources, SAMPLE, SEED)
+
+
 def try_unit(
-    name: str, store: Mutations, *, sample: int = SAMPLE, seed: int = 1, progress: Progress | None = None,
+    name: str, store: Mutations, *, sample: int = SAMPLE, seed: int = SEED, progress: Progress | None = None,
     proofs: bool = True,
 ) -> None:  # fmt: skip
     """Try the mutants of a unit that the file has no outcome of, then prove what survives.
@@ -148,7 +159,7 @@ def _prove(
 
 
 def try_all(
-    names: Sequence[str], store: Mutations, *, sample: int = SAMPLE, seed: int = 1, progress: Progress | None = None,
+    names: Sequence[str], store: Mutations, *, sample: int = SAMPLE, seed: int = SEED, progress: Progress | None = None,
 ) -> None:  # fmt: skip
     """Try the mutants of units; all names are checked first."""
     for name in names:

@@ -104,7 +104,8 @@ def _module(path: Path) -> str:
     return ".".join(("oxnor", *(p for p in parts if p != "__init__")))
 
 
-def _digest(unit: SourceUnit, sample: int, seed: int) -> str:
+def source_digest(unit: SourceUnit, sample: int, seed: int) -> str:
+    """Return a digest of all that decides what comes of the mutants of sources."""
     h = hashlib.sha256(json.dumps([sample, seed, unit.options]).encode())
     own = [Path(__file__).with_name(name) for name in ("sources.py", "source_process.py")]
     for path in (*unit.paths(), *unit.test_paths(), *own):
@@ -128,7 +129,7 @@ def try_source(name: str, store: Mutations, *, sample: int, seed: int, progress:
     chosen, total = _mutants(unit, sample, seed)
     day = datetime.now(UTC).date().isoformat()
     tool = f"python {sys.version_info[0]}.{sys.version_info[1]}"
-    store.begin(UnitRow(name, _digest(unit, sample, seed), total, seed, tool, day), [m["text"] for m in chosen])
+    store.begin(UnitRow(name, source_digest(unit, sample, seed), total, seed, tool, day), [m["text"] for m in chosen])
     waiting = [m.number for m in store.mutants(name) if not m.outcome]
     if waiting:
         _run(name, unit, [chosen[k - 1] | {"number": k} for k in waiting], store, len(chosen), progress)
