@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError, install, near_names
-from oxnor.models.base.files import NpzReader
 
+from .cifar import is_cifar10, load_cifar10
 from .dataset import Dataset
 from .files import read_dataset
 from .formants import load_formants
 from .mnist import FASHION_MNIST, MNIST, DownloadProgress, IdxSet, load_idx_set, recognised
 from .names import KNOWN_NAMES, SPLITS
-from .places import find, not_found
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,6 @@ DIGITS_TEST = 450
 _FASHION = (
     "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
-_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-#: SHA-256 of the images of each split of CIFAR-10 as (n, 32, 32, 3) bytes.
-_CIFAR10_SHA256 = {
-    "train": "1ac08e800b30298d475546ea6748e49bd123fba3e32daf6a5924354945c2f2a0",
-    "first half of train": "44f4ef0ebf7c1446355ba4a9a6fba1c55f866bc7c4b28a4d3668a30091c23a95",
-    "test": "ca999a174ec711bbad89d5cc53d425e155595742a396a5ba95d0a218eac0704a",
-}
 
 
 def _idx(files: IdxSet, classes: tuple[str, ...]) -> Callable[[Where], Dataset]:
@@ -68,34 +58,8 @@ def _digits(where: Where) -> Dataset:
     return Dataset("digits", images[part], labels, tuple("0123456789"), f"digits {where.split} images (scikit-learn)")
 
 
-def _undo_differences(residuals: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (n, 32, 32, 3) R G B of planes G, R - G, B - G, each differenced along x and then y, modulo 256."""
-    a = np.cumsum(np.cumsum(residuals, -1, dtype=np.uint8), -2, dtype=np.uint8)
-    return np.stack([a[:, 1] + a[:, 0], a[:, 0], a[:, 2] + a[:, 0]], -1)
-
-
 def _cifar10(where: Where) -> Dataset:
-    places = {
-        name: find((f"cifar10/{name}.npz", f"{name}.npz"), where.data_dir)
-        for name in (("test",) if where.split == "test" else ("train-0", "train-1"))
-    }
-    # Training may begin with the first half.
-    part = "first half of train" if "train-1" in places and places["train-1"] is None else where.split
-    images, labels = [], []
-    for name, path in places.items():
-        if path is None and name == "train-1":
-            continue
-        if path is None:
-            advice = "put test.npz, train-0.npz and train-1.npz in a folder cifar10 of one of these"
-            raise not_found(f"cifar10/{name}.npz", advice, where.data_dir)
-        with NpzReader(path) as source:
-            images.append(_undo_differences(source.array("residuals", "|u1", (None, 3, 32, 32))))
-            labels.append(source.array("labels", "|u1", (None,)))
-    pixels = np.concatenate(images)
-    if hashlib.sha256(pixels.tobytes()).hexdigest() != _CIFAR10_SHA256[part]:
-        where_from = next(iter(places.values()))
-        raise InputError(f"{where_from}: images must be those of CIFAR-10, and their SHA-256 is another")
-    return Dataset("cifar10", pixels, np.concatenate(labels).astype(np.int64), _CIFAR10, f"CIFAR-10 {part} images")
+    return load_cifar10(where.split, where.data_dir)
 
 
 def _formants(name: str) -> Callable[[Where], Dataset]:
@@ -109,15 +73,6 @@ def _spoken_digits(where: Where) -> Dataset:
     from .recordings import spoken_digits  # the cochlea loads numba
 
     return spoken_digits(where.split, where.data_dir)
-
-
-def _is_cifar10(folder: Path, split: str) -> bool:
-    name = "test.npz" if split == "test" else "train-0.npz"
-    path = next((p for p in (folder / "cifar10" / name, folder / name) if p.is_file()), None)
-    if path is None:
-        return False
-    with NpzReader(path) as source:
-        return {"residuals", "labels"} <= set(source.names)
 
 
 #: Every set that is known by name.
@@ -188,6 +143,6 @@ def load_dataset(
     if path.is_dir() and labels is None and not signs:
         if files := recognised(path, split):
             return KNOWN_SETS[files.name](Where(split, path))
-        if _is_cifar10(path, split):
-            return _cifar10(Where(split, path))
+        if is_cifar10(path, split):
+            return load_cifar10(split, path)
     return read_dataset(path, labels=labels, split=split, signs=signs)

@@ -64,7 +64,7 @@ PRESETS: dict[str, TrainParams] = {
         deformation=Deformation() * 0.6, bfloat16=True, ber=0.06,
     ),
 }
-#: The same for networks with convolutions. `cifar10-cnv`, which is not shipped, has the shape of FINN's CNV.
+#: The same for networks with convolutions. `cifar10-cnv` has the shape of FINN's CNV.
 PRESETS |= {
     "mnist-cnn-small": TrainParams(
         layers="C16-P-C32-P-F64", epochs=40, clean_epochs=5, batch=256, lr=2e-2, lr_fall=1e-4, average=0.99, views=6,

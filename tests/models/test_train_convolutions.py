@@ -1,7 +1,6 @@
 """Training of convolutions: the integer network is what PyTorch computes, and a stopped training goes on exactly."""
 
 import dataclasses
-import hashlib
 import time
 
 import numpy as np
@@ -9,9 +8,7 @@ import pytest
 
 from oxnor.models import golden
 from oxnor.models.base.errors import InputError
-from oxnor.models.datasets import known
 from oxnor.models.datasets.dataset import Dataset
-from oxnor.models.datasets.known import load_dataset
 from oxnor.models.datasets.mnist import load_mnist
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
@@ -333,26 +330,3 @@ def test_hidden_and_layers_exclude_each_other():
     with pytest.raises(InputError, match=r"^input_planes must not be given together with `input_bits`$"):
         TrainParams(layers="C4", input_planes=8, input_bits=2)
     assert preset("own", {"layers": "C4-F8"}).hidden == ()
-
-
-def test_cifar10_begins_with_its_first_half(tmp_path, monkeypatch):
-    """Stand-ins of two images a file, in the form of the files: one half is taken alone, the second is not."""
-    g = np.random.default_rng(1)
-    parts = {name: g.integers(0, 256, (2, 3, 32, 32), np.uint8) for name in ("test", "train-0", "train-1")}
-    for name, residuals in parts.items():
-        np.savez(tmp_path / f"{name}.npz", residuals=residuals, labels=np.array([1, 7], np.uint8))
-    images = {name: known._undo_differences(residuals) for name, residuals in parts.items()}
-    halves = {"test": [images["test"]], "first half of train": [images["train-0"]],
-              "train": [images["train-0"], images["train-1"]]}
-    sums = {name: hashlib.sha256(np.concatenate(a).tobytes()).hexdigest() for name, a in halves.items()}
-    monkeypatch.setattr(known, "_CIFAR10_SHA256", sums)
-    monkeypatch.chdir(tmp_path)  # no other place has them
-    for split, name in (("train", "train"), ("test", "test"), ("train", "first half of train")):
-        if "half" in name:
-            (tmp_path / "train-1.npz").unlink()
-        for data in (load_dataset("cifar10", split=split, data_dir=tmp_path), load_dataset(tmp_path, split=split)):
-            np.testing.assert_array_equal(data.images, np.concatenate(halves[name]))
-            assert (data.name, data.source) == ("cifar10", f"CIFAR-10 {name} images")
-    (tmp_path / "train-0.npz").unlink()
-    with pytest.raises(InputError, match=r"^cifar10/train-0.npz: must be in one of"):
-        load_dataset("cifar10", split="train", data_dir=tmp_path)
