@@ -22,7 +22,8 @@ class AxiLite(Model):
     def draw(self) -> Inputs:  # noqa: D102
         n = len(self.settings["access"])
         values = sum(random.getrandbits(32) << 32 * k for k in range(n))
-        strobes = random.choice((15, 15, random.getrandbits(4)))
+        # One bit that is missing must be enough to refuse a write.
+        strobes = random.choice((15, 15, 15 ^ 1 << random.randrange(4), random.getrandbits(4)))
         return {
             **{f"{c}valid": self.flag(c) for c in ("aw", "w", "ar")}, "bready": self.flag("b"),
             "rready": self.flag("r"), "awaddr": self._address(n), "araddr": self._address(n), "wstrb": strobes,
