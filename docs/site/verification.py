@@ -222,15 +222,19 @@ def _coverage(record: dict[str, Any]) -> tuple[str, list[str]]:
         holes = ", ".join("`{}`".format(h.replace("|", "\\|")) for h in u.get("line holes", []))
         lines.append(f"| {u['unit']} | {u['line'][0]} of {u['line'][1]} | {_percent(*u['toggle'])} | {holes} |")
     left_out = record.get("left out", {})
-    rules = ["Left out, as no simulation can reach it; a rule that names what one reaches is an error:", ""]
+    rules = ["Left out, as no simulation can reach it; a rule that names what one reaches, or nothing, is told:", ""]
     rules += ["| what and why | lines and toggles |", "|---|---|"]
     rules += [f"| {reason} | {count:,} |" for reason, count in sorted(left_out.items(), key=lambda item: -item[1])]
     units = [u for u in record["units"] if u.get("toggle holes")]
     holes = [f"- `{u['unit']}`: {_shortened(u['toggle holes'], 'coverage')}" for u in units]
     if left_out:
         lines = [*rules, "", *lines]
+    wrong = record.get("wrong", [])
+    if wrong:
+        lines = ["**What makes these figures doubtful:**", "", *(f"- {text}" for text in wrong), "", *lines]
     shares = f"lines {_percent(*record['line'])}, toggles {_percent(*record['toggle'])}"
-    return f"{shares} in {record['runs']} simulations", [*lines, *_details("Signals that do not change", holes)]
+    doubts = f", **{len(wrong)} doubtful**" if wrong else ""
+    return f"{shares} in {record['runs']} simulations{doubts}", [*lines, *_details("Signals that do not change", holes)]
 
 
 #: Files that the page names as those with most branches that no test takes.

@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
-from helpers.covered import constants, python, rtl, rules
+from helpers.covered import constants, points, python, rtl, rules
 
 UNIT = """module oxnor_unit(input wire clk, input wire [3:0] a, output reg [3:0] count, output wire [3:0] tied);
   wire [7:0] word, row;
@@ -28,7 +29,7 @@ def test_yosys_says_what_is_constant(tmp_path):
     wanted = {"tied": (0b1010, 0b0101), "word": (255, 0), "row": (0, 255), "a": (0, 15), "clk": (0, 1)}
     assert {s: found[s] for s in wanted} == wanted
     assert found["count"][0] & 8  # held at 0 by its own next value
-    assert constants.constants(tmp_path) == json.loads((tmp_path / "constants.json").read_text())
+    assert constants.constants(tmp_path) == json.loads(next(tmp_path.glob("constants-*.json")).read_text())
 
 
 def test_a_source_that_yosys_cannot_read_proves_nothing(tmp_path, capsys):
@@ -42,7 +43,7 @@ def changes(**hits):
     return {f"{name}[{bit}]:{way}": n for name, bits in hits.items() for bit, both in enumerate(bits) for way, n in zip(("0->1", "1->0"), both, strict=True)}
 
 
-def test_what_is_left_out_must_not_change(monkeypatch, capsys):
+def test_what_is_left_out_must_not_change(monkeypatch):
     rule = rules.Rule("unit", "count", rules.LONG, rules.above(2))
     monkeypatch.setattr(rules, "SIGNALS", (rule,))
     counts = changes(count=[(1, 1), (1, 0), (0, 0), (0, 0)], one=[(1, 0), (3, 2)])
@@ -51,8 +52,7 @@ def test_what_is_left_out_must_not_change(monkeypatch, capsys):
     assert used == {rule: 4, rules.CONSTANT: 2}
     assert not wrong
     rtl.toggles("unit", counts | changes(count=[(1, 1), (1, 1), (1, 1), (0, 0)]), {"one": 3}, used, wrong)
-    assert [w.partition(",")[0] for w in wrong] == ["unit: count[2] changes"]
-    assert "unit: one[1] changes, but is constant to Yosys" in capsys.readouterr().err
+    assert wrong == ["unit: `one[1]` changes, but is constant to Yosys", f"unit: `count[2]` changes, but is left out: {rule}"]
     assert rtl.toggles("other", counts, {}, Counter(), [])[1] == ["count[3:2]", "count[1] never falls", "one[0] never falls"]
 
 
@@ -70,7 +70,80 @@ def test_lines_that_are_left_out_must_not_be_reached(monkeypatch):
     [("  reg [3:0] mem[0:7];\n  reg [3:0] kept;\n", {"mem"}), ("  integer r, c;\n  reg a;\n", {"r", "c"})],
 )
 def test_memories_and_variables_of_loops_are_no_signals(text, names):
-    assert rtl.no_signals(text) == names
+    assert points.no_signals(text) == names
+
+
+def reached(**builds):
+    return [{"test": "test", "runs": 2, "builds": {b: {"oxnor_unit_4": {"line": {"a <= b;": 1}, "toggle": counts}} for b, counts in builds.items()}}]
+
+
+def test_a_bit_that_one_build_can_change_is_counted(monkeypatch):
+    monkeypatch.setattr(rules, "SIGNALS", ())
+    monkeypatch.setattr(rules, "LINES", ())
+    found = reached(one=changes(a=[(0, 0), (0, 0)]), two=changes(a=[(0, 0), (0, 0)]))
+    proved = {"one": {"oxnor_unit_4": {"a": [3, 0]}}, "two": {"oxnor_unit_4": {"a": [1, 2]}}}
+    # Of what Yosys does not name, and of a build that it cannot read, it says nothing.
+    for two, holes in ((proved["two"], "a[1]"), ({"oxnor_unit_4": {"b": [3, 0]}}, "a[1:0]"), (None, "a[1:0]"), (proved["one"], None)):
+        made = rtl.report(found, proved | {"two": two})
+        assert made["units"][0].get("toggle holes") == holes
+        assert (made["runs"], made["line"], made["wrong"]) == (2, [1, 1], [])
+
+
+def test_a_rule_that_leaves_nothing_out_is_told(monkeypatch):
+    monkeypatch.setattr(rules, "SIGNALS", (rules.Rule("unit", "a", "why"), rules.Rule("unit", "gone", "why")))
+    monkeypatch.setattr(rules, "LINES", (rules.Rule("unit", "gone", "a line"),))
+    made = rtl.report(reached(one=changes(a=[(0, 0)])), {"one": {}})
+    assert made["wrong"] == [f"{rule} leaves nothing out" for rule in (rules.SIGNALS[1], rules.LINES[0])]
+    assert made["left out"] == {"why": 2}
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A repository with a test, a helper that it imports, one that it does not, and hardware."""
+    names = ("tests/sim/test_x.py", "tests/sim/conftest.py", "tests/helpers/used.py", "tests/helpers/other.py",
+             "tests/helpers/covered/points.py", "hw/unit.py", "sim/benches/tb.py", "sim/harness/h.py")  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / names[0]).write_text("from helpers.used import it\n")
+    monkeypatch.setattr(points, "ROOT", tmp_path)
+    monkeypatch.setattr(points, "FOLDER", tmp_path / "build/coverage")
+    points.place.cache_clear()
+    yield tmp_path
+    points.place.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("changed", "runs"),
+    [(None, 0), ("tests/helpers/other.py", 0), ("hw/unit.py", 1), ("sim/benches/tb.py", 1), ("sim/harness/h.py", 1),
+     ("tests/sim/test_x.py", 1), ("tests/sim/conftest.py", 1), ("tests/helpers/used.py", 1)],
+)  # fmt: skip
+def test_a_test_runs_again_when_its_sources_have_changed(checkout, changed, runs):
+    item = SimpleNamespace(nodeid="tests/sim/test_x.py::test_it")
+    path = points.kept(item.nodeid)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"test": item.nodeid}))
+    if changed:
+        (checkout / changed).write_text("from helpers.used import it  # another\n")
+        points.place.cache_clear()
+    dropped, items = [], [item, SimpleNamespace(nodeid="tests/sim/test_x.py::test_new")]
+    hook = SimpleNamespace(pytest_deselected=lambda items: dropped.extend(items))
+    points.pytest_collection_modifyitems(SimpleNamespace(hook=hook), items)
+    assert (len(items), len(dropped)) == (1 + runs, 1 - runs)
+    assert len(points.records()) == 1 - runs
+
+
+@pytest.mark.parametrize(("when", "passed", "is_kept"), [("call", True, True), ("call", False, False), ("setup", True, False)])
+def test_what_a_test_that_passes_reached_is_kept(checkout, when, passed, is_kept):
+    points.pytest_runtest_logstart()
+    points._runs += [("build", {"oxnor_unit": {"line": {"a <= b;": n}, "toggle": {}}}) for n in (1, 2)]
+    hook = points.pytest_runtest_makereport(SimpleNamespace(nodeid="tests/sim/test_x.py::test_it"))
+    next(hook)
+    with pytest.raises(StopIteration):
+        hook.send(SimpleNamespace(when=when, passed=passed))
+    wanted = [(2, {"build": {"oxnor_unit": {"line": {"a <= b;": 3}, "toggle": {}}}})] * is_kept
+    assert [(r["runs"], r["builds"]) for r in points.records()] == wanted
+    points._runs.clear()
 
 
 def test_branches_of_python_are_short():

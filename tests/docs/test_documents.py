@@ -186,6 +186,10 @@ def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
     row = {"format": "set.npy", "counts": {"refused": 1200, "changed": 7}, "wrong": [[3, "TypeError"]], "slowest": 0.1, "peak": 99}
     verification.keep("files", {"tried": 1208, "seed": 5, "rows": [row]})
     assert "1,208 damaged files: 1,200 refused, 0 read as they were, 7 read as others, 1 wrong, seed 5" in verification.page()
+    found = {"runs": 1, "line": [1, 1], "toggle": [1, 2], "units": [], "wrong": ["a rule leaves nothing out"]}
+    verification.keep("coverage", found)
+    assert "toggles 50.00 % in 1 simulations, **1 doubtful**" in verification.page()
+    assert "- a rule leaves nothing out" in verification.page()
     assert "| `set.npy` | 1,200 | 0 | 7 | 0.1 | 99 | 1 |" in verification.page()
     monkeypatch.setitem(verification.SOURCES, "proofs", ("hw",))
     assert "**stale**: `make prove`" in verification.page()

@@ -7,19 +7,18 @@ by the Verilog alone: tied ports, bits above a value's range, parts that the par
 of whatever value, is the word of a memory that has one and that nothing writes.
 """
 
+import hashlib
 import json
 import re
 import sys
 from pathlib import Path
 
+from helpers.covered.points import is_testbench
+
 from oxnor.sim.runner import synthesis
 
 #: Models of devices, which are simulated only.
 MODELS = ("rram_cells", "rram_macro_devices", "rram_macro_ternary_devices")
-#: What no synthesis tool takes: a source with it is a testbench.
-_TESTBENCH = re.compile(r"\$(fopen|finish|fatal|display)\b")
-
-
 #: What Yosys reads in their place: memories that nothing writes.
 READ_ONLY = {
     "coefficient_word.sv": """module coefficient_word #(parameter WIDTH = 16, parameter INIT_FILE = "") (output wire [WIDTH-1:0] q);
@@ -36,11 +35,6 @@ endmodule
 endmodule
 """,
 }
-
-
-def is_testbench(text):
-    """Return whether a source is of a testbench, not of a circuit."""
-    return bool(_TESTBENCH.search(text))
 
 
 def script(kept, texts):
@@ -68,9 +62,9 @@ def constants(folder):
     """Return {module: {signal: [constant, free]}} of a build, as masks of bits; None if Yosys cannot say.
 
     A bit is constant if it is in each instance of the module, even if not always the same. What was found is kept in
-    the folder, as ``constants.json``.
+    the folder, by a hash of this file.
     """
-    done = folder / "constants.json"
+    done = folder / f"constants-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.json"
     if done.exists():
         return json.loads(done.read_text())
     kept = json.loads((folder / "build.json").read_text())

@@ -1,4 +1,5 @@
-"""What no test of the RTL can cover, and why: each rule is as narrow as its reason, and fails where something is covered."""
+"""What no test of the RTL can cover, and why: each rule is as narrow as its reason. One that leaves out what is covered, or
+nothing, is told on the page."""
 
 import re
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ class Rule:
     what: str
     reason: str
     bits: range = range(4096)
+
+    def __str__(self):
+        return f"`{self.what}` of `{self.unit}` ({self.reason})"
 
     def holds(self, unit, what, bit=0):
         """Return whether it is of this bit of a signal, or line."""
