@@ -64,7 +64,7 @@ def test_each_break_changes_the_unit(tmp_path):
         before = [path.read_text() for path in emitted.sources]
         units.break_source(emitted, proof.breaks)
         assert [path.read_text() for path in emitted.sources] != before
-        properties = (Path(units.__file__).parent / f"{proof.properties}.sv").read_text()
+        properties = (units.PROPERTIES / f"{proof.properties}.sv").read_text()
         assert f"module {proof.properties}_proof" in properties
         assert emitted.top in properties or f"UNIT={emitted.top}" in proof.defines
 

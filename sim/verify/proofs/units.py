@@ -15,19 +15,28 @@ from oxnor.hw.blocks.crc32 import Crc32
 from oxnor.hw.blocks.popcount import Popcount
 from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.emit.verilog import Emitted, emit_component
+from oxnor.hw.engine.engine import Engine
 from oxnor.hw.interface.registers import Register
+from oxnor.hw.layers.pool import PoolMaker
+from oxnor.hw.layers.window import WindowMaker
 from oxnor.hw.macros.fault_injector import ErrorBlock
 from oxnor.hw.neurons.binarized import Neuron
 from oxnor.hw.neurons.spiking import IfNeuron
+from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.streams.admission import Admission
 from oxnor.hw.streams.fifo import Fifo
 from oxnor.hw.streams.frame_assembler import FrameAssembler
 from oxnor.hw.streams.register_slice import RegisterSlice
 from oxnor.models.base.errors import InputError, near_names
+from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.models.networks.spiking import Neuron as SpikingNeuron
+from oxnor.sim.harness.networks import random_network
 
 from . import link_frames
 from .prover import Proof, prove
+
+#: Files of properties.
+PROPERTIES = Path(__file__).with_name("properties")
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class UnitProof:
     unit : callable
         Returns the unit.
     properties : str
-        SystemVerilog file beside this one, whose module is named after it and has the unit in it.
+        SystemVerilog file in ``properties``, whose module is named after it and has the unit in it.
     breaks : (text, replacement)
         A change of the unit's Verilog that the proof must find.
     depth : int
@@ -49,7 +58,8 @@ class UnitProof:
     defines : tuple of str
         Verilog macros.
     modules_of_properties : tuple of str
-        Modules under the unit that the properties replace by what is assumed of them.
+        Modules under the unit that the properties, or files in ``properties`` of their names, replace by what is
+        assumed of them.
     """
 
     claim: str
@@ -136,6 +146,21 @@ PROOFS: dict[str, UnitProof] = {
         "at a rate of 0 no read is wrong, whatever its state", ErrorBlock, "error_block",
         ("{64{n[7]}}", "{64{n[7] | p[0]}}"),
     ),
+    "window": UnitProof(
+        "each synapse of each window sees its pixel of its image, or padding, whatever pauses there are",
+        lambda: WindowMaker(Window(4, 5, 1, 3, 3, top=1, left=1, bottom=1, right=1, pad=1), 1), "window",
+        ("(difference_2 < come)", "(difference_2 <= come)"), modules_of_properties=("row_buffer",),
+    ),
+    "pool": UnitProof(
+        "each window gives its largest or its smallest value, with its last pixel, and nothing else waits",
+        lambda: PoolMaker(4, 5, 1, 3, Pool(2, 2, 2, 2), has_lowest=True), "pool",
+        ("(in_y ? above_q : 3'h0)", "(in_x ? above_q : 3'h0)"), modules_of_properties=("row_buffer",),
+    ),
+    "engine": UnitProof(
+        "a result stays until it is taken; one comes for each image, and none without",
+        lambda: Engine(EngineConfig.for_network(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8)),
+        "engine", ("valid & last;", "valid;"), modules_of_properties=("rram_macro", "coefficient_rom"),
+    ),
     "axi-lite": UnitProof(
         "every write is answered and takes effect once, no answer comes unasked, and an answer waits",
         lambda: AxiLite(_REGISTERS), "axi_lite", ("bvalid & bready", "bready"),
@@ -176,11 +201,14 @@ def prove_emitted(
     emitted: Emitted, properties: str, directory: Path, *, depth: int, defines: Sequence[str],
     left_out: Sequence[str] = (),
 ) -> Proof:  # fmt: skip
-    """Prove a file of properties, beside this one, of what was emitted into ``rtl`` of a folder, but for modules."""
-    top = f"{properties}_proof"
-    shutil.copyfile(Path(__file__).with_name(f"{properties}.sv"), directory / f"{top}.sv")
+    """Prove a file of ``properties`` of what was emitted into ``rtl`` of a folder, but for modules."""
     names = [f"rtl/{p.name}" for p in emitted.sources if p.stem not in left_out]
-    return prove(directory, [*names, f"{top}.sv"], top, depth=depth, defines=defines)
+    for name in (*left_out, properties):
+        path = PROPERTIES / f"{name}.sv"
+        if path.is_file():
+            names.append(f"{name}_proof.sv")
+            shutil.copyfile(path, directory / names[-1])
+    return prove(directory, names, f"{properties}_proof", depth=depth, defines=defines)
 
 
 @dataclass(frozen=True)
