@@ -52,11 +52,13 @@ def output_cycles(
     return np.array(when) - first
 
 
-def stream_bench(unit: Unit, inputs: NDArray, expected: NDArray, timing: Sequence[int], pixels: int) -> UnitTestbench:
-    """Return the testbench of a unit between pixels (n, bits) and what it must give."""
+def stream_bench(
+    unit: Unit, inputs: NDArray, expected: NDArray, timing: Sequence[int], pixels: int, rest: int = 0
+) -> UnitTestbench:
+    """Return the testbench of a unit between pixels (n, bits) and what it must give, `rest` cycles after an image."""
     # Every other image comes pixel by pixel, the others at once after what was before has left.
     image, pixel = np.divmod(np.arange(len(inputs)), pixels)
-    offers = LATE * pixels * image + np.where(image % 2, 1, LATE) * pixel
+    offers = (LATE * pixels + rest) * image + np.where(image % 2, 1, LATE) * pixel
     cycles = [output_cycles(timing, pixels, len(expected), late) for late in ((), offers)]
     arrays = {"inputs": inputs, "expected": expected, "offers": offers, "cycles": np.array(cycles)}
     return UnitTestbench("layers.tb_pixels", 5, unit, arrays=arrays)
@@ -74,7 +76,9 @@ def window_bench(window: Window, planes: int = 1, seed: int = 0, images: int = 2
         expected = np.concatenate([expected, there.reshape(len(expected), -1)], axis=1)
     timing = pipeline.window_unit(window)
     unit = WindowMaker(window, planes)
-    return stream_bench(unit, pixels.reshape(-1, width), expected, timing, window.height * window.width)
+    # The last two rows of windows may wait for the last pixel: no pixel of the next image comes before they have left.
+    rest = 2 * window.out_width * window.kernel_y * window.kernel_x
+    return stream_bench(unit, pixels.reshape(-1, width), expected, timing, window.height * window.width, rest)
 
 
 def pool_bench(

@@ -136,7 +136,8 @@ UNITS: dict[str, MutatedUnit] = {
     ),
     "layer": MutatedUnit(
         "layer of 13 inputs and 6 neurons, two macros across, two neurons at once",
-        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(2, 2), images=300),
+        # So many, as few come just so many cycles after the image before that its stall meets a read of theirs.
+        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(2, 2), images=800),
     ),
     "layer-pipelined": MutatedUnit(
         "the same with registers between XNOR and popcount, four macros across",
@@ -154,7 +155,8 @@ UNITS: dict[str, MutatedUnit] = {
     ),
     "scores": MutatedUnit(
         "scores of 3 classes, two at once",
-        lambda: layer_bench(random_network((13, 6, 3), affine=True), 1, cols=2, fold=(2, 2), images=300),
+        # A network of which each score is negative for some images, and positive for others.
+        lambda: layer_bench(random_network((13, 6, 3), 832, affine=True), 1, cols=2, fold=(2, 2), images=300),
     ),
     "engine": MutatedUnit(
         "engine of 12 inputs, 4 neurons and 3 classes, on its ports",
