@@ -73,6 +73,15 @@ def test_memories_and_variables_of_loops_are_no_signals(text, names):
     assert points.no_signals(text) == names
 
 
+@pytest.mark.parametrize(
+    ("module", "unit"),
+    [("oxnor_if_neuron_a3f2", "if_neuron"), ("oxnor_if_neuron_30e1", "if_neuron"), ("oxnor_engine_layer0_array", "layer_array"),
+     ("oxnor_neuron_9_s_p2_l2_r5", "neuron_s_p_l_r"), ("coefficient_rom__W10", "coefficient_rom")],
+)  # fmt: skip
+def test_sizes_and_keys_make_no_other_unit(module, unit):
+    assert rtl.family(module) == unit
+
+
 def reached(**builds):
     return [{"test": "test", "runs": 2, "builds": {b: {"oxnor_unit_4": {"line": {"a <= b;": 1}, "toggle": counts}} for b, counts in builds.items()}}]
 

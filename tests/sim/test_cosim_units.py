@@ -3,8 +3,12 @@
 import pytest
 
 from oxnor.hw.blocks.popcount import LEAF_WIDTH
+from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.streams.fifo import Fifo
+from oxnor.models.analog.integer import Isaac
+from oxnor.models.networks.spiking import Neuron as SpikingNeuron
 from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
-from oxnor.sim.harness.modelled import MODELLED
+from oxnor.sim.harness.modelled import MODELLED, error_mask, frame_assembler, if_neuron, isaac_column, model_bench
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -33,12 +37,22 @@ def test_on_icarus(case, tmp_path):
     make(*arguments).run(tmp_path, simulator="icarus", root=tmp_path)
 
 
+#: Units as wide as in large engines, whose high bits change in these alone: not for mutants.
+WIDE = {
+    "fifo, wide": lambda: model_bench("Fifo", Fifo(128, 4), 1000, width=128, depth=4),
+    "frame-assembler-by-beats, wide": lambda: frame_assembler(150, 64, by_beats=True),
+    "isaac-column, wide": lambda: isaac_column(Isaac(rows=128), 4),
+    "spiking-neuron, wide": lambda: if_neuron(SpikingNeuron(theta=900, v_bits=14, refractory=3, leak=1)),
+    "error-mask, eight slices": lambda: error_mask(LayerConfig("scores", 640, 5, 40, 80, 1, 1), 300),
+}
+
+
 @needs_icarus
 @pytest.mark.parametrize(
-    "name", [n if n == "axi-lite" else pytest.param(n, marks=pytest.mark.slow) for n in MODELLED]
+    "name", [n if n == "axi-lite" else pytest.param(n, marks=pytest.mark.slow) for n in MODELLED | WIDE]
 )
 def test_beside_its_model(name, tmp_path):
-    MODELLED[name]().run(tmp_path, simulator="icarus", root=tmp_path)
+    (MODELLED | WIDE)[name]().run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.parametrize(

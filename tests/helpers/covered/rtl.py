@@ -19,8 +19,9 @@ from helpers.covered.constants import constants
 
 
 def family(module):
-    """Return the unit of a module: its name without sizes."""
+    """Return the unit of a module: its name without sizes, or the key of a spiking neuron."""
     name = module.partition("__")[0].removeprefix("oxnor_").removeprefix("engine_")
+    name = re.sub(r"^if_neuron_.*", "if_neuron", name)
     return re.sub(r"_?\d+([a-z]\d*)*(?=_|$)", "", name) or name
 
 
