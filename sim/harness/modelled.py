@@ -42,7 +42,7 @@ def model_bench(model: str, unit: Unit | str, cycles: int = 3000, **settings: ob
     return UnitTestbench("blocks.tb_model", 1, unit, job={"model": model, "cycles": cycles, **settings})
 
 
-def axi_lite(access: Sequence[str], cycles: int = 3000) -> UnitTestbench:
+def axi_lite(access: Sequence[str], cycles: int = 5000) -> UnitTestbench:
     """Return the testbench of registers with these accesses."""
     registers = tuple(Register(f"R{k}", a, "a register") for k, a in enumerate(access))
     return model_bench("AxiLite", AxiLite(registers), cycles, access=list(access))

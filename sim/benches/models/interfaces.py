@@ -26,15 +26,15 @@ class AxiLite(Model):
         strobes = random.choice((15, 15, 15 ^ 1 << random.randrange(4), random.getrandbits(4)))
         return {
             **{f"{c}valid": self.flag(c) for c in ("aw", "w", "ar")}, "bready": self.flag("b"),
-            "rready": self.flag("r"), "awaddr": self._address(n), "araddr": self._address(n), "wstrb": strobes,
-            "wdata": random.getrandbits(32), "values": values, "awprot": random.getrandbits(3),
+            "rready": self.flag("r"), "awaddr": self._address(n, writes=True), "araddr": self._address(n),
+            "wstrb": strobes, "wdata": random.getrandbits(32), "values": values, "awprot": random.getrandbits(3),
             "arprot": random.getrandbits(3),
         }  # fmt: skip
 
-    @staticmethod
-    def _address(n: int) -> int:
-        # One that is there, or one of whose address a bit is another.
-        register = random.randrange(n) ^ random.choice((0, 1)) << random.randrange(6)
+    def _address(self, n: int, *, writes: bool = False) -> int:
+        # One that is there, or one of whose address a bit is another; of writes, mostly one that may be written.
+        register = self.settings["access"].index("rw") if writes and random.random() < 0.7 else random.randrange(n)
+        register ^= random.choice((0, 1)) << random.randrange(6)
         return 4 * register + random.getrandbits(2)
 
     def _writes(self) -> int | None:
