@@ -42,8 +42,8 @@ WIDE = {
     "fifo, wide": lambda: model_bench("Fifo", Fifo(128, 4), 1000, width=128, depth=4),
     "frame-assembler-by-beats, wide": lambda: frame_assembler(150, 64, by_beats=True),
     "isaac-column, wide": lambda: isaac_column(Isaac(rows=128), 4),
-    "spiking-neuron, wide": lambda: if_neuron(SpikingNeuron(theta=900, v_bits=14, refractory=3, leak=1)),
-    "error-mask, eight slices": lambda: error_mask(LayerConfig("scores", 640, 5, 40, 80, 1, 1), 300),
+    "spiking-neuron, wide": lambda: if_neuron(SpikingNeuron(theta=900, v_bits=14, weight_max=15, fraction=6, refractory=3, leak=1)),
+    "error-mask, wide": lambda: error_mask(LayerConfig("scores", 1280, 40, 640, 80, 1, 1), 300),
 }
 
 

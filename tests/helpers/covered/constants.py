@@ -54,7 +54,8 @@ def script(kept, texts):
         "delete t:$mem* t:$memrd* t:$memwr* t:$meminit*",
         "setundef -undriven -anyseq",
         "setattr -set keep 1 w:*",
-        *("flatten", "opt", "write_json netlist.json"),
+        # Of arithmetic too single bits: the low ones of a shifted number. What is undefined is taken for nothing.
+        *("flatten", "opt", "alumacc", "opt -fine", "write_json netlist.json"),
     ]
 
 
