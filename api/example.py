@@ -43,6 +43,7 @@ target = "sim"                  # sim, ice40, ecp5 or asic: the defaults of all 
 # fault_injector = false        # generate per-read errors with registers for rate and seed
 # programming = false           # generate the programming controller
 # margin = false                # give the margin of each result, and whether it is below the least in a register
+# packed = false                # keep ternary weights five to a byte, in memories that are not programmed
 
 # Options of all layers. For layers that differ: one table [[engine.layers]] for each.
 # [engine.layers]

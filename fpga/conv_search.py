@@ -7,7 +7,7 @@ little logic. One that is read for many windows needs many synapses at once, of 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,22 +15,33 @@ from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer_sizes import can_group
 from oxnor.hw.params.pixels import gather_cycles
 from oxnor.hw.params.schedule import schedule
-from oxnor.hw.params.targets import TARGETS
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.windowed import Windowed
 
 from .boards.board import Chip
-from .engines import LUTS_PER_BIT, LUTS_PER_MACRO, USABLE, Folding, SearchResult, engine_for, fixed_luts
+from .engines import (
+    LUTS_PER_BIT,
+    LUTS_PER_MACRO,
+    LUTS_PER_PACKED,
+    USABLE,
+    Folding,
+    SearchResult,
+    engine_for,
+    fixed_luts,
+)
 from .memories import (
     ROWS_IN_LOGIC,
     Fold,
     Layer,
     block_rams,
+    is_packed,
     link_rams,
     macro_rams,
     macro_size,
     pixel_memories,
+    row_bits,
+    row_synapses,
 )
 from .report import bound_cycles
 
@@ -58,7 +69,7 @@ class Choice:
 
 
 def choices(
-    layer: Layer, before: Layer | None, chip: Chip, programming: bool, per_bit: float, per_macro: float
+    layer: Layer, before: Layer | None, chip: Chip, parts: Mapping[str, bool], per_bit: float, per_macro: float
 ) -> list[Choice]:
     """Return the foldings of a layer of which no other is as fast and takes no more.
 
@@ -66,31 +77,32 @@ def choices(
     ----------
     layer, before : HiddenLayer or ScoreLayer
     chip : Chip
-    programming : bool
+    parts : mapping of str to bool
+        As for :func:`oxnor.fpga.engines.engine_for`.
     per_bit, per_macro : float
         Look-up tables of a column that is read, and of a macro.
     """
     found: dict[tuple[int, int], Choice] = {}
     vectors = layer.vectors // layer.planes
     shortest = gather_cycles(layer.window) if isinstance(layer, Windowed) else 1
-    target = TARGETS[chip.target]
-    assert target.cols is not None
-    words = -(-layer.n_in // target.cols)
+    words = -(-layer.n_in // row_synapses(layer, chip, parts))
+    unpack = LUTS_PER_PACKED[chip.family] / 8 if is_packed(layer, parts) else 0.0
     across_of = {1} | {-(-words // s) for s in range(1, words + 1)}
     groups_of = {-(-layer.n_out // passes) for passes in range(1, layer.n_out + 1)}
     if isinstance(layer, Windowed):
         groups_of = {v for v in groups_of if can_group(v, layer.n_out, layer.window.groups)}
     for across in across_of:
         for groups in groups_of:
-            rows, cols = macro_size(layer, before, chip, (across, groups), programming)
+            rows, cols = macro_size(layer, before, chip, (across, groups), parts)
             word_lines = -(-layer.n_in // (across * cols)) * -(-layer.n_out // groups)
             if word_lines > rows:
                 continue
-            macros = across * groups
-            in_logic = rows == word_lines and rows <= ROWS_IN_LOGIC[chip.family] and not programming
-            rams = 0 if in_logic else macros * block_rams(chip, rows, cols)
+            macros, bits = across * groups, row_bits(layer, cols, parts)
+            in_logic = rows == word_lines and rows <= ROWS_IN_LOGIC[chip.family] and not parts.get("programming")
+            rams = 0 if in_logic else macros * block_rams(chip, rows, bits)
             rom = next(n for most, n in LUTS_PER_COLUMN if rows <= most) if in_logic else 0
-            luts = round(macros * (cols * (per_bit + rom) + per_macro) + groups * 3 * layer.n_in.bit_length())
+            read = cols * per_bit + bits * (rom + unpack)
+            luts = round(macros * (read + per_macro) + groups * 3 * layer.n_in.bit_length())
             interval = vectors * max(word_lines * layer.planes, shortest)
             choice = Choice((across, groups), interval, rams, luts)
             known = found.get((interval, rams))
@@ -141,10 +153,10 @@ class ConvSearch:
     @cached_property
     def per_layer(self) -> list[list[Choice]]:
         """Foldings of each layer."""
-        f, programming = self.chip.family, self.parts.get("programming", False)
+        f = self.chip.family
         befores = (None, *self.network.layers)
         found = [
-            choices(layer, before, self.chip, programming, LUTS_PER_BIT[f], LUTS_PER_MACRO[f])
+            choices(layer, before, self.chip, self.parts, LUTS_PER_BIT[f], LUTS_PER_MACRO[f])
             for layer, before in zip(self.network.layers, befores, strict=False)
         ]
         if [] in found:

@@ -23,6 +23,8 @@ LUTS_PER_BIT = by_family(3.25, 2.75)
 LUTS_PER_REGISTER = by_family(1.0, 0.5)
 LUTS_PER_MACRO = by_family(14, 12)
 LUTS_BASE = by_family(1930, 1200)
+#: What a byte of five ternary weights adds where they are packed. From the synthesis of macros.
+LUTS_PER_PACKED = by_family(16, 12)
 #: What options of an engine add: the fault injector for each block of 64 columns of a lane and each layer's key, the
 #: programming controller for itself and each macro. From the synthesis of small networks.
 LUTS_PER_BLOCK, LUTS_PER_KEY = 2750, 3300
@@ -101,7 +103,7 @@ def engine_for(
     """
     layers = tuple(LayerOptions(folding=fold) for fold in folding)
     if has_windows(network):
-        layers = layer_options(network, chip, folding, parts.get("programming", False))
+        layers = layer_options(network, chip, folding, parts)
     options = EngineOptions(chip.target, stream_width=WORD, with_scores=False, layers=layers, **parts)
     return EngineConfig.for_network(network, options)
 
@@ -109,7 +111,8 @@ def engine_for(
 def macro_luts(config: EngineConfig, chip: Chip) -> float:
     """Return the look-up tables that macros take with their popcounts."""
     f = chip.family
-    return sum(y.macros * (LUTS_PER_BIT[f] * y.cols + LUTS_PER_MACRO[f]) for y in config.layers)
+    luts = sum(y.macros * (LUTS_PER_BIT[f] * y.cols + LUTS_PER_MACRO[f]) for y in config.layers)
+    return luts + sum(y.macros * LUTS_PER_PACKED[f] * y.word_bits / 8 for y in config.layers if y.macro.packs)
 
 
 def fixed_luts(config: EngineConfig, chip: Chip) -> float:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oxnor.hw.interface.link_protocol import PAYLOAD_MAX, WORD
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.layer import LayerConfig
+from oxnor.hw.params.macro_kinds import PACKED, TERNARY_TYPES
 from oxnor.hw.params.options import LayerOptions
 from oxnor.hw.params.pixels import pixels_of_word, rows_kept
 from oxnor.hw.params.targets import TARGETS
-from oxnor.hw.params.widths import bits_for
+from oxnor.hw.params.widths import bits_for, packed_bits
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
@@ -73,17 +74,35 @@ def pixel_of(layer: Layer, before: Layer | None) -> int:
     return channels if height * width > 1 else 0
 
 
-def macro_size(layer: Layer, before: Layer | None, chip: Chip, fold: Fold, programming: bool) -> tuple[int, int]:
-    """Return rows and columns of a layer's macros: what follows from its folding."""
+def is_packed(layer: Layer, parts: Mapping[str, bool]) -> bool:
+    """Return whether a layer's weights are kept five to a byte in an engine of these parts."""
+    return parts.get("packed", False) and layer.weight_code.fits_pairs
+
+
+def row_synapses(layer: Layer, chip: Chip, parts: Mapping[str, bool]) -> int:
+    """Return the synapses of a layer that a row of a block RAM holds."""
+    cols = TARGETS[chip.target].cols
+    assert cols is not None
+    return 2 * TERNARY_TYPES[PACKED].pairs_in(cols) if is_packed(layer, parts) else cols
+
+
+def row_bits(layer: Layer, cols: int, parts: Mapping[str, bool]) -> int:
+    """Return the bits in which so many synapses of a layer are kept."""
+    return packed_bits(cols // 2) if is_packed(layer, parts) else cols
+
+
+def macro_size(
+    layer: Layer, before: Layer | None, chip: Chip, fold: Fold, parts: Mapping[str, bool]
+) -> tuple[int, int]:
+    """Return rows of a layer's macros, and the synapses of a row: what follows from its folding."""
     target = TARGETS[chip.target]
-    assert target.cols is not None
     across, groups = fold
-    cols = target.cols
+    cols = row_synapses(layer, chip, parts)
     if across == 1:
         cols = pixel_of(layer, before) or min(cols, layer.n_in)
     cols -= cols % layer.weight_bits
     word_lines = -(-layer.n_in // (across * cols)) * -(-layer.n_out // groups)
-    if word_lines <= ROWS_IN_LOGIC[chip.family] and not programming:
+    if word_lines <= ROWS_IN_LOGIC[chip.family] and not parts.get("programming"):
         return word_lines, cols
     rows = target.rows
     while rows < word_lines and rows < DEPTHS[chip.family] * target.rows:
@@ -92,14 +111,15 @@ def macro_size(layer: Layer, before: Layer | None, chip: Chip, fold: Fold, progr
 
 
 def layer_options(
-    network: Network, chip: Chip, folding: Sequence[Fold | None], programming: bool
+    network: Network, chip: Chip, folding: Sequence[Fold | None], parts: Mapping[str, bool]
 ) -> tuple[LayerOptions, ...]:
     """Return the options of each layer with its folding."""
-    befores = (None, *network.layers)
-    return tuple(
-        LayerOptions(macro_size=fold and macro_size(layer, before, chip, fold, programming), folding=fold)
-        for layer, before, fold in zip(network.layers, befores, folding, strict=False)
-    )
+    options = []
+    for layer, before, fold in zip(network.layers, (None, *network.layers), folding, strict=False):
+        rows, cols = macro_size(layer, before, chip, fold, parts) if fold else (0, 0)
+        pairs = cols // 2 if is_packed(layer, parts) else cols
+        options.append(LayerOptions(macro_size=(rows, pairs) if fold else None, folding=fold))
+    return tuple(options)
 
 
 def pixel_memories(config: EngineConfig, chip: Chip) -> tuple[PixelMemory, ...]:
@@ -138,7 +158,7 @@ def macro_rams(config: EngineConfig, chip: Chip) -> int:
         return sum(layer.macros for layer in config.layers)
     in_logic = layers_in_logic(config, chip)
     return sum(
-        layer.macros * block_rams(chip, layer.rows, layer.cols)
+        layer.macros * block_rams(chip, layer.rows, layer.word_bits)
         for k, layer in enumerate(config.layers)
         if k not in in_logic
     )

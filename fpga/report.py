@@ -25,7 +25,8 @@ LATER = ("line_images_per_s", "memories")
 
 def bound_cycles(config: EngineConfig, chip: Chip) -> float:
     """Return the fewest cycles to an image if every block RAM of the chip read synapses in every cycle."""
-    reads = sum(y.n_in * y.n_out * y.turns * y.vectors for y in config.layers)  # of single synapses
+    # Bits of single synapses, which packed ones have fewer of.
+    reads = sum(y.n_in * y.n_out * y.turns * y.vectors * y.word_bits / y.cols for y in config.layers)
     return reads / (chip.block_rams * chip.block_ram_bits)
 
 

@@ -10,6 +10,7 @@ from oxnor.models.networks.binarized import Network
 from .boards.board import Chip
 from .conv_search import ConvSearch
 from .engines import USABLE, Folding, SearchResult, engine_for, fixed_luts, has_windows, macro_luts
+from .memories import row_synapses
 from .report import bound_cycles
 
 
@@ -32,10 +33,9 @@ def folding_for(network: Network, chip: Chip, reads: int, **parts: bool) -> Fold
     The other parameters are those of :func:`engine_for`; they take logic.
     """
     target = TARGETS[chip.target]
-    assert target.cols is not None
     folds = []
     for layer in network.layers:
-        fold = _fold(layer.n_in, layer.n_out, target.rows, target.cols, reads)
+        fold = _fold(layer.n_in, layer.n_out, target.rows, row_synapses(layer, chip, parts), reads)
         if fold is None:
             return None
         folds.append(fold)

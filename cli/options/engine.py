@@ -51,6 +51,14 @@ Margin = Annotated[
         rich_help_panel=ENGINE,
     ),
 ]
+Packed = Annotated[
+    bool | None,
+    typer.Option(
+        "--packed",
+        help="Keep ternary weights five to a byte, where block RAM is scarce: in memories that are not programmed.",
+        rich_help_panel=ENGINE,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,7 @@ class Engine:
     fault_injector: FaultInjector = None
     programming: Programming = None
     margin: Margin = None
+    packed: Packed = None
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""
@@ -143,7 +152,7 @@ class Engine:
             "with_scores": False if self.no_scores else None, "folding": folds(self.fold),
             "fault_injector": self.fault_injector, "programming": self.programming,
             "sense_latency": self.sense_latency, "converter_bits": self.converter_bits, "margin": self.margin,
-            "pair_states": self.pair_states,
+            "pair_states": self.pair_states, "packed": self.packed,
         }  # fmt: skip
         changes |= macro(self.macro) if self.macro is not None else {}
         return design.with_engine(**{name: value for name, value in changes.items() if value is not None})
@@ -156,6 +165,7 @@ class Features:
     fault_injector: FaultInjector = None
     programming: Programming = None
     margin: Margin = None
+    packed: Packed = None
 
     def apply(self, design: Design) -> Design:
         """Return the design with what was given."""

@@ -69,11 +69,13 @@ def _folder_table(config: EngineConfig, sidecar: Description, images: int, flow:
     """Return the table of what is in the folder."""
     top, slave = sidecar["top"], sidecar.get("wishbone")
     prefix = f"{sidecar['name']}_" if sidecar["name"] else ""
-    files = [f"`rtl/{prefix}{name}.sv`" for name in dict.fromkeys(y.macro.module for y in config.layers)]
-    macros = f"{' and '.join(files)} {'is' if len(files) == 1 else 'are'}"
+    modules = dict.fromkeys(y.macro.module for y in config.layers if not y.macro.packs)
+    files = [f"`rtl/{prefix}{name}.sv`" for name in modules]
+    verb = "is" if len(files) == 1 else "are"
+    replaced = f"; {' and '.join(files)} {verb} to be replaced by a real macro on a chip" if files else ""
     clocked = f"`{top}.sdc`" + (f" of the engine, `{slave['top']}.sdc` of the slave around it" if slave else "")
     rows = {
-        f"Verilog, one module a file; {macros} to be replaced by a real macro on a chip": "`rtl/`",
+        f"Verilog, one module a file{replaced}": "`rtl/`",
         "weights, thresholds and identity for `$readmemh`": "`mem/`",
         "file list": f"`{top}.f`",
         "constraints: clock, delays of inputs and outputs": clocked,

@@ -19,6 +19,7 @@ from oxnor.hw.blocks.unit import EmitPlatform, Unit
 from oxnor.hw.engine.engine import Engine
 from oxnor.hw.engine.wishbone import IMAGE, RESULT, STREAM, WishboneEngine
 from oxnor.hw.interface import registers
+from oxnor.hw.macros.rram_macro import RramMacro
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.hw.params.options import OPTIONAL_PARTS
 from oxnor.hw.params.schedule import schedule
@@ -173,8 +174,10 @@ class _Writer:
                 if cell.is_instance:
                     below = cell.kind[1:]
                     depth, width = (cell.parameters.get(a) or cell.parameters.get(b) for a, b in _MEMORY_SIZES)
-                    if self.units[below].rtl_source if below in self.units else False:
-                        memory[below] = max(memory.get(below, 0), int(depth or 1) * int(width or 0))
+                    unit = self.units.get(below)
+                    if unit and unit.rtl_source:
+                        bits = unit.type.word_bits(int(width)) if isinstance(unit, RramMacro) else int(width or 0)
+                        memory[below] = max(memory.get(below, 0), int(depth or 1) * bits)
                     count(below)
 
         count(self.top.module_name)

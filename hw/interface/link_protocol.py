@@ -32,7 +32,7 @@ HEADER_BYTES, CRC_BYTES = 4, 4
 IDENTITY_BYTES = 32
 NAME_BYTES = 15
 #: What a board may have, bit k of the features' byte: the options of its engine, and SPI instead of a UART.
-FEATURES = ("fault_injector", "programming", "spi", "margin")
+FEATURES = ("fault_injector", "programming", "spi", "margin", "packed")
 #: Bytes of an entry of WRITE and of ACCESS: address and value. In ACCESS this bit of the address asks for a read.
 ENTRY_BYTES = 6
 READ_FLAG = 1 << 15

@@ -220,6 +220,11 @@ class EngineConfig:
         return self.margin_bits > 0
 
     @property
+    def packed(self) -> bool:
+        """Whether there are weights five to a byte."""
+        return any(layer.macro.packs for layer in self.layers)
+
+    @property
     def margin_max(self) -> int:
         """The largest margin in a result; larger ones are given as this one."""
         return (1 << self.margin_bits) - 1
@@ -275,9 +280,11 @@ class EngineConfig:
         count = len(network.layers)
         options = (options or EngineOptions()).changed(count, **changes)
         target = TARGETS[options.target]
-        of_layers = options.for_layers(count)
+        of_layers = options.structures(count)
         if any(o.pair_states == 3 for o in of_layers) and not any(y.weight_code.fits_pairs for y in network.layers):
-            raise InputError(f"must be 2: no layer of {network.name!r} has ternary weights", parameter="pair_states")
+            asked = {"packed": "must not be asked"} if options.packed else {"pair_states": "must be 2"}
+            for name, rule in asked.items():
+                raise InputError(f"{rule}: no layer of {network.name!r} has ternary weights", parameter=name)
         limits: Sequence[int | None] = [None] * count
         if any(isinstance(layer, Windowed) for layer in network.layers):
             limits = balance(network.layers, target, of_layers).reads

@@ -14,7 +14,7 @@ from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.windowed import Windowed
 
 from .layer_sizes import default_folding, macro_size
-from .macro_kinds import MACRO_TYPES
+from .macro_kinds import macro_type
 from .options import LayerOptions
 from .pixels import gather_cycles
 from .targets import Target
@@ -35,7 +35,7 @@ class _Load:
     @property
     def cycles(self) -> int:
         """Cycles that an image takes for each word line."""
-        macro = MACRO_TYPES[self.options.macro_kind]
+        macro = macro_type(self.options.macro_kind, self.options.pair_states)
         return self.layer.vectors * macro.read_cycles(self.size[1], self.options.sense_latency)
 
     @property

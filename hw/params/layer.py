@@ -19,6 +19,7 @@ from oxnor.models.networks.layers.windowed import Windowed
 from .layer_sizes import can_group, default_folding, macro_size, pair_states
 from .macro_kinds import (
     DEFAULT_MACRO,
+    PACKED,
     MacroType,
     check_converter_bits,
     check_macros,
@@ -139,7 +140,7 @@ class LayerConfig:
     def __post_init__(self) -> None:
         if self.dataflow not in DATAFLOWS:
             raise InputError(f"must be one of {', '.join(DATAFLOWS)}, not {self.dataflow!r}", parameter="dataflow")
-        object.__setattr__(self, "macro_kind", macro_name(self.macro_kind))
+        object.__setattr__(self, "macro_kind", macro_name(self.macro_kind, self.pair_states))
         on_columns, on_groups = (self.n_out, self.n_in) if self.is_serial else (self.n_in, self.n_out)
         across = -(-on_columns // self.cols)
         ranges = {
@@ -376,6 +377,11 @@ class LayerConfig:
         return self.cols // self.pair_synapses
 
     @property
+    def word_bits(self) -> int:
+        """Bits of a row of a macro where it is kept in bits."""
+        return self.macro.word_bits(self.pairs)
+
+    @property
     def count_latency(self) -> int:
         """Cycles from the end of a read, its only cycle if it takes one, to the partial count of all its macros.
 
@@ -439,6 +445,7 @@ class LayerConfig:
             Word lines that a vector may take, if the folding is left open. Default: the target's.
         """
         is_serial = options.dataflow == "serial"
+        states = pair_states(layer, options)
         size = rows, cols = macro_size(layer, target, options)
         reads_max = reads_max or target.reads_max
         affine = layer if isinstance(layer, ScoreLayer) and layer.is_affine else None
@@ -452,7 +459,7 @@ class LayerConfig:
             *folding,
             scale_width=signed_bits_for(affine.scales) if affine else 0,
             offset_width=signed_bits_for(affine.offsets) if affine else 0,
-            macro_kind=options.macro_kind,
+            macro_kind=DEFAULT_MACRO if options.macro_kind == PACKED and states == 2 else options.macro_kind,
             pipelined=target.pipelined,
             split_sums=target.split_sums,
             gates_clocks=target.gates_clocks,
@@ -470,7 +477,7 @@ class LayerConfig:
             sense_latency=options.sense_latency,
             weight_bits=layer.weight_bits,
             converter_bits=options.converter_bits,
-            pair_states=pair_states(layer, options),
+            pair_states=states,
             presentations=layer.presentations if isinstance(layer, DenseLayer) else 0,
             weight_max=layer.weight_max,
             shortcut=layer.shortcut if isinstance(layer, ConvLayer) else 0,

@@ -8,7 +8,7 @@ from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.windowed import Windowed
 
-from .macro_kinds import check_macro_size
+from .macro_kinds import check_macro_size, macro_type
 from .options import LayerOptions
 from .targets import Target
 
@@ -23,7 +23,9 @@ def macro_size(layer: HiddenLayer | ScoreLayer, target: Target, options: LayerOp
     if options.macro_size:
         check_macro_size(rows, cols)
     if pair_states(layer, options) == 3 and (options.macro_size or target.cols):
-        cols *= 2
+        macro = macro_type(options.macro_kind, 3)
+        # The target's columns are as many bits where that is what counts.
+        cols = 2 * (macro.pairs_in(cols) if macro.packs and not options.macro_size else cols)
     if not options.macro_size and cols >= layer.weight_bits:  # whole weights
         cols -= cols % layer.weight_bits
     return rows, cols

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from oxnor.models.base.errors import InputError
 
-from .widths import bits_for
+from .widths import PAIRS_TO_BYTE, bits_for, packed_bits
 
 #: What all macros of type `devices` read besides their own image: the normal distribution, and the devices' statistics.
 NORMAL_FILE, TABLES_FILE = "devices_normal.mem", "devices_tables.mem"
@@ -68,6 +68,8 @@ class MacroType:
     accesses : int
         Accesses to a pair, one after the other, each answered by an acknowledge whenever the macro is ready: behind an
         adapter, which has a port ``ready``. 0: a row is sensed at once, in a fixed time.
+    packs : bool
+        Whether a row is kept as bytes of five pairs of three states each.
     """
 
     module: str
@@ -81,6 +83,7 @@ class MacroType:
     has_devices: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
     accesses: int = 0
+    packs: bool = False
 
     @property
     def suffix(self) -> str:
@@ -94,6 +97,14 @@ class MacroType:
         An access ends when the acknowledge has fallen, and the last one of a row is seen a cycle later.
         """
         return self.accesses * cols * (latency + 2) + 1 if self.accesses else latency
+
+    def word_bits(self, pairs: int) -> int:
+        """Return the bits of a row of so many pairs where it is kept in bits."""
+        return packed_bits(pairs) if self.packs else self.outputs * pairs
+
+    def pairs_in(self, bits: int) -> int:
+        """Return the pairs of a row that is kept in at most so many bits."""
+        return PAIRS_TO_BYTE * (bits // 8) if self.packs else bits // self.outputs
 
     def ports(self, rows: int, cols: int) -> dict[str, MacroPort]:
         """Return the ports of a macro of this size, by name; :class:`oxnor.hw.macros.rram_macro.RramMacro` explains."""
@@ -143,6 +154,8 @@ MACRO_TYPES = {
     ),
 }
 DEFAULT_MACRO = next(iter(MACRO_TYPES))
+#: Type of macros that keep five ternary weights in a byte.
+PACKED = "packed"
 #: The same where a pair holds three states: two synapses of a weight of several.
 TERNARY_TYPES = {
     "bits": MacroType(
@@ -165,6 +178,15 @@ TERNARY_TYPES = {
         "the ports alone, for a chip's own macro",
         outputs=2,
         can_simulate=False,
+    ),
+    # What an engine has whose ternary weights are packed; no name for users.
+    PACKED: MacroType(
+        "rram_macro_packed",
+        "rram_macro_packed.sv",
+        "weights that never change, five to a byte; maps to block RAM",
+        outputs=2,
+        can_program=False,
+        packs=True,
     ),
 }
 #: States of a pair that may be used: one device in LRS, or none too.
@@ -190,7 +212,8 @@ def macro_type(kind: str, pair_states: int = 2) -> MacroType:
     if pair_states == 2:
         return MACRO_TYPES[macro_name(kind)]
     if kind not in TERNARY_TYPES:
-        raise InputError(f"must be {' or '.join(TERNARY_TYPES)} for pairs of three states, not {kind!r}",
+        names = " or ".join(name for name in TERNARY_TYPES if name != PACKED)
+        raise InputError(f"must be {names} for pairs of three states, not {kind!r}",
                          parameter="macro_kind")  # fmt: skip
     return TERNARY_TYPES[kind]
 
@@ -237,8 +260,8 @@ def check_macros(layer: str, count: int) -> None:
         raise InputError(f"{layer}: must have at most {MACROS_MAX} macros, not {count}: take larger ones")
 
 
-def macro_name(name: str) -> str:
-    """Return the present name of a type of macro.
+def macro_name(name: str, pair_states: int = 2) -> str:
+    """Return the present name of a type of macro, and of how many states its pairs are.
 
     Raises
     ------
@@ -246,6 +269,6 @@ def macro_name(name: str) -> str:
         If there is no such type.
     """
     name = OLD_NAMES.get(name, name)
-    if name not in MACRO_TYPES:
+    if name not in MACRO_TYPES and (pair_states != 3 or name != PACKED):
         raise InputError(f"must be one of {', '.join(MACRO_TYPES)}, not {name!r}", parameter="macro_kind")
     return name

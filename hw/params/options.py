@@ -8,7 +8,14 @@ from typing import Any
 
 from oxnor.models.base.errors import InputError
 
-from .macro_kinds import DEFAULT_MACRO, check_converter_bits, check_pair_states, check_sense_latency, macro_name
+from .macro_kinds import (
+    DEFAULT_MACRO,
+    PACKED,
+    check_converter_bits,
+    check_pair_states,
+    check_sense_latency,
+    macro_name,
+)
 from .targets import DEFAULT_TARGET, TARGETS
 from .widths import check_stream_width
 
@@ -19,7 +26,7 @@ DEFAULT_DATAFLOW = DATAFLOWS[0]
 ALTERNATE = "alternate"
 
 #: What an engine may have beside its inference, and by default has not.
-OPTIONAL_PARTS = ("fault_injector", "programming", "margin")
+OPTIONAL_PARTS = ("fault_injector", "programming", "margin", "packed")
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class LayerOptions:
     pair_states: int = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "macro_kind", macro_name(self.macro_kind))
+        object.__setattr__(self, "macro_kind", macro_name(self.macro_kind, self.pair_states))
         check_sense_latency(self.sense_latency)
         check_converter_bits(self.converter_bits)
         check_pair_states(self.pair_states)
@@ -78,6 +85,8 @@ class EngineOptions:
         Whether macros can be programmed.
     margin : bool
         Whether the result has the margin of the class, and says if that is below the least in a register.
+    packed : bool
+        Whether ternary weights are kept five to a byte, of layers that have them: in a memory that is never programmed.
     layers : LayerOptions or tuple of LayerOptions
         Of all layers, or of each.
 
@@ -93,6 +102,7 @@ class EngineOptions:
     fault_injector: bool = False
     programming: bool = False
     margin: bool = False
+    packed: bool = False
     layers: LayerOptions | tuple[LayerOptions, ...] = LayerOptions()
 
     def __post_init__(self) -> None:
@@ -114,6 +124,21 @@ class EngineOptions:
         if len(self.layers) != count:
             raise InputError(f"must be options of {count} layers, not of {len(self.layers)}", parameter="layers")
         return self.layers
+
+    def structures(self, count: int) -> tuple[LayerOptions, ...]:
+        """Return the options of each of `count` layers with what `packed` makes of them.
+
+        Raises
+        ------
+        InputError
+            If macros of another type are asked for besides.
+        """
+        layers = self.for_layers(count)
+        if not self.packed:
+            return layers
+        if other := [o.macro_kind for o in layers if o.macro_kind != DEFAULT_MACRO]:
+            raise InputError(f"must not be asked of macros of type {other[0]}", parameter="packed")
+        return tuple(replace(o, macro_kind=PACKED, pair_states=3) for o in layers)
 
     def changed(self, count: int, **changes: Any) -> EngineOptions:
         """Return the options of an engine of `count` layers with some of them changed.

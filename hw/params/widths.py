@@ -46,3 +46,12 @@ def check_emitted(sizes: Iterable[int]) -> None:
     """Raise InputError unless layers of these numbers of inputs and neurons, and streams, can be generated."""
     if (largest := max(sizes)) > PORTS_MAX:
         raise InputError(f"layers must have at most {PORTS_MAX} inputs and neurons to be generated, not {largest}")
+
+
+#: Pairs of three states whose weights a byte holds where they are packed.
+PAIRS_TO_BYTE = 5
+
+
+def packed_bits(pairs: int) -> int:
+    """Return the bits of so many packed pairs: whole bytes (:mod:`oxnor.models.base.trits`)."""
+    return 8 * -(-pairs // PAIRS_TO_BYTE)

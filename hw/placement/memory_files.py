@@ -13,6 +13,7 @@ from oxnor.hw.params.verilog import VerilogOptions
 from oxnor.models.base.bits import hex_lines
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import write_text
+from oxnor.models.base.trits import pack_trits
 from oxnor.models.devices.cell_macro import CellSettings
 from oxnor.models.networks.binarized import Network
 
@@ -50,6 +51,8 @@ def image_texts(
     for k, (layer, c) in enumerate(zip(network.layers, config.layers, strict=True)):
         if not c.macro.has_devices:
             stored = macro_bits(layer.weights, c)
+            if c.macro.packs:
+                stored = pack_trits(stored)
             for v, h in np.ndindex(c.groups, c.across):
                 texts[f"layer{k}_v{v}_h{h}.mem"] = hex_lines(stored[v, h], c.rows)
         coefficients = coefficient_rows(network, k, c)

@@ -32,6 +32,8 @@ from oxnor.hw.streams.frame_assembler import FrameAssembler
 from oxnor.hw.streams.image_buffer import ImageBuffer
 from oxnor.hw.streams.register_slice import RegisterSlice
 from oxnor.models.analog.integer import Isaac
+from oxnor.models.base.bits import integers, unpack_bytes
+from oxnor.models.base.trits import TRITS, unpack_trits
 from oxnor.models.networks.spiking import Neuron as SpikingNeuron
 
 from .unit import UnitTestbench
@@ -101,6 +103,16 @@ def coefficients(rows: int, width: int, writes: bool, cycles: int = 3000) -> Uni
     return replace(bench, memory={"rows": stored}, parameters=parameters)
 
 
+def packed_macro(rows: int, cols: int) -> UnitTestbench:
+    """Return the testbench of a memory of packed weights, each byte of a row another value in each row."""
+    values = (np.arange(rows)[:, None] * np.arange(1, 2 * -(-cols // TRITS), 2)).astype(np.uint8)
+    stored = unpack_bytes(values)
+    words = integers(unpack_trits(stored, cols))
+    bench = model_bench("PackedMacro", "rram_macro_packed", rows=words, cols=cols)
+    parameters = {"ROWS": rows, "COLS": cols, "INIT_FILE": '"mem/rows.mem"'}
+    return replace(bench, memory={"rows": stored}, parameters=parameters)
+
+
 def row_buffer(words: int, width: int) -> UnitTestbench:
     """Return the testbench of a memory with two ports."""
     bench = model_bench("RowBuffer", "row_buffer", words=words, width=width)
@@ -134,6 +146,7 @@ MODELLED: dict[str, Callable[[], UnitTestbench]] = {
     "row-buffer": lambda: row_buffer(5, 3),
     "coefficient-rom": lambda: coefficients(13, 5, writes=False),
     "coefficient-ram": lambda: coefficients(3, 32, writes=True, cycles=800),
+    "packed-macro": lambda: packed_macro(256, 7),
     "presenter": lambda: model_bench("Presenter", Presenter(3, 2), width=3, slices=2),
     "column-count": lambda: model_bench("ColumnCount", ColumnCount(5, 3), lanes=5, columns=3),
     "neuron-of-planes": lambda: integrating(Neuron(9, 3, planes=2, levels=2, has_zeros=True)),

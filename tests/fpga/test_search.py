@@ -6,7 +6,7 @@ from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.fpga.boards.table import board
 from oxnor.fpga.engines import engine_for
-from oxnor.fpga.memories import block_rams, buffer_words, layers_in_logic, pixel_memories
+from oxnor.fpga.memories import block_rams, buffer_words, layers_in_logic, macro_rams, pixel_memories
 from oxnor.fpga.report import bound_cycles
 from oxnor.fpga.search import find_engine, folding_for
 from oxnor.hw.params.schedule import schedule
@@ -105,6 +105,24 @@ def test_convolutions_are_folded_by_windows(digits):
     assert engine_for(digits, chip, found.folding.folds).digest == config.digest
     reads = sum(y.n_in * y.n_out * y.vectors for y in config.layers)
     assert bound_cycles(config, chip) == reads / (30 * 16)
+
+
+def test_packed_weights_take_fewer_block_rams():
+    """Ten ternary weights to a row of 16 bits in place of eight; what is found is what the macros of the engine take."""
+    ice40, ecp5 = board("icebreaker").chip, board("ulx3s-85f").chip
+    network = random_conv_network((1, 1, 784), (), dense=(64, 64, 64), classes=10, bits=2)
+    plain, packed = (folding_for(network, ice40, 256, packed=p) for p in (False, True))
+    assert (plain.macros, packed.macros) == (30, 25)
+    config = engine_for(network, ice40, packed.folds, packed=True)
+    assert [(y.rows, y.pairs, y.word_bits) for y in config.layers] == [(256, 10, 16)] * 4
+    assert macro_rams(config, ice40) == packed.macros
+    assert bound_cycles(config, ice40) == pytest.approx(0.8 * bound_cycles(engine_for(network, ice40, plain.folds), ice40))
+    windows = random_conv_network((8, 8, 2), (Conv(4, pool=(2, 2)),), (9,), 3, bits=2)
+    for chip in (ice40, ecp5):
+        config = engine_for(windows, chip, [(1, 1), (2, 1), (1, 1)], packed=True)
+        assert [y.word_bits for y in config.layers] == [8 * -(-y.pairs // 5) for y in config.layers]
+        in_ram = [y for k, y in enumerate(config.layers) if k not in layers_in_logic(config, chip)]
+        assert macro_rams(config, chip) == sum(y.macros * block_rams(chip, y.rows, y.word_bits) for y in in_ram)
 
 
 def test_an_interval_is_kept_with_less_logic(digits):

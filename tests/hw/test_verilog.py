@@ -73,7 +73,7 @@ PACKAGES = {
     **{
         f"{kind} of three states": lambda _, folder, kind=kind: write(
             random_conv_network((1, 1, 9), [], dense=(5,), bits=2), folder, macro_kind=kind, macro_size=(16, 4),
-            pair_states=3, programming=True, fault_injector=kind == "bits",
+            pair_states=3, programming=TERNARY_TYPES[kind].can_program, fault_injector=kind in ("bits", "packed"),
         )
         for kind in TERNARY_TYPES
     },

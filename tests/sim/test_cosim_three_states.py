@@ -41,12 +41,14 @@ def ternary(name):
 def run(name, kind="bits", **more):
     network, structure = ternary(name)
     bits = np.random.default_rng(5).random((60, network.n_in)) < 0.5
-    engine = EngineOptions().changed(len(network.layers), **structure, macro_kind=kind)
+    structure |= {"packed": True, "pair_states": 2} if kind == "packed" else {"macro_kind": kind}
+    engine = EngineOptions().changed(len(network.layers), **structure)
     return simulate(network, bits, engine=engine, run=RunOptions(simulator=QUICK), **more)
 
 
 @pytest.mark.parametrize(("name", "kind"), [
-    ("dense", "bits"), ("dense", "devices"),
+    ("dense", "bits"), ("dense", "devices"), ("dense", "packed"),
+    pytest.param("windows", "packed", marks=pytest.mark.slow),
     pytest.param("windows", "bits", marks=pytest.mark.slow), pytest.param("windows", "devices", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_equal_to_the_golden_model(name, kind):
@@ -64,6 +66,17 @@ def test_what_pairs_of_three_states_are_not_for():
     network, structure = ternary("dense")
     with pytest.raises(InputError, match="macro_kind must be bits or devices or blackbox for pairs of three states, not 'cells'"):
         EngineConfig.for_network(network, **structure | {"macro_kind": "cells"})
+    for packed, why in (
+        ({"programming": True}, "programming must not be asked of macros of type packed"),
+        ({"macro_kind": "devices"}, "packed must not be asked of macros of type devices"),
+    ):
+        with pytest.raises(InputError, match=why):
+            EngineConfig.for_network(network, **structure, packed=True, **packed)
+    binary = random_conv_network((1, 1, 19), (), dense=(5,), classes=3)
+    with pytest.raises(InputError, match=f"packed must not be asked: no layer of {binary.name!r} has ternary weights"):
+        EngineConfig.for_network(binary, packed=True)
+    with pytest.raises(InputError, match="macro_kind must be one of bits, devices, blackbox, cells, not 'packed'"):
+        EngineConfig.for_network(network, macro_kind="packed")
     with pytest.raises(InputError, match="pair_states must be 2, or 3 for ternary weights in one pair, not 4"):
         EngineConfig.for_network(network, **structure | {"pair_states": 4})
 

@@ -49,7 +49,8 @@ WIDE = {
 
 @needs_icarus
 @pytest.mark.parametrize(
-    "name", [n if n == "axi-lite" else pytest.param(n, marks=pytest.mark.slow) for n in MODELLED | WIDE]
+    "name",
+    [n if n in ("axi-lite", "packed-macro") else pytest.param(n, marks=pytest.mark.slow) for n in MODELLED | WIDE],
 )
 def test_beside_its_model(name, tmp_path):
     (MODELLED | WIDE)[name]().run(tmp_path, simulator="icarus", root=tmp_path)

@@ -76,6 +76,34 @@ class CoefficientRam(RowBuffer):
             self.rows[i["row"]] = row & mask
 
 
+class PackedMacro(Model):
+    """Rows of pairs of three states, two bits each: all of them are read in turn."""
+
+    def reset(self) -> None:  # noqa: D102
+        self.reads = 0
+        self.both: int | None = None
+
+    def draw(self) -> Inputs:  # noqa: D102
+        n, cols, sense = len(self.settings["rows"]), self.settings["cols"], self.flag("sense")
+        row = self.reads % n if sense else random.randrange(n)
+        return {"sense": sense, "row": row, "x": random.getrandbits(cols), "flip": random.getrandbits(2 * cols)}
+
+    def outputs(self, i: Inputs) -> Outputs:  # noqa: D102
+        if self.both is None:
+            return {"agree": None, "disagree": None}
+        pairs = [(self.both ^ i["flip"]) >> 2 * k & 3 for k in range(self.settings["cols"])]
+        return {
+            "agree": sum((pair == 3) << k for k, pair in enumerate(pairs)),
+            "disagree": sum((pair == 0) << k for k, pair in enumerate(pairs)),
+        }
+
+    def edge(self, i: Inputs) -> None:  # noqa: D102
+        if i["sense"]:
+            self.reads += 1
+            signs = sum(3 << 2 * k for k in range(self.settings["cols"]) if not i["x"] >> k & 1)
+            self.both = self.settings["rows"][i["row"]] ^ signs
+
+
 class PayloadBuffer(Model):
     """Words of a payload, read one after the other; results take the place of what has been read."""
 

@@ -67,7 +67,7 @@ SIGNALS = (
     Rule("programming", r"row\d", WIDE, above(24)),
 )
 LINES = (
-    Rule(r"coefficient_\w+|rram_macro_ternary", r"else (for|mem).*", "a memory without a file: in no engine there is one"),
+    Rule(r"coefficient_\w+|rram_macro_(ternary|packed)", r"else (for|mem).*", "a memory without a file: in no engine there is one"),
 )
 
 
