@@ -176,7 +176,8 @@ class _Writer:
                     depth, width = (cell.parameters.get(a) or cell.parameters.get(b) for a, b in _MEMORY_SIZES)
                     unit = self.units.get(below)
                     if unit and unit.rtl_source:
-                        bits = unit.type.word_bits(int(width)) if isinstance(unit, RramMacro) else int(width or 0)
+                        bits = int(width or 0)
+                        bits = unit.type.word_bits(bits) if isinstance(unit, RramMacro) else bits
                         memory[below] = max(memory.get(below, 0), int(depth or 1) * bits)
                     count(below)
 
