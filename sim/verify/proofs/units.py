@@ -13,6 +13,7 @@ from oxnor.hw.blocks.argmax import Argmax
 from oxnor.hw.blocks.axi_lite import AxiLite
 from oxnor.hw.blocks.crc32 import Crc32
 from oxnor.hw.blocks.popcount import Popcount
+from oxnor.hw.blocks.presenter import Presenter
 from oxnor.hw.blocks.unit import Unit
 from oxnor.hw.emit.verilog import Emitted, emit_component
 from oxnor.hw.engine.engine import Engine
@@ -160,6 +161,10 @@ PROOFS: dict[str, UnitProof] = {
         "a result stays until it is taken; one comes for each image, and none without",
         lambda: Engine(EngineConfig.for_network(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8)),
         "engine", ("valid & last;", "valid;"), modules_of_properties=("rram_macro", "coefficient_rom"),
+    ),
+    "presenter": UnitProof(
+        "a random bit is 1 where the value is above the element's number of that presentation",
+        lambda: Presenter(3, 2), "presenter", ("bits_2 < values[15:8]", "bits_2 <= values[15:8]"),
     ),
     "axi-lite": UnitProof(
         "every write is answered and takes effect once, no answer comes unasked, and an answer waits",
