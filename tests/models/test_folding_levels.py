@@ -150,6 +150,8 @@ def test_cells_that_hang_on_rounding():
     assert of.rounding_mask(t, found).T.tolist() == [[False, False, True], [True, False, True]]
     many = table([0, 1, 2, 2], low=[[0, 1, 1, 2]], high=[[0, 1, 2, 2]], quantiser="q")
     assert of.to_levels(many).sensitive == 1
+    near = table([0, 1, 1, 2], low=[[0, 1 - 2e-7, 1, 2]], high=[[0, 1, 1, 2 + 2e-7]], quantiser="q")
+    assert of.to_levels(near).sensitive == 0
     falls = table([1, 1, -1, -1], low=[[1, -1, -1, -1]], high=[[1, 1, -1, -1]])
     assert of.rounding_mask(falls, of.to_levels(falls)).T.tolist() == [[False, False, True, False]]
 

@@ -52,6 +52,10 @@ MAPS = {
     "convolution": lambda m, g, x: flat(m, g, bent(m, conv(m, g, x, 2, 3), 3), 27),
     "batch norm": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3)), 27),
     "bias": lambda m, g, x: flat(m, g, sign(m, conv(m, g, x, 2, 3, bias=True)), 27),
+    "bias as large as the map": lambda m, g, x: flat(m, g, sign(m, m.n("Add", [conv(
+        m, g, x, 2, 3), m.c(np.repeat(F([0.5, 2.5, -1.5]), 9).reshape(1, 3, 3, 3))])), 27),
+    "bias made as large as the sums": lambda m, g, x: flat(m, g, sign(m, (lambda y: m.n("Add", [y, m.n(
+        "Expand", [m.c(F([0.5, 2.5, -1.5]).reshape(1, 3, 1, 1)), m.n("Shape", [y])])]))(conv(m, g, x, 2, 3))), 27),
     "kernel of 3 x 1": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (3, 1), kernel_shape=[3, 1])), 24),
     "kernel of 1 x 1": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (1, 1))), 48),
     "kernel of all": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (4, 4))), 3),
@@ -116,6 +120,7 @@ MAPS = {
     "ReduceMean": lambda m, g, x: flat(m, g, m.n("ReduceMean", [normed(m, conv(m, g, x, 2, 3, (3, 3)))], axes=[2, 3]), 3),
     "ReduceMean, no dimensions": lambda m, g, x: last(m, g, m.n(
         "ReduceMean", [normed(m, conv(m, g, x, 2, 3, (3, 3)))], axes=[-1, -2], keepdims=0), 3),
+    "ReduceMax": lambda m, g, x: flat(m, g, m.n("ReduceMax", [normed(m, conv(m, g, x, 2, 6), 6)], axes=[2, 3]), 6),
     "mean with its channels last": lambda m, g, x: last(m, g, m.n("ReduceMean", [to_last(m, normed(
         m, conv(m, g, x, 2, 3, (3, 3))))], axes=[1, 2], keepdims=0), 3),
     "Transpose": lambda m, g, x: flat(m, g, to_last(m, normed(m, conv(m, g, x, 2, 3))), 27),

@@ -224,7 +224,7 @@ REFUSED = {
                           " the network inputs of one scale for all channels")),
     "zero among the inputs": (lambda m: m.n("Conv", [m.n("Sub", ["x", m.c(F(0.5))]), m.c(np.ones((2, 3, 3, 3), F))], pads=[1] * 4),
                               "it pads with 0, which must be the lowest or highest of its inputs' levels, -0.5 and 0.5"),
-    "thresholds a pixel": (lambda m: m.n("Add", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), m.c(np.ones((1, 1, 6, 6), F))]),
+    "thresholds a pixel": (lambda m: m.n("Add", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), m.c(np.arange(36, dtype=F).reshape(1, 1, 6, 6))]),
                            "a constant must have at most one value a channel of a feature map"),
     "pixels of scores": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), None),
 }  # fmt: skip

@@ -87,6 +87,7 @@ COLUMNS = {
     "a neuron that is pruned": ([[1, 0], [-1, 0]], 2, 0.5),
     "four": ([4, -1], 8, 0.5),
     "rounded by float32": (F(0.1) * np.array([3, -2, 1, 0], F), 6, 0.05),
+    "signs past gradients": ((F([0.3, -0.3, 0.3]) - F([0.7, 0.1, -0.9])) + F([0.7, 0.1, -0.9]), 1, 0.3),
     "6 bits": (F(1 / 32) * np.array([-32, 31, 1], F), 64, 1 / 64),
     "8 bits, narrow": (np.arange(-127, 128), 254, 0.5),
     "two that have no small ratio": ([0.4, 1], 10, 0.1),

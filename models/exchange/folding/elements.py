@@ -28,6 +28,8 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     """Return the table of an elementwise operator, with bounds for what it rounds."""
     tables = [v for v in x if isinstance(v, Table)]
     t = _common(node, x, tables)
+    if node.op not in _ALONG_AXIS:
+        x = [v if isinstance(v, Table) else _once(v, t) for v in x]
     if t.by_channel and not all(isinstance(v, Table) or np.size(v) <= 1 or _is_for_all(node, v) for v in x):
         x = [v.expanded() if isinstance(v, Table) else v for v in x]
         tables = [v for v in x if isinstance(v, Table)]
@@ -80,6 +82,15 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     if any(v.padding for v in tables):
         y.padding = _padding_after(f, node, x)
     return y
+
+
+def _once(v: Any, t: Table) -> Any:
+    """Return a constant with one value where it repeats one for all pixels of a feature map."""
+    for k in range(1, min(np.ndim(v), t.value.ndim) + 1):  # a constant has its dimensions from the last on
+        if t.value.ndim - k != t.axis and t.value.shape[-k] == 1 < v.shape[-k] == t.shape[-k]:
+            first = np.take(v, [0], axis=-k)
+            v = first if (v == first).all() else v
+    return v
 
 
 def _is_for_all(node: Node, v: NDArray) -> bool:

@@ -116,7 +116,8 @@ def to_bits(table: Table) -> Levels:
     if constant.any():
         zero, one, switch = _constants(zero, one, switch, constant, rows)
     reach = np.where(falling, rows - switch, switch)
-    return Levels(reach[None].astype(np.int64), zero, one - zero, falling, _sensitive(table), int(constant.sum()))
+    sensitive = int(np.count_nonzero(_rounds(table, zero, one - zero)))
+    return Levels(reach[None].astype(np.int64), zero, one - zero, falling, sensitive, int(constant.sum()))
 
 
 def _constants(
@@ -137,10 +138,12 @@ def _constants(
     return zero, one, switch
 
 
-def _sensitive(table: Table) -> int:
+def _rounds(table: Table, lowest: NDArray[np.float64], step: NDArray[np.float64] | float) -> NDArray[np.bool_]:
+    """Return the cells whose level depends on how a runtime rounds."""
     if table.exact:
-        return 0
-    return int(np.count_nonzero(table.columns(table.low) != table.columns(table.high)))
+        return np.zeros((len(table.columns(table.value)), 1), bool)
+    low, high = (np.rint((table.columns(v) - lowest) / step) for v in (table.low, table.high))
+    return low != high
 
 
 def to_levels(table: Table) -> Levels:
@@ -189,8 +192,9 @@ def _many_levels(table: Table) -> Levels:
     planes = int(levels.max()).bit_length()
     reach = np.stack([np.count_nonzero(levels < k, axis=0) for k in range(1, 1 << planes)])
     n = value.shape[1]
+    sensitive = int(np.count_nonzero(_rounds(table, lowest, step)))
     return Levels(
-        reach.astype(np.int64), np.broadcast_to(lowest, n).copy(), np.full(n, step), falling, _sensitive(table),
+        reach.astype(np.int64), np.broadcast_to(lowest, n).copy(), np.full(n, step), falling, sensitive,
         int(np.count_nonzero(np.ptp(levels, axis=0) == 0)), uneven, levels if is_input else None,
     )  # fmt: skip
 
@@ -252,7 +256,7 @@ def check_thresholds(stage: Stage, table: Table, levels: Levels) -> None:
 
 def rounding_mask(table: Table, levels: Levels) -> NDArray[np.bool_]:
     """Return the cells that rounding decides, by the popcount of the folded weights."""
-    mask = table.columns(table.low) != table.columns(table.high)
+    mask = _rounds(table, levels.lowest, levels.step)
     return np.where(levels.falling, mask[::-1], mask)
 
 
@@ -273,5 +277,8 @@ def of_neurons(
     reach, falls = levels.reach[:, order].reshape(len(levels.reach), pixels, -1), levels.falling[order]
     order = order[: stage.size]
     if (reach != reach[:, :1]).any() or (falls.reshape(pixels, -1) != levels.falling[order]).any():
-        raise InputError("each channel must have the same thresholds at all pixels, and has others")
+        raise InputError(
+            "each channel must have the same thresholds at all pixels, and has others: normalise feature maps by"
+            " channel, before they are flattened"
+        )
     return levels.at(order), order

@@ -20,6 +20,8 @@ from .table import Stage, Table
 _WIDE_MAX = 1 << 22
 #: Share of a weight by which float32 may miss an integer times a scale.
 _ROUNDED = 2.0**-22
+#: The same of weights of one size. With x - y + y, as PyTorch's users pass gradients, signs are rounded.
+_SIGNS = 2.0**-16
 #: Most values of weights that are listed.
 _VALUES_SHOWN = 8
 #: Largest shortcut of a layer.
@@ -88,7 +90,8 @@ def integers(weights: NDArray, origin: str) -> Factors:
         whole = np.rint(size[:, left] / (least[left] / parts))
         off = np.abs(size[:, left] - whole * (least[left] / parts))
         # A float32 quantiser rounds what is more than once its scale.
-        fits = ((off <= np.where(whole > 1, _ROUNDED * size[:, left], 0)) & (whole <= largest)).all(axis=0)
+        near = np.where(whole > 1, _ROUNDED, _SIGNS if parts == 1 else 0) * size[:, left]
+        fits = ((off <= near) & (whole <= largest)).all(axis=0)
         unit[left[fits]] = least[left[fits]] / parts
     if np.isnan(unit).any():
         raise InputError(_too_many_values(weights, origin))

@@ -121,8 +121,8 @@ def trouble(node: Node, x: list[Any], bits: float, layers: Layers) -> list[str]:
     found = joined(x)
     if bits > PLANES_MAX and node.op in _QUANTISERS and stage_of(x[0]) is not None:
         found.append(f"{bits:g} bits: {FEW_BITS}")
-    # Means and sums may be those over the pixels of what is refused.
-    picks = node.op in ops.CONSTANT_ONLY and node.op not in ("ReduceMean", "ReduceSum")
+    # Means, sums and maxima may be those over the pixels of what is refused.
+    picks = node.op in ops.CONSTANT_ONLY and node.op not in ("ReduceMean", "ReduceSum", "ReduceMax")
     if picks and not found and any(stage_of(v) is not None for v in x):
         found.append(f"it picks or joins activations: {ONLY_CHAINS}")
     if node.op == "Cast":

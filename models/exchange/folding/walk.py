@@ -44,6 +44,8 @@ _MAPS: dict[str, Callable[[Node, list[Any], Table], Table]] = {
     "Pad": padded, "Im2Col": lambda node, x, t: unfolded(node, t),
     "AveragePool": lambda node, x, t: averaged(node, t), "GlobalAveragePool": lambda node, x, t: averaged(node, t),
 }  # fmt: skip
+#: What an operator over height and width is.
+_REDUCED = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
 _BINARY = frozenset({
     "Add", "Sub", "Mul", "Div", "Sum", "Pow", "Where", "Min", "Max", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
     "Equal", "And", "Or", "Xor", "BipolarQuant",
@@ -79,7 +81,7 @@ class Walk:
         self.values |= {name: Unknown("", Stage(f"input {name!r}", 0, 0)) for name in graph.other_inputs}
         self.problems: list[str] = []
         self.others = [*graph.problems]
-        self.sizes: set[str] = set()
+        self.sizes: dict[str, int] = {}
         self.values[graph.input] = self._input(levels)
 
     def _input(self, levels: NDArray | None) -> Table | Unknown:
@@ -184,7 +186,8 @@ class Walk:
         """Keep the number of images, which shapes are made of, out of all arithmetic."""
         tables = [v for v in x if isinstance(v, Table)]
         if node.op == "Shape" or not tables:
-            self.sizes.update(node.outputs)
+            rows = tables[0].stage.rows if tables else max((self.sizes.get(v, 0) for v in node.inputs), default=0)
+            self.sizes |= dict.fromkeys(node.outputs, rows)
         elif node.op not in ops.SHAPES:
             rows = tables[0].stage.rows
             for name, v in zip(node.inputs, x, strict=True):
@@ -206,8 +209,8 @@ class Walk:
         if node.op in ops.MAPS:
             y = _MAPS.get(node.op, lambda node, x, t: pooled(node, t))(node, x, t)
             return [y, *[Unknown()] * (len(node.outputs) - 1)]
-        if t.index.ndim in (3, 4) and (node.op == "ReduceMean" or (node.op == "ReduceSum" and self.layers.is_end(t))):
-            return [self._mean(node, x, t)]
+        if t.index.ndim in (3, 4) and (node.op in _REDUCED or (node.op == "ReduceSum" and self.layers.is_end(t))):
+            return [self._reduced(node, x, t)]
         if node.op in ops.CONSTANT_ONLY:
             raise InputError("it picks or joins activations: only chains of layers are supported")
         y = elementwise(node, x)
@@ -217,16 +220,18 @@ class Walk:
             y.quantiser = ""
         return [y, *[Unknown()] * (len(node.outputs) - 1)]
 
-    def _mean(self, node: Node, x: list[Any], t: Table) -> Table:
-        """Return the table of a mean over height and width, as PyTorch exports one, or of a sum at the end."""
+    def _reduced(self, node: Node, x: list[Any], t: Table) -> Table:
+        """Return the table of a mean or largest over height and width, as PyTorch has them, or of a sum at the end."""
         axes = sorted(k % t.index.ndim for k in ops.axes_of(x, node.attrs) or range(t.index.ndim))
         first, last = ([2, 3], [1, 2]) if t.index.ndim == 4 else ([2], [1])
         if axes not in (first, last):
             raise InputError("it must be taken over height and width")
         domain = CHANNELS_LAST if axes == last else ""
-        part = Node(node.name, "GlobalAveragePool", node.inputs, node.outputs, {}, domain)
-        is_mean = node.op == "ReduceMean"
-        y = summed_up(part, t, is_mean) if self.layers.is_end(t) else averaged(part, t)
+        part = Node(node.name, _REDUCED.get(node.op, "GlobalAveragePool"), node.inputs, node.outputs, {}, domain)
+        if node.op == "ReduceMax":
+            y = pooled(part, t)
+        else:
+            y = summed_up(part, t, node.op == "ReduceMean") if self.layers.is_end(t) else averaged(part, t)
         if node.attrs.get("keepdims") != 0:
             return y
         return reshaped(Node(node.name, "Flatten", node.inputs, node.outputs, {"axis": 1}), [y], y, None)
@@ -253,6 +258,9 @@ class Walk:
             results = run_head(node.op, x, node.attrs)
         elif node.op in ops.SHAPES:
             results = [ops.run_shape(node.op, x, node.attrs, None)]
+        elif node.op == "Expand" and (rows := self.sizes.pop(node.outputs[0], 0)):
+            # A parameter, made as large as the activations: it stays one for all images.
+            results = [ops.CONSTANT_ONLY[node.op]([x[0], [n if k or n != rows else 1 for k, n in enumerate(x[1])]], {})]
         elif node.op in ops.CONSTANT_ONLY:
             results = [ops.CONSTANT_ONLY[node.op](x, node.attrs)]
         else:
