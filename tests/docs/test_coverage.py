@@ -82,6 +82,15 @@ def test_sizes_and_keys_make_no_other_unit(module, unit):
     assert rtl.family(module) == unit
 
 
+@pytest.mark.parametrize("width", [64, 100])
+def test_a_change_of_a_wide_signal_is_of_its_bit_alone(width):
+    truth = {f"a[{k}]:{way}": k % 7 * n for k in range(width) for n, way in enumerate(("0->1", "1->0"), 1)} | {"b:0->1": 3}
+    counted = truth if width <= 64 else {
+        f"a[{k}]:{way}": sum(truth[f"a[{j}]:{way}"] for j in range(k % 32, k + 1, 32)) for k in range(width) for way in ("0->1", "1->0")
+    } | {"b:0->1": 3}  # fmt: skip
+    assert points.alone(counted) == truth
+
+
 def reached(**builds):
     return [{"test": "test", "runs": 2, "builds": {b: {"oxnor_unit_4": {"line": {"a <= b;": 1}, "toggle": counts}} for b, counts in builds.items()}}]
 

@@ -96,6 +96,22 @@ def no_signals(text):
     return {*memories, *(n for names in re.findall(r"\binteger ([\w, ]+);", text) for n in names.split(", "))}
 
 
+def alone(counts):
+    """Return counts of changes in which each bit has its own.
+
+    Verilator 5.48 counts a change of bit k of a signal of more than 64 bits for k + 32, k + 64, ... too: in
+    ``VL_COV_TOGGLE_CHG_ST_W`` a word has as many bits as are left of the signal.
+    """
+    places = {key: re.fullmatch(r"(.*)\[(\d+)\](:.*)", key) for key in counts}
+    tops = collections.Counter()
+    for m in filter(None, places.values()):
+        tops[m[1]] = max(tops[m[1]], int(m[2]))
+    return {
+        key: max(0, hits - counts[f"{m[1]}[{int(m[2]) - 32}]{m[3]}"]) if m and tops[m[1]] >= 64 and int(m[2]) >= 32 else hits
+        for key, hits in counts.items() for m in [places[key]]
+    }  # fmt: skip
+
+
 def summary(data, texts):
     """Return {module: {"line": {text: hits}, "toggle": {signal and direction: hits}}} of one run.
 
@@ -104,6 +120,7 @@ def summary(data, texts):
     found = nothing()
     ours = {file: text for file, text in texts.items() if file.startswith("oxnor_") or (ROOT / "hw/rtl" / file).exists()}
     lines = {file: text.splitlines() for file, text in ours.items() if not is_testbench(text)}
+    changes = collections.defaultdict(collections.Counter)
     for kind, file, _, module, keys, count in read(data):
         if file not in lines:
             continue  # the top around the unit, or a testbench
@@ -111,12 +128,14 @@ def summary(data, texts):
         if kind == "toggle":
             signal = keys["o"].replace("___05F", "__")
             if re.match(r"\w+", signal)[0] not in no_signals(texts[file]):
-                entry["toggle"][signal] += count
+                changes[module][signal] += count
         elif kind in ("line", "branch"):
             for n in _lines(keys):
                 text = lines[file][n - 1].split("//")[0].strip()
                 if text and text not in ("begin", "end", "else", "endcase", "join", "default: ;"):  # these do nothing
                     entry["line"][re.sub(r"(?<='h)[\da-f]+|\d+", "#", text)] += count
+    for module, counts in changes.items():
+        add(found, {module.partition("__")[0]: {"toggle": alone(counts)}})
     return found
 
 
