@@ -28,6 +28,8 @@ REASONS = ("window", "delta", "maximum")
 ENERGY_J = 3.6e-12
 #: Inputs and outputs of that chip.
 ENERGY_SHAPE = (144, 10)
+#: Room for no spike and no event.
+_NONE = np.empty((0, 4), np.int32)
 
 
 def energy_text(shape: tuple[int, ...]) -> str:
@@ -169,13 +171,12 @@ def run(network: SpikingNetwork, images: Any, *, with_spikes: bool = False, with
     values = network.inputs(images)
     net, n, e = kernels.packed(network), len(values), network.encoder
     encoder = kernels.EncoderArrays(ENCODER_TYPES[e.kind], e.rate_bits, network.decision.window, e.lane_seeds())
-    none = np.empty((0, 4), np.int32)
     starts = np.zeros((n + 1, 2), np.int64)
     records = kernels.Records(
         np.zeros((n, network.n_out), np.int32),
         np.zeros((n, len(network.layers)), np.int32),
-        none,
-        none,
+        _NONE,
+        _NONE,
         np.zeros_like(starts[1:]),
         starts,
         np.zeros(n, np.int8),
@@ -211,14 +212,13 @@ def run_events(network: SpikingNetwork, streams: Sequence[Events]) -> Readout:
     net, n, window = kernels.packed(network), len(streams), network.decision.window
     counts, used = np.zeros((n, network.n_out), np.int32), np.zeros((n, len(network.layers)), np.int32)
     reasons, ticks = np.zeros(n, np.int8), np.zeros(n, np.int32)
-    none = np.empty((0, 4), np.int32)
-    spikes, logs = [none], [none]
+    spikes, logs = [_NONE], [_NONE]
     for i, stream in enumerate(streams):
         events = kernels.EventArrays(stream.ticks, stream.addresses, stream.negative)
         made = np.zeros(2, np.int64)
-        kernels.run_events(net, window, events, kernels.Record(counts[i].copy(), used[i].copy(), none, none, made))
+        kernels.run_events(net, window, events, kernels.Record(counts[i].copy(), used[i].copy(), _NONE, _NONE, made))
         raw, log = (np.empty((int(size), 4), np.int32) for size in made)
-        record = kernels.Record(counts[i], used[i], raw, log, np.zeros(2, np.int64))
+        record = kernels.Record(counts[i], used[i], raw, log, np.zeros_like(made))
         reasons[i], ticks[i] = kernels.run_events(net, window, events, record)
         spikes.append(raw)
         logs.append(log)

@@ -16,6 +16,8 @@ from oxnor.models.networks.spiking import SpikingNetwork
 
 #: Less than every count.
 _LEAST = np.iinfo(np.int32).min
+#: Images that run at once.
+_BLOCKS = 64
 #: Why an image ended.
 WINDOW, DELTA, MAXIMUM = range(3)
 # Columns of the integer parameters of a layer.
@@ -153,7 +155,7 @@ def _stops(counts, delta_s, terminate_max):
 
 @numba.njit(cache=True, boundscheck=False)
 def _input_event(net, address, negative, tick, state, record):
-    """Take one input event through all layers; return why it stops, or 0."""
+    """Take one input event through all layers; return why it stops, or that it does not: WINDOW."""
     sizes, offsets, params, weights, decision = net
     v, until, fired, last, queue, head, tail = state
     counts, used, spikes, log, made = record
@@ -162,17 +164,17 @@ def _input_event(net, address, negative, tick, state, record):
     head[0], tail[0] = 0, 1
     k = 0
     while True:
-        if head[k] == tail[k]:
+        while head[k] == tail[k]:
             if k == 0:
-                return 0
+                return WINDOW
             k -= 1
-            continue
         code = queue[k, head[k]]
         head[k] += 1
         n, start = sizes[k + 1], offsets[k, 1]
         out = fired[start : start + n]
         minus = code < 0
-        first = offsets[k, 0] + (-code - 1 if minus else code) * n
+        at = -code - 1 if minus else code
+        first = offsets[k, 0] + at * n
         used[k] += 1
         some = _layer_event(
             params[k],
@@ -186,15 +188,12 @@ def _input_event(net, address, negative, tick, state, record):
         )
         last[k] = tick
         # The clock goes on to the next layer, behind the spikes.
-        clock = k < layers - 1 and (-code - 1 if minus else code) == sizes[k]
+        clock = k < layers - 1 and at == sizes[k]
         some += clock
         if made[1] < len(log):
-            log[made[1], 0], log[made[1], 1] = k, tick
-            log[made[1], 2], log[made[1], 3] = (-code - 1 if minus else code), some
+            log[made[1], 0], log[made[1], 1], log[made[1], 2], log[made[1], 3] = k, tick, at, some
         made[1] += 1
-        if not some:
-            continue
-        if k < layers - 1:
+        if some and k < layers - 1:
             new = 0
             for j in range(n):
                 if out[j]:
@@ -205,51 +204,50 @@ def _input_event(net, address, negative, tick, state, record):
                 new += 1
             k += 1
             head[k], tail[k] = 0, new
-            continue
-        for j in range(n):
-            if out[j]:
-                counts[j] = min(max(counts[j] + out[j], -decision[2]), decision[2])
-                if made[0] < len(spikes):
-                    spikes[made[0], 0], spikes[made[0], 1] = used[k], tick
-                    spikes[made[0], 2] = j if out[j] == 1 else -j - 1
-                made[0] += 1
-        why = _stops(counts, decision[0], decision[1])
-        if why:
-            return why
-
-
-@numba.njit(cache=True)
-def _reset(net, state):
-    state.until[:] = state.last[:] = 0
-    for k in range(len(net.params)):
-        start = net.offsets[k, 1]
-        state.v[start : start + net.sizes[k + 1]] = net.params[k, _INIT]
+        elif some:
+            for j in range(n):
+                if out[j]:
+                    counts[j] = min(max(counts[j] + out[j], -decision[2]), decision[2])
+                    if made[0] < len(spikes):
+                        spikes[made[0], 0], spikes[made[0], 1] = used[k], tick
+                        spikes[made[0], 2] = j if out[j] == 1 else -j - 1
+                    made[0] += 1
+            why = _stops(counts, decision[0], decision[1])
+            if why:
+                return why
 
 
 @numba.njit(cache=True)
 def _state(net):
-    layers, neurons = len(net.params), net.sizes[1:].sum()
+    layers, v = len(net.params), np.repeat(net.params[:, _INIT], net.sizes[1:])
+    # No layer but the last has as many neurons as all of them: there is room for the clock.
     return State(
-        np.zeros(neurons, np.int64), np.zeros(neurons, np.int64), np.zeros(neurons, np.int8),
-        np.zeros(layers, np.int64), np.zeros((layers, net.sizes[1:].max() + 1), np.int32),
-        np.zeros(layers, np.int64), np.zeros(layers, np.int64),
+        v, np.zeros_like(v), np.empty(v.shape, np.int8), np.zeros(layers, np.int64),
+        np.empty((layers, len(v)), np.int32), np.empty(layers, np.int64), np.empty(layers, np.int64),
     )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _run_image(net, encoder, image, record):
+    """Run one image; return why and at which tick it stops."""
+    kind, rate_bits, window, seeds = encoder
+    state, lfsr = _state(net), np.empty_like(seeds)
+    acc, buffer = np.empty(len(image), np.int32), np.empty(len(image), np.int32)
+    encoder_start(kind, rate_bits, window, image, seeds, lfsr, acc)
+    for tick in range(window):
+        for e in range(encoder_tick(kind, rate_bits, tick, image, lfsr, acc, buffer)):
+            why = _input_event(net, buffer[e], False, tick, state, record)
+            if why:
+                return why, tick
+    return WINDOW, window
 
 
 @numba.njit(cache=True, parallel=True, boundscheck=False)
 def run_images(net, encoder, values, records):
     """Run images of uint8, shape (n, n_in); fills `records`."""
-    kind, rate_bits, window, seeds = encoder
     counts, used, spikes, log, made, starts, reasons, ticks = records
-    n = len(values)
-    blocks = min(n, 64)
-    for block in numba.prange(blocks):
-        state = _state(net)
-        acc, lfsr = np.empty(values.shape[1], np.int32), np.empty(len(seeds), np.uint32)
-        buffer = np.empty(values.shape[1], np.int32)
-        for i in range(block, n, blocks):
-            _reset(net, state)
-            encoder_start(kind, rate_bits, window, values[i], seeds, lfsr, acc)
+    for block in numba.prange(_BLOCKS):
+        for i in range(block, len(values), _BLOCKS):
             record = Record(
                 counts[i],
                 used[i],
@@ -257,23 +255,13 @@ def run_images(net, encoder, values, records):
                 log[starts[i, 1] : starts[i + 1, 1]],
                 made[i],
             )
-            why, tick = 0, 0
-            while tick < window and not why:
-                emitted = encoder_tick(kind, rate_bits, tick, values[i], lfsr, acc, buffer)
-                for e in range(emitted):
-                    why = _input_event(net, buffer[e], False, tick, state, record)
-                    if why:
-                        break
-                if not why:
-                    tick += 1
-            reasons[i], ticks[i] = why, tick
+            reasons[i], ticks[i] = _run_image(net, encoder, values[i], record)
 
 
 @numba.njit(cache=True)
 def run_events(net, window, events, record):
     """Run one image of given events; return why and at which tick it stops."""
     state = _state(net)
-    _reset(net, state)
     for e in range(len(events.ticks)):
         tick, address = events.ticks[e], events.addresses[e]
         if tick >= window:
@@ -283,7 +271,7 @@ def run_events(net, window, events, record):
         why = _input_event(net, address, events.negative[e], tick, state, record)
         if why:
             return why, tick
-    return 0, window
+    return WINDOW, window
 
 
 def packed(network: SpikingNetwork) -> Net:
