@@ -216,7 +216,7 @@ def test_images_in_both_orders():
     built = build(graph, "byte")
     images = np.random.default_rng(0).integers(0, 256, (3, 2, 4, 4), dtype=np.uint8)
     ours = images.transpose(0, 2, 3, 1)
-    for given in (images, ours, ours.reshape(3, 32), images.astype(F), images.astype(np.int64), ours.astype(np.float64)):
+    for given in (images, ours, ours.reshape(3, 32), images.astype(F), images.astype(np.int64), ours.astype(np.float64), images + 0.0025, images - 0.0025):
         found = checking.as_images(built, given)
         assert found.dtype == np.uint8
         np.testing.assert_array_equal(found, ours.reshape(3, 32))
@@ -233,7 +233,7 @@ def test_images_in_both_orders():
     for wrong, message in (
         (images[:, :1], r"images: shape must be \(n, 4, 4, 2\), not \(3, 1, 4, 4\)"), (images[:0], r"shape must be \(n, 4, 4, 2\), not \(0, 2, 4, 4\)"),
         (images.ravel(), r"shape must be \(n, 4, 4, 2\), not \(96,\)"), (images.astype(complex), "images must be uint8, bool or float, not complex128"),
-        (images + 0.25, "images: values must be those of the input coding 'byte', and some are not"), (images.astype(F) - 300, "values must be those of"),
+        (images + 0.0026, "images: values must be those of the input coding 'byte', and some are not"), (images.astype(F) - 300, "values must be those of"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=message):
             checking.as_images(built, wrong)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from oxnor.models.base.errors import InputError
+from oxnor.models.exchange.folding import build, rounding, scores
 from oxnor.models.exchange.folding import levels as of
-from oxnor.models.exchange.folding import scores
+from oxnor.models.exchange.folding.graph import Node
+from oxnor.models.exchange.folding.layers import InputLevels, Layers
 from oxnor.models.exchange.folding.levels import Levels, NoLevels
 from oxnor.models.exchange.folding.table import Stage, Table
+from oxnor.models.exchange.folding.walk import Walk
 
 F = np.float32
 
@@ -199,6 +202,72 @@ def test_neurons_of_a_feature_map():
     assert neurons.lowest.tolist() == [*range(8)]
 
 
+@pytest.mark.parametrize(("columns", "expected"), [
+    ([[-1, 1]], False), ([[-1, 1, 1]], True), ([[-1, 1, 1], [1, -1, -1]], True), ([[2, 2, 2]], False), ([[0, 1, 2]], False), ([[0, 1, 0]], False),
+])  # fmt: skip
+def test_outputs_that_are_bits(columns, expected):
+    """Of more than two popcounts: those of two are one bit, whatever gives them."""
+    t = table(*columns)
+    assert build._is_bits(t) is expected
+    yes = build._decides(t)
+    assert yes is None if not expected else yes.tolist() == (t.value[:, 0] > 0).tolist()
+
+
+@pytest.mark.parametrize(("columns", "fields", "message"), [
+    ([[0, 1, 2, 3, 5, 6, 7, np.pi]], {}, "takes activations of 8 levels from L: activations of 1 to 8 bits"),
+    ([[0, 1, 2, 3, 5, 6, 7, np.pi, 8]], {}, "takes sums of L that no sign has made bits: put a sign"),
+    ([[0, 1, 2, 2 + 0.004]], {"quantiser": "Quant 'q', 2 bits"}, "takes 4 levels of Quant 'q', 2 bits: activations"),
+])  # fmt: skip
+def test_what_no_product_takes(columns, fields, message):
+    with pytest.raises(InputError, match=message):
+        Layers(False, False, {}, []).levels_of(table(*columns, **fields))
+
+
+@pytest.mark.parametrize(("guess", "constant_inputs", "columns", "expected"), [
+    (True, False, [[0, 1], [1, 1]], InputLevels), (True, True, [[0, 1], [1, 1]], None), (True, False, [[0, 1], [1, 0]], None),
+    (True, True, [[0, 0], [1, 1]], InputLevels), (True, False, [[0, 0], [1, 1]], InputLevels), (False, False, [[0, 1], [1, 1]], None),
+    (False, False, [[0, 0], [1, 1]], InputError), (False, True, [[0, 0], [1, 1]], InputError),
+])  # fmt: skip
+def test_inputs_that_never_change(guess, constant_inputs, columns, expected):
+    """Another coding is tried where any is constant, and then where all are; where none is left it is refused."""
+    layers, t = Layers(guess, constant_inputs, {}, []), table(*columns, is_input=True)
+    if expected is None:
+        assert layers.levels_of(t).reach.shape == (1, 2)
+    else:
+        with pytest.raises(InputError) as caught:
+            layers.levels_of(t)
+        assert type(caught.value) is expected
+    # Of a layer this is no reason.
+    assert layers.levels_of(table(*columns)).reach.shape == (1, 2)
+
+
+@pytest.mark.parametrize(("op", "others", "expected"), [
+    ("Quant", [1, 0, 3], 3), ("IntQuant", [1, 0, 1], 1), ("Quant", [1, 0, 64], 64), ("Quant", [1, 0, 64.5], None), ("Quant", [1, 0, 0.5], None),
+    ("Quant", [1, 0, [2, 5]], 5), ("Quant", [1, 0, []], 0), ("Quant", [1, 0], 0), ("MultiThreshold", [[[1, 2, 3]]], 2), ("MultiThreshold", [[[1, 2, 3, 4]]], 3),
+    ("MultiThreshold", [[1, 2, 3]], 0), ("MultiThreshold", [], 0), ("QuantizeLinear", [1, 0], 8), ("Add", [1, 0, 3], 0),
+])  # fmt: skip
+def test_bits_of_quantisers(op, others, expected):
+    node, x = Node("n", op, ("x",), ("y",)), [np.zeros(3, F), *(np.array(v, F) for v in others)]
+    if expected is None:
+        with pytest.raises(InputError, match=r"bit width must be in \[1, 64\], not "):
+            Walk._bits_of(node, x)
+    else:
+        assert Walk._bits_of(node, x) == expected
+
+
+@pytest.mark.parametrize(("each", "pixels", "is_mean", "apart", "exact"), [
+    ([1, -3], 4, False, 0, True), ([1, -3], 4, True, 0, False), ([1, -3.5], 4, False, 0, False), ([1, -3], 4, False, 0.25, False),
+    ([(1 << 24) - 1], 1, False, 0, True), ([1 << 24], 1, False, 0, False), ([-(1 << 22)], 4, False, 0, False), ([-(1 << 22) + 1], 4, False, 0, True),
+    ([1, -3.5], 16, True, 0.5, False), ([0.5, 0.5], 2, False, 0, False),
+])  # fmt: skip
+def test_sums_over_pixels(each, pixels, is_mean, apart, exact):
+    """They are exact while they are whole numbers below 2**24."""
+    each = np.array([each], float)
+    far = pixels * apart + (pixels / 8 + 10) * 2.0**-24 * pixels * abs(each).max()
+    found = rounding.pixel_sums(each, pixels, is_mean, apart)
+    assert found == pytest.approx(0 if exact else far / (pixels if is_mean else 1), rel=1e-12)
+
+
 # Scores
 
 
@@ -262,6 +331,11 @@ def test_scales_that_are_tried():
         assert tried([largest, 3001.0, 2003, 1001, 777], [0.0] * 5)[0] == (first, [0] * 5)
     assert tried([0.3, 0.1], [0.2, 0.0])[:2] == [([3, 1], [2, 0]), ([6, 2], [4, 0])]
     assert tried([0.5, 0.5], [-1.25, 0.0])[0] == ([2, 2], [0, 5])
+    # Up to a millionth of 1 and the largest scale.
+    for off, first in ((1.3e-6, ([3, 1], [0, 0])), (1.4e-6, ([1, 0], [0, 0]))):
+        assert tried([1.0, 1 / 3 + off], [0.0, 0.0])[0] == first
+    for off, first in ((1.3e-6, ([3, 3], [0, 1])), (1.4e-6, ([1, 1], [0, 0]))):
+        assert tried([1.0, 1.0], [0.0, 1 / 3 + off])[0] == first
     # Products with scores of 2**51 and more are no integers that float64 tells apart.
     assert [a[0] for a, _ in tried([1.0], [2.0**42])] == [1, 2, 3, 4, *powers[:9]]
     assert [a[0] for a, _ in tried([1.0], [2.0**41])] == [1, 2, 3, 4, *powers[:9]]

@@ -130,6 +130,10 @@ MAPS = {
         "Flatten", [to_last(m, conv(m, g, x, 2, 3, (3, 3)))]), m.c(np.tile(F([0.5, 2.5, -1.5]), 4))])), 12),
     "flattened and back": lambda m, g, x: flat(m, g, normed(m, m.n("Reshape", [m.n(
         "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 3, 3))])), 27),
+    "channels last, flattened and back": lambda m, g, x: last(m, g, m.n("Flatten", [pool(m, sign(m, m.n("Reshape", [m.n("Add", [m.n("Flatten", [m.n(
+        "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 2, 2))], LAST)]), m.c(np.tile(F([0.5, 2.5, -1.5]), 9))]), m.c(axes(-1, 3, 3, 3))])), op="MaxPoolNHWC", domain=QONNX)]), 12),
+    "flattened and of another shape": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Add", [m.n("Reshape", [m.n(
+        "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 9, 1))]), m.c(F([0.5, 2.5, -1.5]).reshape(3, 1, 1))]))]), 27),
     "channels last": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, m.n(
         "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 2, 2))], LAST, pads=[1, 0, 0, 1]), 3, True)]), 48),
     "channels last, pooled": lambda m, g, x: last(m, g, m.n("Flatten", [pool(m, normed(m, m.n(
@@ -145,6 +149,8 @@ MAPS = {
     "a mean, and signs of two of its map": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [bent(m, conv(m, g, x, 2, 3, (3, 3)), 3)]), 3),
     "Im2Col of 3 x 2": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, im2col(m, g, to_last(m, x), 2, 3, (3, 2)), 3, True)]), 18),
     "small steps": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F(0.25))]), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
+    "small steps that fall": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F(-0.25))]), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
+    "small steps of pixels": lambda m, g, x: flat(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F([0.25, -0.25, 0.25]).reshape(3, 1, 1))]), 27),
     "mean of two pixels": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [normed(m, conv(m, g, x, 2, 3, (4, 3)))]), 3),
     "product of one pixel": lambda m, g, x: m.n("Flatten", [last(m, g, to_last(m, normed(m, conv(m, g, x, 2, 3, (4, 4)))), 3)]),
     "Im2Col in steps": lambda m, g, x: last(m, g, m.n("Flatten", [bent(

@@ -17,7 +17,7 @@ from oxnor.models.golden import spiking
 from oxnor.models.networks.encoders import Events
 from oxnor.models.trials.curves import Curve
 
-TFC, SPIRIT = load("mnist-tfc"), load("mnist-spirit")
+TFC, SPIRIT, DEEP = load("mnist-tfc"), load("mnist-spirit"), load("mnist-spirit-deep")
 DEVICE = devices.load("weak-3.3e-2")
 
 
@@ -52,6 +52,8 @@ FAULTS = FaultMap(((64, 784),), {0: np.arange(3)}, {0: np.array([9])}, read=Read
     (lambda _: Events.make([0, 4, 5], [1, 2, 3]), "Events(3 spikes, ticks 0 to 5)"),
     (lambda _: Events.make([], []), "Events(0 spikes)"),
     (lambda _: spiking.run(SPIRIT, np.zeros((2, 784), np.uint8)), "Readout(2 images, 10 classes, 2 undecided, 0 input"),
+    (lambda _: spiking.run(DEEP, np.full((2, 784), 255, np.uint8)), "Readout(2 images, 10 classes, 0 undecided, 405 input"),
+    (lambda _: spiking.run(DEEP, np.zeros((0, 784), np.uint8)), "Readout(0 images, 10 classes, 0 undecided, 0 input"),
     (lambda _: spiking.run(SPIRIT, np.zeros((2, 784), np.uint8), with_spikes=True).spikes, "Spikes(0 output spikes)"),
     (lambda _: Curve("x", {0.1: np.array([0.5, 0.6]), 0.2: np.array([0.4])}, 0.9, 10),
      "Curve('x', 2 error rates 0.1 to 0.2, 3 trials of accuracy, clean 90.00 %)"),

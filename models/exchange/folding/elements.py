@@ -66,7 +66,7 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     if low is not high and np.array_equal(low, high):
         low = high = value
     wide = None
-    if all(v.wide is not None for v in tables):
+    if t.wide is not None:
         narrowing = node.op in ("Cast", "CastLike") and value.dtype.kind == "f"
         wide = t.wide if narrowing else apply("wide")
     if node.op not in SAME:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oxnor.models.base.errors import InputError
 
@@ -44,10 +45,10 @@ def summed_up(node: Node, t: Table, is_mean: bool) -> Table:
     value = wide.astype(t.value.dtype if t.value.dtype.kind == "f" else np.float32)
     slack = rounding.pixel_sums(each, pixels, is_mean, np.abs(t.columns(t.high) - t.columns(t.low)).max())
     low, high = (value - slack, value + slack) if slack else (value, value)
-    shape = (1, 1, stage.size)
-    index = from_map(node, np.arange(stage.size).reshape(1, *shape), t.index.ndim)
-    arrays = [from_map(node, v.reshape(-1, *shape), t.index.ndim) for v in (value, low, high, wide)]
-    if not slack:
-        arrays[1] = arrays[2] = arrays[0]
-    value, low, high, wide = arrays
-    return Table(value, low, high, wide, index, 0, stage)
+    classes = np.arange(stage.size)[None]
+    y = Table(value, low, high, wide, classes, 0, stage)
+
+    def as_map(array: NDArray) -> NDArray:
+        return from_map(node, array[:, None, None], t.index.ndim)
+
+    return y.mapped(as_map, index=as_map(classes))

@@ -454,7 +454,7 @@ def _part(node: Node, op: str) -> Node:
 def _uneven_input(t: Table, e: NoLevels) -> str:
     """Return why the levels of the input are none, or not one table for all elements."""
     value = t.columns(t.value)[:, :1]
-    one = t.changed(value=value, low=value, high=value, wide=None, axis=0, index=np.zeros((1, 1), np.int64))
+    one = t.changed(value=value, low=value, high=value, axis=0)
     try:
         to_levels(one)
     except NoLevels:

@@ -134,7 +134,7 @@ def _cast(x: Inputs, a: Attrs) -> Any:
         name = element_type(int(to))
     if to not in DTYPES:
         raise InputError(f"a cast to {name} is not supported")
-    kept = np.asarray(x[0])
+    (kept,) = map(np.asarray, x)
     if kept.dtype == np.float64 and to == 1:
         return kept  # the run in float64 stays there
     return kept.astype(DTYPES[to])
@@ -167,8 +167,9 @@ def _dequantize_linear(x: Inputs, a: Attrs) -> Any:
 
 
 def _hard_sigmoid(x: Inputs, a: Attrs) -> Any:
-    t = x[0].dtype.type
-    return np.clip(t(a.get("alpha", 0.2)) * x[0] + t(a.get("beta", 0.5)), t(0), t(1))
+    (v,) = x
+    t = v.dtype.type
+    return np.clip(t(a.get("alpha", 0.2)) * v + t(a.get("beta", 0.5)), t(0), t(1))
 
 
 def _prelu(x: Inputs, a: Attrs) -> Any:
@@ -176,11 +177,13 @@ def _prelu(x: Inputs, a: Attrs) -> Any:
 
 
 def _leaky(x: Inputs, a: Attrs) -> Any:
-    return np.where(x[0] >= 0, x[0], x[0] * x[0].dtype.type(a.get("alpha", 0.01)))
+    (v,) = x
+    return np.where(v >= 0, v, v * v.dtype.type(a.get("alpha", 0.01)))
 
 
 def _thresholded_relu(x: Inputs, a: Attrs) -> Any:
-    return np.where(x[0] > x[0].dtype.type(a.get("alpha", 1.0)), x[0], x[0].dtype.type(0))
+    (v,) = x
+    return np.where(v > v.dtype.type(a.get("alpha", 1.0)), v, v.dtype.type(0))
 
 
 def _of_one(function: Callable[[Any], Any]) -> Callable[[Inputs, Attrs], Any]:
@@ -281,9 +284,10 @@ def _slice(x: Inputs, a: Attrs) -> Any:
 
 
 def _constant_of_shape(x: Inputs, a: Attrs) -> Any:
-    check_elements([int(n) for n in np.ravel(x[0])], "ConstantOfShape")
-    value = np.asarray(a.get("value", np.zeros(1, np.float32))).ravel()
-    return np.full([int(n) for n in np.ravel(x[0])], value.item(), value.dtype)
+    shape = [int(n) for n in np.ravel(x)]
+    check_elements(shape, "ConstantOfShape")
+    value = np.asarray(a.get("value", np.float32(0)))
+    return np.full(shape, value.item(), value.dtype)
 
 
 def _expand(x: Inputs, a: Attrs) -> Any:
@@ -302,7 +306,7 @@ def _reduction(function: Callable[..., Any]) -> Callable[[Inputs, Attrs], Any]:
 
 
 def _range(x: Inputs, a: Attrs) -> Any:
-    start, limit, delta = (np.asarray(v).ravel()[0] for v in x)
+    start, limit, delta = (np.asarray(v).reshape(()) for v in x)
     if delta == 0:
         raise InputError("a range must have a step that is not 0")
     check_elements([max(0, int((float(limit) - float(start)) / float(delta)) + 1)], "Range")
@@ -321,7 +325,7 @@ CONSTANT_ONLY: dict[str, Callable[[Inputs, Attrs], Any]] = {
     "ReduceProd": _reduction(np.prod),
     "ReduceMax": _reduction(np.max),
     "ReduceMin": _reduction(np.min),
-    "Size": lambda x, a: np.int64(np.size(x[0])),
+    "Size": lambda x, a: np.int64(np.size(*x)),
     "Range": _range,
 }
 

@@ -126,7 +126,7 @@ class Walk:
                 # numpy's errors for shapes that do not fit.
                 why = in_type_names(str(e))[:120]
                 self.problems.append(f"{node.label}: its inputs or attributes do not fit ({why})")
-                results = [Unknown()] * len(node.outputs)
+                results = []
             for name, value in zip(node.outputs, results, strict=False):
                 if isinstance(value, Table) and not value.head:
                     value.name = name
@@ -208,7 +208,7 @@ class Walk:
             return [summed_up(node, t, is_mean=True)]
         if node.op in ops.MAPS:
             y = _MAPS.get(node.op, lambda node, x, t: pooled(node, t))(node, x, t)
-            return [y, *[Unknown()] * (len(node.outputs) - 1)]
+            return [y]
         if t.index.ndim in (3, 4) and (node.op in _REDUCED or (node.op == "ReduceSum" and self.layers.is_end(t))):
             return [self._reduced(node, x, t)]
         if node.op in ops.CONSTANT_ONLY:
@@ -218,7 +218,7 @@ class Walk:
             y.quantiser = f"{node.label}, {bits:g} bits"
         elif node.op in _QUANTISERS:
             y.quantiser = ""
-        return [y, *[Unknown()] * (len(node.outputs) - 1)]
+        return [y]
 
     def _reduced(self, node: Node, x: list[Any], t: Table) -> Table:
         """Return the table of a mean or largest over height and width, as PyTorch has them, or of a sum at the end."""
