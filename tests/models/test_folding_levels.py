@@ -106,6 +106,8 @@ def test_several_levels(columns, lowest, step, reach):
     ([[0, 1, 2, 3]], 4, {}), ([[0, 0, 1, 2], [0, 1, 2, 3]], 4, {}), ([[0, 1, 2, 2 + 0.004]], 4, {"quantiser": "q"}),
     ([[3, 2, 3, 1], [0, 1, 2, 3]], 2, {"quantiser": "q"}), ([[*range(300)]], 300, {"quantiser": "q"}),
     ([[0, 1, np.inf, 3]], 4, {"quantiser": "q"}), ([[0, 1, 2, 2], [0, 0.5, np.pi, np.pi]], 3, {"quantiser": "q"}),
+    ([[*range(256)], [0.5, *range(1, 256)]], 256, {"quantiser": "q"}), ([[0, 1, 3, 2]], 2, {"quantiser": "q"}), ([[0, 2, 3, 2]], 2, {"quantiser": "q"}),
+    ([*[[0, 1, np.pi, np.pi, np.pi]] * 63, [0, 1, np.pi, 4, 4], [0, 1, np.pi, 4, 5]], 4, {"quantiser": "q"}), ([[0, 1, 1, 3], [0, 1, 2, 3]] * 63, 4, {}),
 ])  # fmt: skip
 def test_no_levels(columns, levels, fields):
     """Uneven steps, too many of them, levels that come back, and sums that no quantiser has made levels."""
@@ -115,8 +117,8 @@ def test_no_levels(columns, levels, fields):
 
 
 def test_few_popcounts_and_rows_are_no_sums():
-    """Of three popcounts, or where a step is left out, no quantiser is needed."""
-    for columns in ([[0, 1, 2]], [[0, 0, 1, 2]], [[0, 1, 1, 2], [0, 0, 1, 2]]):
+    """Of three popcounts, or where a step is left out, no quantiser is needed; of many neurons some 64 are looked at."""
+    for columns in ([[0, 1, 2]], [[0, 0, 1, 2]], [[0, 1, 1, 2], [0, 0, 1, 2]], [[0, 1, 1, 3], [0, 1, 2, 3]] * 64):
         t = table(*columns)
         np.testing.assert_array_equal(given(of.to_levels(t), len(columns[0])), t.value)
 
@@ -223,6 +225,13 @@ def test_what_no_product_takes(columns, fields, message):
         Layers(False, False, {}, []).levels_of(table(*columns, **fields))
 
 
+def test_inputs_that_are_not_quantised_alike():
+    layers = Layers(False, False, {}, [])
+    assert layers.levels_of(table(*[[0, 1, 2, 3]] * 3, is_input=True)).planes == 2
+    with pytest.raises(InputError, match="takes inputs that are not all quantised alike"):
+        layers.levels_of(table([0, 1, 2, 3], [0, 1, 3, 2], [0, 1, 2, 3], is_input=True))
+
+
 @pytest.mark.parametrize(("guess", "constant_inputs", "columns", "expected"), [
     (True, False, [[0, 1], [1, 1]], InputLevels), (True, True, [[0, 1], [1, 1]], None), (True, False, [[0, 1], [1, 0]], None),
     (True, True, [[0, 0], [1, 1]], InputLevels), (True, False, [[0, 0], [1, 1]], InputLevels), (False, False, [[0, 1], [1, 1]], None),
@@ -247,7 +256,7 @@ def test_inputs_that_never_change(guess, constant_inputs, columns, expected):
     ("MultiThreshold", [[1, 2, 3]], 0), ("MultiThreshold", [], 0), ("QuantizeLinear", [1, 0], 8), ("Add", [1, 0, 3], 0),
 ])  # fmt: skip
 def test_bits_of_quantisers(op, others, expected):
-    node, x = Node("n", op, ("x",), ("y",)), [np.zeros(3, F), *(np.array(v, F) for v in others)]
+    node, x = Node("n", op, ("x",), ("y",)), [table([0, 1]), *(np.array(v, F) for v in others)]
     if expected is None:
         with pytest.raises(InputError, match=r"bit width must be in \[1, 64\], not "):
             Walk._bits_of(node, x)
@@ -336,6 +345,7 @@ def test_scales_that_are_tried():
         assert tried([1.0, 1 / 3 + off], [0.0, 0.0])[0] == first
     for off, first in ((1.3e-6, ([3, 3], [0, 1])), (1.4e-6, ([1, 1], [0, 0]))):
         assert tried([1.0, 1.0], [0.0, 1 / 3 + off])[0] == first
+    assert len(tried([1.0, 1.0], [2.0**42, 0.0])) == 13
     # Products with scores of 2**51 and more are no integers that float64 tells apart.
     assert [a[0] for a, _ in tried([1.0], [2.0**42])] == [1, 2, 3, 4, *powers[:9]]
     assert [a[0] for a, _ in tried([1.0], [2.0**41])] == [1, 2, 3, 4, *powers[:9]]

@@ -183,10 +183,11 @@ def _many_levels(table: Table) -> Levels:
     else:
         raise _not_levels(value)
     levels, step, uneven = codes
-    up, down = (np.diff(levels.astype(np.int16), axis=0) * s for s in (1, -1))
-    falling: NDArray[np.bool_] = np.asarray((up < 0).any(axis=0))
-    if not is_input and (falling & (down < 0).any(axis=0)).any():
-        raise NoLevels(2, int(np.flatnonzero(falling & (down < 0).any(axis=0))[0]))
+    steps = np.diff(levels.astype(np.int16), axis=0)
+    falling: NDArray[np.bool_] = np.asarray((steps < 0).any(axis=0))
+    comes_back = falling & (steps > 0).any(axis=0)
+    if not is_input and comes_back.any():
+        raise NoLevels(2, int(np.flatnonzero(comes_back)[0]))
     if is_input:
         falling = np.zeros_like(falling)
     planes = int(levels.max()).bit_length()
@@ -208,8 +209,7 @@ def _origins(value: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     """Yield what could be level 0: one value for all elements, or each element's own least."""
     least = value.min(axis=0)
     yield least.min()
-    if (least != least[0]).any():
-        yield least
+    yield least
 
 
 def _codes(value: NDArray[np.float64]) -> tuple[NDArray[np.uint8], float, float] | None:

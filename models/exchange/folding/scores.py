@@ -132,9 +132,10 @@ def _candidates(slope: NDArray, start: NDArray) -> Iterator[tuple[NDArray[np.int
     0.3; a power of two for the largest seldom gives them.
     """
     largest, above = slope.max(), start - start.min()
-    sizes = np.arange(1, _UNIT_MAX + 1)[:, None] / largest
-    far = np.maximum(*(np.abs(v * sizes - np.rint(v * sizes)).max(axis=1) for v in (slope, above)))
-    fits = np.flatnonzero(far <= 1e-6 * (1 + np.maximum(slope, above).max() * sizes[:, 0]))[:4] + 1
+    sizes = np.arange(1, _UNIT_MAX + 1) / largest
+    scaled = (v * sizes[:, None] for v in (slope, above))
+    far = np.maximum(*(np.abs(v - np.rint(v)).max(axis=1) for v in scaled))
+    fits = np.flatnonzero(far <= 1e-6 * (1 + np.maximum(slope, above).max() * sizes))[:4] + 1
     powers = [2**bits for bits in (*range(9), *range(10, _BITS_MAX + 1, 2))]
     for size in (*fits.tolist(), *powers):
         factor = size / largest
