@@ -190,7 +190,7 @@ def test_words_of_scales():
     (1, -1, 2, 1, (1 << 24) - 1, True), (1, -1, 2, 1, 1 << 24, False), (0.75, -1, 2, 1, 5592405, True), (0.75, -1, 2, 1, 5592406, False),
     (1, 0, 2, 1, (1 << 24) - 1, True), (1, 0, 2, 1, 1 << 24, False), (1, 0, 2, 3, 5592405, True), (1, 0, 2, 3, 5592406, False),
     (1, 1, 2, 1, 5592405, True), (1, 1, 2, 1, 5592406, False), (1, -3, 2, 3, 5592405, True), (1, -3, 2, 3, 5592406, False),
-    (1, 0.5, 2, 1, 2, False), (0.1, -1, 2, 1, 2, False), (F(0.1), -1, 2, 1, 1, True),
+    (1, 1, 1, 1, 8388607, True), (1, 1, 1, 1, 8388608, False), (1 + 2.0**-52, -1, 2, 1, 2, False), (1, 0.5, 2, 1, 2, False), (0.1, -1, 2, 1, 2, False), (F(0.1), -1, 2, 1, 1, True),
 ])  # fmt: skip
 def test_sums_that_are_exact(alpha, lowest, step, top, n, exact):
     """While they stay below 2**24 of the odd part of a term."""
@@ -204,10 +204,14 @@ def test_sums_that_are_exact(alpha, lowest, step, top, n, exact):
     assert found.tolist() == pytest.approx([far + n * 0.001 * alpha * 2 / step])
 
 
-@pytest.mark.parametrize(("lowest", "exact"), [([2.0, 4.0], True), ([2.0, 3.0], False), ([3.0, 2.0], False)])
+@pytest.mark.parametrize(("lowest", "exact"), [
+    ([2.0, 4.0], True), ([2.0, 3.0], False), ([3.0, 2.0], False), ([0.0, 8.0], False), ([0.0, 0.5], False), ([-8.0, 0.0], False),
+])  # fmt: skip
 def test_sums_are_exact_for_longer_where_all_levels_are_even(lowest, exact):
     levels = Levels(np.zeros((1, 2), int), np.array(lowest), np.full(2, 2.0), np.zeros(2, bool), 0, 0)
-    assert (rounding.inexact_sums(np.ones(1), np.array(lowest), levels, 1 << 22) == 0).tolist() == [exact]
+    n = 1 << 22
+    found = rounding.inexact_sums(np.ones(1), np.array(lowest), levels, n)
+    assert found.tolist() == pytest.approx([0 if exact else (n / 8 + 8) * U * n * (1 + max(np.abs(lowest)))])
 
 
 def test_sums_of_weights_that_are_not_quite_whole():
@@ -248,7 +252,7 @@ def test_bounds_of_rounding():
 
 def test_cells_that_round(monkeypatch):
     """Where float64 has another result: a few rows at a time, or all where the rows are no first dimension."""
-    x = F([[1, 0.1], [2, 0.2], [0.3, 4]])
+    x = F([[1, 0.1], [2, 0.2], [0.3, 0.7]])
     f, c = ops.ELEMENTWISE["Mul"], F([0.5, 3])
     expected = (x.astype(float) * c.astype(float)) != x * c
     assert 0 < expected.sum() < 6
@@ -257,6 +261,8 @@ def test_cells_that_round(monkeypatch):
         monkeypatch.setattr(rounding, "_CHUNK", chunk)
         for given in ([table(x), c], [c, table(x)]):
             np.testing.assert_array_equal(rounding.rounds(node("Mul"), f, given, x * c), expected)
+        deeper = [table(x), c[None, None]]
+        np.testing.assert_array_equal(rounding.rounds(node("Mul"), f, deeper, (x * c)[None]), expected[None])
         turned = [table(x.T.copy(), axis=1), c[:, None]]
         np.testing.assert_array_equal(rounding.rounds(node("Mul"), f, turned, x.T * c[:, None]), expected.T)
     assert not rounding.rounds(node("Mul"), f, [table(x.astype(float)), c], x.astype(float) * c).any()

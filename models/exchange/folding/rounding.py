@@ -25,7 +25,8 @@ def rounds(node: Node, f: Any, x: list[Any], value: NDArray) -> NDArray[np.bool_
         return mask
     tables = [v for v in x if isinstance(v, Table)]
     rows, axis = value.shape[0], tables[0].axis
-    step = max(1, _CHUNK // max(1, value.size // rows)) if axis == 0 and value.ndim == tables[0].value.ndim else rows
+    is_first = axis == 0 and value.ndim == tables[0].value.ndim
+    step = max(1, _CHUNK // max(1, value.size // rows)) if is_first else value.size
 
     def double(v: Any, k: int) -> Any:
         v = v.value[k : k + step] if isinstance(v, Table) else v
@@ -79,8 +80,8 @@ def inexact_sums(alpha: NDArray, middle: NDArray, levels: Levels, n: int) -> NDA
     whole = bool((lowest == np.rint(lowest)).all()) and not levels.uneven
     most = float(np.maximum(np.abs(lowest), np.abs(lowest + 2 * levels.top)).max())
     even = whole and bool((lowest % 2 == 0).all())
-    step, most = (2 * alpha, most / 2) if even else (alpha, most)
-    mantissa = np.rint(np.frexp(step)[0] * 2.0**53).astype(np.int64)
+    most = most / 2 if even else most
+    mantissa = np.rint(np.frexp(alpha)[0] * 2.0**53).astype(np.int64)
     odd = mantissa // (mantissa & -mantissa)
     exact = whole & (odd * (n * most) < 1 << 24)
     largest = alpha * (levels.top + np.abs(middle).max() / half)

@@ -60,7 +60,7 @@ def reshaped(node: Node, x: list[Any], t: Table, batch: int | None) -> Any:
 
     def change(array: NDArray) -> NDArray:
         y = ops.run_shape(op, [array, *x[1:]], a, batch)
-        if y.ndim <= axis or y.shape[axis] != array.shape[t.axis] or y.size != array.size:
+        if y.shape[axis] != array.shape[t.axis] or y.size != array.size:
             raise InputError("it must keep the images apart")
         return y
 
