@@ -109,5 +109,7 @@ def check(
     """
     # A netlist is simulated a hundred times as slowly as RTL: the host waits longer.
     with NetlistBoard(network, board, config, root=root) as virtual, Host(virtual.port, board.baud, 600) as host:
-        result = run_images(host, network, config, inputs, board=board.name, batch=20, progress=progress)
+        # So few images at once that they fit what a pseudo-terminal holds, or nothing is seen of them for minutes.
+        batch = max(1, min(20, 4096 * 8 // (config.beats * config.stream_width)))
+        result = run_images(host, network, config, inputs, board=board.name, batch=batch, progress=progress)
         return result.to_json() | {"cells": cells(virtual.directory / "stat.json", board.chip.family)}

@@ -14,6 +14,8 @@ from oxnor.models.base.errors import InputError, install
 
 #: What stands before the name of a port that is SPI.
 SPI = "spi:"
+#: Bytes that are written at once: a netlist in simulation takes fifty a second.
+PIECE = 256
 #: Bytes that a driver of SPI takes at once, and those that are clocked to hear whether there is an answer.
 CHUNK, LISTEN = 4096, 64
 #: Seconds in which a virtual board exchanges so few bytes, however busy the machine is.
@@ -107,7 +109,9 @@ class Uart:
 
     def write(self, data: bytes) -> None:  # noqa: D102
         with _lost(self._port):
-            self._serial.write(data)
+            # The time in which a port must take what is written is that of a piece, not of all.
+            for first in range(0, len(data), PIECE):
+                self._serial.write(data[first : first + PIECE])
 
     def read(self) -> bytes:  # noqa: D102
         with _lost(self._port):

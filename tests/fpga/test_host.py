@@ -12,6 +12,7 @@ from oxnor.fpga.host import FRAME_BYTES_MAX, Host, LinkError
 from oxnor.fpga.load import load, self_test
 from oxnor.fpga.search import find_engine
 from oxnor.fpga.session import classify, run_images
+from oxnor.fpga.transport import PIECE, Uart
 from oxnor.hw.interface.link_protocol import END, ESC, ESC_IDLE, IDLE, Command, Identity, Status, slip, unslip, with_crc
 from oxnor.hw.interface.registers import MAGIC
 from oxnor.models.base.errors import InputError
@@ -239,6 +240,16 @@ def test_a_port_that_is_lost(monkeypatch, tmp_path):
         with Host(port) as host, pytest.raises(LinkError) as e:
             host.identity()
         assert str(e.value) == f"port {port}: lost (Input/output error)"
+
+
+def test_each_piece_of_a_request_has_its_own_time(monkeypatch):
+    taken = []
+    port = SimpleNamespace(write=taken.append, read=lambda n: b"", close=list)
+    monkeypatch.setattr("oxnor.fpga.transport._serial", lambda *_: port)
+    data = bytes(range(256)) * 5 + b"end"
+    Uart("/dev/ttyUSB9", 1_000_000).write(data)
+    assert b"".join(taken) == data
+    assert max(map(len, taken)) == PIECE
 
 
 def test_a_virtual_board_that_exchanges_nothing(monkeypatch):
