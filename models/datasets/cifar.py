@@ -72,7 +72,7 @@ def _of_pickle(path: Path) -> Part:
                 text = value if isinstance(value, bytes) else value.encode("latin-1")
                 planes, key = (text if len(text) == _IN_A_FILE * _PIXELS else planes), text[:9]
             elif key == b"labels" and code.name.startswith("BININT"):
-                labels.append(value)
+                labels.append(int(value or 0))
     except (ValueError, LookupError, OverflowError):
         raise InputError(rule) from None
     if not planes or len(labels) != _IN_A_FILE:
