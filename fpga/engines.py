@@ -16,9 +16,10 @@ from .boards.board import Chip
 from .boards.families import by_family
 from .memories import layer_options
 
-#: Logic of a design, in 4-input look-up tables: per synapse bit that is read in a cycle (XNOR, popcount, input
-#: register), per bit of a layer's input register and of the frame assembler, per macro (its count and its place in the
-#: sum), and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
+#: Logic of a design, in cells as the placer counts them: 4-input look-up tables and, on iCE40, cells of which only the
+#: flip-flop or the carry is in use, about a third more than Yosys' LUT4. Per synapse bit that is read in a cycle (XNOR,
+#: popcount, input register), per bit of a layer's input register and of the frame assembler, per macro (its count and
+#: its place in the sum), and for the rest (host link, registers). Fitted to routed builds of both families, within 5 %.
 LUTS_PER_BIT = by_family(3.25, 2.75)
 LUTS_PER_REGISTER = by_family(1.0, 0.5)
 LUTS_PER_MACRO = by_family(14, 12)
@@ -121,11 +122,11 @@ def fixed_luts(config: EngineConfig, chip: Chip) -> float:
     luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * (0 if config.has_windows else config.beats * WORD)
     for k, y in enumerate(config.layers):
         if not y.in_memory:
-            luts += LUTS_PER_REGISTER[f] * y.slices * y.across * y.cols * y.planes * y.channel_groups
+            luts += LUTS_PER_REGISTER[f] * y.slices * (y.inputs // y.weight_bits) * y.planes * y.channel_groups
         if config.gathers(k) and not y.in_memory:
-            luts += LUTS_PER_REGISTER[f] * y.n_in
+            luts += LUTS_PER_REGISTER[f] * y.elements
         if y.window:
-            luts += LUTS_PER_WINDOW + LUTS_PER_REGISTER[f] * y.n_in * y.channel_groups * y.planes
+            luts += LUTS_PER_WINDOW + LUTS_PER_REGISTER[f] * y.elements * y.channel_groups * y.planes
         if y.pool:
             luts += LUTS_PER_POOL + 3 * y.n_out * y.levels
         luts += config.fault_injector * (LUTS_PER_KEY + LUTS_PER_BLOCK * y.groups * block_count(y))

@@ -5,7 +5,7 @@ from helpers.boards import layers_of
 from helpers.convolutions import Conv, random_conv_network
 
 from oxnor.fpga.boards.table import board
-from oxnor.fpga.engines import engine_for
+from oxnor.fpga.engines import engine_for, fixed_luts, macro_luts
 from oxnor.fpga.memories import block_rams, buffer_words, layers_in_logic, macro_rams, pixel_memories
 from oxnor.fpga.report import bound_cycles
 from oxnor.fpga.search import find_engine, folding_for
@@ -66,6 +66,23 @@ def test_options_take_logic():
     assert config.programming
     with pytest.raises(InputError, match="network 'mnist-tfc' does not fit on iCE40 UP5K"):
         find_engine(zoo.load_binarized("mnist-tfc"), board("icebreaker").chip, fault_injector=True)
+
+
+@pytest.mark.parametrize(
+    ("packed", "folds", "cells"),
+    [
+        # oxnor fpga build tern.npz --board icebreaker --fold 25,1 --fold 2,1 --fold 2,1 --fold 1,1: nextpnr's logic cells
+        (False, [(25, 1), (2, 1), (2, 1), (1, 1)], 5723),
+        # ... --packed --fold 20,1 --fold 2,1 --fold 2,1 --fold 1,1: 4,687 LUT4, 1,560 flip-flops alone, 95 for carries
+        (True, [(20, 1), (2, 1), (2, 1), (1, 1)], 6340),
+    ],
+)
+def test_weights_of_several_synapses_are_estimated(packed, folds, cells):
+    """Input registers have a bit for each input, however many synapses see it."""
+    chip = board("icebreaker").chip
+    network = random_conv_network((1, 1, 784), (), dense=(64, 64, 64), classes=10, bits=2)
+    config = engine_for(network, chip, folds, packed=packed)
+    assert fixed_luts(config, chip) + macro_luts(config, chip) == pytest.approx(cells, rel=0.03)
 
 
 def test_bound_is_all_block_rams_in_every_cycle():
