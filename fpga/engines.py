@@ -122,7 +122,9 @@ def fixed_luts(config: EngineConfig, chip: Chip) -> float:
     luts = LUTS_BASE[f] + LUTS_PER_REGISTER[f] * (0 if config.has_windows else config.beats * WORD)
     for k, y in enumerate(config.layers):
         if not y.in_memory:
-            luts += LUTS_PER_REGISTER[f] * y.slices * (y.inputs // y.weight_bits) * y.planes * y.channel_groups
+            # Several reads to a vector, as weights of several synapses mostly take, are a multiplexer to a bit.
+            per_bit = min(1.0, LUTS_PER_REGISTER[f] * y.weight_bits)
+            luts += per_bit * y.slices * (y.inputs // y.weight_bits) * y.planes * y.channel_groups
         if config.gathers(k) and not y.in_memory:
             luts += LUTS_PER_REGISTER[f] * y.elements
         if y.window:

