@@ -1,6 +1,5 @@
 """Import of convolutional networks: every way in which exporters write them."""
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ pytest.importorskip("onnx")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import onnx_convolutions as made
 from helpers.convolutions import Conv, random_conv_network
-from helpers.imports import refused, save
+from helpers.imports import keras_files, refused, save
 from helpers.onnx_networks import Maker
 
 from oxnor.models import golden
@@ -148,21 +147,11 @@ def test_exported_sums_over_windows_are_exact():
 # Keras and Larq
 
 
-def _keras(path, layers, arrays):
-    h5py = pytest.importorskip("h5py")
-    config = [{"class_name": kind, "config": {"name": name} | config} for kind, name, config in layers]
-    config[0]["config"]["batch_input_shape"] = [None, 12, 10, 2]
-    path.write_text(json.dumps({"class_name": "Sequential", "config": {"layers": config}}))
-    with h5py.File(path.with_suffix(".h5"), "w") as f:
-        for name, array in arrays.items():
-            f[f"{name}:0"] = array.astype(F)
-    return path
-
-
 @pytest.mark.parametrize("values", [0.0, 1.0])
 def test_larq(values, tmp_path):
     """Both paddings and orders of batch norm and pooling, with the sums that PyTorch gives."""
     torch = pytest.importorskip("torch")
+    pytest.importorskip("h5py")
     g = np.random.default_rng(5)
     sign, free = {"kernel_quantizer": "ste_sign", "use_bias": False}, {"scale": False}
     layers = [
@@ -179,7 +168,7 @@ def test_larq(values, tmp_path):
         arrays |= {f"{name}/{f}": g.normal(size=n) for f in ("beta", "moving_mean")}
         arrays[f"{name}/moving_variance"] = g.uniform(1, 9, n)
     arrays["nb/gamma"] = g.normal(size=5)
-    result = import_network(_keras(tmp_path / "m.json", layers, arrays), coding="signed")
+    result = import_network(keras_files(tmp_path / "m.json", layers, arrays, (12, 10, 2)), coding="signed")
     assert result.ok
     assert result.network.label == "12x10x2-C6-P-C5s2x1p1-P3x2s2-3"
     images = g.integers(0, 256, (20, 12, 10, 2), dtype=np.uint8)
@@ -223,7 +212,8 @@ REFUSED = {
                          ("takes inputs of which each channel has its own scale, and these cannot be folded into one integer: give"
                           " the network inputs of one scale for all channels")),
     "zero among the inputs": (lambda m: m.n("Conv", [m.n("Sub", ["x", m.c(F(0.5))]), m.c(np.ones((2, 3, 3, 3), F))], pads=[1] * 4),
-                              "it pads with 0, which must be the lowest or highest of its inputs' levels, -0.5 and 0.5"),
+                              ("it pads with 0, which must be the lowest or highest of its inputs' levels, -0.5 and 0.5: train it without padding, or pad"
+                               " with one of them (F.pad(x, ..., value=-0.5) of PyTorch in front of it, pad_values=-0.5 of Larq)")),
     "thresholds a pixel": (lambda m: m.n("Add", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), m.c(np.arange(36, dtype=F).reshape(1, 1, 6, 6))]),
                            "a constant must have at most one value a channel of a feature map"),
     "pixels of scores": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), None),
@@ -242,6 +232,31 @@ def test_refused(name, tmp_path):
         first, line = text.split("\n  - ")
         assert first == "1 node cannot be imported"
         assert line.split(": ", 1)[1] == reason
+
+
+def padded(value, sign):
+    """Return a network whose first convolution pads the pixels, or their signs, with a value."""
+    m = Maker(opset=17)
+    x = m.n("BipolarQuant", [m.n("Sub", ["x", m.c(F(0.4))]), m.c(F(1))], m.domain) if sign else "x"
+    x = m.n("Pad", [x, m.c(np.array([0, 0, 1, 1, 0, 0, 1, 1])), m.c(F(value))])
+    x = m.n("BipolarQuant", [m.n("Conv", [x, m.c(np.where(np.arange(18).reshape(2, 1, 3, 3) % 2, F(1), F(-1)))]), m.c(F(1))], m.domain)
+    return m.model(["N", 1, 4, 4], m.n("MatMul", [m.n("Flatten", [x]), m.c(np.where(np.arange(96).reshape(32, 3) % 5, F(1), F(-1)))]))
+
+
+@pytest.mark.parametrize(("value", "sign", "coding", "level"), [
+    (0, False, None, "lowest"), (1, False, None, "highest"), (0, False, "unit", ""), (-1, False, "signed", ""), (0, True, None, ""),
+])
+def test_padding_of_inputs_that_were_guessed(value, sign, coding, level):
+    """What pads pixels is one of their levels in one coding alone, so a guess is told; signs are the same in all."""
+    notes = [text for text in imported(padded(value, sign), coding=coding).report["notes"] if "padding" in text]
+    said = f"Conv 'n_Conv_1': its padding is the {level} level only if the source takes pixel / 255, which nothing says: if it was trained on"
+    assert notes == [f"{said} others, as after Normalize(0.5, 0.5), give `coding`, as signed"] * bool(level)
+
+
+@pytest.mark.parametrize(("coding", "end"), [(None, "; or see `coding`, as nothing says what the inputs' levels are"), ("byte", "")])
+def test_padding_of_no_level(coding, end, tmp_path):
+    text = refused(save(padded(-1, False), tmp_path / "n.onnx"), coding=coding)
+    assert text.endswith(" of PyTorch in front of it, pad_values=0 of Larq)" + end)
 
 
 def test_images_of_another_size(tmp_path):

@@ -145,9 +145,9 @@ def levels(rows, lowest, step):
 @pytest.mark.parametrize(("rows", "lowest", "step", "value", "expected"), [
     (1, [-1, -1], [2, 2], -1, -1), (1, [-1, -1], [2, 2], 1, 1), (1, [-1, -1], [2, 2], 0, 0), (1, [0, 0], [1, 1], 0.5, 0),
     (3, [0, 0], [1, 1], 0, -1), (3, [0, 0], [1, 1], 3, 1), (1, [-1, 0], [2, 1], 1, 1),
-    (3, [0, 0], [1, 1], 1.5, "lowest or highest of its inputs' levels, 0 and 3$"),
-    (1, [-1, -1], [2, 2], 0.5, "0.5, which must be the lowest or highest of its inputs' levels, -1 and 1, or their middle$"),
-    (1, [-1, 0], [2, 1], -1, "levels, -1 and 1, or their middle$"),
+    (3, [0, 0], [1, 1], 1.5, "lowest or highest of its inputs' levels, 0 and 3: train"),
+    (1, [-1, -1], [2, 2], 0.5, "0.5, which must be the lowest or highest of its inputs' levels, -1 and 1, or their middle: train"),
+    (1, [-1, 0], [2, 1], -1, "levels, -1 and 1, or their middle: train"),
 ])  # fmt: skip
 def test_what_stands_in_the_padding(rows, lowest, step, value, expected):
     given = levels(rows, lowest, step)

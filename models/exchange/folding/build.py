@@ -164,6 +164,12 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
         notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
     made.append(last)
     rule, text = _input_rule(layers)
+    if assumed and layers.outputs[0].codes is not None and (w := layers.stages[1].window) and w.is_padded:
+        level = "lowest" if w.pad < 0 else "highest"
+        notes.append(
+            f"{layers.stages[1].label}: its padding is the {level} level only if the source takes {meaning(coding)},"
+            " which nothing says: if it was trained on others, as after Normalize(0.5, 0.5), give `coding`, as signed"
+        )
     if text:
         notes.append(text + (f", taking the source's input to be {meaning(coding)}" if assumed else ""))
     network = Network(name, tuple(made), rule)

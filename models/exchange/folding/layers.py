@@ -339,7 +339,14 @@ class Layers:
         own = float(node.attrs.get(PAD_VALUE, 0.0))
         if t.padding and t.padding[1] != own and pads_itself(node, window, pads_of(node, t)):
             raise InputError(f"it pads with {own:g} what is padded with {t.padding[1]:g}: pad with one value")
-        pad = pad_value(t.padding[1] if t.padding else own, zero, step, levels) if window.is_padded else -1
+        pad = -1
+        if window.is_padded:
+            try:
+                pad = pad_value(t.padding[1] if t.padding else own, zero, step, levels)
+            except InputError as e:
+                if not (self.guess and t.stage.weights is None):
+                    raise
+                raise InputError(f"{e}; or see `coding`, as nothing says what the inputs' levels are") from None
         window = replace(window, pad=pad)
         if node is not self.last and node.label not in self.plain and (step > 0).all():
             factors = past_shortcut(window, weights, factors)

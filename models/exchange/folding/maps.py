@@ -370,6 +370,8 @@ def pad_value(value: float, zero: NDArray, step: NDArray, levels: Levels) -> int
             return pad
     low, high = (float(f([ends[-1], ends[1]])) for f in (np.min, np.max))
     raise InputError(
-        f"it pads with {value:g}, which must be the lowest or highest of its inputs' levels, {low:g} and {high:g}"
+        f"it pads with {value:.9g}, which must be the lowest or highest of its inputs' levels, {low:.9g} and {high:.9g}"
         + (", or their middle" if levels.planes == 1 else "")
+        + f": train it without padding, or pad with one of them (F.pad(x, ..., value={low:.9g}) of PyTorch in front of"
+        f" it, pad_values={low:.9g} of Larq)"
     )
