@@ -146,8 +146,10 @@ def end(m, x, kind, g, n):
         return norm(m, x, kind, g, n)
     if kind == "Softmax":
         return m.n("Softmax", [x], axis=1)
-    if kind == "LogSoftmax":
-        return m.n("LogSoftmax", [norm(m, x, "bias", g, n)], axis=1)
+    if kind == "Softmax, Log":
+        return m.n("Log", [m.n("Softmax", [norm(m, x, "bias", g, n)], axis=1)])
+    if kind in ("LogSoftmax", "LeakyRelu"):
+        return m.n(kind, [norm(m, x, "bias", g, n)], **{"axis": 1} if kind == "LogSoftmax" else {})
     if kind == "ArgMax":
         return m.n("ArgMax", [x], axis=1)
     if kind == "TopK":
@@ -206,7 +208,7 @@ def cases():
               "Where GreaterOrEqual", "Where Less", "Sign Add Sign", "Cast", "Clip", "Heaviside", "HardSigmoid"):
         found += [{"act": k}, {"act": k, "batchnorm": "bias", "weights": "one scale a neuron"}]
     found += [{"out": k} for k in ("TensorNorm", "negative", "BatchNormalization", "bias", "Softmax", "LogSoftmax", "ArgMax",
-                                   "TopK", "Sigmoid")]
+                                   "TopK", "Sigmoid", "Softmax, Log", "LeakyRelu")]
     for k in ("Reshape", "Reshape 0", "Flatten", "Shape", "Transpose", "Squeeze"):
         found += [{"flatten": k}, {"flatten": k, "batch": 1}, {"flatten": k, "const_nodes": True}]
     found += [{"sizes": (20, 16, 1), "out": "Sigmoid"}, {"sizes": (20, 16, 1)}, {"sizes": (20, 5)}, {"sizes": (7, 3, 1, 2)},

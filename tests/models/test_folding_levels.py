@@ -397,7 +397,7 @@ def test_scores_of_one_curve(falls):
     bent[1] = bent[0]
     for wrong in (bent, curve * [1, 1, 2]):
         y = scores.Outputs(wrong.astype(F), wrong.astype(F), wrong.astype(F), wrong, np.ones((3, 3), bool))
-        with pytest.raises(InputError, match="must be affine in its popcounts, with one scale and offset a class"):
+        with pytest.raises(InputError, match="must be affine in its popcounts, with one scale and offset a class: leave out the activation behind it, as a ReLU"):
             scores.fit_scores(y, False)
     low, high = curve.astype(F) - F(0.5), curve.astype(F) + F(0.5)
     y = scores.Outputs(curve.astype(F), low, high, curve, np.array([[1, 1, 1], [1, 1, 0], [0, 0, 0]], bool))

@@ -142,7 +142,8 @@ def scaled(name, factor, **options):
     return graph
 
 
-AFFINE, DEPEND, SCORES = "must be affine in its sums", "must depend on its inputs", "the output must be scores, not one bit a class"
+AFFINE = "must be affine in its sums, with one scale and offset a class, to be rounded: leave out the activation behind it"
+DEPEND, SCORES = "must depend on its inputs", "the output must be scores, not one bit a class"
 
 
 @pytest.mark.parametrize(("graph", "reason"), [

@@ -71,7 +71,8 @@ def elementwise(node: Node, x: list[Any]) -> Table:
         wide = t.wide if narrowing else apply("wide")
     if node.op not in SAME:
         t.stage.ops.append(node.op)
-    before = (t.before or t) if node.op in _MONOTONE else t.before if node.op in SAME else None
+    rises = node.op in _MONOTONE or (node.op == "LeakyRelu" and node.attrs.get("alpha", 0.01) > 0)
+    before = (t.before or t) if rises else t.before if node.op in SAME else None
     if t.is_shared:
         index = t.index.reshape((*[1] * (value.ndim - t.value.ndim), *t.index.shape))
         axis += t.index.ndim - t.value.ndim

@@ -16,7 +16,7 @@ from oxnor.models.networks.layers.weight_code import WeightCode
 from .table import FloatSums
 
 _BITS_MAX = 30
-
+_NO_ACTIVATION = ": leave out the activation behind it, as a ReLU, which makes scores equal that are not"
 
 #: Most pairs of popcounts that are counted one by one.
 _PAIRS_MAX = 1 << 26
@@ -102,6 +102,7 @@ def fit_scores(y: Outputs, keep: bool) -> Scores:
     if not affine:
         raise InputError(
             "the outputs of the last layer must be affine in its popcounts, with one scale and offset a class"
+            f"{_NO_ACTIVATION}"
         )
     inverted = slope < 0
     start = np.where(inverted, wide[-1], start)
@@ -281,6 +282,7 @@ def round_scores(y: Outputs, floats: FloatSums, bits: int) -> RoundedScores:
     if (miss > np.maximum(1e-9 * largest, 1e-6 * slack)).any():  # float64 rounds too, where float32 does so more
         raise InputError(
             "the outputs of the last layer must be affine in its sums, with one scale and offset a class, to be rounded"
+            f"{_NO_ACTIVATION}"
         )
     steps = factor[:, None] * floats.steps
     if not steps.any():

@@ -44,6 +44,8 @@ _MAPS: dict[str, Callable[[Node, list[Any], Table], Table]] = {
     "Pad": padded, "Im2Col": lambda node, x, t: unfolded(node, t),
     "AveragePool": lambda node, x, t: averaged(node, t), "GlobalAveragePool": lambda node, x, t: averaged(node, t),
 }  # fmt: skip
+#: A head, and what may follow it as it keeps the class.
+_LOG = ("Softmax", "Log")
 #: What an operator over height and width is.
 _REDUCED = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
 _BINARY = frozenset({
@@ -197,7 +199,7 @@ class Walk:
     def _on_table(self, node: Node, x: list[Any], bits: float) -> list[Any]:
         t = next(v for v in x if isinstance(v, Table))
         if t.head:
-            if node.op in SAME or node.op in ops.SHAPES or node.op in ("ArgMax", "TopK"):
+            if node.op in SAME or node.op in ops.SHAPES or node.op in ("ArgMax", "TopK") or (t.head, node.op) == _LOG:
                 return [t] * len(node.outputs)
             raise InputError(f"nothing may follow {t.head}, which ends the network")
         if node.op in ops.HEADS:
