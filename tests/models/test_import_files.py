@@ -191,12 +191,6 @@ def test_keras_refused_with_all_reasons(tmp_path):
     ]
 
 
-def test_larq_refused_with_every_layer():
-    assert refused(FIXTURES / "larq_refused.h5") == (
-        "1 node cannot be imported\n  - SteTern 'ternary.kernel_quantizer': ternary weights (2 bits) are not supported: train with ste_sign"
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("OXNOR_LARQ_PYTHON"), reason="OXNOR_LARQ_PYTHON names no Python that has larq")
 def test_larq_trained_on_digits(tmp_path):

@@ -135,7 +135,7 @@ def _graph(model: dict[str, Any], weights: KerasWeights) -> Graph:
     nodes = needed_nodes(builder.nodes, [output], {*builder.constants, *builder.inputs})
     return Graph(
         nodes, builder.constants, first, builder.shape, (output,), problems=problems,
-        other_inputs=tuple(others),
+        other_inputs=tuple(others), notes=tuple(builder.notes),
     )  # fmt: skip
 
 

@@ -29,6 +29,12 @@ _ACTIVATIONS = {
 
 
 _CHANNELS_FIRST = "data_format must be channels_last"
+_OF_QKERAS = (
+    'give the network as QONNX, as qonnx.converters.from_keras(model, output_path="mine.onnx") of the package qonnx 0.4'
+    " writes it"
+)
+#: By how much float32 may miss the mean of all weights, as a share of it.
+_MEAN_ROUNDED = 2.0**-20
 
 
 def _plain(name: Any) -> str:
@@ -83,12 +89,16 @@ def _unlike_conv(kind: str, config: Mapping[str, Any], kernel: NDArray | None) -
     return ""
 
 
+def _config(quantiser: Any) -> Mapping[str, Any]:
+    config = quantiser.get("config") if isinstance(quantiser, Mapping) else None
+    return config if isinstance(config, Mapping) else {}
+
+
 def _dorefa_bits(quantiser: Any) -> int:
     """Return the bits of a DoReFa quantiser of activations; 0 if it is none."""
     if _plain(quantiser) not in ("dorefa", "dorefaquantizer"):
         return 0
-    config = quantiser.get("config") if isinstance(quantiser, Mapping) else None
-    config = config if isinstance(config, Mapping) else {}
+    config = _config(quantiser)
     bits, mode = config.get("k_bit", 2), config.get("mode", "activations")
     return bits if isinstance(bits, int) and 1 <= bits <= 8 and mode == "activations" else 0
 
@@ -101,6 +111,7 @@ class Builder:
         self.shape: tuple[int | None, ...] | None = None
         self.inputs: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
+        self.notes: list[str] = []
         self._count = 0
         self._folder: dict[int, str] = {}
         used: dict[str, int] = {}
@@ -167,6 +178,8 @@ class Builder:
         if kind == "Rescaling":
             x = self.node(name, "Mul", [x, self.constant(np.float32(config.get("scale", 1)))])
             return self.node(name, "Add", [x, self.constant(np.float32(config.get("offset", 0)))])
+        if re.match("Q[A-Z]", kind):
+            raise InputError(f"layer {name!r} is a {kind} of QKeras: {_OF_QKERAS}")
         if kind in ("Dense", "QuantDense"):
             return self._dense(name, config, x, weights)
         if kind == "BatchNormalization":
@@ -179,8 +192,8 @@ class Builder:
             return x if top is None else self.node(name, "Min", [x, self.constant(np.float32(top))])
         if kind == "Softmax":
             return self.node(name, "Softmax", [x], axis=-1)
-        if _plain(kind) in _SIGNS or _plain(kind) == "steheaviside":
-            return self._activation(name, kind, x)
+        if _plain(kind) in _SIGNS or _plain(kind) in ("steheaviside", "stetern"):
+            return self._activation(name, {"class_name": kind, "config": config}, x)
         if "Conv" in kind:
             return self._convolution(name, kind, config, x, weights)
         if kind in ("MaxPooling2D", "MaxPooling1D", "GlobalMaxPooling2D"):
@@ -268,7 +281,29 @@ class Builder:
             aware = plain == "magnitudeawaresign"
             scale = np.abs(kernel).mean(axis=tuple(range(kernel.ndim - 1))) if aware else np.float32(1)
             return self.node(name, "BipolarQuant", [w, self.constant(np.asarray(scale, np.float32))])
+        if plain == "stetern":
+            return self._ternary(name, _config(quantiser), w, kernel)
         return self.refuse(name, self._shown(quantiser), [w], self._why(quantiser, "weights"))
+
+    def _ternary(self, name: str, config: Mapping[str, Any], x: str, kernel: NDArray[np.float32] | None = None) -> str:
+        """Add Larq's SteTern, sign(sign(x + t) + sign(x - t)), of weights or, without a kernel, of activations."""
+        t = config.get("threshold_value", 0.05)
+        if config.get("ternary_weight_networks"):
+            if kernel is None:
+                why = "its threshold depends on the activations: give it a threshold_value"
+                return self.refuse(name, "SteTern", [x], why)
+            size = np.abs(kernel)
+            t = np.float32(0.7) * size.sum(dtype=np.float64).astype(np.float32) / np.float32(size.size)
+            if near := np.count_nonzero(np.abs(size - t) <= _MEAN_ROUNDED * t):
+                self.notes.append(
+                    f"{name}: whether {near:,} of {size.size:,} weights are 0 depends on how the source rounds the mean"
+                    " of all, 0.7 of which is their threshold"
+                )
+        if isinstance(t, bool) or not isinstance(t, int | float | np.float32) or not np.isfinite(np.float32(t)):
+            return self.refuse(name, "SteTern", [x], "its threshold_value must be a finite number")
+        limit = self.constant(np.float32(t))
+        ends = [self.node(name, "Sign", [self.node(name, op, [x, limit])]) for op in ("Add", "Sub")]
+        return self.node(name, "Sign", [self.node(name, "Add", ends)])
 
     @staticmethod
     def _shown(quantiser: Any) -> str:
@@ -276,14 +311,13 @@ class Builder:
 
     @staticmethod
     def _why(quantiser: Any, what: str) -> str:
-        config = quantiser.get("config") if isinstance(quantiser, Mapping) else None
-        config = config if isinstance(config, Mapping) else {}
         plain = _plain(quantiser)
+        if plain.startswith("quantized"):
+            return f"it is a quantiser of QKeras: {_OF_QKERAS}"
         if plain.startswith("dorefa"):
-            return f"{config.get('k_bit', 2)} bits: only 1-bit {what} are supported: train with ste_sign"
-        if "tern" in plain:
-            return f"ternary {what} (2 bits) are not supported: train with ste_sign"
-        return f"the quantiser is not supported for {what}: train with ste_sign"
+            bits = _config(quantiser).get("k_bit", 2)
+            return f"{bits} bits: of {what}, 1 to 8 are read of activations alone: train with ste_sign or ste_tern"
+        return f"the quantiser is not supported for {what}: train with ste_sign or ste_tern"
 
     def _batch_norm(self, name: str, config: dict[str, Any], x: str, weights: Mapping[str, NDArray]) -> str:
         wanted = [f for f, on in (("gamma", config.get("scale", True)), ("beta", config.get("center", True)),
@@ -313,6 +347,8 @@ class Builder:
         if plain == "steheaviside":
             x = self.node(name, "Greater", [x, self.constant(np.float32(0))])
             return self.node(name, "Cast", [x], to=1)
+        if plain == "stetern":
+            return self._ternary(name, _config(activation), x)
         bits = _dorefa_bits(activation)
         if bits:
             top = self.constant(np.float32(2**bits - 1))
