@@ -306,7 +306,8 @@ def _reduction(function: Callable[..., Any]) -> Callable[[Inputs, Attrs], Any]:
 
 
 def _range(x: Inputs, a: Attrs) -> Any:
-    start, limit, delta = (np.asarray(v).reshape(()) for v in x)
+    scalars: list[Any] = [np.asarray(v).reshape(())[()] for v in x]
+    start, limit, delta = scalars
     if delta == 0:
         raise InputError("a range must have a step that is not 0")
     check_elements([max(0, int((float(limit) - float(start)) / float(delta)) + 1)], "Range")
