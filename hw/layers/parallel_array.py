@@ -271,10 +271,10 @@ class SynapseArray(Unit):
         return Array(own.word_select(k, c.groups) for k in range(c.passes_each))[turn]
 
     def _zeros(self, m: Module, accepts: Value, steps: Value, width: int) -> Value:
-        """Return which columns count, of the row whose outputs the macros show; give the number of zeros."""
+        """Return which columns count, of the row whose outputs the macros show; give what zeros count."""
         c = self.config
         # A bit for each pixel of the window, above its elements.
-        there = self.i.payload[c.elements * c.channel_groups :]
+        there = self.i.payload[c.elements * c.channel_groups * c.planes :]
         channels = c.n_in // len(there)
         mask = Signal(c.slices * width, reset_less=True)
         zeros = Signal(bits_for(c.full), reset_less=True)

@@ -44,7 +44,7 @@ class Neuron(Unit):
     threshold : ``In(levels * bits_for(most + 1))``
         Each in [0, most + 1], where most = (n_in + shortcut) * (2**planes - 1), twice as much with zeros.
     zeros : ``In(bits_for(n_in))``
-        Inputs of the vector that are zeros, valid with the first partial count. Only if there may be any.
+        Inputs of the vector that are zeros, valid with the first partial count of each plane. Only if there may be any.
     own : ``In(1)``
         Bit of the plane, valid with its first partial count. Only with a shortcut.
     total : ``Out(bits_for(most))``
@@ -101,10 +101,12 @@ class Neuron(Unit):
         else:
             integrated = Signal(len(self.total), reset_less=True)
             before = integrated if self.planes == 1 else Mux(self.double, integrated << 1, integrated)
-            if self.shortcut and self.planes > 1:
-                # Of each plane its own bit, which doubles with what the planes before count. Beside the partial count,
-                # where synthesis adds three numbers at once.
-                partial, start = partial + Mux(self.own & (self.first | self.double), self.shortcut, 0), 0
+            if self.planes > 1 and (self.has_zeros or self.shortcut):
+                # Of each plane its own bit or the zeros, which double with what the planes before count. Beside the
+                # partial count, where synthesis adds three numbers at once.
+                begins = self.first | self.double
+                own = Mux(begins, self.zeros, 0) if self.has_zeros else Mux(self.own & begins, self.shortcut, 0)
+                partial, start = partial + own, 0
             m.d.comb += self.total.eq(partial + Mux(self.first, start, before))
             with m.If(self.en):
                 m.d.sync += integrated.eq(self.total)

@@ -38,7 +38,7 @@ def to_model(network: Network) -> Any:
     Raises
     ------
     InputError
-        If a score does not fit the 53 bits of float64, or the inputs have another rule.
+        If a score does not fit the 53 bits of float64, or a sum the 24 of float32, or the inputs have another rule.
     """
     last, maker = network.layers[-1], _Maker(network)
     assert isinstance(last, ScoreLayer)
@@ -122,7 +122,7 @@ class _Maker:
         weights = self.constant(f"weights{k}", kernels)
         self.annotate(weights, kind)
         pads = [w.top, w.left, w.bottom, w.right]
-        pad = w.pad if layer.planes == 1 else {-1: 0, 1: 2**layer.planes - 1}[w.pad]
+        pad = w.pad if layer.planes == 1 else (w.pad + 1) / 2 * (2**layer.planes - 1)
         if w.is_padded and pad:
             ends = self.constant(f"pads{k}", np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))
             here = self.node("Pad", [here, ends, self.constant(f"pad{k}", np.float32(pad))], f"padded{k}")
@@ -155,7 +155,10 @@ class _Maker:
         return self.node("Mul", [here, signs], f"pooled{k}") if least else here
 
     def hidden(self, k: int, layer: HiddenLayer, here: str) -> str:
-        """Add a layer with its thresholds."""
+        """Add a layer with its thresholds, which must be float32."""
+        if layer.most >= _EXACT:
+            name = self.network.name
+            raise InputError(f"network {name!r}: sums must be below 2**24 for QONNX, and layer {k} has larger ones")
         here = self.product(k, layer, here)
         twice = 2 * layer.thresholds.reshape(layer.n_out, -1) // (2 if layer.most > _most(layer) else 1)
         t = ((twice - _offset(layer)[:, None]) / (1 if layer.planes == 1 else 2)).astype(np.float32)

@@ -179,12 +179,14 @@ def _conv_levels_image(x, masks, size, sources, shape, limits, fires):
             total = np.int32(0)
             for k in range(sources.shape[1]):
                 for c in range(n):
-                    level = levels[sources[p, k] * channels + g * n + c] if sources[p, k] >= 0 else top * (pad > 0)
-                    total += level
+                    twice = top * np.int32(pad + 1)
+                    if sources[p, k] >= 0:
+                        twice = 2 * levels[sources[p, k] * channels + g * n + c]
+                    total += twice
                     for j in range(m):
-                        sums[j] += level & masks[g, k * n + c, j]
+                        sums[j] += twice & masks[g, k * n + c, j]
             for j in range(m):
-                differ[j] = 2 * (most - least[g, j] + total - 2 * sums[j])
+                differ[j] = 2 * (most - least[g, j] - sums[j]) + total
             if shortcut:
                 _pass_by(x, sources[p, centre], channels, g * m, shortcut, n_out, differ)
             _compare(differ, limits, g * m, fires[p])

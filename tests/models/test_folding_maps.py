@@ -98,6 +98,10 @@ MAPS = {
         "Conv", [to_last(m, pad(m, x, [0, 0, 1, 0, 0, 0, 0, 1], 1)), m.c(signs(g, 3, 2, 2, 2))], LAST))]), 48),
     "pads behind a layer": lambda m, g, x: flat(m, g, normed(m, conv(
         m, g, pad(m, normed(m, conv(m, g, x, 2, 3)), [0, 0, 1, 0, 0, 0, 0, 1], -1), 3, 2), 2), 18),
+    "zeros amid signed levels": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Sub", [
+        quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), m.c(F(3))]), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
+    "the middle of levels from 0": lambda m, g, x: flat(m, g, normed(m, conv(m, g, pad(m, quant(
+        m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), [0, 0, 1, 0, 0, 0, 0, 1], 3), 3, 2), 2), 18),
     "zeros behind a layer": lambda m, g, x: flat(m, g, normed(m, conv(m, g, normed(m, conv(m, g, x, 2, 3)), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
     "two layers": lambda m, g, x: flat(m, g, normed(m, conv(m, g, bent(m, conv(m, g, x, 2, 3), 3), 3, 2), 2), 8),
     "pooling before a batch norm": lambda m, g, x: flat(m, g, normed(m, pool(m, conv(m, g, x, 2, 3))), 12),

@@ -214,6 +214,13 @@ def test_sums_are_exact_for_longer_where_all_levels_are_even(lowest, exact):
     assert found.tolist() == pytest.approx([0 if exact else (n / 8 + 8) * U * n * (1 + max(np.abs(lowest)))])
 
 
+def test_the_middle_lies_between_even_levels():
+    """Where it is padded, sums have terms that are odd."""
+    levels = Levels(np.zeros((1, 1), int), np.array([2.0]), np.array([2.0]), np.zeros(1, bool), 0, 0)
+    found = [rounding.inexact_sums(np.ones(1), np.array([3.0]), levels, 1 << 22, pads_middle=pads)[0] for pads in (False, True)]
+    assert found == [0, pytest.approx(((1 << 22) / 8 + 8) * U * (1 << 22) * 4)]
+
+
 def test_sums_of_weights_that_are_not_quite_whole():
     """Each may be another number than its integer times the unit, and so may their sum be."""
     from oxnor.models.exchange.folding.layers import _sums

@@ -24,7 +24,9 @@ from oxnor.models.exchange.readers.onnx_file import from_model
 from oxnor.models.exchange.readers.reference import evaluator
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.input_rule import InputRule
+from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
+from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.window import Window
 
 F = np.float32
@@ -95,6 +97,12 @@ EXPORTED = {
         (6, 6, 4), [Conv(4, shortcut=200, window={"top": 1, "left": 1}), Conv(4, shortcut=1)], {"bits": 4, "largest": 14, "planes": 8}),
     "8 bits, AND": ((7, 6, 3), [Conv(5), Conv(4, pool=(2, 2), has_lowest=True)], {"planes": 8}),
     "zeros padded": ((8, 8, 1), [Conv(5, window=dict.fromkeys(("top", "left", "bottom", "right"), 1) | {"pad": 0}), Conv(4)], {}),
+    "8 bits and 2, zeros padded": (
+        (6, 7, 2), [Conv(4, levels=3, window={"top": 1, "right": 1, "pad": 0}),
+                    Conv(4, window={"left": 2, "pad": 0, "groups": 2})], {"planes": 8}),
+    "ternary, zeros padded": (
+        (6, 7, 2), [Conv(4, levels=3, window={"top": 1, "right": 1, "pad": 0}), Conv(4, window={"left": 2, "pad": 0})],
+        {"planes": 8, "bits": 2}),
     "2 bits, groups, +1 padded": (
         (8, 8, 2),
         [Conv(6, levels=3, window={"top": 1, "left": 1, "pad": 1}),
@@ -142,6 +150,15 @@ def test_exported_sums_over_windows_are_exact():
     scores = evaluator(to_model(network), "scores", "pixels")(x.reshape(1, 1, 26, 26).astype(np.float32))
     assert np.array_equal(scores, golden.scores(network, x))
 
+
+
+def test_export_of_sums_beyond_float32():
+    """Where zeros are padded sums go by halves."""
+    window = Window(1, 2, 20001, 1, 3, left=1, pad=0)
+    first = ConvLayer(np.ones((1, window.n_in), bool), np.zeros(1, int), window, planes=8)
+    network = Network("wide", (first, ScoreLayer(np.ones((2, 1), bool))), InputRule.planes())
+    with pytest.raises(InputError, match=r"'wide': sums must be below 2\*\*24 for QONNX, and layer 0 has larger ones"):
+        to_model(network)
 
 
 # Keras and Larq
@@ -211,9 +228,10 @@ REFUSED = {
                                                 m.c(np.ones((2, 3, 3, 3), F))]),
                          ("takes inputs of which each channel has its own scale, and these cannot be folded into one integer: give"
                           " the network inputs of one scale for all channels")),
-    "zero among the inputs": (lambda m: m.n("Conv", [m.n("Sub", ["x", m.c(F(0.5))]), m.c(np.ones((2, 3, 3, 3), F))], pads=[1] * 4),
-                              ("it pads with 0, which must be the lowest or highest of its inputs' levels, -0.5 and 0.5: train it without padding, or pad"
-                               " with one of them (F.pad(x, ..., value=-0.5) of PyTorch in front of it, pad_values=-0.5 of Larq)")),
+    "zero among the inputs": (lambda m: m.n("Conv", [m.n("Sub", ["x", m.c(F(0.25))]), m.c(np.ones((2, 3, 3, 3), F))], pads=[1] * 4),
+                              ("it pads with 0, which must be the lowest or highest of its inputs' levels, -0.25 and 0.75, or their middle: train it"
+                               " without padding, or pad with one of them (F.pad(x, ..., value=-0.25) of PyTorch in front of it, pad_values=-0.25 of"
+                               " Larq)")),
     "thresholds a pixel": (lambda m: m.n("Add", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), m.c(np.arange(36, dtype=F).reshape(1, 1, 6, 6))]),
                            "a constant must have at most one value a channel of a feature map"),
     "pixels of scores": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))]), None),
@@ -244,12 +262,13 @@ def padded(value, sign):
 
 
 @pytest.mark.parametrize(("value", "sign", "coding", "level"), [
-    (0, False, None, "lowest"), (1, False, None, "highest"), (0, False, "unit", ""), (-1, False, "signed", ""), (0, True, None, ""),
+    (0, False, None, "lowest level"), (0.5, False, None, "middle of the levels"), (1, False, None, "highest level"),
+    (0, False, "unit", ""), (-1, False, "signed", ""), (0, False, "signed", ""), (0, True, None, ""),
 ])
 def test_padding_of_inputs_that_were_guessed(value, sign, coding, level):
     """What pads pixels is one of their levels in one coding alone, so a guess is told; signs are the same in all."""
     notes = [text for text in imported(padded(value, sign), coding=coding).report["notes"] if "padding" in text]
-    said = f"Conv 'n_Conv_1': its padding is the {level} level only if the source takes pixel / 255, which nothing says: if it was trained on"
+    said = f"Conv 'n_Conv_1': its padding is the {level} only if the source takes pixel / 255, which nothing says: if it was trained on"
     assert notes == [f"{said} others, as after Normalize(0.5, 0.5), give `coding`, as signed"] * bool(level)
 
 

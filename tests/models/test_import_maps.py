@@ -145,7 +145,8 @@ def levels(rows, lowest, step):
 @pytest.mark.parametrize(("rows", "lowest", "step", "value", "expected"), [
     (1, [-1, -1], [2, 2], -1, -1), (1, [-1, -1], [2, 2], 1, 1), (1, [-1, -1], [2, 2], 0, 0), (1, [0, 0], [1, 1], 0.5, 0),
     (3, [0, 0], [1, 1], 0, -1), (3, [0, 0], [1, 1], 3, 1), (1, [-1, 0], [2, 1], 1, 1),
-    (3, [0, 0], [1, 1], 1.5, "lowest or highest of its inputs' levels, 0 and 3: train"),
+    (3, [0, 0], [1, 1], 1.5, 0), (255, [-1, -1], [2 / 255, 2 / 255], 0, 0), (3, [-4, -4], [2, 2], -1, 0),
+    (3, [0, 0], [1, 1], 1, "lowest or highest of its inputs' levels, 0 and 3, or their middle: train"),
     (1, [-1, -1], [2, 2], 0.5, "0.5, which must be the lowest or highest of its inputs' levels, -1 and 1, or their middle: train"),
     (1, [-1, 0], [2, 1], -1, "levels, -1 and 1, or their middle: train"),
 ])  # fmt: skip

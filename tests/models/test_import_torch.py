@@ -293,3 +293,38 @@ def test_module_with_convolutions():
     assert [c["by"] for c in imported.report["outputs"]] == ["float32", "the model itself"]
     assert [layer.window.pad for layer in imported.network.layers[:3]] == [-1, -1, 0]
     assert imported.network.layers[0].lowest.any()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_module_that_pads_every_layer_with_zeros():
+    """As BinaryNet.pytorch writes a VGG: the first layer takes images normalised by 0.5 and 0.5, and pads them too."""
+    from torch import nn
+
+    from oxnor.models.exchange.torch_model import import_torch_model
+
+    class Conv(nn.Conv2d):
+        def forward(self, x):
+            x = x if x.size(1) == 3 else x.sign()
+            return self._conv_forward(x, self.weight.sign(), None) + self.bias.view(1, -1, 1, 1)
+
+    class Linear(nn.Linear):
+        def forward(self, x):
+            return nn.functional.linear(x.sign(), self.weight.sign()) + self.bias
+
+    torch.manual_seed(3)
+    parts = [
+        Conv(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Hardtanh(), Conv(8, 6, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(6),
+        nn.Hardtanh(), Conv(6, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Hardtanh(), nn.Flatten(), Linear(4 * 16, 5),
+        nn.BatchNorm1d(5, affine=False), nn.LogSoftmax(dim=1),
+    ]  # fmt: skip
+    for part in parts[:-2]:
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.normal_(part.weight), nn.init.normal_(part.bias), nn.init.normal_(part.running_mean)
+    net = nn.Sequential(*parts).eval()
+    imported = import_torch_model(net, torch.rand(1, 3, 8, 8), "net", coding="signed")
+    assert imported.ok
+    layers = imported.network.layers[:3]
+    assert [(y.window.pad, y.planes) for y in layers] == [(0, 8), (0, 1), (0, 1)]
+    images = np.random.default_rng(1).integers(0, 256, (200, 8, 8, 3), dtype=np.uint8)
+    x = (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    assert np.array_equal(golden.predict(imported.network, images), net(x).argmax(1).numpy())

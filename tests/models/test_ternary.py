@@ -37,6 +37,12 @@ NETWORKS = {
     "shortcut of 4 bits": ((7, 8, 2), (Conv(4, levels=3), Conv(4, (3, 1), shortcut=17, window={"groups": 2, "step_x": 2})),
                            4, {"largest": 14}),
     "padded with zeros, of 2 bits": ((6, 6, 3), (Conv(6, window=PADDED | {"pad": 0}),), 3, {"largest": 4}),
+    "planes padded with zeros": ((5, 6, 3), (Conv(6, levels=3, window=PADDED | {"pad": 0}), Conv(4, pool=(2, 2), has_lowest=True,
+                                 window=PADDED | {"pad": 0, "groups": 2})), 1, {"planes": 8}),
+    "planes padded with zeros, ternary": ((5, 5, 2), (Conv(4, levels=3, window=PADDED | {"pad": 0}),
+                                          Conv(4, window={"top": 2, "pad": 0})), 2, {"planes": 8}),
+    "planes padded with zeros, of 3 bits": ((5, 5, 2), (Conv(4, levels=7, window=PADDED | {"pad": 0}),
+                                            Conv(4, window={"left": 1, "pad": 0})), 3, {"largest": 6, "planes": 8}),
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ def test_structure_in_a_job():
 
 
 EDGES = {"top": 1, "left": 1, "bottom": 1, "right": 1}
+ZEROS = EDGES | {"pad": 0}
 WINDOWS = {
     "3x3": Window(6, 5, 4, 3, 3),
     "padded with 1": Window(4, 5, 3, 3, 3, top=1, left=1, bottom=1, right=1, pad=1),
@@ -148,6 +149,12 @@ ENGINES = {
     "admitted at intervals": (
         random_conv_network((4, 4, 8), (Conv(5, (2, 2)), Conv(3, (3, 2))), dense=()), {"target": "ecp5"}
     ),
+    "zeros among eight planes and two": (
+        random_conv_network(
+            (3, 4, 2), (Conv(4, levels=3, window=ZEROS), Conv(3, (2, 2), window={"top": 1, "pad": 0})), dense=(), planes=8
+        ),
+        {"fault_injector": True, "macro_size": (64, 7), "folding": [(2, 2), (1, 3), None]},
+    ),
     "scores of a convolution, in two passes": (
         with_conv_scores(random_conv_network((5, 4, 2), (Conv(3, (2, 2), levels=3),), dense=()), **EDGES, kernel=(3, 3)),
         {"folding": [None, (1, 3)], "fault_injector": True},
@@ -227,6 +234,26 @@ BULK = {
         ),
         {"macro_size": (64, 8), "folding": [(2, 2), (3, 1), (1, 3), (1, 1)]},
     ),
+    "zeros among eight planes and two, groups of channels, in slices and passes": (
+        random_conv_network(
+            (6, 7, 3),
+            (
+                Conv(6, levels=3, window=ZEROS),
+                Conv(4, levels=7, window=ZEROS | {"groups": 2}, pool=(2, 2), has_lowest=True),
+                Conv(4, (1, 2), window={"left": 1, "pad": 0}),
+            ),
+            planes=8,
+        ),
+        {"macro_size": (64, 8), "folding": [(2, 3), (1, 2), (1, 4), None, None]},
+    ),
+    "zeros among planes, one read to each, pipelined, more macros than a cycle reaches, reads of three cycles": (
+        random_conv_network((5, 4, 3), (Conv(16, levels=3, window=ZEROS), Conv(12, window=ZEROS)), planes=8),
+        {"target": "ecp5", "macro_size": (64, 9), "folding": [(3, 16), (16, 6), None, None], "sense_latency": 3},
+    ),
+    "zeros among planes, all neurons at once": (
+        random_conv_network((5, 4, 2), (Conv(4, levels=3, window=ZEROS), Conv(3, window=ZEROS)), planes=8),
+        {"macro_size": (64, 36), "folding": [(1, 4), (1, 3), None, None]},
+    ),
     "admitted at intervals, pipelined": (
         random_conv_network((8, 7, 3), (Conv(5), Conv(6, pool=(2, 2))), planes=8), {"target": "ecp5"}
     ),
@@ -248,7 +275,8 @@ BULK = {
 }
 
 
-@pytest.mark.parametrize("case", everyday(BULK, (next(iter(BULK)), "levels, smallest values, padding", "zeros around odd channels")))
+@pytest.mark.parametrize("case", everyday(BULK, (next(iter(BULK)), "levels, smallest values, padding", "zeros around odd channels",
+                                                 "zeros among eight planes and two, groups of channels, in slices and passes")))
 def test_in_bulk(case):
     """Golden model and RTL agree on all scores, and every cycle is the predicted one."""
     network, options = BULK[case]

@@ -24,6 +24,9 @@ NETWORKS = {
     "windows": lambda: random_conv_network((6, 6, 2), [Conv(4, pool=(2, 2), window=ZEROS)], bits=2),
     "levels": lambda: random_conv_network((6, 6, 1), [Conv(4, levels=3)], bits=3, planes=8),
     "digits": lambda: random_conv_network((1, 1, 20), [], bits=4, largest=14, levels=3, planes=8),
+    "zeros among planes": lambda: random_conv_network((4, 5, 2), [Conv(4, levels=3, window=ZEROS), Conv(3, window=ZEROS)], bits=2, planes=8),
+    "zeros among planes, of digits": lambda: random_conv_network(
+        (4, 5, 2), [Conv(4, levels=3, window=ZEROS), Conv(3, window=ZEROS)], bits=3, largest=6, planes=8),
     "digits in windows": lambda: random_conv_network((6, 6, 2), [Conv(4, pool=(2, 2), window=ZEROS)], bits=3, largest=6),
     "shortcuts": lambda: random_conv_network((5, 6, 4), SHORTCUTS),
     "shortcuts of digits": lambda: random_conv_network((5, 6, 4), SHORTCUTS, bits=3, largest=6),
@@ -65,7 +68,7 @@ def test_everything_that_an_engine_does(name, asked):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["dense", "windows", "digits", "shortcuts"])
+@pytest.mark.parametrize("name", ["dense", "windows", "zeros among planes", "digits", "shortcuts"])
 def test_programming_and_self_test(name):
     network = NETWORKS[name]()
     result = self_test(network, EngineConfig.for_network(network, programming=True))

@@ -165,9 +165,9 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     made.append(last)
     rule, text = _input_rule(layers)
     if assumed and layers.outputs[0].codes is not None and (w := layers.stages[1].window) and w.is_padded:
-        level = "lowest" if w.pad < 0 else "highest"
+        level = {-1: "lowest level", 0: "middle of the levels", 1: "highest level"}[w.pad]
         notes.append(
-            f"{layers.stages[1].label}: its padding is the {level} level only if the source takes {meaning(coding)},"
+            f"{layers.stages[1].label}: its padding is the {level} only if the source takes {meaning(coding)},"
             " which nothing says: if it was trained on others, as after Normalize(0.5, 0.5), give `coding`, as signed"
         )
     if text:

@@ -361,7 +361,7 @@ class Layers:
         if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(n_out, window.n_in / 2), np.full(n_out, 0.5), np.zeros(n_out)
         else:
-            start, alpha, inexact = _sums(weights, factors, levels, middles, window.n_in)
+            start, alpha, inexact = _sums(weights, factors, levels, middles, window.n_in, pads_middle=pad == 0)
         synapses = factors.synapses(is_negated).swapaxes(0, 1).reshape(n_out, -1)
         words = factors.scaling(alpha)
         more: dict[str, Any] = {"planes": levels.planes, "window": window, "shortcut": factors.shortcut}
@@ -400,7 +400,7 @@ def _trouble(node: Node, levels: Levels, weights: NDArray, rows: int) -> list[st
 
 
 def _sums(
-    weights: NDArray, factors: Factors, levels: Levels, middle: NDArray, n: int
+    weights: NDArray, factors: Factors, levels: Levels, middle: NDArray, n: int, *, pads_middle: bool = False
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return what a neuron's sum is in the middle, its slope in the popcount, and how far rounding may take it.
 
@@ -413,7 +413,8 @@ def _sums(
         start = column_sums(weights, middle)
     else:
         start = (weights * middle).sum(axis=0)
-    inexact = rounding.inexact_sums(alpha, middle, levels, n * factors.code.top + factors.shortcut)
+    most = n * factors.code.top + factors.shortcut
+    inexact = rounding.inexact_sums(alpha, middle, levels, most, pads_middle=pads_middle)
     if factors.miss.any():
         highest = levels.lowest + levels.top * levels.step
         inexact = inexact + n * factors.miss * np.maximum(np.abs(levels.lowest), np.abs(highest)).max()

@@ -358,20 +358,17 @@ def by_group(values: NDArray, kernels: NDArray, groups: int) -> NDArray:
 
 
 def pad_value(value: float, zero: NDArray, step: NDArray, levels: Levels) -> int:
-    """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, the middle of two levels.
+    """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, their middle.
 
     `zero` and `step` are the values of level 0 and the steps up from there, below 0 where values fall.
     """
-    ends = {-1: zero, 1: zero + step * levels.top}
-    if levels.planes == 1:
-        ends[0] = zero + step / 2
+    ends = {pad: zero + (pad + 1) / 2 * step * levels.top for pad in (-1, 1, 0)}
     for pad, level in ends.items():
         if (np.abs(level - value) <= levels.uneven + 1e-9 * np.abs(step)).all():
             return pad
     low, high = (float(f([ends[-1], ends[1]])) for f in (np.min, np.max))
     raise InputError(
         f"it pads with {value:.9g}, which must be the lowest or highest of its inputs' levels, {low:.9g} and {high:.9g}"
-        + (", or their middle" if levels.planes == 1 else "")
-        + f": train it without padding, or pad with one of them (F.pad(x, ..., value={low:.9g}) of PyTorch in front of"
-        f" it, pad_values={low:.9g} of Larq)"
+        f", or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value={low:.9g}) of"
+        f" PyTorch in front of it, pad_values={low:.9g} of Larq)"
     )

@@ -68,7 +68,9 @@ def pixel_sums(each: NDArray[np.float64], pixels: int, is_mean: bool, apart: flo
     return far / pixels if is_mean else far
 
 
-def inexact_sums(alpha: NDArray, middle: NDArray, levels: Levels, n: int) -> NDArray:
+def inexact_sums(
+    alpha: NDArray, middle: NDArray, levels: Levels, n: int, *, pads_middle: bool = False
+) -> NDArray:
     """Return by how much a float32 sum in any order can miss each column's sum, shape (m,); 0 where it cannot.
 
     If all levels are multiples of half a step, every term is a multiple of a neuron's alpha, and sums are exact while
@@ -79,7 +81,7 @@ def inexact_sums(alpha: NDArray, middle: NDArray, levels: Levels, n: int) -> NDA
     lowest = levels.lowest / half
     whole = bool((lowest == np.rint(lowest)).all()) and not levels.uneven
     most = float(np.maximum(np.abs(lowest), np.abs(lowest + 2 * levels.top)).max())
-    even = whole and bool((lowest % 2 == 0).all())
+    even = whole and not pads_middle and bool((lowest % 2 == 0).all())  # the middle is between two levels
     most = most / 2 if even else most
     mantissa = np.rint(np.frexp(alpha)[0] * 2.0**53).astype(np.int64)
     odd = mantissa // (mantissa & -mantissa)

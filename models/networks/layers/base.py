@@ -271,13 +271,15 @@ class Layer:
         return (import_torch().nn.functional.linear(2 * x - top, signs) + top * self.full) / 2
 
     def exact_torch(self, x: Any, signs: Any, top: int) -> tuple[Any, Any]:
-        """Return inputs, and signs times what their synapses count, as numbers whose sums are exact."""
-        if not self.weight_max:
-            return x, signs
+        """Return inputs, and signs times what their synapses count, as numbers whose sums are exact.
+
+        `top` is the most that a synapse counts in all planes together, if it counts 1 in a read.
+        """
         torch = import_torch()
-        factors = torch.tensor(self.weight_code.counts * self.inputs, dtype=signs.dtype, device=signs.device)
         dtype = torch.float64 if self.counted * top >= 1 << 24 else signs.dtype
-        return x.to(dtype), (signs * factors).to(dtype)
+        if self.weight_max:
+            signs = signs * torch.tensor(self.weight_code.counts * self.inputs, dtype=signs.dtype, device=signs.device)
+        return x.to(dtype), signs.to(dtype)
 
 
 def last_plane_first(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

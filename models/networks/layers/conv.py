@@ -72,7 +72,7 @@ class ConvLayer(Windowed, HiddenLayer):
         One row a channel; n_in = kernel_y * kernel_x * channels / groups * weight_bits, in the order (y, x, channel).
     thresholds : ndarray of int64, shape (n_out,) or (n_out, levels)
         As for :class:`DenseLayer`. Where ``window.pad`` is 0 they are thresholds of twice the popcount: a synapse that
-        sees a zero counts half, whatever its weight.
+        sees a zero counts half in each plane, whatever its weight.
     window : Window
         Where the windows lie.
     planes, weight_bits, weight_max : int

@@ -58,8 +58,6 @@ class Windowed(Layer):
         if self.n_out % self.window.groups:
             groups = self.window.groups
             raise InputError(f"{where}: groups must divide the {self.n_out} output channels, not be {groups}")
-        if self.window.pad == 0 and self.planes > 1:
-            raise InputError(f"{where}: pad must be -1 or 1 where elements have several planes, not 0")
 
     @cached_property
     def _of_synapses(self) -> Window:
@@ -138,7 +136,8 @@ class Windowed(Layer):
     def window_counts_torch(self, x: Any, signs: Any) -> Any:
         """As :meth:`window_counts`, in PyTorch: shape (n, pixels, n_out)."""
         torch, window, top = import_torch(), self.window, (1 << self.planes) - 1
-        x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top)
+        # Beside zeros sums may be odd.
+        x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top * self.unit)
         image = (2 * x - top).reshape(-1, window.height, window.width, self._of_synapses.channels).permute(0, 3, 1, 2)
         edges = (window.left, window.right, window.top, window.bottom)
         padded = torch.nn.functional.pad(image, edges, value=float(window.pad * top))

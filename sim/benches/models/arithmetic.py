@@ -141,9 +141,10 @@ class Integrate(Model):
 
     def _total(self, i: Inputs) -> int:
         zeros = self.settings["has_zeros"]
-        before = i.get("zeros", 0) if i["first"] else (self.integrated or 0) << i.get("double", 0)
+        before = 0 if i["first"] else (self.integrated or 0) << i.get("double", 0)
         begins = i["first"] or i.get("double", 0)
-        return (i["partial"] << zeros) + before + self.settings["shortcut"] * (i.get("own", 0) if begins else 0)
+        own = i.get("zeros", 0) + self.settings["shortcut"] * i.get("own", 0)
+        return (i["partial"] << zeros) + before + (own if begins else 0)
 
     def outputs(self, i: Inputs) -> Outputs:  # noqa: D102
         total, width = self._total(i), (self.settings["most"] + 1).bit_length()
