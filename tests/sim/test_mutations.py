@@ -10,6 +10,7 @@ import pytest
 from helpers.cli import run as cli
 
 from oxnor.models.base.errors import InputError
+from oxnor.sim.benches.models import MODELS
 from oxnor.sim.harness.blocks import popcount
 from oxnor.sim.runner import toolchain
 from oxnor.sim.verify.mutations import equivalence, reasons, run, scope, sources, units
@@ -189,3 +190,10 @@ def test_proofs(monkeypatch, tmp_path):
         equivalence, "_prove", lambda abc, d, name, *more: "unknown" if name.startswith("miter") else plain(abc, d, name, *more)
     )
     assert (verdict(unreached), verdict(reached)) == (EQUIVALENT, "unknown")
+
+
+def test_a_models_digest_is_of_no_other_model():
+    text = run._model_text(MODELS["AxiLite"])
+    assert b"class AxiLite(" in text
+    assert b"import zlib" in text
+    assert b"class Crc32(" not in text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from oxnor.sim.benches.models import MODELS
+from oxnor.sim.benches.models.base import Model
 from oxnor.sim.runner import runner
 from oxnor.sim.runner.process import make_runner, tail
 from oxnor.sim.verify.mutations.equivalence import ports_of, prove_equivalent
@@ -35,6 +38,16 @@ def _module_text(name: str) -> bytes:
     return Path(spec.origin).read_bytes() if spec and spec.origin else b""
 
 
+def _model_text(model: type[Model]) -> bytes:
+    """Return the source of the module of a model, without the other models in it."""
+    module = sys.modules[model.__module__]
+    text = inspect.getsource(module)
+    for other in vars(module).values():
+        if isinstance(other, type) and other.__module__ == model.__module__ and not issubclass(model, other):
+            text = text.replace(inspect.getsource(other), "")
+    return text.encode()
+
+
 def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: int, seed: int) -> str:
     """Return a digest of all that decides what comes of a unit's mutants, its run laid out in `directory`."""
     bench = unit.testbench()
@@ -55,9 +68,10 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
         f"{_BENCHES}.support",
         __package__ + ".netlist",
         __package__ + ".forking",
-        *([f"{_BENCHES}.models.base", model.__module__] if model else []),
+        *([f"{_BENCHES}.models.base"] if model else []),
     ):
         h.update(_module_text(name))
+    h.update(_model_text(model) if model else b"")
     for path in sorted({*sources, *(p for p in directory.rglob("*") if p.is_file())}):
         h.update(f"\n{path.name} ".encode() + path.read_bytes())
     return h.hexdigest()[:24]
