@@ -137,7 +137,7 @@ UNITS: dict[str, MutatedUnit] = {
     "layer": MutatedUnit(
         "layer of 13 inputs and 6 neurons, two macros across, two neurons at once",
         # So many, as few come just so many cycles after the image before that its stall meets a read of theirs.
-        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(2, 2), images=800),
+        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(2, 2), images=1200),
     ),
     "layer-pipelined": MutatedUnit(
         "the same with registers between XNOR and popcount, four macros across",
