@@ -12,7 +12,7 @@ from oxnor.hw.params.macro_kinds import PACKED, TERNARY_TYPES
 from oxnor.hw.params.options import LayerOptions
 from oxnor.hw.params.pixels import pixels_of_word, rows_kept
 from oxnor.hw.params.targets import TARGETS
-from oxnor.hw.params.widths import bits_for, packed_bits
+from oxnor.hw.params.widths import bits_for
 from oxnor.models.base.errors import InputError
 from oxnor.models.networks.binarized import Network
 from oxnor.models.networks.layers.conv import ConvLayer
@@ -88,7 +88,7 @@ def row_synapses(layer: Layer, chip: Chip, parts: Mapping[str, bool]) -> int:
 
 def row_bits(layer: Layer, cols: int, parts: Mapping[str, bool]) -> int:
     """Return the bits in which so many synapses of a layer are kept."""
-    return packed_bits(cols // 2) if is_packed(layer, parts) else cols
+    return TERNARY_TYPES[PACKED].word_bits(cols // 2) if is_packed(layer, parts) else cols
 
 
 def macro_size(

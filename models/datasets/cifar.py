@@ -71,8 +71,8 @@ def _of_pickle(path: Path) -> Part:
             if isinstance(value, (str, bytes)):
                 text = value if isinstance(value, bytes) else value.encode("latin-1")
                 planes, key = (text if len(text) == _IN_A_FILE * _PIXELS else planes), text[:9]
-            elif key == b"labels" and code.name.startswith("BININT"):
-                labels.append(int(value or 0))
+            elif key == b"labels" and isinstance(value, int) and code.name.startswith("BININT"):
+                labels.append(value)
     except (ValueError, LookupError, OverflowError):
         raise InputError(rule) from None
     if not planes or len(labels) != _IN_A_FILE:
