@@ -84,7 +84,10 @@ _USES = {
         " & (!advance | index < 6) & (!back | index > 0) & count <= 6",
         {"shown": "advance | (shown & !store & !i_write)"},
     ),
-    "neuron-of-planes": Use(assumed="partial <= 9 & zeros <= 9"),
+    # What a reset leaves in it, the first of a vector forgets.
+    "neuron-of-planes": Use(
+        assumed="partial <= 9 & zeros <= 9 & (first | going)", remembered={"going": "going | (en & first)"}
+    ),
     "neuron-with-shortcut": Use(assumed="partial <= 9"),
     "presenter": Use(assumed="slice < 2"),
     "pulse-counter": Use(assumed="!(count & taken) & (!taken | request) & (!(count & request) | 0)"),
