@@ -67,7 +67,7 @@ class Training:
             metavar="C64-P-F512",
             help="A network with convolutions. C64: 3x3, 64 channels; C64k5s2p1g4: kernel 5x5, stride 2, one pixel of"
             " padding with -1, 4 groups of channels; C64p1r16: residual, 16 times its own channel is added."
-            " P: pooling of 2x2, P3 of 3x3, P3s2 with stride 2. F512: dense layer. The output layer is added;"
+            " P: pooling of 2x2, P3 of 3x3, P3s2p1 with stride 2, padded. F512: dense layer. The output layer is added;"
             " after an A at the end it is a convolution of 1x1, and its scores are means over all pixels.",
         ),
     ] = None

@@ -52,6 +52,11 @@ class PoolMaker(Unit):
     o : ``Out(stream.Signature(channels * planes))``
         Pixels of windows.
 
+    Notes
+    -----
+    Padding counts as no value of a window. At the left and above it takes no cycle: what would be kept of it is 0. At
+    the right and below each position that windows reach takes a cycle, in which no pixel is taken.
+
     See Also
     --------
     oxnor.models.networks.layers.conv.ConvLayer : bit-true model.
@@ -69,8 +74,10 @@ class PoolMaker(Unit):
     @property
     def module_name(self) -> str:  # noqa: D102
         size = f"{self.height}x{self.width}x{self.channels}_{self.levels}{'_n' if self.has_lowest else ''}"
-        steps = "" if self.pool.is_tiled else f"_s{self.pool.step_y}x{self.pool.step_x}"
-        return f"oxnor_pool_{size}_{self.pool.height}x{self.pool.width}{steps}"
+        p = self.pool
+        steps = "" if p.is_tiled else f"_s{p.step_y}x{p.step_x}"
+        edges = f"_p{p.top}_{p.left}_{p.bottom}_{p.right}" if p.is_padded else ""
+        return f"oxnor_pool_{size}_{p.height}x{p.width}{steps}{edges}"
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -102,7 +109,7 @@ class PoolMaker(Unit):
         m.d.comb += [
             in_row.eq(fires | Mux(in_x == 0, 0, beside)),
             value.eq(in_row | Mux(in_y == 0, 0, above)),
-            self.o.payload.eq(self._encoded(value)),
+            self.o.payload.eq(self._encoded(value, self._inverted())),
         ]
         with m.If(takes):
             m.d.sync += [beside.eq(in_row), x.eq(x + 1), in_x.eq(in_x + 1)]
@@ -116,47 +123,73 @@ class PoolMaker(Unit):
                     m.d.sync += [y.eq(0), in_y.eq(0)]
 
     def _sliding(self, m: Module, platform: object) -> None:
-        """Windows at any distance."""
+        """Windows at any distance, over any edge."""
         p = self.pool
         _, columns = p.over(self.height, self.width)
-        y, x = Signal(range(self.height), name="y"), Signal(range(self.width), name="x")
+        below, right = p.beyond(self.height, self.width)
+        height, width = self.height + below, self.width + right
+        y, x = Signal(range(height), name="y"), Signal(range(width), name="x")
         at_x = Signal(range(columns + 1), name="at_x")
         # Pixels and rows to the next one that is the last of a window.
-        to_x = Signal(range(max(p.width, p.step_x)), name="to_x", init=p.width - 1)
-        to_y = Signal(range(max(p.height, p.step_y)), name="to_y", init=p.height - 1)
+        first_x, first_y = p.width - 1 - p.left, p.height - 1 - p.top
+        to_x = Signal(range(max(p.width, p.step_x)), name="to_x", init=first_x)
+        to_y = Signal(range(max(p.height, p.step_y)), name="to_y", init=first_y)
         ends_row, ends_window, takes = (Signal(name=n) for n in ("ends_row", "ends_window", "takes"))
-        m.d.comb += [
-            ends_row.eq(to_x == 0),
-            ends_window.eq(ends_row & (to_y == 0)),
-            self.o.valid.eq(self.i.valid & ends_window),
-            self.i.ready.eq(~ends_window | self.o.ready),
-            takes.eq(self.i.valid & self.i.ready),
-        ]
-        fires = self._fires()
+        m.d.comb += [ends_row.eq(to_x == 0), ends_window.eq(ends_row & (to_y == 0))]
+        fires, inverted = self._fires(), self._inverted()
+        if below or right:
+            fires, inverted = self._over_edges(m, (y < self.height) & (x < self.width), ends_window, takes)
+        else:
+            m.d.comb += [
+                self.o.valid.eq(self.i.valid & ends_window),
+                self.i.ready.eq(~ends_window | self.o.ready),
+                takes.eq(self.i.valid & self.i.ready),
+            ]
         size = len(fires)
-        beside = Signal((p.width - 1) * size, reset_less=True)  # the pixels before
+        beside = Signal((p.width - 1) * size, reset_less=not p.left)  # the pixels before
         in_row = Signal(size, name="in_row")
         m.d.comb += in_row.eq(_either(Cat(fires, beside), size))
         above: Value = C(0, 0)  # what each of the rows before has in the window
-        ends_line = x == self.width - 1
+        ends_line = x == width - 1
         if p.height > 1:
             kept = Signal((p.height - 1) * size, name="kept")
             moves = takes & (ends_row | ends_line)
             read = moves, Mux(ends_line, 0, at_x + 1)
             above = self._above(m, platform, (takes & ends_row, at_x, kept), read, columns)
+            above = Mux(y == 0, 0, above) if p.top else above
             m.d.comb += kept.eq(Cat(in_row, above))
         value = Signal(size, name="value")
-        m.d.comb += [value.eq(_either(Cat(in_row, above), size)), self.o.payload.eq(self._encoded(value))]
+        m.d.comb += [value.eq(_either(Cat(in_row, above), size)), self.o.payload.eq(self._encoded(value, inverted))]
         with m.If(takes):
             m.d.sync += [beside.eq(Cat(fires, beside)), x.eq(x + 1), to_x.eq(to_x - 1)]
             with m.If(ends_row):
                 m.d.sync += [to_x.eq(p.step_x - 1), at_x.eq(at_x + 1)]
             with m.If(ends_line):
-                m.d.sync += [x.eq(0), to_x.eq(p.width - 1), at_x.eq(0), y.eq(y + 1), to_y.eq(to_y - 1)]
+                m.d.sync += [x.eq(0), to_x.eq(first_x), at_x.eq(0), y.eq(y + 1), to_y.eq(to_y - 1)]
+                if p.left:
+                    m.d.sync += beside.eq(0)
                 with m.If(to_y == 0):
                     m.d.sync += to_y.eq(p.step_y - 1)
-                with m.If(y == self.height - 1):
-                    m.d.sync += [y.eq(0), to_y.eq(p.height - 1)]
+                with m.If(y == height - 1):
+                    m.d.sync += [y.eq(0), to_y.eq(first_y)]
+
+    def _over_edges(self, m: Module, at_pixel: Value, ends_window: Signal, takes: Signal) -> tuple[Value, Value]:
+        """Drive the handshakes where not every position has a pixel; return its bits, and which come inverted."""
+        inside = Signal(name="inside")
+        fires, inverted = Signal.like(self._fires(), name="fires"), Signal.like(self._inverted(), name="inverted")
+        last = Signal.like(inverted, name="last", reset_less=True)  # as the pixel before the edge came
+        passes = ~ends_window | self.o.ready
+        m.d.comb += [
+            inside.eq(at_pixel),
+            self.o.valid.eq((self.i.valid | ~inside) & ends_window),
+            self.i.ready.eq(inside & passes),
+            takes.eq((self.i.valid | ~inside) & passes),
+            fires.eq(Mux(inside, self._fires(), 0)),
+            inverted.eq(Mux(inside, self._inverted(), last)),
+        ]
+        with m.If(takes):
+            m.d.sync += last.eq(inverted)
+        return fires, inverted
 
     def _above(
         self,
@@ -189,11 +222,16 @@ class PoolMaker(Unit):
         bits = self.levels + self.has_lowest
         return Cat(self.i.payload.word_select(c, bits)[: self.levels] for c in range(self.channels))
 
-    def _encoded(self, value: Value) -> Value:
+    def _inverted(self) -> Value:
+        """Return the bits that say which channels come inverted."""
+        bits = self.levels + 1
+        return Cat(self.i.payload.word_select(c, bits)[-1] for c in range(self.channels if self.has_lowest else 0))
+
+    def _encoded(self, value: Value, inverted: Value) -> Value:
         planes = []
         for c in range(self.channels):
             fires = value.word_select(c, self.levels)
             if self.has_lowest:
-                fires = fires ^ self.i.payload.word_select(c, self.levels + 1)[-1].replicate(self.levels)
+                fires = fires ^ inverted[c].replicate(self.levels)
             planes.append(encoded(fires))
         return Cat(planes)

@@ -251,6 +251,8 @@ class EngineConfig:
             for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory", "gates_clocks"):
                 if not layer[option]:
                     del layer[option]
+            if pool := layer.get("pool"):
+                layer["pool"] = {name: size for name, size in pool.items() if size}  # padding came later
             if not layer["converter_bits"]:
                 del layer["converter_bits"]
             for number in ("presentations", "weight_max", "shortcut"):

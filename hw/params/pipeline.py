@@ -67,7 +67,8 @@ def window_unit(w: Window) -> list[int]:
 
 def pool_unit(size: tuple[int, int], pool: Pool) -> list[int]:
     """Return the sizes of a :class:`oxnor.hw.layers.pool.PoolMaker` over a feature map of (height, width)."""
-    return [_POOLS, *size, pool.height, pool.width, pool.step_y, pool.step_x]
+    reached = (n + more for n, more in zip(size, pool.beyond(*size), strict=True))
+    return [_POOLS, *size, pool.height, pool.width, pool.step_y, pool.step_x, pool.top, pool.left, *reached]
 
 
 def _chain(config: EngineConfig, admission: tuple[int, int] | None) -> tuple[list[list[int]], list[int]]:
@@ -217,7 +218,7 @@ def _offer(sizes, state, valid):
         elif kind == _ADMITS:
             valid[u] = valid[u - 1] and _goes(s, r, state[u - 1])
         elif kind == _POOLS:
-            valid[u] = valid[u - 1] and _ends_window(s, r)
+            valid[u] = (valid[u - 1] or _is_beyond(s, r)) and _ends_window(s, r)
         else:
             valid[u] = r[0] != 0
 
@@ -232,7 +233,7 @@ def _accept(sizes, state, valid, ready):
         if kind == _ADMITS:
             out = ready[u] and _goes(s, r, state[u - 1])
         elif kind == _POOLS:
-            out = ready[u] or not _ends_window(s, r)
+            out = not _is_beyond(s, r) and (ready[u] or not _ends_window(s, r))
         elif kind == _GATHERS:
             out = ready[u] or r[0] == 0
         elif kind == _READS:
@@ -249,9 +250,15 @@ def _goes(s, r, image):
 
 
 @numba.njit(cache=True)
+def _is_beyond(s, r):
+    """Whether the position of a pooling is below the feature map or at its right, where no pixel comes."""
+    return r[0] >= s[1] or r[1] >= s[2]
+
+
+@numba.njit(cache=True)
 def _ends_window(s, r):
-    """Whether the pixel that comes is the last one of a pooling window."""
-    y, x = r[0] - (s[3] - 1), r[1] - (s[4] - 1)
+    """Whether the position of a pooling is the last one of a window."""
+    y, x = r[0] + s[7] - (s[3] - 1), r[1] + s[8] - (s[4] - 1)
     return y >= 0 and x >= 0 and y % s[5] == 0 and x % s[6] == 0
 
 
@@ -276,11 +283,11 @@ def _advance(sizes, state, valid, ready, delivered):
                 r[1] += 1
                 if r[1] == s[1]:
                     r[0], r[1] = 1, 0
-        elif comes:
+        elif comes or (_is_beyond(s, r) and (ready[u] or not _ends_window(s, r))):
             r[1] += 1
-            if r[1] == s[2]:
+            if r[1] == s[10]:
                 r[1] = 0
-                r[0] = (r[0] + 1) % s[1]
+                r[0] = (r[0] + 1) % s[9]
 
 
 @numba.njit(cache=True)

@@ -218,18 +218,21 @@ def _conv_values_image(x, values, size, sources, shape, limits, fires):
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)
 def _pool_image(fires, width, pool, lowest, out_shape, pooled):
-    """Reduce windows of pixels: where a bit of `lowest` is 1 by AND, else by OR."""
-    size_y, size_x, step_y, step_x = pool
+    """Reduce windows of pixels: where a bit of `lowest` is 1 by AND, else by OR; of those that there are."""
+    size_y, size_x, step_y, step_x, top, left, _, _ = pool
     height_out, width_out = out_shape
+    height = fires.shape[0] // width
     for y in range(height_out):
+        first_y, end_y = max(y * step_y - top, 0), min(y * step_y - top + size_y, height)
         for x in range(width_out):
+            first_x, end_x = max(x * step_x - left, 0), min(x * step_x - left + size_x, width)
             for level in range(fires.shape[1]):
                 for word in range(fires.shape[2]):
                     high = np.uint64(0)
                     low = ~np.uint64(0)
-                    for dy in range(size_y):
-                        for dx in range(size_x):
-                            v = fires[(y * step_y + dy) * width + x * step_x + dx, level, word]
+                    for at_y in range(first_y, end_y):
+                        for at_x in range(first_x, end_x):
+                            v = fires[at_y * width + at_x, level, word]
                             high |= v
                             low &= v
                     pooled[y * width_out + x, level, word] = (high & ~lowest[word]) | (low & lowest[word])
@@ -296,7 +299,7 @@ def conv_serial(x, w, masks, size, sources, shape, limits, width, pool, lowest, 
     width : int
         Pixels of a row before pooling.
     pool : tuple of int
-        (height, width, step_y, step_x) of its windows; all 0 for none.
+        (height, width, step_y, step_x, top, left, bottom, right) of its windows; all 0 for none.
     lowest : ndarray of uint64, shape (words of n_out,)
         Channels that are pooled by AND.
     out_shape : tuple of int

@@ -28,7 +28,7 @@ from .input_rule import InputRule
 
 FORMAT = "oxnor-network"
 #: Versions that are read. A file is written in the lowest that holds the network: see docs/network-file.md.
-FORMAT_VERSIONS = (1, 2, 3, 4, 5, 6, 7)
+FORMAT_VERSIONS = (1, 2, 3, 4, 5, 6, 7, 8)
 #: Fields of the header; in version 2 any other is refused.
 _FIELDS = ("format", "version", "name", "layers", "info", "input_threshold", "input_rule", "data_set", "classes")
 

@@ -21,12 +21,13 @@ from oxnor.models.networks.layers.presentations import limits
 from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
+from oxnor.models.networks.layers.windowed import largest_torch
 
 from .fold import BatchNorm, fold
 
 _PART = re.compile(
     r"C(?P<C>\d{1,12})(?:k(?P<k>\d{1,12}))?(?:s(?P<s>\d{1,12}))?(?:p(?P<p>\d{1,12}))?(?:g(?P<g>\d{1,12}))?(?:r(?P<r>\d{1,12}))?"
-    r"|P(?P<P>\d{0,12})(?:s(?P<steps>\d{1,12}))?|F(?P<F>\d{1,12})|A",
+    r"|P(?P<P>\d{0,12})(?:s(?P<steps>\d{1,12}))?(?:p(?P<edge>\d{1,12}))?|F(?P<F>\d{1,12})|A",
     re.ASCII,
 )
 _KERNEL, _POOL = 3, 2
@@ -48,10 +49,10 @@ class Part:
         "C", "P", "F" or "A".
     size : int
         Channels, neurons, or the side of the windows of a pooling.
-    kernel, padding, groups : int
-        Of a convolution. Padded pixels are -1.
-    stride : int
-        Of a convolution or a pooling.
+    kernel, groups : int
+        Of a convolution.
+    stride, padding : int
+        Of a convolution or a pooling. Padded pixels are -1 for a convolution, and nothing for a pooling.
     shortcut : int
         How often the value of its own channel under the centre of a window is added to a sum; 0: never.
     """
@@ -70,9 +71,10 @@ def parse(text: str) -> tuple[Part, ...]:
 
     ``C64`` is a convolution of 64 channels, 3 x 3, stride 1, not padded; ``C64k5s2p1g4`` has kernels of 5 x 5, stride
     2, one padded pixel at each edge, and four groups of channels. ``C64r16`` adds 16 times the value of its own channel
-    under the centre of a window to the sum of a neuron. ``P`` pools windows of 2 x 2 and ``P3`` of 3 x 3,
-    side by side; ``P3s2`` has stride 2. ``F512`` is a dense layer of 512 neurons. The output layer is not written: it
-    is dense, or after an ``A`` at the end a convolution of 1 x 1 whose scores are the means over all pixels.
+    under the centre of a window to the sum of a neuron. ``P`` pools windows of 2 x 2 and ``P3`` of 3 x 3, side by side;
+    ``P3s2p1`` has stride 2 and one padded pixel at each edge. ``F512`` is a dense layer of 512 neurons. The output
+    layer is not written: it is dense, or after an ``A`` at the end a convolution of 1 x 1 whose scores are the means
+    over all pixels.
 
     Raises
     ------
@@ -86,8 +88,8 @@ def parse(text: str) -> tuple[Part, ...]:
     for k, item in enumerate(texts):
         match = _PART.fullmatch(item)
         if match is None:
-            rule = "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them"
-            raise InputError(f"{rule}, not {item!r}", parameter="layers")
+            rule = "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2p1, F512 and A with hyphens between"
+            raise InputError(f"{rule} them, not {item!r}", parameter="layers")
         part = _part({name: int(value) for name, value in match.groupdict().items() if value}, item[0])
         before = parts[-1].kind if parts else "F"
         if part.kind == "P" and before != "C":
@@ -100,8 +102,8 @@ def parse(text: str) -> tuple[Part, ...]:
         sizes = part.size, part.kernel, part.stride, part.groups
         if not all(1 <= size <= _NEURONS_MAX for size in sizes):
             raise InputError(f"must have sizes in [1, {_NEURONS_MAX}], not {item}", parameter="layers")
-        if part.padding >= part.kernel:
-            raise InputError(f"must pad fewer pixels than a kernel has: part {k + 1}, {item}", parameter="layers")
+        if part.padding >= (part.size if part.kind == "P" else part.kernel):
+            raise InputError(f"must pad fewer pixels than a window has: part {k + 1}, {item}", parameter="layers")
         if part.size % part.groups:
             raise InputError(f"must have channels in groups of one size: part {k + 1}, {item}", parameter="layers")
         parts.append(part)
@@ -114,7 +116,7 @@ def _part(sizes: Mapping[str, int], kind: str) -> Part:
         return Part("A", 1)
     if kind == "P":
         size = sizes.get("P", _POOL)
-        return Part("P", size, stride=sizes.get("steps", size))
+        return Part("P", size, stride=sizes.get("steps", size), padding=sizes.get("edge", 0))
     rest = (sizes.get(name, default) for name, default in (("k", _KERNEL), ("s", 1), ("p", 0), ("g", 1), ("r", 0)))
     return Part(kind, sizes[kind], *rest)
 
@@ -212,7 +214,7 @@ class ConvStage:
         if own is not None:
             z = z + self.shortcut * own
         if self.pool:
-            z = functional.max_pool2d(z, (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x))
+            z = largest_torch(z, self.pool)
         return z
 
     def _centres(self, image: Any) -> Any:
@@ -321,7 +323,7 @@ def stages(
             kernel = {"kernel_y": part.kernel, "kernel_x": part.kernel, "step_y": part.stride, "step_x": part.stride}
             pool = None
             if following and following.kind == "P":
-                pool = Pool(following.size, following.size, following.stride, following.stride)
+                pool = Pool(*[following.size] * 2, *[following.stride] * 2, *[following.padding] * 4)
             try:
                 window = Window(height, width, channels, **kernel, **edges, groups=part.groups)
                 check_shortcut(window, part.size, part.shortcut, "convolution")

@@ -40,7 +40,8 @@ def output_cycles(
         pipeline._offer(sizes, state, valid)
         if first is not None and come < len(offers) and t < first + offers[come]:
             valid[0] = False
-            valid[1] &= unit[0] != pipeline._POOLS  # which offers what comes
+            if unit[0] == pipeline._POOLS and not pipeline._is_beyond(sizes[1], state[1]):
+                valid[1] = False  # it offers what comes
         pipeline._accept(sizes, state, valid, ready)
         if valid[0] and ready[0]:
             first, come = t if first is None else first, come + 1
@@ -94,9 +95,11 @@ def pool_bench(
     fires = (values[..., None] > np.arange(levels)) ^ lowest[:, None]
     if has_lowest:
         fires = np.concatenate([fires, np.broadcast_to(lowest[:, None], (*values.shape, 1))], axis=-1)
-    views = np.lib.stride_tricks.sliding_window_view(values, (pool.height, pool.width), (1, 2))
-    views = views[:, :: pool.step_y, :: pool.step_x]
-    pooled = np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
+    ends = [(0, 0), (pool.top, pool.bottom), (pool.left, pool.right), (0, 0)]
+    signs = np.where(lowest, -1, 1)
+    padded = np.pad(values * signs, ends, constant_values=-levels - 1)  # never the largest
+    views = np.lib.stride_tricks.sliding_window_view(padded, (pool.height, pool.width), (1, 2))
+    pooled = views[:, :: pool.step_y, :: pool.step_x].max((-2, -1)) * signs
     planes = pooled[..., None] >> np.arange(levels.bit_length()) & 1
     unit = PoolMaker(height, width, channels, levels, pool, has_lowest)
     inputs = fires.reshape(images * height * width, -1)

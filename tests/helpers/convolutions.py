@@ -26,7 +26,7 @@ class Conv:
     channels: int
     kernel: tuple[int, int] = (3, 3)
     levels: int = 1
-    pool: tuple[int, ...] | None = None  # height, width, and the steps if they are others
+    pool: tuple[int, ...] | None = None  # height, width, the steps if they are others, padding
     has_lowest: bool = False
     window: dict = field(default_factory=dict)
     shortcut: int = 0
@@ -41,10 +41,12 @@ def _thresholds(g, counts, levels):
 
 def _pooled(counts, window, pool, lowest):
     """Return the largest counts of each pooling window, and the smallest of some channels."""
-    counts = counts.reshape(len(counts), *window.out_size, -1)
+    signs = np.where(lowest, -1, 1)
+    counts = counts.reshape(len(counts), *window.out_size, -1) * signs
+    ends = ((0, 0), (pool.top, pool.bottom), (pool.left, pool.right), (0, 0))
+    counts = np.pad(counts, ends, constant_values=np.iinfo(counts.dtype).min)
     views = np.lib.stride_tricks.sliding_window_view(counts, (pool.height, pool.width), (1, 2))
-    views = views[:, :: pool.step_y, :: pool.step_x]
-    return np.where(lowest, views.min((-2, -1)), views.max((-2, -1)))
+    return views[:, :: pool.step_y, :: pool.step_x].max((-2, -1)) * signs
 
 
 def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1, levels=1, bits=1, largest=0, seed=0):
@@ -59,7 +61,7 @@ def random_conv_network(shape, convolutions, dense=(9,), classes=4, *, planes=1,
     x = pack_planes(g.integers(0, 2**planes, (_CALIBRATION, int(np.prod(shape)))), planes)
     for conv in convolutions:
         window = Window(*shape, *conv.kernel, **conv.window)
-        pool = Pool(*(conv.pool * 2)[:4]) if conv.pool else None
+        pool = Pool(*(conv.pool * 2 if len(conv.pool) == 2 else conv.pool)) if conv.pool else None
         lowest = g.random(conv.channels) < 0.5 if conv.has_lowest else np.zeros(conv.channels, bool)
         weights = g.random((conv.channels, window.n_in * bits)) < 0.5
         zeros = np.zeros((conv.channels, conv.levels), int)

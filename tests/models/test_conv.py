@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +18,9 @@ from oxnor.models.networks.layers.conv import ConvLayer
 from oxnor.models.networks.layers.conv_scores import ConvScoreLayer
 from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import pack_planes
+from oxnor.models.networks.layers.scores import ScoreLayer
 from oxnor.models.networks.layers.weight_code import WeightCode
-from oxnor.models.networks.layers.window import Pool, Window
+from oxnor.models.networks.layers.window import PADDING, Pool, Window
 
 
 @st.composite
@@ -46,8 +48,9 @@ def layers(draw, **options):
     planes = draw(st.sampled_from((1, 1, 2, 4, 8)))
     pool = None
     if draw(st.booleans()):
-        size = draw(st.integers(1, window.out_height)), draw(st.integers(1, window.out_width))
-        pool = Pool(*size, draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+        size = [draw(st.integers(1, n + draw(st.integers(0, 2)))) for n in window.out_size]
+        padding = [draw(st.integers(max(0, s - n), s - 1)) for s, n in zip(size * 2, window.out_size * 2, strict=True)]
+        pool = Pool(*size, draw(st.integers(1, 3)), draw(st.integers(1, 3)), *padding)
     g = np.random.default_rng(draw(st.integers(0, 2**32)))
     n_out = draw(st.sampled_from((1, 5, 64, 70))) * window.groups
     shortcut = 0
@@ -159,6 +162,40 @@ def test_scores_of_a_convolution_in_a_file(tmp_path):
         assert '"version": 7' in file["header"].tobytes().decode()
 
 
+def test_padding_of_a_pool_in_a_file(tmp_path):
+    """A file that has none is in the version before, and has no field of it."""
+    for pool, label, version, fields in (
+        (Pool(3, 3, 2, 2, 1, 1, 0, 1), "P3s2p1.1.0.1", 8, {"pool_top", "pool_left", "pool_right"}),
+        (Pool(3, 3, 3, 3, 1, 1, 1, 1), "P3p1", 8, {"pool_top", "pool_left", "pool_bottom", "pool_right"}),
+        (Pool(3, 3, 2, 2), "P3s2", 2, set()),
+    ):
+        layer = ConvLayer(np.zeros((4, 9), bool), np.full(4, 5), Window(6, 5, 1, 3, 3), pool)
+        last = ScoreLayer(np.zeros((3, int(np.prod(layer.shape_out))), bool))
+        network = Network("n", (layer, last))
+        assert network.label == f"6x5x1-C4-{label}-3"
+        network.save(tmp_path / "n.npz")
+        again = Network.load(tmp_path / "n.npz")
+        assert (again.digest, again.layers[0].pool) == (network.digest, pool)
+        with np.load(tmp_path / "n.npz") as file:
+            header = json.loads(file["header"].tobytes())
+        padding = {f"pool_{name}" for name in PADDING} & set(header["layers"][0])
+        assert (header["version"], padding) == (version, fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"top": 3}, r"pool: top must be in \[0, 2\], not 3"),
+        ({"right": 2}, r"pool: right must be in \[0, 1\], not 2"),
+        ({"bottom": -1}, r"pool: bottom must be in \[0, 2\], not -1"),
+        ({"step_y": 0}, "pool: step_y must be an integer of at least 1, not 0"),
+    ],
+)
+def test_pools_wrong(changes, rule):
+    with pytest.raises(InputError, match=rule):
+        replace(Pool(3, 2, 2, 2), **changes)
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -243,6 +280,7 @@ def test_windows_wrong(changes, rule):
         ({"thresholds": np.full((5, 2), 3)}, r"thresholds of a neuron must be 2\*\*n - 1, at most 255, not 2"),
         ({"thresholds": np.tile([3, 2, 4], (5, 1))}, r"thresholds must not fall from level to level \(neuron 0\)"),
         ({"pool": Pool(7, 2, 2, 2)}, "pool: windows must be at most as large as the feature map, 6x6, not 7x2"),
+        ({"pool": Pool(9, 2, 2, 2, 1, 1)}, "pool: windows must be at most as large as the padded feature map, 7x7, not 9x2"),
         ({"lowest": np.zeros(4, bool)}, "lowest must be 5 times 0 or 1, one a channel"),
         ({"shortcut": 257}, r"shortcut must be an integer in \[0, 256\], not 257"),
         ({"shortcut": True}, r"shortcut must be an integer in \[0, 256\], not True"),

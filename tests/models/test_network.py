@@ -105,8 +105,8 @@ def test_arrays_wrong(weights, thresholds, extra, message):
     [
         ({}, ["header"], "is not an oxnor-network file: it has no array 'header'"),
         ({"header": {"format": "x"}}, [], "header.format must be 'oxnor-network': this is some other file"),
-        ({"header": {"version": 8}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6 or 7, not 8: the file is from another release"),
-        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6 or 7, not True: the file is from another release"),
+        ({"header": {"version": 9}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6 or 7 or 8, not 9: the file is from another release"),
+        ({"header": {"version": True}}, [], "header.version must be 1 or 2 or 3 or 4 or 5 or 6 or 7 or 8, not True: the file is from another release"),
         ({"header": {"layers": 3}}, [], "header.layers must be of type list, not 3"),
         ({"header": {"layers": [{"kind": "recurrent"}]}}, [], "header.layers[0].kind must be one of dense, conv, scores, conv-scores, not 'recurrent'"),
         ({"header": {"layers": [{"kind": "dense", "n_out": 1 << 40, "n_in": 3}]}}, [],
@@ -194,7 +194,7 @@ def test_nothing_is_left_when_saving_fails(tmp_path, random_network, monkeypatch
 
 
 def test_format_constants():
-    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3, 4, 5, 6, 7))
+    assert (network_module.FORMAT, network_module.FORMAT_VERSIONS) == ("oxnor-network", (1, 2, 3, 4, 5, 6, 7, 8))
 
 
 def test_threshold_for_each_input(tmp_path, random_network):

@@ -46,6 +46,7 @@ def test_description():
     parts = Part("C", 64), Part("C", 32, 5, 2, 1, 4), Part("P", 3, stride=3), Part("F", 512)
     assert parse("C64-C32k5s2p1g4-P3-F512") == parts
     assert stages(parse("C8-P3s2"), (9, 8, 1), 7)[0].pool == Pool(3, 3, 2, 2)
+    assert stages(parse("C8-P3s2p1"), (9, 8, 1), 7)[0].pool == Pool(3, 3, 2, 2, 1, 1, 1, 1)
     conv, last = stages(parse("C8k5s2p2-P3"), (28, 30, 3), 7, planes=8)
     assert (conv.n_in, conv.window.out_size, conv.size_out, conv.planes) == (75, (14, 15), (4, 5), 8)
     assert (last.n_in, last.n_out, last.planes) == (4 * 5 * 8, 7, 1)
@@ -55,19 +56,20 @@ def test_description():
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("C64-X", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them, not 'X'"),
+    ("C64-X", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2p1, F512 and A with hyphens between them, not 'X'"),
     ("A", "must have A only at its end, after a convolution: part 1, A"),
     ("C4-F3-A", "must have A only at its end, after a convolution: part 3, A"),
     ("C4-A-F3", "must have A only at its end, after a convolution: part 3, F3"),
-    ("", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them, not ''"),
+    ("", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2p1, F512 and A with hyphens between them, not ''"),
     ("P-C8", "must have a pooling only after a convolution: part 1, P"),
     ("C8-P-P", "must have a pooling only after a convolution: part 3, P"),
     ("C8-F9-C8", "must have no convolution after a dense layer: part 3, C8"),
     ("C8-P2s0", "must have sizes in [1, 65536], not P2s0"),
     ("C8k0", "must have sizes in [1, 65536], not C8k0"),
-    ("C8p3", "must pad fewer pixels than a kernel has: part 1, C8p3"),
+    ("C8p3", "must pad fewer pixels than a window has: part 1, C8p3"),
+    ("C8-P3s2p3", "must pad fewer pixels than a window has: part 2, P3s2p3"),
     ("C8-C8g3", "must have channels in groups of one size: part 2, C8g3"),
-    ("C\uff18", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2, F512 and A with hyphens between them, not 'C\uff18'"),
+    ("C\uff18", "must have parts such as C64, C64k5s1p2, C64p1r16, P, P3, P3s2p1, F512 and A with hyphens between them, not 'C\uff18'"),
     ("F70000", "must have sizes in [1, 65536], not F70000"),
     ("-".join(["C8"] * 65), "must have at most 64 parts, not 65"),
 ])
@@ -116,7 +118,7 @@ def evaluated(student, x, planes):
             z = nn.functional.conv2d(x.contiguous(), kernel, stride=w.step_y, groups=w.groups)
             y, k_y = x[:, :, w.kernel_y // 2 :, w.kernel_x // 2 :], w.step_y  # the pixels under the windows' centres
             z = z + stage.shortcut * y[:, :, ::k_y, ::k_y][:, :, : z.shape[2], : z.shape[3]] if stage.shortcut else z
-            z = nn.functional.max_pool2d(z, stage.pool.height, stage.pool.step_y) if stage.pool else z
+            z = nn.functional.max_pool2d(z, stage.pool.height, stage.pool.step_y, stage.pool.top) if stage.pool else z
         if k == n - 1:
             return z
         gamma, beta = student.averages[n + k], student.averages[2 * n - 1 + k]
@@ -135,7 +137,7 @@ def evaluated(student, x, planes):
 
 
 @pytest.mark.parametrize(("layers", "shape", "planes", "activations"), [
-    ("C8-P-C6k5s2p2g2-P3s2-F12", (28, 28, 1), 1, 1),
+    ("C8-P-C6k5s2p2g2-P3s2p1-F12", (28, 28, 1), 1, 1),
     ("C6-C5k2p1-P", (13, 12, 3), 8, 1),
     ("F9", (5, 6, 1), 8, 1),
     ("C6-P-C6k5s2p1r7-C6p1g3r2-P-F9", (25, 24, 1), 8, 2),

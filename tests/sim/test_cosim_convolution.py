@@ -75,11 +75,18 @@ POOLS = {
     "side by side in one direction alone": (5, 6, 2, 1, Pool(2, 3, 1, 3), False),
     "one row, steps of 2": (3, 7, 2, 1, Pool(1, 3, 1, 2), False),
     "one column of windows": (5, 3, 2, 1, Pool(3, 3, 1, 1), True),
+    "over all edges, of three levels": (5, 7, 2, 3, Pool(3, 3, 2, 2, 1, 1, 1, 1), True),
+    "over all edges, every pixel ends a window": (4, 5, 2, 1, Pool(3, 3, 1, 1, 1, 1, 1, 1), True),
+    "padding that no window reaches": (6, 8, 2, 1, Pool(3, 3, 2, 2, 1, 1, 1, 1), True),
+    "side by side, the last over the edge": (5, 7, 2, 1, Pool(2, 2, 2, 2, 0, 0, 1, 1), True),
+    "far over the edges": (2, 3, 2, 1, Pool(4, 5, 2, 1, 3, 4, 3, 4), True),
+    "below and at the left": (5, 4, 1, 3, Pool(2, 3, 2, 2, 0, 2, 1, 0), False),
+    "a window of more than the map": (1, 2, 2, 1, Pool(3, 3, 2, 2, 1, 1, 1, 1), True),
 }
 
 
 @needs_icarus
-@pytest.mark.parametrize("case", everyday(POOLS, ("2x2 of what does not divide", "3x3 in steps of 2, of three levels")))
+@pytest.mark.parametrize("case", everyday(POOLS, ("2x2 of what does not divide", "3x3 in steps of 2, of three levels", "over all edges, of three levels")))
 def test_pools(case, tmp_path):
     pool_bench(*POOLS[case]).run(tmp_path, root=tmp_path)
 
@@ -104,6 +111,13 @@ BROKEN = {
     ),
     "smallest values stay inverted": (
         pool_bench(*POOLS["2x2 of what does not divide"]), "data[0] ^ i__payload[1]", "data[0]"
+    ),
+    "an edge is the largest": (pool_bench(*POOLS["over all edges, of three levels"]), ": 6'h0;", ": 6'h3f;"),
+    "beyond an edge nothing is inverted": (
+        pool_bench(*POOLS["over all edges, of three levels"]), ": last;", ": 2'h0;"
+    ),
+    "rows above an edge are those of the image before": (
+        pool_bench(*POOLS["over all edges, of three levels"]), "? 12'h0 : above_q", "? above_q : above_q"
     ),
     "rows of windows are not counted": (
         pool_bench(*POOLS["2x2 of what does not divide"]), "assign ends_window = in_x & in_y;", "assign ends_window = in_y;"
@@ -137,6 +151,17 @@ ENGINES = {
             levels=3,
         ),
         {},
+    ),
+    "pools over the edges": (
+        random_conv_network(
+            (4, 5, 2),
+            (
+                Conv(3, (1, 1), levels=3, pool=(3, 3, 2, 2, 1, 1, 1, 1), has_lowest=True),
+                Conv(2, (1, 1), pool=(2, 2, 1, 1, 0, 1, 1, 0)),
+            ),
+            dense=(),
+        ),
+        {"fault_injector": True, "folding": [(1, 3), (1, 2), None]},
     ),
     "shortcuts, admitted at intervals": (
         random_conv_network(
@@ -182,6 +207,38 @@ BULK = {
             ),
         ),
         {"folding": [(2, 1), (1, 2), (1, 4), None, None], "macro_size": [(64, 8), (64, 8), (64, 8), None, None]},
+    ),
+    "pools over the edges, smallest values, levels": (
+        random_conv_network(
+            (7, 6, 2),
+            (
+                Conv(3, levels=3, window=EDGES, pool=(3, 3, 2, 2, 1, 1, 1, 1), has_lowest=True),
+                Conv(4, (2, 2), pool=(2, 2, 1, 1, 1, 0, 1, 1)),
+            ),
+            dense=(),
+        ),
+        {},
+    ),
+    "pools over the edges, eight planes, windows that end there alone": (
+        random_conv_network(
+            (11, 10, 3),
+            (
+                Conv(5, window=EDGES, pool=(3, 3, 2, 2, 1, 1, 1, 1), has_lowest=True),
+                Conv(4, (1, 1), pool=(3, 3, 1, 1, 1, 1, 1, 1), levels=3),
+                Conv(4, (2, 2), pool=(2, 2, 2, 2, 0, 0, 1, 1), levels=3, has_lowest=True),
+                Conv(3, (1, 1), pool=(3, 4, 2, 1, 2, 3, 1, 2)),
+            ),
+            planes=8,
+        ),
+        {},
+    ),
+    "pools over the edges, as fast as pixels come, admitted at intervals": (
+        random_conv_network(
+            (7, 6, 2),
+            (Conv(4, (1, 1), pool=(3, 3, 1, 1, 1, 1, 1, 1)), Conv(4, (1, 1), pool=(5, 5, 2, 2, 4, 4, 4, 4), has_lowest=True)),
+            dense=(),
+        ),
+        {"target": "ecp5", "folding": [(1, 4), (1, 4), (1, 4)]},
     ),
     "each channel alone, one after the other, eight planes": (
         random_conv_network(
@@ -275,7 +332,7 @@ BULK = {
 }
 
 
-@pytest.mark.parametrize("case", everyday(BULK, (next(iter(BULK)), "levels, smallest values, padding", "zeros around odd channels",
+@pytest.mark.parametrize("case", everyday(BULK, (next(iter(BULK)), "pools over the edges, smallest values, levels", "levels, smallest values, padding", "zeros around odd channels",
                                                  "zeros among eight planes and two, groups of channels, in slices and passes")))
 def test_in_bulk(case):
     """Golden model and RTL agree on all scores, and every cycle is the predicted one."""

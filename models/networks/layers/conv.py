@@ -40,7 +40,7 @@ from .windowed import Windowed
 _PLANES_SUMMED = 4
 #: The fields of the pool in a network file.
 _POOL = {f"pool_{f.name}": (0, SIZE_MAX, 0) for f in dataclasses.fields(Pool)}
-_NO_POOL = (0, 0, 0, 0)
+_NO_POOL = (0,) * len(_POOL)
 
 
 def check_shortcut(window: Window, n_out: int, shortcut: Any, where: str) -> None:
@@ -169,8 +169,9 @@ class ConvLayer(Windowed, HiddenLayer):
         text = self.window_label({"r": shortcut})
         if pool is None:
             return text
-        steps = "" if pool.is_tiled else f"s{windowed.short(pool.step_y, pool.step_x, 0)}"
-        return f"{text}-P{windowed.short(pool.height, pool.width, 2)}{steps}"
+        size, steps = (pool.height, pool.width), (pool.step_y, pool.step_x)
+        more = {"s": "" if steps == size else windowed.short(*steps, 0), "p": windowed.edges(pool)}
+        return f"{text}-P{windowed.short(*size, 2)}" + "".join(letter + of for letter, of in more.items() if of)
 
     def evaluate(self, x: NDArray[np.uint64], backend: str, reads: Reads = kernels) -> NDArray[np.uint64]:
         """Return the packed outputs of packed inputs."""
@@ -236,18 +237,18 @@ class ConvLayer(Windowed, HiddenLayer):
         torch, size = import_torch(), self.window.out_size
         levels = super().outputs_torch(counts).permute(0, 2, 1).reshape(len(counts), self.n_out, *size)
         if self.pool:
-            window, steps = (self.pool.height, self.pool.width), (self.pool.step_y, self.pool.step_x)
             signs = torch.tensor(np.where(self.lowest, -1.0, 1.0), device=counts.device, dtype=torch.float32)
             signs = signs[:, None, None]
-            levels = torch.nn.functional.max_pool2d(levels * signs, window, steps) * signs
+            levels = windowed.largest_torch(levels * signs, self.pool) * signs
         return levels.permute(0, 2, 3, 1).reshape(len(counts), -1)
 
     def _from_pixels(self, levels: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Return the packed outputs of what neurons give in each window, shape (n, pixels, n_out)."""
         levels = levels.reshape(len(levels), *self.window.out_size, self.n_out)
         if self.pool:
-            size = (self.pool.height, self.pool.width)
-            pooled = np.lib.stride_tricks.sliding_window_view(levels, size, (1, 2))
-            pooled = pooled[:, :: self.pool.step_y, :: self.pool.step_x]
-            levels = np.where(self.lowest, pooled.min((-2, -1)), pooled.max((-2, -1)))
+            pool, signs = self.pool, np.where(self.lowest, -1, 1)
+            ends = [(0, 0), (pool.top, pool.bottom), (pool.left, pool.right), (0, 0)]
+            padded = np.pad(levels * signs, ends, constant_values=np.iinfo(np.int64).min)  # never the largest
+            pooled = np.lib.stride_tricks.sliding_window_view(padded, (pool.height, pool.width), (1, 2))
+            levels = pooled[:, :: pool.step_y, :: pool.step_x].max((-2, -1)) * signs
         return pack_planes(levels.reshape(len(levels), int(np.prod(levels.shape[1:]))), self.planes_out)

@@ -33,7 +33,9 @@ PRESENTATIONS = {"presentations": (0, 256, 0)}
 #: What the value of a neuron's own channel counts beside its synapses.
 SHORTCUT = {"shortcut": (0, 256, 0)}
 #: Versions of the file in which a size came that is not in the first one with optional sizes.
-_LATER = {"weight_bits": 3, "presentations": 4, "weight_max": 5, "shortcut": 6}
+_LATER = {"weight_bits": 3, "presentations": 4, "weight_max": 5, "shortcut": 6} | dict.fromkeys(
+    ("pool_top", "pool_left", "pool_bottom", "pool_right"), 8
+)
 
 
 class ArraySource(Protocol):

@@ -17,6 +17,8 @@ ELEMENTS_MAX = 1 << 22
 POSITIONS_MAX = 1 << 24
 #: What stands at padded positions: -1 and +1 (in each plane a bit 0 or 1), or a zero that counts for neither.
 PADS = (-1, 0, 1)
+#: The fields of a window that say how far the map is padded at each edge.
+PADDING = ("top", "left", "bottom", "right")
 
 
 @dataclass(frozen=True)
@@ -29,29 +31,48 @@ class Pool:
         Size of a window.
     step_y, step_x : int
         Distance of windows, the stride.
+    top, left, bottom, right : int
+        Padding, less than a window: what lies there is never the value that is taken.
     """
 
     height: int
     width: int
     step_y: int
     step_x: int
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
 
     def __post_init__(self) -> None:
         _check_positive(self, ("height", "width", "step_y", "step_x"), "pool")
+        _check_padding(self, self.height, self.width, "pool")
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether any window reaches over an edge."""
+        return any(getattr(self, name) for name in PADDING)
 
     @property
     def is_tiled(self) -> bool:
-        """Whether the windows lie side by side."""
-        return (self.height, self.width) == (self.step_y, self.step_x)
+        """Whether the windows lie side by side, from the first pixel on."""
+        return (self.height, self.width) == (self.step_y, self.step_x) and not self.is_padded
 
     def over(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of what comes out, or raise InputError if not even one window fits."""
-        if self.height > height or self.width > width:
+        tall, wide = height + self.top + self.bottom, width + self.left + self.right
+        if self.height > tall or self.width > wide:
             raise InputError(
-                f"pool: windows must be at most as large as the feature map, {height}x{width},"
+                f"pool: windows must be at most as large as the {'padded ' * self.is_padded}feature map, {tall}x{wide},"
                 f" not {self.height}x{self.width}"
             )
-        return (height - self.height) // self.step_y + 1, (width - self.width) // self.step_x + 1
+        return (tall - self.height) // self.step_y + 1, (wide - self.width) // self.step_x + 1
+
+    def beyond(self, height: int, width: int) -> tuple[int, int]:
+        """Return how many rows below a feature map and columns to its right the last windows reach."""
+        rows, columns = self.over(height, width)
+        below = (rows - 1) * self.step_y - self.top + self.height - height
+        return max(0, below), max(0, (columns - 1) * self.step_x - self.left + self.width - width)
 
 
 @dataclass(frozen=True)
@@ -100,12 +121,8 @@ class Window:
     groups: int = 1
 
     def __post_init__(self) -> None:
-        padding = ("top", "left", "bottom", "right")
-        _check_positive(self, [f.name for f in fields(self) if f.name not in (*padding, "pad")], "convolution")
-        for name in padding:
-            limit = (self.reach_y if name in ("top", "bottom") else self.reach_x) - 1
-            if not 0 <= getattr(self, name) <= limit:
-                raise InputError(f"convolution: {name} must be in [0, {limit}], not {getattr(self, name)}")
+        _check_positive(self, [f.name for f in fields(self) if f.name not in (*PADDING, "pad")], "convolution")
+        _check_padding(self, self.reach_y, self.reach_x, "convolution")
         if self.pad not in PADS:
             raise InputError(f"convolution: pad must be one of {', '.join(map(str, PADS))}, not {self.pad}")
         if self.channels % self.groups:
@@ -209,3 +226,10 @@ def _check_positive(owner: object, names: Iterable[str], what: str) -> None:
         value = getattr(owner, name)
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"{what}: {name} must be an integer of at least 1, not {value!r}")
+
+
+def _check_padding(owner: object, reach_y: int, reach_x: int, what: str) -> None:
+    for name in PADDING:
+        limit = (reach_y if name in ("top", "bottom") else reach_x) - 1
+        if not 0 <= getattr(owner, name) <= limit:
+            raise InputError(f"{what}: {name} must be in [0, {limit}], not {getattr(owner, name)}")

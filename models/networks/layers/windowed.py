@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -18,14 +19,13 @@ from oxnor.models.kernels import windows
 
 from .base import Layer, Reads, weighted
 from .fields import SIZE_MAX, Sizes
-from .window import Window
+from .window import PADDING, Pool, Window
 
-_EDGE = ("top", "left", "bottom", "right")
 #: The fields of the window in a network file: those that are always there, and those that may be left out.
 SIZES = dict.fromkeys(("height", "width", "channels", "kernel_y", "kernel_x"), (1, SIZE_MAX))
 OPTIONAL = {
     **dict.fromkeys(("step_y", "step_x", "spread_y", "spread_x"), (1, SIZE_MAX, 1)),
-    **dict.fromkeys(_EDGE, (0, SIZE_MAX, 0)),
+    **dict.fromkeys(PADDING, (0, SIZE_MAX, 0)),
     "pad": (-1, 1, -1),
     "groups": (1, SIZE_MAX, 1),
 }
@@ -34,6 +34,25 @@ OPTIONAL = {
 def short(y: int, x: int, default: int = 1) -> str:
     """Return a size of rows and columns as short as it can be; the default is left out."""
     return "" if y == x == default else str(y) if y == x else f"{y}x{x}"
+
+
+def edges(window: Window | Pool) -> str:
+    """Return the padding as short as it can be: `1`, `2x1` of rows and columns, or top, left, bottom and right."""
+    ends = [getattr(window, name) for name in PADDING]
+    return short(*ends[:2], 0) if ends[:2] == ends[2:] else ".".join(map(str, ends))
+
+
+def _padded_torch(maps: Any, window: Window | Pool, value: float) -> Any:
+    edges = window.left, window.right, window.top, window.bottom
+    return import_torch().nn.functional.pad(maps, edges, value=value)
+
+
+def largest_torch(maps: Any, pool: Pool) -> Any:
+    """Return the largest value in each window of PyTorch's maps, shape (n, channels, height, width)."""
+    if pool.is_padded:  # by more than half a window too, which max_pool2d itself refuses
+        maps = _padded_torch(maps, pool, -math.inf)
+    size, steps = (pool.height, pool.width), (pool.step_y, pool.step_x)
+    return import_torch().nn.functional.max_pool2d(maps, size, steps)
 
 
 def synapses(sizes: Sizes) -> int:
@@ -82,12 +101,11 @@ class Windowed(Layer):
     def window_label(self, more: Mapping[str, str] | None = None) -> str:
         """Return the channels and the window as they are written, such as ``C64k5s2p1``, with `more` letters."""
         w = self.window
-        edges = (w.top, w.left, w.bottom, w.right)
         parts = {
             "k": short(w.kernel_y, w.kernel_x, 3),
             "s": short(w.step_y, w.step_x),
             "d": short(w.spread_y, w.spread_x),
-            "p": short(*edges[:2], 0) if edges[:2] == edges[2:] else ".".join(map(str, edges)),
+            "p": edges(w),
             "g": short(w.groups, w.groups),
         }
         return f"C{self.n_out}" + "".join(letter + size for letter, size in {**parts, **(more or {})}.items() if size)
@@ -139,8 +157,7 @@ class Windowed(Layer):
         # Beside zeros sums may be odd.
         x, signs = self.exact_torch(x.repeat_interleave(self.weight_bits, dim=-1), signs, top * self.unit)
         image = (2 * x - top).reshape(-1, window.height, window.width, self._of_synapses.channels).permute(0, 3, 1, 2)
-        edges = (window.left, window.right, window.top, window.bottom)
-        padded = torch.nn.functional.pad(image, edges, value=float(window.pad * top))
+        padded = _padded_torch(image, window, float(window.pad * top))
         shape = (self.n_out, window.kernel_y, window.kernel_x, -1)
         kernels_ = signs.reshape(shape).permute(0, 3, 1, 2)
         # Copies: of views of one channel, whose strides are ambiguous, oneDNN gave wrong sums (PyTorch 2.13, CPU).
