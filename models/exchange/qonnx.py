@@ -151,7 +151,8 @@ class _Maker:
             here = self.node("Mul", [here, signs], f"slope{k}")
         pool = layer.pool
         kernel, steps = [pool.height, pool.width], [pool.step_y, pool.step_x]
-        here = self.node("MaxPool", [here], f"pool{k}", kernel_shape=kernel, strides=steps)
+        pads = {"pads": [pool.top, pool.left, pool.bottom, pool.right]} if pool.is_padded else {}
+        here = self.node("MaxPool", [here], f"pool{k}", kernel_shape=kernel, strides=steps, **pads)
         return self.node("Mul", [here, signs], f"pooled{k}") if least else here
 
     def hidden(self, k: int, layer: HiddenLayer, here: str) -> str:

@@ -10,7 +10,7 @@ F = np.float32
 LAST = "qonnx.custom_op.channels_last"
 ACTS = ("BipolarQuant", "Quant 0/1", "Where Less", "2 bits", "3 thresholds", "Sign")
 INPUTS = ("8 bits", "raw", "sign", "thresholds")
-POOLS = ("", "after", "before", "3x3", "global", "mean")
+POOLS = ("", "after", "before", "3x3", "global", "mean", "3x3 padded", "same", "ceil")
 PADS = ("", "zeros", "same", "Pad -1", "Pad 1")
 LAYOUTS = ("NCHW", "channels last", "Im2Col")
 FLATTENS = ("Flatten", "Reshape", "NHWC")
@@ -56,8 +56,9 @@ def pool(m, x, kind, layout):
     domain = "" if layout == "NCHW" else LAST
     if kind in ("global", "mean"):
         return m.n("GlobalMaxPool" if kind == "global" else "GlobalAveragePool", [x], domain)
-    size, step = (3, 2) if kind == "3x3" else (2, 2)
-    return m.n("MaxPool", [x], domain, kernel_shape=[size] * 2, strides=[step] * 2)
+    size, step = (2, 2) if kind in ("after", "before", "ceil") else (3, 2)
+    edges = {"3x3 padded": {"pads": [1] * 4}, "same": {"auto_pad": "SAME_UPPER"}, "ceil": {"ceil_mode": 1}}.get(kind, {})
+    return m.n("MaxPool", [x], domain, kernel_shape=[size] * 2, strides=[step] * 2, **edges)
 
 
 def conv_network(
@@ -87,7 +88,8 @@ def conv_network(
         x = activation(m, norm(m, x, g, n_out, layout), act, "NCHW" if layout == "NCHW" else "NHWC")
         if k and pool_at not in ("", "before"):
             x = pool(m, x, pool_at, layout)
-            size = [{"global": 1, "mean": 1, "3x3": (n - 1) // 2}.get(pool_at, n // 2) for n in size]
+            of = {"global": lambda n: 1, "mean": lambda n: 1, "3x3": lambda n: (n - 1) // 2, "after": lambda n: n // 2}
+            size = [of.get(pool_at, lambda n: -(-n // 2))(n) for n in size]
     if (flatten == "NHWC") == (layout == "NCHW"):
         x = m.n("Transpose", [x], perm=[0, 2, 3, 1] if layout == "NCHW" else [0, 3, 1, 2])
     x = m.n("Flatten", [x]) if flatten != "Reshape" else m.n("Reshape", [x, m.c(np.array([0, -1]))])

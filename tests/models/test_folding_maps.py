@@ -112,6 +112,11 @@ MAPS = {
     "pooling of truth": lambda m, g, x: flat(m, g, to_float(m, m.n("Not", [m.n("Greater", [pool(m, conv(m, g, x, 2, 3)), m.c(F(1))])])), 12),
     "pooling of levels": lambda m, g, x: flat(m, g, pool(m, quant(m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0)), 12),
     "pooling with ceil_mode": lambda m, g, x: flat(m, g, pool(m, normed(m, conv(m, g, x, 2, 3, (1, 1))), strides=[2, 2], ceil_mode=1), 12),
+    "pooling over edges": lambda m, g, x: flat(m, g, normed(m, pool(m, conv(m, g, x, 2, 3), 3, 3, pads=[1] * 4, strides=[2, 1])), 18),
+    "pooling over edges with ceil_mode": lambda m, g, x: flat(m, g, pool(m, normed(m, conv(m, g, x, 2, 3)), strides=[2, 2], ceil_mode=1), 12),
+    "pooling of a padded map": lambda m, g, x: flat(m, g, pool(m, pad(m, normed(m, conv(m, g, x, 2, 3)), [0, 0, 1, 0, 0, 0, 0, 1], -1)), 27),
+    "pooling of levels over edges": lambda m, g, x: flat(m, g, pool(m, pad(m, quant(
+        m, conv(m, g, x, 2, 3), 2, 0, 2, signed=0, narrow=0), [0, 0, 1, 0, 0, 0, 0, 0], 0), 3, 3, pads=[1] * 4), 36),
     "poolings one after the other": lambda m, g, x: flat(m, g, normed(m, pool(m, pool(m, conv(m, g, x, 2, 3, (1, 1)), 2, 1), 1, 2, strides=[2, 1])), 18),
     "poolings around a batch norm": lambda m, g, x: flat(m, g, pool(m, sign(m, m.n("Sub", [pool(m, conv(m, g, x, 2, 3, (1, 1))), m.c(F([0.5, -0.5, 1.5]).reshape(3, 1, 1))]))), 12),
     "GlobalMaxPool": lambda m, g, x: flat(m, g, m.n("GlobalMaxPool", [normed(m, conv(m, g, x, 2, 6), 6)]), 6),

@@ -222,7 +222,7 @@ def convolved(m, g, x="x", kernel=(2, 2)):
 ORDER = "it must take the feature map of Conv '0' as it is, in its order"
 MAPS = {
     "pooling of the input": (lambda m, g: pool(m, "x"), "a pooling must follow a convolution: in front of the first it is not supported"),
-    "pooling of a padded map": (lambda m, g: pool(m, pad(m, normed(m, convolved(m, g)), [0, 0, 1, 0, 0, 0, 0, 0], -1)), "a pooling of a padded feature map is not supported"),
+    "pooling of a padded map": (lambda m, g: pool(m, pad(m, normed(m, convolved(m, g)), [0, 0, 1, 0, 0, 0, 0, 0], 1)), "it pools what is padded with 1, which must be no larger than any value there"),
     "pooling of what rises and falls": (lambda m, g: pool(m, m.n("Abs", [convolved(m, g)])), "what it pools must rise or fall with the popcount of a channel, and does both"),
     "pooling of turned pixels": (lambda m, g: pool(m, turned(m, normed(m, convolved(m, g)), 0, 1, 3, 2)), ORDER),
     "pooling of turned images": (lambda m, g: pool(m, turned(m, normed(m, convolved(m, g)), 1, 0, 2, 3)), "the images must be the first dimension"),
@@ -233,6 +233,7 @@ MAPS = {
     "mean of a padded map": (lambda m, g: m.n("GlobalAveragePool", [pad(m, normed(m, convolved(m, g)), [0, 0, 1, 0, 0, 0, 0, 0], -1)]), "a mean over pixels must follow a convolution"),
     "mean of turned pixels": (lambda m, g: m.n("GlobalAveragePool", [turned(m, normed(m, convolved(m, g)), 0, 1, 3, 2)]), ORDER),
     "mean of a part": (lambda m, g: pool(m, normed(m, convolved(m, g)), op="AveragePool"), "a mean must be over all pixels of a feature map: use MaxPool between convolutions"),
+    "mean over an edge": (lambda m, g: pool(m, normed(m, convolved(m, g)), 3, 3, "AveragePool", pads=[1] * 4), "a mean must be over all pixels of a feature map: use MaxPool between convolutions"),
     "a mean and its map": (lambda m, g: (lambda h: m.n("Add", [h, m.n("GlobalAveragePool", [h])]))(normed(m, convolved(m, g))), "a mean over pixels must be followed by a product"),
     "windows and their map": (lambda m, g: (lambda h: m.n("Add", [h, windows(m, h)]))(turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1)), "Im2Col must be followed by a matrix product"),
     "mean over channels": (lambda m, g: m.n("ReduceMean", [normed(m, convolved(m, g))], axes=[1, 3]), "it must be taken over height and width"),
@@ -276,7 +277,7 @@ MAPS = {
     "Im2Col and a sign": (lambda m, g: sign(m, windows(m, turned(m, "x", 0, 2, 3, 1))), "Im2Col must be followed by a matrix product"),
     "Im2Col and a flattening": (lambda m, g: flat(m, g, windows(m, turned(m, "x", 0, 2, 3, 1)), 72), "Im2Col must be followed by a matrix product"),
     "Im2Col and a convolution": (lambda m, g: conv(m, g, windows(m, turned(m, "x", 0, 2, 3, 1)), 8, 2, (1, 1)), "it must not follow Im2Col"),
-    "Im2Col and a pooling": (lambda m, g: pool(m, windows(m, turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), 3)), "a pooling of a padded feature map is not supported"),
+    "Im2Col and a pooling": (lambda m, g: pool(m, windows(m, turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), 3)), "a pooling of windows is not supported"),
     "Im2Col of groups": (lambda m, g: windows(m, turned(m, "x", 0, 2, 3, 1), depthwise=1), "depthwise must be 0: groups of channels are not supported here"),
     "Im2Col by other weights": (lambda m, g: m.n("MatMul", [windows(m, turned(m, "x", 0, 2, 3, 1)), weights(m, g, 9, 3)]), "windows of 2x2x2 by weights of shape (9, 3) are no convolution"),
     "Im2Col in a Gemm": (lambda m, g: m.n("Gemm", [windows(m, turned(m, "x", 0, 2, 3, 1)), weights(m, g, 8, 3)]), "windows of 2x2x2 by weights of shape (8, 3) are no convolution"),

@@ -96,6 +96,7 @@ EXPORTED = {
     "shortcut of 200, around 4 bits": (
         (6, 6, 4), [Conv(4, shortcut=200, window={"top": 1, "left": 1}), Conv(4, shortcut=1)], {"bits": 4, "largest": 14, "planes": 8}),
     "8 bits, AND": ((7, 6, 3), [Conv(5), Conv(4, pool=(2, 2), has_lowest=True)], {"planes": 8}),
+    "2 bits, AND, padded": ((7, 6, 3), [Conv(5, levels=3, pool=(3, 3, 2, 2, 1, 1, 0, 2), has_lowest=True)], {"levels": 3}),
     "zeros padded": ((8, 8, 1), [Conv(5, window=dict.fromkeys(("top", "left", "bottom", "right"), 1) | {"pad": 0}), Conv(4)], {}),
     "8 bits and 2, zeros padded": (
         (6, 7, 2), [Conv(4, levels=3, window={"top": 1, "right": 1, "pad": 0}),
@@ -166,7 +167,7 @@ def test_export_of_sums_beyond_float32():
 
 @pytest.mark.parametrize("values", [0.0, 1.0])
 def test_larq(values, tmp_path):
-    """Both paddings and orders of batch norm and pooling, with the sums that PyTorch gives."""
+    """Both paddings, of convolutions and poolings, and both orders of batch norm and pooling, with the sums that PyTorch gives."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("h5py")
     g = np.random.default_rng(5)
@@ -176,10 +177,10 @@ def test_larq(values, tmp_path):
         ("BatchNormalization", "na", free),
         ("Larq>QuantConv2D", "b", {"kernel_size": [3, 3], "padding": "same", "strides": [2, 1], "pad_values": values,
                                    "input_quantizer": "ste_sign"} | sign),
-        ("BatchNormalization", "nb", {}), ("MaxPooling2D", "pb", {"pool_size": [3, 2], "strides": [2, 2]}),
+        ("BatchNormalization", "nb", {}), ("MaxPooling2D", "pb", {"pool_size": [3, 2], "strides": [2, 2], "padding": "same"}),
         ("Flatten", "flat", {}), ("Larq>QuantDense", "c", {"units": 3, "input_quantizer": "ste_sign"} | sign),
     ]  # fmt: skip
-    w = {"a": (3, 3, 2, 6), "b": (3, 3, 6, 5), "c": (1 * 2 * 5, 3)}
+    w = {"a": (3, 3, 2, 6), "b": (3, 3, 6, 5), "c": (2 * 2 * 5, 3)}
     arrays = {f"{name}/kernel": g.normal(size=shape) for name, shape in w.items()}
     for name, n in (("na", 6), ("nb", 5)):
         arrays |= {f"{name}/{f}": g.normal(size=n) for f in ("beta", "moving_mean")}
@@ -187,7 +188,7 @@ def test_larq(values, tmp_path):
     arrays["nb/gamma"] = g.normal(size=5)
     result = import_network(keras_files(tmp_path / "m.json", layers, arrays, (12, 10, 2)), coding="signed")
     assert result.ok
-    assert result.network.label == "12x10x2-C6-P-C5s2x1p1-P3x2s2-3"
+    assert result.network.label == "12x10x2-C6-P-C5s2x1p1-P3x2s2p1x0-3"
     images = g.integers(0, 256, (20, 12, 10, 2), dtype=np.uint8)
     x = torch.from_numpy(images.astype(F) / F(127.5) - 1).permute(0, 3, 1, 2)
     f, signs = torch.nn.functional, {k: torch.from_numpy(np.where(arrays[f"{k}/kernel"] >= 0, F(1), F(-1))) for k in w}
@@ -199,9 +200,9 @@ def test_larq(values, tmp_path):
 
     x = norm(f.max_pool2d(f.conv2d(x, signs["a"].permute(3, 2, 0, 1)), 2), "na")
     x = f.pad(torch.where(x >= 0, 1.0, -1.0), (1, 1, 1, 1), value=values)  # 5 rows, stride 2: one at both ends
-    x = f.max_pool2d(norm(f.conv2d(x, signs["b"].permute(3, 2, 0, 1), stride=(2, 1)), "nb"), (3, 2), 2)
+    x = f.max_pool2d(norm(f.conv2d(x, signs["b"].permute(3, 2, 0, 1), stride=(2, 1)), "nb"), (3, 2), 2, (1, 0))
     x = torch.where(x >= 0, 1.0, -1.0).permute(0, 2, 3, 1).flatten(1) @ signs["c"]
-    np.testing.assert_array_equal(2 * golden.scores(result.network, images) - 10, x.numpy())
+    np.testing.assert_array_equal(2 * golden.scores(result.network, images) - 20, x.numpy())
 
 
 # Refusals
@@ -213,11 +214,8 @@ REFUSED = {
                "its group must divide 4 output channels, and 3 input channels into 1 each, not be 2"),
     "kernel": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 9, 3), F))]),
                "convolution: kernel must be at most as large as the padded input, 8x8, not 9x3"),
-    "pool": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 2, 2), F))])], kernel_shape=[2, 2], strides=[2, 2],
-                           ceil_mode=1),
-             "its windows must divide the feature map of 7x7, and with ceil_mode the last hang over the edge: set ceil_mode to 0"),
-    "pool with pads": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2, 2], pads=[1] * 4),
-                       "its windows must lie inside the feature map of 6x6, and its pads are [1, 1, 1, 1]"),
+    "pool with pads": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2, 2], pads=[1, 2, 1, 1]),
+                       "pool: left must be in [0, 1], not 2"),
     "pads of one dimension": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))], pads=[1, 1]),
                               "its pads must be 4 integers of 0 or more, not [1, 1]"),
     "windows of one dimension": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2]),

@@ -12,6 +12,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding import maps
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.levels import Levels
+from oxnor.models.exchange.folding.results import run_map
 from oxnor.models.exchange.import_network import from_graph
 from oxnor.models.exchange.readers.onnx_file import from_model
 from oxnor.models.networks.layers.window import Pool, Window
@@ -106,11 +107,17 @@ def test_windows_wrong(attrs, message):
     ((6, 9), "GlobalMaxPool", {}, (6, 9, 6, 9)), ((6, 9), "GlobalAveragePool", {}, (6, 9, 6, 9)),
     ((1, 9), "MaxPool", {"kernel_shape": [3], "strides": [2]}, (1, 3, 1, 2)),
     ((6, 9), "MaxPool", {"kernel_shape": [2, 3], "strides": [2, 3], "ceil_mode": 1}, (2, 3, 2, 3)),
-    ((7, 9), "MaxPool", {"kernel_shape": [2, 3], "strides": [2, 3], "ceil_mode": 1}, "windows must divide the feature map of 7x9"),
-    ((6, 8), "MaxPool", {"kernel_shape": [2, 3], "strides": [2, 3], "ceil_mode": 1}, "windows must divide the feature map of 6x8"),
+    ((7, 9), "MaxPool", {"kernel_shape": [2, 3], "strides": [2, 3], "ceil_mode": 1}, (2, 3, 2, 3, 0, 0, 1, 0)),
+    ((6, 8), "MaxPool", {"kernel_shape": [2, 3], "strides": [2, 3], "ceil_mode": 1}, (2, 3, 2, 3, 0, 0, 0, 1)),
+    ((5, 7), "MaxPool", {"kernel_shape": [1, 2], "strides": [3, 5], "ceil_mode": 1}, (1, 2, 3, 5)),  # the next would see nothing
+    ((6, 4), "MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1, "pads": [1, 1, 1, 1]}, (3, 3, 2, 2, 1, 1, 2, 2)),
+    ((2, 4), "MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1, "pads": [1, 0, 1, 0]}, (2, 2, 2, 2, 1, 0, 1, 0)),
     ((7, 9), "MaxPool", {"kernel_shape": [2, 3], "strides": [2, 3]}, (2, 3, 2, 3)),
-    ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 0, 1]}, r"must lie inside the feature map of 6x9, and its pads are \[0, 0, 0, 1\]"),
-    ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "auto_pad": "SAME_UPPER"}, r"its pads are \[0, 0, 1, 1\]"),
+    ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 0, 1]}, (2, 2, 1, 1, 0, 0, 0, 1)),
+    ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "auto_pad": "SAME_UPPER"}, (2, 2, 1, 1, 0, 0, 1, 1)),
+    ((6, 9), "MaxPool", {"kernel_shape": [2, 4], "auto_pad": "SAME_LOWER"}, (2, 4, 1, 1, 1, 2, 0, 1)),
+    ((1, 9), "MaxPool", {"kernel_shape": [3], "strides": [2], "pads": [1, 0]}, (1, 3, 1, 2, 0, 1, 0, 0)),
+    ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 0, 2]}, r"pool: right must be in \[0, 1\], not 2"),
     ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "dilations": [1, 2]}, r"its dilations must be 1, not \[1, 2\]"),
     ((6, 9), "MaxPool", {"kernel_shape": [7, 2]}, "pool"), ((6, 9), "MaxPool", {}, "its kernel_shape must be given"),
 ])  # fmt: skip
@@ -120,6 +127,23 @@ def test_windows_of_poolings(size, op, attrs, expected):
         return
     with pytest.raises(InputError, match=expected):
         maps.pool_of(node(op, **attrs), size)
+
+
+def test_windows_of_poolings_are_those_of_onnxruntime():
+    runtime = pytest.importorskip("onnxruntime", reason="compares with the package onnxruntime")
+    runtime.set_default_logger_severity(4)
+    g = np.random.default_rng(1)
+    for k in range(60):
+        kernel, x = g.integers(1, 5, 2).tolist(), g.normal(size=(2, 3, *g.integers(4, 10, 2))).astype(np.float32)
+        steps = [int(g.integers(1, n + 1)) for n in kernel]
+        edges = ({"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"}, {}, {"ceil_mode": 1})[k % 4]
+        if k % 4 > 1:
+            edges = edges | {"pads": [int(g.integers(0, n)) for n in kernel * 2]}
+        attrs = {"kernel_shape": kernel, "strides": steps} | edges
+        m = Maker(opset=17)
+        model = m.model(x.shape, m.n("MaxPool", ["x"], **attrs))
+        session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        np.testing.assert_array_equal(run_map(node("MaxPool", **attrs), [x]), session.run(None, {"x": x})[0], str(attrs))
 
 
 def test_what_pads_of_its_own():
@@ -160,17 +184,18 @@ def test_what_stands_in_the_padding(rows, lowest, step, value, expected):
 
 
 def twice(*pools):
-    """Return a network with a convolution and poolings, (kernel, steps) each, one after the other."""
+    """Return a network with a convolution and poolings, (kernel, steps, perhaps pads) each, one after the other."""
     g = np.random.default_rng(2)
     m = Maker(opset=17)
     x, size = made.activation(m, "x", "BipolarQuant", ""), 8
     x = made.norm(m, made.convolution(m, x, g, 1, 3, kernel=(2, 2)), g, 3, "NCHW")
     x = made.activation(m, x, "BipolarQuant", "")
-    for kernel, steps in pools:
-        x = m.n("MaxPool", [x], kernel_shape=list(kernel), strides=list(steps))
-    heights, widths = size, size
-    for (height, width), (down, right) in pools:
-        heights, widths = (heights - height) // down + 1, (widths - width) // right + 1
+    sizes = size, size
+    for kernel, steps, *padding in pools:
+        pads = padding[0] if padding else [0, 0, 0, 0]
+        x = m.n("MaxPool", [x], kernel_shape=list(kernel), strides=list(steps), pads=pads)
+        sizes = Pool(*kernel, *steps, *pads).over(*sizes)
+    heights, widths = sizes
     w = np.where(g.random((3 * heights * widths, 4)) < 0.5, np.float32(-1), np.float32(1))
     return from_model(m.model(["N", 1, 9, 9], m.n("MatMul", [m.n("Flatten", [x]), m.c(w)])))
 
@@ -181,6 +206,14 @@ def test_poolings_one_after_the_other():
     assert result.ok
     assert result.network.layers[0].pool == Pool(5, 4, 2, 2)
     assert from_graph(twice(((1, 1), (2, 2)), ((1, 1), (2, 2))), "ONNX", "n").network.layers[0].pool == Pool(1, 1, 4, 4)
-    for kernel in ((2, 1), (1, 2)):
+    padded = from_graph(twice(((3, 2), (2, 1), [1, 1, 1, 0]), ((2, 3), (1, 2), [1, 2, 0, 1])), "ONNX", "n")
+    assert padded.ok
+    assert padded.network.layers[0].pool == Pool(5, 4, 2, 2, 3, 3, 1, 1)
+    for pools in (
+        [((1, 1), (2, 2)), ((2, 1), (1, 1))], [((1, 1), (2, 2)), ((1, 2), (1, 1))],
+        # 8 pixels are not 2 windows of 3: the second would take the last two as padding
+        [((3, 2), (3, 2)), ((2, 1), (1, 1), [0, 0, 1, 0])], [((2, 3), (2, 3)), ((1, 2), (1, 1), [0, 0, 0, 1])],
+    ):  # fmt: skip
         with pytest.raises(InputError, match="a pooling that leaves pixels out must not be followed by another"):
-            from_graph(twice(((1, 1), (2, 2)), (kernel, (1, 1))), "ONNX", "n")
+            from_graph(twice(*pools), "ONNX", "n")
+    assert from_graph(twice(((3, 2), (3, 2)), ((2, 1), (1, 1), [1, 0, 0, 0])), "ONNX", "n").ok

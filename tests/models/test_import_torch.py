@@ -314,7 +314,7 @@ def test_module_that_pads_every_layer_with_zeros():
     torch.manual_seed(3)
     parts = [
         Conv(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Hardtanh(), Conv(8, 6, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(6),
-        nn.Hardtanh(), Conv(6, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Hardtanh(), nn.Flatten(), Linear(4 * 16, 5),
+        nn.Hardtanh(), Conv(6, 4, 3, padding=1), nn.MaxPool2d(3, 2, 1), nn.BatchNorm2d(4), nn.Hardtanh(), nn.Flatten(), Linear(4 * 4, 5),
         nn.BatchNorm1d(5, affine=False), nn.LogSoftmax(dim=1),
     ]  # fmt: skip
     for part in parts[:-2]:

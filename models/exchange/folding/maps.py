@@ -14,7 +14,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 from .graph import Node
 from .levels import Levels
 from .ops import optional
-from .table import Table
+from .table import Stage, Table
 
 #: The domain of operators whose tensors have their channels last.
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
@@ -117,13 +117,13 @@ def conv_window(
     )  # fmt: skip
 
 
-def pool_of(node: Node, size: tuple[int, int]) -> Pool:
-    """Return the windows of a pooling without padding, over a map of (height, width).
+def pool_of(node: Node, size: tuple[int, int], pads: Pads = (0, 0, 0, 0)) -> Pool:
+    """Return the windows of a pooling over a map of (height, width), padded by `pads` besides its own.
 
     Raises
     ------
     InputError
-        If it pads, or a window hangs over the edge.
+        If they are none, or none fits.
     """
     if node.op.startswith("Global"):
         return Pool(*size, *size)
@@ -132,17 +132,15 @@ def pool_of(node: Node, size: tuple[int, int]) -> Pool:
     steps = pair(node, "strides", 1, flat=flat)
     if pair(node, "dilations", 1, flat=flat) != (1, 1):
         raise InputError(f"its dilations must be 1, not {node.attrs['dilations']}")
-    pads = _auto_pads(node, size, kernel, steps)
-    if any(pads):
-        raise InputError(
-            f"its windows must lie inside the feature map of {size[0]}x{size[1]}, and its pads are {list(pads)}"
-        )
-    if node.attrs.get("ceil_mode", 0) and any((n - k) % s for n, k, s in zip(size, kernel, steps, strict=True)):
-        raise InputError(
-            f"its windows must divide the feature map of {size[0]}x{size[1]}, and with ceil_mode the last hang over the"
-            " edge: set ceil_mode to 0"
-        )
-    pool = Pool(*kernel, *steps)
+    own = _auto_pads(node, (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3]), kernel, steps)
+    top, left, *ends = (a + b for a, b in zip(own, pads, strict=True))
+    if node.attrs.get("ceil_mode", 0):
+        for axis, before in enumerate((top, left)):
+            room = size[axis] + before + ends[axis] - kernel[axis]
+            start = -(-room // steps[axis]) * steps[axis]
+            if start < size[axis] + before:  # else the last window would see nothing, and there is none
+                ends[axis] += max(0, start - room)
+    pool = Pool(*kernel, *steps, top, left, *ends)
     pool.over(*size)
     return pool
 
@@ -182,8 +180,8 @@ def pooled(node: Node, t: Table) -> Table:
     stage = t.stage
     if stage.weights is None or stage.window is None:
         raise InputError("a pooling must follow a convolution: in front of the first it is not supported")
-    if t.padding or t.unfolded:
-        raise InputError("a pooling of a padded feature map is not supported")
+    if t.unfolded:
+        raise InputError("a pooling of windows is not supported")
     index = map_index(node, t)
     _check_whole(t, index)
     t = channel_values(t)
@@ -192,22 +190,37 @@ def pooled(node: Node, t: Table) -> Table:
     falls: NDArray[np.bool_] = np.asarray((steps < 0).any(axis=0))
     if (falls & (steps > 0).any(axis=0)).any():
         raise InputError("what it pools must rise or fall with the popcount of a channel, and does both")
-    pool = pool_of(node, stage.map_size)
+    if t.padding and t.padding[1] > t.columns(t.low).min():
+        raise InputError(f"it pools what is padded with {t.padding[1]:g}, which must be no larger than any value there")
+    pool = pool_of(node, stage.map_size, pads_of(node, t))
     if stage.pool is not None:
         assert stage.takes_least is not None
         if (stage.takes_least != falls)[steps.any(axis=0)].any():
             raise InputError("a second pooling must take the same of the first: the largest or the smallest")
-        first = stage.pool
-        if (pool.height > 1 and first.step_y > first.height) or (pool.width > 1 and first.step_x > first.width):
-            raise InputError("a pooling that leaves pixels out must not be followed by another")
-        falls = stage.takes_least
-        pool = Pool(
-            (pool.height - 1) * first.step_y + first.height, (pool.width - 1) * first.step_x + first.width,
-            pool.step_y * first.step_y, pool.step_x * first.step_x,
-        )  # fmt: skip
+        falls, pool = stage.takes_least, _joined(stage, pool)
     stage.pool, stage.takes_least = pool, falls
     stage.ops.append(node.op)
-    return map_table(node, t, t.index.ndim).changed(quantiser=t.quantiser)
+    return map_table(node, t, t.index.ndim).changed(quantiser=t.quantiser, padding=())
+
+
+def _joined(stage: Stage, second: Pool) -> Pool:
+    """Return the pooling that those of a stage and a second one are together."""
+    first, window = stage.pool, stage.window
+    assert first is not None
+    assert window is not None
+    (tall, wide), sizes = second.beyond(*stage.map_size), window.out_size
+    rows, columns = (n - 1 for n in stage.map_size)
+    # Where the second reaches over an edge, what the first leaves out there must not come in.
+    skips_y = first.step_y > first.height or (tall and rows * first.step_y - first.top + first.height < sizes[0])
+    skips_x = first.step_x > first.width or (wide and columns * first.step_x - first.left + first.width < sizes[1])
+    if (second.height > 1 and skips_y) or (second.width > 1 and skips_x):
+        raise InputError("a pooling that leaves pixels out must not be followed by another")
+    return Pool(
+        (second.height - 1) * first.step_y + first.height, (second.width - 1) * first.step_x + first.width,
+        second.step_y * first.step_y, second.step_x * first.step_x,
+        second.top * first.step_y + first.top, second.left * first.step_x + first.left,
+        second.bottom * first.step_y + first.bottom, second.right * first.step_x + first.right,
+    )  # fmt: skip
 
 
 def averaged(node: Node, t: Table) -> Table:
@@ -240,7 +253,7 @@ def of_all_pixels(node: Node, t: Table) -> tuple[Table, int]:
         index = index.reshape(height, width, -1)
     _check_whole(t, index)
     pool = pool_of(node, stage.map_size)
-    if (pool.height, pool.width) != (height, width):
+    if (pool.height, pool.width) != (height, width) or pool.is_padded:
         raise InputError("a mean must be over all pixels of a feature map: use MaxPool between convolutions")
     return channel_values(t), height * width
 
