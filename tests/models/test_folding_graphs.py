@@ -27,6 +27,9 @@ from helpers.folded import (
 )
 from helpers.onnx_networks import QONNX, Maker
 
+from oxnor.models.exchange.folding.build import build
+from oxnor.models.exchange.readers.onnx_file import from_model
+
 # What may stand between a product and the next: of sums z, odd numbers from -7 to 7, makes levels.
 
 ACTIVATIONS = {
@@ -163,9 +166,19 @@ def test_ends(name):
     images = bits(7)
     model = dense(sign, np.random.default_rng(len(name)), more=(ENDS | CLASSES)[name])
     built, *_ = check(model, "bipolar", images, 2 * images - 1.0, classes=name in CLASSES)
+    left_out = "at the end is left out: the class is the argmax of the scores"
+    if name in ("Sigmoid", "Tanh", "Exp", "Softsign", "HardSigmoid"):
+        assert f"{name} {left_out}" in built.notes
     if name in CLASSES:
         assert built.head == ("Softmax" if "Softmax" in name else "ArgMax")
-        assert f"{built.head} at the end is left out: the class is the argmax of the scores" in built.notes
+        assert f"{built.head} {left_out}" in built.notes
+
+
+def test_an_end_that_saturates():
+    """The source takes the first of the scores that it makes equal, the engine the largest."""
+    model = dense(sign, np.random.default_rng(1), more=lambda m, y: m.n("Tanh", [m.n("Mul", [y, m.c(F(9))])]))
+    equal = "; it makes some of them equal in float32, and the source's class is then the first of these"
+    assert any(note.startswith("Tanh at the end") and note.endswith(equal) for note in build(from_model(model), "bipolar").notes)
 
 
 #: What may follow a last product of one neuron, and above what its value says yes.

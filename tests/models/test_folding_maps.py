@@ -29,6 +29,7 @@ from helpers.folded import (
     where,
 )
 from helpers.onnx_networks import QONNX, Maker
+from onnx import helper
 
 from oxnor.models.networks.layers.conv import ConvLayer
 
@@ -56,6 +57,8 @@ MAPS = {
         m, g, x, 2, 3), m.c(np.repeat(F([0.5, 2.5, -1.5]), 9).reshape(1, 3, 3, 3))])), 27),
     "bias made as large as the sums": lambda m, g, x: flat(m, g, sign(m, (lambda y: m.n("Add", [y, m.n(
         "Expand", [m.c(F([0.5, 2.5, -1.5]).reshape(1, 3, 1, 1)), m.n("Shape", [y])])]))(conv(m, g, x, 2, 3))), 27),
+    "ones in place of zeros": lambda m, g, x: flat(m, g, (lambda y: m.n("Where", [m.n("Equal", [y, m.c(F(0))]), m.n(
+        "ConstantOfShape", [m.n("Shape", [y])], value=helper.make_tensor("one", 1, [1], [1.0])), y]))(m.n("Sign", [conv(m, g, x, 2, 3)])), 27),
     "kernel of 3 x 1": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (3, 1), kernel_shape=[3, 1])), 24),
     "kernel of 1 x 1": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (1, 1))), 48),
     "kernel of all": lambda m, g, x: flat(m, g, normed(m, conv(m, g, x, 2, 3, (4, 4))), 3),

@@ -17,6 +17,7 @@ from oxnor.models.networks.layers.dense import DenseLayer
 from oxnor.models.networks.layers.hidden import HiddenLayer
 from oxnor.models.networks.layers.scores import ScoreLayer
 
+from .elements import makes_equal
 from .graph import Graph
 from .inputs import CODINGS, GREY, levels, meaning
 from .layers import InputLevels, Layers
@@ -160,8 +161,10 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     if pair:
         notes.append("one output: class 1 where it says yes (above 0, or bit 1), else class 0")
     records.append(_record(stage, sensitive, rounded))
-    if head:
-        notes.append(f"{head} at the end is left out: the class is the argmax of the scores")
+    if head or (final is not out and not pair):
+        notes.append(f"{head or stage.ops[-1]} at the end is left out: the class is the argmax of the scores")
+        if not head and makes_equal(final.columns(final.value), out.columns(out.value), 0):
+            notes[-1] += "; it makes some of them equal in float32, and the source's class is then the first of these"
     made.append(last)
     rule, text = _input_rule(layers)
     if assumed and layers.outputs[0].codes is not None and (w := layers.stages[1].window) and w.is_padded:

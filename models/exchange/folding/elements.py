@@ -72,6 +72,8 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     if node.op not in SAME:
         t.stage.ops.append(node.op)
     rises = node.op in _MONOTONE or (node.op == "LeakyRelu" and node.attrs.get("alpha", 0.01) > 0)
+    if node.op == "HardSigmoid" and makes_equal(t.value, value, t.axis):
+        rises = False  # as a ReLU
     before = (t.before or t) if rises else t.before if node.op in SAME else None
     if t.is_shared:
         index = t.index.reshape((*[1] * (value.ndim - t.value.ndim), *t.index.shape))
@@ -83,6 +85,11 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     if any(v.padding for v in tables):
         y.padding = _padding_after(f, node, x)
     return y
+
+
+def makes_equal(before: NDArray, after: NDArray, axis: int) -> bool:
+    """Return whether values that differ from one popcount to the next are equal after an operator."""
+    return bool(((np.diff(before, axis=axis) != 0) & (np.diff(after, axis=axis) == 0)).any())
 
 
 def _once(v: Any, t: Table) -> Any:

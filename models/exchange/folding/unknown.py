@@ -80,7 +80,7 @@ def result(node: Node, x: list[Any], bits: float = 0) -> Unknown:
         return Unknown()
     source = next((v for v in x if stage_of(v) is not None), Unknown())
     stage = Stage(node.label, 0, 0) if joined(x) or node.op.split("_")[0] in _LAYERS else stage_of(source)
-    if node.op in _SIGNS:
+    if node.op in _SIGNS and not (node.op == "Where" and any(stage_of(v) is not None for v in x[1:])):
         return Unknown("", stage, sign=bits <= 1, bits=max(1, int(bits)))
     if node.op in _ACTIVATIONS and stage is not None:
         return Unknown(f"takes activations of {node.label}, which are more than two values: {FEW_BITS}", stage)

@@ -260,9 +260,10 @@ class Walk:
             results = run_head(node.op, x, node.attrs)
         elif node.op in ops.SHAPES:
             results = [ops.run_shape(node.op, x, node.attrs, None)]
-        elif node.op == "Expand" and (rows := self.sizes.pop(node.outputs[0], 0)):
+        elif node.op in ("Expand", "ConstantOfShape") and (rows := self.sizes.pop(node.outputs[0], 0)):
             # A parameter, made as large as the activations: it stays one for all images.
-            results = [ops.CONSTANT_ONLY[node.op]([x[0], [n if k or n != rows else 1 for k, n in enumerate(x[1])]], {})]
+            shape = [n if k or n != rows else 1 for k, n in enumerate(np.ravel(x[-1]))]
+            results = [ops.CONSTANT_ONLY[node.op]([*x[:-1], shape], node.attrs)]
         elif node.op in ops.CONSTANT_ONLY:
             results = [ops.CONSTANT_ONLY[node.op](x, node.attrs)]
         else:
