@@ -92,9 +92,12 @@ class EngineConfig:
                     f"must not be asked of macros of type {kind}, whose reads have no fixed time",
                     parameter="admits_at_intervals",
                 )
-            for option, is_able in (("fault_injector", macro.can_flip), ("programming", macro.can_program)):
+            for option, is_able, why in (
+                ("fault_injector", macro.can_flip, ""),
+                ("programming", macro.can_program, ", which are never written (a self-test writes them)"),
+            ):
                 if getattr(self, option) and not is_able:
-                    raise InputError(f"must not be asked of macros of type {kind}", parameter=option)
+                    raise InputError(f"must not be asked of macros of type {kind}{why}", parameter=option)
         if self.margin and self.n_out < 2:
             raise InputError("must not be asked of a network with one output", parameter="margin")
         serial = [k for k, y in enumerate(self.layers) if y.is_serial]

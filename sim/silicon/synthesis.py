@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oxnor.hw.emit.generate import generate
 from oxnor.hw.params.engine import EngineConfig
+from oxnor.hw.params.macro_kinds import PACKED
 from oxnor.models.base.errors import InputError, install
 from oxnor.models.base.files import locked, write_text
 from oxnor.models.networks.binarized import Network
@@ -86,6 +87,8 @@ def with_ports_alone(config: EngineConfig) -> EngineConfig:
         not use.
     """
     for layer in config.layers:
+        if layer.macro_kind == PACKED:
+            raise InputError("must not be asked for gates, whose macros are of devices", parameter="packed")
         if layer.macro_kind not in ("bits", "blackbox"):
             raise InputError(f"must be bits or blackbox for gates, not {layer.macro_kind}", parameter="macro_kind")
         if layer.converter is not None:

@@ -15,6 +15,7 @@ from oxnor.models.faults.march import as_states
 from oxnor.models.faults.options import ErrorOptions
 from oxnor.models.faults.read_errors import ReadErrors
 from oxnor.sim.harness.engine import EngineTestbench
+from oxnor.sim.silicon.synthesis import with_ports_alone
 from oxnor.sim.verify.options import RunOptions
 from oxnor.sim.verify.self_test import self_test
 from oxnor.sim.verify.simulate import simulate
@@ -67,11 +68,13 @@ def test_what_pairs_of_three_states_are_not_for():
     with pytest.raises(InputError, match="macro_kind must be bits or devices or blackbox for pairs of three states, not 'cells'"):
         EngineConfig.for_network(network, **structure | {"macro_kind": "cells"})
     for packed, why in (
-        ({"programming": True}, "programming must not be asked of macros of type packed"),
+        ({"programming": True}, r"programming must not be asked of macros of type packed, which are never written \(a self-test writes them\)"),
         ({"macro_kind": "devices"}, "packed must not be asked of macros of type devices"),
     ):
         with pytest.raises(InputError, match=why):
             EngineConfig.for_network(network, **structure, packed=True, **packed)
+    with pytest.raises(InputError, match="packed must not be asked for gates, whose macros are of devices"):
+        with_ports_alone(EngineConfig.for_network(network, **structure, packed=True))
     binary = random_conv_network((1, 1, 19), (), dense=(5,), classes=3)
     with pytest.raises(InputError, match=f"packed must not be asked: no layer of {binary.name!r} has ternary weights"):
         EngineConfig.for_network(binary, packed=True)
