@@ -80,7 +80,7 @@ def test_published_files_are_read_as_they_are(folder, small):
         load_dataset("cifar10", data_dir=small)
 
 
-def test_a_pickle_is_as_python_writes_it_and_never_run(small):
+def test_a_pickle_is_as_python_writes_it_and_never_run(small, monkeypatch):
     batch = pickle.loads(in_a_pickle("test_batch"), encoding="bytes")
     np.testing.assert_array_equal(batch[b"data"].reshape(-1, 3, 32, 32), planes("test_batch"))
     ran = small / "ran"
@@ -88,6 +88,11 @@ def test_a_pickle_is_as_python_writes_it_and_never_run(small):
     with pytest.raises(InputError, match=r"test_batch: must be a batch of CIFAR-10's Python version$"):
         load_dataset("cifar10", data_dir=small)
     assert not ran.exists()
+    # Nor is one looked through that has too many steps.
+    monkeypatch.setattr(cifar, "_STEPS_MAX", 1 << 10)
+    (small / "test_batch").write_bytes(b"(" * (1 << 10) + in_a_pickle("test_batch"))
+    with pytest.raises(InputError, match=r"test_batch: must be a batch of CIFAR-10's Python version$"):
+        load_dataset("cifar10", data_dir=small)
 
 
 @settings(max_examples=60, deadline=None)
