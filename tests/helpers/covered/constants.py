@@ -17,8 +17,9 @@ from helpers.covered.points import is_testbench
 
 from oxnor.sim.runner import synthesis
 
-#: Models of devices, which are simulated only.
+#: Models of devices, which are simulated only; so are macros of tests.
 MODELS = ("rram_cells", "rram_macro_devices", "rram_macro_ternary_devices")
+_OF_A_TEST = "// Test double"
 #: What Yosys reads in their place: memories that nothing writes.
 READ_ONLY = {
     "coefficient_word.sv": """module coefficient_word #(parameter WIDTH = 16, parameter INIT_FILE = "") (output wire [WIDTH-1:0] q);
@@ -37,19 +38,35 @@ endmodule
 }
 
 
+def bounded(name, text):
+    """Return the lines that take the high half of a number of events for 0 where a circuit gives it, so wherever it goes.
+
+    So is bit 15 of a tick, as no window is longer than 2^15 ticks.
+    """
+    port = re.search(r"\boutput +\w+ +\[(\d+):0\] +o__payload\b", text)
+    source = re.fullmatch(r"oxnor_(spike_serializer_\w+|spiking_engine_(?:events|encoder))", Path(name).stem)
+    if not port or not source:
+        return []
+    top = int(port[1])  # the number is in the highest 32 bits; of a first event, the tick is below it and the bit `last`
+    tick = [f"connect -set o__payload[{top - 33}] 1'0"] * (not source[1].startswith("spike"))
+    return [f"cd {Path(name).stem}", "setattr -unset init w:*", f"connect -set o__payload[{top}:{top - 15}] 16'h0", *tick, "cd .."]
+
+
 def script(kept, texts):
     """Return the lines of a script for Yosys, of a build's circuits; none if it has none."""
-    circuits = [n for n in texts if n.endswith(".sv") and not is_testbench(texts[n]) and Path(n).stem not in MODELS]
+    models = [n for n, text in texts.items() if Path(n).stem in MODELS or text.startswith(_OF_A_TEST)]
+    circuits = [n for n in texts if n.endswith(".sv") and not is_testbench(texts[n]) and n not in models]
     if not circuits:
         return []
     top, read = kept["top"], " ".join(["read_verilog -sv -nomem2reg", *(f"-D{n}={v}" for n, v in kept["defines"].items())])
     is_there = any(re.search(rf"\bmodule {top}\b", texts[n]) for n in circuits)  # else it is a testbench
     return [
         f"{read} {' '.join(f'given/{n}' for n in circuits)}",
-        *(f"{read} -lib given/{m}.sv" for m in MODELS if f"{m}.sv" in texts),
+        *(f"{read} -lib given/{n}" for n in models),
         *(f"chparam -set {n} {v} {top}" for n, v in kept["parameters"].items() if is_there),
         f"hierarchy -check {f'-top {top}' if is_there else '-auto-top'}",
         "proc",
+        *(line for n in circuits for line in bounded(n, texts[n])),
         # From here on what memories give, and all that nothing drives, may be anything.
         "delete t:$mem* t:$memrd* t:$memwr* t:$meminit*",
         "setundef -undriven -anyseq",
@@ -63,19 +80,20 @@ def constants(folder):
     """Return {module: {signal: [constant, free]}} of a build, as masks of bits; None if Yosys cannot say.
 
     A bit is constant if it is in each instance of the module, even if not always the same. What was found is kept in
-    the folder, by a hash of this file.
+    the folder, by a hash of this file and the script.
     """
-    done = folder / f"constants-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.json"
-    if done.exists():
-        return json.loads(done.read_text())
     kept = json.loads((folder / "build.json").read_text())
     texts = {n: (folder / n).read_text() for n in kept["sources"]}
+    lines, found = script(kept, texts), {}
+    key = hashlib.sha256(Path(__file__).read_bytes() + "\n".join(lines).encode()).hexdigest()
+    done = folder / f"constants-{key[:16]}.json"
+    if done.exists():
+        return json.loads(done.read_text())
     given = folder / "given"
     given.mkdir(exist_ok=True)
     for name, text in texts.items():
         text = READ_ONLY.get(name, text)
         (given / name).write_text(re.sub(r"\$readmemh\([^;]*\);", "begin end", text))
-    lines, found = script(kept, texts), {}
     (folder / "constants.ys").write_text("\n".join(lines) + "\n")
     try:
         if lines:

@@ -4,7 +4,7 @@ nothing, is told on the page."""
 import re
 from dataclasses import dataclass
 
-CONSTANT = "constant in every build, as Yosys proves"
+CONSTANT = "constant in every build, as Yosys proves, with fewer than 2^16 events to an image, 2^15 ticks"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def above(first):
 
 
 LONG = "high bits of counters: one that changes needs 2^k events"
+INSIDE = "images in a spiking engine at once: no more fit"
 SETTING = "of a device model, read from its file and kept: it rises at most"
 WIDE = "addresses of the programming bus beyond the largest engine that is simulated"
 SPARE = "bit 15 of a log-resistance of 15 bits"
@@ -51,9 +52,11 @@ SIGNALS = (
     Rule("engine", "cycles_1", LONG, above(10)),
     Rule("engine", "dropped|unsure|stalls|frames|results", LONG, above(16)),
     Rule("spiking_engine", "cycles", LONG, above(24)),
-    Rule("spiking_engine", "dropped|frames|results|stalls|inside_", LONG, above(14)),
+    Rule("spiking_engine", "dropped|frames|results|stalls", LONG, above(14)),
+    Rule("spiking_engine", "inside_", INSIDE, above(3)),
     Rule("spike_serializer|spiking_engine_events", "number|sum_1", LONG, above(16)),
-    Rule("spiking_engine_encoder", "signal_2|sum_17", LONG, above(16)),
+    Rule("spiking_engine_encoder", r"signal_2|sum_\d+|bits_1", LONG, above(17)),
+    Rule("spiking_engine_encoder", r"signal_2|sum_\d+", LONG, range(16, 17)),
     Rule("programming", "pulses|signal_3", LONG, above(16)),
     Rule("layer_array", "image", LONG, above(14)),
     Rule(DEVICES, "operations", LONG, above(8)),
