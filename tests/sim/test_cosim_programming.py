@@ -77,9 +77,9 @@ def test_macros_that_take_many_cycles(random_network, tmp_path):
 @pytest.mark.slow
 def test_macros_that_answer_when_they_are_ready(monkeypatch, random_network, tmp_path):
     edited(monkeypatch, "rram_cells.sv", lambda text: text.replace("PROGRAM = 200", "PROGRAM = 4"))
-    network = random_network((9, 4, 3), affine=True)
-    config = config_of(network, {"macro_size": (4, 5), "stream_width": 8}, macro_kind="cells")
-    run(network, config, tmp_path, names="(loads|failing|interleaved)", expected_tests=3)
+    network = random_network((36, 4, 3), affine=True)
+    config = config_of(network, {"macro_size": (4, 36), "stream_width": 8}, macro_kind="cells")
+    run(network, config, tmp_path, names="(loads|failing|interleaved|busy)", expected_tests=4)
 
 
 @pytest.mark.slow
@@ -93,16 +93,16 @@ def test_on_icarus(random_network, tmp_path):
 @pytest.mark.slow
 def test_alternating_dataflows(random_network, tmp_path):
     """Also rows of inputs, and the thresholds of all neurons in one word."""
-    network = random_network((20, 13, 9, 5), affine=True)
-    structure = {"macro_size": (16, 8), "dataflow": "alternate", "stream_width": 8}
-    run(network, config_of(network, structure), tmp_path, names="(loads|failing|interleaved)", expected_tests=3)
+    network = random_network((20, 13, 40, 5), affine=True)
+    structure = {"macro_size": (16, 40), "dataflow": "alternate", "stream_width": 8}
+    run(network, config_of(network, structure), tmp_path, names="(loads|failing|interleaved|busy)", expected_tests=4)
 
 
 @pytest.mark.slow
 def test_wide_macros_and_the_injector_too(random_network, tmp_path):
     """The virtual board has both every day, in narrow macros; ``oxnor selftest`` is tested on wide ones."""
-    network = random_network((70, 6, 3))
-    structure = {"macro_size": (16, 70), "stream_width": 72}
+    network = random_network((256, 6, 3))
+    structure = {"macro_size": (16, 256), "stream_width": 72}
     run(
         network, config_of(network, structure, fault_injector=True), tmp_path, names="(failing|busy)",
         expected_tests=2,

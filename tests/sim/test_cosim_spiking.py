@@ -269,10 +269,9 @@ def test_registers_hold_the_decision():
     assert (result.registers["N_IN"], result.registers["N_OUT"], result.registers["VERSION"]) == (6, 4, 0x10001)
 
 
-def test_a_decision_is_written(monkeypatch):
-    """What the registers say decides, not what the engine was made with."""
-    network = drawn((6, 4), [Neuron()], Decision(delta_s=3, terminate_max=9, window=70, count_bits=16))
-    made_with = SpikingConfig.for_network(replace(network, decision=replace(network.decision, delta_s=0, terminate_max=0)))
+@pytest.fixture
+def decision_by_registers(monkeypatch):
+    """Write the decision of the network into the registers, whatever the engine was made with."""
     registers = module.SpikingCase.registers
 
     def written(case, sidecar):
@@ -281,9 +280,65 @@ def test_a_decision_is_written(monkeypatch):
         values = {"DELTA_S": decision.delta_s, "TERMINATE_MAX": decision.terminate_max}
         return [(offsets[name], v) for name, value in values.items() for v in (0xFFFF_FFFF, value)], offsets
 
+    return lambda: monkeypatch.setattr(module.SpikingCase, "registers", written)
+
+
+@pytest.mark.slow
+def test_a_white_image_of_two_layers(decision_by_registers):
+    """784-128-10 with wrong cells, and no decision before the window ends: all that many events move."""
+    network = zoo.load("mnist-spirit-deep")
+    undecided = replace(network, decision=replace(network.decision, delta_s=0))
+    images = np.stack([np.full(784, level, np.uint8) for level in (255, 0)])
+    decision_by_registers()
+    errors = ErrorOptions(faults=FaultMap.draw(network, ber=0.02, seed=4))
+    result = simulate(undecided, images, engine=SpikingConfig.for_network(network), errors=errors)
+    assert result.ok, result.difference
+    assert result.readout.used[0].min() > 4096
+
+
+@pytest.mark.slow
+def test_long_streams_of_three_layers():
+    """As many events as 16 bits count, with the image's end, in every layer; ticks up to the longest window."""
+    layers = tuple(SpikingLayer.from_weights(np.eye(8, dtype=int), Neuron(theta=1, weight_max=1)) for _ in range(3))
+    network = SpikingNetwork("chain", layers, Decision(delta_s=0, window=32_768), EXTERNAL)
+    g, n = np.random.default_rng(4), 65_534
+    stream = Events.make(np.sort(g.integers(0, 32_768, n)), g.integers(0, 8, n), g.random(n) < 0.5)
+    result = simulate(network, [stream, Events.make([], [], [])])
+    assert result.ok, result.difference
+    assert result.readout.used.tolist() == [[n] * 3, [0] * 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["jittered", "burst"])
+def test_long_windows_of_an_encoder(kind):
+    """All bits of ticks and phases."""
+    network = drawn((10, 3), [Neuron()], Decision(delta_s=0, window=32_767), Encoder(kind=kind, rate_bits=8, lanes=3))
+    most = 64 if kind == "jittered" else 256  # fewer events than 2^16
+    images = np.random.default_rng(5).integers(0, most, (3, 10), dtype=np.uint8)
+    result = simulate(network, images, engine=SpikingConfig.for_network(network, stream_width=24))
+    assert result.ok, result.difference
+    assert (result.readout.ticks == 32_767).all()
+    assert result.readout.used.max() < 1 << 16
+
+
+@pytest.mark.slow
+def test_many_images():
+    """Counters of 14 bits: images, results, words that are no event, cycles in which a result waits."""
+    network = drawn((6, 4), [Neuron()], Decision(delta_s=3, window=70))
+    n = 17_000
+    result = simulate(network, [Events.make([], [], [])] * n, run=RunOptions(pauses=True))
+    assert result.ok, result.difference
+    assert [result.registers[name] for name in ("FRAMES", "DROPPED", "RESULTS")] == [n] * 3
+    assert result.registers["STALLS"] > 1 << 14
+
+
+def test_a_decision_is_written(decision_by_registers):
+    """What the registers say decides, not what the engine was made with."""
+    network = drawn((6, 4), [Neuron()], Decision(delta_s=3, terminate_max=9, window=70, count_bits=16))
+    made_with = SpikingConfig.for_network(replace(network, decision=replace(network.decision, delta_s=0, terminate_max=0)))
     streams, run = random_streams(6, 12, 1), RunOptions(simulator="icarus")
     assert not simulate(network, streams, engine=made_with, run=run).ok
-    monkeypatch.setattr(module.SpikingCase, "registers", written)
+    decision_by_registers()
     result = simulate(network, streams, engine=made_with, run=run)
     assert result.ok, result.difference
     assert (result.registers["DELTA_S"], result.registers["TERMINATE_MAX"]) == (3, 9)

@@ -399,7 +399,7 @@ async def unsure_below_the_least_margin(dut: Any) -> None:
     address = driver.offsets["MIN_MARGIN"]
     unsure = 0
     highest = (1 << 32) - 1
-    for least in (min(int(v), highest) for v in (np.median(margins), margins.max(), margins.max() + 1, highest)):
+    for least in (min(int(v), highest) for v in (highest, 0, np.median(margins), margins.max(), margins.max() + 1)):
         assert (await driver.lite.write(address, least.to_bytes(4, "little"))).resp == AxiResp.OKAY
         assert await driver.read("MIN_MARGIN") == least
         driver.min_margin = least

@@ -223,6 +223,8 @@ async def busy_controller(dut: Any) -> None:
         assert await host.get("PROG_STATUS") == DONE | NO_ROW
         held = [await host.get(name) for name in ("PROG_LAYER", "PROG_MACRO", "PROG_ROW")]
         assert held == [layer, macro, row]
+    for name in ("PROG_HOLD", "PROG_COMMAND"):
+        assert await host.get(name) == 0
     for name, most in {"PROG_WORD": 0xFFFF, "PROG_RETRIES": 0xFF}.items():
         for value in (most, 0):
             await host.set(name, value)
@@ -264,6 +266,11 @@ async def failing_pairs_are_listed(dut: Any) -> None:
             pairs = {column // driver.config.layers[layer].pair_synapses for column in columns}
             assert await host.get("PROG_PULSES") == 2 * len(pairs)
             await host.command(layer, macro, row, "PROGRAM", words=pack_words(stored, np.uint32))
+    if driver.config.fault_injector:  # and they do come
+        for image in driver.engine.images:
+            driver.engine.source.send_nowait(image)
+        results = driver.scores_of([await driver.engine.sink.recv() for _ in driver.engine.images])
+        assert results != golden.scores(driver.network, driver.bits, "numpy").tolist()
     assert await host.verify_network(driver.network) == []
 
 

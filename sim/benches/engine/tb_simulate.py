@@ -21,6 +21,8 @@ from oxnor.sim.benches.axi_lite_driver import Lite
 
 PERIOD = 2  # simulator steps to a clock cycle
 RESET_CYCLES = 4
+#: The first address, of a register that cannot be written, and the last, which no engine has one at.
+MAGIC, NO_REGISTER = 0x00, 0xFC
 #: The player's inputs from the testbench.
 PLAYER_INPUTS = ("go", "close", "grant", "frames", "seed", "pause_in", "pause_out")
 _INPUTS = ("awaddr", "awprot", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arprot", "arvalid", "rready")
@@ -106,6 +108,10 @@ async def stream_images(dut: Any) -> None:
         getattr(dut, name).value = 0
     clock = await reset(dut)
     lite = Lite(dut)
+    if job["reads"]:
+        for address in (NO_REGISTER, MAGIC):
+            await lite.refuse_write(address)
+        await lite.refuse_read(NO_REGISTER)
     for address, value in job["writes"]:
         await lite.write(address, value)
     player = Player(dut, job, clock)

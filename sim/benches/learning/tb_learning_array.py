@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -53,8 +54,10 @@ class Driver:
                 return
 
     async def load(self) -> None:
-        """Set the LFSR and all weights."""
+        """Set the LFSR and all weights, of which each bit is 1 once and then 0 before."""
         d = self.dut
+        for weight, index in itertools.product((-1, 0), np.ndindex(self.model.weights.shape)):
+            await self.write(*index, weight)
         d.load.value, d.seed.value = 1, self.job["seed"]
         await self.edge()
         d.load.value = 0
@@ -120,8 +123,11 @@ class Driver:
 
     async def get(self, name: str) -> int:
         """Read a register of the controller."""
+        index = NAMES.index(name)
+        self.dut.read.value = 1 << index
         await self.edge()
-        return known(self.dut.values) >> 32 * NAMES.index(name) & 0xFFFFFFFF
+        self.dut.read.value = 0
+        return known(self.dut.values) >> 32 * index & 0xFFFFFFFF
 
     async def prepare(self, row: int, bits: NDArray[np.bool_]) -> None:
         """Write a row's address and data, as the host of an engine does.
@@ -159,8 +165,10 @@ async def learns(dut: Any) -> None:
     limit(3000 * len(order) + 10_000)
     await driver.load()
     for value in (0xFFFFFFFF, 0):
-        for name in ("PROG_LAYER", "PROG_MACRO", "PROG_ROW", "PROG_WORD", "PROG_RETRIES"):
+        for name in ("PROG_HOLD", "PROG_LAYER", "PROG_MACRO", "PROG_ROW", "PROG_WORD", "PROG_RETRIES"):
             await driver.set(name, value)
+    for name in NAMES:
+        await driver.get(name)
     for row in rows:
         status = await driver.command(row, driver.bits[row], "CLEAR", "FORM", "PROGRAM", "VERIFY")
         assert not status & _FAILING
