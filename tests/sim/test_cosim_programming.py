@@ -101,8 +101,8 @@ def test_alternating_dataflows(random_network, tmp_path):
 @pytest.mark.slow
 def test_wide_macros_and_the_injector_too(random_network, tmp_path):
     """The virtual board has both every day, in narrow macros; ``oxnor selftest`` is tested on wide ones."""
-    network = random_network((256, 6, 3))
-    structure = {"macro_size": (16, 256), "stream_width": 72}
+    network = random_network((255, 6, 3))
+    structure = {"macro_size": (16, 255), "stream_width": 72}
     run(
         network, config_of(network, structure, fault_injector=True), tmp_path, names="(failing|busy)",
         expected_tests=2,

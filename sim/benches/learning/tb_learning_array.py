@@ -56,8 +56,9 @@ class Driver:
     async def load(self) -> None:
         """Set the LFSR and all weights, of which each bit is 1 once and then 0 before."""
         d = self.dut
-        for weight, index in itertools.product((-1, 0), np.ndindex(self.model.weights.shape)):
-            await self.write(*index, weight)
+        rows, columns = self.model.weights.shape
+        for bits, row, column in itertools.product((-1, 0), range(rows), range(columns)):
+            await self.write(row, column, bits)
         d.load.value, d.seed.value = 1, self.job["seed"]
         await self.edge()
         d.load.value = 0

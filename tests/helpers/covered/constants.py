@@ -39,17 +39,19 @@ endmodule
 
 
 def bounded(name, text):
-    """Return the lines that take the high half of a number of events for 0 where a circuit gives it, so wherever it goes.
+    """Return a source in which the high half of a number of events is 0 where a circuit gives it, so wherever it goes.
 
     So is bit 15 of a tick, as no window is longer than 2^15 ticks.
     """
-    port = re.search(r"\boutput +\w+ +\[(\d+):0\] +o__payload\b", text)
-    source = re.fullmatch(r"oxnor_(spike_serializer_\w+|spiking_engine_(?:events|encoder))", Path(name).stem)
-    if not port or not source:
-        return []
-    top = int(port[1])  # the number is in the highest 32 bits; of a first event, the tick is below it and the bit `last`
-    tick = [f"connect -set o__payload[{top - 33}] 1'0"] * (not source[1].startswith("spike"))
-    return [f"cd {Path(name).stem}", "setattr -unset init w:*", f"connect -set o__payload[{top}:{top - 15}] 16'h0", *tick, "cd .."]
+    port = re.search(r"\boutput +(wire|reg) +\[(\d+):0\] +o__payload\b", text)
+    if not port or not re.match(r"oxnor_(spike_serializer_|spiking_engine_(events|encoder)\b)", name):
+        return text
+    kind, top = port[1], int(port[2])  # the number is in the highest 32 bits; of a first event, `last` and the tick are below
+    mask = (1 << top - 15) - 1 - (0 if name.startswith("oxnor_spike") else 1 << top - 33)
+    ports, end, body = re.sub(r"\bo__payload\b", "o__payload_any", text).partition("\n);\n")
+    ports = ports.replace("o__payload_any", "o__payload").replace(port[0], port[0].replace(" reg ", " wire "))
+    both = f"{kind} [{top}:0] o__payload_any;\nassign o__payload = o__payload_any & {top + 1}'h{mask:x};\n"
+    return ports + end + both + body
 
 
 def script(kept, texts):
@@ -66,7 +68,6 @@ def script(kept, texts):
         *(f"chparam -set {n} {v} {top}" for n, v in kept["parameters"].items() if is_there),
         f"hierarchy -check {f'-top {top}' if is_there else '-auto-top'}",
         "proc",
-        *(line for n in circuits for line in bounded(n, texts[n])),
         # From here on what memories give, and all that nothing drives, may be anything.
         "delete t:$mem* t:$memrd* t:$memwr* t:$meminit*",
         "setundef -undriven -anyseq",
@@ -80,20 +81,19 @@ def constants(folder):
     """Return {module: {signal: [constant, free]}} of a build, as masks of bits; None if Yosys cannot say.
 
     A bit is constant if it is in each instance of the module, even if not always the same. What was found is kept in
-    the folder, by a hash of this file and the script.
+    the folder, by a hash of this file.
     """
-    kept = json.loads((folder / "build.json").read_text())
-    texts = {n: (folder / n).read_text() for n in kept["sources"]}
-    lines, found = script(kept, texts), {}
-    key = hashlib.sha256(Path(__file__).read_bytes() + "\n".join(lines).encode()).hexdigest()
-    done = folder / f"constants-{key[:16]}.json"
+    done = folder / f"constants-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.json"
     if done.exists():
         return json.loads(done.read_text())
+    kept = json.loads((folder / "build.json").read_text())
+    texts = {n: (folder / n).read_text() for n in kept["sources"]}
     given = folder / "given"
     given.mkdir(exist_ok=True)
     for name, text in texts.items():
-        text = READ_ONLY.get(name, text)
+        text = READ_ONLY.get(name, bounded(name, text))
         (given / name).write_text(re.sub(r"\$readmemh\([^;]*\);", "begin end", text))
+    lines, found = script(kept, texts), {}
     (folder / "constants.ys").write_text("\n".join(lines) + "\n")
     try:
         if lines:
