@@ -87,14 +87,14 @@ def pool_bench(
 ) -> UnitTestbench:
     """Return the testbench of a pooling unit."""
     g = np.random.default_rng(seed)
-    lowest = (np.arange(channels) % 2 == 0) & has_lowest
+    lowest = (g.random((images, 1, 1, channels)) < 0.5) & has_lowest
     # Such that all results of a window are as likely: so many even values have a largest one that is largest of all.
     drawn = g.random((images, height, width, channels)) ** (pool.height * pool.width)
     values = (drawn * (levels + 1)).astype(int)
     values = np.where(lowest, levels - values, values)
-    fires = (values[..., None] > np.arange(levels)) ^ lowest[:, None]
+    fires = (values[..., None] > np.arange(levels)) ^ lowest[..., None]
     if has_lowest:
-        fires = np.concatenate([fires, np.broadcast_to(lowest[:, None], (*values.shape, 1))], axis=-1)
+        fires = np.concatenate([fires, np.broadcast_to(lowest[..., None], (*values.shape, 1))], axis=-1)
     ends = [(0, 0), (pool.top, pool.bottom), (pool.left, pool.right), (0, 0)]
     signs = np.where(lowest, -1, 1)
     padded = np.pad(values * signs, ends, constant_values=-levels - 1)  # never the largest

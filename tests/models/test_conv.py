@@ -164,6 +164,7 @@ def test_scores_of_a_convolution_in_a_file(tmp_path):
 
 def test_padding_of_a_pool_in_a_file(tmp_path):
     """A file that has none is in the version before, and has no field of it."""
+    assert {ConvLayer.fields.version_for({f"pool_{name}": 1}) for name in PADDING} == {8}
     for pool, label, version, fields in (
         (Pool(3, 3, 2, 2, 1, 1, 0, 1), "P3s2p1.1.0.1", 8, {"pool_top", "pool_left", "pool_right"}),
         (Pool(3, 3, 3, 3, 1, 1, 1, 1), "P3p1", 8, {"pool_top", "pool_left", "pool_bottom", "pool_right"}),

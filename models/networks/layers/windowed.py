@@ -38,8 +38,8 @@ def short(y: int, x: int, default: int = 1) -> str:
 
 def edges(window: Window | Pool) -> str:
     """Return the padding as short as it can be: `1`, `2x1` of rows and columns, or top, left, bottom and right."""
-    ends = [getattr(window, name) for name in PADDING]
-    return short(*ends[:2], 0) if ends[:2] == ends[2:] else ".".join(map(str, ends))
+    top, left, *ends = (getattr(window, name) for name in PADDING)
+    return short(top, left, 0) if [top, left] == ends else ".".join(map(str, (top, left, *ends)))
 
 
 def _padded_torch(maps: Any, window: Window | Pool, value: float) -> Any:

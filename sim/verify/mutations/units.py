@@ -134,6 +134,10 @@ UNITS: dict[str, MutatedUnit] = {
         "pooling of 3 x 3 in steps of 2, of three levels",
         lambda: pool_bench(7, 8, 2, 3, Pool(3, 3, 2, 2), True, images=6),
     ),
+    "pool-padded": MutatedUnit(
+        "pooling of 3 x 3 in steps of 2, over all edges",
+        lambda: pool_bench(5, 7, 2, 1, Pool(3, 3, 2, 2, 1, 1, 1, 1), True, images=6),
+    ),
     "tile-of-digits": MutatedUnit(
         "macro and popcounts of weights of three digits", lambda: tile(8, 15, 15, 9, WeightCode(3, 6))
     ),

@@ -157,6 +157,11 @@ PROOFS: dict[str, UnitProof] = {
         lambda: PoolMaker(4, 5, 1, 3, Pool(2, 2, 2, 2), has_lowest=True), "pool",
         ("(in_y ? above_q : 3'h0)", "(in_x ? above_q : 3'h0)"), modules_of_properties=("row_buffer",),
     ),
+    "pool-padded": UnitProof(
+        "each window over edges gives the largest or the smallest of what it has, and beyond them nothing waits",
+        lambda: PoolMaker(3, 5, 1, 1, Pool(3, 3, 2, 2, 1, 1, 1, 1), has_lowest=True), "pool_padded",
+        ("(y == 2'h0) ? 2'h0", "(x == 3'h0) ? 2'h0"), modules_of_properties=("row_buffer",),
+    ),
     "engine": UnitProof(
         "a result stays until it is taken; one comes for each image, and none without",
         lambda: Engine(EngineConfig.for_network(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8)),
