@@ -8,7 +8,15 @@ from oxnor.hw.streams.fifo import Fifo
 from oxnor.models.analog.integer import Isaac
 from oxnor.models.networks.spiking import Neuron as SpikingNeuron
 from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
-from oxnor.sim.harness.modelled import MODELLED, error_mask, frame_assembler, if_neuron, isaac_column, model_bench
+from oxnor.sim.harness.modelled import (
+    MODELLED,
+    error_mask,
+    frame_assembler,
+    if_neuron,
+    image_buffer,
+    isaac_column,
+    model_bench,
+)
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -37,10 +45,12 @@ def test_on_icarus(case, tmp_path):
     make(*arguments).run(tmp_path, simulator="icarus", root=tmp_path)
 
 
-#: Units as wide as in large engines, whose high bits change in these alone: not for mutants.
+#: Units as wide as in large engines, whose high bits change in these alone, and of two beats: not for mutants.
 WIDE = {
     "fifo, wide": lambda: model_bench("Fifo", Fifo(128, 4), 1000, width=128, depth=4),
     "frame-assembler-by-beats, wide": lambda: frame_assembler(150, 64, by_beats=True),
+    "frame-assembler-by-beats, two beats": lambda: frame_assembler(75, 64, by_beats=True),
+    "image-buffer, two beats": lambda: image_buffer(81, 1, 72),
     "isaac-column, wide": lambda: isaac_column(Isaac(rows=128), 4),
     "spiking-neuron, wide": lambda: if_neuron(SpikingNeuron(theta=900, v_bits=14, weight_max=15, fraction=6, refractory=3, leak=1)),
     "error-mask, wide": lambda: error_mask(LayerConfig("scores", 1280, 40, 640, 80, 1, 1), 300),

@@ -71,6 +71,7 @@ SIGNALS = (
 )
 LINES = (
     Rule(r"coefficient_\w+|rram_macro_(ternary|packed)", r"else (for|mem).*", "a memory without a file: in no engine there is one"),
+    Rule("layer_array", r"at_end <= #'\(row\) == #'h#;|x <= #'[bh]#;", "between the rows of a layer of one row: there is nothing"),
 )
 
 
