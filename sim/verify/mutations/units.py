@@ -136,7 +136,8 @@ UNITS: dict[str, MutatedUnit] = {
     ),
     "pool-padded": MutatedUnit(
         "pooling of 3 x 3 in steps of 2, over all edges",
-        lambda: pool_bench(5, 7, 2, 1, Pool(3, 3, 2, 2, 1, 1, 1, 1), True, images=6),
+        # Images of which the first shows where its first row's windows end, which a reset says.
+        lambda: pool_bench(5, 7, 2, 1, Pool(3, 3, 2, 2, 1, 1, 1, 1), True, seed=1, images=6),
     ),
     "tile-of-digits": MutatedUnit(
         "macro and popcounts of weights of three digits", lambda: tile(8, 15, 15, 9, WeightCode(3, 6))
