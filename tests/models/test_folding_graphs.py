@@ -73,6 +73,8 @@ ACTIVATIONS = {
     "Sigmoid": lambda m, z: sign(m, m.n("Sub", [m.n("Sigmoid", [z]), m.c(F(0.8))])),
     "Softsign": lambda m, z: sign(m, m.n("Sub", [m.n("Softsign", [z]), m.c(F(-0.8))])),
     "Sign": lambda m, z: m.n("Sign", [m.n("Add", [z, m.c(PER)])]),
+    "difference of comparisons": lambda m, z: sign(m, m.n("Sub", [
+        to_float(m, m.n("Greater", [z, m.c(F(1))])), to_float(m, m.n("Less", [z, m.c(F(-1))]))])),
     "Floor": lambda m, z: sign(m, m.n("Floor", [m.n("Mul", [z, m.c(F(0.3))])])),
     "Ceil": lambda m, z: sign(m, m.n("Neg", [m.n("Ceil", [m.n("Mul", [z, m.c(F(0.3))])])])),
     "Round": lambda m, z: sign(m, m.n("Sub", [m.n("Round", [m.n("Mul", [z, m.c(F(0.3))])]), m.c(F(1))])),

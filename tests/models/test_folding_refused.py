@@ -195,6 +195,7 @@ DENSE = {
     "weights on the left of a cube": (lambda m, g: m.n("MatMul", [weights(m, g, 4, 1), m.n("Unsqueeze", ["x", m.c(axes(1))])]), "weights on the left must be a matrix"),
     "no convolution of rows": (lambda m, g: m.n("Conv", [sign(m, hidden(m, g)), m.c(np.ones((2, 1, 1), F))]), "its input must be feature maps, with 3 or 4 dimensions, not 2"),
     "weights that are images": (lambda m, g: m.n("Conv", [m.c(np.ones((1, 1, 7), F)), m.n("Unsqueeze", ["x", m.c(axes(1))])]), "its weights must not depend on the images"),
+    "zeros replaced in place": (lambda m, g: last(m, g, m.n("ScatterND", [sign(m, "x"), m.n("NonZero", ["x"]), "x"]), 7), "it takes or sets values by a mask: choose with torch.where, as torch.where(x >= 0, 1.0, -1.0)"),
     "another domain": (lambda m, g: m.n("Relu", ["x"], m.domain), "the operator is not known in domain 'qonnx.custom_op.general'"),
 }  # fmt: skip
 
@@ -261,6 +262,7 @@ MAPS = {
     "pads of two values": (lambda m, g: pad(m, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), [0, 0, 1, 0, 0, 0, 0, 0], -1), "it pads with -1 what is padded with 1: pad with one value"),
     "pads and zeros": (lambda m, g: conv(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), 2, 3, pads=[0, 1, 0, 0]), "it pads with 0 what is padded with 1: pad with one value"),
     "pads of another value": (lambda m, g: conv(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 3), 2, 3), "it pads with 3, which must be the lowest or highest of its inputs' levels, -1 and 1, or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value=-1) of PyTorch in front of it, pad_values=-1 of Larq)"),
+    "zeros among three levels": (lambda m, g: conv(m, g, m.n("Sign", [convolved(m, g)]), 3, 2, pads=[1, 0, 0, 0]), "it pads with 0, which must be the lowest or highest of its inputs' levels, -1 and 2 (those of 2 bit planes, of which 3 occur: let a sign give +1 for 0), or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value=-1) of PyTorch in front of it, pad_values=-1 of Larq)"),
     "zeros among levels": (lambda m, g: conv(m, g, quant(m, convolved(m, g), 2, 0, 2, signed=1, narrow=0), 3, 2, pads=[1, 0, 0, 0]), "it pads with 0, which must be the lowest or highest of its inputs' levels, -4 and 2, or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value=-4) of PyTorch in front of it, pad_values=-4 of Larq)"),
     "pads and a flattening": (lambda m, g: flat(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0]), 40), "padding must be followed by a convolution"),
     "pads of several values behind": (lambda m, g: conv(m, g, m.n("Mul", [pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), m.c(F([1, 2]).reshape(2, 1, 1))]), 2, 3), "padding must have one value for all channels: pad after this, with one value"),

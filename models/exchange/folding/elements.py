@@ -68,7 +68,7 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     wide = None
     if t.wide is not None:
         narrowing = node.op in ("Cast", "CastLike") and value.dtype.kind == "f"
-        wide = t.wide if narrowing else apply("wide")
+        wide = t.wide.astype(np.float64, copy=False) if narrowing else apply("wide")
     if node.op not in SAME:
         t.stage.ops.append(node.op)
     rises = node.op in _MONOTONE or (node.op == "LeakyRelu" and node.attrs.get("alpha", 0.01) > 0)

@@ -342,7 +342,7 @@ class Layers:
         pad = -1
         if window.is_padded:
             try:
-                pad = pad_value(t.padding[1] if t.padding else own, zero, step, levels)
+                pad = pad_value(t.padding[1] if t.padding else own, zero, step, levels, t.stage.rows)
             except InputError as e:
                 if not (self.guess and t.stage.weights is None):
                     raise

@@ -370,18 +370,22 @@ def by_group(values: NDArray, kernels: NDArray, groups: int) -> NDArray:
     return np.broadcast_to(rows[:, None, None], kernels.shape)
 
 
-def pad_value(value: float, zero: NDArray, step: NDArray, levels: Levels) -> int:
+def pad_value(value: float, zero: NDArray, step: NDArray, levels: Levels, rows: int = 0) -> int:
     """Return what stands at padded positions: -1 or +1, the lowest or highest level, or 0, their middle.
 
-    `zero` and `step` are the values of level 0 and the steps up from there, below 0 where values fall.
+    `zero` and `step` are the values of level 0 and the steps up from there, below 0 where values fall; `rows` are those
+    of the table that the levels are of.
     """
     ends = {pad: zero + (pad + 1) / 2 * step * levels.top for pad in (-1, 1, 0)}
     for pad, level in ends.items():
         if (np.abs(level - value) <= levels.uneven + 1e-9 * np.abs(step)).all():
             return pad
     low, high = (float(f([ends[-1], ends[1]])) for f in (np.min, np.max))
+    unused = np.count_nonzero((levels.reach == rows).all(axis=1)) if rows and levels.planes > 1 else 0
+    used = levels.top + 1 - unused
+    occur = f" (those of {levels.planes} bit planes, of which {used} occur: let a sign give +1 for 0)"
     raise InputError(
         f"it pads with {value:.9g}, which must be the lowest or highest of its inputs' levels, {low:.9g} and {high:.9g}"
-        f", or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value={low:.9g}) of"
-        f" PyTorch in front of it, pad_values={low:.9g} of Larq)"
+        f"{occur if unused else ''}, or their middle: train it without padding, or pad with one of them (F.pad(x, ...,"
+        f" value={low:.9g}) of PyTorch in front of it, pad_values={low:.9g} of Larq)"
     )

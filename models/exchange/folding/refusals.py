@@ -19,12 +19,14 @@ _RECURRENT = "recurrent layers are not supported"
 _CONTROL = "control flow is not supported: export the network in evaluation mode"
 _MORE_BITS = "this quantiser is not supported: Quant, MultiThreshold and BipolarQuant are"
 _MIXING = "it mixes neurons, so no threshold can stand for it: use batch normalisation"
+_MASK = "it takes or sets values by a mask: choose with torch.where, as torch.where(x >= 0, 1.0, -1.0)"
 _PICTURE = "it changes a picture's size, which no layer can do: scale the images before they come in"
 #: Reasons by operator.
 WHY = (
     dict.fromkeys(("ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv"), _CONVOLUTION)
     | dict.fromkeys(("LpPool", "QuantAvgPool2d"), _POOLING)
     | dict.fromkeys(("Resize", "Upsample", "DepthToSpace", "SpaceToDepth"), _PICTURE)
+    | dict.fromkeys(("NonZero", "ScatterND", "ScatterElements", "GatherND"), _MASK)
     | dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT)
     | dict.fromkeys(("If", "Loop", "Scan"), _CONTROL)
     | dict.fromkeys(("Trunc", "FloatQuant"), _MORE_BITS)
