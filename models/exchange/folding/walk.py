@@ -262,8 +262,8 @@ class Walk:
             results = [ops.run_shape(node.op, x, node.attrs, None)]
         elif node.op in ("Expand", "ConstantOfShape") and (rows := self.sizes.pop(node.outputs[0], 0)):
             # A parameter, made as large as the activations: it stays one for all images.
-            shape = [n if k or n != rows else 1 for k, n in enumerate(np.ravel(x[-1]))]
-            results = [ops.CONSTANT_ONLY[node.op]([*x[:-1], shape], node.attrs)]
+            sizes = [n if k or n != rows else 1 for k, n in enumerate(np.ravel(x[-1]))]
+            results = [ops.CONSTANT_ONLY[node.op]([*x[:-1], sizes], node.attrs)]
         elif node.op in ops.CONSTANT_ONLY:
             results = [ops.CONSTANT_ONLY[node.op](x, node.attrs)]
         else:
