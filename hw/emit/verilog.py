@@ -296,7 +296,8 @@ def describe(config: EngineConfig) -> Description:
     layers = [
         {n: getattr(y, n) for n in names}
         | {"latency": t}
-        | {n: asdict(getattr(y, n)) for n in ("window", "pool") if getattr(y, n)}
+        | ({"window": asdict(y.window)} if y.window else {})
+        | ({"pool": {name: size for name, size in asdict(y.pool).items() if size}} if y.pool else {})
         for y, t in zip(config.layers, s.layer_latencies, strict=True)
     ]
     return {
