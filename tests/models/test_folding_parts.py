@@ -223,19 +223,17 @@ def test_the_middle_lies_between_even_levels():
 
 def test_sums_of_weights_that_are_not_quite_whole():
     """Each may be another number than its integer times the unit, and so may their sum be."""
-    from oxnor.models.exchange.folding.layers import _sums
-
     factors = products.Factors(np.array([0.5, 2.0]), np.array([[1, -1], [3, 1], [-1, 1]], np.int16), products.WeightCode.of(3), np.array([0.001, 0]))
     levels = Levels(np.zeros((3, 1), int), np.full(3, -5.0), np.full(3, 2.0), np.zeros(3, bool), 0, 0)
     weights = F([[0.5, -2], [1.5, 2], [-0.5, 2]])
     for middle, start in ((np.array([-2.0, 1, 4]), [-1.5, 14]), (np.full((3, 2), 2.0), [3, 4]), (np.zeros(3), [0, 0])):
-        found, alpha, inexact = _sums(weights, factors, levels, middle, 3)
+        found, alpha, inexact = products.sums(weights, factors, levels, middle, 3)
         assert found.tolist() == start
         assert alpha.tolist() == [0.5, 2]
         rounded = rounding.inexact_sums(alpha, middle, levels, 3 * factors.code.top)
         np.testing.assert_allclose(inexact - rounded, [3 * 0.001 * 5, 0])
     higher = Levels(levels.reach, np.full(3, 1.0), levels.step, levels.falling, 0, 0)
-    np.testing.assert_allclose(_sums(weights, factors, higher, np.zeros(3), 3)[2], [3 * 0.001 * 7, 0])
+    np.testing.assert_allclose(products.sums(weights, factors, higher, np.zeros(3), 3)[2], [3 * 0.001 * 7, 0])
 
 
 def test_bounds_of_rounding():

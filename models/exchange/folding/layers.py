@@ -31,7 +31,18 @@ from .maps import (
     summed,
 )
 from .ops import optional
-from .products import Factors, Floats, column_sums, integers, past_shortcut, popcount_table
+from .products import (
+    Factors,
+    Floats,
+    column_sums,
+    integers,
+    operands,
+    part,
+    past_shortcut,
+    popcount_table,
+    scaled,
+    sums,
+)
 from .refusals import FallingShortcut
 from .results import kernels_of
 from .shapes import mapped, transposed
@@ -104,7 +115,7 @@ class Layers:
         """
         if node.op == "Conv":
             return self._convolution(node, x, wrong)
-        left, weights, swapped = _operands(node, x)
+        left, weights, swapped = operands(node, x)
         if left.is_mean:
             left, weights = summed(left, weights)
         if left.unfolded or (left.index.ndim == 4 and left.stage.map_size != (1, 1)):
@@ -124,7 +135,7 @@ class Layers:
         y = mapped(y, lambda v: v.reshape(*v.shape[:1], *shape[1:-1], v.shape[-1]), y.index, 0)
         if swapped:
             y = transposed(y)
-        return y if node.op != "Gemm" else _scaled(node, x, y)
+        return y if node.op != "Gemm" else scaled(node, x, y)
 
     def taken(self, stage: Stage, node: Node) -> list[str]:
         """Note that `node` takes the outputs of a stage; return the reason against it if another does already."""
@@ -201,7 +212,7 @@ class Layers:
         if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(m, n / 2), np.full(m, 0.5), np.zeros(m)
         else:
-            start, alpha, inexact = _sums(weights, factors, levels, middle, n)
+            start, alpha, inexact = sums(weights, factors, levels, middle, n)
         arranged = np.empty((m, n, factors.code.bits), bool)
         arranged[:, elements] = synapses.swapaxes(0, 1)
         words = factors.scaling(alpha)
@@ -305,7 +316,7 @@ class Layers:
             bias = np.asarray(bias).reshape(-1)
             shape = [1] * y.index.ndim
             shape[channel_axis(node, y.index.ndim)] = -1
-            y = elementwise(_part(node, "Add"), [y, bias.reshape(shape)])
+            y = elementwise(part(node, "Add"), [y, bias.reshape(shape)])
         return y
 
     def _windows(self, node: Node, t: Table, kernels: NDArray, wrong: list[str]) -> Table:
@@ -361,7 +372,7 @@ class Layers:
         if node.op == "XnorPopcountMatMul":
             start, alpha, inexact = np.full(n_out, window.n_in / 2), np.full(n_out, 0.5), np.zeros(n_out)
         else:
-            start, alpha, inexact = _sums(weights, factors, levels, middles, window.n_in, pads_middle=pad == 0)
+            start, alpha, inexact = sums(weights, factors, levels, middles, window.n_in, pads_middle=pad == 0)
         synapses = factors.synapses(is_negated).swapaxes(0, 1).reshape(n_out, -1)
         words = factors.scaling(alpha)
         more: dict[str, Any] = {"planes": levels.planes, "window": window, "shortcut": factors.shortcut}
@@ -397,66 +408,6 @@ def _trouble(node: Node, levels: Levels, weights: NDArray, rows: int) -> list[st
     if node.op == "XnorPopcountMatMul" and (pair != {0.0, 1.0} or levels.top > 1 or not np.isin(weights, (0, 1)).all()):
         found.append("its operands must be 0 and 1")
     return found
-
-
-def _sums(
-    weights: NDArray, factors: Factors, levels: Levels, middle: NDArray, n: int, *, pads_middle: bool = False
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Return what a neuron's sum is in the middle, its slope in the popcount, and how far rounding may take it.
-
-    `middle` has shape (n,), or (n, m) if neurons see other inputs.
-    """
-    alpha = factors.unit * levels.step[0] / 2
-    if not middle.any():
-        start = np.zeros(weights.shape[1])
-    elif middle.ndim == 1:
-        start = column_sums(weights, middle)
-    else:
-        start = (weights * middle).sum(axis=0)
-    most = n * factors.code.top + factors.shortcut
-    inexact = rounding.inexact_sums(alpha, middle, levels, most, pads_middle=pads_middle)
-    if factors.miss.any():
-        highest = levels.lowest + levels.top * levels.step
-        inexact = inexact + n * factors.miss * np.maximum(np.abs(levels.lowest), np.abs(highest)).max()
-    return start, alpha, inexact
-
-
-def _operands(node: Node, x: list[Any]) -> tuple[Table, NDArray, bool]:
-    """Return activations and weights of a product, and whether the weights are on the left."""
-    left, right = x[0], x[1]
-    if isinstance(left, Table) and isinstance(right, Table):
-        raise InputError("it multiplies activations by activations")
-    a, swapped = node.attrs, False
-    if node.op == "Gemm":
-        left = transposed(left) if a.get("transA", 0) else left
-        right = transposed(right) if a.get("transB", 0) else right
-    if isinstance(right, Table):
-        if right.value.ndim != 2 or left.ndim != 2:
-            raise InputError("weights on the left must be a matrix")
-        left, right, swapped = transposed(right), left.T, True
-    if not isinstance(left, Table):
-        raise InputError("one operand must depend on the images")
-    weights = np.asarray(right)
-    if weights.ndim > 2 and set(weights.shape[:-2]) == {1}:
-        weights = weights.reshape(weights.shape[-2:])
-    return left, weights, swapped
-
-
-def _scaled(node: Node, x: list[Any], y: Table) -> Table:
-    """Return the product of a Gemm node with what else it computes."""
-    a = node.attrs
-    if a.get("alpha", 1.0) != 1.0:
-        y = elementwise(_part(node, "Mul"), [y, np.float32(a["alpha"])])
-    if (bias := optional(x, 2)) is not None:
-        bias = np.asarray(bias)
-        if a.get("beta", 1.0) != 1.0:
-            bias = bias * np.float32(a["beta"])
-        y = elementwise(_part(node, "Add"), [y, bias])
-    return y
-
-
-def _part(node: Node, op: str) -> Node:
-    return Node(node.name, op, node.inputs, node.outputs, {}, "")
 
 
 def _uneven_input(t: Table, e: NoLevels) -> str:

@@ -14,6 +14,12 @@ from oxnor.models.networks.layers.fields import SHORTCUT
 from oxnor.models.networks.layers.weight_code import WEIGHT_MAX, WeightCode
 from oxnor.models.networks.layers.window import Window
 
+from . import rounding
+from .elements import elementwise
+from .graph import Node
+from .levels import Levels
+from .ops import optional
+from .shapes import transposed
 from .table import Stage, Table
 
 #: Tables up to this size are also held in float64: those of output layers.
@@ -185,3 +191,64 @@ def popcount_table(stage: Stage, start: NDArray, alpha: NDArray, inexact: NDArra
         slack = inexact.astype(dtype)
         low, high = value - slack, value + slack
     return Table(value, low, high, wide, np.arange(m)[None], 0, stage)
+
+
+def sums(
+    weights: NDArray, factors: Factors, levels: Levels, middle: NDArray, n: int, *, pads_middle: bool = False
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return what a neuron's sum is in the middle, its slope in the popcount, and how far rounding may take it.
+
+    `middle` has shape (n,), or (n, m) if neurons see other inputs.
+    """
+    alpha = factors.unit * levels.step[0] / 2
+    if not middle.any():
+        start = np.zeros(weights.shape[1])
+    elif middle.ndim == 1:
+        start = column_sums(weights, middle)
+    else:
+        start = (weights * middle).sum(axis=0)
+    most = n * factors.code.top + factors.shortcut
+    inexact = rounding.inexact_sums(alpha, middle, levels, most, pads_middle=pads_middle)
+    if factors.miss.any():
+        highest = levels.lowest + levels.top * levels.step
+        inexact = inexact + n * factors.miss * np.maximum(np.abs(levels.lowest), np.abs(highest)).max()
+    return start, alpha, inexact
+
+
+def operands(node: Node, x: list[Any]) -> tuple[Table, NDArray, bool]:
+    """Return activations and weights of a product, and whether the weights are on the left."""
+    left, right = x[0], x[1]
+    if isinstance(left, Table) and isinstance(right, Table):
+        raise InputError("it multiplies activations by activations")
+    a, swapped = node.attrs, False
+    if node.op == "Gemm":
+        left = transposed(left) if a.get("transA", 0) else left
+        right = transposed(right) if a.get("transB", 0) else right
+    if isinstance(right, Table):
+        if right.value.ndim != 2 or left.ndim != 2:
+            raise InputError("weights on the left must be a matrix")
+        left, right, swapped = transposed(right), left.T, True
+    if not isinstance(left, Table):
+        raise InputError("one operand must depend on the images")
+    weights = np.asarray(right)
+    if weights.ndim > 2 and set(weights.shape[:-2]) == {1}:
+        weights = weights.reshape(weights.shape[-2:])
+    return left, weights, swapped
+
+
+def scaled(node: Node, x: list[Any], y: Table) -> Table:
+    """Return the product of a Gemm node with what else it computes."""
+    a = node.attrs
+    if a.get("alpha", 1.0) != 1.0:
+        y = elementwise(part(node, "Mul"), [y, np.float32(a["alpha"])])
+    if (bias := optional(x, 2)) is not None:
+        bias = np.asarray(bias)
+        if a.get("beta", 1.0) != 1.0:
+            bias = bias * np.float32(a["beta"])
+        y = elementwise(part(node, "Add"), [y, bias])
+    return y
+
+
+def part(node: Node, op: str) -> Node:
+    """Return a node that stands for a part of what another one does."""
+    return Node(node.name, op, node.inputs, node.outputs, {}, "")
