@@ -121,6 +121,7 @@ def test_a_damaged_record_is_done_again(place):
     assert done() == ["accuracy"]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on(place):
     """``kill -9`` in a sweep: steps before it stay, its trials stay, and no step is there by half."""
     change("trials = 2", "trials = 6000")

@@ -71,6 +71,7 @@ def test_convolution_and_pooling_are_those_of_their_source():
 
 
 @pytest.mark.cosim
+@pytest.mark.slow
 def test_convolution_leak_and_biases_in_verilog():
     """100 streams through the Verilog of an imported network, every spike and every cycle."""
     from oxnor.sim.runner import toolchain

@@ -60,6 +60,7 @@ def test_lock_range_of_the_full_model(drive):
         assert not locked[-1]
 
 
+@pytest.mark.slow
 def test_pulled_frequency_outside_the_lock_range():
     array = one(6.0, settle_us=5.0, window_us=60.0)
     half = float(array.half_ranges[0])
@@ -80,6 +81,7 @@ def test_two_oscillators_lock_to_each_other(apart, locked):
         assert np.diff(array.reduced(none)[0])[0] == pytest.approx(beat(2 * apart, 2 * coupling), rel=0.03)
 
 
+@pytest.mark.slow
 def test_full_and_reduced_models_give_one_map():
     edge = np.linspace(322, 383, 20)
     grid = np.array([(a, b) for a in edge for b in edge])

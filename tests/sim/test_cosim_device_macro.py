@@ -55,7 +55,7 @@ def test_three_states_every_bit(tmp_path):
     assert found.bits >= 2_000_000
 
 
-@pytest.mark.parametrize("age", [0, (1 << 40) - 3])
+@pytest.mark.parametrize("age", [0, pytest.param((1 << 40) - 3, marks=pytest.mark.slow)])
 def test_every_bit_of_a_million(age, tmp_path):
     """32 x 32 pairs, reads and operations at any time."""
     found = DeviceMacroTestbench(close_call(32, 32, age), 40_000).run(tmp_path, simulator="verilator")
