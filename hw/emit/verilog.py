@@ -297,7 +297,7 @@ def describe(config: EngineConfig) -> Description:
         {n: getattr(y, n) for n in names}
         | {"latency": t}
         | ({"window": asdict(y.window)} if y.window else {})
-        | ({"pool": {name: size for name, size in asdict(y.pool).items() if size}} if y.pool else {})
+        | ({"pool": y.pool.sizes} if y.pool else {})
         for y, t in zip(config.layers, s.layer_latencies, strict=True)
     ]
     return {

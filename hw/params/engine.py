@@ -246,7 +246,7 @@ class EngineConfig:
         described = {k: v for k, v in asdict(self).items() if k not in unasked or v}
         if described.pop("admits_at_intervals", False):
             described["paced"] = True
-        for layer in described["layers"]:
+        for layer, own in zip(described["layers"], self.layers, strict=True):
             if layer["macro_kind"] == DEFAULT_MACRO:  # as before there were others
                 del layer["macro_kind"]
             elif layer["macro_kind"] in DIGEST_NAMES:
@@ -254,8 +254,8 @@ class EngineConfig:
             for option in ("pipelined", "split_sums", "window", "pool", "has_lowest", "in_memory", "gates_clocks"):
                 if not layer[option]:
                     del layer[option]
-            if pool := layer.get("pool"):
-                layer["pool"] = {name: size for name, size in pool.items() if size}  # padding came later
+            if own.pool:
+                layer["pool"] = own.pool.sizes
             if not layer["converter_bits"]:
                 del layer["converter_bits"]
             for number in ("presentations", "weight_max", "shortcut"):

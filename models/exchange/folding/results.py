@@ -104,11 +104,13 @@ def run_map(node: Node, x: Inputs) -> NDArray:
         return y.reshape(len(images), *window.out_size, -1)
     pool = pool_of(node, images.shape[1:3])
     largest = "Max" in node.op
-    if pool.is_padded and not largest:
-        raise InputError("a mean over windows that reach over an edge is not supported")
-    ends = [(0, 0), (pool.top, pool.bottom), (pool.left, pool.right), (0, 0)]
-    images = np.pad(images, ends, constant_values=images.min())  # of no window the only largest
-    parts = list(_parts(images, replace(pool, top=0, left=0, bottom=0, right=0)))
+    if pool.is_padded:
+        if not largest:
+            raise InputError("a mean over windows that reach over an edge is not supported")
+        ends = [(0, 0), (pool.top, pool.bottom), (pool.left, pool.right), (0, 0)]
+        images = np.pad(images, ends, constant_values=images.min())  # of no window the only largest
+        pool = replace(pool, top=0, left=0, bottom=0, right=0)
+    parts = list(_parts(images, pool))
     y = parts[0].copy()
     for part in parts[1:]:
         y = np.maximum(y, part) if largest else y + part

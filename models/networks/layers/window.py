@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -21,8 +21,17 @@ PADS = (-1, 0, 1)
 PADDING = ("top", "left", "bottom", "right")
 
 
+class _Padded:
+    """What has the fields of :data:`PADDING`."""
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether any window reaches over an edge."""
+        return any(getattr(self, name) for name in PADDING)
+
+
 @dataclass(frozen=True)
-class Pool:
+class Pool(_Padded):
     """Windows of a pooling; what does not fill a window at the right and below is left out.
 
     Parameters
@@ -49,9 +58,9 @@ class Pool:
         _check_padding(self, self.height, self.width, "pool")
 
     @property
-    def is_padded(self) -> bool:
-        """Whether any window reaches over an edge."""
-        return any(getattr(self, name) for name in PADDING)
+    def sizes(self) -> dict[str, int]:
+        """Its fields by name, without an edge that is not padded: padding came later than pools."""
+        return {name: size for name, size in asdict(self).items() if size}
 
     @property
     def is_tiled(self) -> bool:
@@ -76,7 +85,7 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(_Padded):
     """Windows of a convolution over an image of `height` x `width` x `channels` elements, channel fastest.
 
     The row of weights of a neuron has its synapses in the order (y, x, channel) of the kernel.
@@ -189,11 +198,6 @@ class Window:
     def pixels(self) -> int:
         """Windows of an image: the output pixels."""
         return self.out_height * self.out_width
-
-    @property
-    def is_padded(self) -> bool:
-        """Whether any window reaches over an edge."""
-        return bool(self.top or self.left or self.bottom or self.right)
 
     @property
     def _under(self) -> tuple[tuple[NDArray[np.intp], NDArray[np.bool_]], ...]:
