@@ -149,7 +149,7 @@ UNITS: dict[str, MutatedUnit] = {
     ),
     "layer-pipelined": MutatedUnit(
         "the same with registers between XNOR and popcount, four macros across",
-        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(4, 2), images=100, target="ecp5"),
+        lambda: layer_bench(random_network((13, 6, 3)), 0, cols=4, fold=(4, 2), images=600, target="ecp5"),
     ),
     "layer-with-shortcut": MutatedUnit(
         "convolution of two bit planes and a shortcut, two slices, two neurons at once",
