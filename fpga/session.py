@@ -259,7 +259,7 @@ def run_images(
         clock_hz=identity.clock_hz,
         engine_images_per_s=round(len(bits) * identity.clock_hz / cycles),
         seconds=round(seconds, 3),
-        images_per_s=round(len(bits) / seconds, 1),
+        images_per_s=float(f"{len(bits) / seconds:.4g}"),  # less than one of a netlist
         retries=host.retries - retries,
         link=host.counters(),
         inputs=inputs.source,

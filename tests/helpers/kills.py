@@ -13,6 +13,7 @@ import argparse
 import ctypes
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -70,10 +71,10 @@ def trials(path):
 
 
 class Case:
-    """One command, which is run in two variants that write to the same place."""
+    """One command, which is run in two variants that write to the same place, and its share of the kills."""
 
-    def __init__(self, name, output, *variants, state=None):
-        self.name, self.output, self.variants = name, output, variants
+    def __init__(self, name, output, *variants, state=None, share=4):
+        self.name, self.output, self.variants, self.share = name, output, variants, share
         self.state = state or (lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
         self.good = []
 
@@ -104,7 +105,7 @@ def cases():
     simulate = ["simulate", "small.npz", "--data", "set.npz", "--images", "3", "-o", "out/r.csv"]
     return [
         Case("generate", "out/engine", *both("generate", "small.npz", "-o", "out/engine"), state=tree),
-        Case("fpga build", "out/board", build, [*build, "--seed", "2"], state=tree),
+        Case("fpga build", "out/board", build, [*build, "--seed", "2"], state=tree, share=1),  # takes the longest
         Case("train", "out/own.npz", train, [*train, "--seed", "2"]),
         Sweep("sweep", "out/s.sqlite", sweep, [*sweep, "--plot", "out/s.svg"], state=trials),
         Case("import", "out/net.npz", ["import", "arrays.npz", "-o", "out/net.npz"], ["import", "arrays.npz", "-o", "out/net.npz", "--name", "b"]),
@@ -253,20 +254,20 @@ def attack_one(case, folder, seed, count, record):
 
 
 def attack(folder, count, record, seed=1, names=None):
-    """Kill every command `count` times; return the record's rows."""
+    """Kill commands `count` times in all, each by its share; return the record's rows."""
+    some = [case for case in cases() if not names or case.name in names]
+    ends = [count * end // sum(case.share for case in some) for end in itertools.accumulate(case.share for case in some)]
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     rows, here, build = [], os.getcwd(), os.environ.get("OXNOR_BUILD")
     os.environ["OXNOR_BUILD"] = str(folder / "build")
     os.chdir(folder)
     try:
         network(folder)
-        for case in cases():
-            if names and case.name not in names:
-                continue
+        for case, begin, end in zip(some, [0, *ends], ends, strict=False):
             shutil.rmtree(folder / "out", ignore_errors=True)
             (folder / "out").mkdir()
             (folder / "out/notes.txt").write_text("mine")
-            rows.append(attack_one(case, folder, seed, count, record))
+            rows.append(attack_one(case, folder, seed, end - begin, record))
             counts, lost = rows[-1]["counts"], rows[-1]["wrong"]
             said = f"{case.name}: {counts['kills']} kills in {counts['runs']} runs; {len(lost)} wrong"
             print(said, *lost, sep="\n", file=sys.stderr, flush=True)
@@ -311,7 +312,7 @@ def main():
     imports()
     record = Record(given.output and given.output.resolve(), "kills", seed=given.seed, sources=sources("kills"))
     with tempfile.TemporaryDirectory() as folder:
-        rows = attack(Path(folder), -(-given.count // (len(given.names) or len(cases()))), record, given.seed, given.names)
+        rows = attack(Path(folder), given.count, record, given.seed, given.names)
     total, wrong = sum(row["counts"]["kills"] for row in rows), sum(len(row["wrong"]) for row in rows)
     if given.json:
         print(json.dumps({"tried": total, "seed": given.seed, "rows": rows}))

@@ -269,7 +269,7 @@ MAPS = {
     "what is padded and what is not": (lambda m, g: conv(m, g, m.n("Add", ["x", pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1)]), 2, 3), "it joins what is padded with what is not"),
     "thresholds a pixel": (lambda m, g: sign(m, m.n("Add", [convolved(m, g), m.c(np.arange(27, dtype=F).reshape(1, 3, 3, 3))])), "a constant must have at most one value a channel of a feature map"),
     "thresholds a flattened pixel": (lambda m, g: flat(m, g, sign(m, m.n("Add", [m.n("Flatten", [convolved(m, g)]), m.c(np.arange(27, dtype=F))])), 27), "each channel must have the same thresholds at all pixels, and has others: normalise feature maps by channel, before they are flattened"),
-    "a product of a padded map": (lambda m, g: m.n("MatMul", [pad(m, turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), [0, 1, 0, 0, 0, 0, 0, 0], -1), weights(m, g, 3, 2)]), "convolution: top must be in [0, 0], not 1"),
+    "a product of a padded map": (lambda m, g: m.n("MatMul", [pad(m, turned(m, normed(m, convolved(m, g)), 0, 2, 3, 1), [0, 1, 0, 0, 0, 0, 0, 0], -1), weights(m, g, 3, 2)]), "convolution: top must be at least 0 and less than the height of the window, 1, not 1"),
     "a sign a flattened pixel": (lambda m, g: pool(m, m.n("Reshape", [m.n("Mul", [m.n("Flatten", [convolved(m, g)]), m.c(1 + np.arange(27, dtype=F))]), m.c(axes(-1, 3, 3, 3))])),
                                  "all pixels of a channel must have the same values at a popcount, and have others"),
     "a step a flattened pixel": (lambda m, g: conv(m, g, m.n("Reshape", [m.n("Mul", [m.n("Flatten", [normed(m, convolved(m, g))]), m.c(F([1] * 20 + [np.pi] * 7))]), m.c(axes(-1, 3, 3, 3))]), 3, 2),

@@ -215,7 +215,7 @@ REFUSED = {
     "kernel": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 9, 3), F))]),
                "convolution: kernel must be at most as large as the padded input, 8x8, not 9x3"),
     "pool with pads": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2, 2], pads=[1, 2, 1, 1]),
-                       "pool: left must be in [0, 1], not 2"),
+                       "pool: left must be at least 0 and less than the width of the window, 2, not 2"),
     "pads of one dimension": (lambda m: m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))], pads=[1, 1]),
                               "its pads must be 4 integers of 0 or more, not [1, 1]"),
     "windows of one dimension": (lambda m: m.n("MaxPool", [m.n("Conv", ["x", m.c(np.ones((2, 3, 3, 3), F))])], kernel_shape=[2]),

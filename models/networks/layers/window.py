@@ -234,6 +234,9 @@ def _check_positive(owner: object, names: Iterable[str], what: str) -> None:
 
 def _check_padding(owner: object, reach_y: int, reach_x: int, what: str) -> None:
     for name in PADDING:
-        limit = (reach_y if name in ("top", "bottom") else reach_x) - 1
-        if not 0 <= getattr(owner, name) <= limit:
-            raise InputError(f"{what}: {name} must be in [0, {limit}], not {getattr(owner, name)}")
+        reach, size = (reach_y, "height") if name in ("top", "bottom") else (reach_x, "width")
+        if not 0 <= getattr(owner, name) < reach:
+            raise InputError(
+                f"{what}: {name} must be at least 0 and less than the {size} of the window, {reach}, "
+                f"not {getattr(owner, name)}"
+            )
