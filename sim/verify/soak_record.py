@@ -17,12 +17,14 @@ NAMES = {"soaks": "engine", "files": "format", "kills": "command", "disk": "comm
 _SUFFIXES = (".py", ".sv", ".svh", ".c", ".cpp", ".in")
 #: No soak runs these.
 _APART = ("-sim/verify/mutations", "-sim/verify/proofs", "-sim/benches/blocks", "-tests/helpers/covered")
+#: Nor does any command that is killed, or whose disk is full: benches of units, where `simulate` runs whole engines.
+_OF_UNITS = ("-sim/harness", *(f"-sim/benches/{name}" for name in ("analog", "layers", "learning", "macros", "models")))
 #: Folders of the repository whose sources decide what comes of each kind, and after a minus those in them that do not.
 SOURCES = {
     "soaks": ("hw", "sim/harness", "sim/verify", *_APART),
     "files": ("models", "hw/interface", "fpga/boards", "sim/sweeps", "sim/runner", "sim/studies", "api",
               "tests/helpers", *_APART),
-    **dict.fromkeys(("kills", "disk"), ("models", "hw", "fpga", "sim", "cli", "tests/helpers", *_APART)),
+    **dict.fromkeys(("kills", "disk"), ("models", "hw", "fpga", "sim", "cli", "tests/helpers", *_APART, *_OF_UNITS)),
 }  # fmt: skip
 
 

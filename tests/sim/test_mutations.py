@@ -156,7 +156,7 @@ def test_every_unit_is_mutated_or_left_out_for_a_reason():
     assert all(scope.LEFT_OUT.values())
 
 
-UNIT = """module unit (input clk, input rst, input load, input [1:0] d, output reg [1:0] q, output hit);
+UNIT = """module unit (input clk, input rst, input load, input unread, input [1:0] d, output reg [1:0] q, output hit);
   reg [2:0] count;
   always @(posedge clk) begin
     if (rst) q <= 0; else if (load) q <= d;
@@ -190,6 +190,15 @@ def test_proofs(monkeypatch, tmp_path):
         equivalence, "_prove", lambda abc, d, name, *more: "unknown" if name.startswith("miter") else plain(abc, d, name, *more)
     )
     assert (verdict(unreached), verdict(reached)) == (EQUIVALENT, "unknown")
+
+
+def test_mutants_that_are_those_of_other_units_are_left_out(tmp_path):
+    (tmp_path / "unit.v").write_text(UNIT)
+    only = r"-cell \$eq.* -portbit [01] "
+    netlist = mutate([tmp_path / "unit.v"], "unit", tmp_path, parameters={}, sample=1000, seed=1, only=only)
+    assert all(re.search(r"cell=\$eq.* portbit=[01]\b", m) for m in netlist.mutants)
+    assert {m.split()[0] for m in netlist.mutants} >= {"mode=inv", "mode=const0", "mode=const1"}
+    assert netlist.total == len(netlist.mutants)
 
 
 def test_a_models_digest_is_of_no_other_model():

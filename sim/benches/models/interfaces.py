@@ -95,3 +95,38 @@ class Crc32(Model):
             self.bytes, self.left = self.bytes + bytes([i["data"]]), 8
         if i["clear"]:
             self.bytes, self.left = b"", 0
+
+
+class EventCounters(Model):
+    """Counters of events and of cycles, which begin anywhere."""
+
+    def reset(self) -> None:  # noqa: D102
+        self.counts, self.cycles, self.high, self.happened, self.runs = [0] * 5, 0, 0, [0] * 5, 1
+
+    def reset_edge(self, i: Inputs) -> None:  # noqa: D102
+        self.reset()
+        self.runs = 0  # the next edge says that cycles count, the one after it counts
+
+    def draw(self) -> Inputs:  # noqa: D102
+        # A few below a carry, as far as it goes, or anything.
+        near = (1 << random.randrange(1, 65)) - random.randrange(1, 5)
+        value = random.choice((near, random.getrandbits(64))) & (1 << 64) - 1
+        return {
+            "events": sum(self.flag(f"event{k}") << k for k in range(5)), "clear": int(random.random() < 0.01),
+            "low": self.flag("low"), "set": int(random.random() < 0.1), "value": value,
+        }  # fmt: skip
+
+    def outputs(self, i: Inputs) -> Outputs:  # noqa: D102
+        counts = sum(count << 32 * k for k, count in enumerate(self.counts))
+        return {"counts": counts, "cycles_low": self.cycles & (1 << 32) - 1, "cycles_high": self.high}
+
+    def edge(self, i: Inputs) -> None:  # noqa: D102
+        if i["low"]:
+            self.high = self.cycles >> 32
+        counts, cycles = [c + h for c, h in zip(self.counts, self.happened, strict=True)], self.cycles + self.runs
+        if i["clear"]:
+            counts, cycles = [0] * 5, 0
+        if i["set"]:
+            counts, cycles = [i["value"]] * 5, i["value"]
+        self.counts, self.cycles = [c & (1 << 32) - 1 for c in counts], cycles & (1 << 64) - 1
+        self.happened, self.runs = [i["events"] >> k & 1 for k in range(5)], 1

@@ -120,6 +120,8 @@ def _inside(netlist: Netlist, number: int, ports: Sequence[Mapping[str, Any]], f
         *lines, "design -reset", "design -copy-from gold gold", "design -copy-from gate gate",
         "equiv_make gold gate equiv", "hierarchy -top equiv", "opt_clean", "equiv_miter -trigger inside",
         "equiv_remove -gold inside", "delete gold gate equiv",
+        # Inputs that nothing depends on are gone.
+        *(f"add -input {p['name']} {p['width']} inside" for p in ports if p["direction"] == "input"),
     ]  # fmt: skip
 
 

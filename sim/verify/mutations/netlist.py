@@ -73,8 +73,9 @@ def run_script(tool: Tool, directory: Path, name: str, lines: Sequence[str]) -> 
 
 
 def mutate(
-    sources: Sequence[Path], top: str, directory: Path, *, parameters: Mapping[str, object], sample: int, seed: int
-) -> Netlist:
+    sources: Sequence[Path], top: str, directory: Path, *, parameters: Mapping[str, object], sample: int, seed: int,
+    only: str = "",
+) -> Netlist:  # fmt: skip
     """Make the mutants of a unit: all of them, or `sample` drawn by `seed` if there are more.
 
     Each inverts one bit of one port of a cell, holds it at 0 or 1, or lets another bit of the port, or its inverse,
@@ -91,6 +92,8 @@ def mutate(
     parameters : mapping
         Verilog parameters of the top.
     sample, seed : int
+    only : str
+        Regular expression on mutants as Yosys lists them: others are left out.
     """
     tool = yosys()
     # From where Yosys runs: the names of cells have them in it, and must not depend on the folder.
@@ -104,7 +107,8 @@ def mutate(
             "write_rtlil plain.il", f"mutate -list {_ALL} -seed 1 -o mutants.txt",
         ],
     )  # fmt: skip
-    every = sorted(line for line in (directory / "mutants.txt").read_text().splitlines() if not _CLOCK.search(line))
+    lines = (directory / "mutants.txt").read_text().splitlines()
+    every = sorted(line for line in lines if not _CLOCK.search(line) and re.search(only, line))
     chosen = drawn(every, sample, seed)
     width = len(chosen).bit_length()
     applied = [f"{line} -ctrl {CHOICE} {width} {k}" for k, line in enumerate(chosen, 1)]

@@ -60,7 +60,7 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
         yosys().name,
     ]
     use = unit.use
-    kept = [dict(use.remembered)] if use.remembered else []
+    kept = [x for x in (dict(use.remembered), unit.only) if x]
     h = hashlib.sha256(json.dumps([described, dict(use.observed), use.assumed, *kept]).encode())
     model = MODELS.get(json.loads((directory / "job.json").read_text()).get("model", ""))
     for name in (
@@ -119,7 +119,7 @@ def try_unit(
         bench = unit.testbench()
         sources, top = bench.lay_out(directory)
         its_digest = digest(unit, directory, sources, sample, seed)
-        netlist = mutate(sources, top, directory, parameters=bench.parameters, sample=sample, seed=seed)
+        netlist = mutate(sources, top, directory, parameters=bench.parameters, sample=sample, seed=seed, only=unit.only)
         row = UnitRow(name, its_digest, netlist.total, seed, netlist.tool, datetime.now(UTC).date().isoformat())
         store.begin(row, netlist.mutants)
         waiting = [m.number for m in store.mutants(name) if not m.outcome]

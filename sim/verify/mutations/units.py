@@ -13,6 +13,7 @@ from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim.harness.analog import converter
 from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.counters import event_counters
 from oxnor.sim.harness.engine import loaded_engine
 from oxnor.sim.harness.layers import layer_bench
 from oxnor.sim.harness.learning import machine, synapses
@@ -52,12 +53,15 @@ class MutatedUnit:
         What its inputs keep to, and what its outputs say when.
     simulator : str
         "icarus" or "verilator".
+    only : str
+        Regular expression on mutants as Yosys lists them: the others are those of other units. Default: all.
     """
 
     what: str
     testbench: Callable[[], Testbench]
     use: Use = field(default_factory=Use)
     simulator: str = "icarus"
+    only: str = ""
 
 
 _PADDED = Window(4, 5, 2, 3, 3, top=1, left=1, bottom=1, right=1, pad=1)
@@ -166,14 +170,20 @@ UNITS: dict[str, MutatedUnit] = {
         # A network of which each score is negative for some images, and positive for others.
         lambda: layer_bench(random_network((13, 6, 3), 832, affine=True), 1, cols=2, fold=(2, 2), images=300),
     ),
+    "event-counters": MutatedUnit("counters of an engine, which begin anywhere", event_counters),
+    # Its layers, registers and counters are tried alone: left are what joins them, and the low bits of the counters.
     "engine": MutatedUnit(
-        "engine of 12 inputs, 4 neurons and 3 classes, on its ports",
+        "engine of 12 inputs, 4 neurons and 3 classes, on its ports: what joins its parts",
         lambda: loaded_engine(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8),
+        only=r"-cell (\\identity|\$(?!flatten).* -portbit [0-3] (?!-ctrlbit (\d\d|[4-9])))",
     ),
     "synapses": MutatedUnit(
         "synapses of three values, 3 rows of 4", lambda: synapses(3, 4, 600, cycles=1 << 16), Use(assumed="row < 3")
     ),
-    "rbm": MutatedUnit("RBM of 5 x 3 units beside its macro", lambda: machine(5, 3, 12)),
+    "rbm": MutatedUnit(
+        "RBM of 5 x 3 units beside its macro", lambda: machine(5, 3, 12),
+        only=r"-cell \$(?!flatten\\(programming|macro)\.)",
+    ),
     "count-converter": MutatedUnit(
         "converter of a count, 4 bits", lambda: converter(4, 64, 50, 15),
         Use(assumed="i <= (last ? 15 : 50)"),
