@@ -173,6 +173,7 @@ DENSE = {
     "argmax over images": (lambda m, g: m.n("ArgMax", [hidden(m, g)]), "it must be taken over the classes of the last layer"),
     "softmax over some": (lambda m, g: m.n("Softmax", [m.n("Reshape", [hidden(m, g, k=6), m.c(axes(-1, 2, 3))])], axis=-1), "it must be taken over the classes of the last layer"),
     "an end that makes scores equal": (lambda m, g: m.n("HardSigmoid", [last(m, g, "x", 7)]), "the outputs of the last layer must be affine in its popcounts, with one scale and offset a class: leave out the activation behind it, as a ReLU, which makes scores equal that are not"),
+    "an end that falls and rises": (lambda m, g: m.n("LeakyRelu", [last(m, g, "x", 7)], alpha=-0.5), "the outputs of the last layer must be affine in its popcounts, with one scale and offset a class: leave out the activation behind it, as a ReLU, which makes scores equal that are not"),
     "the last index": (lambda m, g: m.n("ArgMax", [hidden(m, g)], axis=1, select_last_index=1), "select_last_index must be 0: the lowest index wins a tie"),
     "the smallest": (lambda m, g: m.n("TopK", [hidden(m, g), m.c(axes(1))], axis=1, largest=0), "largest must be 1"),
     "something behind a class": (lambda m, g: m.n("Add", [m.n("ArgMax", [hidden(m, g)], axis=1), m.c(np.array(1))]), "nothing may follow ArgMax, which ends the network"),
