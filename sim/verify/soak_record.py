@@ -14,27 +14,25 @@ from oxnor.models.base.replace import whole_file
 
 #: What a row of each kind of soak is of.
 NAMES = {"soaks": "engine", "files": "format", "kills": "command", "disk": "command"}
-_SUFFIXES = (".py", ".sv", ".svh", ".c", ".cpp", ".in")
 #: No soak runs these.
 _APART = ("-sim/verify/mutations", "-sim/verify/proofs", "-sim/benches/blocks", "-tests/helpers/covered")
 #: Nor does any command that is killed, or whose disk is full: benches of units, where `simulate` runs whole engines.
 _OF_UNITS = ("-sim/harness", *(f"-sim/benches/{name}" for name in ("analog", "layers", "learning", "macros", "models")))
-#: Folders of the repository whose sources decide what comes of each kind, and after a minus those in them that do not.
+#: Folders of the repository whose files decide what comes of each kind, and after a minus those in them that do not.
 SOURCES = {
-    "soaks": ("hw", "sim/harness", "sim/verify", *_APART),
-    "files": ("models", "hw/interface", "fpga/boards", "sim/sweeps", "sim/runner", "sim/studies", "api",
-              "tests/helpers", *_APART),
+    "soaks": ("models", "hw", "sim/harness", "sim/runner", "sim/verify", *_APART),
+    "files": ("models", "hw", "fpga", "sim", "api", "tests/helpers", *_APART, *_OF_UNITS),
     **dict.fromkeys(("kills", "disk"), ("models", "hw", "fpga", "sim", "cli", "tests/helpers", *_APART, *_OF_UNITS)),
 }  # fmt: skip
 
 
 def sources_hash(root: Path, folders: Sequence[str]) -> str:
-    """Return the hash of the sources in some folders of a checkout, without those in folders after a minus."""
+    """Return the hash of the files in some folders of a checkout, without those in folders after a minus."""
     h = hashlib.sha256()
     apart = {root / folder[1:] for folder in folders if folder.startswith("-")}
     for folder in folders:
-        for path in sorted(p for p in (root / folder).rglob("*") if p.suffix in _SUFFIXES):
-            if not apart.isdisjoint(path.parents):
+        for path in sorted(p for p in (root / folder).rglob("*") if p.is_file()):
+            if path.parent.name == "__pycache__" or not apart.isdisjoint(path.parents):
                 continue
             h.update(f"{path.relative_to(root).as_posix()} ".encode() + path.read_bytes())
     return h.hexdigest()[:16]

@@ -10,6 +10,7 @@ what the command writes, nothing may be left behind, and with space again the ne
 """
 
 import argparse
+import hashlib
 import json
 import mmap
 import os
@@ -27,11 +28,20 @@ from helpers.kills import Case, clear, leftovers, start, tree
 
 from oxnor.sim.verify.soak_record import Record
 
+#: How pictures and pages end, whose times and names of parts differ from run to run.
+ENDS = {".svg": b"</svg>", ".html": b"</html>"}
+
+
+def written(path):
+    """Return what a command has written, byte by byte or by its end; a folder of the user's choice may be left empty."""
+    if path.is_dir():
+        return tree(path) if any(path.iterdir()) else None
+    data, end = path.read_bytes(), ENDS.get(path.suffix)
+    return data.rstrip().endswith(end) if end else hashlib.sha256(data).hexdigest()
+
 
 def cases():
     """Return the commands of :mod:`helpers.kills`, and others that write."""
-    # A folder of the user's choice may be left empty.
-    plain = lambda path: (tree(path) if any(path.iterdir()) else None) if path.is_dir() else path.stat().st_size > 0  # noqa: E731
     more = {
         "export": ["export", "small.npz", "-o", "out/net.onnx"],
         "vectors": ["tools", "vectors", "small.npz", "--data", "set.npz", "-o", "out/v", "--images", "3"],
@@ -43,7 +53,7 @@ def cases():
     }
     output = lambda arguments: next(a for a in arguments if a.startswith("out/"))  # noqa: E731
     there = [case for case in kills.cases() if case.name not in more]
-    return [*there, *(Case(name, output(c), c, state=plain) for name, c in more.items())]
+    return [*there, *(Case(name, output(c), c, state=written) for name, c in more.items())]
 
 
 class Disk:
