@@ -5,7 +5,7 @@
     python docs/site/verification.py KIND < result.json  keep what a command gives with --json
 
 KIND is mutations, proofs, coverage, python, soaks, files, kills or disk. A record has the date and a hash of the
-sources that it is of: where they have changed since, the page says that it is stale. The mutants of a unit have a
+files that it is of: where they have changed since, the page says that it is stale. The mutants of a unit have a
 digest of the unit, its testbench and its stimuli instead, and those that did not run stay as they were.
 """
 
@@ -15,8 +15,10 @@ import fnmatch
 import json
 import platform
 import re
+import subprocess
 import sys
 import time
+import tomllib
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
@@ -25,25 +27,32 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import whole_file
 from oxnor.sim.runner import runner
 from oxnor.sim.verify import soak_record
+from oxnor.sim.verify.mutations.reasons import reason
 from oxnor.sim.verify.mutations.run import digest_now
+from oxnor.sim.verify.mutations.scope import LEFT_OUT
 from oxnor.sim.verify.mutations.source_run import SOURCES as MUTATED_SOURCES
 from oxnor.sim.verify.mutations.units import UNITS
+from oxnor.sim.verify.proofs.units import NAMES as PROVED
 from oxnor.sim.verify.soak_record import sources_hash
 
 ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "docs/verification"
 PAGE = ROOT / "docs/verification.md"
+#: What the words of each section mean.
+WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 #: What has mutants, in the order of the page.
 MUTATED = (*UNITS, *MUTATED_SOURCES)
-#: Folders whose sources decide what a record says.
+_ALL = ("models", "hw", "sim", "fpga", "api", "cli", "tests")
+#: Folders whose files decide what a record says.
 SOURCES = {
-    "tests": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
-    "proofs": ("hw", "sim/verify/proofs"),
-    "coverage": ("hw", "sim/benches", "sim/harness", "tests/sim"),
-    "python": ("models", "hw", "sim", "fpga", "api", "cli", "tests"),
+    "tests": _ALL,
+    "proofs": ("hw", "models/base", "models/networks", "sim/harness", "sim/verify/proofs"),
+    "coverage": ("hw", "models", "sim/benches", "sim/harness", "sim/runner", "tests/sim", "tests/helpers/covered"),
+    "python": _ALL,
     **soak_record.SOURCES,
 }  # fmt: skip
 MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage", "python": "coverage",
@@ -57,15 +66,26 @@ def keep(kind: str, content: dict[str, Any]) -> None:
         content = _with_others(content)
     head: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
+        "commit": _commit(),
         "versions": {
             "oxnor": version("oxnor"), "Python": platform.python_version(),
             "Verilator": str(runner.find_tool("verilator")).split()[-1],
         },
     }  # fmt: skip
     if kind in SOURCES:
-        head["sources"] = _hash_of(SOURCES[kind])
+        # Rows say what they were of when they were made.
+        of_rows = {row["sources"] for row in content.get("rows", []) if "sources" in row}
+        head["sources"] = " and ".join(sorted(of_rows)) or _hash_of(SOURCES[kind])
     with whole_file(RECORDS / f"{kind}.json") as temporary:
         temporary.write_text(json.dumps(head | content, indent=1) + "\n")
+
+
+def _commit() -> str:
+    """Return the commit of the checkout, and whether something has changed since; "" outside of one."""
+    said = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=12", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return said.stdout.strip()
 
 
 @cache
@@ -85,9 +105,19 @@ def _with_others(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_junit(paths: list[Path]) -> dict[str, Any]:
-    """Return [passed, failed, skipped] by test file of the results of pytest."""
+    """Return [passed, failed, skipped] by test file of the results of pytest.
+
+    Raises
+    ------
+    InputError
+        If a source is newer than a file of results.
+    """
     files: dict[str, list[int]] = {}
+    sources = [p for folder in _ALL for p in (ROOT / folder).rglob("*.*") if p.suffix != ".pyc"]
+    newest = max((p for p in sources if p.is_file()), key=lambda p: p.stat().st_mtime)
     for path in paths:
+        if path.stat().st_mtime < newest.stat().st_mtime:
+            raise InputError(f"{path} must be newer than {newest.relative_to(ROOT)}: run the tests again")
         for case in ET.parse(path).iter("testcase"):
             name = case.get("classname", "").removeprefix("tests.").replace(".", "/")
             tags = {child.tag for child in case}
@@ -110,6 +140,8 @@ def state(kind: str, record: dict[str, Any] | None) -> str:
         missing = len({*MUTATED} - {*record["units"]})
         counts = [f"**{n} units {what}**" for n, what in ((stale, "stale"), (missing, "missing")) if n]
         return f"{', '.join(counts)}: {make}" if counts else "current"
+    if record and kind == "proofs" and {p["name"] for p in record["proofs"]} != {*PROVED}:
+        return f"**not all units**: {make}"
     if record and record.get("sources") == _hash_of(SOURCES[kind]):
         return "current"
     return f"**{'stale' if record else 'missing'}**: {make}"
@@ -119,42 +151,71 @@ def _percent(hit: int, of: int) -> str:
     return f"{100 * hit / of:.2f} %" if of else "-"
 
 
+def _of(hit: int, of: int) -> str:
+    return f"{hit:,} of {of:,} ({_percent(hit, of)})"
+
+
 def testpoints(files: dict[str, list[int]]) -> list[str]:
     """Return the lines of a table: each testpoint of the test plan, its tests and their last result."""
     lines = ["| testpoint | tests | last result |", "|---|---|---|"]
     for line in (ROOT / "docs/testplan.md").read_text().splitlines():
+        if line.startswith("## "):
+            heading = f"{line.removeprefix('## ')}: " if lines[2:] else ""
         cells = [c.strip() for c in line.split(" | ")]
         names = re.findall(r"`((?:[a-z]+/)?test_[\w*]+)`", cells[-1])
         if not (line.startswith("| ") and len(cells) == 3 and names):
             continue
         found = [v for n in names for f, v in files.items() if fnmatch.fnmatch(f, n)]
+        gone = [f"`{n}`" for n in names if not any(fnmatch.fnmatch(f, n) for f in files)]
         passed, failed, skipped = (sum(v[k] for v in found) for k in range(3))
         others = [f"**{failed} failed**"] * bool(failed) + [f"{skipped} skipped"] * bool(skipped)
-        result = ", ".join([f"{passed:,} passed", *others]) if found else "**missing**"
-        lines.append(f"| {cells[0].removeprefix('| ')} | {', '.join(f'`{n}`' for n in names)} | {result} |")
+        if gone:
+            others.append(f"slow alone: {', '.join(gone)}" if "slow" in line else f"**{', '.join(gone)} missing**")
+        result = ", ".join([f"{passed:,} passed"] * bool(found) + others)
+        lines.append(f"| {heading}{cells[0].removeprefix('| ')} | {', '.join(f'`{n}`' for n in names)} | {result} |")
     return lines
 
 
 def _tests(record: dict[str, Any]) -> tuple[str, list[str]]:
     files = record["files"]
     passed, failed, skipped = (sum(v[k] for v in files.values()) for k in range(3))
-    return f"{passed:,} passed, {failed} failed, {skipped} skipped in {len(files)} files", testpoints(files)
+    text = f"{passed:,} passed, {failed} failed, {skipped} skipped in {len(files)} files"
+    return text, [WORDS["tests"], *testpoints(files)]
 
 
 def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
     titles = ("unit", "mutants", "killed", "proved equivalent", "listed with a reason", "alive", "score", "date")
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     keys = ("killed", "equivalent", "reasons", "alive")
-    units = [{"unit": name, **u} for name, u in record["units"].items()]
+    left = [s | {"reason": reason(s["unit"], s["mutant"])} for s in record.get("survivors", [])]
+    with_reason = Counter(s["unit"] for s in left if s["reason"])
+    units = [_judged({"unit": name, **u}, with_reason[name]) for name, u in record["units"].items()]
     for u in units:
         of = f"{u['mutants']} of {u['of']}" if u["of"] > u["mutants"] else f"{u['mutants']}"
         interval = f" ({100 * u['low']:.1f} to {100 * u['high']:.1f})" if u["of"] > u["mutants"] else ""
         cells = [f"`{u['unit']}`", of, *(str(u[k]) for k in keys), f"{100 * u['score']:.1f} %{interval}", u["made"]]
         lines.append(f"| {' | '.join(cells)} |")
-    sums = [sum(u[k] for u in units) for k in keys]
-    judged = sums[0] + sums[2] + sums[3]
-    text = f"{sums[0]:,} of {judged:,} mutants killed, {_percent(sums[0], judged)}; {sums[1]} more proved equivalent"
-    return text, [*lines, *_survivors(record.get("survivors", []))]
+    shares = []
+    for what, some in (("Verilog", UNITS), ("Python", MUTATED_SOURCES)):
+        of = [u for u in units if u["unit"] in some]
+        killed, judged = sum(u["killed"] for u in of), sum(u["mutants"] - u["equivalent"] for u in of)
+        shares.append(f"{what}: {killed:,} of {judged:,} killed, {_percent(killed, judged)}")
+    every, equal = (sum(u[k] for u in units) for k in ("of", "equivalent"))
+    text = f"{'; '.join(shares)}; drawn from {every:,}; {equal:,} more are proved equivalent and do not count"
+    carried: dict[str, list[str]] = {}
+    for u in units:
+        if why := u.get("carried"):
+            carried.setdefault(why, []).append(f"`{u['unit']}`")
+    notes = [f"\nDigests that were carried over, {why}: {', '.join(names)}." for why, names in carried.items()]
+    left_out = ["| unit | why |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in LEFT_OUT.items())]
+    lines += [*_survivors(left), *_details(f"{len(LEFT_OUT)} units have no mutants", left_out)]
+    return text, [WORDS["mutants"], *lines, *notes]
+
+
+def _judged(unit: dict[str, Any], reasons: int) -> dict[str, Any]:
+    """Return what came of a unit's mutants with the survivors that have a reason now."""
+    alive = unit["reasons"] + unit["alive"]
+    return unit | {"reasons": min(reasons, alive), "alive": alive - min(reasons, alive)}
 
 
 #: What a mutant of a netlist changes, and cells that come of a choice.
@@ -193,11 +254,12 @@ def _survivors(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _proofs(record: dict[str, Any]) -> tuple[str, list[str]]:
-    lines = ["| unit | what is proved | proved | broken unit found |", "|---" * 4 + "|"]
+    lines = [WORDS["proofs"], "| unit | what is proved | proved | broken unit found |", "|---" * 4 + "|"]
     words = {True: "yes", False: "**no**"}
     for p in record["proofs"]:
         lines.append(f"| `{p['name']}` | {p['claim']} | {words[p['proved']]} | {words[p['breach_found']]} |")
-    return f"{record['proved']} of {record['of']} units proved, each broken one found", lines
+    found = sum(p["breach_found"] for p in record["proofs"])
+    return f"{record['proved']} of {record['of']} proved; {found} of {record['of']} found to fail when broken", lines
 
 
 def _details(summary: str, lines: list[str]) -> list[str]:
@@ -217,13 +279,15 @@ _HOLES_SHOWN = 12
 
 
 def _coverage(record: dict[str, Any]) -> tuple[str, list[str]]:
-    lines = ["| unit | lines | toggles | lines that no test reaches |", "|---" * 4 + "|"]
+    lines = [WORDS["coverage"], "| unit | statements | toggles | statements that no test reaches |", "|---" * 4 + "|"]
     for u in record["units"]:
         holes = ", ".join("`{}`".format(h.replace("|", "\\|")) for h in u.get("line holes", []))
         lines.append(f"| {u['unit']} | {u['line'][0]} of {u['line'][1]} | {_percent(*u['toggle'])} | {holes} |")
     left_out = record.get("left out", {})
-    rules = ["Left out, as no simulation can reach it; a rule that names what one reaches, or nothing, is told:", ""]
-    rules += ["| what and why | lines and toggles |", "|---|---|"]
+    points = sum(left_out.values())
+    every = points + record["line"][1] + record["toggle"][1]
+    rules = [WORDS["left out"].format(points=points, every=every)]
+    rules += ["| what and why | statements and toggles |", "|---|---|"]
     rules += [f"| {reason} | {count:,} |" for reason, count in sorted(left_out.items(), key=lambda item: -item[1])]
     units = [u for u in record["units"] if u.get("toggle holes")]
     holes = [f"- `{u['unit']}`: {_shortened(u['toggle holes'], 'coverage')}" for u in units]
@@ -232,7 +296,7 @@ def _coverage(record: dict[str, Any]) -> tuple[str, list[str]]:
     wrong = record.get("wrong", [])
     if wrong:
         lines = ["**What makes these figures doubtful:**", "", *(f"- {text}" for text in wrong), "", *lines]
-    shares = f"lines {_percent(*record['line'])}, toggles {_percent(*record['toggle'])}"
+    shares = ", ".join(f"{n} {_of(*record[k])}" for n, k in (("statements", "line"), ("toggles", "toggle")))
     doubts = f", **{len(wrong)} doubtful**" if wrong else ""
     return f"{shares} in {record['runs']} simulations{doubts}", [*lines, *_details("Signals that do not change", holes)]
 
@@ -287,7 +351,7 @@ def _tried(what: str, counts: dict[str, str], **more: str) -> Callable[[dict[str
         sums = [f"{sum(row['counts'].get(key, 0) for row in rows):,} {head}" for key, head in others.items()]
         wrong, seed = sum(len(row["wrong"]) for row in rows), record.get("seed")
         said = f"{record['tried']:,} {what}: {', '.join(sums)}, {wrong} wrong"
-        return said + (f", seed {seed}" if seed is not None else ""), lines
+        return said + (f", seed {seed}" if seed is not None else ""), [WORDS[what], *lines]
 
     return show
 
@@ -299,20 +363,11 @@ SECTIONS = {
     "soaks": ("Hostile traffic", _soaks),
     "files": ("Damaged files", _tried(
         "damaged files", {"refused": "refused", "equal": "read as they were", "changed": "read as others"},
-        slowest="slowest, s", peak="most memory, MiB",
+        slowest="slowest, s", peak="peak memory of the process, MiB",
     )),
     "kills": ("Kills", _tried("kills", {"kills": "kills", "runs": "runs"})),
-    "disk": ("Full disk", _tried("full disks", {"full": "full disks", "writes": "writes"})),
+    "disk": ("Full disk", _tried("full disks", {"full": "full disks", "writes": "writes of the commands"})),
 }  # fmt: skip
-INTRODUCTION = """# Verification
-
-What was run, with what result, of which sources. `make verification` writes this page from the records in
-`docs/verification/`. A record whose sources have changed since is stale until its command has run again; the mutants of
-a unit are, when its Verilog, its testbench or its stimuli have changed. The
-[test plan](testplan.md) says how each is done.
-"""
-
-
 def page() -> str:
     """Return the page, in Markdown."""
     head, body = ["| what | last result | date | |", "|---" * 4 + "|"], []
@@ -325,8 +380,9 @@ def page() -> str:
         head.append(f"| {name} | {sentence} | {date} | {state(kind, record)} |")
         if record:
             versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
-            body += ["", f"## {title}", "", f"{record['date']}, {versions}. `make {MAKES[kind]}`", "", *lines]
-    return "\n".join([INTRODUCTION, *head, *body, ""])
+            at = f" at {record['commit']}" if record.get("commit") else ""
+            body += ["", f"## {title}", "", f"{record['date']}{at}, {versions}. `make {MAKES[kind]}`", "", *lines]
+    return "\n".join([WORDS["introduction"], *head, *body, ""])
 
 
 def main(arguments: list[str]) -> None:
@@ -341,4 +397,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except InputError as e:
+        sys.exit(f"verification: {e}")

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import itertools
+import os
 import re
 import shlex
 import tomllib
@@ -12,6 +13,7 @@ import pytest
 import typer
 
 from oxnor.cli.app import app
+from oxnor.models.base.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -181,14 +183,18 @@ def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
     assert "| Proofs | - | - | **missing**: `make prove` |" in verification.page()
     proof = {"name": "fifo", "claim": "order", "proved": True, "breach_found": False}
     verification.keep("proofs", {"proved": 0, "of": 1, "proofs": [proof]})
+    assert "| 0 of 1 proved; 0 of 1 found to fail when broken |" in verification.page()
+    assert "| **not all units**: `make prove` |" in verification.page()
+    monkeypatch.setattr(verification, "PROVED", ("fifo",))
     assert "| current |" in verification.page()
     assert "| `fifo` | order | yes | **no** |" in verification.page()
-    row = {"format": "set.npy", "counts": {"refused": 1200, "changed": 7}, "wrong": [[3, "TypeError"]], "slowest": 0.1, "peak": 99}
+    row = {"format": "set.npy", "sources": "as it was", "counts": {"refused": 1200, "changed": 7}, "wrong": [[3, "TypeError"]], "slowest": 0.1, "peak": 99}
     verification.keep("files", {"tried": 1208, "seed": 5, "rows": [row]})
     assert "1,208 damaged files: 1,200 refused, 0 read as they were, 7 read as others, 1 wrong, seed 5" in verification.page()
     found = {"runs": 1, "line": [1, 1], "toggle": [1, 2], "units": [], "wrong": ["a rule leaves nothing out"]}
     verification.keep("coverage", found)
-    assert "toggles 50.00 % in 1 simulations, **1 doubtful**" in verification.page()
+    assert "toggles 1 of 2 (50.00 %) in 1 simulations, **1 doubtful**" in verification.page()
+    assert verification.read("files")["sources"] == "as it was"
     assert "- a rule leaves nothing out" in verification.page()
     assert "| `set.npy` | 1,200 | 0 | 7 | 0.1 | 99 | 1 |" in verification.page()
     monkeypatch.setitem(verification.SOURCES, "proofs", ("hw",))
@@ -227,7 +233,10 @@ def test_results_of_tests_are_counted_by_testpoint(tmp_path, monkeypatch):
     assert files == {"sim/test_soak": [1, 1, 1]}
     (line,) = [t for t in verification.testpoints(files) if "`sim/test_soak`" in t]
     assert line.endswith("| 1 passed, **1 failed**, 1 skipped |")
-    assert sum("**missing**" in t for t in verification.testpoints(files)) > 50
+    assert sum(" missing**" in t for t in verification.testpoints(files)) > 50
+    os.utime(tmp_path / "t.xml", (0, 0))
+    with pytest.raises(InputError, match=r"t\.xml must be newer than "):
+        verification.of_junit([tmp_path / "t.xml"])
 
 
 def test_citation_is_of_this_version():
