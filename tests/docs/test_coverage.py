@@ -83,12 +83,17 @@ def test_what_is_left_out_must_not_change(monkeypatch):
 
 
 def test_lines_that_are_left_out_must_not_be_reached(monkeypatch):
-    monkeypatch.setattr(rules, "LINES", (rules.Rule("unit", "else.*", "why"),))
+    monkeypatch.setattr(rules, "LINES", (rules.Rule("unit", "else x", "why"),))
     wrong = []
-    assert rtl.lines_of("unit", {"a <= b;": 0, "c <= d;": 4, "else x": 0}, Counter(), wrong) == ([1, 2], ["a <= b;"])
+    assert rtl.lines_of("unit", {"a <= b;": 0, "c <= d;": 4, "else x": 0, "else x (2)": 0}, Counter(), wrong) == ([1, 2], ["a <= b;"])
     assert not wrong
     rtl.lines_of("unit", {"else x": 1}, Counter(), wrong)
     assert len(wrong) == 1
+
+
+def test_equal_statements_of_a_source_are_apart():
+    text = "  case (a)\n    4'h0:  // first\n      b <= 1;\n    4'h1:\n      b <= 12;\n  endcase\n"
+    assert points.statements(text) == ["case (a)", "#'h#:", "b <= #;", "#'h#: (2)", "b <= #; (2)", ""]
 
 
 @pytest.mark.parametrize(

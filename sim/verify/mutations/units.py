@@ -55,6 +55,8 @@ class MutatedUnit:
         "icarus" or "verilator".
     only : str
         Regular expression on mutants as Yosys lists them: the others are those of other units. Default: all.
+    parts : tuple of str
+        Parts whose mutants are among those, as :mod:`~oxnor.sim.verify.mutations.scope` names them.
     """
 
     what: str
@@ -62,6 +64,7 @@ class MutatedUnit:
     use: Use = field(default_factory=Use)
     simulator: str = "icarus"
     only: str = ""
+    parts: tuple[str, ...] = ()
 
 
 _PADDED = Window(4, 5, 2, 3, 3, top=1, left=1, bottom=1, right=1, pad=1)
@@ -171,18 +174,19 @@ UNITS: dict[str, MutatedUnit] = {
         lambda: layer_bench(random_network((13, 6, 3), 832, affine=True), 1, cols=2, fold=(2, 2), images=300),
     ),
     "event-counters": MutatedUnit("counters of an engine, which begin anywhere", event_counters),
-    # Its layers, registers and counters are tried alone: left are what joins them, and the low bits of the counters.
+    # Its layers, registers and counters are tried alone: left is what joins them.
     "engine": MutatedUnit(
         "engine of 12 inputs, 4 neurons and 3 classes, on its ports: what joins its parts",
         lambda: loaded_engine(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8),
-        only=r"-cell (\\identity|\$(?!flatten).* -portbit [0-3] (?!-ctrlbit (\d\d|[4-9])))",
+        only=r"-cell (\\identity|\$(and|or|not|ne|sub)\$)",
     ),
     "synapses": MutatedUnit(
         "synapses of three values, 3 rows of 4", lambda: synapses(3, 4, 600, cycles=1 << 16), Use(assumed="row < 3")
     ),
     "rbm": MutatedUnit(
-        "RBM of 5 x 3 units beside its macro", lambda: machine(5, 3, 12),
-        only=r"-cell \$(?!flatten\\(programming|macro)\.)",
+        "RBM of 5 x 3 units beside its macro: what joins its parts", lambda: machine(5, 3, 60),
+        only=r"-cell \$(?!flatten\\(programming|macro|learner\.\\\w))",
+        parts=("learning.pulse_writer.PulseWriter", "learning.rbm_learner.RbmLearner"),
     ),
     "count-converter": MutatedUnit(
         "converter of a count, 4 bits", lambda: converter(4, 64, 50, 15),

@@ -112,14 +112,26 @@ def alone(counts):
     }  # fmt: skip
 
 
+def statements(text):
+    """Return of each line of a source the statement without its numbers, and which of the equal ones it is; "" of no statement."""
+    found, seen = [], collections.Counter()
+    for line in text.splitlines():
+        code = line.split("//")[0].strip()
+        code = "" if code in ("begin", "end", "else", "endcase", "join", "default: ;") else code  # these do nothing
+        code = re.sub(r"(?<='h)[\da-f]+|\d+", "#", code)
+        seen[code] += 1
+        found.append(f"{code} ({seen[code]})" if code and seen[code] > 1 else code)
+    return found
+
+
 def summary(data, texts):
-    """Return {module: {"line": {text: hits}, "toggle": {signal and direction: hits}}} of one run.
+    """Return {module: {"line": {statement: hits}, "toggle": {signal and direction: hits}}} of one run.
 
     A module of several sets of parameters is one.
     """
     found = nothing()
     ours = {file: text for file, text in texts.items() if file.startswith("oxnor_") or (ROOT / "hw/rtl" / file).exists()}
-    lines = {file: text.splitlines() for file, text in ours.items() if not is_testbench(text)}
+    lines = {file: statements(text) for file, text in ours.items() if not is_testbench(text)}
     changes = collections.defaultdict(collections.Counter)
     for kind, file, _, module, keys, count in read(data):
         if file not in lines:
@@ -131,9 +143,8 @@ def summary(data, texts):
                 changes[module][signal] += count
         elif kind in ("line", "branch"):
             for n in _lines(keys):
-                text = lines[file][n - 1].split("//")[0].strip()
-                if text and text not in ("begin", "end", "else", "endcase", "join", "default: ;"):  # these do nothing
-                    entry["line"][re.sub(r"(?<='h)[\da-f]+|\d+", "#", text)] += count
+                if lines[file][n - 1]:
+                    entry["line"][lines[file][n - 1]] += count
     for module, counts in changes.items():
         add(found, {module.partition("__")[0]: {"toggle": alone(counts)}})
     return found
