@@ -160,6 +160,7 @@ class LoadedEngine:
         return self.testbench.lay_out(self.network, self.config, directory)
 
 
-def loaded_engine(network: Network, **structure: Any) -> LoadedEngine:
-    """Return the testbench of the engine of a network."""
-    return LoadedEngine(network, EngineConfig.for_network(network, **structure))
+def joined_engine(network: Network, **structure: Any) -> LoadedEngine:
+    """Return the testbench of what joins the parts of the engine of a network."""
+    bench = EngineTestbench("blocks.tb_status", 2, cycle_limit=100_000)
+    return LoadedEngine(network, EngineConfig.for_network(network, **structure), bench)

@@ -60,6 +60,13 @@ def test_on_icarus(case, random_network, tmp_path):
     assert run.tests == TESTS
 
 
+@pytest.mark.parametrize("name", ["37-13-5 on 8x16, 8-bit stream", "20-37-5, scores and margin, admitted at intervals"])
+def test_status_and_counters_are_exact(name, random_network, tmp_path):
+    bench = EngineTestbench("blocks.tb_status", 2, simulator="verilator", cycle_limit=1_000_000)
+    _, run = bench.run(*CASES[name].make(random_network), tmp_path)
+    assert run.tests == 2
+
+
 def test_on_verilator_with_two_networks(random_network, tmp_path):
     """A network is switched by its memory images alone: the second one runs in the build of the first."""
     case = CASES["37-13-5 on 8x16, 8-bit stream"]

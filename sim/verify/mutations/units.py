@@ -14,7 +14,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim.harness.analog import converter
 from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
 from oxnor.sim.harness.counters import event_counters
-from oxnor.sim.harness.engine import loaded_engine
+from oxnor.sim.harness.engine import joined_engine
 from oxnor.sim.harness.layers import layer_bench
 from oxnor.sim.harness.learning import machine, synapses
 from oxnor.sim.harness.modelled import MODELLED
@@ -177,7 +177,7 @@ UNITS: dict[str, MutatedUnit] = {
     # Its layers, registers and counters are tried alone: left is what joins them.
     "engine": MutatedUnit(
         "engine of 12 inputs, 4 neurons and 3 classes, on its ports: what joins its parts",
-        lambda: loaded_engine(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8),
+        lambda: joined_engine(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8),
         only=r"-cell (\\identity|\$(and|or|not|ne|sub)\$)",
     ),
     "synapses": MutatedUnit(
