@@ -186,9 +186,9 @@ def test_padding_of_a_pool_in_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"top": 3}, r"pool: top must be in \[0, 2\], not 3"),
-        ({"right": 2}, r"pool: right must be in \[0, 1\], not 2"),
-        ({"bottom": -1}, r"pool: bottom must be in \[0, 2\], not -1"),
+        ({"top": 3}, r"pool: top must be at least 0 and less than the height of the window, 3, not 3"),
+        ({"right": 2}, r"pool: right must be at least 0 and less than the width of the window, 2, not 2"),
+        ({"bottom": -1}, r"pool: bottom must be at least 0 and less than the height of the window, 3, not -1"),
         ({"step_y": 0}, "pool: step_y must be an integer of at least 1, not 0"),
     ],
 )
@@ -258,7 +258,7 @@ def test_zeros_count_half():
     [
         ({"kernel_y": 0}, "convolution: kernel_y must be an integer of at least 1, not 0"),
         ({"kernel_y": 9}, "convolution: kernel must be at most as large as the padded input, 8x8, not 9x3"),
-        ({"top": 3}, r"convolution: top must be in \[0, 2\], not 3"),
+        ({"top": 3}, r"convolution: top must be at least 0 and less than the height of the window, 3, not 3"),
         ({"pad": 2}, "convolution: pad must be one of -1, 0, 1, not 2"),
         ({"groups": 3}, "convolution: groups must divide the 4 input channels, not be 3"),
         ({"height": 1 << 20, "width": 1 << 10}, "convolution: input must have at most 4194304 elements"),

@@ -117,7 +117,7 @@ def test_windows_wrong(attrs, message):
     ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "auto_pad": "SAME_UPPER"}, (2, 2, 1, 1, 0, 0, 1, 1)),
     ((6, 9), "MaxPool", {"kernel_shape": [2, 4], "auto_pad": "SAME_LOWER"}, (2, 4, 1, 1, 1, 2, 0, 1)),
     ((1, 9), "MaxPool", {"kernel_shape": [3], "strides": [2], "pads": [1, 0]}, (1, 3, 1, 2, 0, 1, 0, 0)),
-    ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 0, 2]}, r"pool: right must be in \[0, 1\], not 2"),
+    ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "pads": [0, 0, 0, 2]}, r"pool: right must be at least 0 and less than the width of the window, 2, not 2"),
     ((6, 9), "MaxPool", {"kernel_shape": [2, 2], "dilations": [1, 2]}, r"its dilations must be 1, not \[1, 2\]"),
     ((6, 9), "MaxPool", {"kernel_shape": [7, 2]}, "pool"), ((6, 9), "MaxPool", {}, "its kernel_shape must be given"),
 ])  # fmt: skip
