@@ -103,10 +103,10 @@ def test_wide_macros_and_the_injector_too(random_network, tmp_path):
     """The virtual board has both every day, in narrow macros; ``oxnor selftest`` is tested on wide ones."""
     network = random_network((255, 6, 3))
     structure = {"macro_size": (16, 255), "stream_width": 72}
-    run(
-        network, config_of(network, structure, fault_injector=True), tmp_path, names="(failing|busy)",
-        expected_tests=2,
-    )  # fmt: skip
+    config = config_of(network, structure, fault_injector=True)
+    run(network, config, tmp_path, names="(failing|busy)", expected_tests=2)
+    # Every register of this engine, which has most of them, is read.
+    EngineTestbench("blocks.tb_status", 2, simulator="verilator", cycle_limit=LIMIT).run(network, config, tmp_path / "status")
 
 
 def nibbles(rows):

@@ -283,6 +283,23 @@ def decision_by_registers(monkeypatch):
     return lambda: monkeypatch.setattr(module.SpikingCase, "registers", written)
 
 
+def test_control_clears_the_counters(monkeypatch):
+    """CONTROL bit 0 starts the cycles again, the other bits do not; frames and results are of what came since."""
+    network, registers = drawn((6, 4), [Neuron()], Decision(delta_s=3, window=70)), module.SpikingCase.registers
+
+    def counted(value):
+        def written(case, sidecar):
+            _, offsets = registers(case, sidecar)
+            return [(offsets["CONTROL"], value)], offsets
+
+        monkeypatch.setattr(module.SpikingCase, "registers", written)
+        return simulate(network, random_streams(6, 3, 1), run=RunOptions(simulator="icarus")).registers
+
+    kept, cleared = counted(0xFFFF_FFFC), counted(1)
+    assert 0 < kept["CYCLES_LO"] - cleared["CYCLES_LO"] < 100
+    assert [cleared[name] for name in ("FRAMES", "RESULTS", "DROPPED")] == [3, 3, kept["DROPPED"]]
+
+
 @pytest.mark.slow
 def test_a_white_image_of_two_layers(decision_by_registers):
     """784-128-10 with wrong cells, and no decision before the window ends: all that many events move."""

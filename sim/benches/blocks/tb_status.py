@@ -136,3 +136,5 @@ async def counters_begin_again(dut: Any) -> None:
     for name, value in driver.job["identity"].items():
         assert await driver.read(name) == value, name
     assert await driver.read("CYCLES_HI") == 0
+    for name in driver.offsets:
+        await driver.read(name)

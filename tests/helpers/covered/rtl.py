@@ -103,7 +103,7 @@ def lines_of(unit, counts, used, wrong):
     """Return the same of a unit's lines."""
     left = {}
     for text, hits in counts.items():
-        rule = rules.of_line(unit, re.sub(r" \(\d+\)$", "", text))
+        rule = rules.of_line(unit, text)
         if rule:
             if hits:
                 wrong.append(f"{unit}: `{text}` is reached, but is left out: {rule}")

@@ -71,7 +71,7 @@ SIGNALS = (
 )
 LINES = (
     Rule(r"coefficient_\w+|rram_macro_(ternary|packed)", r"else (for|mem).*", "a memory without a file: in no engine there is one"),
-    Rule("layer_array", r"at_end <= #'\(row\) == #'h#;|x <= #'[bh]#;", "between the rows of a layer of one row: there is nothing"),
+    Rule("layer_array", r"at_end <= (#'\(row\) == #'h#;|#'b#; \(3\))|x <= #'[bh]#;", "between the rows of a layer of one row: there is nothing"),
 )
 
 
@@ -81,5 +81,6 @@ def of_signal(unit, signal, bit):
 
 
 def of_line(unit, text):
-    """Return the rule that leaves a line out; None if there is none."""
-    return next((r for r in LINES if r.holds(unit, text)), None)
+    """Return the rule that leaves a statement out, this one of the equal ones or all; None if there is none."""
+    texts = (text, re.sub(r" \(\d+\)$", "", text))
+    return next((r for r in LINES if any(r.holds(unit, t) for t in texts)), None)
