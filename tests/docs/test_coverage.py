@@ -91,6 +91,18 @@ def test_lines_that_are_left_out_must_not_be_reached(monkeypatch):
     assert len(wrong) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "named", "others"),
+    [("from oxnor.sim.harness.learning import machine", {"learning", "unit", "tb_learning_array", "support"}, {"tb_popcount", "modelled"}),
+     ("from oxnor.sim.harness import (\n    modelled,\n)", {"modelled", "tb_model", "base", "arithmetic"}, {"tb_learning_array", "learning"}),
+     ("", {"tb_simulate"}, {"tb_model", "tb_learning_array"})],
+)  # fmt: skip
+def test_what_a_test_may_run_is_what_it_names(text, named, others):
+    found = {path.stem for path in points.benches_named(text)}
+    assert named <= found
+    assert not others & found
+
+
 def test_equal_statements_of_a_source_are_apart():
     text = "  case (a)\n    4'h0:  // first\n      b <= 1;\n    4'h1:\n      b <= 12;\n  endcase\n"
     assert points.statements(text) == ["case (a)", "#'h#:", "b <= #;", "#'h#: (2)", "b <= #; (2)", ""]
@@ -146,25 +158,35 @@ def test_a_rule_that_leaves_nothing_out_is_told(monkeypatch):
     assert made["left out"] == {"why": 2}
 
 
+NAMES = "from helpers.used import it\nfrom oxnor.sim.harness.h import run\n"
+
+
+def forget():
+    for found in (points.place, points.benches_named, points._texts):
+        found.cache_clear()
+
+
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A repository with a test, a helper that it imports, one that it does not, and hardware."""
     names = ("tests/sim/test_x.py", "tests/sim/conftest.py", "tests/helpers/used.py", "tests/helpers/other.py",
-             "tests/helpers/covered/points.py", "hw/unit.py", "sim/benches/tb.py", "sim/harness/h.py")  # fmt: skip
+             "tests/helpers/covered/points.py", "hw/unit.py", "sim/benches/tb_used.py", "sim/benches/tb_other.py", "sim/harness/h.py")  # fmt: skip
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
-    (tmp_path / names[0]).write_text("from helpers.used import it\n")
+    (tmp_path / names[0]).write_text(NAMES)
+    (tmp_path / "sim/harness/h.py").write_text('run("engine.tb_used")\n')
     monkeypatch.setattr(points, "ROOT", tmp_path)
     monkeypatch.setattr(points, "FOLDER", tmp_path / "build/coverage")
-    points.place.cache_clear()
+    forget()
     yield tmp_path
-    points.place.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize(
     ("changed", "runs"),
-    [(None, 0), ("tests/helpers/other.py", 0), ("hw/unit.py", 1), ("sim/benches/tb.py", 1), ("sim/harness/h.py", 1),
+    [(None, 0), ("tests/helpers/other.py", 0), ("hw/unit.py", 1), ("sim/benches/tb_used.py", 1),
+     ("sim/benches/tb_other.py", 0), ("sim/harness/h.py", 1),
      ("tests/sim/test_x.py", 1), ("tests/sim/conftest.py", 1), ("tests/helpers/used.py", 1)],
 )  # fmt: skip
 def test_a_test_runs_again_when_its_sources_have_changed(checkout, changed, runs):
@@ -173,8 +195,8 @@ def test_a_test_runs_again_when_its_sources_have_changed(checkout, changed, runs
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"test": item.nodeid}))
     if changed:
-        (checkout / changed).write_text("from helpers.used import it  # another\n")
-        points.place.cache_clear()
+        (checkout / changed).write_text((checkout / changed).read_text() + "# another\n")
+        forget()
     dropped, items = [], [item, SimpleNamespace(nodeid="tests/sim/test_x.py::test_new")]
     hook = SimpleNamespace(pytest_deselected=lambda items: dropped.extend(items))
     points.pytest_collection_modifyitems(SimpleNamespace(hook=hook), items)

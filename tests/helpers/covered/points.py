@@ -3,8 +3,8 @@
     PYTHONPATH=tests pytest -p helpers.covered.points -m cosim tests/sim
 
 Every simulation is built with Verilator's coverage, those for Icarus too. What a test that passes has reached is kept, and the
-test does not run again as long as the sources that it may depend on are the same: of the hardware, benches and harness, its
-own file, the helpers that it imports, and this one. So a run that was stopped goes on.
+test does not run again as long as the sources that it may depend on are the same: of the hardware, the benches and harness that
+it may name, its own file, the helpers that it imports, and this one. So a run that was stopped goes on.
 """
 
 import collections
@@ -23,7 +23,8 @@ from oxnor.sim.verify.soak_record import sources_hash
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "build/coverage"
-SOURCES = ("hw", "sim/benches", "sim/harness")
+#: What runs simulations of its own, whichever test asks for them.
+RUNS = ("sim", "-sim/benches", "-sim/harness", "-sim/verify/mutations", "-sim/verify/proofs")
 #: What no synthesis tool takes, or the register of a top of :mod:`oxnor.sim.runner.tops`: a source with it is a testbench.
 _TESTBENCH = re.compile(r"\$(fopen|finish|fatal|display)\b|\brst_registered\b")
 
@@ -34,14 +35,43 @@ def is_testbench(text):
 
 
 @functools.cache
+def _texts(*folders):
+    """Return the text of each Python source in some folders, without those in folders after a minus."""
+    apart = {ROOT / folder[1:] for folder in folders if folder.startswith("-")}
+    paths = sorted(p for folder in folders for p in (ROOT / folder).rglob("*.py") if apart.isdisjoint(p.parents))
+    return {p: p.read_text() for p in paths}
+
+
+@functools.cache
+def benches_named(text):
+    """Return the files of benches and of their harness that a source may run: those that it names, that these name, and so on."""
+    every = _texts("sim/benches", "sim/harness")
+    names = {}
+    for path in every:
+        folder, name = path.parent.name, path.stem
+        pattern = rf"\b{folder}\.{name}\b|\b{folder} import (\([^)]*|[^\n]*)\b{name}\b|from \.{name} import"
+        pattern += rf"|[\"']{name}[\"']" * (folder == "models")  # which are loaded by name
+        names[path] = re.compile(rf"\b{name}\b" if name.startswith("tb_") else pattern)
+    found, todo = {p for p in every if p.name == "__init__.py"}, [text, *_texts(*RUNS).values()]
+    todo += [every[path] for path in found]
+    while todo:
+        some = todo.pop()
+        more = {path for path, name in names.items() if path not in found and name.search(some)}
+        found |= more
+        todo += [every[path] for path in more]
+    return sorted(found)
+
+
+@functools.cache
 def place(test_file):
     """Return the folder of what the tests of a file have reached, by the sources that this depends on."""
     text = (ROOT / test_file).read_text()
     helpers = sorted({a or b for a, b in re.findall(r"\bfrom helpers\.(\w+)|\bfrom helpers import (\w+)", text)})
     files = [test_file, "tests/sim/conftest.py", *(f"tests/helpers/{n}.py" for n in (*helpers, "covered/points"))]
-    h = hashlib.sha256(sources_hash(ROOT, SOURCES).encode())
-    for name in files:
-        h.update((ROOT / name).read_bytes())
+    texts = [(ROOT / name).read_text() for name in files]
+    h = hashlib.sha256(sources_hash(ROOT, ("hw",)).encode())
+    for path in (*benches_named("\n".join(texts)), *(ROOT / name for name in files)):
+        h.update(f"{path.relative_to(ROOT).as_posix()} ".encode() + path.read_bytes())
     return FOLDER / f"{Path(test_file).stem}-{h.hexdigest()[:16]}"
 
 
