@@ -51,9 +51,10 @@ def benches_named(text):
         folder, name = path.parent.name, path.stem
         pattern = rf"\b{folder}\.{name}\b|\b{folder} import (\([^)]*|[^\n]*)\b{name}\b|from \.{name} import"
         pattern += rf"|[\"']{name}[\"']" * (folder == "models")  # which are loaded by name
+        if name == "__init__":
+            pattern = rf"\.{folder} import"
         names[path] = re.compile(rf"\b{name}\b" if name.startswith("tb_") else pattern)
-    found, todo = {p for p in every if p.name == "__init__.py"}, [text, *_texts(*RUNS).values()]
-    todo += [every[path] for path in found]
+    found, todo = set(), [text, *_texts(*RUNS).values()]
     while todo:
         some = todo.pop()
         more = {path for path, name in names.items() if path not in found and name.search(some)}
