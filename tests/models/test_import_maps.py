@@ -1,5 +1,7 @@
 """Attributes of convolutions and poolings as windows, and what stands at their edges."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -129,6 +131,12 @@ def test_windows_of_poolings(size, op, attrs, expected):
         maps.pool_of(node(op, **attrs), size)
 
 
+def test_what_is_padded_before_counts_for_auto_pad():
+    same = node("MaxPool", kernel_shape=[3, 3], strides=[3, 3], auto_pad="SAME_UPPER")
+    assert maps.pool_of(same, (5, 6), (1, 0, 0, 0)) == Pool(3, 3, 3, 3, 1, 0, 0, 0)
+    assert maps.pool_of(same, (6, 4), (0, 0, 0, 2)) == Pool(3, 3, 3, 3, 0, 0, 0, 2)
+
+
 def test_windows_of_poolings_are_those_of_onnxruntime():
     runtime = pytest.importorskip("onnxruntime", reason="compares with the package onnxruntime")
     runtime.set_default_logger_severity(4)
@@ -217,3 +225,35 @@ def test_poolings_one_after_the_other():
         with pytest.raises(InputError, match="a pooling that leaves pixels out must not be followed by another"):
             from_graph(twice(*pools), "ONNX", "n")
     assert from_graph(twice(((3, 2), (3, 2)), ((2, 1), (1, 1), [1, 0, 0, 0])), "ONNX", "n").ok
+
+
+def largest(x, pool):
+    """Return the largest pixels of a map (height, width) in the windows of a pooling: what is beyond its edges is none."""
+    x = np.pad(x, ((pool.top, pool.bottom), (pool.left, pool.right)), constant_values=-np.inf)
+    seen = np.lib.stride_tricks.sliding_window_view(x, (pool.height, pool.width))
+    return seen[:: pool.step_y, :: pool.step_x].max((2, 3))
+
+
+def test_two_poolings_are_one():
+    """Any two after one another give what they give as one, at every edge, or are refused."""
+    g, joined, reach = np.random.default_rng(3), 0, set()
+    for _ in range(3000):
+        size = g.integers(3, 12, 2).tolist()
+        pools, shape = [], size
+        for _ in range(2):
+            kernel = [int(g.integers(1, min(4, n) + 1)) for n in shape]
+            edges = [int(g.integers(0, n)) if g.random() < 0.4 else 0 for n in kernel * 2]
+            pools.append(Pool(*kernel, *g.integers(1, 4, 2).tolist(), *edges))
+            shape = list(pools[-1].over(*shape))
+        first, second = pools
+        at = SimpleNamespace(pool=first, window=SimpleNamespace(out_size=tuple(size)), map_size=first.over(*size))
+        try:
+            one = maps._joined(at, second)
+        except InputError:
+            continue
+        x = g.permutation(np.prod(size)).reshape(size).astype(float)
+        np.testing.assert_array_equal(largest(x, one), largest(largest(x, first), second), str((size, pools)))
+        joined += 1
+        reach |= {name for name in ("top", "left", "bottom", "right") if getattr(first, name) and getattr(second, name)}
+    assert joined > 500
+    assert reach == {"top", "left", "bottom", "right"}
