@@ -20,9 +20,6 @@ _DEVICES = "reads depend on drawn numbers: most mutants show only in close ones;
 _CELLS = "the macro of single cells is a model for simulation, of which no netlist can be made"
 #: Units that are not mutated, by class or hand-written module, and why.
 LEFT_OUT: dict[str, str] = {
-    **{f"engine.{name}": _WHOLE for name in (
-        "controller.Programming", "sequence.ProgrammingSequence", "sequence.TernarySequence",
-    )},
     "engine.wishbone.WishboneEngine": _WHOLE,
     **{f"spiking.{name}": _WHOLE for name in (
         "aer_input.EventInput", "aer_output.SpikeSerializer", "engine.SpikingEngine", "layer.SpikingLayer",

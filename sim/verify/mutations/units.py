@@ -13,6 +13,7 @@ from oxnor.models.networks.layers.weight_code import WeightCode
 from oxnor.models.networks.layers.window import Pool, Window
 from oxnor.sim.harness.analog import converter
 from oxnor.sim.harness.blocks import argmax, macro, popcount, threshold, tile
+from oxnor.sim.harness.controller import of_bits, of_three_states
 from oxnor.sim.harness.counters import event_counters
 from oxnor.sim.harness.engine import joined_engine
 from oxnor.sim.harness.layers import layer_bench
@@ -72,6 +73,12 @@ _DILATED = Window(6, 5, 1, 2, 2, step_y=2, spread_x=2, top=1, right=1, pad=0)
 _SPIKING = Use(
     {"negative": "fire"}, "$signed(weight) <= $signed(4'd4) & $signed(weight) >= -$signed(4'd4)"
 )  # fmt: skip
+#: What the controller's bus says when, and how its registers are accessed.
+_SAYS = {
+    "bus__x": "bus__sense", "bus__op": "bus__valid", "bus__side": "bus__valid", "bus__column": "bus__valid",
+    "bus__data": "bus__write",
+}  # fmt: skip
+_ONE_ACCESS = "(written & (written - 1)) == 0 & (read & (read - 1)) == 0"
 #: How units beside their models are used.
 _USES = {
     "admission": Use(assumed="(!entered | go) & (!delivered | inside_ != 0)"),
@@ -179,6 +186,14 @@ UNITS: dict[str, MutatedUnit] = {
         "engine of 12 inputs, 4 neurons and 3 classes, on its ports: what joins its parts",
         lambda: joined_engine(random_network((12, 4, 3)), macro_size=(8, 8), stream_width=8),
         only=r"-cell (\\identity|\$(and|or|not|ne|sub)\$)",
+    ),
+    "programming": MutatedUnit(
+        "programming controller beside rows of 37, 127 and 5 bits", of_bits, Use(_SAYS, _ONE_ACCESS)
+    ),
+    "programming-ternary": MutatedUnit(
+        "steps of the controller beside pairs of three states and of two, which sense for three cycles",
+        of_three_states, Use(_SAYS, _ONE_ACCESS), only=r"-cell \$flatten\\sequence_",
+        parts=("engine.sequence.TernarySequence",),
     ),
     "synapses": MutatedUnit(
         "synapses of three values, 3 rows of 4", lambda: synapses(3, 4, 600, cycles=1 << 16), Use(assumed="row < 3")

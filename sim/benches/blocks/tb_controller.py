@@ -1,0 +1,380 @@
+"""Testbench of the programming controller: all that it says in every cycle, for any accesses and any answers of macros.
+
+The answers are drawn, and right as often as a test says: no macro is needed to know what a command must do with them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+import cocotb
+from amaranth.lib.wiring import Out
+from cocotb.triggers import RisingEdge
+
+from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS, PROGRAMMING_REGISTERS
+from oxnor.hw.macros.program_bus import FORM, RESET, SET, WORD, ProgramBus
+from oxnor.sim.benches.support import Scoreboard, job, limit, start
+
+NAMES = tuple(r.name for r in PROGRAMMING_REGISTERS)
+#: Bits of the registers that keep what is written, and addresses of failing synapses that are kept.
+SETTINGS = {"PROG_LAYER": 16, "PROG_MACRO": 24, "PROG_ROW": 16, "PROG_WORD": 16, "PROG_RETRIES": 8}
+DEPTH = 8
+ONES = (1 << WORD) - 1
+INPUTS = ("clk", "rst", "idle", "written", "read", "value", "bus__ready", "bus__done", "bus__q")
+OUTPUTS = (
+    "hold", "refused", "layer", "values",
+    *(f"bus__{n}" for n, member in ProgramBus().members.items() if member.flow == Out),
+)  # fmt: skip
+#: Cycles for which a host stays as it is, and from one reset to the next, on average.
+_PHASE, _RESETS = 250, 3000
+#: What is on the bus and in the registers; what comes of them.
+Values = dict[str, int]
+Step = Generator[Values, Values, None]
+
+
+def swapped(word: int) -> int:
+    """Return a word whose bits have changed places two by two."""
+    return (word & 0x55555555) << 1 | (word & 0xAAAAAAAA) >> 1
+
+
+class Controller:
+    """What the controller must do, cycle by cycle.
+
+    Parameters
+    ----------
+    settings : dict
+        From ``job.json``: ``layers``, of which each has macros, rows, cols, passes, width and ternary; ``words``,
+        ``latency`` and ``answers`` as :class:`oxnor.hw.engine.sequence.ProgrammingSequence` has them.
+    """
+
+    def __init__(self, settings: dict[str, Any]):
+        self.settings = settings
+        self.kept = dict.fromkeys(SETTINGS, 0)
+        self.data, self.result = ([0] * settings["words"] for _ in range(2))
+        self.held = self.busy = self.done = self.error = self.failing = 0
+        self.places = [(0, 0)] * DEPTH
+        self.attempts = 0
+        self.clear()
+        self.steps: Step | None = None
+        #: What the bus carries in this cycle, and under "right" what a row that is as it should be answers.
+        self.bus: Values = {}
+
+    def clear(self) -> None:
+        """Forget counts and addresses."""
+        self.pulses = self.failures = self.lost = self.first = self.waiting = 0
+
+    def registers(self) -> Values:
+        """Return what each register reads as."""
+        status = (self.busy, self.done, self.error, self.failing, int(self.waiting > 0), self.lost)
+        macro, row = self.places[self.first]
+        return dict.fromkeys(NAMES, 0) | self.kept | {
+            "PROG_HOLD": self.held, "PROG_DATA": self.result[self.kept["PROG_WORD"] % len(self.result)],
+            "PROG_STATUS": sum(bit << k for k, bit in enumerate(status)), "PROG_FAILURES": self.failures,
+            "PROG_FAIL_MACRO": macro, "PROG_FAIL": row, "PROG_PULSES": self.pulses,
+        }  # fmt: skip
+
+    def selected(self) -> tuple[bool, int, bool] | None:
+        """Return of the selected row if it is a macro's, its bits, and if pairs hold two; None without one."""
+        layer, macro, row = (self.kept[f"PROG_{name}"] for name in ("LAYER", "MACRO", "ROW"))
+        if layer < len(self.settings["layers"]):
+            of = self.settings["layers"][layer]
+            if macro < of["macros"] and row < of["rows"]:
+                return True, of["cols"], of["ternary"]
+            if macro == of["macros"] and of["width"] and row < of["passes"]:
+                return False, of["width"], False
+        return None
+
+    def edge(self, written: str, read: str, value: int, i: Values) -> None:
+        """Take a clock edge, with the names of the registers accessed, "" if none is, and the other inputs."""
+        takes = read == "PROG_FAIL" and self.waiting > 0
+        starts = written == "PROG_COMMAND" and not self.busy and i["idle"]
+        is_free, full = not self.busy, self.waiting == DEPTH
+        column = -1
+        if self.steps is not None:
+            column = self.bus.get("failed", -1)
+            self.pulses = self.pulses + (self.bus.get("valid", 0) & i["ready"]) & ONES
+            try:
+                self.bus = self.steps.send(i)
+            except StopIteration:
+                self.steps, self.bus = None, {}
+                self.busy, self.done = 0, 1
+        if column >= 0:
+            self._push(column, full)
+        if takes:
+            self.first, self.waiting = (self.first + 1) % DEPTH, self.waiting - 1
+        if written == "PROG_HOLD":
+            self.held = value & 1
+        if is_free:
+            self._keep(written, read, value)
+        if starts:
+            if value & PROGRAMMING_COMMANDS["CLEAR"]:
+                self.clear()
+            self.busy, self.done, self.error, self.failing = 1, 0, 0, 0
+            self.steps = self._command({name for name, bit in PROGRAMMING_COMMANDS.items() if value & bit})
+            self.bus = next(self.steps)
+
+    def _keep(self, written: str, read: str, value: int) -> None:
+        word = self.kept["PROG_WORD"]
+        if written in SETTINGS:
+            self.kept[written] = value & (1 << SETTINGS[written]) - 1
+        if written == "PROG_DATA":
+            self.data[word % len(self.data)] = value
+        if "PROG_DATA" in (written, read):
+            self.kept["PROG_WORD"] = word + 1 & 0xFFFF
+
+    def _push(self, column: int, full: bool) -> None:
+        self.failures += 1
+        if full:
+            self.lost = 1
+            return
+        macro = (self.kept["PROG_LAYER"] & 0xFF) << 24 | self.kept["PROG_MACRO"]
+        self.places[(self.first + self.waiting) % DEPTH] = macro, self.kept["PROG_ROW"] << 16 | column
+        self.waiting += 1
+
+    def _bit(self, words: Sequence[int], column: int) -> int:
+        return words[column // WORD] >> column % WORD & 1
+
+    def _words(self, bits: int) -> Iterator[tuple[int, int]]:
+        """Yield each word of a row, and its bits in use."""
+        for word in range(-(-bits // WORD)):
+            yield word, (1 << min(WORD, bits - word * WORD)) - 1
+
+    def _command(self, wanted: set[str]) -> Step:
+        """Yield what a command has on the bus in each of its cycles."""
+        yield {}
+        row = self.selected()
+        if row is None:
+            self.error = 1
+            return
+        is_macro, bits, ternary = row
+        if "FORM" in wanted and is_macro:
+            for column in range(0, bits, 1 + ternary):
+                for side in (0, 1):
+                    yield from self._pulse(FORM, side, column >> ternary)
+        if "PROGRAM" in wanted:
+            yield from self._program(is_macro, bits, ternary)
+        self.attempts = 0
+        while {"VERIFY", "REPAIR"} & wanted:
+            yield from self._verify(is_macro, bits, ternary)
+            yield {}
+            if not (self.failing and "REPAIR" in wanted and self.attempts < self.kept["PROG_RETRIES"]):
+                break
+            self.attempts += 1
+            yield from self._program(is_macro, bits, ternary, self.result)
+        if self.failing and {"VERIFY", "REPAIR"} & wanted:
+            for column in range(bits):
+                yield {"failed": column} if self._bit(self.result, column) else {}
+        if {"READ", "READ_INVERTED"} & wanted:
+            x = int("READ" in wanted)
+            yield from self._sense(is_macro, x)
+            for word, used in self._words(bits):
+                i = yield {"word": word}
+                self.result[word] = (swapped(i["q"]) if ternary and not x else i["q"]) & used
+
+    def _pulse(self, op: int, side: int, column: int) -> Step:
+        while not (yield {"valid": 1, "op": op, "side": side, "column": column})["ready"]:
+            pass
+        while not (yield {})["done"]:
+            pass
+
+    def _program(self, is_macro: bool, bits: int, ternary: bool, only: Sequence[int] = ()) -> Step:
+        """Program all that is in the row, or of a macro the pairs of the bits that are 1 in `only`."""
+        if not is_macro:
+            for word, _ in self._words(bits):
+                yield {"write": 1, "word": word, "data": self.data[word]}
+            return
+        for column in range(0, bits, 1 + ternary):
+            held = [self._bit(self.data, column + k) for k in range(1 + ternary)]
+            if only and not any(self._bit(only, column + k) for k in range(1 + ternary)):
+                yield {}
+                continue
+            # A 1 is BL in LRS and BLb in HRS. Of three states the second bit says so of BL, the inverse of the first
+            # of BLb.
+            yield from self._pulse(RESET, held[-1], column >> ternary)
+            yield from self._pulse(SET if len({*held}) == 1 else RESET, 1 - held[-1], column >> ternary)
+
+    def _verify(self, is_macro: bool, bits: int, ternary: bool) -> Step:
+        self.failing = 0
+        for x in (1, 0) if is_macro else (1,):
+            yield from self._sense(is_macro, x)
+            for word, used in self._words(bits):
+                expected = self.data[word] if x else ~self.data[word] & ONES
+                crosses = ternary and not x
+                right = swapped(expected) if crosses else expected
+                i = yield {"word": word, "right": right}
+                differs = ((swapped(i["q"]) if crosses else i["q"]) ^ expected) & used
+                self.result[word] = differs | (0 if x else self.result[word])
+                self.failing |= int(differs != 0 or self.result[word] != 0)
+
+    def _sense(self, is_macro: bool, x: int) -> Step:
+        for k in range(self.settings["latency"]):
+            i = yield {"sense": int(k == 0), "x": x}
+        if self.settings["answers"] and is_macro:
+            while not i["ready"]:
+                i = yield {"x": x}
+
+
+class Host:
+    """Draws what a host and the macros do.
+
+    Parameters
+    ----------
+    dut : cocotb handle
+    settings : dict
+        As for :class:`Controller`.
+    """
+
+    def __init__(self, dut: Any, settings: dict[str, Any]):
+        self.ports = {name: getattr(dut, name) for name in INPUTS + OUTPUTS}
+        self.widths = {name: len(self.ports[name]) for name in OUTPUTS}
+        self.settings = settings
+        self.board = Scoreboard("output")
+        self.model = Controller(settings)
+        self.odds = {"ready": 0.9, "done": 0.9, "idle": 0.95}
+        self.reads = 0.1
+        self.sent: Values = {}
+        #: Probability that a word is answered with errors, and how many of its bits may be wrong then.
+        self.errors, self.most = 0.5, 1
+
+    def _value(self, name: str) -> int:
+        """Return a value for a register, mostly one that leads to a row."""
+        value = random.getrandbits(WORD)
+        if name == "PROG_COMMAND":  # mostly without CLEAR, FORM and PROGRAM
+            return value & ~sum(bit for bit, odds in ((1, 0.8), (2, 0.9), (4, 0.6)) if random.random() < odds)
+        if name == "PROG_RETRIES":
+            return random.choice((0, 1, 2, value))
+        if name not in ("PROG_LAYER", "PROG_MACRO", "PROG_ROW") or random.random() < 0.1:
+            return value
+        layers = self.settings["layers"]
+        of = layers[self.model.kept["PROG_LAYER"] % len(layers)]
+        if name == "PROG_LAYER":
+            low = random.randrange(len(layers))
+        else:
+            most = of["macros" if name == "PROG_MACRO" else "rows"]
+            edges = (0, most - 1, most, of["macros"], of["passes"] - 1, of["passes"])
+            low = random.choice(edges) if random.random() < 0.5 else random.randrange(most)
+        return low ^ 1 << random.randrange(WORD) if random.random() < 0.1 else low
+
+    def _accesses(self) -> tuple[str, str]:
+        """Return the registers that are written and read in this cycle."""
+        written = read = ""
+        if self.model.busy:
+            if random.random() < 0.05:
+                written = random.choice(NAMES)
+        elif random.random() < 0.8:
+            written = random.choice(
+                ("PROG_LAYER", "PROG_MACRO", "PROG_ROW", "PROG_DATA", "PROG_DATA", "PROG_COMMAND", random.choice(NAMES))
+            )
+        if random.random() < self.reads:
+            read = random.choice((*NAMES, "PROG_DATA", *["PROG_FAIL"] * 6))
+        return written, read
+
+    async def step(self, written: str = "", read: str = "", value: int = 0, *, resets: bool = False) -> None:
+        """Let one cycle pass, and compare all outputs with what they must be."""
+        model = self.model
+        i = {name: int(random.random() < p) for name, p in self.odds.items()}
+        i["q"] = random.getrandbits(WORD)
+        if "right" in model.bus:
+            wrong = random.sample(range(WORD), self.most) if random.random() < self.errors else []
+            i["q"] = model.bus["right"] ^ sum(1 << k for k in wrong)
+        inputs = {
+            "rst": int(resets), "idle": i["idle"], "value": value, "bus__ready": i["ready"], "bus__done": i["done"],
+            "bus__q": i["q"], "written": 1 << NAMES.index(written) if written else 0,
+            "read": 1 << NAMES.index(read) if read else 0,
+        }  # fmt: skip
+        for name, sent in inputs.items():
+            if self.sent.get(name) != sent:
+                self.ports[name].value = self.sent[name] = sent
+        await RisingEdge(self.ports["clk"])
+        self._compare(written, i["idle"])
+        if resets:
+            self.model = Controller(self.settings)
+        else:
+            model.edge(written, read, value, i)
+
+    def _compare(self, written: str, idle: int) -> None:
+        model = self.model
+        is_command = written == "PROG_COMMAND"
+        expected = {
+            "hold": model.held | model.busy, "layer": model.kept["PROG_LAYER"], "bus__macro": model.kept["PROG_MACRO"],
+            "refused": int((written not in ("", "PROG_HOLD") and model.busy) or (is_command and not idle)),
+            "bus__row": model.kept["PROG_ROW"], "bus__active": model.busy, "bus__select": 1,
+            "values": sum(value << WORD * NAMES.index(name) for name, value in model.registers().items()),
+            **{f"bus__{name}": model.bus.get(name, 0) for name in ("sense", "valid", "write")},
+            # These say something only where there is something to say.
+            **{f"bus__{name}": model.bus[name] for name in ("x", "op", "side", "column", "word", "data")
+               if name in model.bus},
+        }  # fmt: skip
+        for name, value in expected.items():
+            # As text: numbers of that many bits take most of the time.
+            self.board.check(str(self.ports[name].value), f"{value:0{self.widths[name]}b}", name)
+
+    def change(self) -> None:
+        """Be another host, beside other macros."""
+        self.odds = {"ready": random.choice((0.5, 1)), "done": random.choice((0.5, 1)), "idle": 0.9}
+        self.reads = random.choice((0.02, 0.1, 0.4))
+        self.errors, self.most = random.choice((0, 0.3, 1)), random.choice((1, 1, 4, 12))
+
+    async def random_step(self) -> None:
+        """Let one cycle pass with any accesses, or seldom a reset."""
+        if random.random() < 1 / _RESETS:
+            await self.step(resets=True)
+        written, read = self._accesses()
+        await self.step(written, read, self._value(written) if written else random.getrandbits(WORD))
+
+
+async def begin(dut: Any) -> Host:
+    """Start the clock, and reset the controller."""
+    limit(60_000)
+    await start(dut, idle=1, written=0, read=0, value=0, bus__ready=0, bus__done=0, bus__q=0)
+    return Host(dut, job())
+
+
+@cocotb.test()
+async def any_commands(dut: Any) -> None:
+    """Commands on any row, accesses at any time, any answers."""
+    host = await begin(dut)
+    for k in range(host.settings["cycles"]):
+        if k % _PHASE == 0:
+            host.change()
+        await host.random_step()
+
+
+@cocotb.test()
+async def all_addresses(dut: Any) -> None:
+    """Addresses of any rows come out in order, however many there are and whenever they are taken."""
+    host = await begin(dut)
+    host.errors, host.odds["idle"] = 1, 1
+    number, layer = max(enumerate(host.settings["layers"]), key=lambda item: item[1]["rows"])
+    await host.step("PROG_LAYER", value=number)
+    for k in range(host.settings["cycles"] // 50):
+        if k % 10 == 0:
+            host.reads, host.most = random.choice((0.05, 0.4)), random.choice((12, WORD))
+        writes = {
+            "PROG_MACRO": random.randrange(layer["macros"]), "PROG_ROW": random.randrange(layer["rows"]),
+            "PROG_COMMAND": PROGRAMMING_COMMANDS["VERIFY"],
+        }  # fmt: skip
+        for name, value in writes.items():
+            await host.step(name, value=value)
+        while host.model.busy:
+            await host.step(read="PROG_FAIL" if random.random() < host.reads else "")
+
+
+@cocotb.test()
+async def as_many_retries(dut: Any) -> None:
+    """What fails again and again is programmed just as often as PROG_RETRIES says."""
+    host = await begin(dut)
+    host.errors, host.most, host.odds["idle"] = 1, WORD, 1
+    layer = min(range(len(host.settings["layers"])), key=lambda k: host.settings["layers"][k]["width"] or WORD)
+    for retries in (255, 129, 64, 38, 16, 8):
+        writes = {
+            "PROG_LAYER": layer, "PROG_MACRO": host.settings["layers"][layer]["macros"], "PROG_ROW": 0,
+            "PROG_RETRIES": retries, "PROG_COMMAND": PROGRAMMING_COMMANDS["REPAIR"],
+        }  # fmt: skip
+        for name, value in writes.items():
+            await host.step(name, value=value)
+        while host.model.busy:
+            await host.step()
+        assert host.model.attempts == retries
