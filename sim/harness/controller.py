@@ -25,7 +25,7 @@ def controller(layers: tuple[Memories, ...], cycles: int) -> UnitTestbench:
         "answers": answers,
         "cycles": cycles,
     }  # fmt: skip
-    return UnitTestbench("blocks.tb_controller", 3, Programming(layers), job=job)
+    return UnitTestbench("blocks.tb_controller", 4, Programming(layers), job=job)
 
 
 #: A layer of short rows, and so many rows and macros that nearly all bits of their numbers are 0 and 1.

@@ -343,17 +343,38 @@ async def any_commands(dut: Any) -> None:
 
 
 @cocotb.test()
+async def rows_that_do_not_exist(dut: Any) -> None:
+    """Every bit of the numbers of a row counts."""
+    host = await begin(dut)
+    host.odds["idle"] = 1
+    for number, layer in enumerate(host.settings["layers"]):
+        row = {"PROG_LAYER": number, "PROG_MACRO": random.randrange(layer["macros"] + 1), "PROG_ROW": 0}
+        for name, bit in [(setting, bit) for setting in row for bit in range(SETTINGS[setting])]:
+            for written, value in (row | {name: row[name] ^ 1 << bit}).items():
+                await host.step(written, value=value)
+            await host.step("PROG_COMMAND", value=random.choice((0, PROGRAMMING_COMMANDS["READ"])))
+            while host.model.busy:
+                await host.step()
+
+
+@cocotb.test()
 async def all_addresses(dut: Any) -> None:
     """Addresses of any rows come out in order, however many there are and whenever they are taken."""
     host = await begin(dut)
     host.errors, host.odds["idle"] = 1, 1
-    number, layer = max(enumerate(host.settings["layers"]), key=lambda item: item[1]["rows"])
-    await host.step("PROG_LAYER", value=number)
+    layers = host.settings["layers"]
+    most = max(range(len(layers)), key=lambda k: layers[k]["rows"])
     for k in range(host.settings["cycles"] // 50):
         if k % 10 == 0:
-            host.reads, host.most = random.choice((0.05, 0.4)), random.choice((12, WORD))
+            host.reads, host.most = random.choice((0.05, 0.4, 1)), random.choice((4, 12, WORD))
+        if k % 40 == 0:
+            await host.step(resets=True)
+        number = random.randrange(len(layers)) if random.random() < 0.2 else most  # others take long
+        of = layers[number]
+        macro = random.randrange(of["macros"] + (number != most))
         writes = {
-            "PROG_MACRO": random.randrange(layer["macros"]), "PROG_ROW": random.randrange(layer["rows"]),
+            "PROG_LAYER": number, "PROG_MACRO": macro,
+            "PROG_ROW": random.randrange(of["rows"] if macro < of["macros"] else of["passes"]),
             "PROG_COMMAND": PROGRAMMING_COMMANDS["VERIFY"],
         }  # fmt: skip
         for name, value in writes.items():
