@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.hw.learning.learning_array import LearningArray
+from oxnor.hw.learning.rbm_learner import RbmLearner
 from oxnor.hw.learning.synapses import SynapseArray
 from oxnor.models.learning.mtj import thresholds
 from oxnor.models.learning.synapses import Synapses, sizes
 from oxnor.models.rbm.digital import letter_patterns
 
+from .modelled import model_bench
 from .unit import UnitTestbench
 
 #: Patterns of a batch.
@@ -53,6 +56,13 @@ def synapses(
     }  # fmt: skip
     unit = SynapseArray(rows, lanes, table)
     return UnitTestbench("learning.tb_synapses", 1, unit, job={"pause": pause}, arrays=arrays)
+
+
+def learner(visible: int, hidden: int, cycles: int, threshold: int = 3, batch: int = 3) -> UnitTestbench:
+    """Return the testbench of a learner beside its model, with weights of all values."""
+    unit = RbmLearner(visible, hidden, threshold, batch)
+    sizes = {"visible": visible, "hidden": hidden, "threshold": threshold, "batch": batch}
+    return replace(model_bench("RbmLearner", unit, cycles, **sizes), module="learning.tb_rbm_learner")
 
 
 def machine(

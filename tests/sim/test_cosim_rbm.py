@@ -2,7 +2,7 @@
 
 import pytest
 
-from oxnor.sim.harness.learning import machine
+from oxnor.sim.harness.learning import learner, machine
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -15,6 +15,20 @@ needs_icarus = pytest.mark.skipif(
 @needs_icarus
 def test_a_small_machine(tmp_path):
     machine(5, 3, 12, seed=0xB5297A4D).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@needs_icarus
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (3, 2, 800),
+        *(pytest.param(s, marks=pytest.mark.slow) for s in ((3, 2, 9000), (1, 1, 1000), (2, 5, 3000, 7, 4), (8, 19, 2500))),
+    ],
+    ids=str,
+)
+def test_a_learner_beside_its_model(sizes, tmp_path):
+    """Weights of all values; where there are more hidden units than visible ones, too."""
+    learner(*sizes).run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ class Driver:
         generator = np.random.default_rng(self.job["seed"])
         self.array = Synapses.draw(shape, CounterParams(self.job["threshold"]), DeviceSpread(), generator)
         self.model = DigitalRbm(integer_weights(self.array.weights), self.job["threshold"], self.job["seed"])
-        self.bits = np.zeros(shape, bool)
+        self.bits = generator.random(shape) < 0.5
         self.states, self.pulses, self.counts = Scoreboard("pattern"), Scoreboard("pulse"), Scoreboard("count")
         self.seen, self.error = 0, 0.0
         cocotb.start_soon(self._watch())
@@ -161,7 +161,7 @@ async def learns(dut: Any) -> None:
     patterns, order = np.load("patterns.npy"), np.load("order.npy")
     inputs = {"written": 0, "read": 0, "value_written": 0, "load": 0, "seed": 1, "write": 0, "row": 0, "column": 0}
     await start(dut, **inputs, weight=0, i__valid=0, i__payload=0)
-    driver = Driver(dut)
+    driver, generator = Driver(dut), np.random.default_rng(1)
     batch, rows = driver.job["batch"], range(driver.job["visible"] + 1)
     limit(3000 * len(order) + 10_000)
     await driver.load()
@@ -177,8 +177,9 @@ async def learns(dut: Any) -> None:
     for n, k in enumerate(order.tolist()):
         is_last = n % batch == batch - 1
         meets = is_last and n // batch % driver.job["every"] == 1
-        if meets:  # the controller programs a row once more: pulses wait for the bus
+        if meets:  # the controller programs a row once more, with other bits: pulses wait for the bus
             row = n // batch % len(rows)
+            driver.bits[row] = generator.random(driver.bits.shape[1]) < 0.5
             await driver.prepare(row, driver.bits[row])
         await driver.pattern(patterns[k], is_last, _sum("FORM", "PROGRAM", "VERIFY") if meets else 0)
         errors[n] = driver.error

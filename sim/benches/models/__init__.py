@@ -6,7 +6,7 @@ from importlib import import_module
 from .base import Model
 
 #: Modules that hold models, those with golden models behind them last: most units need none.
-_MODULES = ("interfaces", "memories", "streams", "lines", "errors", "arithmetic")
+_MODULES = ("interfaces", "memories", "streams", "lines", "errors", "arithmetic", "learning")
 
 
 class _Models(Mapping[str, type[Model]]):

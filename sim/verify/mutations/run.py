@@ -31,6 +31,8 @@ SAMPLE, SEED = 200, 1
 #: Limits of a run, in seconds: of the unit as it is, and of all.
 _FIRST_S, _ALL_S = 300, 6 * 3600
 _BENCHES = "oxnor.sim.benches"
+#: The testbench of units beside their models, which others are made of.
+_MODELLED = "blocks.tb_model"
 
 
 def _module_text(name: str) -> bytes:
@@ -69,6 +71,7 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
         __package__ + ".netlist",
         __package__ + ".forking",
         *([f"{_BENCHES}.models.base"] if model else []),
+        *([f"{_BENCHES}.{_MODELLED}"] if model and bench.module != _MODELLED else []),
     ):
         h.update(_module_text(name))
     h.update(_model_text(model) if model else b"")

@@ -17,7 +17,7 @@ from oxnor.sim.harness.controller import of_bits, of_three_states
 from oxnor.sim.harness.counters import event_counters
 from oxnor.sim.harness.engine import joined_engine
 from oxnor.sim.harness.layers import layer_bench
-from oxnor.sim.harness.learning import machine, synapses
+from oxnor.sim.harness.learning import learner, machine, synapses
 from oxnor.sim.harness.modelled import MODELLED
 from oxnor.sim.harness.networks import random_network, shortcut_network
 from oxnor.sim.harness.pixels import pool_bench, window_bench
@@ -198,10 +198,13 @@ UNITS: dict[str, MutatedUnit] = {
     "synapses": MutatedUnit(
         "synapses of three values, 3 rows of 4", lambda: synapses(3, 4, 600, cycles=1 << 16), Use(assumed="row < 3")
     ),
+    "rbm-learner": MutatedUnit(
+        "learner of 3 x 2 units beside its model, without its neuron and counters", lambda: learner(3, 2, 9000),
+        Use(assumed="column < 3"), only=r"-cell \$(?!flatten)",
+    ),
     "rbm": MutatedUnit(
-        "RBM of 5 x 3 units beside its macro: what joins its parts", lambda: machine(5, 3, 60),
-        only=r"-cell \$(?!flatten\\(programming|macro|learner\.\\\w))",
-        parts=("learning.pulse_writer.PulseWriter", "learning.rbm_learner.RbmLearner"),
+        "RBM of 5 x 3 units beside its macro: what joins its parts", lambda: machine(5, 3, 12),
+        only=r"-cell \$(?!flatten\\(programming|macro|learner))", parts=("learning.pulse_writer.PulseWriter",),
     ),
     "count-converter": MutatedUnit(
         "converter of a count, 4 bits", lambda: converter(4, 64, 50, 15),
