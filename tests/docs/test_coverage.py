@@ -93,9 +93,9 @@ def test_lines_that_are_left_out_must_not_be_reached(monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "named", "others"),
-    [("from oxnor.sim.harness.learning import machine", {"learning", "unit", "tb_learning_array", "support"}, {"tb_popcount", "modelled"}),
-     ("from oxnor.sim.harness import (\n    modelled,\n)", {"modelled", "tb_model", "base", "arithmetic"}, {"tb_learning_array", "learning"}),
-     ("", {"tb_simulate"}, {"tb_model", "tb_learning_array"})],
+    [("from oxnor.sim.harness.pixels import window_bench", {"pixels", "unit", "tb_pixels", "support"}, {"tb_popcount", "modelled"}),
+     ("from oxnor.sim.harness import (\n    modelled,\n)", {"modelled", "tb_model", "base", "arithmetic"}, {"tb_pixels", "pixels"}),
+     ("", {"tb_simulate"}, {"tb_model", "tb_pixels"})],
 )  # fmt: skip
 def test_what_a_test_may_run_is_what_it_names(text, named, others):
     found = {path.stem for path in points.benches_named(text)}
