@@ -190,19 +190,22 @@ def _prove(abc: Path, directory: Path, name: str, lines: Sequence[str], seconds:
         ],
     )  # fmt: skip
 
-    def abc_says(command: str, log: str) -> str:
-        script = f"&read {name}.aig; &scorr; &put; write_aiger {name}.left.aig; print_stats; {command}"
+    def abc_says(script: str, log: str) -> str:
         done = subprocess.run([str(abc), "-c", script], cwd=directory, capture_output=True, text=True, check=False)
         (directory / log).write_text(done.stdout + done.stderr)
         return done.stdout
 
-    told = abc_says(f"pdr -T {seconds}", f"{name}.abc.log")
+    left = f"{name}.left.aig"
+    told = abc_says(
+        f"&read {name}.aig; &scorr; &put; write_aiger {left}; print_stats; pdr -T {seconds}", f"{name}.abc.log"
+    )
     if match := _DIFFERS.search(told):
         return f"different in cycle {match[1]}"
-    if _PROVED.search(told) or _is_nothing(directory / f"{name}.left.aig"):
+    if _PROVED.search(told) or _is_nothing(directory / left):
         return EQUIVALENT
     # Its other steps prove what pdr cannot: that a word of an RBM's weights is never read.
-    return EQUIVALENT if _PROVED.search(abc_says(f"dprove -T {seconds}", f"{name}.abc2.log")) else "unknown"
+    told = abc_says(f"read_aiger {left}; dprove -T {seconds}", f"{name}.abc2.log")
+    return EQUIVALENT if _PROVED.search(told) else "unknown"
 
 
 def ports_of(netlist: Netlist) -> list[dict[str, Any]]:
