@@ -13,11 +13,11 @@ import cocotb
 from amaranth.lib.wiring import Out
 from cocotb.triggers import RisingEdge
 
-from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS, PROGRAMMING_REGISTERS
+from oxnor.hw.engine.controller import NAMES
+from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS
 from oxnor.hw.macros.program_bus import FORM, RESET, SET, WORD, ProgramBus
 from oxnor.sim.benches.support import Scoreboard, job, limit, start
 
-NAMES = tuple(r.name for r in PROGRAMMING_REGISTERS)
 #: Bits of the registers that keep what is written, and addresses of failing synapses that are kept.
 SETTINGS = {"PROG_LAYER": 16, "PROG_MACRO": 24, "PROG_ROW": 16, "PROG_WORD": 16, "PROG_RETRIES": 8}
 DEPTH = 8
