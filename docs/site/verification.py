@@ -11,6 +11,7 @@ digest of the unit, its testbench and its stimuli instead, and those that did no
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 import json
 import platform
@@ -201,8 +202,9 @@ def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
         of = [u for u in units if u["unit"] in some]
         killed, judged = sum(u["killed"] for u in of), sum(u["mutants"] - u["equivalent"] for u in of)
         shares.append(f"{what}: {killed:,} of {judged:,} killed, {_percent(killed, judged)}")
-    every, equal = (sum(u[k] for u in units) for k in ("of", "equivalent"))
-    text = f"{'; '.join(shares)}; drawn from {every:,}; {equal:,} more are proved equivalent and do not count"
+    every, equal, unfinished = (sum(u[k] for u in units) for k in ("of", "equivalent", "unfinished"))
+    text = f"{'; '.join(shares)}, {unfinished} of them by time or death; drawn from {every:,}; "
+    text += f"{equal:,} more are proved equivalent and do not count"
     carried: dict[str, list[str]] = {}
     for u in units:
         if why := u.get("carried"):
@@ -388,19 +390,23 @@ def page() -> str:
     return "\n".join([WORDS["introduction"], *head, *body, ""])
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Keep a record, or write the page."""
-    if arguments[:1] == ["tests"]:
-        if arguments[1:]:
-            keep("tests", of_junit([Path(p) for p in arguments[1:]]))
-    elif arguments:
-        keep(arguments[0], json.load(sys.stdin))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", nargs="?", choices=SECTIONS)
+    parser.add_argument("files", nargs="*", type=Path, help="of the results of tests")
+    args = parser.parse_args()
+    try:
+        if args.kind == "tests":
+            if args.files:
+                keep("tests", of_junit(args.files))
+        elif args.kind:
+            keep(args.kind, json.load(sys.stdin))
+    except (InputError, json.JSONDecodeError) as e:
+        parser.error(str(e))
     with whole_file(PAGE) as temporary:
         temporary.write_text(page())
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except InputError as e:
-        sys.exit(f"verification: {e}")
+    main()

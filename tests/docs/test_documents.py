@@ -206,7 +206,7 @@ def test_units_whose_mutants_did_not_run_stay_as_they_were(tmp_path, monkeypatch
     monkeypatch.setattr(verification, "RECORDS", tmp_path)
     names = verification.MUTATED
     monkeypatch.setattr(verification, "digest_now", lambda name: "as it was")
-    unit = {"digest": "as it was", "mutants": 2, "of": 2, "killed": 1, "equivalent": 0, "reasons": 0, "alive": 1, "score": 0.5, "made": "2026-01-02"}
+    unit = {"digest": "as it was", "mutants": 2, "of": 2, "killed": 1, "equivalent": 0, "reasons": 0, "alive": 1, "unfinished": 0, "score": 0.5, "made": "2026-01-02"}
 
     def run(*ran, killed=1):
         units = {name: unit | {"killed": killed, "alive": 2 - killed} for name in ran}

@@ -62,7 +62,7 @@ def test_counts_add_up(monkeypatch, tmp_path):
     monkeypatch.setitem(reasons.REASONS, "unit", ((r"^mutant 4$", "nobody sees it"),))
     with stored(tmp_path / "m.sqlite", outcomes) as store:
         (found,) = scores(store, ["unit", "not there"])
-        assert (found.killed, found.equivalent, found.reasons, found.alive, found.waiting) == (3, 1, 1, 1, 1)
+        assert (found.killed, found.equivalent, found.reasons, found.alive, found.waiting, found.unfinished) == (3, 1, 1, 1, 1, 2)
         assert (found.mutants, found.of, found.score) == (7, 9, 3 / 5)
         assert found.low < found.score < found.high
         assert [fate(m) for m in survivors(store, ["unit"])] == ["reasons", "alive"]

@@ -27,7 +27,8 @@ CREATE TABLE mutants (
 """
 
 #: What a mutant's tests did: found it, ended it for lack of time, died of it, or passed.
-KILLED, SURVIVED = ("failed", "hung", "died"), "survived"
+UNFINISHED = ("hung", "died")
+KILLED, SURVIVED = ("failed", *UNFINISHED), "survived"
 EQUIVALENT = "equivalent"
 
 

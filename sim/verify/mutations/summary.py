@@ -9,7 +9,7 @@ from typing import Any
 from oxnor.models.devices.draws import interval
 
 from .reasons import reason
-from .store import EQUIVALENT, MutantRow, Mutations, UnitRow
+from .store import EQUIVALENT, UNFINISHED, MutantRow, Mutations, UnitRow
 
 #: Level of the intervals.
 CONFIDENCE = 0.95
@@ -26,6 +26,8 @@ class Score:
         Mutants that were tried, and how many the unit has.
     killed, equivalent, reasons, alive, waiting : int
         Found by a test; proved to do nothing; survivors with a reason; other survivors; not tried yet.
+    unfinished : int
+        Of the killed, those whose tests ran out of time, or whose process died.
     score : float
         Killed, of those that are not proved equivalent.
     low, high : float
@@ -44,6 +46,7 @@ class Score:
     reasons: int
     alive: int
     waiting: int
+    unfinished: int
     score: float
     low: float
     high: float
@@ -65,9 +68,9 @@ def score(row: UnitRow, mutants: Sequence[MutantRow]) -> Score:
         interval(counts["killed"], trials, CONFIDENCE) if row.total > len(mutants) and trials else (share, share)
     )
     return Score(
-        row.unit, len(mutants), row.total, **counts, score=share, low=low, high=high,
-        seconds=round(sum(m.seconds for m in mutants), 3), seed=row.seed, tool=row.tool, made=row.made,
-        digest=row.digest,
+        row.unit, len(mutants), row.total, **counts, unfinished=sum(m.outcome in UNFINISHED for m in mutants),
+        score=share, low=low, high=high, seconds=round(sum(m.seconds for m in mutants), 3), seed=row.seed,
+        tool=row.tool, made=row.made, digest=row.digest,
     )  # fmt: skip
 
 
