@@ -15,6 +15,7 @@ from oxnor.models.learning.mtj import thresholds
 from oxnor.models.learning.synapses import Synapses, sizes
 from oxnor.models.rbm.digital import letter_patterns
 
+from .controller import controller
 from .modelled import model_bench
 from .unit import UnitTestbench
 
@@ -81,3 +82,17 @@ def machine(
         "learning.tb_learning_array", 1, LearningArray(visible, hidden, threshold, BATCH), job=job,
         arrays={"patterns": patterns, "order": order},
     )  # fmt: skip
+
+
+def machine_in_cycles(
+    visible: int, hidden: int, cycles: int, threshold: int = BATCH, batch: int = BATCH
+) -> UnitTestbench:
+    """Return the testbench of a machine beside its model, cycle by cycle."""
+    unit = LearningArray(visible, hidden, threshold, batch)
+    job = {
+        "model": "RbmLearner", "visible": visible, "hidden": hidden, "threshold": threshold, "batch": batch,
+        "cycles": cycles,
+        # Of the two words that the lowest bit of PROG_WORD tells apart, the second is no row's.
+        "controller": {**controller(unit.programming.layers, cycles).job, "words": 2},
+    }  # fmt: skip
+    return UnitTestbench("learning.tb_machine", 1, unit, job=job)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oxnor.sim.harness.learning import learner, machine
+from oxnor.sim.harness.learning import learner, machine, machine_in_cycles
 from oxnor.sim.runner import toolchain
 from oxnor.sim.runner.runner import SimulationError
 
@@ -29,6 +29,12 @@ def test_a_small_machine(tmp_path):
 def test_a_learner_beside_its_model(sizes, tmp_path):
     """Weights of all values; where there are more hidden units than visible ones, too."""
     learner(*sizes).run(tmp_path, simulator="icarus", root=tmp_path)
+
+
+@needs_icarus
+def test_a_machine_beside_its_model(tmp_path):
+    """All that it says in every cycle, beside a host that programs and holds it at any time."""
+    machine_in_cycles(5, 3, 3000, 3, 3).run(tmp_path, simulator="icarus", root=tmp_path)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from oxnor.sim.harness.controller import of_bits, of_three_states
 from oxnor.sim.harness.counters import event_counters
 from oxnor.sim.harness.engine import joined_engine
 from oxnor.sim.harness.layers import layer_bench
-from oxnor.sim.harness.learning import learner, machine, synapses
+from oxnor.sim.harness.learning import learner, machine_in_cycles, synapses
 from oxnor.sim.harness.modelled import MODELLED
 from oxnor.sim.harness.networks import random_network, shortcut_network
 from oxnor.sim.harness.pixels import pool_bench, window_bench
@@ -203,7 +203,8 @@ UNITS: dict[str, MutatedUnit] = {
         Use(assumed="column < 3"), only=r"-cell \$(?!flatten)",
     ),
     "rbm": MutatedUnit(
-        "RBM of 5 x 3 units beside its macro: what joins its parts", lambda: machine(5, 3, 12),
+        "RBM of 5 x 3 units beside its macro: what joins its parts", lambda: machine_in_cycles(5, 3, 16_000),
+        Use(dict.fromkeys(("erases", "pulse_row", "pulse_column"), "pulse")),
         only=r"-cell \$(?!flatten\\(programming|macro|learner))", parts=("learning.pulse_writer.PulseWriter",),
     ),
     "count-converter": MutatedUnit(
