@@ -25,23 +25,23 @@ def controller(layers: tuple[Memories, ...], cycles: int) -> UnitTestbench:
         "answers": answers,
         "cycles": cycles,
     }  # fmt: skip
-    return UnitTestbench("blocks.tb_controller", 4, Programming(layers), job=job)
+    return UnitTestbench("blocks.tb_controller", 5, Programming(layers), job=job)
 
 
 #: A layer of short rows, and so many rows and macros that nearly all bits of their numbers are 0 and 1.
-SHORT = LayerConfig("scores", 600, 2_900_003, 32_500, 5, 120, 135)
+SHORT = LayerConfig("scores", 600, 5_900_003, 0xEEB1, 5, 120, 135)
 
 
 def of_bits(cycles: int = 15_000) -> UnitTestbench:
-    """Return the testbench beside pairs of two states: rows of 37 and of 127 bits, and short ones of 5."""
-    wide = LayerConfig("hidden", 37, 6, 3, 37, 1, 2)
-    return controller((Memories(wide, 127), Memories(SHORT, 5)), cycles)
+    """Return the testbench beside pairs of two states: rows of 127, 101 and 37 bits, and short ones of 5."""
+    wide = LayerConfig("hidden", 127, 6, 3, 127, 1, 2)
+    return controller((Memories(wide, 101), Memories(SHORT, 37)), cycles)
 
 
 def of_three_states(cycles: int = 15_000) -> UnitTestbench:
-    """Return the testbench beside pairs of three states, 38 bits a row, and of two; a sense takes three cycles."""
-    wide = LayerConfig("hidden", 38, 6, 3, 38, 1, 2, weight_bits=2, pair_states=3, sense_latency=3)
-    return controller((Memories(wide, 34), Memories(replace(SHORT, sense_latency=3), 5)), cycles)
+    """Return the testbench beside pairs of three states, 62 bits a row, and of two; a sense takes three cycles."""
+    wide = LayerConfig("hidden", 62, 6, 3, 62, 1, 2, weight_bits=2, pair_states=3, sense_latency=3)
+    return controller((Memories(wide, 63), Memories(replace(SHORT, sense_latency=3), 37)), cycles)
 
 
 def of_cells(cycles: int = 15_000) -> UnitTestbench:

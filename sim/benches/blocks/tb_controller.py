@@ -56,6 +56,8 @@ class Controller:
         self.held = self.busy = self.done = self.error = self.failing = 0
         self.places = [(0, 0)] * DEPTH
         self.attempts = 0
+        #: The word and the bit of the row that a step is at, and leaves behind.
+        self.word = self.column = 0
         self.clear()
         self.steps: Step | None = None
         #: What the bus carries in this cycle, and under "right" what a row that is as it should be answers.
@@ -85,6 +87,12 @@ class Controller:
             if macro == of["macros"] and of["width"] and row < of["passes"]:
                 return False, of["width"], False
         return None
+
+    def pair(self) -> int:
+        """Return the pair of the present bit: of two in a macro of three states, whatever its row."""
+        layers, layer = self.settings["layers"], self.kept["PROG_LAYER"]
+        of = layers[layer] if layer < len(layers) else None
+        return self.column >> int(bool(of and of["ternary"] and self.kept["PROG_MACRO"] < of["macros"]))
 
     def edge(self, written: str, read: str, value: int, i: Values) -> None:
         """Take a clock edge, with the names of the registers accessed, "" if none is, and the other inputs."""
@@ -137,9 +145,18 @@ class Controller:
         return words[column // WORD] >> column % WORD & 1
 
     def _words(self, bits: int) -> Iterator[tuple[int, int]]:
-        """Yield each word of a row, and its bits in use."""
+        """Be at each word of a row, and yield it and its bits in use."""
+        self.word = self.column = 0
         for word in range(-(-bits // WORD)):
             yield word, (1 << min(WORD, bits - word * WORD)) - 1
+            self.word += 1
+
+    def _columns(self, bits: int, step: int) -> Iterator[int]:
+        """Be at each pair of a row, and yield its first bit."""
+        self.word = self.column = 0
+        while self.column < bits:
+            yield self.column
+            self.column += step
 
     def _command(self, wanted: set[str]) -> Step:
         """Yield what a command has on the bus in each of its cycles."""
@@ -150,9 +167,9 @@ class Controller:
             return
         is_macro, bits, ternary = row
         if "FORM" in wanted and is_macro:
-            for column in range(0, bits, 1 + ternary):
+            for _ in self._columns(bits, 1 + ternary):
                 for side in (0, 1):
-                    yield from self._pulse(FORM, side, column >> ternary)
+                    yield from self._pulse(FORM, side)
         if "PROGRAM" in wanted:
             yield from self._program(is_macro, bits, ternary)
         self.attempts = 0
@@ -164,17 +181,18 @@ class Controller:
             self.attempts += 1
             yield from self._program(is_macro, bits, ternary, self.result)
         if self.failing and {"VERIFY", "REPAIR"} & wanted:
-            for column in range(bits):
+            for column in self._columns(bits, 1):
                 yield {"failed": column} if self._bit(self.result, column) else {}
         if {"READ", "READ_INVERTED"} & wanted:
             x = int("READ" in wanted)
+            self.word = self.column = 0
             yield from self._sense(is_macro, x)
             for word, used in self._words(bits):
-                i = yield {"word": word}
+                i = yield {}
                 self.result[word] = (swapped(i["q"]) if ternary and not x else i["q"]) & used
 
-    def _pulse(self, op: int, side: int, column: int) -> Step:
-        while not (yield {"valid": 1, "op": op, "side": side, "column": column})["ready"]:
+    def _pulse(self, op: int, side: int) -> Step:
+        while not (yield {"valid": 1, "op": op, "side": side})["ready"]:
             pass
         while not (yield {})["done"]:
             pass
@@ -183,30 +201,31 @@ class Controller:
         """Program all that is in the row, or of a macro the pairs of the bits that are 1 in `only`."""
         if not is_macro:
             for word, _ in self._words(bits):
-                yield {"write": 1, "word": word, "data": self.data[word]}
+                yield {"write": 1, "data": self.data[word]}
             return
-        for column in range(0, bits, 1 + ternary):
+        for column in self._columns(bits, 1 + ternary):
             held = [self._bit(self.data, column + k) for k in range(1 + ternary)]
             if only and not any(self._bit(only, column + k) for k in range(1 + ternary)):
                 yield {}
                 continue
             # A 1 is BL in LRS and BLb in HRS. Of three states the second bit says so of BL, the inverse of the first
             # of BLb.
-            yield from self._pulse(RESET, held[-1], column >> ternary)
-            yield from self._pulse(SET if len({*held}) == 1 else RESET, 1 - held[-1], column >> ternary)
+            yield from self._pulse(RESET, held[-1])
+            yield from self._pulse(SET if len({*held}) == 1 else RESET, 1 - held[-1])
 
     def _verify(self, is_macro: bool, bits: int, ternary: bool) -> Step:
-        self.failing = 0
+        self.failing = self.word = self.column = 0
         for x in (1, 0) if is_macro else (1,):
             yield from self._sense(is_macro, x)
             for word, used in self._words(bits):
                 expected = self.data[word] if x else ~self.data[word] & ONES
                 crosses = ternary and not x
                 right = swapped(expected) if crosses else expected
-                i = yield {"word": word, "right": right}
+                i = yield {"right": right}
                 differs = ((swapped(i["q"]) if crosses else i["q"]) ^ expected) & used
                 self.result[word] = differs | (0 if x else self.result[word])
                 self.failing |= int(differs != 0 or self.result[word] != 0)
+            self.word = 0
 
     def _sense(self, is_macro: bool, x: int) -> Step:
         for k in range(self.settings["latency"]):
@@ -301,10 +320,12 @@ class Host:
             "hold": model.held | model.busy, "layer": model.kept["PROG_LAYER"], "bus__macro": model.kept["PROG_MACRO"],
             "refused": int((written not in ("", "PROG_HOLD") and model.busy) or (is_command and not idle)),
             "bus__row": model.kept["PROG_ROW"], "bus__active": model.busy, "bus__select": 1,
+            # What the steps have left is on the bus between commands too.
+            "bus__word": model.word, "bus__column": model.pair(),
             "values": sum(value << WORD * NAMES.index(name) for name, value in model.registers().items()),
             **{f"bus__{name}": model.bus.get(name, 0) for name in ("sense", "valid", "write")},
             # These say something only where there is something to say.
-            **{f"bus__{name}": model.bus[name] for name in ("x", "op", "side", "column", "word", "data")
+            **{f"bus__{name}": model.bus[name] for name in ("x", "op", "side", "data")
                if name in model.bus},
         }  # fmt: skip
         for name, value in expected.items():
@@ -353,6 +374,22 @@ async def rows_that_do_not_exist(dut: Any) -> None:
             for written, value in (row | {name: row[name] ^ 1 << bit}).items():
                 await host.step(written, value=value)
             await host.step("PROG_COMMAND", value=random.choice((0, PROGRAMMING_COMMANDS["READ"])))
+            while host.model.busy:
+                await host.step()
+
+
+@cocotb.test()
+async def every_command(dut: Any) -> None:
+    """Every sum of commands, on a row of a macro and of coefficients: what each step leads to."""
+    host = await begin(dut)
+    host.odds["idle"] = 1
+    layers = host.settings["layers"]
+    layer = min(range(len(layers)), key=lambda k: layers[k]["cols"])
+    for macro in (0, layers[layer]["macros"]):
+        for name, value in (("PROG_LAYER", layer), ("PROG_MACRO", macro), ("PROG_RETRIES", 1)):
+            await host.step(name, value=value)
+        for commands in range(sum(PROGRAMMING_COMMANDS.values()) + 1):
+            await host.step("PROG_COMMAND", value=commands)
             while host.model.busy:
                 await host.step()
 
