@@ -14,7 +14,7 @@ from oxnor.sim.benches.models import MODELS
 from oxnor.sim.harness.blocks import popcount
 from oxnor.sim.runner import toolchain
 from oxnor.sim.verify.mutations import equivalence, reasons, run, scope, sources, units
-from oxnor.sim.verify.mutations.netlist import mutate
+from oxnor.sim.verify.mutations.netlist import mutate, run_script, yosys
 from oxnor.sim.verify.mutations.store import EQUIVALENT, SURVIVED, MutantRow, Mutations, UnitRow
 from oxnor.sim.verify.mutations.summary import fate, results, score, scores, survivors
 
@@ -206,3 +206,21 @@ def test_a_models_digest_is_of_no_other_model():
     assert b"class AxiLite(" in text
     assert b"import zlib" in text
     assert b"class Crc32(" not in text
+
+
+@pytest.mark.parametrize(("name", "most"), [("programming", 127), ("programming-ternary", 63)])
+def test_columns_end_where_proofs_say(name, most, tmp_path):
+    """What proofs of the controller's mutants assume of its columns holds in every cycle, by induction."""
+    assumed = units.UNITS[name].use.assumed.removeprefix(f"{units._ONE_ACCESS} & ")
+    (whole, sequence), top = units.UNITS[name].testbench().lay_out(tmp_path)
+    at = "(column | {15'h0, is_ternary})" if "is_ternary" in sequence.read_text() else "column"
+    steps = "step_state == 2 | step_state == 6 | step_state == 9"  # PULSE, WAIT, REPORT
+    inside = f"column <= {most} & last_column < {most} & (!({steps}) | {at} <= last_column) & busy == (step_state != 0)"
+    for path, holds in ((sequence, inside), (whole, assumed)):
+        path.write_text(path.read_text().replace("endmodule", f"(* keep *) wire holds = {holds};\nendmodule"))
+    lines = [
+        f"read_verilog -sv {sequence} {whole}", f"hierarchy -check -top {top}", "proc", "flatten",
+        "opt -nodffe -nosdff", "async2sync", "dffunmap",
+        "sat -tempinduct -set-init-zero -maxsteps 2 -verify -prove holds 1 -prove sequence_.holds 1",
+    ]  # fmt: skip
+    run_script(yosys(), tmp_path, "induction", lines)

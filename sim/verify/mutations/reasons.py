@@ -38,6 +38,9 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"values\.pop\(name, None\) -> pass$", "what nothing reads any more only takes room"),
         (r"any\(\(part\.ndim <= axis for part in parts\)\) -> all", "all parts have as many dimensions"),
     ),
+    "programming": (
+        (r"cell=\$procmux\$155 port=Y portbit=18$", "so many pulses take longer than all tests"),
+    ),
     "fault-maps": (
         (r"g\.random\(.*\) < (0\.5|ones) -> .* <= ", "a drawn number is the very bound once in 2**53"),
         (r"weights\[\.\.\., 0\]: 0 -> -1$", "the first and the last synapses of weights are equally many"),
