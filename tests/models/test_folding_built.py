@@ -158,6 +158,9 @@ def test_outputs_that_are_not_the_last_layer():
     model = m.model(["N", 7], sign(m, "x"))
     with pytest.raises(InputError, match=r"the network must have a matrix product \(MatMul or Gemm\) of its input, and has none"):
         build(from_model(model), "bipolar")
+    for shape, given in (((None, 0), "any, 0"), ((None, 2, None), "any, 2, any"), ((None,), "any"), ((), "none")):
+        with pytest.raises(InputError, match=f"input 'x' must have a batch and fixed sizes, not {given}$"):
+            build(Graph((Node("s", "Neg", ("x",), ("y",)),), {}, "x", shape, ("y",)), "bipolar")
     m = Maker(QONNX, 17)
     with pytest.raises(InputError, match=r"output '.*' must depend on the input, and does not"):
         build(from_model(m.model(["N", 7], m.n("Neg", [m.c(F([1, 2]))]))), "bipolar")

@@ -11,7 +11,7 @@ from oxnor.models.exchange.folding import levels as of
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.layers import InputLevels, Layers
 from oxnor.models.exchange.folding.levels import Levels, NoLevels
-from oxnor.models.exchange.folding.table import Stage, Table
+from oxnor.models.exchange.folding.table import FloatSums, Stage, Table
 from oxnor.models.exchange.folding.walk import Walk
 
 F = np.float32
@@ -422,10 +422,21 @@ def test_scores_that_are_none(slope, start, message):
 @pytest.mark.parametrize(("wide", "bits", "expected"), [
     ([-2, -1, 0, 1, 2], None, (3, False)), ([2, 1, 0, -1, -2], None, (3, True)), ([1, 1, 1], None, (0, False)),
     ([-1, -1, 0], None, (3, False)), ([1, 1, 1], [False, False, True], (2, False)), ([1, 1, 1], [True, False, False], (2, True)),
-    ([0, 1, 2], [True, True, True], (0, False)), ([-1, 1], None, (1, False)),
+    ([1, 1, -1], None, (1, True)), ([0, 1, 2], [True, True, True], (0, False)), ([-1, 1], None, (1, False)),
 ])  # fmt: skip
 def test_threshold_of_one_output(wide, bits, expected):
     assert scores.decision_threshold(np.array(wide), None if bits is None else np.array(bits)) == expected
+
+
+@pytest.mark.parametrize("middle", [[0.0, 0.0], [8.0, -1.0]])
+@pytest.mark.parametrize("apart", [0.0, 0.5])
+def test_outputs_that_rounding_may_change(middle, apart):
+    """As far as the source's bounds are apart, and eight roundings of float64 of the largest number on the way."""
+    floats = FloatSums(np.array([[1.0, -1.0, 0.5, 1.5], [0.25, 0.25, 0.5, 1]]), np.array(middle), 3)
+    wide = floats.values()
+    rounded = scores.round_scores(scores.Outputs(wide, wide, wide + apart, wide, np.ones((2, 4), bool)), floats, 4)
+    lowest, largest = min(middle), np.abs(wide).max(axis=0)
+    np.testing.assert_allclose(rounded.slack - apart, 2.0**-50 * (largest + abs(lowest) + rounded.unit * rounded.offsets), rtol=0.3, atol=apart * 2.0**-52)
 
 
 def test_classes_that_no_error_changes():

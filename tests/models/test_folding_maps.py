@@ -31,6 +31,8 @@ from helpers.folded import (
 from helpers.onnx_networks import QONNX, Maker
 from onnx import helper
 
+from oxnor.models.exchange.folding.build import build
+from oxnor.models.exchange.readers.onnx_file import from_model
 from oxnor.models.networks.layers.conv import ConvLayer
 
 # Feature maps: two channels of 4 x 4 bits, (channels, height, width) unless they are channels last.
@@ -164,6 +166,12 @@ MAPS = {
     "small steps that fall": lambda m, g, x: flat(m, g, normed(m, conv(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F(-0.25))]), 3, 2, pads=[1, 0, 0, 1]), 2), 18),
     "small steps of pixels": lambda m, g, x: flat(m, g, m.n("Mul", [normed(m, conv(m, g, x, 2, 3)), m.c(F([0.25, -0.25, 0.25]).reshape(3, 1, 1))]), 27),
     "mean of two pixels": lambda m, g, x: flat(m, g, m.n("GlobalAveragePool", [normed(m, conv(m, g, x, 2, 3, (4, 3)))]), 3),
+    "products of one pixel": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, last(
+        m, g, to_last(m, normed(m, conv(m, g, x, 2, 3, (4, 4)))), 3, 5), 5, True)]), 5),
+    "products of two pixels": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, last(
+        m, g, to_last(m, normed(m, conv(m, g, x, 2, 3, (4, 3)))), 3, 5), 5, True)]), 10),
+    "products of two pixels, one above the other": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, last(
+        m, g, to_last(m, normed(m, conv(m, g, x, 2, 3, (3, 4)))), 3, 5), 5, True)]), 10),
     "product of one pixel": lambda m, g, x: m.n("Flatten", [last(m, g, to_last(m, normed(m, conv(m, g, x, 2, 3, (4, 4)))), 3)]),
     "Im2Col in steps": lambda m, g, x: last(m, g, m.n("Flatten", [bent(
         m, im2col(m, g, to_last(m, x), 2, 3, stride=[2, 1], dilations=[1, 2]), 3, True)]), 12),
@@ -180,6 +188,7 @@ MAPS = {
     "a shortcut": lambda m, g, x: flat(m, g, sign(m, m.n("Add", [past(m, g, x), m.c(F(0.5))])), 8),
     "a shortcut of sums that fall": lambda m, g, x: flat(m, g, sign(m, m.n("Sub", [m.c(F(0.5)), past(m, g, x)])), 8),
     "a shortcut of other scales": lambda m, g, x: flat(m, g, sign(m, past(m, g, x, (0.5, 2))), 8),
+    "a shortcut of small scales": lambda m, g, x: flat(m, g, sign(m, past(m, g, x, (0.125, 0.0625))), 8),
     "classes of windows, meant": lambda m, g, x: m.n("Flatten", [m.n("GlobalAveragePool", [m.n("Mul", [conv(
         m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, bias=True), m.c(F(0.37))])])]),
     "classes of windows, summed": lambda m, g, x: m.n("Add", [m.n("ReduceSum", [conv(
@@ -210,6 +219,23 @@ def test_maps(name):
     built, *_ = check(model, "bipolar", images, 2 * images - 1.0, order)
     windows = [layer.window for layer in built.network.layers if isinstance(layer, ConvLayer)]
     assert all(window.is_padded or window.pad == -1 for window in windows)
+    assert (built.output.low <= built.output.value).all()
+    assert (built.output.value <= built.output.high).all()
+    assert name != "products of one pixel" or built.network.layers[1].kind == "dense"
     shortcuts = [y.shortcut for y in built.network.layers if isinstance(y, ConvLayer) and y.shortcut]
-    assert shortcuts == [4] * (name in ("a shortcut", "a shortcut of other scales"))
+    assert shortcuts == [4] * (name in ("a shortcut", "a shortcut of other scales", "a shortcut of small scales"))
     assert (built.network.layers[-1].kind == "conv-scores") == name.startswith("classes of windows")
+
+
+def test_zeros_in_the_middle_of_even_levels():
+    """Their sums are exact for longer where nothing, or one of the levels, is padded than where the middle is, which is odd."""
+    most, w = 3 << 19, np.resize(F([1, -1]), (2, 3, 2, 2))
+
+    def counted(value):
+        m, g = Maker(QONNX, 17), np.random.default_rng(1)
+        h = m.n("Add", [normed(m, conv(m, g, "x", 2, 3)), m.c(F(most + 1))])
+        h = m.n("Conv", [h if value is None else pad(m, h, [0, 0, 1, 0, 0, 0, 0, 0], most + value), m.c(w)])
+        model = m.model(["N", 2, 4, 4], flat(m, g, sign(m, h), 8 if value is None else 12))
+        return build(from_model(model), "bipolar").layers[1]["rounding"]
+
+    assert [counted(value) > 0 for value in (None, 0, 2, 1)] == [False, False, False, True]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.exchange.folding import check, elements, graph, inputs, ops, products, rounding, shapes
+from oxnor.models.exchange.folding import check, elements, ends, graph, inputs, ops, products, results, rounding, shapes
 from oxnor.models.exchange.folding.execute import execute, prepared
 from oxnor.models.exchange.folding.graph import Graph, Node, Unsupported
 from oxnor.models.exchange.folding.layers import too_large
@@ -381,6 +381,61 @@ def test_tables_through_shapes(shape, axis):
             np.testing.assert_array_equal(t.value, array)
             np.testing.assert_array_equal(np.broadcast_to(t.index, t.shape), elements_of)
             assert (t.value.shape[t.axis], t.index.shape[t.axis]) == (5, 1)
+
+
+def test_flattened_maps_are_maps_again():
+    """With a value a channel where they have the layer's pixels and channels, in either order; else as they were."""
+    stage = Stage("L", 4, 3, np.ones((3, 3), bool), window=Window(2, 5, 1, 1, 1))
+    value = np.arange(12).reshape(4, 3)
+    for perm, back in (((0, 3, 1, 2), (3, 1, 1)), ((0, 1, 2, 3), (1, 1, 3))):
+        index = np.arange(30).reshape(1, 2, 5, 3).transpose(perm)
+        flat = Table(value, value, value, None, index.reshape(1, -1), 0, stage, by_channel=True)
+        again = shapes.reshaped(node("Reshape"), [flat, np.array([0, *index.shape[1:]])], flat, None)
+        assert (again.by_channel, again.value.shape) == (False, (4, *back))
+        np.testing.assert_array_equal(again.value.reshape(4, 3), value)
+        np.testing.assert_array_equal(again.index, index)
+        for shape in ([0, 5, 3, 2], [0, 3, 5, 2], [0, 10, 3], [0, 1, 3, 10], [0, 2, 5, 3, 1]):
+            other = shapes.reshaped(node("Reshape"), [flat, np.array(shape)], flat, None)
+            assert (other.by_channel, other.value.shape) == (True, (4, 3))
+            np.testing.assert_array_equal(other.index, index.reshape(1, *shape[1:]))
+
+
+def test_flattened_maps_have_a_value_a_channel_as_long_as_all_pixels_have():
+    stage = Stage("L", 4, 1, np.ones((1, 3), bool), window=Window(1, 3, 1, 1, 2))
+    value = np.arange(4, dtype=F).reshape(4, 1)
+    flat = Table(value, value, value, None, np.arange(2)[None], 0, stage, by_channel=True)
+    for op, c, stays in (("MultiThreshold", [[0.5, 2]], True), ("MultiThreshold", [[0.5], [2]], False), ("Add", 2, True), ("Add", [2], True), ("Add", [2, 3], False)):
+        y = elements.elementwise(node(op, ("x", "c")), [flat, F(c)])
+        assert y.by_channel == stays
+        np.testing.assert_array_equal(y.expanded().value, ops.ELEMENTWISE[op]([np.repeat(value, 2, axis=1), F(c)], {}))
+
+
+def test_logarithms_of_large_outputs():
+    x = np.array([[1000.0, 0, 1000]])
+    np.testing.assert_allclose(results.run_head("LogSoftmax", [x], {}), [x - 1000 - np.log(2)])
+    np.testing.assert_allclose(results.run_head("Softmax", [x], {}), [[[0.5, 0, 0.5]]])
+
+
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_outputs_over_pixels_are_summed_if_they_are_lines(is_wide):
+    """Up to the rounding of their type, beside the largest; a value of 0 is no measure of it, and what is no number is none."""
+    most = 1e-9 if is_wide else 2.0**-20
+    for off, is_line in ((0, True), (0.9, True), (-0.9, True), (1.1, False), (-1.1, False), (np.nan, False)):
+        stage = Stage("L", 9, 2, np.ones((2, 8), bool), window=Window(2, 3, 1, 1, 1))
+        each = np.arange(-4.0, 5)[:, None] * [0.5, -1]
+        each[3, 1] += off * most * 4
+        index = np.arange(12).reshape(1, 2, 3, 2).transpose(0, 3, 1, 2)
+        value = each.reshape(9, 2, 1, 1)
+        near = np.rint(value) if is_wide else value
+        low = near - np.array([0, 0.25]).reshape(2, 1, 1)
+        t = Table(near, low, near, value if is_wide else None, index, 0, stage)
+        y = ends.summed_up(node("GlobalAveragePool"), t, True)
+        assert (stage.summed, y.is_mean) == (is_line, not is_line)
+        if is_line:
+            assert (stage.rows, y.value.shape, y.index.tolist()) == (49, (49, 2, 1, 1), [[[[0]], [[1]]]])
+            np.testing.assert_allclose(y.wide[:, :, 0, 0], np.arange(-24.0, 25)[:, None] * [0.5, -1] / 6, atol=1e-12)
+            far = rounding.pixel_sums(each, 6, True, 0.25)
+            np.testing.assert_allclose([y.high - y.wide, y.wide - y.low], far, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("op", "more", "attrs", "message"), [

@@ -118,6 +118,9 @@ def test_what_is_wrong_with_operands():
         assert trouble("Gemm", given, **attrs) == []
     assert trouble("MatMul", [Unknown("", Stage("A", 0, 2)), F([[1, np.nan]])]) == trouble("MatMul", [Unknown("", Stage("A", 0, 2)), ones[0]]) == []
     assert trouble("MatMul", [Unknown("", Stage("A", 0, 2)), pi], {"x1": "Quant 'q', 9 bits"})[0].startswith("weights of Quant 'q', 9 bits must be")
+    final = node("MatMul", ("x0", "x1"))
+    with pytest.raises(InputError, match=f"{few} 2 values.*, or let `last_layer_bits` round them, as this is the last layer$"):
+        Layers(False, True, {}, [], last=final).factors_of(final, pi, "")
     kernels = np.ones((2, 1, 2), F)
     kernels[1] = np.pi
     assert trouble("Conv", [Unknown("", Stage("A", 0, 2)), kernels]) == []
@@ -264,6 +267,7 @@ MAPS = {
     "pads and zeros": (lambda m, g: conv(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), 2, 3, pads=[0, 1, 0, 0]), "it pads with 0 what is padded with 1: pad with one value"),
     "pads of another value": (lambda m, g: conv(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 3), 2, 3), "it pads with 3, which must be the lowest or highest of its inputs' levels, -1 and 1, or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value=-1) of PyTorch in front of it, pad_values=-1 of Larq)"),
     "zeros among three levels": (lambda m, g: conv(m, g, m.n("Sign", [convolved(m, g)]), 3, 2, pads=[1, 0, 0, 0]), "it pads with 0, which must be the lowest or highest of its inputs' levels, -1 and 2 (those of 2 bit planes, of which 3 occur: let a sign give +1 for 0), or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value=-1) of PyTorch in front of it, pad_values=-1 of Larq)"),
+    "pads beside signs that never change": (lambda m, g: conv(m, g, pad(m, sign(m, m.n("Sub", [convolved(m, g), m.c(F(99))])), [0, 0, 1, 0, 0, 0, 0, 0], 3), 3, 2), "it pads with 3, which must be the lowest or highest of its inputs' levels, -1 and 1, or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value=-1) of PyTorch in front of it, pad_values=-1 of Larq)"),
     "zeros among levels": (lambda m, g: conv(m, g, quant(m, convolved(m, g), 2, 0, 2, signed=1, narrow=0), 3, 2, pads=[1, 0, 0, 0]), "it pads with 0, which must be the lowest or highest of its inputs' levels, -4 and 2, or their middle: train it without padding, or pad with one of them (F.pad(x, ..., value=-4) of PyTorch in front of it, pad_values=-4 of Larq)"),
     "pads and a flattening": (lambda m, g: flat(m, g, pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0]), 40), "padding must be followed by a convolution"),
     "pads of several values behind": (lambda m, g: conv(m, g, m.n("Mul", [pad(m, "x", [0, 0, 1, 0, 0, 0, 0, 0], 1), m.c(F([1, 2]).reshape(2, 1, 1))]), 2, 3), "padding must have one value for all channels: pad after this, with one value"),

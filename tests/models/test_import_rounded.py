@@ -54,6 +54,7 @@ def test_the_bound_is_the_largest_error(bits, norm):
     assert 0 < found["proved"] < np.count_nonzero(same) if bits == 8 else found["other_class"] > 0
     last = built.network.layers[-1]
     assert (last.weight_code.top, set(last.scales)) == (2**bits - 2, {1})
+    np.testing.assert_array_equal(built.output.stage.weights, graph.constants["w"].T > 0)
 
 
 @pytest.mark.parametrize("options", [
@@ -68,6 +69,8 @@ def test_networks(options):
     assert (found["differ"], found["rounding"]) == (0, 0)
     assert found["other_class"] <= 400 - found["proved"] < 200
     assert (built.layers[-1]["weights"], built.layers[-1]["rounding"]) == ("float, rounded to -127 to +127", 0)
+    (note,) = (text for text in built.notes if "float weights rounded" in text)
+    assert ("(class " in note) == (options.get("classes", 4) > 1)
 
 
 def test_a_score_out_of_its_bound_is_found():
@@ -185,6 +188,7 @@ def test_integers_stay_as_they_are():
     graph.constants["w"][:] = np.rint(graph.constants["w"] * 9)
     built = build(graph)
     assert built.rounded is None
+    assert built.layers[-1]["n_in"] == 10
     assert "the weights of the last layer are integers: nothing is rounded" in built.notes
 
 

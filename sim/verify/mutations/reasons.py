@@ -36,6 +36,13 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"_BITS_MAX \+ 1: 1 -> 2$", "the powers are two bits apart"),
         (r"levels\.py:\d+: value\[:, 0\]: 0 -> -1$", "any element may tell first that there are too many values"),
         (r"values\.pop\(name, None\) -> pass$", "what nothing reads any more only takes room"),
+        (r"(shape\[channel_axis\(.* = -1|walk\.py:\d+: \[-1\]): 1 -> 2$", "any number below 0 is what is left"),
+        (r"walk\.py:\d+: Stage\(f'input .*, 0, 0\): 0 -> -?1$",
+         "of what is not known only whether it has more than one output is asked"),
+        (r"0 < shortcut <= SHORTCUT_MAX: 0 -> -1$", "of no shortcut the weights take as many synapses as they are"),
+        (r"weights\[own, .*\] > 0: 0 -> -1$", "a shortcut: of weights that are all 0 or less none is found either"),
+        (r"if isinstance\(v, Unknown\)\), 0\): 0 -> -1$", "any number below 1 is none"),
+        (r"v\.value\[:1\]: 1 -> 2$", "all rows have the one value of the padding"),
         (r"any\(\(part\.ndim <= axis for part in parts\)\) -> all", "all parts have as many dimensions"),
     ),
     "programming": (
