@@ -26,6 +26,7 @@ from helpers.folded import (
     signs,
     to_float,
     to_last,
+    weights,
     where,
 )
 from helpers.onnx_networks import QONNX, Maker
@@ -146,6 +147,11 @@ MAPS = {
         "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 3, 3))])), 27),
     "channels last, flattened and back": lambda m, g, x: last(m, g, m.n("Flatten", [pool(m, sign(m, m.n("Reshape", [m.n("Add", [m.n("Flatten", [m.n(
         "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 2, 2))], LAST)]), m.c(np.tile(F([0.5, 2.5, -1.5]), 9))]), m.c(axes(-1, 3, 3, 3))])), op="MaxPoolNHWC", domain=QONNX)]), 12),
+    # As many channels as popcounts: no shape gives away which are which.
+    "flattened, the images last": lambda m, g, x: m.n("Transpose", [m.n("MatMul", [weights(m, g, 4, 81), m.n(
+        "Transpose", [m.n("Flatten", [normed(m, conv(m, g, x, 2, 9), 9)])], perm=[1, 0])])], perm=[1, 0]),
+    "flattened, a dimension before the images": lambda m, g, x: last(m, g, m.n("Squeeze", [sign(m, m.n("Add", [m.n(
+        "Unsqueeze", [m.n("Flatten", [conv(m, g, x, 2, 9)]), m.c(axes(0))]), m.c(np.repeat(np.linspace(-3, 4, 9, dtype=F), 9))])), m.c(axes(0))]), 81),
     "flattened and of another shape": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Add", [m.n("Reshape", [m.n(
         "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 9, 1))]), m.c(F([0.5, 2.5, -1.5]).reshape(3, 1, 1))]))]), 27),
     "channels last": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, m.n(

@@ -72,6 +72,8 @@ def reshaped(node: Node, x: list[Any], t: Table, batch: int | None) -> Any:
         if t.padding:
             y.padding = ([t.padding[0][k] for k in _order(a, t.index.ndim)], t.padding[1])
         return y
+    if axis:  # values by channel have their rows first
+        t = t.expanded()
     if not t.is_shared and not t.by_channel:
         return mapped(t, change, index, axis)
     return _arranged(t.mapped(t.columns, index=index, axis=axis, by_channel=True))
@@ -82,7 +84,7 @@ def _arranged(t: Table) -> Table:
     height, width = t.stage.map_size
     size = height, width, t.stage.size
     whole = np.arange(height * width * t.stage.size).reshape(size)
-    if t.axis or t.index.ndim != 4:
+    if t.index.ndim != 4:
         return t
     if np.array_equal(t.index, whole[None]):
         return t.mapped(lambda v: v.reshape(-1, 1, 1, t.stage.size), by_channel=False)

@@ -152,7 +152,7 @@ class Table:
         The table before operators that keep the order of all values.
     by_channel : bool
         `value` has one column a channel, shape (rows, channels), while the index has the shape of the tensor: a
-        feature map that was flattened.
+        feature map that was flattened. `axis` is 0 then.
     padding : tuple
         What Pad nodes have added: none, or (elements before and after in each dimension, their value).
     unfolded : tuple
