@@ -39,9 +39,10 @@ def of_bits(cycles: int = 15_000) -> UnitTestbench:
 
 
 def of_three_states(cycles: int = 15_000) -> UnitTestbench:
-    """Return the testbench beside pairs of three states, 62 bits a row, and of two; a sense takes three cycles."""
+    """Return the testbench beside pairs of three states, 62 bits a row, and of two; a sense takes 3 cycles."""
     wide = LayerConfig("hidden", 62, 6, 3, 62, 1, 2, weight_bits=2, pair_states=3, sense_latency=3)
-    return controller((Memories(wide, 63), Memories(replace(SHORT, sense_latency=3), 37)), cycles)
+    plain = LayerConfig("hidden", 63, 6, 3, 63, 1, 2, sense_latency=3)
+    return controller((Memories(wide, 63), Memories(plain, 5), Memories(replace(SHORT, sense_latency=3), 37)), cycles)
 
 
 def of_cells(cycles: int = 15_000) -> UnitTestbench:

@@ -392,6 +392,15 @@ async def every_command(dut: Any) -> None:
             await host.step("PROG_COMMAND", value=commands)
             while host.model.busy:
                 await host.step()
+    # A command without steps leaves the word and the column of any row where they are.
+    host.errors = 1
+    for number, of in enumerate(layers):
+        for macro in (0, of["macros"]):
+            row = {"PROG_LAYER": number, "PROG_MACRO": macro, "PROG_RETRIES": 0}
+            for name, value in (*row.items(), ("PROG_COMMAND", PROGRAMMING_COMMANDS["VERIFY"]), ("PROG_COMMAND", 0)):
+                await host.step(name, value=value)
+                while host.model.busy:
+                    await host.step()
 
 
 @cocotb.test()
