@@ -119,7 +119,9 @@ def test_wide_macros_and_the_injector_too(random_network, tmp_path):
     config = config_of(network, structure, fault_injector=True)
     run(network, config, tmp_path, names="(failing|busy)", expected_tests=2)
     # Every register of this engine, which has most of them, is read.
-    EngineTestbench("blocks.tb_status", 2, simulator="verilator", cycle_limit=LIMIT).run(network, config, tmp_path / "status")
+    for name, tests, names in (("blocks.tb_status", 2, ""), ("engine.tb_engine", 1, r"\.wrong_accesses$")):
+        bench = EngineTestbench(name, tests, names, simulator="verilator", cycle_limit=LIMIT)
+        bench.run(network, config, tmp_path / name)
 
 
 def nibbles(rows):

@@ -434,10 +434,14 @@ async def as_many_retries(dut: Any) -> None:
     """What fails again and again is programmed just as often as PROG_RETRIES says."""
     host = await begin(dut)
     host.errors, host.most, host.odds["idle"] = 1, WORD, 1
-    layer = min(range(len(host.settings["layers"])), key=lambda k: host.settings["layers"][k]["width"] or WORD)
-    for retries in (255, 129, 64, 38, 16, 8):
+    layers = host.settings["layers"]
+    narrow = min(range(len(layers)), key=lambda k: layers[k]["width"] or WORD)
+    short = min(range(len(layers)), key=lambda k: layers[k]["cols"])
+    # Of pairs an attempt takes any number of cycles, of coefficients the same always.
+    rows = [(retries, narrow, layers[narrow]["macros"]) for retries in (255, 129, 64, 38, 16, 8)]
+    for retries, layer, macro in (*rows, (38, short, 0)):
         writes = {
-            "PROG_LAYER": layer, "PROG_MACRO": host.settings["layers"][layer]["macros"], "PROG_ROW": 0,
+            "PROG_LAYER": layer, "PROG_MACRO": macro, "PROG_ROW": 0,
             "PROG_RETRIES": retries, "PROG_COMMAND": PROGRAMMING_COMMANDS["REPAIR"],
         }  # fmt: skip
         for name, value in writes.items():

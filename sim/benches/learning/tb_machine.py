@@ -23,6 +23,9 @@ _RESETS, _PHASE = (100, 5000), 1000
 #: Registers that are written most often.
 _OFTEN = ("PROG_ROW", "PROG_DATA", "PROG_COMMAND", "PROG_COMMAND")
 
+#: Signals inside of the unit: what its macro is told.
+_INSIDE = {"sense", *(f"bus__{name}" for name in ("valid", "x", "op", "side", "row", "column"))}
+
 
 class Machine(RbmLearner):
     """The learner, the writer of its pulses, the programming controller, and the pairs of the macro.
@@ -95,7 +98,8 @@ class Machine(RbmLearner):
         """Return what is on the bus: what the controller says while it is busy, or a pulse that may begin."""
         nothing = {"sense": 0, "valid": 0}
         if self.controller.busy:
-            return nothing | self.controller.bus | {"row": self.controller.kept["PROG_ROW"]}
+            place = {"row": self.controller.kept["PROG_ROW"], "column": self.controller.pair()}
+            return nothing | self.controller.bus | place
         if self.pulsing or not self.asks:
             return nothing
         row, column = self.scan[0]
@@ -153,6 +157,7 @@ async def as_its_model(dut: Any) -> None:
     sent = dict.fromkeys(model.draw(), 0)
     await start(dut, **sent)
     pulses, waits = dict.fromkeys((SET, RESET), 0), 0
+    looks_inside = cocotb.SIM_NAME.startswith("Icarus")  # Verilator keeps no names of what is inside
     for _ in range(settings["cycles"]):
         inputs = model.draw() | {"rst": int(random.random() < 1 / _RESETS[not model.pulsing])}
         for name, value in inputs.items():
@@ -161,14 +166,15 @@ async def as_its_model(dut: Any) -> None:
         await RisingEdge(dut.clk)
         expected = model.outputs(inputs)
         for name, wanted in expected.items():
-            if wanted is not None:
+            if wanted is not None and (looks_inside or name not in _INSIDE):
                 handle = getattr(dut, name)
                 # As text: numbers of that many bits take most of the time.
                 text = f"{wanted & (1 << len(handle)) - 1:0{len(handle)}b}"
                 board.check(str(handle.value), text, f"({name} in cycle {model.cycle})")
-        # The row has one word, and shows it if that is what the bus asks for.
-        answer = model.answer if known(dut.bus__word) == 0 else 0
-        board.check(known(dut.bus__q), answer, f"(bus__q in cycle {model.cycle})")
+        if looks_inside:
+            # The row has one word, and shows it if that is what the bus asks for.
+            answer = model.answer if known(dut.bus__word) == 0 else 0
+            board.check(known(dut.bus__q), answer, f"(bus__q in cycle {model.cycle})")
         if expected["pulse"]:
             pulses[model.bus()["op"]] += 1
         waits += bool(model.controller.busy and model.asks)

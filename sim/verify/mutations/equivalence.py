@@ -173,7 +173,8 @@ def prove_equivalent(
         f"inside{number}": [*_inside(netlist, number, ports, forgets), *plain, f"read_verilog inside{number}.v"],
     }
     reduced: set[str] = set()
-    # Most are easy the one way or the other.
+    # Most are easy the one way or the other. The steps of dprove, which may take longer than they are told, prove what
+    # pdr cannot: that a word of an RBM's weights is never read.
     for limit in (max(1, seconds // 10), seconds):
         for name, lines in scripts.items():
             is_inside = name.startswith("inside")
@@ -181,7 +182,7 @@ def prove_equivalent(
                 (directory / f"{name}.v").write_text(miter(ports, netlist.top, use, inside=is_inside))
                 reduced.add(name)
                 _reduce(abc, directory, name, lines)
-            found = _prove(abc, directory, name, limit)
+            found = _prove(abc, directory, name, limit, ("pdr",) if limit < seconds else ("pdr", "dprove"))
             if found == EQUIVALENT or (found != "unknown" and not is_inside):
                 return found
     return "unknown"
@@ -208,13 +209,12 @@ def _reduce(abc: Path, directory: Path, name: str, lines: Sequence[str]) -> None
     _abc_says(abc, directory, script, f"{name}.reduced.log")
 
 
-def _prove(abc: Path, directory: Path, name: str, seconds: int) -> str:
-    """Return the verdict on a miter that is reduced."""
+def _prove(abc: Path, directory: Path, name: str, seconds: int, provers: Sequence[str]) -> str:
+    """Return the verdict of provers on a miter that is reduced."""
     left = f"{name}.left.aig"
     if _is_nothing(directory / left):
         return EQUIVALENT
-    # The steps of dprove prove what pdr cannot: that a word of an RBM's weights is never read.
-    for prover in ("pdr", "dprove"):
+    for prover in provers:
         script = f"read_aiger {left}; print_stats; {prover} -T {seconds}"
         told = _abc_says(abc, directory, script, f"{name}.{prover}.log")
         if _PROVED.search(told):

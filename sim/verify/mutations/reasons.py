@@ -48,6 +48,9 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
     "programming": (
         (r"cell=\$procmux\$155 port=Y portbit=18$", "so many pulses take longer than all tests"),
     ),
+    "programming-ternary": (
+        (r"procmux\$1467 port=Y portbit=0 ctrlbit=10$|procmux\$1446 port=B portbit=76$", "no row has 1,024 words"),
+    ),
     "fault-maps": (
         (r"g\.random\(.*\) < (0\.5|ones) -> .* <= ", "a drawn number is the very bound once in 2**53"),
         (r"weights\[\.\.\., 0\]: 0 -> -1$", "the first and the last synapses of weights are equally many"),
