@@ -203,7 +203,7 @@ def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
         killed, judged = sum(u["killed"] for u in of), sum(u["mutants"] - u["equivalent"] for u in of)
         shares.append(f"{what}: {killed:,} of {judged:,} killed, {_percent(killed, judged)}")
     every, equal, unfinished = (sum(u[k] for u in units) for k in ("of", "equivalent", "unfinished"))
-    text = f"{'; '.join(shares)}, {unfinished} of them by time or death; drawn from {every:,}; "
+    text = f"{'; '.join(shares)}; {unfinished} in all by time or death; drawn from {every:,}; "
     text += f"{equal:,} more are proved equivalent and do not count"
     carried: dict[str, list[str]] = {}
     for u in units:
