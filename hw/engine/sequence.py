@@ -183,13 +183,17 @@ class ProgrammingSequence(Unit):
         condition = m.If
         for wanted, state, prepare in steps:
             with condition(wanted):
-                if prepare:
-                    prepare()
-                m.d.sync += [self._word.eq(0), self.column.eq(0), self._second.eq(0)]
-                m.next = state
+                self._begin(m, state, prepare)
             condition = m.Elif
         with m.Else():
             self._finish(m)
+
+    def _begin(self, m: Module, state: str, prepare: Callable[[], None] | None) -> None:
+        """Go to a step."""
+        if prepare:
+            prepare()
+        m.d.sync += [self._word.eq(0), self.column.eq(0), self._second.eq(0)]
+        m.next = state
 
     def _steps(self, m: Module) -> tuple[Step, Step, Step, Step, Step]:
         """Return FORM, PROGRAM of a macro, PROGRAM of coefficients, verification, and reading."""
@@ -226,18 +230,15 @@ class ProgrammingSequence(Unit):
             self.bus.side.eq(Mux(self._forming, self._second, bit ^ self._second)),
         ]
 
-        def advance() -> None:
-            step, at = (1 + self.is_ternary, self.column | self.is_ternary) if self.ternary else (1, self.column)
-            m.d.sync += self.column.eq(self.column + step)
-            with m.If(at == self.last_column):
-                with m.If(self._forming):
-                    self._next(m, program, verify, read)
-                with m.Else():
-                    self._next(m, verify, read)
+        step, at = (1 + self.is_ternary, self.column | self.is_ternary) if self.ternary else (1, self.column)
+        next_column, is_last = self.column.eq(self.column + step), at == self.last_column
 
         with m.State("PULSE"):
             with m.If(self._repairing & ~self._pair(self._results)):
-                advance()
+                m.d.sync += next_column
+                with m.If(is_last):
+                    # What is repaired is verified again.
+                    self._begin(m, *verify[1:])
             with m.Else():
                 m.d.comb += [self.bus.valid.eq(1), self.pulse.eq(self.bus.ready)]
                 with m.If(self.bus.ready):
@@ -246,7 +247,11 @@ class ProgrammingSequence(Unit):
             m.d.sync += self._second.eq(~self._second)
             m.next = "PULSE"
             with m.If(self._second):
-                advance()
+                m.d.sync += next_column
+                with m.If(is_last & self._forming):
+                    self._next(m, program, verify, read)
+                with m.Elif(is_last):
+                    self._next(m, verify, read)
 
     def _verify(self, m: Module, read: Step) -> None:
         """Compare what the row answers with its data; program again what fails; report what does so in the end."""
