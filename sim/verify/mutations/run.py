@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import inspect
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ SAMPLE, SEED = 200, 1
 #: Limits of a run, in seconds: of the unit as it is, and of all.
 _FIRST_S, _ALL_S = 300, 6 * 3600
 _BENCHES = "oxnor.sim.benches"
+_IMPORTED = re.compile(rf"^from (\.\w+|{_BENCHES}\.\S+) import".encode(), re.MULTILINE)
 #: The testbench of units beside their models, which others are made of.
 _MODELLED = "blocks.tb_model"
 
@@ -38,6 +40,15 @@ _MODELLED = "blocks.tb_model"
 def _module_text(name: str) -> bytes:
     spec = find_spec(name)
     return Path(spec.origin).read_bytes() if spec and spec.origin else b""
+
+
+def _imported(name: str) -> set[str]:
+    """Return the testbenches and models that a testbench imports, and those in turn."""
+    found = set()
+    for module in (m.decode() for m in _IMPORTED.findall(_module_text(name))):
+        module = name.rpartition(".")[0] + module if module.startswith(".") else module
+        found |= {module, *_imported(module)}
+    return found
 
 
 def _model_text(model: type[Model]) -> bytes:
@@ -65,14 +76,9 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
     kept = [x for x in (dict(use.remembered), unit.only) if x]
     h = hashlib.sha256(json.dumps([described, dict(use.observed), use.assumed, *kept]).encode())
     model = MODELS.get(json.loads((directory / "job.json").read_text()).get("model", ""))
-    for name in (
-        f"{_BENCHES}.{bench.module}",
-        f"{_BENCHES}.support",
-        __package__ + ".netlist",
-        __package__ + ".forking",
-        *([f"{_BENCHES}.models.base"] if model else []),
-        *([f"{_BENCHES}.{_MODELLED}"] if model and bench.module != _MODELLED else []),
-    ):
+    names = [f"{_BENCHES}.{bench.module}", f"{_BENCHES}.support", f"{__package__}.netlist", f"{__package__}.forking"]
+    others = {f"{_BENCHES}.models.base", f"{_BENCHES}.{_MODELLED}"} if model else _imported(names[0])
+    for name in (*names, *sorted(others - {*names})):
         h.update(_module_text(name))
     h.update(_model_text(model) if model else b"")
     for path in sorted({*sources, *(p for p in directory.rglob("*") if p.is_file())}):
