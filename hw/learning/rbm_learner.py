@@ -90,7 +90,7 @@ class RbmLearner(Unit):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         pattern, last = Signal(self.visible), Signal()
-        at = Signal(range(max(self.rows, self.columns)))
+        at = Signal(range(max(self.visible, self.hidden, 2)))
         taken, count = Signal(), Signal()
         row, column = Signal(range(self.rows)), Signal(range(self.columns))
         state, draw, is_visible, source = self._neuron(m, platform, at, pattern)
@@ -154,11 +154,11 @@ class RbmLearner(Unit):
         draw, is_visible, again = Signal(), Signal(), Signal()
         source = Signal(self.visible)
         m.d.comb += source.eq(Mux(again, self.negative, pattern))
-        of_hidden = [Mux(source[i], Array(of_row)[at], 0) for i, of_row in enumerate(weights[:-1])]
-        of_hidden.append(Array(weights[-1])[at])
-        columns = list(zip(*weights, strict=True))
-        of_visible = [Mux(self.first[k], Array(column)[at], 0) for k, column in enumerate(columns[:-1])]
-        of_visible.append(Array(columns[-1])[at])
+        # The last row and the last column are of biases: `at` is never there.
+        of_hidden = [Array(of_row[:-1])[at] for of_row in weights]
+        of_hidden = [Mux(s, w, 0) for s, w in zip(source, of_hidden, strict=False)] + of_hidden[-1:]
+        of_visible = [Array(column[:-1])[at] for column in zip(*weights, strict=True)]
+        of_visible = [Mux(h, w, 0) for h, w in zip(self.first, of_visible, strict=False)] + of_visible[-1:]
         width = WEIGHT_BITS + bits_for(max(self.rows, self.columns))
         neuron = SampledNeuron(max(width, 11))
         place(m, platform, "neuron", neuron)
