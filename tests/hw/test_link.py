@@ -113,8 +113,8 @@ class Engine:
                 address = value = None
 
 
-def talk(pieces, *, pause=600, pauses=None, of=(CONFIG, IDENTITY), registers=(), asleep=0):
-    """Send each piece of bytes, wait until the link is silent, and return (responses to each, engine)."""
+def talk(pieces, *, pause=120, pauses=None, of=(CONFIG, IDENTITY), registers=(), asleep=0):
+    """Send each piece of bytes, wait until the link says nothing for `pause` cycles, and return (responses to each, engine)."""
     link, heard = Link(*of), []
     engine = Engine(link, pauses)
     engine.registers |= dict(registers)
@@ -128,7 +128,9 @@ def talk(pieces, *, pause=600, pauses=None, of=(CONFIG, IDENTITY), registers=(),
                 await ctx.tick()
                 ctx.set(link.i_valid, 0)
                 await ctx.tick().repeat(BYTE_CYCLES - 1)
-            await ctx.tick().repeat(pause)
+            said = None
+            while said != (said := len(spoken)):
+                await ctx.tick().repeat(pause)
             heard.append(b"")
 
     async def line(ctx):
