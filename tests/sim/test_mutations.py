@@ -208,6 +208,13 @@ def test_a_models_digest_is_of_no_other_model():
     assert b"class Crc32(" not in text
 
 
+def test_a_digest_is_of_what_the_testbench_imports():
+    benches = "oxnor.sim.benches"
+    found = run._imported(f"{benches}.learning.tb_machine")
+    assert {f"{benches}.{n}" for n in ("support", "blocks.tb_controller", "models.base", "models.learning")} == found
+    assert f"{benches}.engine.tb_engine" in run._imported(f"{benches}.engine.tb_passes")
+
+
 @pytest.mark.parametrize(("name", "most"), [("programming", 127), ("programming-ternary", 63)])
 def test_columns_end_where_proofs_say(name, most, tmp_path):
     """What proofs of the controller's mutants assume of its columns holds in every cycle, by induction."""
