@@ -212,7 +212,7 @@ def test_a_digest_is_of_what_the_testbench_imports():
     benches = "oxnor.sim.benches"
     found = run._imported(f"{benches}.learning.tb_machine")
     assert {f"{benches}.{n}" for n in ("support", "blocks.tb_controller", "models.base", "models.learning")} == found
-    assert f"{benches}.engine.tb_engine" in run._imported(f"{benches}.engine.tb_passes")
+    assert f"{benches}.models.base" in run._imported(f"{benches}.learning.tb_rbm_learner")
 
 
 @pytest.mark.parametrize(("name", "most"), [("programming", 127), ("programming-ternary", 63)])
