@@ -154,6 +154,10 @@ MAPS = {
         "Unsqueeze", [m.n("Flatten", [conv(m, g, x, 2, 9)]), m.c(axes(0))]), m.c(np.repeat(np.linspace(-3, 4, 9, dtype=F), 9))])), m.c(axes(0))]), 81),
     "flattened and of another shape": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Add", [m.n("Reshape", [m.n(
         "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 9, 1))]), m.c(F([0.5, 2.5, -1.5]).reshape(3, 1, 1))]))]), 27),
+    "flattened and of another shape, one value": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Add", [m.n("Reshape", [m.n(
+        "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 9))]), m.c(F([[[0.5]]]))]))]), 27),
+    "flattened and of another shape, as it is": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Neg", [m.n("Reshape", [conv(
+        m, g, x, 2, 3), m.c(axes(-1, 3, 9, 1))])]))]), 27),
     "channels last": lambda m, g, x: last(m, g, m.n("Flatten", [bent(m, m.n(
         "Conv", [to_last(m, x), m.c(signs(g, 3, 2, 2, 2))], LAST, pads=[1, 0, 0, 1]), 3, True)]), 48),
     "channels last, pooled": lambda m, g, x: last(m, g, m.n("Flatten", [pool(m, normed(m, m.n(

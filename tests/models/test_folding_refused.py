@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="importing ONNX needs the package onnx: pip install 'oxnor[import]'")
 
-from helpers.folded import axes, conv, flat, last, norm, normed, pad, pool, quant, sign, weights
+from helpers.folded import axes, conv, flat, last, norm, normed, pad, pool, quant, sign, signs, weights
 from helpers.onnx_networks import Maker
 
 from oxnor.models.base.errors import InputError
@@ -180,6 +180,16 @@ DENSE = {
     "the last index": (lambda m, g: m.n("ArgMax", [hidden(m, g)], axis=1, select_last_index=1), "select_last_index must be 0: the lowest index wins a tie"),
     "the smallest": (lambda m, g: m.n("TopK", [hidden(m, g), m.c(axes(1))], axis=1, largest=0), "largest must be 1"),
     "something behind a class": (lambda m, g: m.n("Add", [m.n("ArgMax", [hidden(m, g)], axis=1), m.c(np.array(1))]), "nothing may follow ArgMax, which ends the network"),
+    "the smallest of a softmax": (lambda m, g: m.n("TopK", [m.n("Softmax", [hidden(m, g)], axis=1), m.c(axes(1))], axis=1, largest=0), "largest must be 1"),
+    "argmax of a softmax over images": (lambda m, g: m.n("ArgMax", [m.n("Log", [m.n("Softmax", [hidden(m, g)], axis=1)])]), "it must be taken over the classes of the last layer"),
+    "argmax of a softmax, turned": (lambda m, g: m.n("ArgMax", [turned(m, m.n("Softmax", [hidden(m, g)], axis=1), 1, 0)], axis=1), "it must be taken over the classes of the last layer"),
+    "the last index of a softmax": (lambda m, g: m.n("ArgMax", [m.n("Softmax", [hidden(m, g)], axis=1)], axis=1, select_last_index=1), "select_last_index must be 0: the lowest index wins a tie"),
+    "a softmax of whole numbers": (lambda m, g: m.n("Cast", [m.n("Softmax", [hidden(m, g)], axis=1)], to=7), "nothing may follow Softmax, which ends the network"),
+    "a sigmoid of whole numbers": (lambda m, g: m.n("Cast", [m.n("Sigmoid", [hidden(m, g)])], to=7), "the outputs of the last layer must depend on its inputs"),
+    "whether a class is not 0": (lambda m, g: m.n("Cast", [m.n("ArgMax", [hidden(m, g)], axis=1)], to=9), "nothing may follow ArgMax, which ends the network"),
+    "a class of a class": (lambda m, g: m.n("ArgMax", [m.n("TopK", [hidden(m, g), m.c(axes(2))], axis=1)], axis=1), "nothing may follow TopK, which ends the network"),
+    "a class of one": (lambda m, g: m.n("ArgMax", [hidden(m, g, k=1)], axis=1), "it must be taken over two classes or more: of one output, its sign is the class"),
+    "weights of more dimensions": (lambda m, g: m.n("ArgMax", [m.n("MatMul", ["x", m.c(signs(g, 1, 7, 4))])], axis=1), "activations of shape (7,) by weights of shape (1, 7, 4) are no dense layer"),
     "a layer behind a class": (lambda m, g: last(m, g, m.n("Softmax", [sign(m, hidden(m, g))], axis=1), 5), "nothing may follow Softmax, which ends the network"),
     "logarithms": (lambda m, g: last(m, g, sign(m, m.n("Log", [hidden(m, g)])), 5), "its result must be finite, and 20 of 40 values are not (0 / 0, the root of a negative number, or too large)"),
     "a wrong reshape": (lambda m, g: last(m, g, m.n("Reshape", [sign(m, hidden(m, g)), m.c(axes(-1, 10))]), 10), "it must keep the images apart"),
@@ -226,8 +236,24 @@ def convolved(m, g, x="x", kernel=(2, 2)):
     return conv(m, g, x, 2, 3, kernel)
 
 
+BOTH = "Conv '0' is taken both pooled and as it is: only chains of layers are supported"
+
+
+def of_one_name(m, y):
+    """Give both convolutions the same name."""
+    for n in m.nodes:
+        n.name = "n_Conv" if n.op_type == "Conv" else n.name
+    return y
+
+
 ORDER = "it must take the feature map of Conv '0' as it is, in its order"
 MAPS = {
+    "a mean of the first of two of one name": (lambda m, g: of_one_name(m, conv(m, g, sign(m, m.n("GlobalAveragePool", [convolved(m, g)])), 3, 5, (1, 1))), "a mean over pixels must be followed by a product"),
+    "what it pools, less the largest": (lambda m, g: (lambda z: m.n("Sub", [z, pool(m, z, 3, 3, pads=[1] * 4)]))(convolved(m, g)), BOTH),
+    "sums of what is pooled for its shape": (lambda m, g: (lambda z: sign(m, m.n("Reshape", [z, m.n("Shape", [pool(m, z, 3, 3, pads=[1] * 4)])])))(convolved(m, g)), BOTH),
+    "pooling of what is pooled for its shape": (lambda m, g: (lambda z: pool(m, m.n("Reshape", [z, m.n("Shape", [pool(m, z, 3, 3, pads=[1] * 4)])])))(convolved(m, g)), BOTH),
+    "a layer of what is pooled for its shape": (lambda m, g: (lambda z: flat(m, g, m.n("Reshape", [z, m.n("Shape", [pool(m, z, 3, 3, pads=[1] * 4)])]), 27))(normed(m, convolved(m, g))), BOTH),
+    "mean of what is pooled for its shape": (lambda m, g: (lambda z: m.n("GlobalAveragePool", [m.n("Reshape", [z, m.n("Shape", [pool(m, z, 3, 3, pads=[1] * 4)])])]))(normed(m, convolved(m, g))), BOTH),
     "pooling of the input": (lambda m, g: pool(m, "x"), "a pooling must follow a convolution: in front of the first it is not supported"),
     "pooling of a padded map": (lambda m, g: pool(m, pad(m, normed(m, convolved(m, g)), [0, 0, 1, 0, 0, 0, 0, 0], 1)), "it pools what is padded with 1, which must be no larger than any value there"),
     "pooling of what rises and falls": (lambda m, g: pool(m, m.n("Abs", [convolved(m, g)])), "what it pools must rise or fall with the popcount of a channel, and does both"),

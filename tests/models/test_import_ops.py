@@ -71,6 +71,8 @@ CASES = [
     ("Expand", [X[:1], a(3, 8)], {}, 17), ("Expand", [X, a(1)], {}, 17), ("Size", [I], {}, 17),
     *[(f"Reduce{kind}", [I.astype(F)], {"axes": [0, 2]}, 11) for kind in ("Mean", "Sum", "Prod", "Max", "Min")],
     ("ReduceMean", [I.astype(F)], {"axes": [1], "keepdims": 0}, 11), ("ReduceMax", [I.astype(F)], {}, 11),
+    ("ReduceSum", [X, None], {"noop_with_empty_axes": 1}, 13), ("ReduceSum", [X, a()], {"noop_with_empty_axes": 1}, 13), ("ReduceSum", [X, a()], {}, 13),
+    ("Pow", [a(1, 4, 9), F(0.5)], {}, 17), ("QuantizeLinear", [X * 99, F(0.5)], {"output_dtype": 3}, 21), ("QuantizeLinear", [X * 99, F(0.5)], {}, 21),
     ("ReduceSum", [I.astype(F), a(1)], {}, 13), ("ReduceSum", [I.astype(F), a(0, 1)], {"keepdims": 0}, 13),
     ("Range", [a(1)[0], a(9)[0], a(3)[0]], {}, 17), ("Range", [F(3), F(0), F(-0.5)], {}, 17), ("Range", [a(0)[0], a(1 << 25)[0], a(1 << 15)[0]], {}, 17), ("Range", [a(1)[0], a(1)[0], a(3)[0]], {}, 17),
     ("Reshape", [I, a(0, -1)], {}, 17), ("Reshape", [I, a(6, 4)], {}, 17), ("Reshape", [I, a(2, 0, 2, 2)], {}, 17),
@@ -168,9 +170,9 @@ def test_quantisers_by_hand():
     assert ops.ELEMENTWISE["Div"]([a(-7, 7, 6), a(2, -2, 3)], {}).tolist() == [-3, -3, 2]
     assert ops.ELEMENTWISE["Cast"]([V], {"to": b"FLOAT"}).dtype == F
     wide = V.astype(np.float64)
-    assert ops.ELEMENTWISE["Cast"]([wide], {}) is wide
+    assert ops.ELEMENTWISE["Cast"]([wide], {}).dtype == F
     assert ops.ELEMENTWISE["Cast"]([wide], {"to": 7}).dtype == np.int64
-    assert ops.ELEMENTWISE["CastLike"]([wide, V], {}) is wide
+    assert ops.ELEMENTWISE["CastLike"]([wide, V], {}).dtype == F
     assert ops.ELEMENTWISE["CastLike"]([V, wide], {}).dtype == ops.ELEMENTWISE["Cast"]([V], {"to": b"DOUBLE"}).dtype == np.float64
     fine = ops.ELEMENTWISE["Quant"]([np.array([0.34]), np.array(0.1), np.array(0.3), F(4)], {})
     assert fine.dtype == np.float64
@@ -210,6 +212,7 @@ def test_thresholds_by_hand():
     ("BatchNormalization", [X[0], *NORM], {}, "parameters must have 1 values, not 8"),
     ("Slice", [I, a(0), a(1), a(0), a(0)], {}, "a slice must have a step that is not 0"),
     ("Range", [a(0), a(1), a(0)], {}, "a range must have a step that is not 0"),
+    ("TopK", [X, a(1)], {"largest": 0}, "largest must be 1"), ("Pad", [X, a(0, 0, 1, 1)], {"mode": b"edge"}, "its mode must be constant, not 'edge'"),
     ("TopK", [X, a(9)], {}, "TopK: k must be in [1, 8], not 9"), ("TopK", [X, a(0)], {}, "TopK: k must be in [1, 8], not 0"),
     ("Conv", [M, K], {"group": 2}, "it must have 3 input channels a group, not 3 in 2"),
     ("Conv", [M, K[:4, :1]], {"group": 3}, "it must have 1 input channels a group, not 3 in 3"),

@@ -30,7 +30,7 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     t = _common(node, x, tables)
     if node.op not in _ALONG_AXIS:
         x = [v if isinstance(v, Table) else _once(v, t) for v in x]
-    if t.by_channel and not all(isinstance(v, Table) or np.size(v) <= 1 or _is_for_all(node, v) for v in x):
+    if t.by_channel and not all(isinstance(v, Table) or _fits_all(node, v) for v in x):
         x = [v.expanded() if isinstance(v, Table) else v for v in x]
         tables = [v for v in x if isinstance(v, Table)]
         t = tables[0]
@@ -74,22 +74,22 @@ def elementwise(node: Node, x: list[Any]) -> Table:
     rises = node.op in _MONOTONE or (node.op == "LeakyRelu" and node.attrs.get("alpha", 0.01) > 0)
     if node.op == "HardSigmoid" and makes_equal(t.value, value, t.axis):
         rises = False  # as a ReLU
-    before = (t.before or t) if rises else t.before if node.op in SAME else None
+    before = (t.before or t) if rises else t.before if node.op in SAME and keeps_class(node, x, False) else None
     if t.is_shared:
         index = t.index.reshape((*[1] * (value.ndim - t.value.ndim), *t.index.shape))
-        axis += t.index.ndim - t.value.ndim
     else:
         index = t.index.reshape(_row_shape(value, axis))
     y = Table(value, low, high, wide, index, axis, t.stage, "", t.quantiser, "", before, t.by_channel)
-    y.is_mean = t.is_mean
+    y.is_mean, y.pool = t.is_mean, t.pool
     if any(v.padding for v in tables):
         y.padding = _padding_after(f, node, x)
     return y
 
 
 def makes_equal(before: NDArray, after: NDArray, axis: int) -> bool:
-    """Return whether values that differ from one popcount to the next are equal after an operator."""
-    return bool(((np.diff(before, axis=axis) != 0) & (np.diff(after, axis=axis) == 0)).any())
+    """Return whether values that differ from one popcount to the next are equal after an operator, or too large."""
+    before, after = (np.moveaxis(v, axis, 0) for v in (before, after))
+    return bool(((before[1:] != before[:-1]) & (after[1:] == after[:-1])).any() or np.isinf(after).any())
 
 
 def _once(v: Any, t: Table) -> Any:
@@ -101,9 +101,9 @@ def _once(v: Any, t: Table) -> Any:
     return v
 
 
-def _is_for_all(node: Node, v: NDArray) -> bool:
-    """Return whether thresholds are the same for all channels."""
-    return node.op == "MultiThreshold" and v.ndim == 2 and len(v) == 1
+def _fits_all(node: Node, v: Any) -> bool:
+    """Return whether a constant is one value, or one list of thresholds, for all channels, and adds no dimension."""
+    return np.ndim(v) <= 2 and (np.size(v) <= 1 or (node.op == "MultiThreshold" and v.ndim == 2 and len(v) == 1))
 
 
 def _padding_after(f: Any, node: Node, x: list[Any]) -> tuple[Any, float]:
@@ -130,6 +130,7 @@ def _common(node: Node, x: list[Any], tables: list[Table]) -> Table:
             raise InputError(
                 f"it joins {other.stage.label} and {t.stage.label}: only chains of layers are supported"
             )
+        other.check_pool()
         if (other.value.shape != t.value.shape or other.axis != t.axis or other.by_channel != t.by_channel
                 or not np.array_equal(other.index, t.index)):  # fmt: skip
             raise InputError("it joins activations in another order")
@@ -155,6 +156,14 @@ def head(node: Node, t: Table) -> list[Any]:
         raise InputError("select_last_index must be 0: the lowest index wins a tie")
     if node.op == "TopK" and node.attrs.get("largest") == 0:
         raise InputError("largest must be 1")
-    t = t.before or t
-    y = replace(t, head=node.op, before=None)
+    if t.stage.elements < 2:
+        raise InputError("it must be taken over two classes or more: of one output, its sign is the class")
+    y = replace(t, head=node.op, before=t.before or t)
     return [y] * len(node.outputs)
+
+
+def keeps_class(node: Node, x: list[Any], is_class: bool) -> bool:
+    """Return whether an operator that changes no value, but for its type, keeps a class, or which value is largest."""
+    given = [np.zeros(1, np.float32), *(v.value if isinstance(v, Table) else v for v in x[1:])]
+    kind = np.asarray(ops.ELEMENTWISE[node.op](given, node.attrs)).dtype.kind
+    return kind != "b" if is_class else kind == "f"

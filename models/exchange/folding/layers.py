@@ -265,6 +265,7 @@ class Layers:
     def levels_of(self, t: Table) -> Levels:
         """Return what a product takes as levels, or raise InputError if it is none."""
         is_input = t.stage.weights is None
+        t.check_pool()
         try:
             levels = to_levels(t)
         except NoLevels as e:

@@ -182,6 +182,7 @@ def pooled(node: Node, t: Table) -> Table:
         raise InputError("a pooling must follow a convolution: in front of the first it is not supported")
     if t.unfolded:
         raise InputError("a pooling of windows is not supported")
+    t.check_pool()
     index = map_index(node, t)
     _check_whole(t, index)
     t = channel_values(t)
@@ -200,7 +201,7 @@ def pooled(node: Node, t: Table) -> Table:
         falls, pool = stage.takes_least, _joined(stage, pool)
     stage.pool, stage.takes_least = pool, falls
     stage.ops.append(node.op)
-    return map_table(node, t, t.index.ndim).changed(quantiser=t.quantiser, padding=())
+    return map_table(node, t, t.index.ndim).changed(quantiser=t.quantiser, padding=(), pool=pool)
 
 
 def _joined(stage: Stage, second: Pool) -> Pool:
@@ -247,6 +248,7 @@ def of_all_pixels(node: Node, t: Table) -> tuple[Table, int]:
     stage = t.stage
     if stage.weights is None or stage.window is None or t.padding or t.unfolded or t.is_mean:
         raise InputError("a mean over pixels must follow a convolution")
+    t.check_pool()
     height, width = stage.map_size
     index = map_index(node, t)
     if index.size == stage.elements:  # also where height and width are one dimension

@@ -31,6 +31,13 @@ def _divide(x: Inputs, a: Attrs) -> Any:
     return x[0] / x[1]
 
 
+def _power(x: Inputs, a: Attrs) -> Any:
+    exponent = np.asarray(x[1])
+    if x[0].dtype.kind == "f":
+        exponent = exponent.astype(x[0].dtype)
+    return np.power(x[0], exponent).astype(x[0].dtype)
+
+
 def _clip(x: Inputs, a: Attrs) -> Any:
     low = optional(x, 1, a.get("min"))
     high = optional(x, 2, a.get("max"))
@@ -134,10 +141,7 @@ def _cast(x: Inputs, a: Attrs) -> Any:
         name = element_type(int(to))
     if to not in DTYPES:
         raise InputError(f"a cast to {name} is not supported")
-    (kept,) = map(np.asarray, x)
-    if kept.dtype == np.float64 and to == 1:
-        return kept  # the run in float64 stays there
-    return kept.astype(DTYPES[to])
+    return np.asarray(x[0]).astype(DTYPES[to])
 
 
 def _where(x: Inputs, a: Attrs) -> Any:
@@ -154,7 +158,7 @@ def _along_axis(scale: NDArray, zero: NDArray, ndim: int, a: Attrs) -> tuple[NDA
 
 
 def _quantize_linear(x: Inputs, a: Attrs) -> Any:
-    zero = np.asarray(optional(x, 2, np.uint8(0)))
+    zero = np.asarray(optional(x, 2, np.zeros((), DTYPES.get(a.get("output_dtype", 0) or 2, np.uint8))))
     scale, zero = _along_axis(np.asarray(x[1], x[0].dtype), zero, np.ndim(x[0]), a)
     info = np.iinfo(zero.dtype)
     return np.clip(np.rint(x[0] / scale) + zero, info.min, info.max).astype(zero.dtype)
@@ -219,7 +223,7 @@ ELEMENTWISE: dict[str, Callable[[Inputs, Attrs], Any]] = {
     "Mul": lambda x, a: x[0] * x[1],
     "Div": _divide,
     "Sum": lambda x, a: reduce(np.add, x),
-    "Pow": lambda x, a: np.power(x[0], np.asarray(x[1], x[0].dtype)),
+    "Pow": _power,
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
     "Min": lambda x, a: reduce(np.minimum, x),
@@ -238,7 +242,7 @@ ELEMENTWISE: dict[str, Callable[[Inputs, Attrs], Any]] = {
     "Xor": lambda x, a: np.logical_xor(x[0], x[1]),
     "Where": _where,
     "Cast": _cast,
-    "CastLike": lambda x, a: x[0] if x[0].dtype == np.float64 else x[0].astype(np.asarray(x[1]).dtype),
+    "CastLike": lambda x, a: np.asarray(x[0]).astype(np.asarray(x[1]).dtype),
     "BipolarQuant": lambda x, a: np.where(x[0] >= 0, np.asarray(x[1], x[0].dtype), -np.asarray(x[1], x[0].dtype)),
     "Quant": _quant,
     "IntQuant": _quant,
@@ -298,8 +302,10 @@ def _expand(x: Inputs, a: Attrs) -> Any:
 
 def _reduction(function: Callable[..., Any]) -> Callable[[Inputs, Attrs], Any]:
     def over(x: Inputs, a: Attrs) -> Any:
-        axes = optional(x, 1, a.get("axes"))
-        axis = None if axes is None else tuple(int(n) for n in np.ravel(axes))
+        axes = axes_of(x, a)
+        if not axes and a.get("noop_with_empty_axes", 0):
+            return x[0]
+        axis = tuple(axes) if axes else None
         return function(x[0], axis=axis, keepdims=a.get("keepdims") != 0)
 
     return over

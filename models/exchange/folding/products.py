@@ -231,7 +231,7 @@ def operands(node: Node, x: list[Any]) -> tuple[Table, NDArray, bool]:
     if not isinstance(left, Table):
         raise InputError("one operand must depend on the images")
     weights = np.asarray(right)
-    if weights.ndim > 2 and set(weights.shape[:-2]) == {1}:
+    if 2 < weights.ndim <= left.index.ndim and set(weights.shape[:-2]) == {1}:
         weights = weights.reshape(weights.shape[-2:])
     return left, weights, swapped
 

@@ -13,7 +13,7 @@ from oxnor.models.networks.layers.window import Pool, Window
 
 from .graph import Node
 from .maps import PAD_VALUE, conv_window, from_map, pair, pool_of, to_map
-from .ops import Attrs, Inputs, optional
+from .ops import Attrs, Inputs, optional, text
 
 #: Most elements of the windows that are gathered at once.
 _GATHERED = 1 << 23
@@ -128,6 +128,8 @@ def _parts(images: NDArray, pool: Pool) -> Iterator[NDArray]:
 
 def _pad(x: Inputs, a: Attrs) -> NDArray:
     v = np.asarray(x[0])
+    if (mode := text(a.get("mode", "constant"))) != "constant":
+        raise InputError(f"its mode must be constant, not {mode!r:.40}")
     values = optional(x, 1, a.get("pads", a.get("paddings")))
     axes: Sequence[int] = [int(k) for k in np.ravel(optional(x, 3, range(v.ndim)))]
     flat = [int(n) for n in np.ravel(values)]
@@ -153,6 +155,8 @@ def run_head(op: str, x: Inputs, a: Attrs) -> list[NDArray]:
     k = int(np.ravel(optional(x, 1, a.get("k")))[0])
     if not 1 <= k <= v.shape[axis]:
         raise InputError(f"TopK: k must be in [1, {v.shape[axis]}], not {k}")
+    if a.get("largest") == 0:
+        raise InputError("largest must be 1")
     order = np.argsort(-v, axis=axis, kind="stable")
     order = np.take(order, np.arange(k), axis=axis)
     return [np.take_along_axis(v, order, axis), order]

@@ -159,6 +159,8 @@ class Table:
         What Im2Col made of a feature map, which the table still has: none, or (convolution, window).
     is_mean : bool
         The tensor has the means of channels over all pixels, and the table what each pixel adds to them.
+    pool : Pool or None
+        The pooling of its stage when the tensor was made.
     """
 
     value: NDArray
@@ -176,6 +178,7 @@ class Table:
     padding: tuple[Any, ...] = ()
     unfolded: tuple[Any, ...] = ()
     is_mean: bool = False
+    pool: Pool | None = None
 
     @property
     def exact(self) -> bool:
@@ -209,6 +212,13 @@ class Table:
     def changed(self, **fields: Any) -> Table:
         """Return the table with other fields, and without those that hold for this tensor alone."""
         return replace(self, **({"name": ""} | fields))
+
+    def check_pool(self) -> None:
+        """Raise InputError if the stage pools what this tensor has not pooled."""
+        if self.pool is not self.stage.pool:
+            raise InputError(
+                f"{self.stage.label} is taken both pooled and as it is: only chains of layers are supported"
+            )
 
     def expanded(self) -> Table:
         """Return the table with a column of its own for each element.

@@ -18,7 +18,7 @@ from oxnor.models.base.errors import InputError
 from oxnor.models.base.files import in_type_names
 
 from . import ops
-from .elements import SAME, elementwise, head
+from .elements import SAME, elementwise, head, keeps_class
 from .ends import summed_up
 from .graph import ELEMENTS_MAX, Graph, Node, Unsupported
 from .layers import InputLevels, Layers
@@ -199,9 +199,7 @@ class Walk:
     def _on_table(self, node: Node, x: list[Any], bits: float) -> list[Any]:
         t = next(v for v in x if isinstance(v, Table))
         if t.head:
-            if node.op in SAME or node.op in ops.SHAPES or node.op in ("ArgMax", "TopK") or (t.head, node.op) == _LOG:
-                return [t] * len(node.outputs)
-            raise InputError(f"nothing may follow {t.head}, which ends the network")
+            return self._after_head(node, x, t)
         if node.op in ops.HEADS:
             return head(node, t)
         if node.op in ops.SHAPES:
@@ -221,6 +219,19 @@ class Walk:
         elif node.op in _QUANTISERS:
             y.quantiser = ""
         return [y]
+
+    def _after_head(self, node: Node, x: list[Any], t: Table) -> list[Any]:
+        """Return the results of what follows a head, if it keeps the class."""
+        is_class = t.head in ("ArgMax", "TopK")
+        if node.op in SAME and keeps_class(node, x, is_class):
+            return [t] * len(node.outputs)
+        if node.op in ops.SHAPES:  # of one class an image nothing can change its place
+            return [t if is_class else reshaped(node, x, t, self.graph.input_shape[0])]
+        if node.op in ("ArgMax", "TopK") and not is_class:
+            return head(node, t)
+        if (t.head, node.op) == _LOG:
+            return [t]
+        raise InputError(f"nothing may follow {t.head}, which ends the network")
 
     def _reduced(self, node: Node, x: list[Any], t: Table) -> Table:
         """Return the table of a mean or largest over height and width, as PyTorch has them, or of a sum at the end."""

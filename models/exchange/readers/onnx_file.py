@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,10 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
         raw = inlined(graph.node, functions)
     else:
         raw = list(graph.node)
+    named = Counter(proto.name for proto in raw)
     nodes: list[Node] = []
     for k, proto in enumerate(raw):
-        node = _node(proto, k, budget)
+        node = _node(proto, k, budget, named[proto.name] < 2)
         nodes += expanded(node, constants) if is_hardware(node) else [node]
     nodes = [_checked(node, opset) for node in nodes]
     outputs = tuple(_text(v.name) for v in graph.output if v.name)
@@ -250,8 +252,8 @@ def _checked(node: Node, opset: int) -> Node:
 _WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 
 
-def _node(proto: Any, k: int, budget: _Budget) -> Node:
-    name = proto.name or (proto.output[0] if proto.output else f"node {k}")
+def _node(proto: Any, k: int, budget: _Budget, has_own_name: bool = True) -> Node:
+    name = (has_own_name and proto.name) or (proto.output[0] if proto.output else f"node {k}")
     attrs: dict[str, Any] = {}
     why = ""
     for a in proto.attribute:
