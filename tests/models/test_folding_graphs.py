@@ -100,6 +100,8 @@ ACTIVATIONS = {
     "Cast of a constant": lambda m, z: where(m, m.n("GreaterOrEqual", [m.n("Mul", [z, to_float(m, m.c(np.float64(0.1)))]), m.c(F(0.3))])),
     "Cast of float64": lambda m, z: where(m, m.n("GreaterOrEqual", [to_float(m, m.n("Mul", [m.n("Cast", [z], to=11), m.c(np.float64(0.1))])), m.c(F(0.1))])),
     "CastLike of float64": lambda m, z: where(m, m.n("GreaterOrEqual", [m.n("CastLike", [m.n("Mul", [m.n("Cast", [z], to=11), m.c(np.float64(0.1))]), m.c(F(0))]), m.c(F(0.1))])),
+    "Div of whole numbers": lambda m, z: m.n("Sign", [to_float(m, m.n("Div", [m.n("MatMul", [
+        m.n("Cast", [m.n("Sign", [z])], to=6), m.c(np.resize(np.int32([1, -1, 1, 1, -1, -1]), (5, 5)))]), m.c(np.int32(2))]))]),
     "no change": lambda m, z: m.n("Identity", [m.n("Dropout", [sign(m, z)])]),
     "Quant, 1 bit": lambda m, z: quant(m, z, 2, 0, 1, signed=0, narrow=0),
     "Quant, 1 signed bit": lambda m, z: quant(m, z, 2, 0, 1, signed=1, narrow=1),

@@ -138,13 +138,23 @@ def test_sums_at_every_popcount(pad, most, monkeypatch):
         np.testing.assert_array_equal([found.low[p], found.high[p], found.wide[p]], [expected - inexact, expected + inexact, expected])
     assert found.value.shape == (most + 1, 2)
     assert (found.axis, found.index.tolist(), found.value.dtype) == (0, [[0, 1]], np.float64)
-    exact = products.popcount_table(stage, start, alpha, np.zeros(2), np.int64)
+    exact = products.popcount_table(stage, np.array([1, -1]), np.array([2.0, 4]), np.zeros(2), np.int64)
     assert exact.exact
-    assert exact.value.dtype == F
+    assert (exact.value.dtype, exact.wide) == (np.int64, None)
+    np.testing.assert_array_equal(exact.value, np.array([1, -1]) + (2 * np.arange(most + 1)[:, None] - most) * [2, 4] // (2 if pad == 0 else 1))
     monkeypatch.setattr(products, "_WIDE_MAX", 2 * most + 2)
     assert products.popcount_table(stage, start, alpha, inexact, F).wide is not None
     monkeypatch.setattr(products, "_WIDE_MAX", 2 * most + 1)
     assert products.popcount_table(stage, start, alpha, inexact, F).wide is None
+
+
+def test_types_of_sums():
+    """Integers of integers alone; else float64 as the weights have it."""
+    found = [
+        products.type_of_sums(Table(v, v, v, None, np.arange(2)[None], 0, Stage("L", 2, 2)), np.ones((2, 1), w))
+        for v in (np.zeros((2, 2), np.int32), np.zeros((2, 2), F)) for w in (np.int32, np.float64, F)
+    ]
+    assert found == [np.int32, np.float64, F, F, np.float64, F]
 
 
 def test_sums_of_columns():

@@ -42,6 +42,7 @@ from .products import (
     popcount_table,
     scaled,
     sums,
+    type_of_sums,
 )
 from .refusals import FallingShortcut
 from .results import kernels_of
@@ -219,7 +220,7 @@ class Layers:
         new = Stage(node.label, rows, m, arranged.reshape(m, -1), factors.code, words, planes=levels.planes)
         new.ops.append(node.op)
         self.stages.append(new)
-        return popcount_table(new, start, alpha, inexact, weights.dtype)
+        return popcount_table(new, start, alpha, inexact, type_of_sums(t, weights))
 
     def _float_sums(
         self, node: Node, weights: NDArray, levels: Levels, inputs: tuple[NDArray, NDArray, NDArray]
@@ -380,7 +381,7 @@ class Layers:
         new = Stage(node.label, rows, n_out, synapses, factors.code, words, **more)
         new.ops.append(node.op)
         self.stages.append(new)
-        return map_table(node, popcount_table(new, start, alpha, inexact, weights.dtype), t.index.ndim)
+        return map_table(node, popcount_table(new, start, alpha, inexact, type_of_sums(t, weights)), t.index.ndim)
 
     def is_end(self, t: Table) -> bool:
         """Whether a table is of the last product's outputs."""

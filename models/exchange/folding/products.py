@@ -173,17 +173,24 @@ def scaling(alpha: NDArray) -> str:
     return f"scales {low:g} to {high:g}"
 
 
+def type_of_sums(t: Table, weights: NDArray) -> np.dtype:
+    """Return the type of products with constant weights, which integers have with integers alone."""
+    if t.value.dtype.kind in "iu" and weights.dtype.kind in "iu":
+        return weights.dtype
+    return np.dtype(np.float64 if weights.dtype == np.float64 else np.float32)
+
+
 def popcount_table(stage: Stage, start: NDArray, alpha: NDArray, inexact: NDArray, dtype: Any) -> Table:
     """Return start + alpha * (2p - largest) for p = 0 .. largest, rounded once; half as much where zeros are padded."""
     largest, m = stage.rows - 1, stage.size
-    dtype = dtype if dtype == np.float64 else np.float32
+    is_float = np.dtype(dtype).kind == "f"  # what follows integers must compute with integers
     value = np.empty((largest + 1, m), dtype)
-    wide = np.empty((largest + 1, m)) if (largest + 1) * m <= _WIDE_MAX else None
+    wide = np.empty((largest + 1, m)) if (largest + 1) * m <= _WIDE_MAX and is_float else None
     unit = 2 if stage.window is not None and stage.window.pad == 0 else 1
     for k in range(0, largest + 1, 512):
         z = (2.0 * np.arange(k, min(k + 512, largest + 1))[:, None] - largest) / unit
         part = start + alpha * z
-        value[k : k + 512] = part
+        value[k : k + 512] = part if is_float else np.rint(part)
         if wide is not None:
             wide[k : k + 512] = part
     low = high = value
