@@ -49,3 +49,10 @@ def of_cells(cycles: int = 15_000) -> UnitTestbench:
     """Return the testbench beside macros that are not ready for programming until they have answered."""
     wide = LayerConfig("hidden", 37, 6, 3, 37, 1, 2, macro_kind="cells")
     return controller((Memories(wide, 127), Memories(SHORT, 5)), cycles)
+
+
+def of_long_rows() -> UnitTestbench:
+    """Return the testbench beside rows of nine words, pairs of three states, and macros that are not always ready."""
+    wide = LayerConfig("hidden", 270, 6, 3, 270, 1, 2, weight_bits=2, pair_states=3, sense_latency=3)
+    layers = (Memories(wide, 133), Memories(replace(SHORT, macro_kind="cells"), 37))
+    return replace(controller(layers, 0), module="blocks.tb_long_rows", tests=2)

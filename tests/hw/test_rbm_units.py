@@ -1,12 +1,14 @@
-"""Sampled neuron and pulse counter, cycle by cycle against the model."""
+"""Sampled neuron, pulse counter and writer of pulses, cycle by cycle against the model."""
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
 from oxnor.hw.learning.pulse_counter import PulseCounter
+from oxnor.hw.learning.pulse_writer import PulseWriter
 from oxnor.hw.learning.rbm_learner import RbmLearner
 from oxnor.hw.learning.sampled_neuron import SampledNeuron
+from oxnor.hw.macros.program_bus import RESET, SET
 from oxnor.models.rbm.digital import DigitalRbm, sigmoid_table, table_address
 
 
@@ -23,7 +25,8 @@ def test_states_are_the_models_beyond_both_ends_of_the_table():
     got = []
 
     async def bench(ctx):
-        ctx.set(unit.load, 1)
+        ctx.set(unit.load, 1)  # also where a state is drawn
+        ctx.set(unit.draw, 1)
         ctx.set(unit.seed, 12345)
         await ctx.tick()
         ctx.set(unit.load, 0)
@@ -79,6 +82,60 @@ def test_a_counter_is_exact_up_to_its_ends(threshold, batch):
     unit = PulseCounter(threshold, batch)
     simulate(unit, bench)
     assert max(map(abs, seen)) >= threshold
+
+
+@pytest.mark.parametrize(("weight", "state"), [(127, 1), (-128, 0)])
+def test_sums_of_the_largest_weights_do_not_wrap(weight, state):
+    """16 of them are 2,032 and -2,048: with a bit less, the unit would fire about every other time."""
+    first = []
+
+    async def bench(ctx):
+        ctx.set(unit.write, 1)
+        ctx.set(unit.weight, weight)
+        for row, column in np.ndindex(unit.rows, unit.columns):
+            ctx.set(unit.row, row)
+            ctx.set(unit.column, column)
+            await ctx.tick()
+        ctx.set(unit.i.payload.visible, -1)
+        ctx.set(unit.i.valid, 1)
+        for _ in range(16):
+            await ctx.tick().until(unit.drawn)
+            first.append(ctx.get(unit.first))
+
+    unit = RbmLearner(15, 1, 12, 12)
+    simulate(unit, bench)
+    assert first == [state] * 16
+
+
+def test_a_pulse_takes_as_long_as_its_macro_says():
+    """A request waits for the bus and for a macro that is ready; it is taken when its pulse is done, and not before."""
+    g, pulsing, done = np.random.default_rng(0), False, 0
+
+    async def bench(ctx):
+        nonlocal pulsing, done
+        offered = False
+        for row, column, erases, valid, busy, ready, ends in g.integers(0, (7, 5, *[2] * 5), (2000, 7)).tolist():
+            if not offered:
+                ctx.set(unit.i.payload, {"row": row, "column": column, "erases": erases})
+                ctx.set(unit.i.valid, valid)
+                told = (SET if erases else RESET, 0, row, column)
+                offered = bool(valid)
+            ctx.set(unit.busy, busy)
+            ctx.set(unit.bus.ready, ready)
+            ctx.set(unit.bus.done, ends)
+            begins = offered and not pulsing and not busy
+            assert (ctx.get(unit.bus.valid), ctx.get(unit.i.ready)) == (begins, pulsing and ends)
+            if begins:
+                assert tuple(ctx.get(getattr(unit.bus, name)) for name in ("op", "side", "row", "column")) == told
+            if pulsing and ends:
+                pulsing, offered, done = False, False, done + 1
+            elif begins and ready:
+                pulsing = True
+            await ctx.tick()
+
+    unit = PulseWriter(7, 5)
+    simulate(unit, bench)
+    assert done > 100
 
 
 def test_bad_numbers():

@@ -11,7 +11,7 @@ from helpers.convolutions import Conv, random_conv_network
 from oxnor.hw.params.engine import EngineConfig
 from oxnor.models.faults.march import MacroFaults, PairFault, SelfTestReport
 from oxnor.sim.harness import engine as engine_bench
-from oxnor.sim.harness.controller import of_bits, of_cells, of_three_states
+from oxnor.sim.harness.controller import of_bits, of_cells, of_long_rows, of_three_states
 from oxnor.sim.harness.engine import TESTS, EngineTestbench
 from oxnor.sim.harness.networks import with_conv_scores
 from oxnor.sim.runner import toolchain
@@ -58,8 +58,8 @@ def edited(monkeypatch, name, change):
 )
 @pytest.mark.parametrize(
     "bench",
-    [of_bits(2000), *(pytest.param(b(), marks=pytest.mark.slow) for b in (of_bits, of_three_states, of_cells))],
-    ids=["some bits", "bits", "three states", "cells"],
+    [of_bits(2000), of_long_rows(), *(pytest.param(b(), marks=pytest.mark.slow) for b in (of_bits, of_three_states, of_cells))],
+    ids=["some bits", "long rows", "bits", "three states", "cells"],
 )
 def test_controller_alone(bench, tmp_path):
     bench.run(tmp_path, simulator="icarus", root=tmp_path)
