@@ -57,6 +57,10 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"values [-+] 2: 2 -> [13]$", "the code of a value between two is that of the lower"),
         (r"parts\[0\]: 0 -> -1$", "of one part, the first is the last"),
     ),
+    "rbm-learner": (
+        (r"cell=\$procmux\$455 port=S portbit=2$",
+         "a second choice is on, and a simulator takes the first: the right one"),
+    ),
     "rbm": (
         (r"^mode=const0 .*(wire=bus__word wirebit|sv:101\$\d+ port=B portbit)=[1-9]",
          "rows of 4 bits have one word, number 0: of its 16 bits all but the lowest are always 0"),
