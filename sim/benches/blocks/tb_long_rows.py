@@ -7,7 +7,9 @@ from typing import Any
 import cocotb
 
 from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS
-from oxnor.sim.benches.blocks.tb_controller import ONES, WORD, Host, begin
+from oxnor.hw.macros.program_bus import WORD
+from oxnor.sim.benches.blocks.tb_controller import Host, begin
+from oxnor.sim.benches.models.controller import ONES
 
 
 async def begin_with_errors(dut: Any) -> Host:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from oxnor.hw.engine.controller import NAMES
 from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS
 from oxnor.hw.macros.program_bus import RESET, SET, WORD
-from oxnor.sim.benches.blocks.tb_controller import Controller, Values
 from oxnor.sim.benches.models.base import Inputs, Outputs
+from oxnor.sim.benches.models.controller import Controller, Values
 from oxnor.sim.benches.models.learning import RbmLearner
 from oxnor.sim.benches.support import Scoreboard, job, known, limit, start
 
