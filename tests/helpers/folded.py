@@ -80,7 +80,7 @@ def check(model, coding, images, values, order=None, **ends):
     graph = from_model(model)
     built = build(graph, coding)
     shape = [d.dim_value or len(images) for d in model.graph.input[0].type.tensor_type.shape.dim]
-    x = values.astype(F).reshape(len(images), *shape[1:])
+    x = values.astype(graph.input_type).reshape(len(images), *shape[1:])
     run, step = ReferenceEvaluator(model, new_ops=OPERATORS).run, shape[0]
     y = np.concatenate([run(None, {graph.input: x[k : k + step]})[0].reshape(step, -1) for k in range(0, len(x), step)])
     # The package's own run of the source, which an import compares with.

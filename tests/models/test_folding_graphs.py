@@ -27,7 +27,9 @@ from helpers.folded import (
 )
 from helpers.onnx_networks import QONNX, Maker
 
+from oxnor.models.base.errors import InputError
 from oxnor.models.exchange.folding.build import build
+from oxnor.models.exchange.folding.graph import DTYPES
 from oxnor.models.exchange.readers.onnx_file import from_model
 
 # What may stand between a product and the next: of sums z, odd numbers from -7 to 7, makes levels.
@@ -322,6 +324,21 @@ def test_inputs(name):
     built, *_ = check(m.model(["N", 9], y), coding, images, levels_of(coding)[images])
     assert built.coding == coding
     assert not built.assumed
+
+
+@pytest.mark.parametrize(("number", "op", "by"), [(2, "Sub", 100), (2, "Mul", 3), (2, "Div", 40), (7, "Div", 40), (6, "Sub", 100)])
+def test_inputs_of_whole_numbers(number, op, by):
+    """They wrap, and are divided, as their type does."""
+    m, g = Maker(QONNX, 17), np.random.default_rng(number)
+    x = m.n(op, ["x", m.c(DTYPES[number](by))])
+    z = m.n("MatMul", [sign(m, m.n("Sub", [to_float(m, x), m.c(F(2.5))])), m.c(signs(g, 9, 5))])
+    model = m.model(["N", 9], last(m, g, sign(m, z), 5))
+    model.graph.input[0].type.tensor_type.elem_type = number
+    images = g.integers(0, 256, (400, 9), dtype=np.uint8)
+    built, *_ = check(model, None, images, images)
+    assert (built.coding, built.assumed) == ("byte", number != 2)
+    with pytest.raises(InputError, match=r"the input cannot be 2 . pixel / 255 - 1, as its type is u?int.*: see `coding`"):
+        build(from_model(model), "signed")
 
 
 @pytest.mark.parametrize("coding", ["binary", "bipolar"])

@@ -19,7 +19,7 @@ from oxnor.models.networks.layers.scores import ScoreLayer
 
 from .elements import makes_equal
 from .graph import Graph
-from .inputs import CODINGS, GREY, levels, meaning
+from .inputs import CODINGS, GREY, meaning, source_levels
 from .layers import InputLevels, Layers
 from .levels import Levels, to_bits
 from .refusals import NO_SCORES, FallingShortcut
@@ -94,12 +94,12 @@ def build(graph: Graph, coding: str | None = None, name: str = "network") -> Bui
         Naming every node that cannot be imported.
     """
     wanted = coding or graph.input_kind
-    tried = (wanted,) if wanted else GREY
+    tried = (wanted,) if wanted else GREY if graph.input_type is np.float32 else ("byte",)
     for constant_inputs in (False, True):
         for guess in tried:
             plain: set[str] = set()
             while True:
-                walk = Walk(graph, levels(guess), not wanted, constant_inputs, plain)
+                walk = Walk(graph, source_levels(guess, graph.input_type), not wanted, constant_inputs, plain)
                 try:
                     return _assemble(graph, walk.layers, walk.run(), guess, not wanted, name)
                 except FallingShortcut as e:

@@ -18,7 +18,7 @@ from oxnor.models.networks.layers.hidden import pack_planes
 from .build import Built, score_layer
 from .execute import execute, prepared
 from .graph import Graph
-from .inputs import levels
+from .inputs import levels, source_levels
 from .scores import RoundedScores
 
 #: Images in one run of the source.
@@ -39,7 +39,7 @@ def random_images(n_in: int, count: int) -> NDArray[np.uint8]:
 
 def source_inputs(built: Built, graph: Graph, images: NDArray) -> NDArray:
     """Return grey images (uint8) or bits (bool), shape (n, features) as the network takes them, as the source does."""
-    values = levels(built.coding)
+    values = source_levels(built.coding, graph.input_type)
     images = images.reshape(len(images), -1)
     if built.input_order is not None:
         images = images[:, np.argsort(built.input_order)]

@@ -99,6 +99,8 @@ class Graph:
         More tensors that are not given, of a network that is refused for it.
     last_layer_bits : int
         Round float weights of the last layer to so many bits; 0: refuse them.
+    input_type : type
+        Of the input's elements, if they are integers; else float32.
     """
 
     nodes: tuple[Node, ...]
@@ -113,6 +115,7 @@ class Graph:
     problems: tuple[str, ...] = ()
     other_inputs: tuple[str, ...] = ()
     last_layer_bits: int = 0
+    input_type: type = np.float32
 
     @property
     def has_halves(self) -> bool:

@@ -56,6 +56,21 @@ def levels(coding: str, dtype: type = np.float32) -> NDArray:
     return ((grey / np.float32(255) - np.float32(match[1])) / np.float32(match[2])).astype(dtype)
 
 
+def source_levels(coding: str, dtype: type) -> NDArray:
+    """Return :func:`levels` as a source takes them.
+
+    Raises
+    ------
+    InputError
+        If its type of input does not hold them.
+    """
+    values = levels(coding)
+    found: NDArray = values.astype(dtype)
+    if (found != values).any():
+        raise InputError(f"the input cannot be {meaning(coding)}, as its type is {np.dtype(dtype)}: see `coding`")
+    return found
+
+
 def meaning(coding: str) -> str:
     """Return what a coding means, for the report."""
     if coding in CODINGS:

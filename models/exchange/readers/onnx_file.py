@@ -32,6 +32,7 @@ _FIELDS = {1: ("float_data", np.float32), 6: ("int32_data", np.int32), 7: ("int6
            9: ("int32_data", np.int32), 11: ("double_data", np.float64), 2: ("int32_data", np.int32),
            3: ("int32_data", np.int32), 4: ("int32_data", np.int32), 5: ("int32_data", np.int32),
            10: ("int32_data", np.int32), 16: ("int32_data", np.int32)}  # fmt: skip
+_INTEGERS = {number: kind for number, kind in DTYPES.items() if np.dtype(kind).kind in "iu"}
 _DATATYPES = {"BIPOLAR": "bipolar", "BINARY": "binary", "UINT8": "byte"}
 
 
@@ -111,6 +112,7 @@ def from_model(model: Any, folder: Path | None = None) -> Graph:
     return Graph(
         needed_nodes(nodes, outputs[:1], {*constants, *unread, name, *others}), constants, name, shape, outputs[:1],
         kind, notes, metadata.get("oxnor.scores") == "exact", problems=tuple(problems), other_inputs=others,
+        input_type=_INTEGERS.get(inputs[0].type.tensor_type.elem_type, np.float32),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oxnor.models.base.files import in_type_names
+from oxnor.models.exchange.folding.graph import DTYPES
 
 #: Largest fixed batch that is run.
 _BATCH_MAX = 256
@@ -97,7 +98,7 @@ def evaluator(model: Any, output: str, input_name: str) -> Callable[[NDArray], N
     fixed = first.dim_value if first.HasField("dim_value") and first.dim_value > 0 else 0
     if fixed > _BATCH_MAX:
         return None
-    dtype = {2: np.uint8, 9: np.bool_, 11: np.float64, 10: np.float16}.get(value.type.tensor_type.elem_type, np.float32)
+    dtype = DTYPES.get(value.type.tensor_type.elem_type, np.float32)
 
     def source(x: NDArray) -> NDArray:
         x = x.astype(dtype)
