@@ -211,7 +211,7 @@ def test_a_models_digest_is_of_no_other_model():
 def test_a_digest_is_of_what_the_testbench_imports():
     benches = "oxnor.sim.benches"
     found = run._imported(f"{benches}.learning.tb_machine")
-    assert {f"{benches}.{n}" for n in ("support", "blocks.tb_controller", "models.base", "models.learning")} == found
+    assert {f"{benches}.{n}" for n in ("support", "models.base", "models.controller", "models.learning")} == found
     assert f"{benches}.models.base" in run._imported(f"{benches}.learning.tb_rbm_learner")
 
 
