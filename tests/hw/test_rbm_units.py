@@ -84,10 +84,13 @@ def test_a_counter_is_exact_up_to_its_ends(threshold, batch):
     assert max(map(abs, seen)) >= threshold
 
 
-@pytest.mark.parametrize(("weight", "state"), [(127, 1), (-128, 0)])
-def test_sums_of_the_largest_weights_do_not_wrap(weight, state):
+@pytest.mark.parametrize(
+    ("visible", "hidden", "weight", "drawn", "state"),
+    [(15, 1, 127, "first", 1), (15, 1, -128, "first", 0), (1, 15, 127, "negative", 1)],
+)
+def test_sums_of_the_largest_weights_do_not_wrap(visible, hidden, weight, drawn, state):
     """16 of them are 2,032 and -2,048: with a bit less, the unit would fire about every other time."""
-    first = []
+    states = []
 
     async def bench(ctx):
         ctx.set(unit.write, 1)
@@ -98,13 +101,14 @@ def test_sums_of_the_largest_weights_do_not_wrap(weight, state):
             await ctx.tick()
         ctx.set(unit.i.payload.visible, -1)
         ctx.set(unit.i.valid, 1)
-        for _ in range(16):
-            await ctx.tick().until(unit.drawn)
-            first.append(ctx.get(unit.first))
+        for _ in range(16 * (visible + 2 * hidden + 2)):
+            await ctx.tick()
+            if ctx.get(unit.drawn):
+                states.append(ctx.get(getattr(unit, drawn)))
 
-    unit = RbmLearner(15, 1, 12, 12)
+    unit = RbmLearner(visible, hidden, 12, 12)
     simulate(unit, bench)
-    assert first == [state] * 16
+    assert states == [state] * 16
 
 
 def test_a_pulse_takes_as_long_as_its_macro_says():
