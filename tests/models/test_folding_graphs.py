@@ -188,6 +188,8 @@ def test_an_end_that_saturates():
     model = dense(sign, np.random.default_rng(1), more=lambda m, y: m.n("Tanh", [m.n("Mul", [y, m.c(F(9))])]))
     equal = "; it makes some of them equal in float32, and the source's class is then the first of these"
     assert any(note.startswith("Tanh at the end") and note.endswith(equal) for note in build(from_model(model), "bipolar").notes)
+    model = dense(sign, np.random.default_rng(1), more=lambda m, y: m.n("Softmax", [m.n("Tanh", [m.n("Mul", [y, m.c(F(9))])])], axis=1))
+    assert any(note.startswith("Softmax at the end") and note.endswith(equal) for note in build(from_model(model), "bipolar").notes)
     for most, is_said in ((25, True), (15, False)):  # the largest sum is 5: e ** 125 is too large for float32, and no other
         model = dense(sign, np.random.default_rng(1), more=lambda m, y, n=most: m.n("Exp", [m.n("Mul", [y, m.c(F(n))])]))
         assert any(note.endswith(equal) for note in build(from_model(model), "bipolar").notes) == is_said

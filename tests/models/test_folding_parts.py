@@ -462,6 +462,18 @@ def test_shapes_that_mix_images(op, more, attrs, message):
         shapes.reshaped(node("Reshape"), [t, t], t, None)
 
 
+def test_one_image_that_is_squeezed():
+    """All that follow take a vector alike; of a matrix the dimensions have other numbers."""
+    for shape, batch, is_right in (((5, 1, 3), 1, True), ((5, 2, 1, 3), 1, False), ((5, 2, 1, 3), None, True)):
+        t = table(np.zeros(shape))
+        if is_right:
+            assert shapes.reshaped(node("Squeeze"), [t], t, batch).value.shape == tuple(n for n in shape if n > 1)
+            continue
+        with pytest.raises(InputError, match="it must name its axes: without, it removes the dimension of the one image, too"):
+            shapes.reshaped(node("Squeeze"), [t], t, batch)
+        assert shapes.reshaped(node("Squeeze"), [t, np.array([2])], t, batch).value.shape == (5, 2, 3)
+
+
 def test_transposed_operands():
     t = table(np.arange(15).reshape(5, 3))
     y = shapes.transposed(t)

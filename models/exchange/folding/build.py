@@ -163,7 +163,8 @@ def _assemble(graph: Graph, layers: Layers, out: Table, coding: str, assumed: bo
     records.append(_record(stage, sensitive, rounded))
     if head or (final is not out and not pair):
         notes.append(f"{head or stage.ops[-1]} at the end is left out: the class is the argmax of the scores")
-        if not head and makes_equal(final.columns(final.value), out.columns(out.value), 0):
+        before, after = (v.columns(v.value)[:, np.argsort(v.elements)] for v in (final, out))
+        if makes_equal(before, after, 0):
             notes[-1] += "; it makes some of them equal in float32, and the source's class is then the first of these"
     made.append(last)
     rule, text = _input_rule(layers)

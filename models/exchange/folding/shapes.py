@@ -56,6 +56,8 @@ def reshaped(node: Node, x: list[Any], t: Table, batch: int | None) -> Any:
         raise InputError("Im2Col must be followed by a matrix product")
     if t.padding and op != "Transpose":
         raise InputError("padding must be followed by a convolution")
+    if op == "Squeeze" and batch == 1 and ops.axes_of(x, a) is None and sum(n > 1 for n in t.index.shape) > 1:
+        raise InputError("it must name its axes: without, it removes the dimension of the one image, too")
     axis = _axis_after(op, x, a, t)
 
     def change(array: NDArray) -> NDArray:
