@@ -182,7 +182,7 @@ class Programming(Unit):
         macros, rows = (Array([Signal(WORD, name=f"{n}{k}") for k in range(FIFO_DEPTH)]) for n in ("macro", "row"))
         count = Signal(range(FIFO_DEPTH + 1))
         first, end = (Signal(range(FIFO_DEPTH), name=n) for n in ("fifo_first", "fifo_end"))
-        failures, overflow = Signal(WORD), Signal()
+        failures, overflow = Signal(WORD, name="failures"), Signal(name="overflow")
         pop, accepted = Signal(), Signal()
         m.d.comb += [
             pop.eq(self.read[NAMES.index("PROG_FAIL")] & (count != 0)),

@@ -92,7 +92,6 @@ def machine_in_cycles(
     job = {
         "model": "RbmLearner", "visible": visible, "hidden": hidden, "threshold": threshold, "batch": batch,
         "cycles": cycles,
-        # Of the two words that the lowest bit of PROG_WORD tells apart, the second is no row's.
-        "controller": {**controller(unit.programming.layers, cycles).job, "words": 2},
+        "controller": controller(unit.programming.layers, cycles).job,
     }  # fmt: skip
     return UnitTestbench("learning.tb_machine", 1, unit, job=job)

@@ -41,7 +41,7 @@ class Host:
         self.ports = {name: getattr(dut, name) for name in INPUTS + OUTPUTS}
         self.widths = {name: len(self.ports[name]) for name in OUTPUTS}
         self.settings = settings
-        self.board = Scoreboard("output")
+        self.board, self.cycle = Scoreboard("output"), 0
         self.model = Controller(settings)
         self.odds = {"ready": 0.9, "done": 0.9, "idle": 0.95}
         self.reads = 0.1
@@ -100,6 +100,7 @@ class Host:
                 self.ports[name].value = self.sent[name] = sent
         await RisingEdge(self.ports["clk"])
         self._compare(written, i["idle"])
+        self.cycle += 1
         if resets:
             self.model = Controller(self.settings)
         else:
@@ -122,7 +123,11 @@ class Host:
         }  # fmt: skip
         for name, value in expected.items():
             # As text: numbers of that many bits take most of the time.
-            self.board.check(str(self.ports[name].value), f"{value:0{self.widths[name]}b}", name)
+            got, wanted = str(self.ports[name].value), f"{value:0{self.widths[name]}b}"
+            if got != wanted and name == "values":  # the first register that differs
+                words = [(r, *(t[-WORD * (k + 1) :][:WORD] for t in (got, wanted))) for k, r in enumerate(NAMES)]
+                name, got, wanted = next(w for w in words if w[1] != w[2])
+            self.board.check(got, wanted, f"{name}, cycle {self.cycle}")
 
     def change(self) -> None:
         """Be another host, beside other macros."""

@@ -36,8 +36,7 @@ async def command(host: Host, *without: str) -> None:
 async def rows_of_many_words(dut: Any) -> None:
     """Rows are formed, programmed, verified, repaired, reported and read up to their last bits."""
     host = await begin_with_errors(dut)
-    # The last word stays 0: after it, PROG_WORD would be that of no row.
-    for k in range(host.settings["words"] - 1):
+    for k in range(host.settings["words"] + 2):
         await host.step("PROG_DATA", value=ONES // 7 * (k + 1) & ONES)
     await host.step("PROG_RETRIES", value=1)
     for number, layer in enumerate(host.settings["layers"]):
@@ -52,11 +51,9 @@ async def counters_of_all_bits(dut: Any) -> None:
     """Pulses and failures are counted in all their bits: as no test counts to 2^32, they begin anywhere."""
     host = await begin_with_errors(dut)
     host.most = WORD
-    # Failures have no name within the unit, as the only 32 bits there.
-    (failures,) = [h for h in dut if h._name.startswith("signal") and len(h) == WORD]
     layers = host.settings["layers"]
     await host.step("PROG_LAYER", value=min(range(len(layers)), key=lambda k: layers[k]["cols"]))
     for bit in range(1, WORD):
-        dut.pulses.value = failures.value = host.model.pulses = host.model.failures = ONES >> bit
+        dut.pulses.value = dut.failures.value = host.model.pulses = host.model.failures = ONES >> bit
         await host.step()
         await command(host, "CLEAR", "REPAIR", "PROGRAM")

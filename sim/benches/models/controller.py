@@ -8,6 +8,7 @@ from typing import Any
 from oxnor.hw.engine.controller import NAMES
 from oxnor.hw.interface.registers import PROGRAMMING_COMMANDS
 from oxnor.hw.macros.program_bus import FORM, RESET, SET, WORD
+from oxnor.hw.params.widths import bits_for
 
 #: Bits of the registers that keep what is written, and addresses of failing synapses that are kept.
 SETTINGS = {"PROG_LAYER": 16, "PROG_MACRO": 24, "PROG_ROW": 16, "PROG_WORD": 16, "PROG_RETRIES": 8}
@@ -36,7 +37,10 @@ class Controller:
     def __init__(self, settings: dict[str, Any]):
         self.settings = settings
         self.kept = dict.fromkeys(SETTINGS, 0)
-        self.data, self.result = ([0] * settings["words"] for _ in range(2))
+        words = settings["words"]
+        self.data, self.result = [0] * words, [0] * words
+        #: Of PROG_WORD those bits count that number the words; a number beyond the last is that of no word.
+        self.mask = (1 << bits_for(words - 1)) - 1
         self.held = self.busy = self.done = self.error = self.failing = 0
         self.places = [(0, 0)] * DEPTH
         self.attempts = 0
@@ -53,10 +57,11 @@ class Controller:
 
     def registers(self) -> Values:
         """Return what each register reads as."""
+        word = self.kept["PROG_WORD"] & self.mask
         status = (self.busy, self.done, self.error, self.failing, int(self.waiting > 0), self.lost)
         macro, row = self.places[self.first]
         return dict.fromkeys(NAMES, 0) | self.kept | {
-            "PROG_HOLD": self.held, "PROG_DATA": self.result[self.kept["PROG_WORD"] % len(self.result)],
+            "PROG_HOLD": self.held, "PROG_DATA": self.result[word] if word < len(self.result) else 0,
             "PROG_STATUS": sum(bit << k for k, bit in enumerate(status)), "PROG_FAILURES": self.failures,
             "PROG_FAIL_MACRO": macro, "PROG_FAIL": row, "PROG_PULSES": self.pulses,
         }  # fmt: skip
@@ -111,13 +116,13 @@ class Controller:
         word = self.kept["PROG_WORD"]
         if written in SETTINGS:
             self.kept[written] = value & (1 << SETTINGS[written]) - 1
-        if written == "PROG_DATA":
-            self.data[word % len(self.data)] = value
+        if written == "PROG_DATA" and word & self.mask < len(self.data):
+            self.data[word & self.mask] = value
         if "PROG_DATA" in (written, read):
             self.kept["PROG_WORD"] = word + 1 & 0xFFFF
 
     def _push(self, column: int, full: bool) -> None:
-        self.failures += 1
+        self.failures = self.failures + 1 & ONES
         if full:
             self.lost = 1
             return

@@ -57,7 +57,7 @@ SIGNALS = (
     Rule("spike_serializer|spiking_engine_events", "number|sum_1", LONG, above(16)),
     Rule("spiking_engine_encoder", r"signal_2|sum_\d+|bits_1", LONG, above(17)),
     Rule("spiking_engine_encoder", r"signal_2|sum_\d+", LONG, range(16, 17)),
-    Rule("programming", "pulses|signal_3", LONG, above(16)),
+    Rule("programming", "pulses|failures", LONG, above(16)),
     Rule("layer_array", "image", LONG, above(14)),
     Rule(DEVICES, "operations", LONG, above(8)),
     Rule(DEVICES, "noise_sigma|form_fails|column|turn|age|threshold", SETTING),
