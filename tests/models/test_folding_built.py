@@ -189,6 +189,12 @@ def test_one_output_of_float_weights(offset):
     y = (2.0 * images - 1) @ w + offset
     assert found["other_class"] == np.count_nonzero((y > 0) != (rounded > 0))
     assert checking.compare(built, graph, images, lambda x: checking.own_source(built, graph)(x) + F(30))["differ"] == 128
+    # An output may be as far off as its bound says, and no farther.
+    y = np.asarray(checking.own_source(built, graph)(2 * images.astype(F) - 1), np.float64)
+    far = np.abs(y - built.rounded.outputs(golden.layer_outputs(built.network, images)[-1][:, 1:] // 2)).max()
+    for bound, differ in ((far, 0), (np.nextafter(far, 0), 1)):
+        near = replace(built, rounded=replace(built.rounded, bound=np.full(1, bound), slack=np.zeros(1)))
+        assert (checking.compare(near, graph, images, lambda _: y)["differ"] > 0) == differ
     with pytest.raises(InputError, match=r"the source must give 1 outputs an image, not shape \(2,\)"):
         checking.compare(built, graph, images, lambda x: np.zeros((128, 2), F))
 

@@ -383,6 +383,9 @@ def test_scores_that_are_kept():
         other = scores.fit_scores(outputs(np.ones((2, 3)), slope, start), True)
         assert other.scales.tolist() == [2 * v for v in slope]
     assert scores.fit_scores(outputs(np.ones((2, 3)), [1, 1], [0, 0]), False).scales.tolist() == [1, 1]
+    # Finer ones than the first where these decide more pairs as the source's values do.
+    near = scores.fit_scores(outputs(np.ones((5, 3)), [1.0, *(np.sqrt([2, 3, 5, 7]) - [1, 1, 2, 2])], [0] * 5, 0.5), False)
+    assert near.scales.tolist() == [64, 27, 47, 15, 41]
 
 
 @pytest.mark.parametrize("falls", [False, True])
@@ -426,6 +429,14 @@ def test_scores_that_are_none(slope, start, message):
 ])  # fmt: skip
 def test_threshold_of_one_output(wide, bits, expected):
     assert scores.decision_threshold(np.array(wide), None if bits is None else np.array(bits)) == expected
+
+
+def test_sums_of_float_weights_hang_on_the_largest_inputs():
+    weights, lowest, step = F([[0.5, -3], [2, 0.25]]), np.array([-5.0, 2]), np.array([2.0, -1.5])
+    levels = Levels(np.ones((3, 2), int), lowest, np.abs(step), step < 0, 0, 0)
+    y = Layers(False, False, {}, [])._float_sums(Node("n", "MatMul", ("x", "w"), ("y",)), weights, levels, (np.arange(2), step, lowest + 1.5 * step))
+    far = rounding.float_sums(weights, np.array([5, 2.5]))
+    np.testing.assert_allclose([y.high - y.value, y.value - y.low], [np.broadcast_to(far, y.value.shape)] * 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize("middle", [[0.0, 0.0], [8.0, -1.0]])

@@ -152,6 +152,8 @@ MAPS = {
         "Transpose", [m.n("Flatten", [normed(m, conv(m, g, x, 2, 9), 9)])], perm=[1, 0])])], perm=[1, 0]),
     "flattened, a dimension before the images": lambda m, g, x: last(m, g, m.n("Squeeze", [sign(m, m.n("Add", [m.n(
         "Unsqueeze", [m.n("Flatten", [conv(m, g, x, 2, 9)]), m.c(axes(0))]), m.c(np.repeat(np.linspace(-3, 4, 9, dtype=F), 9))])), m.c(axes(0))]), 81),
+    "a dimension before the images": lambda m, g, x: flat(m, g, m.n("Squeeze", [sign(m, m.n("Add", [
+        conv(m, g, x, 2, 3), m.c(F([0.5, 2.5, -1.5]).reshape(1, 1, 3, 1, 1))])), m.c(axes(0))]), 27),
     "flattened and of another shape": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Add", [m.n("Reshape", [m.n(
         "Flatten", [conv(m, g, x, 2, 3)]), m.c(axes(-1, 3, 9, 1))]), m.c(F([0.5, 2.5, -1.5]).reshape(3, 1, 1))]))]), 27),
     "flattened and of another shape, one value": lambda m, g, x: last(m, g, m.n("Flatten", [sign(m, m.n("Add", [m.n("Reshape", [m.n(
@@ -199,6 +201,7 @@ MAPS = {
     "a shortcut of sums that fall": lambda m, g, x: flat(m, g, sign(m, m.n("Sub", [m.c(F(0.5)), past(m, g, x)])), 8),
     "a shortcut of other scales": lambda m, g, x: flat(m, g, sign(m, past(m, g, x, (0.5, 2))), 8),
     "a shortcut of small scales": lambda m, g, x: flat(m, g, sign(m, past(m, g, x, (0.125, 0.0625))), 8),
+    "no shortcut, as it is no odd number": lambda m, g, x: flat(m, g, sign(m, past(m, g, x, shortcut=4.125)), 8),
     "classes of windows, meant": lambda m, g, x: m.n("Flatten", [m.n("GlobalAveragePool", [m.n("Mul", [conv(
         m, g, normed(m, conv(m, g, x, 2, 3)), 3, 5, bias=True), m.c(F(0.37))])])]),
     "classes of windows, summed": lambda m, g, x: m.n("Add", [m.n("ReduceSum", [conv(

@@ -6,12 +6,25 @@ import numpy as np
 import pytest
 
 from oxnor.models.base.errors import InputError
-from oxnor.models.exchange.folding import check, elements, ends, graph, inputs, ops, products, results, rounding, shapes
+from oxnor.models.exchange.folding import (
+    check,
+    elements,
+    ends,
+    graph,
+    inputs,
+    maps,
+    ops,
+    products,
+    results,
+    rounding,
+    shapes,
+)
 from oxnor.models.exchange.folding.execute import execute, prepared
 from oxnor.models.exchange.folding.graph import Graph, Node, Unsupported
 from oxnor.models.exchange.folding.layers import too_large
 from oxnor.models.exchange.folding.levels import Levels
 from oxnor.models.exchange.folding.table import FloatSums, Stage, Table
+from oxnor.models.exchange.folding.walk import Walk
 from oxnor.models.networks.layers.window import Pool, Window
 
 F = np.float32
@@ -87,11 +100,22 @@ def test_sizes_that_are_refused(tmp_path):
 
     with pytest.raises(InputError, match="must have at most 268,435,456 bytes, not 268,435,457"):
         import_network(tmp_path / "n.onnx")
+    for n, said in ((1 << 16, []), ((1 << 16) + 1, ["input 'x' must have at most 65536 elements, not 65537"])):
+        assert Walk(Graph((), {}, "x", (None, n), ("x",)), None).others == said
     values = np.array([1, np.inf])
     assert graph.finite(values[:1], "t") is not values
     graph.finite(np.array(["x"]), "t")
     with pytest.raises(InputError, match=r"^t: every value must be finite$"):
         graph.finite(values, "t")
+
+
+@pytest.mark.parametrize(("op", "attrs", "halves"), [
+    ("Cast", {"to": 10}, True), ("Cast", {"to": 11}, False), ("Cast", {"to": 1}, False), ("Add", {}, True), ("Neg", {}, False),
+])
+def test_networks_of_halves(op, attrs, halves):
+    """A cast to them, or a constant of them that a node takes."""
+    names = ("x", "h") if op == "Add" else ("x",)
+    assert Graph((node(op, names, **attrs),), {"h": np.ones(2, np.float16), "f": np.ones(2, F)}, "x", (None, 2), ("y",)).has_halves == halves
 
 
 @pytest.mark.parametrize(("problems", "others", "first", "lines"), [
@@ -418,6 +442,27 @@ def test_flattened_maps_have_a_value_a_channel_as_long_as_all_pixels_have():
         y = elements.elementwise(node(op, ("x", "c")), [flat, F(c)])
         assert y.by_channel == stays
         np.testing.assert_array_equal(y.expanded().value, ops.ELEMENTWISE[op]([np.repeat(value, 2, axis=1), F(c)], {}))
+
+
+def test_means_are_of_all_pixels():
+    """A product takes them as the map that they are of: one column of values a channel, one weight a pixel."""
+    stage = Stage("L", 4, 2, np.ones((2, 3), bool), window=Window(1, 3, 1, 1, 1))
+    t, weights = maps.summed(table(np.arange(8).reshape(4, 2), stage=stage, is_mean=True), np.array([[1, 2], [3, 4]]))
+    assert (t.by_channel, t.is_mean, t.index.tolist(), t.value.tolist()) == (True, False, [[*range(6)]], [[0, 1], [2, 3], [4, 5], [6, 7]])
+    assert weights.tolist() == [[1, 2], [3, 4]] * 3
+
+
+@pytest.mark.parametrize(("value", "uneven", "pad"), [
+    (0, 0, -1), (3, 0, 1), (1.5, 0, 0), (1e-9, 0, -1), (1.1e-9, 0, None), (-1e-9, 0, -1), (3.25, 0.25, 1), (3.26, 0.25, None), (2.8, 0.25, 1), (1, 0, None),
+])  # fmt: skip
+def test_values_that_are_padded(value, uneven, pad):
+    """The lowest level, the highest or their middle, as near as levels are to even steps and float64 to numbers."""
+    levels = Levels(np.ones((3, 1), int), np.zeros(1), np.ones(1), np.zeros(1, bool), 0, 0, uneven)
+    if pad is None:
+        with pytest.raises(InputError, match="which must be the lowest or highest of its inputs' levels, 0 and 3, or their middle"):
+            maps.pad_value(value, np.zeros(1), np.ones(1), levels)
+    else:
+        assert maps.pad_value(value, np.zeros(1), np.ones(1), levels) == pad
 
 
 def test_logarithms_of_large_outputs():

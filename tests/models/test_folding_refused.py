@@ -17,6 +17,7 @@ from oxnor.models.exchange.folding.build import build
 from oxnor.models.exchange.folding.graph import Node
 from oxnor.models.exchange.folding.layers import Layers, too_large
 from oxnor.models.exchange.folding.levels import to_levels
+from oxnor.models.exchange.folding.products import integers
 from oxnor.models.exchange.folding.refusals import NO_SCORES
 from oxnor.models.exchange.folding.table import Stage, Table
 from oxnor.models.exchange.folding.unknown import Unknown
@@ -132,6 +133,8 @@ def test_what_is_wrong_with_operands():
     for bits, said in ((0, False), (1, True), (8, True), (9, False)):
         assert bool(trouble("MatMul", [Unknown("", Stage("A", 0, 70), bits <= 1, bits), large])) == said
     assert trouble("MatMul", [Unknown("", Stage("A", 0, 70), False, 2), large]) == too_large(70 * 127 * 3 + 1, 2000)
+    wide = np.broadcast_to(F(1), (1, 17_000_001))
+    assert unknown._too_large(integers(ones, ""), wide, [Unknown(), wide]) == []
 
 
 # Refusals of small graphs: of bits x, (N, 7) or (N, 2, 4, 4)
@@ -151,6 +154,7 @@ DENSE = {
     "a quantiser of 9 bits": (lambda m, g: last(m, g, quant(m, m.n("Mul", [hidden(m, g), m.c(F(77.7))]), 1, 0, 9, signed=1, narrow=0), 5),
                               f"takes 6 levels of Quant '0', 9 bits: {FEW}"),
     "levels that come back": (lambda m, g: last(m, g, m.n("Clip", [m.n("Abs", [hidden(m, g)]), m.c(F(1)), m.c(F(3))]), 5), f"takes activations of 2 levels from MatMul '0': {FEW}"),
+    "bits that come back": (lambda m, g: last(m, g, quant(m, m.n("Abs", [hidden(m, g)]), 4, 0, 1, signed=0, narrow=0), 5), f"takes activations of 2 levels from MatMul '0': {FEW}"),
     "many levels": (lambda m, g: last(m, g, m.n("Sqrt", [m.n("Relu", [m.n("MatMul", [sign(m, m.n("Add", [hidden(m, g, k=19), m.c(F(0.5))])), weights(m, g, 19, 5)])])]), 5),
                     "takes sums of MatMul '1' that no sign has made bits: put a sign (BipolarQuant) between them"),
     "another step a neuron": (lambda m, g: last(m, g, m.n("Mul", [sign(m, hidden(m, g)), m.c(F([1, np.pi, 1, 1, 1]))]), 5), "its activations must have one step between their two values, not one a channel"),
