@@ -72,6 +72,7 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
          "rows of 4 bits have one word, number 0: of its 16 bits all but the lowest are always 0"),
         (r"^mode=const0 .*(wire=bus__word wirebit|sv:101\$\d+ port=B portbit)=0$",
          "the word is 1 after the last one alone, where no row is read or written"),
+        (r"sv:101\$\d+ port=A ", "a pulse is of no word"),
         (r"^mode=const0 cell=\$flatten.writer\.\$procmux\$1261 port=S ",
          "a pulse takes one cycle here: one that a reset does not stop is over with it"),
     ),
