@@ -165,8 +165,12 @@ async def rows_that_do_not_exist(dut: Any) -> None:
     """Every bit of the numbers of a row counts."""
     host = await begin(dut)
     host.odds["idle"] = 1
-    for number, layer in enumerate(host.settings["layers"]):
-        row = {"PROG_LAYER": number, "PROG_MACRO": random.randrange(layer["macros"] + 1), "PROG_ROW": 0}
+    memories = [
+        {"PROG_LAYER": number, "PROG_MACRO": macro, "PROG_ROW": 0}
+        for number, layer in enumerate(host.settings["layers"])
+        for macro in (random.randrange(layer["macros"]), layer["macros"])
+    ]
+    for row in memories:
         for name, bit in [(setting, bit) for setting in row for bit in range(SETTINGS[setting])]:
             for written, value in (row | {name: row[name] ^ 1 << bit}).items():
                 await host.step(written, value=value)
