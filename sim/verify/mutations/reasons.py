@@ -52,10 +52,16 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"any\(\(part\.ndim <= axis for part in parts\)\) -> all", "all parts have as many dimensions"),
     ),
     "programming": (
-        (r"cell=\$procmux\$155 port=Y portbit=18$", "so many pulses take longer than all tests"),
+        (r"sv:179\$\d+ port=Y portbit=26 ctrlbit=3 ", "every row uses bit 3 of its last word"),
+        (r"procmux\$1244 port=B portbit=49 ctrlbit=92$", "no row has 4,096 words"),
+        (r"procmux\$558 port=A ", "what a command asked for is replaced as the next one starts"),
+        (r"procmux\$166 port=A portbit=15$", "so many failures take longer than all tests of the unit alone"),
     ),
     "programming-ternary": (
-        (r"procmux\$1467 port=Y portbit=0 ctrlbit=10$|procmux\$1446 port=B portbit=76$", "no row has 1,024 words"),
+        (r"sv:146\$133 port=A portbit=14$", "no row has 16,384 words"),
+        (r"procmux\$554 port=A ", "attempts are counted anew as a command starts"),
+        (r"mode=const0 cell=\$flatten.sequence_\.\$procmux\$708 port=Y ", "every verification begins with inputs that are 1"),
+        (r"procmux\$844 port=B ", "every operation on a pair begins with its first device"),
     ),
     "fault-maps": (
         (r"g\.random\(.*\) < (0\.5|ones) -> .* <= ", "a drawn number is the very bound once in 2**53"),
