@@ -60,7 +60,7 @@ REASONS: dict[str, tuple[tuple[str, str], ...]] = {
     "programming-ternary": (
         (r"sv:146\$133 port=A portbit=14$", "no row has 16,384 words"),
         (r"procmux\$554 port=A ", "attempts are counted anew as a command starts"),
-        (r"mode=const0 cell=\$flatten.sequence_\.\$procmux\$708 port=Y ", "every verification begins with inputs that are 1"),
+        (r"mode=const0 cell=\$flatten.sequence_\.\$procmux\$708 port=Y ", "a row is verified with inputs of 1 first"),
         (r"procmux\$844 port=B ", "every operation on a pair begins with its first device"),
     ),
     "fault-maps": (
