@@ -63,10 +63,10 @@ SIGNALS = (
     Rule(DEVICES, "noise_sigma|form_fails|column|turn|age|threshold", SETTING),
     Rule(DEVICES, "r", SPARE, range(15, 256, 16)),
     Rule(BUS, r".*(bus|program)__word", WIDE, above(4)),
-    Rule(BUS, r".*(bus|program|sequence)_+column|column", WIDE, above(8)),
+    Rule(BUS, r".*(bus|program|sequence)_+column|column", WIDE, above(9)),
     Rule("programming", r"macro\d", WIDE, range(14, 24)),
     Rule("programming", r"macro\d", WIDE, above(27)),
-    Rule("programming", r"row\d", WIDE, range(8, 16)),
+    Rule("programming", r"row\d", WIDE, range(9, 16)),
 )
 LINES = (
     Rule(r"coefficient_\w+|rram_macro_(ternary|packed)", r"else (for|mem).*", "a memory without a file: in no engine there is one"),
