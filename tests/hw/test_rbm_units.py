@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
 
 from oxnor.hw.learning.pulse_counter import PulseCounter
@@ -112,13 +113,18 @@ def test_sums_of_the_largest_weights_do_not_wrap(visible, hidden, weight, drawn,
 
 
 def test_a_pulse_takes_as_long_as_its_macro_says():
-    """A request waits for the bus and for a macro that is ready; it is taken when its pulse is done, and not before."""
-    g, pulsing, done = np.random.default_rng(0), False, 0
+    """A request waits for the bus and for a macro that is ready; it is taken when its pulse is done, and not before.
+
+    A reset amid a pulse forgets it: the request begins anew.
+    """
+    g, pulsing, done, forgotten = np.random.default_rng(0), False, 0, 0
+    reset = Signal()
 
     async def bench(ctx):
-        nonlocal pulsing, done
+        nonlocal pulsing, done, forgotten
         offered = False
-        for row, column, erases, valid, busy, ready, ends in g.integers(0, (7, 5, *[2] * 5), (2000, 7)).tolist():
+        draws = g.integers(0, (7, 5, *[2] * 5, 10), (2000, 8)).tolist()
+        for row, column, erases, valid, busy, ready, ends, kept in draws:
             if not offered:
                 ctx.set(unit.i.payload, {"row": row, "column": column, "erases": erases})
                 ctx.set(unit.i.valid, valid)
@@ -131,15 +137,19 @@ def test_a_pulse_takes_as_long_as_its_macro_says():
             assert (ctx.get(unit.bus.valid), ctx.get(unit.i.ready)) == (begins, pulsing and ends)
             if begins:
                 assert tuple(ctx.get(getattr(unit.bus, name)) for name in ("op", "side", "row", "column")) == told
+            ctx.set(reset, not kept)
             if pulsing and ends:
                 pulsing, offered, done = False, False, done + 1
+            elif not kept:
+                pulsing, forgotten = False, forgotten + pulsing
             elif begins and ready:
                 pulsing = True
             await ctx.tick()
 
     unit = PulseWriter(7, 5)
-    simulate(unit, bench)
+    simulate(ResetInserter(reset)(unit), bench)
     assert done > 100
+    assert forgotten > 10
 
 
 def test_bad_numbers():
