@@ -73,6 +73,13 @@ _DILATED = Window(6, 5, 1, 2, 2, step_y=2, spread_x=2, top=1, right=1, pad=0)
 _SPIKING = Use(
     {"negative": "fire"}, "$signed(weight) <= $signed(4'd4) & $signed(weight) >= -$signed(4'd4)"
 )  # fmt: skip
+#: A vector takes four steps, or begins again; what comes of it is there from its last on.
+_OF_FOUR_STEPS = Use(
+    {"index": "done", "margin": "done"},
+    "!en | ((first | second | third | fourth) & last == (fourth & !first))",
+    {"second": "en ? first : second", "third": "en ? second & !first : third",
+     "fourth": "en ? third & !first : fourth", "done": "en ? last : done"},
+)  # fmt: skip
 #: What the controller's bus says when, and how its registers are accessed.
 _SAYS = {
     "bus__x": "bus__sense", "bus__op": "bus__valid", "bus__side": "bus__valid", "bus__data": "bus__write",
@@ -131,7 +138,7 @@ UNITS: dict[str, MutatedUnit] = {
     "neuron": MutatedUnit("neuron of 9 inputs in 3 slices", lambda: threshold(9, 3)),
     "argmax": MutatedUnit(
         "argmax of 10 scores, 3 a cycle, with margin", lambda: argmax(10, 3, 8),
-        Use(assumed="!en | first | began", remembered={"began": "(en & first) | began"}),
+        _OF_FOUR_STEPS,
     ),
     "rram-macro": MutatedUnit(
         "macro of 7 rows and 5 columns", lambda: macro(7, 5),
