@@ -1,6 +1,9 @@
 # These set up everything on a fresh machine with Python >= 3.11, g++, make and perl:
 #   make demo    a trained network through its own RTL, and a report with pictures
 #   make test    lint, types, the documentation as a site and the everyday tests
+# More of them, for docs/verification.md (docs/testplan.md says what each does):
+#   make test-slow, prove, mutate, soak, coverage, verification
+# And for those who work on it: make checks, lint, types, docs, bench, boards, pictures, playground, constraints, clean
 # EXTRAS=test,train adds PyTorch, without which the tests of training are skipped.
 
 SHELL := /bin/bash
@@ -16,10 +19,13 @@ KEEP := $(BIN)/python docs/site/verification.py
 
 PACKAGES := models hw sim cli fpga
 
-.PHONY: demo test test-slow checks lint tree types docs bench prove mutate soak coverage verification constraints boards pictures playground clean
+.PHONY: demo help test test-slow checks lint tree types docs bench prove mutate soak coverage verification constraints boards pictures playground clean
 
 demo: $(VENV)/.installed
 	$(BIN)/oxnor demo
+
+help:
+	@sed -n '/^$$/q; s/^# \?//p' Makefile
 
 test: checks
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" --junitxml build/tests.xml

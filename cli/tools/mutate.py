@@ -15,6 +15,7 @@ from oxnor.models.base.replace import check_file
 if TYPE_CHECKING:
     from oxnor.sim.verify.mutations.summary import Score
 
+_HEAD_OF_LIST = ("unit", "what", "mutants", "waiting", "score %")
 _HEAD = ("unit", "mutants", "of", "killed", "equivalent", "with a reason", "alive", "waiting", "score %", "s")
 
 
@@ -27,7 +28,7 @@ def mutate(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File of what came of each mutant; it goes on from there.",
+            "--output", "-o", metavar="FILE", help="What came of each mutant of one draw; it goes on from there.",
             show_default="mutations.sqlite among the builds", callback=writes(check_file),
         ),
     ] = None,
@@ -65,8 +66,8 @@ def mutate(
         known_units = {"units": [_described(n, every[n], tried) for n in names]} if listed else {}
         print_json({"file": str(path)} | whole | known_units)
     elif listed:
-        rows = [(n, every[n], str(tried[n].mutants) if n in tried else "", _score(tried.get(n))) for n in names]
-        print_table(("unit", "what", "mutants", "score %"), rows, left=2)
+        figures = {n: (str(s.mutants), str(s.waiting), _score(s)) for n, s in tried.items()}
+        print_table(_HEAD_OF_LIST, [(n, every[n], *figures.get(n, ("", "", ""))) for n in names], left=2)
     else:
         counts = [[getattr(s, n) for n in ("mutants", "of", *_COUNTS)] for s in found]
         print_table(
@@ -82,11 +83,16 @@ def mutate(
 _COUNTS = ("killed", "equivalent", "reasons", "alive", "waiting")
 
 
-def _score(score: Score | None) -> str:
-    if score is None:
-        return ""
+def _score(score: Score) -> str:
+    if not _is_known(score):
+        return "-"
     return percent(score.score, *((score.low, score.high) if score.mutants < score.of else ()))
 
 
+def _is_known(score: Score) -> bool:
+    return bool(score.killed + score.reasons + score.alive)
+
+
 def _described(name: str, what: str, tried: Mapping[str, Score]) -> dict[str, object]:
-    return {"unit": name, "what": what, "score": tried[name].score if name in tried else None}
+    known = name in tried and _is_known(tried[name])
+    return {"unit": name, "what": what, "score": tried[name].score if known else None}

@@ -20,7 +20,8 @@ def prove(
     """Prove what units of the gateware do, for any inputs and any number of cycles.
 
     SymbiYosys and z3 prove the emitted Verilog by induction. Each unit is then broken in one place: its proof must
-    fail. Exit code 1 if a proof fails, or one does not that should.
+    fail, by a counterexample or in a step of the induction. Exit code 1 if a proof fails, or one does not that should;
+    what the prover says of the assertions that fail is shown.
 
     Example: [bold]oxnor tools prove fifo argmax[/]
     """
@@ -28,13 +29,15 @@ def prove(
 
     with progress() as tell:
         rows = prove_all(units or NAMES, lambda done, total, name: tell("proofs", done, total, name))
-    good = sum(row.proved and row.breach_found for row in rows)
+    good = sum(row.proved and bool(row.breach) for row in rows)
     if as_json:
         print_json({"proved": good, "of": len(rows), "proofs": [vars(row) for row in rows]})
     else:
-        words = {True: "yes", False: "no"}
-        lines = [(r.name, r.claim, words[r.proved], words[r.breach_found], f"{r.seconds:.1f}") for r in rows]
+        lines = [(r.name, r.claim, "yes" if r.proved else "no", r.breach or "no", f"{r.seconds:.1f}") for r in rows]
         print_table(("unit", "what", "proved", "broken: found", "s"), lines, left=2)
-        note(f"{good} of {len(rows)} proved, and the broken unit found each time")
+        note(f"{good} of {len(rows)} proved, and found to fail when broken")
+    for row in rows:
+        for text in row.said:
+            note(f"{row.name}: {text}")
     if good < len(rows):
         raise typer.Exit(1)

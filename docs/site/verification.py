@@ -56,12 +56,22 @@ SOURCES = {
     "python": _ALL,
     **soak_record.SOURCES,
 }  # fmt: skip
+#: What records have: one of these.
+_CONTENT = ("files", "units", "proofs", "engines", "rows")
 MAKES = {"tests": "test", "mutations": "mutate", "proofs": "prove", "coverage": "coverage", "python": "coverage",
          **dict.fromkeys(("soaks", "files", "kills", "disk"), "soak")}  # fmt: skip
 
 
 def keep(kind: str, content: dict[str, Any]) -> None:
-    """Write a record: what was found, when, with which versions, of which sources."""
+    """Write a record: what was found, when, with which versions, of which sources.
+
+    Raises
+    ------
+    InputError
+        If nothing was tried.
+    """
+    if not any(content.get(key) for key in _CONTENT):
+        raise InputError(f"a record of {kind} must have something that was tried")
     RECORDS.mkdir(exist_ok=True)
     if kind == "mutations":
         content = _with_others(content)
@@ -82,11 +92,12 @@ def keep(kind: str, content: dict[str, Any]) -> None:
 
 
 def _commit() -> str:
-    """Return the commit of the checkout, and whether something has changed since; "" outside of one."""
-    said = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip()
+    """Return the commit of the checkout, and whether sources have changed since; "" outside of one."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    return git("rev-parse", "--short=12", "HEAD") + "-dirty" * bool(git("status", "--porcelain", *_ALL))
 
 
 @cache
@@ -203,7 +214,7 @@ def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
         killed, judged = sum(u["killed"] for u in of), sum(u["mutants"] - u["equivalent"] for u in of)
         shares.append(f"{what}: {killed:,} of {judged:,} killed, {_percent(killed, judged)}")
     every, equal, unfinished = (sum(u[k] for u in units) for k in ("of", "equivalent", "unfinished"))
-    text = f"{'; '.join(shares)}; {unfinished} in all by time or death; drawn from {every:,}; "
+    text = f"{'; '.join(shares)}; {unfinished} of all by a time-out or a crash; drawn from {every:,}; "
     text += f"{equal:,} more are proved equivalent and do not count"
     carried: dict[str, list[str]] = {}
     for u in units:
@@ -249,7 +260,7 @@ def _survivors(found: list[dict[str, Any]]) -> list[str]:
     for unit, counts in units.items():
         shown = counts.most_common(_SURVIVORS_SHOWN)
         left = counts.total() - sum(n for _, n in shown)
-        lines += ["", "<details>", f"<summary><code>{unit}</code>: {counts.total()} survive</summary>", ""]
+        lines += ["", "<details>", f"<summary><code>{unit}</code>: {counts.total()} survivors</summary>", ""]
         lines += [f"- {text}{f', {n} times' if n > 1 else ''}" for text, n in shown]
         lines += [f"- and {left} more, in [the record](verification/mutations.json)"] * bool(left)
         lines += ["", "</details>"]
@@ -258,10 +269,10 @@ def _survivors(found: list[dict[str, Any]]) -> list[str]:
 
 def _proofs(record: dict[str, Any]) -> tuple[str, list[str]]:
     lines = [WORDS["proofs"], "| unit | what is proved | proved | broken unit found |", "|---" * 4 + "|"]
-    words = {True: "yes", False: "**no**"}
     for p in record["proofs"]:
-        lines.append(f"| `{p['name']}` | {p['claim']} | {words[p['proved']]} | {words[p['breach_found']]} |")
-    found = sum(p["breach_found"] for p in record["proofs"])
+        proved, breach = "yes" if p["proved"] else "**no**", p["breach"] or "**no**"
+        lines.append(f"| `{p['name']}` | {p['claim']} | {proved} | {breach} |")
+    found = sum(bool(p["breach"]) for p in record["proofs"])
     return f"{record['proved']} of {record['of']} proved; {found} of {record['of']} found to fail when broken", lines
 
 
@@ -327,12 +338,12 @@ def _python(record: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def _soaks(record: dict[str, Any]) -> tuple[str, list[str]]:
-    columns = "engine | frames | of a wrong length | resets | results | register accesses | cycles | difference"
-    lines = [f"| {columns} |", "|---" * 8 + "|"]
+    columns = "engine | frames | too short | too long | resets | results | register accesses | cycles | difference"
+    lines = [WORDS["hostile traffic"], f"| {columns} |", "|---" * 9 + "|"]
     for row in record["engines"]:
         c = row["counts"]
-        wrong, accesses = c["too_short"] + c["too_long"], c["reads"] + c["writes"]
-        numbers = (c["frames"], wrong, c["resets"], c["results"], accesses, c["cycles"])
+        accesses = c["reads"] + c["writes"]
+        numbers = (c["frames"], c["too_short"], c["too_long"], c["resets"], c["results"], accesses, c["cycles"])
         lines.append(f"| {row['engine']} | {' | '.join(f'{n:,}' for n in numbers)} | {row['difference'] or 'none'} |")
     frames = sum(row["counts"]["frames"] for row in record["engines"])
     differences = sum(bool(row["difference"]) for row in record["engines"])

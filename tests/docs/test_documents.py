@@ -181,7 +181,7 @@ def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
     assert without_states(verification.page()) == without_states((ROOT / "docs/verification.md").read_text())
     monkeypatch.setattr(verification, "RECORDS", tmp_path)
     assert "| Proofs | - | - | **missing**: `make prove` |" in verification.page()
-    proof = {"name": "fifo", "claim": "order", "proved": True, "breach_found": False}
+    proof = {"name": "fifo", "claim": "order", "proved": True, "breach": ""}
     verification.keep("proofs", {"proved": 0, "of": 1, "proofs": [proof]})
     assert "| 0 of 1 proved; 0 of 1 found to fail when broken |" in verification.page()
     assert "| **not all units**: `make prove` |" in verification.page()

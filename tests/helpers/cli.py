@@ -1,11 +1,14 @@
-"""The command line, in this process and in one of its own."""
+"""The command line, in this process and in one of its own; and what the scripts beside this file share of theirs."""
 
+import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 from typer.testing import CliRunner
 
 from oxnor.cli.app import app
+from oxnor.models.base.errors import InputError
 
 
 def run(*arguments):
@@ -28,3 +31,38 @@ def sentence(*arguments):
     assert len(lines) == 1
     assert "Traceback" not in result.stderr
     return lines[0].removeprefix("oxnor: ")
+
+
+def script_parser(text):
+    """Return the parser of a script, which describes itself with its docstring."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="keep the counts there, and go on from them")
+    parser.add_argument("--json", action="store_true", help="print the record of docs/verification")
+    return parser
+
+
+def at_least_one(text):
+    """Return a number of things to try."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def check_names(names, known):
+    """Raise ``InputError`` if a name is none of those known."""
+    for name in names or ():
+        if name not in known:
+            raise InputError(f"{name!r} must be one of {', '.join(known)}")
+
+
+def run_script(main):
+    """Run a script: a wrong input is one sentence and exit code 2."""
+    try:
+        main()
+    except InputError as e:
+        print(f"{Path(sys.argv[0]).name}: {e}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

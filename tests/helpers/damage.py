@@ -8,7 +8,6 @@ another kind, more than 5 s or 1 GiB, a process that dies, or a file that has a 
 exit code 1.
 """
 
-import argparse
 import collections
 import dataclasses
 import functools
@@ -33,6 +32,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from helpers.cli import at_least_one, check_names, run_script, script_parser
 from helpers.damages import damage_bytes, damage_flips, pick
 from helpers.formats import make_files
 
@@ -150,7 +150,7 @@ def targets(folder, names=None, key=0):
     """Write the valid files and return a function to each :class:`Target`, by name."""
     (folder / "valid").mkdir(exist_ok=True)
     table = make_files(folder / "valid")
-    assert not names or set(names) <= set(table), sorted(table)
+    check_names(names, table)
     return {
         name: (form, functools.partial(Target, folder, name, form, key))
         for name, form in table.items()
@@ -206,6 +206,8 @@ def try_seeds(folder, target, seeds, patience=120):
         if not pid:
             try:
                 _child(target, some, now, out)
+            except KeyboardInterrupt:
+                pass
             except BaseException:
                 traceback.print_exc()
             os._exit(0)
@@ -261,12 +263,10 @@ def run(folder, record, count, names, tell, key=0):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("count", type=int)
-    parser.add_argument("-s", "--seed", type=int, default=0)
-    parser.add_argument("-f", "--format", action="append")
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--json", action="store_true")
+    parser = script_parser(__doc__)
+    parser.add_argument("count", type=at_least_one, help="files of all formats together")
+    parser.add_argument("-s", "--seed", type=int, default=0, help="of the damage; %(default)s by default")
+    parser.add_argument("-f", "--format", action="append", help="of this format alone; may be given again")
     given = parser.parse_args()
     logging.disable(logging.WARNING)  # of every damaged entry of a cache
     numba.config.THREADING_LAYER = "workqueue"  # OpenMP's does not stand a fork
@@ -289,4 +289,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -9,7 +9,6 @@ A command may end with exit code 2 and a sentence, or do without what it could n
 what the command writes, nothing may be left behind, and with space again the next run must end well.
 """
 
-import argparse
 import hashlib
 import json
 import mmap
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from helpers import kills
+from helpers.cli import at_least_one, check_names, run_script, script_parser
 from helpers.kills import Case, clear, leftovers, start, tree
 
 from oxnor.sim.verify.soak_record import Record
@@ -124,12 +124,12 @@ def main():
             count.write_bytes(np.array([0, -1], np.int64).tobytes())
             environment = {"LD_PRELOAD": str(library), "OXNOR_FULL": f"{folder}/", "OXNOR_FULL_COUNT": str(count)}
             sys.exit(subprocess.run([sys.executable, *sys.argv], env=os.environ | environment, check=False).returncode)
-    parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("-n", "--most", type=int, default=10**6)
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    known = [case.name for case in cases()]
+    parser = script_parser(__doc__)
+    parser.add_argument("names", nargs="*", metavar="COMMAND", help=f"of {', '.join(known)}; all by default")
+    parser.add_argument("-n", "--most", type=at_least_one, default=10**6, help="writes of each command; all by default")
+    given = parser.parse_intermixed_args()
+    check_names(given.names, known)
     record = Record(given.output and given.output.resolve(), "disk", most=given.most, sources=kills.sources("disk"))
     kills.imports()
     folder = Path(os.environ["OXNOR_FULL"])
@@ -151,4 +151,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

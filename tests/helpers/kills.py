@@ -9,7 +9,6 @@ must be what it was before or what the command writes, byte for byte; the user's
 next run must end well and leave no temporary file.
 """
 
-import argparse
 import ctypes
 import hashlib
 import importlib.util
@@ -27,6 +26,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from helpers.cli import at_least_one, check_names, run_script, script_parser
 
 from oxnor.sim.verify.soak_record import SOURCES, Record, sources_hash
 
@@ -112,6 +112,10 @@ def cases():
         Case("simulate", "out/r.csv", simulate, [*simulate, "--ber", "0.1"]),
         Case("faults", "out/map.npz", faults, [*faults, "--seed", "5"]),
     ]  # fmt: skip
+
+
+#: Of the commands.
+NAMES = [case.name for case in cases()]
 
 
 def start(arguments, log):
@@ -302,13 +306,12 @@ def sources(kind):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("count", type=int)
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("-s", "--seed", type=int, default=1)
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    parser = script_parser(__doc__)
+    parser.add_argument("count", type=at_least_one, help="kills of all commands together")
+    parser.add_argument("names", nargs="*", metavar="COMMAND", help=f"of {', '.join(NAMES)}; all by default")
+    parser.add_argument("-s", "--seed", type=int, default=1, help="of the moments; %(default)s by default")
+    given = parser.parse_intermixed_args()
+    check_names(given.names, NAMES)
     imports()
     record = Record(given.output and given.output.resolve(), "kills", seed=given.seed, sources=sources("kills"))
     with tempfile.TemporaryDirectory() as folder:
@@ -318,8 +321,8 @@ def main():
         print(json.dumps({"tried": total, "seed": given.seed, "rows": rows}))
     else:
         print(f"{total} kills, seed {given.seed}: {wrong} left something half or lost")
-    sys.exit(bool(wrong))
+    sys.exit(bool(wrong) or not total)
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

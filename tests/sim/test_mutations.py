@@ -58,12 +58,12 @@ def stored(path, outcomes):
 
 
 def test_counts_add_up(monkeypatch, tmp_path):
-    outcomes = [("failed", ""), ("hung", ""), ("died", ""), (SURVIVED, EQUIVALENT), (SURVIVED, "unknown"), (SURVIVED, "unknown"), ("", "")]
+    outcomes = [("failed", ""), ("hung", ""), ("died", ""), (SURVIVED, EQUIVALENT), (SURVIVED, "unknown"), (SURVIVED, "unknown"), (SURVIVED, ""), ("", "")]
     monkeypatch.setitem(reasons.REASONS, "unit", ((r"^mutant 4$", "nobody sees it"),))
     with stored(tmp_path / "m.sqlite", outcomes) as store:
         (found,) = scores(store, ["unit", "not there"])
-        assert (found.killed, found.equivalent, found.reasons, found.alive, found.waiting, found.unfinished) == (3, 1, 1, 1, 1, 2)
-        assert (found.mutants, found.of, found.score) == (7, 9, 3 / 5)
+        assert (found.killed, found.equivalent, found.reasons, found.alive, found.waiting, found.unfinished) == (3, 1, 1, 1, 2, 2)
+        assert (found.mutants, found.of, found.score) == (8, 9, 3 / 5)
         assert found.low < found.score < found.high
         assert [fate(m) for m in survivors(store, ["unit"])] == ["reasons", "alive"]
         written = json.loads(json.dumps(results(store, ["unit"])))
@@ -82,7 +82,11 @@ def test_what_is_there_stays_and_what_is_stale_goes(tmp_path):
     with Mutations(tmp_path / "m.sqlite") as store:
         store.begin(ROW, ["a", "b"])
         assert [m.outcome for m in store.mutants("unit")] == ["failed", SURVIVED]
-        store.begin(replace(ROW, digest="other"), ["a"])
+        for other in (replace(ROW, digest="other", seed=2), replace(ROW, digest="other")):
+            with pytest.raises(InputError, match=r"m.sqlite has 2 mutants of unit by seed 1: choose another file"):
+                store.begin(other, ["a", "b"] if other.seed == 2 else ["a"])
+        assert [m.outcome for m in store.mutants("unit")] == ["failed", SURVIVED]
+        store.begin(replace(ROW, digest="other", total=1), ["a"])
         assert [(m.mutant, m.outcome) for m in store.mutants("unit")] == [("a", "")]
 
 

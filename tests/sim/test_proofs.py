@@ -54,7 +54,7 @@ def test_no_invariant_to_prove(tmp_path):
 def test_unit_is_proved_and_a_broken_one_is_not(name, tmp_path):
     (row,) = units.prove_all([name])
     assert row.proved
-    assert row.breach_found
+    assert row.breach
 
 
 def test_each_break_changes_the_unit(tmp_path):

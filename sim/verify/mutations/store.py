@@ -131,11 +131,21 @@ class Mutations(Database):
             )
 
     def begin(self, row: UnitRow, mutants: Sequence[str]) -> None:
-        """Put the mutants of a unit in the file, unless they are there: those of what it was before go."""
+        """Put the mutants of a unit in the file, unless they are there: those of what it was before go.
+
+        Raises
+        ------
+        InputError
+            If those of another draw are there.
+        """
         with self._transaction():
-            found = self._db.execute("SELECT digest FROM units WHERE unit = ?", (row.unit,)).fetchone()
+            found = self._db.execute("SELECT digest, seed, total FROM units WHERE unit = ?", (row.unit,)).fetchone()
             if found and found[0] == row.digest:
                 return
+            there = sum(1 for _ in self.mutants(row.unit))
+            if found and (found[1] != row.seed or (found[2] == row.total and there != len(mutants))):
+                mine = f"{there} mutants of {row.unit} by seed {found[1]}"
+                raise InputError(f"{self.path} has {mine}: choose another file")
             self._db.execute("DELETE FROM mutants WHERE unit = ?", (row.unit,))
             values = (row.unit, row.digest, row.total, row.seed, row.tool, row.made)
             self._db.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?, ?, ?)", values)

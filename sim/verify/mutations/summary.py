@@ -9,6 +9,7 @@ from typing import Any
 from oxnor.models.devices.draws import interval
 
 from .reasons import reason
+from .source_run import SOURCES
 from .store import EQUIVALENT, UNFINISHED, MutantRow, Mutations, UnitRow
 
 #: Level of the intervals.
@@ -25,11 +26,11 @@ class Score:
     mutants, of : int
         Mutants that were tried, and how many the unit has.
     killed, equivalent, reasons, alive, waiting : int
-        Found by a test; proved to do nothing; survivors with a reason; other survivors; not tried yet.
+        Found by a test; proved to do nothing; survivors with a reason; other survivors; not tried or judged yet.
     unfinished : int
         Of the killed, those whose tests ran out of time, or whose process died.
     score : float
-        Killed, of those that are not proved equivalent.
+        Killed, of those that are not proved equivalent and do not wait.
     low, high : float
         95 % interval of the score where the mutants are a sample, else the score itself.
     seconds : float
@@ -76,10 +77,10 @@ def score(row: UnitRow, mutants: Sequence[MutantRow]) -> Score:
 
 def fate(mutant: MutantRow) -> str:
     """Return which of the counts of :class:`Score` a mutant is in."""
-    if not mutant.outcome:
-        return "waiting"
     if mutant.killed:
         return "killed"
+    if not mutant.outcome or (not mutant.verdict and mutant.unit not in SOURCES):
+        return "waiting"  # for its tests, or for the proof, which sources do not have
     if mutant.verdict == EQUIVALENT:
         return "equivalent"
     return "reasons" if reason(mutant.unit, mutant.mutant) else "alive"

@@ -40,15 +40,16 @@ class Proof:
     ----------
     proved : bool
         Whether every assertion holds after any number of cycles.
-    refuted : bool
-        Whether one fails: within the first cycles, or in a step of the induction. Neither is so where a tool failed.
+    refuted : str
+        How one fails: by a "counterexample" within the first cycles, or in a step of the "induction", which need not
+        start where the unit can be. "" if none does, or a tool failed.
     seconds : float
     log : str
         The prover's output.
     """
 
     proved: bool
-    refuted: bool
+    refuted: str
     seconds: float
     log: str
 
@@ -93,5 +94,5 @@ def prove(directory: Path, sources: Sequence[str], top: str, *, depth: int, defi
     )  # fmt: skip
     log = done.stdout + done.stderr
     proved = done.returncode == 0 and "DONE (PASS" in log
-    refuted = "DONE (FAIL" in log or "DONE (UNKNOWN" in log
+    refuted = "counterexample" if "DONE (FAIL" in log else "induction" if "DONE (UNKNOWN" in log else ""
     return Proof(proved, refuted, time.monotonic() - started, log)

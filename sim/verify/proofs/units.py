@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import time
@@ -230,17 +231,20 @@ class Verdict:
     name, claim : str
     proved : bool
         Whether the unit has what is claimed.
-    breach_found : bool
-        Whether the proof fails for the unit that was broken.
+    breach : str
+        How the proof fails for the unit that was broken, as :attr:`~oxnor.sim.verify.proofs.prover.Proof.refuted` says.
     seconds : float
         Of both.
+    said : tuple of str
+        What the prover says of assertions that fail, if the unit does not have what is claimed.
     """
 
     name: str
     claim: str
     proved: bool
-    breach_found: bool
+    breach: str
     seconds: float
+    said: tuple[str, ...] = ()
 
 
 def prove_all(names: Sequence[str], progress: Callable[[int, int, str], None] | None = None) -> list[Verdict]:
@@ -266,15 +270,17 @@ def prove_all(names: Sequence[str], progress: Callable[[int, int, str], None] | 
             sound = prove_unit(name, Path(folder) / "sound")
             broken = prove_unit(name, Path(folder) / "broken", broken=True)
         seconds = sound.seconds + broken.seconds
-        rows.append(Verdict(name, PROOFS[name].claim, sound.proved, broken.refuted, round(seconds, 3)))
+        said = () if sound.proved else tuple(dict.fromkeys(re.findall(r"Assert failed in .*|ERROR.*", sound.log)))
+        rows.append(Verdict(name, PROOFS[name].claim, sound.proved, broken.refuted, round(seconds, 3), said))
     return rows
 
 
 def _link_frames() -> Verdict:
     begin = time.monotonic()
     # The polynomial x**32 + 1 does not see two flips that are 32 bits apart.
-    proved, breach_found = not link_frames.unnoticed(), bool(link_frames.shortest_undetected(2, 64, 1 << 31))
-    return Verdict(link_frames.NAME, link_frames.CLAIM, proved, breach_found, round(time.monotonic() - begin, 3))
+    proved = not link_frames.unnoticed()
+    breach = "counterexample" * bool(link_frames.shortest_undetected(2, 64, 1 << 31))
+    return Verdict(link_frames.NAME, link_frames.CLAIM, proved, breach, round(time.monotonic() - begin, 3))
 
 
 def _check(name: str) -> None:

@@ -148,21 +148,24 @@ def report(found, proved):
 
 
 def main():
-    """Print the figures of all that the tests have reached."""
+    """Print the figures of all that the tests have reached; exit code 1 if something makes them doubtful."""
     found = points.records()
+    if not found:
+        sys.exit("rtl.py: no test of these sources has kept what it reached: run pytest -p helpers.covered.points first")
     names = sorted({build for record in found for build in record["builds"]})
     with Pool() as pool:
         proved = dict(zip(names, pool.imap(constants, [points.FOLDER / "builds" / n for n in names], chunksize=1), strict=True))
     result = report(found, proved)
     if "--json" in sys.argv:
         print(json.dumps(result))
-        return
+        sys.exit(bool(result["wrong"]))
     for row in result["units"]:
         print(f"{row['unit']:40} line {row['line'][0]:5} of {row['line'][1]:5}   toggle {row['toggle'][0]:6} of {row['toggle'][1]:6}")
         for hole in (*row.get("line holes", ()), *filter(None, row.get("toggle holes", "").split("; "))):
             print(f"    {hole}")
     print(*(f"{n:7} left out: {reason}" for reason, n in result["left out"].items()), *result["wrong"], sep="\n")
     print(result["runs"], "runs", *(f"{k} {result[k][0] / max(1, result[k][1]):.2%}" for k in ("line", "toggle")))
+    sys.exit(bool(result["wrong"]))
 
 
 if __name__ == "__main__":
