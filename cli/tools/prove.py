@@ -20,8 +20,8 @@ def prove(
     """Prove what units of the gateware do, for any inputs and any number of cycles.
 
     SymbiYosys and z3 prove the emitted Verilog by induction. Each unit is then broken in one place: its proof must
-    fail, by a counterexample or in a step of the induction. Exit code 1 if a proof fails, or one does not that should;
-    what the prover says of the assertions that fail is shown.
+    fail, by a counterexample from the reset. Exit code 1 if a proof fails, or one does not that should; what the prover
+    says of the assertions that fail is shown.
 
     Example: [bold]oxnor tools prove fifo argmax[/]
     """

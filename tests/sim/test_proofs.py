@@ -6,6 +6,7 @@ Slow: a fresh machine first compiles the tools. Every day the invariant is asser
 import itertools
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -55,6 +56,28 @@ def test_unit_is_proved_and_a_broken_one_is_not(name, tmp_path):
     (row,) = units.prove_all([name])
     assert row.proved
     assert row.breach
+    assert not row.said
+
+
+@pytest.mark.slow
+@needs_tools
+def test_a_unit_that_is_not_what_is_claimed(monkeypatch):
+    """A breach that does nothing is not found; a unit that is broken is not proved, and the prover's words are shown."""
+    fifo = units.PROOFS["fifo"]
+    monkeypatch.setitem(units.PROOFS, "fifo", replace(fifo, breaks=("// ", "//  ")))
+    (row,) = units.prove_all(["fifo"])
+    assert (row.proved, row.breach) == (True, "")
+    emit = units.emit_component
+
+    def emit_broken(*given):
+        emitted = emit(*given)
+        units.break_source(emitted, fifo.breaks)
+        return emitted
+
+    monkeypatch.setattr(units, "emit_component", emit_broken)
+    (row,) = units.prove_all(["fifo"])
+    assert not row.proved
+    assert any("Assert failed" in text for text in row.said), row.said
 
 
 def test_each_break_changes_the_unit(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from oxnor.models.base.errors import InputError, install
 
 _SBY = """[options]
-mode prove
+mode {mode}
 depth {depth}
 
 [engines]
@@ -40,22 +41,24 @@ class Proof:
     ----------
     proved : bool
         Whether every assertion holds after any number of cycles.
-    refuted : str
-        How one fails: by a "counterexample" within the first cycles, or in a step of the "induction", which need not
-        start where the unit can be. "" if none does, or a tool failed.
+    refuted : int or None
+        Cycle from the reset in which one fails; None if none is found, or a tool failed. A step of an induction that
+        fails is none: it need not start where the unit can be.
     seconds : float
     log : str
         The prover's output.
     """
 
     proved: bool
-    refuted: str
+    refuted: int | None
     seconds: float
     log: str
 
 
-def prove(directory: Path, sources: Sequence[str], top: str, *, depth: int, defines: Sequence[str] = ()) -> Proof:
-    """Prove the assertions of a module by k-induction.
+def prove(
+    directory: Path, sources: Sequence[str], top: str, *, depth: int, defines: Sequence[str] = (), cycles: int = 0,
+) -> Proof:  # fmt: skip
+    """Prove the assertions of a module by k-induction, or look for a counterexample alone.
 
     Parameters
     ----------
@@ -69,6 +72,8 @@ def prove(directory: Path, sources: Sequence[str], top: str, *, depth: int, defi
         Of the induction, in clock cycles.
     defines : sequence of str
         Verilog macros that are set.
+    cycles : int
+        Look at so many from the reset, and prove nothing.
 
     Raises
     ------
@@ -80,7 +85,8 @@ def prove(directory: Path, sources: Sequence[str], top: str, *, depth: int, defi
     if not all(tools.values()):
         raise InputError(f"the proof needs SymbiYosys and z3: {install('formal')}")
     script = _SBY.format(
-        depth=depth, defines=" ".join(f"-D{name}" for name in defines), top=top,
+        mode="bmc" if cycles else "prove", depth=cycles or depth, top=top,
+        defines=" ".join(f"-D{name}" for name in defines),
         files=" ".join(Path(n).name for n in sources), paths="\n".join(sources),
     )  # fmt: skip
     (directory / f"{top}.sby").write_text(script)
@@ -93,6 +99,7 @@ def prove(directory: Path, sources: Sequence[str], top: str, *, depth: int, defi
         check=False,
     )  # fmt: skip
     log = done.stdout + done.stderr
-    proved = done.returncode == 0 and "DONE (PASS" in log
-    refuted = "counterexample" if "DONE (FAIL" in log else "induction" if "DONE (UNKNOWN" in log else ""
+    proved = not cycles and done.returncode == 0 and "DONE (PASS" in log
+    steps = re.findall(r"(?:basecase|engine_0): .*Checking assertions in step (\d+)", log)
+    refuted = int(steps[-1]) if steps and "DONE (FAIL" in log else None
     return Proof(proved, refuted, time.monotonic() - started, log)

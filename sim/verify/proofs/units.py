@@ -37,6 +37,8 @@ from oxnor.sim.harness.networks import random_network
 from . import link_frames
 from .prover import Proof, prove
 
+#: Cycles from the reset in which the breach of a broken unit must show.
+_BREACH_CYCLES = 40
 #: Files of properties.
 PROPERTIES = Path(__file__).with_name("properties")
 
@@ -191,7 +193,7 @@ def prove_unit(name: str, directory: Path, *, broken: bool = False) -> Proof:
     directory : Path
         Where the files go.
     broken : bool
-        Break the unit first: the proof must fail.
+        Break the unit first, and look for a counterexample: it must be found.
 
     Raises
     ------
@@ -204,13 +206,14 @@ def prove_unit(name: str, directory: Path, *, broken: bool = False) -> Proof:
     if broken:
         break_source(emitted, what.breaks)
     return prove_emitted(
-        emitted, what.properties, directory, depth=what.depth, defines=what.defines, left_out=what.modules_of_properties
-    )
+        emitted, what.properties, directory, depth=what.depth, defines=what.defines,
+        left_out=what.modules_of_properties, cycles=_BREACH_CYCLES if broken else 0,
+    )  # fmt: skip
 
 
 def prove_emitted(
     emitted: Emitted, properties: str, directory: Path, *, depth: int, defines: Sequence[str],
-    left_out: Sequence[str] = (),
+    left_out: Sequence[str] = (), cycles: int = 0,
 ) -> Proof:  # fmt: skip
     """Prove a file of ``properties`` of what was emitted into ``rtl`` of a folder, but for modules."""
     names = [f"rtl/{p.name}" for p in emitted.sources if p.stem not in left_out]
@@ -219,7 +222,7 @@ def prove_emitted(
         if path.is_file():
             names.append(f"{name}_proof.sv")
             shutil.copyfile(path, directory / names[-1])
-    return prove(directory, names, f"{properties}_proof", depth=depth, defines=defines)
+    return prove(directory, names, f"{properties}_proof", depth=depth, defines=defines, cycles=cycles)
 
 
 @dataclass(frozen=True)
@@ -232,7 +235,7 @@ class Verdict:
     proved : bool
         Whether the unit has what is claimed.
     breach : str
-        How the proof fails for the unit that was broken, as :attr:`~oxnor.sim.verify.proofs.prover.Proof.refuted` says.
+        Where the unit that was broken does not have it, as the cycle from the reset; "" if that was not found.
     seconds : float
         Of both.
     said : tuple of str
@@ -271,7 +274,8 @@ def prove_all(names: Sequence[str], progress: Callable[[int, int, str], None] | 
             broken = prove_unit(name, Path(folder) / "broken", broken=True)
         seconds = sound.seconds + broken.seconds
         said = () if sound.proved else tuple(dict.fromkeys(re.findall(r"Assert failed in .*|ERROR.*", sound.log)))
-        rows.append(Verdict(name, PROOFS[name].claim, sound.proved, broken.refuted, round(seconds, 3), said))
+        breach = "" if broken.refuted is None else f"cycle {broken.refuted}"
+        rows.append(Verdict(name, PROOFS[name].claim, sound.proved, breach, round(seconds, 3), said))
     return rows
 
 
@@ -279,7 +283,7 @@ def _link_frames() -> Verdict:
     begin = time.monotonic()
     # The polynomial x**32 + 1 does not see two flips that are 32 bits apart.
     proved = not link_frames.unnoticed()
-    breach = "counterexample" * bool(link_frames.shortest_undetected(2, 64, 1 << 31))
+    breach = "two flips 32 bits apart" if link_frames.shortest_undetected(2, 64, 1 << 31) else ""
     return Verdict(link_frames.NAME, link_frames.CLAIM, proved, breach, round(time.monotonic() - begin, 3))
 
 
