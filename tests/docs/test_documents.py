@@ -192,7 +192,9 @@ def test_verification_is_the_page_of_its_records(tmp_path, monkeypatch):
     verification.keep("files", {"tried": 1208, "seed": 5, "rows": [row]})
     assert "1,208 damaged files: 1,200 refused, 0 read as they were, 7 read as others, 1 wrong, seed 5" in verification.page()
     found = {"runs": 1, "line": [1, 1], "toggle": [1, 2], "units": [], "wrong": ["a rule leaves nothing out"]}
-    verification.keep("coverage", found)
+    with pytest.raises(InputError, match="a record of coverage must have something that was tried"):
+        verification.keep("coverage", found)
+    verification.keep("coverage", found | {"units": [{"unit": "fifo", "line": [1, 1], "toggle": [1, 2]}]})
     assert "toggles 1 of 2 (50.00 %) in 1 simulations, **1 doubtful**" in verification.page()
     assert verification.read("files")["sources"] == "as it was"
     assert "- a rule leaves nothing out" in verification.page()
