@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import verification_tables
 
 from oxnor.cli.app import app
 from oxnor.models.base.errors import InputError
@@ -207,7 +208,7 @@ def test_units_whose_mutants_did_not_run_stay_as_they_were(tmp_path, monkeypatch
     verification = from_file("verification")
     monkeypatch.setattr(verification, "RECORDS", tmp_path)
     names = verification.MUTATED
-    monkeypatch.setattr(verification, "digest_now", lambda name: "as it was")
+    monkeypatch.setattr(verification, "digest_now", lambda name, **draw: "as it was")
     unit = {"digest": "as it was", "mutants": 2, "of": 2, "killed": 1, "equivalent": 0, "reasons": 0, "alive": 1, "unfinished": 0, "score": 0.5, "made": "2026-01-02"}
 
     def run(*ran, killed=1):
@@ -222,8 +223,18 @@ def test_units_whose_mutants_did_not_run_stay_as_they_were(tmp_path, monkeypatch
     assert list(kept["units"]) == ["fifo", "argmax", "folding"]
     assert [s["unit"] for s in kept["survivors"]] == ["fifo", "folding"]
     assert "| `argmax` | 2 | 2 | 0 | 0 | 0 | 50.0 % | 2026-01-02 |" in shown
-    monkeypatch.setattr(verification, "digest_now", {"fifo": "as it was", "argmax": "other"}.get)
+    kept["units"]["fifo"] |= {"of": 999, "low": 0.1, "high": 0.9}
+    verification.keep("mutations", kept)
+    assert "| [Mutants of a second draw]" not in verification.page()
+    again = {name: unit | {"killed": 1, "alive": 1, "mutants": 2, "of": 999} for name in ("fifo", "argmax")}
+    verification.keep("again", {"units": again, "survivors": [{"unit": "fifo", "number": 7, "mutant": "cut", "reason": ""}]})
+    second = "Verilog: 2 of 4 killed, 50.00 % (6.8 to 93.2); Python: 0 of 0 killed, - (0.0 to 100.0); 2 alive"
+    assert f"(#mutants-of-a-second-draw) | {second}; 0 more are proved equivalent and do not count | " in verification.page()
+    drawn = []
+    monkeypatch.setattr(verification, "digest_now", lambda name, **draw: drawn.append((name, draw)) or {"fifo": "as it was"}.get(name))
     assert f"| **2 units stale**, **{len(names) - 3} units missing**: `make mutate` |" in verification.page()
+    assert ("fifo", {"sample": 20, "seed": 2}) in drawn
+    assert ("fifo", {}) in drawn
 
 
 def test_results_of_tests_are_counted_by_testpoint(tmp_path, monkeypatch):
@@ -233,9 +244,9 @@ def test_results_of_tests_are_counted_by_testpoint(tmp_path, monkeypatch):
     (tmp_path / "t.xml").write_text(f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>")
     files = verification.of_junit([tmp_path / "t.xml"])["files"]
     assert files == {"sim/test_soak": [1, 1, 1]}
-    (line,) = [t for t in verification.testpoints(files) if "`sim/test_soak`" in t]
+    (line,) = [t for t in verification_tables.testpoints(files) if "`sim/test_soak`" in t]
     assert line.endswith("| 1 passed, **1 failed**, 1 skipped |")
-    assert sum(" missing**" in t for t in verification.testpoints(files)) > 50
+    assert sum(" missing**" in t for t in verification_tables.testpoints(files)) > 50
     os.utime(tmp_path / "t.xml", (0, 0))
     with pytest.raises(InputError, match=r"t\.xml must be newer than "):
         verification.of_junit([tmp_path / "t.xml"])

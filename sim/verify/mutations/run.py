@@ -87,13 +87,13 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
 
 
 @cache
-def digest_now(name: str) -> str:
+def digest_now(name: str, sample: int = SAMPLE, seed: int = SEED) -> str:
     """Return the digest that a run of all mutants would give a unit or sources now, by name."""
     if name in SOURCES:
-        return source_digest(SOURCES[name], SAMPLE, SEED)
+        return source_digest(SOURCES[name], sample, seed)
     with tempfile.TemporaryDirectory() as folder:
         sources, _ = UNITS[name].testbench().lay_out(Path(folder))
-        return digest(UNITS[name], Path(folder), sources, SAMPLE, SEED)
+        return digest(UNITS[name], Path(folder), sources, sample, seed)
 
 
 def try_unit(
