@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
-from helpers import damage, full_disk
-from helpers import kills as killing
 from helpers.cli import run_script
 
 
@@ -34,13 +33,13 @@ def test_three_hundred_kills():
 @pytest.mark.parametrize(
     ("script", "arguments", "code", "text"),
     [
-        (killing, ["4", "-s", "1", "nosuch"], 2, "kills.py: 'nosuch' must be one of generate, fpga build, train"),
-        (killing, ["0"], 2, "argument count: must be 1 or more"),
-        (killing, ["4", "faults", "-o", "notes.txt"], 2, "notes.txt must be a record of soaks: choose another name"),
-        (full_disk, ["-n", "0"], 2, "argument -n/--most: must be 1 or more"),
-        (full_disk, ["-n", "5", "nosuch"], 2, "full_disk.py: 'nosuch' must be one of generate, fpga build, train"),
-        (damage, ["9", "-o", "notes.txt"], 2, "notes.txt must be a record of soaks: choose another name"),
-        (damage, ["9", "-f", "nosuch"], 2, "damage.py: 'nosuch' must be one of binarized.npz, convolution.npz"),
+        ("kills", ["4", "-s", "1", "nosuch"], 2, "kills.py: 'nosuch' must be one of generate, fpga build, train"),
+        ("kills", ["0"], 2, "argument count: must be 1 or more"),
+        ("kills", ["4", "faults", "-o", "notes.txt"], 2, "notes.txt must be a record of soaks: choose another name"),
+        ("full_disk", ["-n", "0"], 2, "argument -n/--most: must be 1 or more"),
+        ("full_disk", ["-n", "5", "nosuch"], 2, "full_disk.py: 'nosuch' must be one of generate, fpga build, train"),
+        ("damage", ["9", "-o", "notes.txt"], 2, "notes.txt must be a record of soaks: choose another name"),
+        ("damage", ["9", "-f", "nosuch"], 2, "damage.py: 'nosuch' must be one of binarized.npz, convolution.npz"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -48,11 +47,15 @@ def test_wrong_arguments(script, arguments, code, text, monkeypatch, tmp_path, c
     """Each is one sentence, and nothing is tried."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    monkeypatch.setattr(sys, "argv", [script.__file__, *arguments])
+    module = pytest.importorskip(f"helpers.{script}")
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", *arguments])
     monkeypatch.setenv("OXNOR_FULL", "set")  # as if its library were loaded
+    # What they set for good is for a process of their own.
     monkeypatch.setattr("logging.disable", lambda level: None)
+    monkeypatch.setattr("helpers.kills.imports", lambda: None)
+    monkeypatch.setattr("numba.config.THREADING_LAYER", numba.config.THREADING_LAYER)
     with pytest.raises(SystemExit) as end:
-        run_script(script.main)
+        run_script(module.main)
     assert end.value.code == code
     assert text in capsys.readouterr().err
 
