@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from verification_tables import SECTIONS, WORDS
+from verification_tables import AGAIN, AGAIN_SEED, SECTIONS, WORDS
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import whole_file
@@ -49,8 +49,6 @@ SOURCES = {
     "python": _ALL,
     **soak_record.SOURCES,
 }  # fmt: skip
-#: The second draw: so many mutants of each unit of which not all have run, by this seed.
-AGAIN, AGAIN_SEED = 20, 2
 #: What records have: one of these.
 _CONTENT = ("files", "units", "proofs", "engines", "rows")
 MAKES = {"tests": "test", "mutations": "mutate", "again": "mutate", "proofs": "prove", "coverage": "coverage",

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from oxnor.models.devices.draws import interval
+from oxnor.sim.verify.mutations.outcomes import drawn
 from oxnor.sim.verify.mutations.reasons import reason
-from oxnor.sim.verify.mutations.run import SAMPLE
+from oxnor.sim.verify.mutations.run import SAMPLE, SEED
 from oxnor.sim.verify.mutations.scope import LEFT_OUT
 from oxnor.sim.verify.mutations.source_run import SOURCES as MUTATED_SOURCES
 from oxnor.sim.verify.mutations.units import UNITS
 
 ROOT = Path(__file__).parents[2]
+#: The second draw: so many mutants of each unit of which not all have run, by this seed.
+AGAIN, AGAIN_SEED = 20, 2
 #: What the words of each section mean.
 WORDS = tomllib.loads(Path(__file__).with_name("verification.toml").read_text())
 
@@ -104,7 +107,10 @@ def _again(record: dict[str, Any]) -> tuple[str, list[str]]:
     equal, alive = (sum(u[k] for u in units) for k in ("equivalent", "alive"))
     text = f"{'; '.join(shares)}; {alive} alive; {equal:,} more are proved equivalent and do not count"
     names = {u["unit"] for u in units}
-    return text, [WORDS["again"], *_survivors([s for s in record["survivors"] if s["unit"] in names])]
+    draws = [[{*drawn(range(u["of"]), *d)} for d in ((SAMPLE, SEED), (AGAIN, AGAIN_SEED))] for u in units]
+    both = sum(len(first & second) for first, second in draws)
+    words = WORDS["again"].format(both=both, all=sum(u["mutants"] for u in units))
+    return text, [words, *_survivors([s for s in record["survivors"] if s["unit"] in names])]
 
 
 def _judged(unit: dict[str, Any], reasons: int) -> dict[str, Any]:
