@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from verification_tables import AGAIN, AGAIN_SEED, SECTIONS, WORDS
+from verification_tables import AGAIN, AGAIN_SEED, ROOT, SECTIONS, WORDS
 
 from oxnor.models.base.errors import InputError
 from oxnor.models.base.replace import whole_file
@@ -35,7 +35,6 @@ from oxnor.sim.verify.mutations.units import UNITS
 from oxnor.sim.verify.proofs.units import NAMES as PROVED
 from oxnor.sim.verify.soak_record import sources_hash
 
-ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "docs/verification"
 PAGE = ROOT / "docs/verification.md"
 #: What has mutants, in the order of the page.

@@ -66,9 +66,7 @@ def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
     titles = ("unit", "mutants", "killed", "proved equivalent", "listed with a reason", "alive", "score", "date")
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     keys = ("killed", "equivalent", "reasons", "alive")
-    left = [s | {"reason": reason(s["unit"], s["mutant"])} for s in record.get("survivors", [])]
-    with_reason = Counter(s["unit"] for s in left if s["reason"])
-    units = [_judged({"unit": name, **u}, with_reason[name]) for name, u in record["units"].items()]
+    units, left = _judged(record)
     for u in units:
         of = f"{u['mutants']} of {u['of']}" if u["of"] > u["mutants"] else f"{u['mutants']}"
         interval = f" ({100 * u['low']:.1f} to {100 * u['high']:.1f})" if u["of"] > u["mutants"] else ""
@@ -84,7 +82,7 @@ def _mutations(record: dict[str, Any]) -> tuple[str, list[str]]:
             carried.setdefault(why, []).append(f"`{u['unit']}`")
     notes = [f"\nDigests that were carried over, {why}: {', '.join(names)}." for why, names in carried.items()]
     left_out = ["| unit | why |", "|---|---|", *(f"| `{name}` | {why} |" for name, why in LEFT_OUT.items())]
-    lines += [*_survivors(left), *_details(f"{len(LEFT_OUT)} units have no mutants", left_out)]
+    lines += [*_survivors(left, "mutations"), *_details(f"{len(LEFT_OUT)} units have no mutants", left_out)]
     return text, [WORDS["mutants"], *lines, *notes]
 
 
@@ -98,7 +96,8 @@ def _shares(units: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
 
 
 def _again(record: dict[str, Any]) -> tuple[str, list[str]]:
-    units = [{"unit": name, **u} for name, u in record["units"].items() if u["of"] > SAMPLE]
+    units, left = _judged(record)
+    units = [u for u in units if u["of"] > SAMPLE]
     shares = []
     for what, killed, judged in _shares(units):
         low, high = interval(killed, judged, 0.95)
@@ -110,13 +109,19 @@ def _again(record: dict[str, Any]) -> tuple[str, list[str]]:
     draws = [[{*drawn(range(u["of"]), *d)} for d in ((SAMPLE, SEED), (AGAIN, AGAIN_SEED))] for u in units]
     both = sum(len(first & second) for first, second in draws)
     words = WORDS["again"].format(both=both, all=sum(u["mutants"] for u in units))
-    return text, [words, *_survivors([s for s in record["survivors"] if s["unit"] in names])]
+    return text, [words, *_survivors([s for s in left if s["unit"] in names], "again")]
 
 
-def _judged(unit: dict[str, Any], reasons: int) -> dict[str, Any]:
-    """Return what came of a unit's mutants with the survivors that have a reason now."""
-    alive = unit["reasons"] + unit["alive"]
-    return unit | {"reasons": min(reasons, alive), "alive": alive - min(reasons, alive)}
+def _judged(record: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what came of the mutants of each unit, and the survivors, with the reasons that there are now."""
+    left = [s | {"reason": reason(s["unit"], s["mutant"])} for s in record.get("survivors", [])]
+    with_reason = Counter(s["unit"] for s in left if s["reason"])
+    units = []
+    for name, u in record["units"].items():
+        survivors = u["reasons"] + u["alive"]
+        reasons = min(with_reason[name], survivors)
+        units.append({"unit": name, **u, "reasons": reasons, "alive": survivors - reasons})
+    return units, left
 
 
 #: What a mutant of a netlist changes, and cells that come of a choice.
@@ -137,8 +142,8 @@ def _in_words(mutant: str) -> str:
     return f"`{_CELLS.get(kind, kind)}`{where} {_MODES.get(fields['mode'], fields['mode'])}"
 
 
-def _survivors(found: list[dict[str, Any]]) -> list[str]:
-    """Return the lines of the survivors: a few a unit, like ones together."""
+def _survivors(found: list[dict[str, Any]], of: str) -> list[str]:
+    """Return the lines of the survivors of a record: a few a unit, like ones together."""
     units: dict[str, Counter[str]] = {}
     for s in found:
         why = s.get("reason") or "alive"
@@ -150,7 +155,7 @@ def _survivors(found: list[dict[str, Any]]) -> list[str]:
         number = f"{counts.total()} survivor" + "s" * (counts.total() > 1)
         lines += ["", "<details>", f"<summary><code>{unit}</code>: {number}</summary>", ""]
         lines += [f"- {text}{f', {n} times' if n > 1 else ''}" for text, n in shown]
-        lines += [f"- and {left} more, in [the record](verification/mutations.json)"] * bool(left)
+        lines += [f"- and {left} more, in [the record](verification/{of}.json)"] * bool(left)
         lines += ["", "</details>"]
     return lines
 
