@@ -132,6 +132,7 @@ def test_synapses_have_the_probabilities_of_the_table():
 @pytest.fixture(scope="module")
 def pictures():
     """Ten patterns with noise, which one hidden layer learns in a few steps."""
+    pytest.importorskip("torch", reason='training needs PyTorch: pip install -e ".[train]"')
     g = np.random.default_rng(0)
     labels = np.arange(1200) % 10
     patterns = g.random((10, 28, 28)) < 0.5

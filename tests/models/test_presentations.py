@@ -83,12 +83,11 @@ def test_what_has_no_random_bits(tmp_path):
 
 def test_training_sums_what_the_layer_counts():
     """The pre-activations of the first stage are 2p - n T, and its fold gives their signs."""
+    torch = pytest.importorskip("torch", reason='training needs PyTorch: pip install -e ".[train]"')
     params = TrainParams(hidden=(6,), presentations=5)
     rule = params.rule(np.zeros((1, N), np.uint8))
     student = Student(params.stages((N,), rule, 3), 1, 2.0)
     values = np.random.default_rng(2).integers(0, 256, (200, N), dtype=np.uint8)
-    import torch
-
     x = torch.from_numpy(values).float() * 2 - 255
     network = student.fold(x, "trained", rule)
     first = network.layers[0]
