@@ -84,15 +84,11 @@ _COUNTS = ("killed", "equivalent", "reasons", "alive", "waiting")
 
 
 def _score(score: Score) -> str:
-    if not _is_known(score):
+    if not score.trials:
         return "-"
     return percent(score.score, *((score.low, score.high) if score.mutants < score.of else ()))
 
 
-def _is_known(score: Score) -> bool:
-    return bool(score.killed + score.reasons + score.alive)
-
-
 def _described(name: str, what: str, tried: Mapping[str, Score]) -> dict[str, object]:
-    known = name in tried and _is_known(tried[name])
+    known = name in tried and tried[name].trials
     return {"unit": name, "what": what, "score": tried[name].score if known else None}

@@ -126,7 +126,7 @@ def test_killed_in_the_middle_it_goes_on(place):
     """``kill -9`` in a sweep: steps before it stay, its trials stay, and no step is there by half."""
     change("trials = 2", "trials = 6000")
     # It gives way to this process, so that it is not done before it is killed.
-    command = ["nice", "-n", "19", sys.executable, "-m", "oxnor.cli", "run", "my.toml"]
+    command = ["nice", "-n", "10", sys.executable, "-m", "oxnor.cli", "run", "my.toml"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     rows, deadline = 0, time.monotonic() + 600
     while rows < 100 and time.monotonic() < deadline and process.poll() is None:

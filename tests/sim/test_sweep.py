@@ -302,7 +302,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path):
     command = ["sweep", "mnist-tfc", "--ber", "1e-3:1e-1:10", "--trials", "100", "--images", "2000", "-o", str(path)]
     # It gives way to this process, so that it is not done before it is killed.
     process = subprocess.Popen(
-        ["nice", "-n", "19", sys.executable, "-m", "oxnor.cli", *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        ["nice", "-n", "10", sys.executable, "-m", "oxnor.cli", *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 600
     count = 0

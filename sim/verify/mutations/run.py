@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
@@ -61,8 +62,30 @@ def _model_text(model: type[Model]) -> bytes:
     return text.encode()
 
 
-def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: int, seed: int) -> str:
-    """Return a digest of all that decides what comes of a unit's mutants, its run laid out in `directory`."""
+@dataclass(frozen=True)
+class _Laid:
+    """The run of a unit's testbench as it was laid out: the model's name, or "", and names and bytes of the files."""
+
+    model: str
+    files: bytes
+
+
+def _read(directory: Path, sources: Sequence[Path]) -> _Laid:
+    paths = sorted({*sources, *(p for p in directory.rglob("*") if p.is_file())})
+    model = json.loads((directory / "job.json").read_text()).get("model", "")
+    return _Laid(model, b"".join(f"\n{path.name} ".encode() + path.read_bytes() for path in paths))
+
+
+@cache
+def _lay_out(name: str) -> _Laid:
+    """Lay a unit's run out as sources are now, which takes seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        sources, _ = UNITS[name].testbench().lay_out(Path(folder))
+        return _read(Path(folder), sources)
+
+
+def _digest(unit: MutatedUnit, laid: _Laid, sample: int, seed: int) -> str:
+    """Return a digest of all that decides what comes of a unit's mutants."""
     bench = unit.testbench()
     described = [
         bench.module,
@@ -75,25 +98,21 @@ def digest(unit: MutatedUnit, directory: Path, sources: Sequence[Path], sample: 
     use = unit.use
     kept = [x for x in (dict(use.remembered), unit.only) if x]
     h = hashlib.sha256(json.dumps([described, dict(use.observed), use.assumed, *kept]).encode())
-    model = MODELS.get(json.loads((directory / "job.json").read_text()).get("model", ""))
+    model = MODELS.get(laid.model)
     names = [f"{_BENCHES}.{bench.module}", f"{_BENCHES}.support", f"{__package__}.netlist", f"{__package__}.forking"]
     others = {f"{_BENCHES}.models.base", f"{_BENCHES}.{_MODELLED}"} if model else _imported(names[0])
     for name in (*names, *sorted(others - {*names})):
         h.update(_module_text(name))
     h.update(_model_text(model) if model else b"")
-    for path in sorted({*sources, *(p for p in directory.rglob("*") if p.is_file())}):
-        h.update(f"\n{path.name} ".encode() + path.read_bytes())
+    h.update(laid.files)
     return h.hexdigest()[:24]
 
 
-@cache
 def digest_now(name: str, sample: int = SAMPLE, seed: int = SEED) -> str:
     """Return the digest that a run of all mutants would give a unit or sources now, by name."""
     if name in SOURCES:
         return source_digest(SOURCES[name], sample, seed)
-    with tempfile.TemporaryDirectory() as folder:
-        sources, _ = UNITS[name].testbench().lay_out(Path(folder))
-        return digest(UNITS[name], Path(folder), sources, sample, seed)
+    return _digest(UNITS[name], _lay_out(name), sample, seed)
 
 
 def try_unit(
@@ -127,7 +146,7 @@ def try_unit(
         directory = Path(folder)
         bench = unit.testbench()
         sources, top = bench.lay_out(directory)
-        its_digest = digest(unit, directory, sources, sample, seed)
+        its_digest = _digest(unit, _read(directory, sources), sample, seed)
         netlist = mutate(sources, top, directory, parameters=bench.parameters, sample=sample, seed=seed, only=unit.only)
         row = UnitRow(name, its_digest, netlist.total, seed, netlist.tool, datetime.now(UTC).date().isoformat())
         store.begin(row, netlist.mutants)

@@ -57,13 +57,18 @@ class Score:
     made: str
     digest: str
 
+    @property
+    def trials(self) -> int:
+        """Mutants that count in the score, which without any is not known."""
+        return self.killed + self.reasons + self.alive
+
 
 def score(row: UnitRow, mutants: Sequence[MutantRow]) -> Score:
     """Return what came of the mutants of a unit."""
     counts = dict.fromkeys(("killed", "equivalent", "reasons", "alive", "waiting"), 0)
     for m in mutants:
         counts[fate(m)] += 1
-    trials = counts["killed"] + counts["reasons"] + counts["alive"]
+    trials = len(mutants) - counts["equivalent"] - counts["waiting"]
     share = counts["killed"] / trials if trials else 1.0
     low, high = (
         interval(counts["killed"], trials, CONFIDENCE) if row.total > len(mutants) and trials else (share, share)
