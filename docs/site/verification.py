@@ -60,11 +60,21 @@ def keep(kind: str, content: dict[str, Any]) -> None:
     Raises
     ------
     InputError
-        If nothing was tried.
+        If nothing was tried, or the page could not show it; what is there stays.
     """
+    try:
+        record = _record(kind, content)
+        SECTIONS[kind][1](record)
+    except (AttributeError, KeyError, TypeError) as e:
+        raise InputError(f"a record of {kind} must be what its command prints ({e})") from e
+    RECORDS.mkdir(exist_ok=True)
+    with whole_file(RECORDS / f"{kind}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _record(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     if not any(content.get(key) for key in _CONTENT):
         raise InputError(f"a record of {kind} must have something that was tried")
-    RECORDS.mkdir(exist_ok=True)
     if kind in ("mutations", "again"):
         content = _with_others(kind, content)
     head: dict[str, Any] = {
@@ -79,8 +89,7 @@ def keep(kind: str, content: dict[str, Any]) -> None:
         # Rows say what they were of when they were made.
         of_rows = {row["sources"] for row in content.get("rows", []) if "sources" in row}
         head["sources"] = " and ".join(sorted(of_rows)) or _hash_of(SOURCES[kind])
-    with whole_file(RECORDS / f"{kind}.json") as temporary:
-        temporary.write_text(json.dumps(head | content, indent=1) + "\n")
+    return head | content
 
 
 def _commit() -> str:
@@ -101,6 +110,8 @@ def _with_others(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     """Return what came of mutants, with the units of the record that did not run, in the order of the units."""
     others = read(kind) or {"units": {}, "survivors": []}
     ran = content["units"]
+    if unknown := ran.keys() - {*MUTATED}:
+        raise InputError(f"a record of {kind} must be of units that there are, not {', '.join(sorted(unknown))}")
     found = others["units"] | ran
     order = [name for name in MUTATED if name in found]
     left = [s for s in others["survivors"] if s["unit"] not in ran] + content["survivors"]
